@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from specnet import Model, load_model
 from specnet.cli import main
 from tests.made import made_once
-from tests.running.sweeps.kills import MARK, processes_of
-from tests.waiting import wait_until
+from tests.waiting import MARK, processes_of, wait_until
 
 COMMAND = [sys.executable, "-c", "from specnet.cli import main; main()"]
 

@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "files": ("tests/files", *NOT_SLOW),
     "findings": ("tests/findings", "tests/running/runs/test_findings.py", *NOT_SLOW),
     "model": ("tests/model", "tests/running/ensembles/test_ensembles.py", *NOT_SLOW),
-    "report": ("tests/report", "tests/running/reports", "tests/running/many/test_series_pages.py", *NOT_SLOW),
+    "report": ("tests/report", "tests/running/reports", *NOT_SLOW),
     "running": (
         *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py"),
         "tests/cases/test_commands.py",

@@ -1,9 +1,12 @@
 """A small run, over at once, and what happens to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import specnet
 from specnet import Observer
 
 MOONS = """
@@ -28,6 +31,22 @@ class Interrupting(Observer):
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         if (record.get("member", 0), epoch) == (self.member, self.epoch):
             raise self.error
+
+
+class Warned(Observer):
+    """Collects the codes of what is suspicious in rows."""
+
+    def __init__(self) -> None:
+        self.codes: list[str] = []
+
+    def warned(self, diagnostics: Sequence[Any]) -> None:
+        self.codes += [each.code for each in diagnostics]
+
+
+def interrupt(spec: Any, out: Path, epoch: int, member: int = 0, **options: Any) -> None:
+    """Run a spec into a folder until Ctrl-C comes in an epoch."""
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(spec, out, observer=Interrupting(epoch, member), **{"report": False, **options})
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,10 +1,12 @@
 """Parts that are passed to other processes, which import this module and little else."""
 
+import gc
 import os
 import signal
 import time
+import tracemalloc
 from multiprocessing import parent_process
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from specnet.compiler import Value
 from specnet.compiler.thread_limits import available_threads
 from specnet.parts import Activation
 from specnet.parts.metrics import Metric
-from specnet.parts.metrics.base import CLASSES
+from specnet.parts.metrics.base import CLASSES, VALUES
 from specnet.parts.schedules import Schedule
 
 SECONDS_OF_A_STEP = "SECONDS_OF_A_STEP"
@@ -50,6 +52,18 @@ class Killing(Metric):
         return 0.0
 
 
+class Exiting(Metric):
+    """Ends such a process."""
+
+    type: Literal["exiting"] = "exiting"
+    task = CLASSES
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        if parent_process() is not None:
+            os._exit(3)
+        return 0.0
+
+
 class Limited(Metric):
     """The number of threads that compiled functions may have, in the process that trains."""
 
@@ -58,6 +72,30 @@ class Limited(Metric):
 
     def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
         return float(available_threads())
+
+
+class Looking(Metric):
+    """The number of the process that computes it, after a while."""
+
+    type: Literal["looking"] = "looking"
+    task = VALUES
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        time.sleep(0.3)
+        return float(os.getpid())
+
+
+class Taken(Metric):
+    """Notes how much memory is taken."""
+
+    type: Literal["taken"] = "taken"
+    task = VALUES
+    bytes: ClassVar[list[int]] = []
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        gc.collect()
+        self.bytes.append(tracemalloc.get_traced_memory()[0])
+        return 0.0
 
 
 class Slowed(Schedule):

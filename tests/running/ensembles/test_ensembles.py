@@ -1,5 +1,7 @@
-"""Ensembles: the mean of networks that are trained alone, each on what the others' folds leave."""
+"""Ensembles: the mean of networks that are trained alone, each on what the others' folds leave; resumed and saved."""
 
+import json
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +13,14 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from sklearn.model_selection import train_test_split
 
 import specnet
-from specnet import DataError, Observer, SpecError, parse_spec
+from specnet import DataError, FileError, Observer, SpecError, parse_spec
 from specnet.parts.arrays import relative_weights
 from specnet.running.fitting import fit_rows
-from specnet.training import TrainingRows, train
+from specnet.training import Checkpoint, TrainingRows, train
 from specnet.training.observer import Relay
-from tests.made import data_of
+from tests.made import data_of, tensors_in
+from tests.running.moons import Interrupting, contents, interrupt
+from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
 
 MOONS = """
@@ -39,6 +43,7 @@ batch_size = 16
 ensemble = 3
 metrics = ["accuracy", "roc_auc"]
 """
+
 VALUES = {
     "seed": 2,
     "network": {"dtype": "float64", "hidden_layer_sizes": [5], "target_preprocessing": ["log", "standardize"]},
@@ -57,6 +62,7 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
     fitted = fit_rows(data)
     network, train_rows, test = fitted.model.network, data.splits["train"], data.splits["test"]
     X = fitted.model.preprocessing.prepare(train_rows.columns)
+    np.testing.assert_allclose(X.mean(axis=0), 0, atol=1e-12)  # of all training rows
     asked = fitted.model.preprocessing.prepare(test.columns)
     probabilities, seen = [], np.zeros(len(X), int)
     own = np.empty(len(X))
@@ -130,13 +136,9 @@ def test_a_part_of_the_split_without_weight_is_told_of(tmp_path: Path, refused: 
 def test_rows_of_a_group_are_in_one_fold(tmp_path: Path):
     generator = np.random.default_rng(0)
     patients = np.repeat(np.arange(20), generator.integers(1, 7, 20))
-    lines = [f"p{patient},{generator.normal()},{'yes' if patient % 3 else 'no'}" for patient in patients]
-    (tmp_path / "visits.csv").write_text("\n".join(["patient,pressure,ill", *lines]))
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "visits.csv"), "target": "ill", "split": {"group": "patient"}},
-        "network": {"hidden_layer_sizes": [3]},
-        "training": {"loss": "binary_crossentropy", "epochs": 2, "ensemble": 4},
-    }
+    rows = ((f"p{patient}", generator.normal(), "yes" if patient % 3 else "no") for patient in patients)
+    data = csv_file(tmp_path / "visits.csv", "patient,pressure,ill", rows, "ill", split={"group": "patient"})
+    spec = spec_on(data, 3, epochs=2, ensemble=4)
     rows = data_of(spec).splits["train"]
     assert rows.folds is not None
     in_training = patients[rows.chosen]
@@ -249,10 +251,7 @@ def test_fit_run_and_estimators_give_the_same_model(tmp_path: Path):
 def test_several_labels_have_the_same_folds_everywhere():
     X, y = values()
     labels = np.stack([y > 1, X[:, 0] > 0], axis=1).astype(int)
-    spec = {
-        "network": {"hidden_layer_sizes": [3]},
-        "training": {"loss": "binary_crossentropy", "epochs": 2, "ensemble": 3},
-    }
+    spec = spec_on(None, 3, epochs=2, ensemble=3)
     estimator = specnet.SpecClassifier(spec=spec, random_state=0).fit(X.astype(np.float32), labels)
     np.testing.assert_array_equal(estimator.model_.theta, specnet.fit(spec, X.astype(np.float32), labels).theta)
 
@@ -272,7 +271,9 @@ def test_a_warm_start_goes_on_from_each_member(refused: Refused):
 
 
 NONE = ("training.ensemble={members=2, validation='none'}",)
+
 SPLIT = ("training.ensemble={members=2, validation='split'}",)
+
 STOPPING = "training.early_stopping="
 
 
@@ -292,13 +293,6 @@ def test_figures_of_folds_and_of_shared_rows_are_called_what_they_are(settings: 
     assert list(result.metrics) == ["train", *([] if name is None else [name]), "test"]
     assert all(list(metrics) == ["loss", "accuracy", "roc_auc"] for metrics in result.metrics.values())
     assert all(("validation_loss" in record) == (name is not None) for record in result.history)
-
-
-def test_preprocessing_is_fitted_once_on_all_training_rows():
-    data = data_of(MOONS)
-    model = fit_rows(data).model
-    columns = np.asarray(data.splits["train"].columns)
-    np.testing.assert_allclose(model.preprocessing.fitted[0]["mean"], columns.mean(0), rtol=1e-12)
 
 
 def test_an_observer_is_told_of_members():
@@ -322,19 +316,12 @@ def test_an_observer_is_told_of_members():
     ],
 )
 def test_what_a_spec_may_not_say(settings: list[str], code: str, at: str, refused: Refused):
-    with refused(SpecError, code=code, at=at):
+    with refused(SpecError, code=code, at=at) as caught:
         parse_spec(MOONS, overrides=settings)
-
-
-@pytest.mark.parametrize("setting", ["data.split.time=day", "data.split.validation_size=0.1"])
-def test_hints_say_what_can_be_set_beside_a_mere_number_of_members(setting: str, refused: Refused):
-    with refused(SpecError, code="ensemble") as caught:
-        parse_spec(MOONS, overrides=[setting])
-    (problem,) = caught.value.diagnostics
-    tables = re.findall(r"{.*?}", problem.hint or "")
-    assert tables
+    tables = re.findall(r"{.*?}", caught.value.diagnostics[0].hint or "")
+    assert bool(tables) == (code == "ensemble")  # which can be set in place of the mere number of members
     for table in tables:
-        parse_spec(MOONS, overrides=[setting, f"training.ensemble={table}"])
+        parse_spec(MOONS, overrides=[*settings, f"training.ensemble={table}"])
 
 
 def test_validation_rows_beside_folds_are_refused(refused: Refused):
@@ -343,3 +330,102 @@ def test_validation_rows_beside_folds_are_refused(refused: Refused):
         specnet.fit(VALUES, X, y, validation=(X, y))
     with refused(DataError, code="ensemble"):
         specnet.SpecRegressor(spec=VALUES, validation_size=0.2).fit(X, y)
+
+
+def test_the_file_has_a_tensor_for_each_member(tmp_path: Path):
+    model = specnet.run(MOONS, tmp_path).model
+    tensors = tensors_in(tmp_path / "model.safetensors")
+    shared = {name for name in tensors if not name.startswith("members.")}
+    assert shared == {"preprocessing.0.0.mean", "preprocessing.0.0.scale", "labels", "error_quantiles"}
+    for member, (theta, state) in enumerate(model.members):
+        for name, array in {**model.network.parameters(theta), **state}.items():
+            np.testing.assert_array_equal(tensors[f"members.{member}.{name}"], array)
+    loaded = specnet.load_model(tmp_path)
+    assert loaded.to_bytes() == model.to_bytes()
+    X = np.random.default_rng(0).normal(size=(7, 2))
+    for copy in (loaded, pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+    assert repr(loaded) == "<Model moons, 3 members, 2 inputs, 111 parameters>"
+    single = model.astype("float32")
+    assert single.predict_proba(X).dtype == np.float32
+    np.testing.assert_allclose(single.predict_proba(X), model.predict_proba(X), rtol=1e-5)
+    assert single.astype("float32").to_bytes() == single.to_bytes()
+
+
+def test_a_model_of_other_members_than_its_spec_is_not_saved(refused: Refused):
+    network = specnet.build(MOONS, overrides=["network.preprocessing="])
+    with refused(FileError):
+        specnet.Model(network, network.initial_parameters()).to_bytes()
+    model = specnet.Model(network, np.stack([network.initial_parameters(member) for member in range(3)]))
+    assert model.state["layers.2.running_mean"].shape == (3, 6)
+    assert len(model.to_bytes())
+    with refused(DataError):
+        specnet.Model(network, np.zeros((3, 4)))
+    with refused(DataError):
+        specnet.Model(network, network.initial_parameters()).predict_spread([[1.0, 2.0]])
+
+
+SETTINGS = {
+    name: [f"training.optimizer={name}", "training.early_stopping={patience=3}", *others]
+    for name, others in {
+        "adam": [],
+        "lbfgs": ["network.layers=", "network.hidden_layer_sizes=[4]", "training.batch_size=full"],
+    }.items()
+}
+
+
+@pytest.fixture(scope="module")
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[specnet.RunResult, dict[str, bytes]]]:
+    """A run that was never interrupted, with each optimizer, and its files."""
+    top = tmp_path_factory.mktemp("wholes")
+    return {
+        name: (specnet.run(MOONS, top / name, overrides=settings, report=False), contents(top / name))
+        for name, settings in SETTINGS.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", SETTINGS)
+@pytest.mark.parametrize(("member", "epoch"), [(0, 2), (1, 1), (1, 3), (2, 3)])
+def test_a_run_that_is_interrupted_in_a_member_resumes_there(
+    tmp_path: Path, wholes: dict[str, Any], member: int, epoch: int, optimizer: str
+):
+    settings, (whole, expected) = SETTINGS[optimizer], wholes[optimizer]
+    with pytest.raises(KeyboardInterrupt, match=rf"of member {member}"):
+        specnet.run(MOONS, tmp_path / "parts", observer=Interrupting(epoch, member), overrides=settings, report=False)
+    facts = json.loads((tmp_path / "parts" / "run.json").read_text())
+    assert len(facts["members"]) == member + 1
+    so_far = specnet.load_model(tmp_path / "parts")
+    assert len(so_far.members) == member + 1
+    np.testing.assert_array_equal(so_far.theta[:member], whole.model.theta[:member])
+    specnet.run(MOONS, tmp_path / "parts", resume=True, overrides=settings, report=False)
+    found = contents(tmp_path / "parts")
+    assert expected.keys() == found.keys()
+    assert all(expected[name] == found[name] for name in expected if name != "run.json")
+
+
+def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
+    interrupt(MOONS, tmp_path, 2)
+    longer = specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=6"])
+    whole = specnet.run(MOONS, overrides=["training.epochs=6"])
+    np.testing.assert_array_equal(longer.model.theta, whole.model.theta)
+    assert longer.history == whole.history
+
+
+def test_an_ensemble_whose_members_have_finished_is_not_trained_longer(tmp_path: Path, refused: Refused):
+    interrupt(MOONS, tmp_path, 2, 1)
+    with refused(FileError):
+        specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=9"])
+    with refused(FileError):
+        specnet.run(MOONS, tmp_path, resume=True, overrides=["training.ensemble=2"])
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, refused: Refused):
+    interrupt(MOONS, tmp_path, 2, 1)
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint = Checkpoint.from_bytes(path.read_bytes())
+    (member,) = checkpoint.facts["members"]
+    for members in ([{}], [member] * 3, "x", [member | {"epochs": -1}], [member, member]):
+        path.write_bytes(replace(checkpoint, facts={**checkpoint.facts, "members": members}).to_bytes())
+        with refused(FileError):
+            specnet.run(MOONS, tmp_path, resume=True)

@@ -13,14 +13,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import specnet
 from specnet import DataError, Observer, PartError, TrainingError
-from specnet.processes.pool import ProcessEnded
-from specnet.running import run_folder as run_folder
-from specnet.running.runner import RunInterrupted
-from specnet.training import members
 from specnet.training.observer import Relay
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
-from tests.running.passed_parts import SECONDS_OF_A_STEP, Halved, Killing, Limited, Raising, Slowed
+from tests.running.passed_parts import SECONDS_OF_A_STEP, Exiting, Halved, Killing, Limited, Raising, Slowed
 from tests.texts.pinned import Refused
 
 pytestmark = pytest.mark.usefixtures("born_loaded")
@@ -136,7 +132,7 @@ def test_an_interrupted_run_resumes_with_any_number_of_jobs(
     tmp_path: Path, whole: Path, slowed: None, monkeypatch: pytest.MonkeyPatch, member: int, number: int, jobs: int
 ):
     observer = Signalling(member, 11, number)
-    with pytest.raises(RunInterrupted) as caught:
+    with pytest.raises(KeyboardInterrupt) as caught:
         specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=observer, report=False)
     monkeypatch.delenv(SECONDS_OF_A_STEP)
     assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}[number]
@@ -159,7 +155,7 @@ def test_an_observer_may_press_ctrl_c_too(tmp_path: Path):
             if (record["member"], epoch) == (1, 4):
                 raise KeyboardInterrupt
 
-    with pytest.raises(RunInterrupted):
+    with pytest.raises(KeyboardInterrupt):
         specnet.run(MOONS, tmp_path / "parts", jobs=2, observer=Pressing())
     specnet.run(MOONS, tmp_path / "parts", resume=True, observer=Observer())
     specnet.run(MOONS, tmp_path / "whole", observer=Observer())
@@ -171,7 +167,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, slowed: None):
     observer = Signalling(0, 11, signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:
         specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=observer)
-    assert not isinstance(caught.value, RunInterrupted)
+    assert type(caught.value) is KeyboardInterrupt
     assert contents(tmp_path) == {}
 
 
@@ -192,9 +188,10 @@ def test_an_error_in_a_member_is_the_same(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed(tmp_path: Path, refused: Refused):
+@pytest.mark.parametrize("part", [Killing, Exiting])
+def test_a_process_that_is_killed_or_ends_by_itself(tmp_path: Path, refused: Refused, part: Any):
     with refused(TrainingError):
-        specnet.run(MOONS, tmp_path, jobs=2, overrides=watched("killing"), parts=[Killing])
+        specnet.run(MOONS, tmp_path, jobs=2, overrides=watched(part.part_name()), parts=[part])
     assert contents(tmp_path) == {}
 
 
@@ -202,12 +199,6 @@ def test_a_process_that_is_killed(tmp_path: Path, refused: Refused):
 def test_compiled_functions_of_all_processes_have_the_threads_of_the_run(tmp_path: Path):
     result = specnet.run(MOONS, jobs=2, threads=7, overrides=watched("limited"), parts=[Limited], observer=Observer())
     assert {record["validation_limited"] for record in result.history} == {7.0}
-
-
-def test_a_process_that_ends_by_itself(refused: Refused):
-    for exit_code in (3, -9):
-        with refused(TrainingError):
-            raise members._ended(ProcessEnded(exit_code))
 
 
 def test_parts_that_no_other_process_can_have(refused: Refused):

@@ -15,15 +15,12 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet import Observer, StopTraining, TrainingError, parse_spec
+from specnet import Observer, StopTraining, TrainingError
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.cpus import usable_cpus
 from specnet.files.interruptions import Interruptions
-from specnet.running.data_rows import data_hash
-from specnet.running.many.run_tasks import Task, perform
-from specnet.running.runner import RunInterrupted
 from specnet.training import TrainingRows, members, train_members
-from specnet.training.members import EnsembleTraining, Pool, in_threads
+from specnet.training.members import Pool, in_threads
 from specnet.training.observer import EVENTS, Relay
 from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, members_worth
 from tests.compiling import compiles
@@ -89,7 +86,7 @@ def test_any_number_of_threads_writes_the_same_bytes(tmp_path: Path, threads: li
 def test_an_interrupted_run_resumes(tmp_path: Path, member: int, number: int):
     specnet.run(MOONS, tmp_path / "whole", overrides=LONG, observer=Observer(), report=False)
     observer = Signalling(member, 101, number)
-    with pytest.raises(RunInterrupted):
+    with pytest.raises(KeyboardInterrupt):
         specnet.run(MOONS, tmp_path / "parts", jobs=2, overrides=LONG, observer=observer, report=False)
     specnet.run(MOONS, tmp_path / "parts", jobs=3, resume=True, overrides=LONG, observer=Observer(), report=False)
     assert_same(tmp_path / "whole", tmp_path / "parts")
@@ -99,7 +96,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path):
     observer = Signalling(0, 101, signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:
         specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, observer=observer)
-    assert not isinstance(caught.value, RunInterrupted)
+    assert type(caught.value) is KeyboardInterrupt
     assert contents(tmp_path) == {}
 
 
@@ -319,17 +316,5 @@ def test_the_default_is_as_many_as_there_may_be_threads(
 @pytest.mark.usefixtures("worth")
 def test_one_of_many_runs_trains_its_members_one_after_the_other(threads: list[int]):
     """Wherever it is computed: the others have the other processors."""
-    spec = parse_spec(MOONS, overrides=COMPILED)
-    table = specnet.data.load_table(spec)
-    outcome = perform(Task.of(spec.document.data, spec, data_hash(table)), table)
-    assert (outcome.state, threads) == ("finished", [])
-
-
-def test_a_monitored_metric_is_for_processes():
-    """It sets filters of warnings, which threads would set back in another order."""
-    spec = parse_spec(MOONS, overrides=[*COMPILED, "training.early_stopping.monitor='validation_accuracy'"])
-    for parsed, expected in ((spec, False), (parse_spec(MOONS, overrides=COMPILED), True)):
-        network = specnet.build(parsed, inputs=2, outputs=1)
-        choice = specnet.training.steps.engine_choice.choose(network, 40, 4)
-        rows: Any = None
-        assert EnsembleTraining(network, [], rows, choice).is_for_threads == expected
+    (run,) = specnet.run_many(MOONS, seeds=1, overrides=COMPILED, observer=Observer()).runs
+    assert (run.state, threads) == ("finished", [])

@@ -1,25 +1,30 @@
-"""What metrics.json says of a model beyond its figures, against scikit-learn's own words on the same rows."""
+"""What metrics.json says of a model beyond its figures, against scikit-learn and formulas written anew."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, norm
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 from sklearn.model_selection import train_test_split
 
 import specnet
-from specnet import SpecError
 from specnet.network.random import stream
-from specnet.running.evaluation.evaluation import evaluate_run
-from specnet.running.evaluation.resampling import wilson_interval
-from specnet.running.fitting import fit_rows
-from specnet.running.run_evidence import run_evidence
+from specnet.parts.metrics.statistics import mean_statistic
+from specnet.running.evaluation.resampling import (
+    FEW_RESAMPLES,
+    MANY_ROWS,
+    RESAMPLES,
+    Resampling,
+    independent_rows,
+    wilson_interval,
+)
 from tests.made import data_of
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import cells, csv_file, spec_on
-from tests.texts.pinned import Refused
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -73,55 +78,41 @@ def test_tables_of_several_labels(ran, rng: np.random.Generator):
     assert found["intervals"]["test"]["roc_auc"] is None
 
 
-@pytest.mark.parametrize("outputs", [1, 2])
-def test_tables_of_values(ran, rng: np.random.Generator, outputs: int):
+@pytest.mark.parametrize(("outputs", "weighted"), [(1, False), (2, False), (1, True)])
+def test_tables_of_values(ran, rng: np.random.Generator, outputs: int, weighted: bool):
     X = columns(rng)
     y = (100 + 20 * X[:, :outputs] + rng.normal(size=(ROWS, outputs)))[:, 0 if outputs == 1 else slice(None)]
-    found = ran(X, y, loss="mse", network={"target_preprocessing": ["standardize"]})
-    X_test, y_test, _ = found.test
+    weight = rng.integers(1, 5, ROWS) if weighted else None
+    found = ran(X, y, weight, loss="mse", network={"target_preprocessing": ["standardize"]})
+    X_test, y_test, w_test = found.test
     residual = (y_test - found.result.model.predict(X_test)).reshape(-1, outputs)
+    residual = residual.repeat(w_test, axis=0) if weighted else residual
     assert found.tables["outputs"] == list(range(outputs))
     np.testing.assert_allclose(found.tables["bias"], -residual.mean(axis=0))
-    expected = np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
+    method = "inverted_cdf" if weighted else "linear"
+    expected = np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0, method=method).T
     np.testing.assert_allclose(found.tables["residual_quantiles"], expected)
 
 
-def test_weights_count_in_the_tables_of_values(ran, rng: np.random.Generator):
-    X, weight = columns(rng), rng.integers(1, 5, ROWS)
-    found = ran(X, X[:, 0] + rng.normal(size=ROWS), weight, loss="mse")
-    X_test, y_test, w_test = found.test
-    residual = (y_test - found.result.model.predict(X_test)).repeat(w_test)
-    assert found.tables["bias"] == [pytest.approx(-residual.mean())]
-    expected = np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95], method="inverted_cdf")
-    np.testing.assert_allclose(found.tables["residual_quantiles"], [expected])
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("outputs", [1, 2])
-def test_coverage_of_values(ran, rng: np.random.Generator, outputs: int, weighted: bool):
+@pytest.mark.parametrize(("outputs", "weighted"), [(1, False), (1, True), (2, False), (2, True), (0, False)])
+def test_coverage_of_values_and_of_classes(ran, rng: np.random.Generator, outputs: int, weighted: bool):
     X, weight = columns(rng), rng.integers(1, 5, ROWS) if weighted else None
-    y = (20 * X[:, :outputs] + rng.normal(size=(ROWS, outputs)))[:, 0 if outputs == 1 else slice(None)]
-    found = ran(X, y, weight, loss="mse", ensemble=3)
+    values = 20 * X[:, :outputs] + rng.normal(size=(ROWS, outputs))
+    y = classes(rng, X, 3) if outputs == 0 else values[:, 0] if outputs == 1 else values
+    found = ran(X, y, weight, loss="mse" if outputs else "categorical_crossentropy", ensemble=3, epochs=20)
     (X_test, y_test, w_test), model = found.test, found.result.model
     told = found.tables["coverage"]
     assert [each["level"] for each in told] == [0.5, 0.8, 0.9, 0.95]
     for each in told:
-        low, high = np.moveaxis(model.predict_interval(X_test, each["level"]).reshape(-1, outputs, 2), -1, 0)
-        inside = (low <= y_test.reshape(-1, outputs)) & (y_test.reshape(-1, outputs) <= high)
+        if outputs:
+            low, high = np.moveaxis(model.predict_interval(X_test, each["level"]).reshape(-1, outputs, 2), -1, 0)
+            true = y_test.reshape(-1, outputs)
+            inside, size = (low <= true) & (true <= high), high - low
+        else:
+            sets = model.predict_set(X_test, each["level"])
+            inside, size = sets[np.arange(len(y_test)), y_test, None], sets.sum(axis=1, keepdims=True)
         assert each["covered"] == pytest.approx(np.average(inside, axis=0, weights=w_test).tolist(), rel=1e-12)
-        assert each["size"] == pytest.approx(np.average(high - low, axis=0, weights=w_test).tolist())
-
-
-def test_coverage_of_classes(ran, rng: np.random.Generator):
-    X = columns(rng)
-    found = ran(X, classes(rng, X, 3), loss="categorical_crossentropy", ensemble=3, epochs=20)
-    (X_test, y_test, _), model = found.test, found.result.model
-    told = found.tables["coverage"]
-    assert [each["level"] for each in told] == [0.5, 0.8, 0.9, 0.95]
-    for each in told:
-        sets = model.predict_set(X_test, each["level"])
-        assert each["covered"] == [pytest.approx(sets[np.arange(len(y_test)), y_test].mean())]
-        assert each["size"] == [pytest.approx(sets.sum(axis=1).mean())]
+        assert each["size"] == pytest.approx(np.average(size, axis=0, weights=w_test).tolist())
 
 
 def test_coverage_is_told_of_levels_that_can_be_had(ran, rng: np.random.Generator):
@@ -210,18 +201,6 @@ def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.ran
     assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
 
 
-def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np.random.Generator):
-    patients = np.repeat(np.arange(40), 6)
-    rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
-    data = data_of(spec_on(by_patient(tmp_path, rows), loss="mse"))
-    fitted = fit_rows(data)
-    _, comparison, _ = evaluate_run(fitted)
-    held = run_evidence(fitted.encoder, fitted.training, data.splits, [], [], comparison).held
-    assert held is not None
-    assert held.independent_rows == pytest.approx(10, abs=3)  # of 60 rows of 10 groups, whose targets are equal
-    assert len(held.target) == 60
-
-
 def test_groups_without_a_mistake_are_so_many_rows(tmp_path: Path):
     x = np.linspace(0.5, 1, 120) * np.where(np.arange(120) < 60, -1, 1)
     rows = np.column_stack([np.arange(120) // 6, x, x > 0])
@@ -274,15 +253,11 @@ def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Genera
     assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
 
 
-def test_no_baselines_may_be_asked_for(ran, rng: np.random.Generator, refused: Refused):
+def test_there_may_be_no_baselines(ran, rng: np.random.Generator):
     X = columns(rng)
     found = ran(X, X[:, 0], loss="mse", baselines=[])
     assert (found["baselines"], found["gains"]) == ({}, {})
     assert found["intervals"]["test"]["loss"]["method"] == "bootstrap"
-    cases = [(["linear", "linear"], "field-clash", 1), (["forest"], "unknown-value", 0)]
-    for wrong, code, place in cases:
-        with refused(SpecError, code=code, at=f"training.baselines.{place}"):
-            ran(X, X[:, 0], loss="mse", baselines=wrong)
 
 
 def test_the_gain_of_an_error_is_by_how_much_it_is_less(ran, rng: np.random.Generator):
@@ -292,3 +267,72 @@ def test_the_gain_of_an_error_is_by_how_much_it_is_less(ran, rng: np.random.Gene
     gain = found["gains"]["constant"][name]
     assert gain["value"] == pytest.approx(constant[name] - found.figures[name])
     assert 0 < gain["low"] < gain["value"] < gain["high"]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_resamples_are_rows_drawn_with_replacement(weighted: bool):
+    rows = 3000
+    numbers, weight = np.random.default_rng(1).random((2, rows))
+    resampling = Resampling(rows, stream(3, "resampling"), weight if weighted else None)
+    (found,) = resampling.figures([mean_statistic(numbers)])
+    if not weighted:
+        weight = np.ones(rows)
+    generator, at_once, drawn = stream(3, "resampling"), 2**20 // rows, list[np.ndarray]()
+    while len(drawn) < RESAMPLES:
+        drawn += [*generator.integers(0, rows, (min(at_once, RESAMPLES - len(drawn)), rows))]
+    expected = [(numbers[places] * weight[places]).sum() / weight[places].sum() for places in drawn]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    interval = resampling.interval(0.5, found)
+    assert interval == {
+        "low": pytest.approx(sorted(expected)[24], abs=1e-3),
+        "high": pytest.approx(sorted(expected)[975], abs=1e-3),
+        "method": "bootstrap",
+    }
+    assert (interval["low"], interval["high"]) == tuple(np.quantile(found, [0.025, 0.975]))
+
+
+def test_many_rows_take_the_spread_of_few_resamples():
+    rows = MANY_ROWS + 1
+    numbers = np.random.default_rng(2).random(rows)
+    resampling = Resampling(rows, stream(3, "resampling"))
+    (found,) = resampling.figures([mean_statistic(numbers)])
+    assert found.shape == (FEW_RESAMPLES,)
+    half = 1.96 * found.std(ddof=1)
+    assert resampling.interval(0.5, found) == {"low": 0.5 - half, "high": 0.5 + half, "method": "normal"}
+    assert half == pytest.approx(1.96 * numbers.std() / math.sqrt(rows), rel=0.3)
+
+
+def test_resamples_without_a_figure_do_not_count():
+    resampling = Resampling(3, stream(0, "resampling"))
+    figures = np.array([np.nan, 1.0, np.nan, 3.0])
+    assert resampling.interval(2.0, figures) == {"low": 1.05, "high": 2.95, "method": "bootstrap"}
+    assert resampling.interval(2.0, figures[:1]) is None
+    assert resampling.interval(None, figures) is None
+    assert Resampling(1, stream(0, "resampling")).interval(2.0, figures) is None
+
+
+def test_rows_of_groups_are_worth_fewer():
+    """As many as the variance of their mean says."""
+    generator, groups = np.random.default_rng(3), np.repeat(np.arange(500), 4)
+    own, shared = generator.normal(size=2000), generator.normal(size=500)[groups]
+    assert independent_rows(own, None) == 2000
+    assert independent_rows(own, groups) == pytest.approx(2000, rel=0.1)
+    assert independent_rows(shared, groups) == pytest.approx(500, rel=0.01)
+    # Variances 1 and 1: the mean's is (1 + 4)/2000, as of 800 rows of variance 2.
+    assert independent_rows(own + shared, groups) == pytest.approx(800, rel=0.1)
+    assert independent_rows(np.zeros(8), np.arange(8) // 2) == 4
+    assert independent_rows(np.arange(8.0), np.zeros(8)) == 1
+    assert independent_rows(np.tile([0.0, 1.0], 4), np.arange(8) // 2) == 8
+
+
+@pytest.mark.parametrize(("right", "rows"), [(0, 1), (1, 1), (0, 50), (17, 50), (50, 50), (9_990, 10_000)])
+def test_wilson_s_interval(right: int, rows: int):
+    interval, expected = wilson_interval(right, rows), binomtest(right, rows).proportion_ci(0.95, "wilson")
+    assert interval == {
+        "low": pytest.approx(expected.low, abs=1e-14),
+        "high": pytest.approx(expected.high, abs=1e-14),
+        "method": "wilson",
+    }
+    z = norm.ppf(0.975)
+    for end in (expected.low, expected.high):  # both ends are as far from the share as chance goes there
+        assert abs(right / rows - end) == pytest.approx(z * math.sqrt(end * (1 - end) / rows), abs=1e-12)

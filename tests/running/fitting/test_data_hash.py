@@ -14,7 +14,7 @@ from specnet import FileError
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from tests.made import data_of
-from tests.running.moons import Interrupting, contents
+from tests.running.moons import contents, interrupt
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
 
@@ -105,6 +105,7 @@ def test_every_field_of_a_table_but_its_warnings_and_places_changes_it():
         columns=(Column("a", "boolean"), Column("b", "category", np.array(["x", "y"]))),
         kinds={"a": "boolean", "b": "category", "y": "boolean"},
     )
+    flag, text = table.columns
     other: dict[str, list[Any]] = {
         "X": [-table.X, table.X.astype(np.float32)],
         "y": [np.array([0, 2]), np.array(["0", "1"])],
@@ -113,9 +114,9 @@ def test_every_field_of_a_table_but_its_warnings_and_places_changes_it():
         "sample_weight": [np.array([1.0, 2.0]), None],
         "split_by": [np.array([4.0, 3.0]), np.array(["train", "test"]), None],
         "columns": [
-            (replace(table.columns[0], **changed), table.columns[1]) for changed in ({"name": "c"}, {"kind": "numeric"})
-        ]
-        + [(table.columns[0], replace(table.columns[1], texts=np.array(["x", "z"])))],
+            *((replace(flag, **changed), text) for changed in ({"name": "c"}, {"kind": "numeric"})),
+            (flag, replace(text, texts=np.array(["x", "z"]))),
+        ],
         "kinds": [{"a": "boolean", "b": "category", "y": "category"}],
     }
     assert {*other, "warnings", "kept"} == {field.name for field in fields(Table)}
@@ -143,8 +144,7 @@ def test_what_was_trained_on_rows_that_are_test_rows_now_is_refused(
 ):
     spec, move = moved
     specnet.run(spec, tmp_path / "finished", report=False)
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(spec, tmp_path / "interrupted", observer=Interrupting(2))
+    interrupt(spec, tmp_path / "interrupted", 2)
     trained = data_of(spec).splits["train"].chosen
     move()
     assert set(data_of(spec).splits["test"].chosen) & set(trained)

@@ -76,12 +76,6 @@ def test_estimators_take_tables_of_any_library(library: str):
         np.testing.assert_array_equal(estimator.fit(expected, y).predict(table), answers)
 
 
-def test_a_model_of_dates_in_polars_learns_what_they_say():
-    table = polars.DataFrame({"day": COLUMNS["day"], "x": X})
-    spec = spec_on(None, 16, loss="mse", epochs=150, optimizer={"type": "adam", "learning_rate": 0.02})
-    assert specnet.fit(spec, table, Y).evaluate(table, Y)["loss"] < 0.05 * Y.var()
-
-
 def test_columns_of_the_spec_are_those_of_the_frame(tmp_path: Path):
     polars.DataFrame(COLUMNS | {"y": Y}).write_csv(tmp_path / "rows.csv")
     data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"test_size": 0.0}}

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import pytest
 
 import specnet
 from specnet import Observer, resolve
-from specnet.files import large
-from specnet.parts.data.tables.csv.csv_parts import parts_of
 from tests.running.specs import csv_file, spec_on
 
 ROOT = Path(__file__).parents[3]
@@ -26,13 +23,19 @@ SETTINGS: dict[str, list[str]] = {
     "members": ["training.ensemble=2", "training.early_stopping=true"],
 }
 RunOutcome = tuple[bytes, list[dict[str, Any]], dict[str, Any]]
+LIMITS = {
+    "files.large.LARGEST_IN_MEMORY": 0,
+    "parts.data.tables.csv.csv_files.PART_BYTES": 1000,
+    "parts.data.tables.csv.csv_parts.PART_BYTES": 1000,
+    "parts.data.tables.store.NUMBERS_AT_ONCE": 50,
+    "parts.arrays.NUMBERS_AT_ONCE": 100,
+}
 
 
 @pytest.fixture
 def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is large, and read and added up a few rows at a time."""
-    limits = {"files.large.LARGEST_IN_MEMORY": 0, "parts.data.tables.store.NUMBERS_AT_ONCE": 50}
-    for name, limit in {**limits, "parts.arrays.NUMBERS_AT_ONCE": 100}.items():
+    for name, limit in LIMITS.items():
         monkeypatch.setattr(f"specnet.{name}", limit)
 
 
@@ -56,28 +59,6 @@ def test_large_tables_train_the_same_model(name: str, in_memory: dict[str, RunOu
     assert found[0] == in_memory[name][0]
 
 
-def test_a_table_of_numbers_is_read_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    table = np.round(np.random.default_rng(0).normal(size=(500, 4)), 3)
-    network = {"dtype": "float64", "preprocessing": ["robust", "standardize"]}
-    data = csv_file(tmp_path / "rows.csv", "a,b,c,y", table.tolist())
-    document = spec_on(data, 3, network, loss="mse", epochs=2, shuffle="blocks")
-    expected = specnet.run(document, observer=Observer()).model.to_bytes()
-    monkeypatch.setattr(large, "LARGEST_IN_MEMORY", 0)
-    parts: list[str | None] = []
-
-    def counted(path: str, start: int, quote: str, folder: str) -> Iterator[str | None]:
-        for part in parts_of(path, start, quote, folder):
-            parts.append(part)
-            yield part
-
-    monkeypatch.setattr("specnet.parts.data.tables.csv.csv_files.parts_of", counted)
-    for module in ("csv_files", "csv_parts"):
-        monkeypatch.setattr(f"specnet.parts.data.tables.csv.{module}.PART_BYTES", 1000)
-    assert specnet.run(document, observer=Observer()).model.to_bytes() == expected
-    assert len(parts) > 5
-    assert None not in parts
-
-
 @pytest.mark.parametrize(("rows", "expected"), [(2**26, True), (2**26 + 1, "blocks"), (None, True)])
 def test_many_rows_are_shuffled_in_blocks(rows: int | None, expected: bool | str):
     spec = specnet.parse_spec("network.layer_sizes = [2, 1]\ntraining.loss = 'mean_squared_error'\n")
@@ -93,10 +74,9 @@ MOST_BYTES = 31 * 10**7
 """A quiet machine takes 2.4e8; a Python object for each text would take 1.0e8 more."""
 CHILD = """
 import sys, specnet
-from specnet.training import Observer
 from tests.benchmarks.whole.memory import largest_resident_set
 from tests.running.fitting.test_large_rows import document
-result = specnet.run(document(sys.argv[1]), observer=Observer())
+result = specnet.run(document(sys.argv[1]), observer=specnet.Observer())
 assert [warning.code for warning in result.warnings] == ["ignored-column"]
 print(largest_resident_set())
 """

@@ -1,9 +1,10 @@
-"""Folds and seeds: each run is an ordinary one, and their figures are brought together."""
+"""Folds and seeds: each run is an ordinary one, whatever computes it, and their figures are brought together."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,11 @@ from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import VALUES
 from tests.made import data_of
 from tests.running.many.executors import EXECUTORS
+from tests.running.passed_parts import Looking
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
-
 ROWS = 61
 """Not a multiple of the folds."""
 CSV = """\
@@ -116,12 +117,9 @@ def test_seeds_differ_in_training_alone_and_that_is_written_out(rows: Path):
     out = rows.parent / "out"
     specnet.run_many(rows, out, seeds=2, overrides=["seed=7"])
     for seed in (7, 8):
-        text = (out / f"seed{seed}/spec.toml").read_text()
         spec = specnet.parse_spec(out / f"seed{seed}/spec.toml")
-        assert spec.seed == seed
-        assert spec.data.split.random_state == 7
-        assert spec.data.split.test_size == 0.25
-        assert "# beside this file" in text
+        assert (spec.seed, spec.data.split.random_state, spec.data.split.test_size) == (seed, 7, 0.25)
+        assert "# beside this file" in (out / f"seed{seed}/spec.toml").read_text()
     plain = specnet.run(rows, rows.parent / "plain", overrides=["seed=7"], threads=1)
     assert (out / "seed7/model.safetensors").read_bytes() != (out / "seed8/model.safetensors").read_bytes()
     assert json.loads((out / "seed7/metrics.json").read_text())["test"]["loss"] == plain.metrics["test"]["loss"]
@@ -177,12 +175,7 @@ def times(out: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "folds", "more"),
-    [
-        (["training.epochs=5"], 3, ""),
-        ([], 4, ""),
-        ([], 3, "61.5,0,0\n"),
-    ],
+    ("overrides", "folds", "more"), [(["training.epochs=5"], 3, ""), ([], 4, ""), ([], 3, "61.5,0,0\n")]
 )
 def test_resuming_another_one_is_an_error(
     done: tuple[Path, RepeatedResult], rows: Path, overrides, folds, more, refused: Refused
@@ -219,21 +212,17 @@ def test_a_damaged_run_is_a_clear_error(
         specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
 
 
-def test_a_run_that_fails_does_not_stop_the_others(rows: Path):
-    """The last fold holds an enormous target for its training: squares are not finite."""
-    path = rows.parent / "rows.csv"
-    lines = path.read_text().splitlines()
-    lines[1] = "0.5,0.5,1e30"
-    path.write_text("\n".join(lines) + "\n")
-    out, options = rows.parent / "out", ["training.optimizer={type='sgd',learning_rate=1e30}", "seed=0"]
-    result = specnet.run_many(rows, out, folds=3, overrides=[*options, "network.dtype=float32"])
-    bad = [run for run in result.runs if run.state == "diverged"]
-    assert len(bad) == len(result.failed) == 3
-    assert all(run.message and not run.metrics for run in bad)
+def test_folds_that_all_fail_are_rows_of_the_table(rows: Path):
+    path, out = rows.parent / "rows.csv", rows.parent / "out"
+    header, _, *lines = path.read_text().splitlines()
+    path.write_text("\n".join([header, "0.5,0.5,1e30", *lines]) + "\n")  # a target whose square is not finite
+    options = ["training.optimizer={type='sgd',learning_rate=1e30}", "seed=0", "network.dtype=float32"]
+    result = specnet.run_many(rows, out, folds=3, overrides=options)
+    assert [run.state for run in result.failed] == ["diverged"] * 3
+    assert all(run.message and not run.metrics and run.name in str(result.failure) for run in result.runs)
     assert not [path for path in out.iterdir() if path.is_dir()]
-    assert [line["message"] for line in table(out)] == [run.message for run in bad]
+    assert [line["message"] for line in table(out)] == [run.message for run in result.runs]
     assert json.loads((out / "summary.json").read_text()) == {}
-    assert all(run.name in str(result.failure) for run in bad)
 
 
 class Picky(Metric):
@@ -265,10 +254,8 @@ def test_one_of_the_folds_may_fail_alone(rows: Path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        *({}, {"folds": 1}, {"folds": 0}, {"seeds": 0}, {"seeds": True}, {"folds": 2.0}),
-        {"seeds": 2, "jobs": 0},
-        {"seeds": 2, "resume": True},
-        {"seeds": 2, "out": "x", "resume": True, "force": True},
+        *({}, {"folds": 1}, {"folds": 0}, {"seeds": 0}, {"seeds": True}, {"folds": 2.0}, {"seeds": 2, "jobs": 0}),
+        *({"seeds": 2, "resume": True}, {"seeds": 2, "out": "x", "resume": True, "force": True}),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
@@ -284,3 +271,12 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 def test_folds_beside_folds_are_refused(rows: Path, refused: Refused):
     with refused(DataError, code="split"):
         specnet.run_many(rows, folds=2, overrides=["data.split.folds=2", "data.split.fold=0", "data.split.test_size=0"])
+
+
+@pytest.mark.usefixtures("born_loaded")
+def test_other_tasks_do_not_wait_for_a_first_one_that_takes_long(rows: Path, monkeypatch: pytest.MonkeyPatch):
+    for name, seconds in (("SECONDS_WORTH_WORKERS", 0.2), ("LEAST_SECONDS_TO_WAIT", 0.1)):
+        monkeypatch.setattr(f"specnet.running.many.workers.{name}", seconds)
+    overrides = ["training.metrics=['looking']", "training.baselines=[]"]
+    here, there = specnet.run_many(rows, seeds=2, jobs=2, overrides=overrides, parts=[Looking]).runs
+    assert here.metrics["test"]["looking"] == os.getpid() != there.metrics["test"]["looking"]

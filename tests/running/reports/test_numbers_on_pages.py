@@ -19,11 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet import Observer, nested_sweep, run_many
-from specnet.report.pages.comparison_page import comparison_page
-from specnet.saved.saved_run import SavedRun
-from specnet.spec import SpecSource
 from tests.made import data_of
 from tests.running.reports.page import Page
+from tests.texts.calling import called
 
 Array = NDArray[Any]
 N = r"([−+]?(?:\d{1,3}(?:[ \u00a0]\d{3})+|\d+)(?:\.\d+)?(?:·10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
@@ -66,7 +64,7 @@ def text_of(folder: Path) -> str:
     return re.sub(r"[ \n]+", " ", " ".join(Page((folder / "report.html").read_text("utf-8")).texts))
 
 
-def chosen(spec: SpecSource, split: str) -> Array:
+def chosen(spec: Any, split: str) -> Array:
     """Return the places of the rows of a split."""
     return np.asarray(data_of(spec).splits[split].chosen)
 
@@ -115,14 +113,8 @@ def test_numbers_of_two_classes(tmp_path: Path) -> None:
     agree(text, "N % against N % of N test rows", accuracy["test"], 100 * neighbours, len(test))
     agree(text, "network N %, 95 % interval N–N %", accuracy["test"], low, high)
     agree(text, "constant N %", constant)
-    agree(
-        text,
-        "train N N % test N N %",
-        log_loss(y[train], p[train]),
-        accuracy["train"],
-        log_loss(y[test], p[test]),
-        accuracy["test"],
-    )
+    losses = {name: log_loss(y[rows], p[rows]) for name, rows in (("train", train), ("test", test))}
+    agree(text, "train N N % test N N %", *(each[name] for name in losses for each in (losses, accuracy)))
     agree(text, "N of N test rows right", right[test].sum(), len(test))
     for true, predicted in np.ndindex(2, 2):
         of_class = y[test] == true
@@ -272,15 +264,8 @@ def test_numbers_of_a_nested_sweep(tmp_path: Path) -> None:
         trials = sorted((tmp_path / f"fold{fold}" / "trials").iterdir())
         found = [moons_scores(trial, "validation")[1] for trial in trials]
         best.append(max(found))
-        agree(
-            text,
-            rf" fold{fold} N % [\d.]+ % N [\d.]+ % \d+ N of N N % ",
-            accuracy[fold],
-            loss[fold],
-            found.index(best[fold]),
-            len(found),
-            best[fold],
-        )
+        told = rf" fold{fold} N % [\d.]+ % N [\d.]+ % \d+ N of N N % "
+        agree(text, told, accuracy[fold], loss[fold], found.index(best[fold]), len(found), best[fold])
     agree(text, "mean validation accuracy of N %", np.mean(best))
     agree(text, "which no search saw, that of the results is N %", accuracy.mean())
 
@@ -289,8 +274,7 @@ def test_numbers_of_compared_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     for name, epochs in (("short", 5), ("long", 60)):
         specnet.run(MOONS, tmp_path / name, overrides=[f"training.epochs={epochs}"], observer=Observer())
-    runs = [SavedRun(Path(name)) for name in ("short", "long")]
-    (tmp_path / "report.html").write_text(comparison_page(runs, "specnet compare short long", tmp_path), "utf-8")
+    assert called(["compare", "short", "long", "-o", "report.html"])[0] == 0
     text = text_of(tmp_path)
     for name in ("short", "long"):
         loss, accuracy = moons_scores(tmp_path / name, "test")

@@ -1,4 +1,4 @@
-"""Reports of runs: with every run, the same again later, and never at the cost of the run."""
+"""Pages of runs: from the folder and its rows, of what a run delivers, the same again later, at no cost to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,12 +17,11 @@ import pytest
 import specnet
 from specnet import FileError, Observer, SpecnetWarning, TakenError, run
 from specnet.files.locks import locked_folder
-from specnet.number_texts import rounded
+from specnet.number_texts import figure, percent, rounded
 from specnet.report.pages import run_page as pages
-from specnet.running.reports.run_report import report_again
-from specnet.running.runner import RunInterrupted
-from specnet.training import Snapshot, WarningRecorder
-from tests.made import run_copied, run_once
+from specnet.running.reports.run_report import answers_shown, report_again
+from specnet.saved.saved_run import SavedRun
+from tests.made import data_of, run_copied, run_once
 from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
@@ -51,9 +51,8 @@ SECTIONS = [
 
 def made(source: Any, folder: Path, **settings: Any) -> Page:
     """Run a spec and read its report."""
-    recorder: list[dict[str, Any]] = []
-    run(source, folder, observer=WarningRecorder(recorder), **settings)
-    assert not [warning for warning in recorder if warning["code"] == "report"]
+    result = run(source, folder, observer=Observer(), **settings)
+    assert "report" not in {warning.code for warning in result.warnings}
     return Page((folder / "report.html").read_text("utf-8"))
 
 
@@ -207,10 +206,10 @@ def test_page_asks_for_nothing_and_can_be_read_without_script() -> None:
 
 def test_a_run_without_an_epoch_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
     class Stopping(Observer):
-        def trained(self, epoch: int, snapshot: Snapshot) -> None:
+        def trained(self, epoch: int, snapshot: Any) -> None:
             signal.raise_signal(signal.SIGINT)
 
-    with refused(RunInterrupted):
+    with refused(KeyboardInterrupt):
         specnet.run(MOONS, tmp_path / "run", observer=Stopping())
     assert not (tmp_path / "run" / "report.html").exists()
     assert (tmp_path / "run" / "findings.json").exists()
@@ -297,25 +296,191 @@ def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> No
     (tmp_path / "report.html").write_bytes(b"mine")
     run(MOONS, tmp_path, resume=True)
     assert (tmp_path / "report.html").read_bytes() == b"mine"
-    assert {path: path.read_bytes() for path in files if path.name != "report.html"} == {
-        path: content for path, content in files.items() if path.name != "report.html"
-    }
+    assert {path.name for path in files if path.read_bytes() != files[path]} == {"report.html"}
 
 
-@pytest.mark.parametrize(
-    ("error", "said"), [(ZeroDivisionError("why"), "ZeroDivisionError: why"), (FileError("disk full"), "disk full")]
-)
-def test_report_that_fails_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str):
-    def failing(*_: object) -> str:
-        raise error
-
-    monkeypatch.setattr(pages, "page", failing)
-    with pytest.warns(SpecnetWarning, match=f"the report could not be written: {said}") as warned:
-        result = run(MOONS, tmp_path)
-    assert warned[0].filename == __file__
-    assert [warning.code for warning in result.warnings] == ["report"]
-    assert result.metrics["test"]
-    assert not (tmp_path / "report.html").exists()
+def test_report_that_fails_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for error, said in ((ZeroDivisionError("why"), "ZeroDivisionError: why"), (FileError("disk full"), "disk full")):
+        monkeypatch.setattr(pages, "page", Mock(side_effect=error))
+        with pytest.warns(SpecnetWarning, match=f"the report could not be written: {said}") as warned:
+            result = run(MOONS, tmp_path, force=True)
+        assert warned[0].filename == __file__
+        assert [warning.code for warning in result.warnings] == ["report"]
+        assert result.metrics["test"]
+        assert not (tmp_path / "report.html").exists()
     monkeypatch.undo()
     report_again(tmp_path)
     assert (tmp_path / "report.html").exists()
+
+
+NOISY = {"type": "make_moons", "n_samples": 200, "noise": 0.3, "random_state": 0}
+RESTORED = {
+    "loss": {"type": "binary_crossentropy", "label_smoothing": 0.2},
+    "metrics": ["accuracy"],
+    "epochs": 40,
+    "optimizer": {"type": "adam", "learning_rate": 0.1},
+    "early_stopping": {"patience": 40},
+}
+
+
+def delivered(folder: Path, training: dict[str, Any], **split: Any) -> tuple[specnet.RunResult, str]:
+    spec = {
+        "data": {**NOISY, "split": {"test_size": 0.2, **split}},
+        "network": {"hidden_layer_sizes": [24]},
+        "training": training,
+    }
+    result = specnet.run(spec, folder, observer=Observer())
+    return result, Page((folder / "report.html").read_text("utf-8")).text
+
+
+def test_the_loss_and_the_layers_are_those_of_the_epoch_that_is_restored(tmp_path: Path) -> None:
+    result, text = delivered(tmp_path, RESTORED, validation_size=0.2)
+    losses = [record["validation_loss"] for record in result.history]
+    best = int(np.argmin(losses))
+    assert best < len(losses) - 5
+    (epoch, loss) = re.search(r"weights of epoch (\d+), the dashed line, and has a loss of ([\d.]+) on", text).groups()
+    assert (int(epoch), loss) == (result.history[best]["epoch"], figure(result.metrics["train"]["loss"]))
+    assert loss != figure(result.history[best]["loss"])  # which is with label smoothing, and before each step
+    network = result.model.network
+    weights = {key: array for key, array in network.parameters(result.model.theta).items() if key.endswith("weight")}
+    last = {layer["layer"]: layer for layer in result.looks[-1]["layers"]}
+    for key, array in weights.items():
+        size = float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))
+        assert last[key.removesuffix(".weight")]["weight"] == pytest.approx(size, rel=1e-6)
+        assert f" {rounded(size)} " in text
+    assert f"loss {loss} " in text or f"train {loss} " in text
+
+
+def test_dead_units_are_those_of_the_network_that_is_kept(tmp_path: Path) -> None:
+    """A rate that is far too high kills units after the best epoch."""
+    training = {**RESTORED, "optimizer": {"type": "adam", "learning_rate": 2.0}}
+    result, text = delivered(tmp_path / "best", training, validation_size=0.2)
+    rows = data_of(tmp_path / "best" / "spec.json").splits["train"]
+    weights = result.model.network.parameters(result.model.theta)
+    fires = np.asarray(rows.columns) @ weights["layers.0.weight"].T + weights["layers.0.bias"] > 0
+    dead = float(np.mean(~fires.any(axis=0)))
+    assert result.looks[-1]["layers"][0]["dead"] == dead
+    assert f" {percent(dead)} " in text.partition("dead units")[2].partition("Training")[0]
+    training["early_stopping"] = {"patience": 40, "restore_best": False}
+    last, _ = delivered(tmp_path / "last", training, validation_size=0.2)
+    assert last.looks[-1]["layers"][0]["dead"] > dead
+    assert last.looks[:-1] == result.looks[:-1]
+
+
+def test_averaged_weights_are_looked_at_in_the_end(tmp_path: Path) -> None:
+    training = {"loss": "binary_crossentropy", "epochs": 20, "average_weights": {"type": "exponential", "decay": 0.99}}
+    result, _ = delivered(tmp_path, training)
+    weight = result.model.network.parameters(result.model.theta)["layers.0.weight"].astype(np.float64)
+    assert result.looks[-1]["layers"][0]["weight"] == pytest.approx(np.sqrt(np.mean(weight**2)), rel=1e-6)
+
+
+def test_the_loss_of_an_ensemble_is_its_own(tmp_path: Path) -> None:
+    result, text = delivered(tmp_path, {"loss": "binary_crossentropy", "epochs": 10, "ensemble": 3})
+    loss = figure(result.metrics["train"]["loss"])
+    assert f"The delivered ensemble has a loss of {loss} on the training rows" in text
+    assert loss not in {figure(record["loss"]) for record in result.history}
+
+
+def test_what_is_worse_than_a_simple_model_says_so_first_and_has_no_clean_bill(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6))
+    np.savez(tmp_path / "rows.npz", X=X, y=X @ [3.0, 2.0, 1.0, 0.5, -1.0, -2.0] + 0.6 * rng.normal(size=400))
+    training = {"loss": "mse", "metrics": ["r2"], "epochs": 150, "optimizer": {"type": "adam", "learning_rate": 0.003}}
+    data = {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": {"test_size": 0.25}}
+    network = {"hidden_layer_sizes": [16], "target_preprocessing": ["standardize"]}
+    spec = {"data": data, "network": network, "training": training}
+    result = specnet.run(spec, tmp_path / "run", observer=Observer())
+    assert result.findings == ()
+    assert result.evaluation["gains"]["linear"]["loss"]["high"] < 0
+    page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
+    heading = next(text for text in page.texts if text.startswith("Worse than a linear model: R² "))
+    assert heading.endswith("against 0.985 on 100 test rows.")
+    assert "A linear model is better, and 15 tests of the data, the training and the results did not find" in page.text
+    assert "Nothing stands out" not in page.text
+
+
+MADE = {"type": "make_moons", "n_samples": 60, "split": {"test_size": 0.25, "validation_size": 0.25}}
+REGRESSED = {"type": "make_regression", "n_samples": 60, "n_features": 3}
+CLASSES, SEVERAL = ("class 0", "class 1"), ("0", "1", "2", "3", "4")
+SPLIT_MEMBERS = {"ensemble": {"members": 2, "validation": "split"}}
+OF_CLASSES, OF_VALUES = {"loss": "categorical_crossentropy"}, {"loss": "mse"}
+SPECS: dict[str, tuple[Any, dict[str, Any], tuple[Any, ...]]] = {
+    "moons": (MADE, {}, (("x1", "x2"), CLASSES, "the class")),
+    "members": (MADE, SPLIT_MEMBERS, (("x1", "x2"), CLASSES)),
+    "classes": (("a,b", "kind"), OF_CLASSES, (("a", "b"), SEVERAL, "kind")),
+    "words": (("a,city", "kind"), OF_CLASSES, (("a", "city"), SEVERAL)),
+    "value": (REGRESSED, OF_VALUES, (("x1", "x2", "x3"), (), "the target", ("target",))),
+    "plane": (("a,b", "c"), OF_VALUES, (("a", "b"), (), "c", ("c",))),
+    "values": (REGRESSED | {"n_targets": 2}, OF_VALUES, (("x1", "x2", "x3"), (), "the targets", ("y1", "y2"))),
+    "named values": (("a,b", "c", "d"), OF_VALUES, (("a", "b"), (), "the targets", ("c", "d"))),
+    "labels": (("a,b", "c", "d"), {}, (("a", "b"), (), "the targets", ("c", "d"))),
+}
+"""Data, training, and what a page calls the columns, the classes, the target and the outputs."""
+INPUTS = {"words": ["a", "city = Bonn", "city = Oslo", "city = Rome"]}
+"""What the network reads, if it is not the columns."""
+PLANES = ("moons", "members", "classes", "plane")
+
+
+def drawn_table(path: Path, columns: str, *targets: str) -> dict[str, Any]:
+    """Write a table of 60 rows, and describe it."""
+    rng = np.random.default_rng(3)
+    drawn = {"city": ["Oslo", "Rome", "Bonn"], "kind": range(5)}
+    values = {name: rng.choice(drawn.get(name, [0, 1]), 60) for name in (*columns.split(","), *targets)}
+    target: Any = targets[0] if len(targets) == 1 else list(targets)
+    return csv_file(path, ",".join(values), zip(*values.values(), strict=True), target)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> None:
+    data, training, expected = SPECS[name]
+    spec = spec_on(data if isinstance(data, dict) else drawn_table(tmp_path / "rows.csv", *data), 3, **training)
+    result = specnet.run(spec, tmp_path / "run", report=False, observer=Observer())
+    folder, read = SavedRun(tmp_path / "run"), data_of(spec)
+    shown = answers_shown(folder, read)
+    columns = expected[0]
+    told = columns, shown.classes, shown.target, shown.outputs
+    assert told[: len(expected)] == expected
+    assert folder.model.preprocessing.named(shown.columns) == INPUTS.get(name, [*columns])
+    test = read.splits["test"]
+    assert shown.answers is not None
+    prepared = result.model.preprocessing.prepare(test.columns, texts=test.texts)
+    raw = result.model.answers(prepared, test.y)
+    np.testing.assert_array_equal(shown.answers.prediction, raw.prediction)
+    np.testing.assert_array_equal(shown.answers.losses, raw.losses)
+    assert shown.panel is not None
+    assert [column.name for column in sorted(shown.panel.columns, key=lambda column: column.place)] == [*columns]
+    assert (shown.plane is not None) == (name in PLANES)
+    if shown.plane is not None:
+        parts = [read.splits[part] for part in ("train", "validation", "test") if part in read.splits]
+        np.testing.assert_array_equal(shown.plane.columns, np.concatenate([part.columns[:] for part in parts]))
+        np.testing.assert_array_equal(shown.plane.target, np.concatenate([part.y for part in parts]))
+        np.testing.assert_array_equal(shown.plane.held_out, np.arange(60) >= len(parts[0]))
+        assert (shown.plane.column_names, shown.plane.class_names) == (expected[0], expected[1])
+    gone = answers_shown(folder, "gone")
+    assert (gone.columns, gone.absent) == (shown.columns, "gone")
+    assert gone.answers is gone.importance is gone.panel is gone.plane is gone.images is None
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_page_shows_probabilities_before_and_after_calibration(tmp_path: Path, count: int) -> None:
+    generator = np.random.default_rng(5)
+    X = generator.normal(size=(400, 3))
+    y = np.digitize(X[:, 0] + 0.4 * generator.normal(size=400), [-0.4, 0.4][: count - 1])
+    data = csv_file(tmp_path / "rows.csv", "a,b,c,kind", np.column_stack([X, y]), "kind", split=MADE["split"])
+    name = "binary_crossentropy" if count == 2 else "categorical_crossentropy"
+    adam = {"type": "adam", "learning_rate": 0.02}
+    spec = spec_on(data, 4, loss={"type": name, "label_smoothing": 0.5}, metrics=["ece"], epochs=40, optimizer=adam)
+    plain = specnet.run(spec, observer=Observer())
+    found = specnet.run(spec, tmp_path / "run", overrides=["training.calibration=temperature"], observer=Observer())
+    shown = answers_shown(SavedRun(tmp_path / "run"), data_of(spec))
+    assert shown.uncalibrated is not None
+    test = data_of(spec).splits["test"]
+    before = plain.model.predict_proba(np.asarray(test.columns))
+    np.testing.assert_allclose(shown.uncalibrated.probability, before, rtol=1e-5)
+    errors = [run.metrics["test"]["expected_calibration_error"] for run in (found, plain)]
+    text = Page((tmp_path / "run" / "report.html").read_text("utf-8")).text
+    assert "Expected calibration error {:.3f}, {:.3f} before calibration (dashed).".format(*errors) in text
+    assert plain.evaluation["calibration"]["error"]["test"] == errors[1]
+    specnet.run(spec, tmp_path / "plain", observer=Observer())
+    assert answers_shown(SavedRun(tmp_path / "plain"), "gone").uncalibrated is None
+    assert f"Expected calibration error {errors[1]:.3f}." in Page((tmp_path / "plain" / "report.html").read_text()).text

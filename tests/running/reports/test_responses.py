@@ -1,4 +1,4 @@
-"""Response curves against plain sums over the rows, against scikit-learn, and on a page."""
+"""What a model uses, how it responds to columns, and what a page lets readers try: against what is known of it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.inspection import partial_dependence
 
 import specnet
 from specnet import Model, Observer
 from specnet.report.answers.uses_charts import response_figures
-from specnet.report.pages.model_answers import Importance, ModelAnswers, Response
-from specnet.report.pages.run_page import page
-from specnet.running.data_rows import Rows, SpecData, read_data
-from specnet.running.reports import importance as uses
-from specnet.running.reports.importance import responses_of
+from specnet.report.pages.model_answers import AskColumn, Importance, ModelAnswers, Response
+from specnet.running.data_rows import Rows, SpecData
+from specnet.running.reports import importance
+from specnet.running.reports.importance import affordable_rows, permutation_importance, responses_of
 from specnet.running.reports.run_report import answers_shown
 from specnet.saved.saved_run import SavedRun
+from tests.made import data_of
 from tests.report.drawn import Drawn
 from tests.running.reports.page import Page
+from tests.running.specs import csv_file, spec_on
 
-ROWS = 400
 LOSSES = {"value": "mean_squared_error", "sold": "binary_crossentropy", "kind": "categorical_crossentropy"}
 KINDS = {"number": "numeric", "colour": "category", "since": "datetime", "open": "boolean", "same": "numeric"}
+ROWS = 400
 
 
 def table() -> pd.DataFrame:
@@ -73,17 +72,11 @@ def trained(folder: Path, target: str | list[str], **training: Any) -> Trained:
         "network": network,
         "training": {"loss": loss, "epochs": 20, "optimizer": {"type": "adam", "learning_rate": 0.02}, **training},
     }
-    result = specnet.run(spec, folder / "run", observer=Observer(), report=False)
-    data = read_data(specnet.parse_spec(folder / "run" / "spec.json"))
-    saved = SavedRun(folder / "run")
-    shown = answers_shown(saved, data)
+    result = specnet.run(spec, folder / "run", observer=Observer())
+    data = data_of(folder / "run" / "spec.json")
+    shown = answers_shown(SavedRun(folder / "run"), data)
     assert shown.responses is not None
-    return result.model, data, shown, page(saved, shown)
-
-
-def responses_in(shown: ModelAnswers) -> Sequence[Response]:
-    assert shown.responses is not None
-    return shown.responses
+    return result.model, data, shown, (folder / "run/report.html").read_text()
 
 
 def frame_of(data: SpecData, split: str, chosen: np.ndarray | slice) -> pd.DataFrame:
@@ -140,8 +133,8 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 def test_two_classes_have_the_probability_of_the_second(sold: Trained) -> None:
     model, data, shown, text = sold
-    found = responses_in(shown)
-    assert shown.classes == ("no", "yes")
+    found = shown.responses
+    assert (shown.classes, shown.outputs) == (("no", "yes"), ("sold",))
     assert {each.outputs for each in found} == {(1,)}
     curves = {each.column: each for each in found}
     assert found[0].column == "number"
@@ -166,13 +159,13 @@ def test_two_classes_have_the_probability_of_the_second(sold: Trained) -> None:
 def test_an_ensemble_answers_as_a_whole_and_values_are_in_their_unit(tmp_path: Path) -> None:
     model, data, shown, text = trained(tmp_path / "value", "value", ensemble=2)
     assert len(model.members) == 2
-    check(model, data, responses_in(shown), None)
+    check(model, data, shown.responses, None)
     assert "Mean value: " in Page(text).text
 
 
 def test_of_several_values_the_first_one_is_shown(tmp_path: Path) -> None:
     model, data, shown, _ = trained(tmp_path / "both", ["value", "other"])
-    found = responses_in(shown)
+    found = shown.responses
     assert shown.outputs == ("value", "other")
     assert {each.outputs for each in found} == {(0,)}
     check(model, data, found, None)
@@ -180,7 +173,7 @@ def test_of_several_values_the_first_one_is_shown(tmp_path: Path) -> None:
 
 def test_of_more_classes_those_that_move_most_are_shown(tmp_path: Path) -> None:
     model, data, shown, text = trained(tmp_path / "kind", "kind")
-    for response in responses_in(shown):
+    for response in shown.responses:
         moves = np.ptp(response.mean, axis=1)
         assert len(response.outputs) == 3
         assert list(moves) == sorted(moves, reverse=True)
@@ -194,12 +187,6 @@ def team_data(model: Model, train: np.ndarray, test: np.ndarray) -> SpecData:
     return SpecData(model.network.resolved, None, model.preparations[0], splits)
 
 
-def linear(*weights: float) -> Model:
-    network = {"layer_sizes": [len(weights), 1], "dtype": "float64"}
-    spec = {"network": network, "training": {"loss": "mse", "metrics": ["r2"]}}
-    return Model(specnet.build(spec), np.array([*weights, 0.0]))
-
-
 def asked(model: Model, train: np.ndarray, test: np.ndarray) -> list[Response] | None:
     columns = test.shape[1]
     importance = Importance("r2", len(test), 5, ("a", "b", "c")[:columns], np.arange(columns), np.zeros(columns))
@@ -210,7 +197,7 @@ def test_a_team_responds_as_the_mean_of_its_models() -> None:
     """Of lines it is a line: 3a − b + c and a + b of shares 1 and 3 are 1.5a + 0.5b + 0.25c."""
     generator = np.random.default_rng(0)
     train, test = generator.normal(size=(500, 3)), generator.normal(size=(60, 3))
-    found = asked(Model.joined([linear(3, -1, 1), linear(1, 1, 0)], [1, 3]), train, test)
+    found = asked(Model.joined([linear([3, -1, 1]), linear([1, 1, 0])], [1, 3]), train, test)
     assert found is not None
     assert [each.column for each in found] == ["c", "b", "a"]
     weights = np.array([1.5, 0.5, 0.25])
@@ -222,62 +209,22 @@ def test_a_team_responds_as_the_mean_of_its_models() -> None:
         np.testing.assert_allclose(response.high, np.quantile(lines, 0.9, axis=1), rtol=1e-9)
 
 
-class Known(RegressorMixin, BaseEstimator):
-    """A model as scikit-learn takes it."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Known:
-        raise NotImplementedError("it is fitted")
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return self.model.predict(X)
-
-
-def test_curves_are_scikit_learn_s_partial_dependence() -> None:
-    generator = np.random.default_rng(2)
-    network = {"layer_sizes": [3, 8, 1], "activations": "tanh", "dtype": "float64"}
-    built = specnet.build({"network": network, "training": {"loss": "mse"}, "seed": 3})
-    model = Model(built, generator.normal(size=built.layout.size))
-    train, test = generator.normal(size=(300, 3)), generator.normal(size=(80, 3))
-    found = asked(model, train, test)
-    assert found is not None
-    for place, response in zip((2, 1, 0), found, strict=True):
-        grid = {place: response.cells}
-        theirs = partial_dependence(Known(model), test, [place], kind="average", method="brute", custom_values=grid)
-        np.testing.assert_allclose(response.mean[0], theirs["average"][0], rtol=1e-9)
-
-
 def test_curves_are_left_out_where_they_take_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    X, model = generator.normal(size=(60, 2)), linear(1, 2)
+    X, model = np.random.default_rng(0).normal(size=(60, 2)), linear([1, 2])
     # A row has 3 parameters and 4 cells, for 20 values of 5 columns.
     cost = (3 + 100 * 4) * 20 * 5
-    monkeypatch.setattr(uses, "MOST_PRODUCTS", cost * 55)
-    found = asked(model, X, X)
-    assert found is not None
-    assert found[0].rows == 55
-    monkeypatch.setattr(uses, "MOST_PRODUCTS", cost * 50 - 1)
-    assert asked(model, X, X) is None
-    with monkeypatch.context() as patched:
-        patched.setattr("specnet.running.reports.run_report.responses_of", lambda *_: None)
-        (tmp_path / "left").mkdir()
-        spec = {
-            "data": {"type": "make_moons", "n_samples": 200, "split": {"test_size": 0.5}},
-            "network": {"hidden_layer_sizes": [2]},
-            "training": {"loss": "binary_crossentropy", "epochs": 1},
-        }
-        specnet.run(spec, tmp_path / "left", observer=Observer())
+    for most, rows in ((cost * 55, 55), (cost * 50 - 1, None)):
+        monkeypatch.setattr(importance, "MOST_PRODUCTS", most)
+        found = asked(model, X, X)
+        assert (found and found[0].rows) == rows
+    data = {"type": "make_moons", "n_samples": 200, "split": {"test_size": 0.5}}
+    specnet.run(spec_on(data), tmp_path / "left", observer=Observer())
     assert "each column is left out: too many parameters" in Page((tmp_path / "left/report.html").read_text()).text
 
 
 def test_charts_draw_the_means_and_bands(sold: Trained) -> None:
     _, _, shown, _ = sold
-    found = responses_in(shown)
+    found = shown.responses
     figures = response_figures(found, shown.classes, are_probabilities=True)
     charts = {figure.title: Drawn(figure.chart) for figure in figures}
     assert list(charts) == [each.column for each in found]
@@ -297,7 +244,118 @@ def test_charts_draw_the_means_and_bands(sold: Trained) -> None:
     assert "probability of yes" in charts["number"].texts()
 
 
-def test_columns_are_named_by_the_run(sold: Trained) -> None:
-    _, _, shown, _ = sold
-    assert {each.column for each in responses_in(shown)} <= set(shown.columns)
-    assert shown.classes != shown.outputs == ("sold",)
+MANY = 2000
+
+
+def linear(weights: list[float], loss: str = "mse", metrics: Sequence[str] = ("r2",)) -> Model:
+    """A linear model of these weights."""
+    network = {"layer_sizes": [len(weights), 1], "dtype": "float64"}
+    spec = {"network": network, "training": {"loss": loss, "metrics": [*metrics]}}
+    return Model(specnet.build(spec), np.array([*weights, 0.0]))
+
+
+def rows_of(model: Model, weighted: bool = False) -> tuple[Rows, Any]:
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(MANY, model.network.inputs))
+    y = model.predict(X)
+    return Rows(X, y, generator.integers(1, 3, MANY).astype(np.float64) if weighted else None), X
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_r2_falls_by_twice_the_share_of_the_variance(weighted: bool) -> None:
+    # For y = Σ wⱼxⱼ of independent columns, shuffling column j gives an error of variance 2wⱼ².
+    model = linear([3.0, 1.0, 0.0])
+    rows, _ = rows_of(model, weighted)
+    found = permutation_importance(model, rows, ("a", "b", "c"))
+    assert found is not None
+    assert (found.score, found.rows, found.shuffles, found.columns) == ("r2", MANY, 5, ("a", "b", "c"))
+    np.testing.assert_allclose(found.mean, [1.8, 0.2, 0.0], atol=0.08)
+    assert found.mean[2] == found.deviation[2] == 0
+
+
+@pytest.mark.parametrize(("loss", "score", "fall"), [("binary_crossentropy", "accuracy", 0.5), ("mse", "loss", 32.0)])
+def test_the_score_falls_where_a_column_decides(loss: str, score: str, fall: float) -> None:
+    """Half of the labels are others; the error of a shuffled column of weight w has the variance 2w²."""
+    model = linear([4.0, 0.0], loss, [])
+    found = permutation_importance(model, rows_of(model)[0], ("a", "b"))
+    assert found is not None
+    assert found.score == score
+    np.testing.assert_allclose(found.mean, [fall, 0], rtol=0.06)
+
+
+def test_rows_are_bounded_by_what_they_cost() -> None:
+    model = linear([1.0] * 300)
+    assert affordable_rows(model, 300, 10**9) == 10**10 // (5 * 300 * (301 + 100 * 600))
+    assert affordable_rows(model, 300, 70) == 70
+    rows, _ = rows_of(model)
+    few = Rows(rows.table[:49], rows.y[:49])
+    assert permutation_importance(model, few, tuple(map(str, range(300)))) is None
+
+
+RANDOM = np.random.default_rng(3)
+NUMBERS, DAYS = RANDOM.integers(0, 100, 300), RANDOM.integers(0, 400, 300)
+TEXTS = np.where(RANDOM.random(300) < 0.6, "red", "green")
+ASKED = [
+    (number if k % 10 else "", text, date(2021, 1, 1) + timedelta(days=day), "yes" if number > 60 else "no")
+    for k, (number, text, day) in enumerate(zip(NUMBERS.tolist(), TEXTS.tolist(), DAYS.tolist(), strict=True))
+]
+TYPES = {"number": "numeric", "colour": "category", "since": "datetime", "y": "category"}
+
+
+def panel_and_page(folder: Path, units: int = 4) -> tuple[Any, str]:
+    data = csv_file(folder / "rows.csv", "number,colour,since,y", ASKED, columns=TYPES, split={"test_size": 0.3})
+    training = {"loss": "binary_crossentropy", "epochs": 3}
+    spec = {
+        "data": data,
+        "network": {"hidden_layer_sizes": [units], "preprocessing": ["impute", "standardize"]},
+        "training": training,
+    }
+    specnet.run(spec, folder / "run", observer=Observer())
+    shown = answers_shown(SavedRun(folder / "run"), data_of(spec))
+    return shown.panel, (folder / "run/report.html").read_text()
+
+
+def test_controls_are_those_of_the_columns(tmp_path: Path) -> None:
+    panel, _ = panel_and_page(tmp_path)
+    assert panel is not None
+    columns = {column.name: column for column in panel.columns}
+    number, colour, since = columns["number"], columns["colour"], columns["since"]
+    assert (number.kind, number.is_whole, number.may_be_missing) == ("number", True, True)
+    assert 0 <= number.quantiles[0] < number.quantiles[10] < number.quantiles[-1] < 100
+    assert (colour.kind, sorted(map(str, colour.options)), colour.may_be_missing) == ("choice", ["green", "red"], False)
+    assert (since.kind, since.may_be_missing) == ("date", False)
+    assert panel.typical["cells"][1] == "red"
+    assert (panel.kind, list(panel.names), panel.level) == ("binary", ["no", "yes"], None)
+
+
+def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
+    panel, text = panel_and_page(tmp_path)
+    assert panel is not None
+    model = specnet.load_model(tmp_path / "run")
+    data = data_of(tmp_path / "run" / "spec.resolved.json")
+    test = data.splits["test"]
+    inputs = model.preprocessing.prepare(test.columns, texts=test.texts)
+    order = np.argsort(-model.answers(inputs, test.y).losses, kind="stable")
+    for row, place in zip(panel.worst, order[:5].tolist(), strict=True):
+        assert row["told"].startswith(f"Test row {place + 1} of {len(test)}. It is {test.y[place]}; the model gave it ")
+        cells = test.columns[[place]][0]
+        texts = test.texts[1]
+        assert texts is not None
+        assert row["cells"][1] == texts[int(cells[1])]
+        assert row["cells"][2] == cells[2]
+        assert (row["cells"][0] is None) == np.isnan(cells[0])
+    section = text.split("<h3>The worst mistakes</h3>")[1].split("</section>")[0]
+    assert section.count("Test row ") == 5
+
+
+def test_cells_in_words() -> None:
+    day, number = AskColumn(0, "a", "date"), AskColumn(0, "b", "number")
+    assert [day.told(18628.75), day.told(-1), day.told(None)] == ["2021-01-01", "1969-12-31", "missing"]
+    told = [number.told(cell) for cell in (-0.123456, 15234.0, 15234.6, 3.0, 999.96, -0.25)]
+    assert told == ["−0.1235", "15234", "15235", "3", "1000", "−0.25"]
+
+
+def test_a_model_that_is_too_large_has_no_panel(tmp_path: Path) -> None:
+    panel, text = panel_and_page(tmp_path, units=20_000)
+    assert panel is None
+    assert "The worst mistakes" not in text

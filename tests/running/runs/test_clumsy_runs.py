@@ -1,18 +1,24 @@
-"""Clumsy tables from the file to the model and back: each is trained, saved and loaded, or is one mistake."""
+"""Tables from file to model: clumsy ones train or are one mistake, warnings are right, bytes are the same."""
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 import specnet
 from specnet import Observer, SpecnetError
-from tests.running.specs import spec_on
+from tests.running.specs import csv_file, spec_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
-
 ROWS = 40
 BY_COLUMN = {"column": "part"}
 ALONE = {"test_size": 0.0}
@@ -33,10 +39,6 @@ def part(row: int) -> str:
 
 def number(row: int) -> int:
     return row * row % 7
-
-
-def day(row: int) -> str:
-    return "2024-02-30" if row == 35 else f"2024-01-{1 + row % 28:02}"
 
 
 def label(row: int) -> int:
@@ -73,6 +75,13 @@ def refused(folder: Path, content: str, **given: Any) -> Any:
         run(folder, content, **given)
     (problem,) = caught.value.diagnostics
     return problem
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("settings", [(), ("data.target=sex", "data.missing_target=drop")])
+def test_penguins_give_no_warning(seed: int, settings: tuple[str, ...]):
+    overrides = [f"seed={seed}", "training.epochs=1", *settings]
+    assert codes(specnet.run("specs/penguins.toml", overrides=overrides, observer=Observer())) == []
 
 
 def test_one_class(tmp_path: Path):
@@ -161,49 +170,9 @@ def test_names_that_differ_in_case(tmp_path: Path):
     assert (one != other).any()
 
 
-@pytest.mark.parametrize(
-    ("content", "code", "line"),
-    [
-        (lines("a,y", day, label), "not-a-datetime", 37),
-        (lines("a,y", lambda row: "x" if row == 30_000 else row % 9, label, rows=30_002), "not-a-number", 30_002),
-        (lines("a,y", lambda row: "007" if row == 30_000 else row % 9, label, rows=30_002), "not-a-number", 30_002),
-    ],
-)
-def test_a_cell_that_does_not_fit_is_found_wherever_it_is(tmp_path: Path, content: str, code: str, line: int):
-    problem = refused(tmp_path, content)
-    assert (problem.code, problem.position.line) == (code, line)
-    assert "columns.a" in problem.hint
-
-
 def test_a_fraction_in_row_30001_is_a_number(tmp_path: Path):
     content = lines("a,y", lambda row: 0.5 if row == 30_000 else row % 9, label, rows=30_002)
     assert run(tmp_path, content).model.spec.data.columns["a"] == "numeric"
-
-
-def test_dates_with_offsets_and_without_are_the_same_moments(tmp_path: Path):
-    content = lines(
-        "a,b,y",
-        number,
-        lambda row: f"2024-01-{1 + row % 28:02}{('T00:00Z', 'T02:00+02:00', '')[row % 3]}",
-        label,
-    )
-    model = run(tmp_path, content).model
-    assert model.spec.data.columns["b"] == "datetime"
-    assert model.preprocessing.tensors()["1.0.kept"].size
-    asked = [
-        {"a": 3.0, "b": text} for text in ("2024-01-05T00:00Z", "2024-01-05 02:00+02:00", "2024-01-05", "2024-01-06")
-    ]
-    same, *others, later = model.predict_proba(pd.DataFrame(asked))
-    np.testing.assert_array_equal(others, [same, same])
-    assert (same != later).any()
-
-
-def test_a_semicolon_file_is_one_mistake(tmp_path: Path):
-    content = lines("a,b,y", number, number, label).replace(",", ";")
-    kinds = {"columns": {"a": "numeric", "b": "numeric", "y": "category"}}
-    for said in ({}, kinds, {"features": ["a", "b"]}, {**kinds, "sample_weight": "a", "split": {"group": "b"}}):
-        problem = refused(tmp_path, content, delimiter=",", **said)
-        assert (problem.code, problem.hint) == ("unknown-column", 'set data.delimiter = ";"')
 
 
 def test_early_stopping_may_watch_the_rows_that_a_column_says(tmp_path: Path):
@@ -212,3 +181,99 @@ def test_early_stopping_may_watch_the_rows_that_a_column_says(tmp_path: Path):
     assert list(run(tmp_path, content, **stopping).metrics) == ["train", "validation", "test"]
     with pytest.raises(specnet.DataError, match="validation rows"):
         run(tmp_path, content.replace("validation", "train"), **stopping)
+
+
+ZONE = "America/St_Johns"
+"""Whose hours exist twice, or never, and begin with no hour of Greenwich; that of this process is another one."""
+SPLITS: dict[str, Any] = {
+    "random": {"test_size": 0.25},
+    "group": {"group": "city", "test_size": 0.25},
+    "time": {"time": "sent", "test_size": 0.25},
+}
+CHILD = """
+import os, pathlib, sys
+os.fsync = lambda descriptor: None
+from tests.running.runs.test_clumsy_runs import train_all
+train_all(*map(pathlib.Path, sys.argv[1:]))
+"""
+SAME = ("model.safetensors", "history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "spec.resolved.json")
+
+
+def moments() -> Iterator[dict[str, str]]:
+    """Yield a table with gaps, categories, booleans and moments, some in hours that clocks skip."""
+    rng = np.random.default_rng(6)
+    for row in range(120):
+        moment = np.datetime64("2024-03-10T00:15:00") + np.timedelta64(int(rng.integers(0, 1000)) * 15, "m")
+        yield {
+            "size": f"{NormalDist().inv_cdf(rng.random()):.6g}" if row % 7 else "",
+            "count": str(rng.integers(0, 9)),
+            "city": f"city {rng.integers(0, 12)}" if row % 11 else "",
+            "late": str(rng.random() < 0.5).lower(),
+            "day": str(moment.astype("datetime64[D]")),
+            "when": str(moment),
+            "sent": f"{moment}+05:30",
+            "y": "yes" if rng.random() < 0.5 else "no",
+        }
+
+
+def document(folder: Path, suffix: str, split: str, **training: Any) -> dict[str, Any]:
+    data = {"type": suffix, "path": str(folder / f"rows.{suffix}"), "target": "y", "split": SPLITS[split]}
+    return {"seed": 3, **spec_on(data, 4, epochs=6, metrics=["accuracy"], **training)}
+
+
+def train_all(folder: Path, out: Path) -> None:
+    """Run in this process, whose time zone counts: each kind of file, alone and as an ensemble."""
+    for split in SPLITS:
+        for suffix in ("csv", "parquet"):
+            specnet.run(document(folder, suffix, split), out / split / suffix, observer=Observer(), report=False)
+    ensemble = document(folder, "csv", "random", ensemble=3)
+    specnet.run(ensemble, out / "random" / "ensemble", observer=Observer(), report=False)
+
+
+@pytest.fixture(scope="module")
+def outs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The folders of runs in each time zone."""
+    folder = tmp_path_factory.mktemp("zones")
+    table = list(moments())
+    csv_file(folder / "rows.csv", ",".join(table[0]), (row.values() for row in table))
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            f"""COPY (SELECT size::DOUBLE size, count::INTEGER count, city, late::BOOLEAN late, day::DATE AS day,
+            "when"::TIMESTAMP AS "when", sent::TIMESTAMPTZ sent, y
+            FROM read_csv('{folder}/rows.csv', all_varchar = true, nullstr = ''))
+            TO '{folder}/rows.parquet' (FORMAT parquet)"""
+        )
+    here, there = folder / "here", folder / "there"
+    command = [sys.executable, "-c", CHILD, str(folder), str(there)]
+    subprocess.run(command, env={**os.environ, "TZ": ZONE}, check=True, timeout=600)
+    train_all(folder, here)
+    return [here, there]
+
+
+def tensors(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """Return a model without the spec in it: what its tensors are, and their bytes."""
+    content = (folder / "model.safetensors").read_bytes()
+    stop = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:stop])
+    del header["__metadata__"]
+    return header, content[stop:]
+
+
+def test_a_time_zone_changes_no_byte(outs: list[Path]):
+    one, other = outs
+    folders = [path.parent.relative_to(one) for path in one.rglob("run.json")]
+    assert len(folders) == 2 * len(SPLITS) + 1
+    for folder in folders:
+        for name in SAME:
+            assert (one / folder / name).read_bytes() == (other / folder / name).read_bytes(), (folder, name)
+        facts = [json.loads((out / folder / "run.json").read_text()) for out in outs]
+        assert facts[0]["data_sha256"] == facts[1]["data_sha256"]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_table_is_the_same_from_csv_and_from_parquet(outs: list[Path], split: str):
+    csv, parquet = outs[0] / split / "csv", outs[0] / split / "parquet"
+    assert tensors(csv) == tensors(parquet)
+    for name in ("history.jsonl", "metrics.json"):
+        assert (csv / name).read_bytes() == (parquet / name).read_bytes(), name

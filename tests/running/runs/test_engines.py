@@ -1,25 +1,32 @@
-"""Which engine trains, who says so, and what a run with either leaves behind."""
+"""Which engine trains and with how many threads, who says so, and what a run with either leaves behind."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import pickle
 import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import specnet
-from specnet import FileError, Network, Observer, SpecError
+from specnet import DataError, FileError, Network, Observer, SpecError
 from specnet.compiler.native.toolchain import libraries
 from specnet.compiler.native.toolchain.compilers import missing
-from specnet.running.runner import RunInterrupted
+from specnet.compiler.thread_limits import available_threads, limited_threads, thread_limit
 from specnet.training.steps.compiled_steps import CompiledStepper
-from specnet.training.steps.engine_choice import Choice, Work, choose
+from specnet.training.steps.engine_choice import Choice, Work, choose, threads_worth
 from tests.compiling import compiles
+from tests.texts.pinned import Refused
 
 ROOT = Path(__file__).parents[3]
 SPECS = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "specs").glob("*.json")])
@@ -38,7 +45,15 @@ def document(**training: Any) -> dict[str, Any]:
 def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+
+
+def problem_of(call: Callable[[], object]) -> Any:
+    """Return the mistake in a spec that a call finds."""
+    with pytest.raises(SpecError) as raised:
+        call()
+    (problem,) = raised.value.diagnostics
+    return problem
 
 
 class Chosen(Observer):
@@ -93,11 +108,7 @@ def test_without_a_compiler_auto_is_numpy_and_compiled_an_error(no_compiler: Non
         lambda: specnet.run(document(), tmp_path / "out", engine="compiled"),
         lambda: specnet.fit(document(), np.zeros((9, 2)), np.arange(9) % 2, engine="compiled"),
     ):
-        with pytest.raises(SpecError) as raised:
-            make()
-        (problem,) = raised.value.diagnostics
-        assert problem.code == "no-compiler"
-        assert problem.path == ("training", "engine")
+        assert (problem_of(make).code, problem_of(make).path) == ("no-compiler", ("training", "engine"))
     assert not (tmp_path / "out").exists()
     # A model that was trained elsewhere answers all the same.
     resolved = specnet.build(document()).resolved
@@ -112,13 +123,10 @@ def test_a_compiler_that_fails_is_an_error(engine: str, monkeypatch: pytest.Monk
     """Where auto compiles too: the next build may succeed, and the engine of a spec would depend on that."""
     monkeypatch.setenv("CC", "false")
     spec = {**document(epochs=10**6), "network": {"layer_sizes": [2, 13, 1]}}
-    with pytest.raises(SpecError) as raised:
-        specnet.run(spec, tmp_path / "out", engine=engine, observer=Observer())
-    (problem,) = raised.value.diagnostics
+    problem = problem_of(lambda: specnet.run(spec, tmp_path / "out", engine=engine, observer=Observer()))
     assert problem.code == "compiler-failed"
     assert problem.message.startswith("the compiled engine is not available: false failed")
-    hint = 'name another compiler in the environment variable CC, or set training.engine to "numpy"'
-    assert problem.hint == hint
+    assert problem.hint == 'name another compiler in the environment variable CC, or set training.engine to "numpy"'
     assert not (tmp_path / "out").exists()
 
 
@@ -136,17 +144,15 @@ def test_a_compiler_that_fails_leaves_models_to_numpy(monkeypatch: pytest.Monkey
     for again in (specnet.load_model(tmp_path / "model.safetensors"), pickle.loads(pickled)):
         assert again.network.engine == "numpy"
         np.testing.assert_allclose(again.predict_proba(X), predicted, rtol=1e-12)
-    with pytest.raises(SpecError, match="the compiled engine is not available: false failed"):
-        specnet.build(document(engine="compiled"))
-    with pytest.raises(SpecError, match="the compiled engine is not available: false failed"):
-        Network(model.network.resolved, "compiled").predict(model.theta, X)
+    for call in (
+        lambda: specnet.build(document(engine="compiled")),
+        lambda: Network(model.network.resolved, "compiled").predict(model.theta, X),
+    ):
+        assert "the compiled engine is not available: false failed" in problem_of(call).message
 
 
 def test_an_unknown_engine_is_an_error():
-    with pytest.raises(SpecError) as raised:
-        specnet.build(document(), engine="fortran")
-    (problem,) = raised.value.diagnostics
-    assert problem.path == ("training", "engine")
+    assert problem_of(lambda: specnet.build(document(), engine="fortran")).path == ("training", "engine")
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -216,7 +222,7 @@ def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path, monkeypatch:
         patch.setattr(signal, "default_int_handler", signal.default_int_handler)
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            with pytest.raises(RunInterrupted):
+            with pytest.raises(KeyboardInterrupt):
                 specnet.run(document(engine="compiled"), tmp_path / "out", observer=Observer())
         finally:
             signal.signal(signal.SIGINT, before)
@@ -228,9 +234,7 @@ def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path, monkeypatch:
 
 
 def test_a_compiled_run_is_not_resumed_without_a_compiler(no_compiler: None):
-    with pytest.raises(SpecError) as raised:
-        choose(specnet.build(document(epochs=100_000)), 45, 100_000, begun="compiled")
-    (problem,) = raised.value.diagnostics
+    problem = problem_of(lambda: choose(specnet.build(document(epochs=100_000)), 45, 100_000, begun="compiled"))
     assert problem.hint == "install a C compiler, such as gcc or clang, or start the run anew"
 
 
@@ -251,3 +255,136 @@ def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatc
     specnet.run(spec, tmp_path / "out", observer=watch, jobs=jobs)
     assert len(watch.engines) == 2
     assert len({engine for engine, _ in watch.engines}) == 1
+
+
+WINE = "specs/wine_csv.toml"
+SETTINGS = ("training.epochs=3",)
+
+
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+class Threads(specnet.Observer):
+    def __init__(self) -> None:
+        self.seen: list[set[int]] = []
+
+    def logged(self, epoch, record):
+        self.seen.append(blas_threads())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_run_has_its_threads_and_gives_them_back(tmp_path: Path, threads: int):
+    observer = Threads()
+    with threadpool_limits(3 - threads):
+        before = blas_threads()
+        specnet.run(WINE, tmp_path / "run", overrides=SETTINGS, threads=threads, observer=observer)
+        assert blas_threads() == before
+    assert observer.seen == [{threads}] * 3
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["threads"] == threads
+    assert facts["blas"].keys() == {"name", "version", "architecture"}
+    (numpys,) = [library for library in threadpool_info() if "numpy" in library["filepath"]]
+    assert facts["blas"]["architecture"] == numpys["architecture"]
+    assert all(isinstance(feature, str) for feature in facts["cpu_features"])
+
+
+def test_a_run_of_a_small_network_has_one_thread(tmp_path: Path):
+    """Others would only wait, at full speed."""
+    models = []
+    with threadpool_limits(2):
+        for name, threads, expected in (("small", None, 1), ("one", 1, 1), ("said", 2, 2)):
+            observer = Threads()
+            result = specnet.run(WINE, tmp_path / name, overrides=SETTINGS, threads=threads, observer=observer)
+            assert observer.seen == [{expected}] * 3
+            assert json.loads((tmp_path / name / "run.json").read_text())["threads"] == expected
+            models.append(result.model.to_bytes())
+        assert blas_threads() == {2}
+    assert models[0] == models[1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "rows", "expected"),
+    [
+        ([30, 64, 64, 2], 64, 10_000, 1),
+        ([784, 256, 128, 10], 128, 10_000, None),
+        ([784, 256, 128, 10], 128, 10, 1),  # a batch has no more rows than there are
+        ([2, 5, 1], "full", 240, 1),
+        ([2, 64, 64, 1], "full", 10_000, None),
+    ],
+)
+def test_threads_pay_from_some_size_on(sizes: list[int], batch: int | str, rows: int, expected: int | None):
+    spec = {"network": {"layer_sizes": sizes}, "training": {"loss": "mean_squared_error", "batch_size": batch}}
+    assert threads_worth(specnet.build(spec).resolved, rows) == expected
+
+
+def test_a_limit_holds_for_compiled_functions_too():
+    assert thread_limit() is None
+    with limited_threads(1), limited_threads(None):
+        assert thread_limit() == available_threads() == 1
+    assert thread_limit() is None
+
+
+def test_a_limit_lasts_until_the_last_thread_is_done():
+    with threadpool_limits(2), ThreadPoolExecutor(1) as other, limited_threads(1):
+        inner = limited_threads(1)
+        other.submit(inner.__enter__).result()
+        assert blas_threads() == {1}
+        other.submit(inner.__exit__, None, None, None).result()
+        assert blas_threads() == {1}
+
+
+def test_a_limit_holds_whichever_thread_has_set_one_before():
+    """That of threadpoolctl remembers the first one."""
+    with threadpool_limits(2), limited_threads(2), ThreadPoolExecutor(1) as other:
+        limit = limited_threads(1)
+        other.submit(limit.__enter__).result()
+        assert blas_threads() == {1}
+        other.submit(limit.__exit__, None, None, None).result()
+        assert blas_threads() == {2}
+
+
+UNKNOWN = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+import scipy
+(path,) = Path(scipy.__file__).parent.glob("linalg/_fblas*.so")
+spec = spec_from_file_location("unknown._fblas", path)
+sys.modules[spec.name] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules[spec.name])
+"""
+"""A package that loads BLAS by an extension module of its own, and imports no other one for it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["scipy.special", "sklearn.ensemble", "unknown"])
+def test_a_limit_holds_for_libraries_that_a_run_loads_later(tmp_path: Path, module: str):
+    (tmp_path / "unknown.py").write_text(UNKNOWN)
+    program = f"""
+import sys
+sys.path.append({str(tmp_path)!r})
+from specnet.compiler.thread_limits import limited_threads
+from threadpoolctl import threadpool_info
+def threads():
+    return {{library["num_threads"] for library in threadpool_info()}}
+finders = [*sys.meta_path]
+with limited_threads(2):
+    first = len(threadpool_info())
+    import {module}
+    assert len(threadpool_info()) > first, "nothing was loaded later"
+    later = threads()
+    with limited_threads(1):
+        inner = threads()
+    outer = threads()
+print(later, inner, outer, threads(), finders == sys.meta_path)
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    told = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
+    assert told == "{2} {1} {2} {1} True\n"
+
+
+@pytest.mark.parametrize("threads", [0, True, 1.5, "2"])
+def test_what_is_no_number_of_threads_is_refused(threads, refused: Refused):
+    with refused(DataError):
+        specnet.run(WINE, overrides=SETTINGS, threads=threads)

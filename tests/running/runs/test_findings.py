@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 import specnet
-from specnet.errors import NotFiniteError
+from specnet import TrainingError
 from specnet.findings import judge
 from specnet.running import training_run
 from specnet.saved.saved_run import SavedRun
@@ -62,7 +62,7 @@ def test_findings_of_an_earlier_version_do_not_say_how_many_tests_there_were(tmp
 def test_a_loss_that_is_not_finite_is_explained(refused: Refused):
     spec = moons(loss="mse", optimizer={"type": "sgd", "learning_rate": 1e6})
     spec["network"]["activations"] = "linear"
-    with refused(NotFiniteError, varying=r"\d[\d.e+-]*") as caught:
+    with refused(TrainingError, varying=r"\d[\d.e+-]*") as caught:
         specnet.run(spec)
     assert [each["code"] for each in caught.value.findings] == ["rate-too-high"]
     copied = pickle.loads(pickle.dumps(caught.value))
@@ -71,7 +71,7 @@ def test_a_loss_that_is_not_finite_is_explained(refused: Refused):
 
 def test_columns_in_other_units_explain_it_to_fit_too(refused: Refused):
     X = np.random.default_rng(0).normal(size=(100, 2)) * [1, 1e6]
-    with refused(NotFiniteError, varying=r"\d[\d.e+-]*") as caught:
+    with refused(TrainingError, varying=r"\d[\d.e+-]*") as caught:
         specnet.fit(spec_on(None, 4, loss="mse", optimizer="sgd", epochs=200), X, X[:, 0])
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.hint == 'set network.preprocessing = ["standardize"]'
@@ -269,3 +269,12 @@ def test_overconfidence_is_that_of_the_probabilities_of_rows_held_out(seen):
     assert held.overconfidence[0] < -0.1
     specnet.run(moons(loss="hinge"))
     assert seen[1].held.overconfidence is None
+
+
+def test_rows_of_groups_count_as_fewer(tmp_path: Path, rng: np.random.Generator, seen):
+    patients = np.repeat(np.arange(40), 6)
+    rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
+    data = csv_file(tmp_path / "rows.csv", "patient,x,y", rows.tolist(), split={"group": "patient"})
+    specnet.run(spec_on(data, loss="mse"), observer=specnet.Observer())
+    assert seen[0].held.independent_rows == pytest.approx(10, abs=3)  # of 60 of 10 groups, whose targets are equal
+    assert len(seen[0].held.target) == 60

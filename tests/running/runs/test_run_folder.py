@@ -1,7 +1,9 @@
-"""A run's folder: nothing half-written, nothing taken away too early, and damage told as damage."""
+"""A run's folder: nothing half-written, nothing removed too early, damage reported; and what may be resumed."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +12,15 @@ import pytest
 from safetensors.numpy import save
 
 import specnet
-import specnet.files
-from specnet import FileError, Observer, TakenError
+from specnet import FileError, TakenError
 from specnet.files.run_files import RUN_FILES
 from specnet.running.reports.folder_pages import page_again
 from specnet.training import Checkpoint
-from specnet.training.checkpoint import FORMAT
-from tests.running.moons import MOONS, Interrupting, contents
-from tests.texts.pinned import Refused
+from specnet.training.observer import Relay
+from tests.running.moons import MOONS, Interrupting, contents, interrupt
+from tests.texts.pinned import Pinned, Refused
 
 SPEC = MOONS + "checkpoint_every = 4\n"
-
-
-def interrupted(out: Path, epoch: int = 6, **options: Any) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(SPEC, out, observer=Interrupting(epoch), **options)
-
-
-def first_epoch(folder: Path, **options: Any) -> int:
-    """Return the epoch with which a run into a folder begins."""
-    heard: list[int] = []
-
-    class Listening(Observer):
-        def logged(self, epoch: int, record: dict[str, Any]) -> None:
-            heard.append(epoch)
-
-    specnet.run(SPEC, folder, observer=Listening(), **options)
-    return heard[0]
 
 
 def reached_in(folder: Path) -> int:
@@ -44,43 +28,35 @@ def reached_in(folder: Path) -> int:
 
 
 def test_force_leaves_the_earlier_checkpoint_until_there_is_something_to_write(tmp_path: Path):
-    interrupted(tmp_path)
+    interrupt(SPEC, tmp_path, 6)
     before = contents(tmp_path)
     with pytest.raises(specnet.TrainingError):
         specnet.run(SPEC, tmp_path, force=True, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])
     assert contents(tmp_path) == before
     assert reached_in(tmp_path) == 6
-    interrupted(tmp_path, epoch=2, force=True)  # before its first checkpoint that was asked for
+    interrupt(SPEC, tmp_path, 2, force=True)  # before its first checkpoint that was asked for
     assert reached_in(tmp_path) == 2
-    specnet.run(SPEC, tmp_path, force=True)
+    heard: list[str] = []
+    specnet.run(SPEC, tmp_path, force=True, observer=Relay(lambda event, _: heard.append(event)))
+    assert "logged" in heard
+    assert "resumed" not in heard
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
-def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
-    interrupted(tmp_path)
-    assert first_epoch(tmp_path, force=True) == 1
-
-
 @pytest.mark.parametrize("name", RUN_FILES)
 @pytest.mark.parametrize("option", ["force", "resume"])
-def test_a_name_that_a_folder_has_taken_is_found_before_training(tmp_path: Path, name: str, option: str):
-    (tmp_path / name).mkdir()
+def test_a_name_that_is_taken_or_a_link_is_found_before_training(tmp_path: Path, name: str, option: str):
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    (out / name).mkdir(parents=True)
     with pytest.raises(TakenError) as caught:
-        specnet.run(SPEC, tmp_path, **{option: True}, observer=Interrupting(1))
-    assert caught.value.diagnostics[0].source == str(tmp_path / name)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-@pytest.mark.parametrize("name", RUN_FILES)
-@pytest.mark.parametrize("option", ["force", "resume"])
-def test_nothing_is_written_through_a_link_in_the_folder(tmp_path: Path, name: str, option: str):
-    (tmp_path / "precious").write_text("mine")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / name).symlink_to(tmp_path / "precious")
+        specnet.run(SPEC, out, **{option: True}, observer=Interrupting(1))
+    assert caught.value.diagnostics[0].source == str(out / name)
+    (out / name).rmdir()
+    mine.write_text("mine")
+    (out / name).symlink_to(mine)
     with pytest.raises(FileError, match="symbolic link"):
-        specnet.run(SPEC, tmp_path / "out", **{option: True}, observer=Interrupting(1))
-    assert (tmp_path / "precious").read_text() == "mine"
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+        specnet.run(SPEC, out, **{option: True}, observer=Interrupting(1))
+    assert (mine.read_text(), [path.name for path in out.iterdir()]) == ("mine", [name])
 
 
 DAMAGED: dict[str, list[Any]] = {
@@ -153,20 +129,12 @@ def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, con
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stopped")
-    interrupted(folder)
+    interrupt(SPEC, folder, 6)
     return folder
 
 
 MEMORY = {"best": None, "waited": 0, "rate_factor": 1.0, "ends": False}
 WRONG_MEMORIES = [{"best": "low"}, {"best": 10**400}, {"waited": 1.5}, {"rate_factor": -1}, {"ends": 0}, {"more": 1}]
-
-
-def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
-    looks = json.dumps(checkpoint.record.looks)
-    texts = {"history": json.dumps(history), "looks": looks, "spec": checkpoint.run.spec}
-    tensors = {**checkpoint.tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
-    metadata = {"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": facts}
-    return save(tensors, {"specnet": json.dumps(metadata)})
 
 
 @pytest.mark.parametrize(
@@ -181,14 +149,132 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
         *({"watchers": {"early_stopping": MEMORY | wrong}} for wrong in WRONG_MEMORIES),
         {"watchers": {"optimizer.schedule": MEMORY}},
         {"more": 3},
-        None,
     ],
 )
 def test_a_checkpoint_of_wrong_facts_is_refused(stopped: Path, tmp_path: Path, changes: Any, refused: Refused):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
     checkpoint = Checkpoint.from_bytes((tmp_path / "checkpoint.safetensors").read_bytes())
-    facts = None if changes is None else {**checkpoint.facts, **changes}
-    (tmp_path / "checkpoint.safetensors").write_bytes(rewritten(checkpoint, facts, checkpoint.history))
+    content = replace(checkpoint, facts={**checkpoint.facts, **changes}).to_bytes()
+    (tmp_path / "checkpoint.safetensors").write_bytes(content)
     with refused(FileError, at="checkpoint.safetensors") as caught:
         specnet.run(SPEC, tmp_path, resume=True)
     assert caught.value.diagnostics[0].source == str(tmp_path / "checkpoint.safetensors")
+
+
+def resumed(out: Path, *overrides: str) -> Any:
+    return specnet.run(MOONS, out, resume=True, overrides=overrides)
+
+
+def refusal(out: Path, *overrides: str) -> str:
+    before = contents(out)
+    with pytest.raises(FileError) as caught:
+        resumed(out, *overrides)
+    assert contents(out) == before
+    (problem,) = caught.value.diagnostics
+    assert problem.hint
+    return problem.message
+
+
+def test_results_without_a_checkpoint_are_not_overwritten(tmp_path: Path, pinned: Pinned):
+    interrupt(MOONS, tmp_path, 6)
+    (tmp_path / "checkpoint.safetensors").unlink()
+    pinned(refusal(tmp_path))
+    (tmp_path / "run.json").unlink()
+    pinned(refusal(tmp_path))
+
+
+def test_what_differs_is_named(tmp_path: Path, pinned: Pinned):
+    interrupt(MOONS, tmp_path, 6)
+    for settings in (
+        ("network.hidden_layer_sizes=[5]", "training.l2=0.1", "data.noise=0.3"),
+        ("seed=1",),
+        ("training.clip_norm=1.0",),
+        ("network.hidden_layer_sizes=[4, 4, 4]",),  # many differences
+        ("training.epochs=1200",),  # other epochs are logged
+        ("training.epochs=8",),
+    ):
+        # The sum of rows that are computed may differ from one CPU to another.
+        pinned(re.sub("[0-9a-f]{8}…", "…", refusal(tmp_path, *settings)))
+
+
+def test_what_differs_from_a_finished_run_is_named(tmp_path: Path, pinned: Pinned):
+    specnet.run(MOONS, tmp_path)
+    for setting in ("training.l2=0.5", "training.epochs=20", "training.epochs=1200"):
+        pinned(refusal(tmp_path, setting))
+
+
+@pytest.mark.parametrize(
+    ("damage", "missing"),
+    [({"training_seconds": None}, "training_seconds"), ({"members": []}, "end"), ({"members": "all"}, "end")],
+)
+def test_a_finished_run_without_what_its_result_has_is_a_damaged_one(
+    tmp_path: Path, damage: dict[str, Any], missing: str
+):
+    specnet.run(MOONS, tmp_path)
+    facts = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(facts | damage))
+    with pytest.raises(FileError, match=f'"{missing}" is missing'):
+        resumed(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("training.optimizer={type='sgd', momentum=0.9, schedule={type='step_decay', factor=0.5, every=3}}",),
+        ("training.average_weights='exponential'", "training.early_stopping={monitor='loss', patience=50}"),
+    ],
+)
+def test_a_longer_run_goes_on_as_if_it_had_been_so_long_from_the_start(tmp_path: Path, settings: tuple[str, ...]):
+    whole = specnet.run(MOONS, overrides=[*settings, "training.epochs=20"])
+    interrupt(MOONS, tmp_path, 6, overrides=settings)
+    longer = resumed(tmp_path, *settings, "training.epochs=20")
+    np.testing.assert_array_equal(longer.model.theta, whole.model.theta)
+    assert longer.history == whole.history
+    assert json.loads((tmp_path / "run.json").read_text())["epochs"] == 20
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "training.optimizer={type='adam', schedule='cosine_decay'}",
+        "training.optimizer={type='adam', schedule={type='warmup', length=2, then='one_cycle'}}",
+        "training.average_weights='stochastic'",
+    ],
+)
+def test_a_longer_run_that_would_have_begun_differently_is_refused(tmp_path: Path, setting: str, pinned: Pinned):
+    interrupt(MOONS, tmp_path, 6, overrides=[setting])
+    pinned(refusal(tmp_path, setting, "training.epochs=20"))
+
+
+def test_the_time_before_an_interruption_counts(tmp_path: Path):
+    heard: dict[str, tuple[Any, ...]] = {}
+    interrupt(MOONS, tmp_path, 6)
+    first = json.loads((tmp_path / "run.json").read_text())
+    kept = Checkpoint.from_bytes((tmp_path / "checkpoint.safetensors").read_bytes()).seconds
+    specnet.run(MOONS, tmp_path, resume=True, observer=Relay(heard.__setitem__))
+    second = json.loads((tmp_path / "run.json").read_text())
+    (epochs, before), (_, steps, after, _) = heard["resumed"], heard["ended"]
+    assert epochs == 6
+    assert steps == second["steps"] == 12 * 2
+    assert 0 < kept <= first["training_seconds"]
+    assert kept <= before < after
+    assert second["training_seconds"] == after
+    assert second["seconds"] > before
+
+
+def test_an_early_stop_is_not_forgotten(tmp_path: Path):
+    stopping = "training.early_stopping={monitor='loss', patience=2, min_delta=1e9}"
+    whole = specnet.run(MOONS, overrides=[stopping])
+    interrupt(MOONS, tmp_path, 3, overrides=[stopping])  # at the very epoch that ends it
+    again = resumed(tmp_path, stopping)
+    assert again.history == whole.history
+    np.testing.assert_array_equal(again.model.theta, whole.model.theta)
+
+
+def test_the_model_of_another_run_is_not_taken_for_this_ones(tmp_path: Path, pinned: Pinned):
+    for seed in (0, 1):
+        specnet.run(MOONS, tmp_path / str(seed), overrides=[f"seed={seed}"])
+    (tmp_path / "0" / "model.safetensors").write_bytes((tmp_path / "1" / "model.safetensors").read_bytes())
+    pinned(refusal(tmp_path / "0"))

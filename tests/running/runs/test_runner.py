@@ -1,22 +1,30 @@
-"""Runs: what they write, that they write it whole or not at all, and that they write the same bytes again."""
+"""Runs: what they write, record and return, whole or not at all; and the reference run beside an independent one."""
 
 import json
 import platform
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 import specnet
-from specnet import DataError, Observer, SpecError, TakenError
+from specnet import DataError, Observer, SpecError, TakenError, TrainingError
 from specnet.files.run_files import RUN_FILES
 from specnet.running.data_rows import data_hash
 from specnet.running.run_folder import new_folder
-from tests.made import data_of
-from tests.running.moons import Interrupting
+from specnet.saved.saved_run import SavedRun
+from specnet.training.layer_recorder import look_epochs
+from specnet.training.steps.compiled_steps import CompiledStepper
+from specnet.training.steps.stepper import DENORMAL_INTERVAL
+from tests.compiling import compiles
+from tests.made import data_of, tensors_in
+from tests.reference import tutorial
+from tests.reference.moons import reference_run
+from tests.running.moons import MOONS, interrupt
 from tests.texts.pinned import Refused
 
 SPEC = """# a comment that stays
@@ -42,12 +50,10 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("out", "force"), [(None, False), ("out", True)])
-def test_resuming_needs_a_folder_that_is_not_to_be_replaced(
-    spec: Path, tmp_path: Path, out: str | None, force: bool, refused: Refused
-):
-    with refused(DataError):
-        specnet.run(spec, out and tmp_path / out, resume=True, force=force)
+def test_resuming_needs_a_folder_that_is_not_to_be_replaced(spec: Path, tmp_path: Path, refused: Refused):
+    for options in ({}, {"out": tmp_path / "out", "force": True}):
+        with refused(DataError):
+            specnet.run(spec, resume=True, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
 
 
@@ -152,8 +158,7 @@ def test_numbers_of_runs_go_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_ctrl_c_writes_what_was_reached(spec: Path, tmp_path: Path):
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(spec, tmp_path / "out", observer=Interrupting(7))
+    interrupt(spec, tmp_path / "out", 7, report=True)
     assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN | {"checkpoint.safetensors"}
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
     assert (facts["end"], facts["epochs"]) == ("interrupted after epoch 7", 7)
@@ -161,32 +166,20 @@ def test_ctrl_c_writes_what_was_reached(spec: Path, tmp_path: Path):
     np.testing.assert_array_equal(specnet.load_model(tmp_path / "out" / "model.safetensors").theta, expected)
 
 
-def test_a_spec_without_data_says_so(tmp_path: Path, refused: Refused):
+def test_errors_of_data_point_into_the_spec(tmp_path: Path, refused: Refused):
     with refused(SpecError, code="missing-key", at="<text>:1:1"):
         specnet.run(SPEC.split("[data]", maxsplit=1)[0] + "[network]" + SPEC.split("[network]")[1])
-
-
-def test_errors_about_data_point_into_the_spec(tmp_path: Path, refused: Refused):
     (tmp_path / "rows.csv").write_text("a,b,y\n1,2,0\n3,4,1\n")
-    spec = tmp_path / "csv.toml"
-    text = SPEC.replace('type = "make_moons"\nn_samples = 60', 'type = "csv"\npath = "rows.csv"\ntarget = "z"')
-    spec.write_text(text)
-    with refused(DataError, code="unknown-column"):
-        specnet.run(spec)
-
-
-def test_an_impossible_split_points_into_the_spec(refused: Refused):
-    with refused(DataError, code="split"):
-        specnet.run(SPEC.replace("test_size = 0.2, ", "test_size = 0.01, "))
-
-
-CLASS_WEIGHT = 'loss = "binary_crossentropy"\nclass_weight = { 0 = 1, no = 2, yes = 3 }'
-
-
-def test_weights_of_unknown_labels_point_at_each_of_them(refused: Refused):
-    text = SPEC.replace('loss = "binary_crossentropy"', CLASS_WEIGHT)
-    with refused(DataError, code="class-weight"):
-        specnet.run(text)
+    csv = SPEC.replace('type = "make_moons"\nn_samples = 60', 'type = "csv"\npath = "rows.csv"\ntarget = "z"')
+    (tmp_path / "csv.toml").write_text(csv)
+    weights = 'loss = "binary_crossentropy"\nclass_weight = { 0 = 1, no = 2, yes = 3 }'
+    for code, spec in (
+        ("unknown-column", tmp_path / "csv.toml"),
+        ("split", SPEC.replace("test_size = 0.2, ", "test_size = 0.01, ")),
+        ("class-weight", SPEC.replace('loss = "binary_crossentropy"', weights)),
+    ):
+        with refused(DataError, code=code):
+            specnet.run(spec)
     with refused(DataError, code="class-weight"):
         specnet.run(SPEC, overrides=["training.epochs=2", "training.class_weight.no=2"])
     with refused(DataError, code="class-weight", at="training.class_weight"):
@@ -215,3 +208,153 @@ def test_what_is_no_observer_is_refused(observer: object, refused: Refused):
     ):
         with refused(DataError):
             call()
+
+
+RECORD = ("layers.jsonl", "snapshots.safetensors")
+
+
+def quiet_run(out: Path | None = None, *overrides: str, **options: Any) -> Any:
+    return specnet.run(MOONS, out, overrides=overrides, **{"observer": Observer(), "report": False, **options})
+
+
+def test_a_run_writes_what_it_returns(tmp_path: Path):
+    result = quiet_run(tmp_path)
+    assert [json.loads(line) for line in (tmp_path / "layers.jsonl").read_text().splitlines()] == result.looks
+    assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
+    layers = [layer["layer"] for layer in result.looks[0]["layers"]]
+    assert layers == ["layers.0", "layers.1"]
+    tensors = tensors_in(tmp_path / "snapshots.safetensors")
+    names = list(result.model.network.parameters(result.model.theta))
+    assert set(tensors) == {f"{epoch}/{name}" for epoch in (0, 1, 2, 12) for name in names}
+    theta = result.model.network.parameters(result.model.theta)
+    start = result.model.network.parameters(result.model.network.initial_parameters())
+    for name in names:
+        np.testing.assert_array_equal(tensors[f"12/{name}"], theta[name])
+        np.testing.assert_array_equal(tensors[f"0/{name}"], start[name])
+
+
+def test_a_folder_is_read_again(tmp_path: Path):
+    result, folder = quiet_run(tmp_path), SavedRun(tmp_path)
+    assert folder.looks == result.looks
+    again = quiet_run(tmp_path, resume=True)  # which is finished
+    assert again.looks == result.looks
+    assert again.evaluation == result.evaluation
+    assert list(again.snapshots) == list(folder.snapshots) == list(result.snapshots) == [0, 1, 2, 12]
+    for epoch, arrays in result.snapshots.items():
+        assert arrays.keys() == again.snapshots[epoch].keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(again.snapshots[epoch][name], array)
+    for name in RECORD:
+        (tmp_path / name).unlink()
+    folder = SavedRun(tmp_path)
+    assert (folder.looks, folder.snapshots) == ([], {})
+
+
+@pytest.mark.slow
+def test_snapshots_of_an_earlier_run_are_taken_away(tmp_path: Path):
+    quiet_run(tmp_path)
+    result = quiet_run(tmp_path, "network.hidden_layer_sizes=[2500]", "training.epochs=1", force=True)
+    assert result.snapshots == {}
+    assert not (tmp_path / "snapshots.safetensors").exists()
+    assert len((tmp_path / "layers.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_an_ensemble_records_its_first_member(tmp_path: Path):
+    result = quiet_run(tmp_path / "a", "training.ensemble=3")
+    theta, _ = result.model.members[0]
+    network = result.model.network
+    for name, array in network.parameters(theta).items():
+        np.testing.assert_array_equal(result.snapshots[12][name], array)
+        np.testing.assert_array_equal(
+            result.snapshots[0][name], network.parameters(network.initial_parameters(0))[name]
+        )
+    assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_of_the_first_member_tells_its_looks(jobs: int):
+    settings = ["training.ensemble=2", "training.optimizer={type='sgd', learning_rate=1e30}", "training.loss='hinge'"]
+    with pytest.raises(TrainingError) as caught:
+        quiet_run(None, *settings, "training.epochs=400", jobs=jobs)
+    assert [look["epoch"] for look in caught.value.looks][:2] == [0, 1]
+    assert caught.value.looks[-1]["layers"][0]["weight"] > 1e20
+
+
+@pytest.mark.slow
+@compiles
+def test_compiled_steps_of_a_full_batch_stop_only_where_something_looks(monkeypatch: pytest.MonkeyPatch):
+    ends, make = set(), CompiledStepper.make
+
+    def counted(stepper: CompiledStepper, *arguments: Any) -> Any:
+        made = make(stepper, *arguments)
+        ends.add(stepper.step_number)
+        return made
+
+    monkeypatch.setattr(CompiledStepper, "make", counted)
+    long = ["training.epochs=3000", "training.log_every=1000", "training.batch_size=full"]
+    result = quiet_run(None, "training.engine=compiled", *long)
+    seen = {*(look["epoch"] for look in result.looks), *result.snapshots}
+    logged = {record["epoch"] for record in result.history}
+    assert logged == {1, 1001, 2001, 3000}
+    assert len(ends) > 1
+    # The first step of an epoch that is seen is measured, and tiny numbers are flushed.
+    looked_at = {epoch - before for epoch in seen | {3000} for before in (0, 1)}
+    assert {end for end in ends if end % DENORMAL_INTERVAL} <= looked_at
+    assert logged - looked_at
+    assert not ends & (logged - looked_at)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return specnet.run("specs/moons.toml")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return reference_run()
+
+
+@pytest.mark.slow
+def test_the_published_figures(result):
+    """The figures are the independent implementation's, written out so that both cannot move together."""
+    history = result.history
+    assert history[0]["epoch"] == 1
+    assert history[0]["loss"] == pytest.approx(0.84402, abs=5e-6)
+    assert history[-1]["epoch"] == 20_000
+    assert history[-1]["loss"] == pytest.approx(0.29931096, abs=5e-9)
+    assert result.metrics["train"]["loss"] == pytest.approx(0.29931016, abs=5e-9)
+    assert result.metrics["test"]["accuracy"] == 0.85
+
+
+@pytest.mark.slow
+def test_every_weight_is_the_independent_implementations(result, reference):
+    expected, _ = reference
+    parameters = result.model.network.parameters(result.model.theta)
+    assert parameters.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(parameters[name], array, rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_every_logged_loss_is_the_independent_implementations(result, reference):
+    """An epoch's loss is the one before its update: with a full batch, that of the parameters the epoch began with."""
+    _, losses = reference
+    logged = [record["epoch"] for record in result.history]
+    assert len(logged) > 900
+    found = [record["loss"] for record in result.history]
+    np.testing.assert_allclose(found, losses[np.array(logged) - 1], rtol=0, atol=1e-9)
+    assert result.metrics["train"]["loss"] == pytest.approx(losses[-1], abs=1e-9)
+
+
+@pytest.mark.slow
+def test_the_tutorials_script_computes_the_same(reference):
+    """What the times are compared with does the same work: a few hundred of its steps end at the reference's."""
+    X, _, y, _ = tutorial.load()
+    parameters = tutorial.initialize(2, 5, 1)
+    for _ in range(300):
+        tutorial.update(parameters, tutorial.backward(parameters, X, y, *tutorial.forward(parameters, X)))
+    _, losses = reference
+    assert tutorial.cost(tutorial.forward(parameters, X)[-1], y) == pytest.approx(losses[300], abs=1e-12)

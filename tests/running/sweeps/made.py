@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from specnet.files.folders import write_folder
-from specnet.files.plain_data import json_lines
 from specnet.running.sweeps.trial_records import table_text
 from specnet.saved.saved_trials import Trial
 from specnet.saved.summary import cells_of, columns_of, csv_text, summarized
@@ -80,10 +78,10 @@ def write_sweep(
     (folder / "spec.toml").write_text(f"# {WILD}\n")
     (folder / "trials").mkdir()
     for each in trials:
-        files: dict[str, str | bytes] = {"run.json": json.dumps(each.facts())}
+        files = {"run.json": json.dumps(each.facts())}
         if each.figure is not None:
             files["history.jsonl"] = history(epochs, each.figure)
-        write_folder(folder / "trials" / f"{each.number:04}", files)
+        write_files(folder / "trials" / f"{each.number:04}", files)
     if metrics is not None:
         (folder / "best.toml").write_text(f"# best of {WILD}\n")
         write_run(folder / "best", metrics, name=name)
@@ -91,9 +89,15 @@ def write_sweep(
     return folder
 
 
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+
+
 def write_run(folder: Path, metrics: Mapping[str, Any], *, name: str = "made", epochs: int = 10) -> None:
     """Write what pages of many runs read of a run."""
-    write_folder(
+    write_files(
         folder,
         {
             "run.json": json.dumps(RUN),
@@ -108,7 +112,8 @@ def write_run(folder: Path, metrics: Mapping[str, Any], *, name: str = "made", e
 def history(epochs: int, last: float) -> str:
     """Return a history that ends with this validation loss."""
     losses = [last * (1 + (epochs - epoch) / epoch) for epoch in range(1, epochs + 1)]
-    return json_lines({"epoch": n, "loss": loss / 2, "validation_loss": loss} for n, loss in enumerate(losses, 1))
+    records = ({"epoch": n, "loss": loss / 2, "validation_loss": loss} for n, loss in enumerate(losses, 1))
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 def write_series(folder: Path, runs: Sequence[tuple[str, int | None, int | None, Mapping[str, Any] | str]]) -> Path:

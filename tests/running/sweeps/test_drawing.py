@@ -1,4 +1,4 @@
-"""Which values trials try: those that Optuna would draw, who knows the trials before them and no other."""
+"""Which values trials try: those that Optuna would draw, which knows the trials before them and no other."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from optuna.trial import TrialState
 
 import specnet
 from specnet import FileError, SpecnetWarning, TrainingError
+from specnet.parts.searches import Median, Random, Tpe
 from specnet.running.many import run_tasks, workers
 from specnet.running.many.run_tasks import Task
+from specnet.running.sweeps.optuna_calls import quiet
+from specnet.running.sweeps.space import columns, dimensions, draw
 from specnet.running.training_run import RunOutcome
 from specnet.saved.metrics_file import Evaluation
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, MEMBERS, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
-
 WRITTEN = """\
 l2 = 0.001
 batch_size = 16
@@ -71,10 +73,14 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
     return patched
 
 
-def figure(loss: float) -> RunOutcome:
-    return RunOutcome(
-        "finished", evaluation=Evaluation({}, {"train": {"loss": 1.0}, "validation": {"loss": loss}}), epochs=1
-    )
+def figure(loss: float | None) -> RunOutcome:
+    return scored(loss=loss)
+
+
+def scored(**figures: float | None) -> RunOutcome:
+    """What a trial comes to that has these figures of validation rows."""
+    metrics = {"train": dict.fromkeys(figures, 1.0), "validation": figures}
+    return RunOutcome("finished", evaluation=Evaluation({}, metrics), epochs=1)
 
 
 def with_optuna(trials: int, parallel: int, seed: int, told_as: Callable[[Any], tuple[Any, Any]]) -> list[Any]:
@@ -136,8 +142,7 @@ THREE_FOLDS = FOLDS.replace("folds = 2", "folds = 3").replace("parallel = 3", "p
 
 @pytest.mark.parametrize("text", [spec(9, 4), GRID, THREE_FOLDS], ids=range(3))
 def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, pinned: Pinned):
-    metrics = {part: {"loss": 1.0, "accuracy": 0.5} for part in ("train", "validation")}
-    computes(lambda training: RunOutcome("finished", evaluation=Evaluation({}, metrics), epochs=1))
+    computes(lambda training: scored(loss=1.0, accuracy=0.5))
     with pytest.warns(SpecnetWarning) as told:
         specnet.sweep(text, jobs=9, report=False)
     pinned(told[0].message)
@@ -172,11 +177,8 @@ def test_diverged_trials_are_told_as_pruned_and_refused_ones_as_failed(computes:
     assert drawn_by(result) == expected
     assert [trial.state for trial in result.trials] == list(map(kind, expected))
     assert {trial.state for trial in result.trials} == {"finished", "diverged", "refused"}
-    journal = (tmp_path / "sweep/study.journal").read_text()
-    storage = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend(str(tmp_path / "sweep/study.journal"))
-    )
-    assert journal
+    journal = optuna.storages.journal.JournalFileBackend(str(tmp_path / "sweep/study.journal"))
+    storage = optuna.storages.JournalStorage(journal)
     (summary,) = optuna.get_all_study_summaries(storage)
     study = optuna.load_study(study_name=summary.study_name, storage=storage)
     names = {"finished": "COMPLETE", "diverged": "PRUNED", "refused": "FAIL"}
@@ -192,12 +194,11 @@ def test_the_sampler_is_seeded_by_the_spec(computes: Any):
 
 
 def test_of_equals_the_earliest_is_best_and_scorers_are_better_where_larger(computes: Any):
-    def scored(training: Any) -> RunOutcome:
-        score = round(min(loss_of(training), 3.0))
-        metrics = {"train": {"loss": 1.0}, "validation": {"loss": -float(score), "accuracy": float(score)}}
-        return RunOutcome("finished", evaluation=Evaluation({}, metrics), epochs=1)
+    def rounded(training: Any) -> RunOutcome:
+        score = float(round(min(loss_of(training), 3.0)))
+        return scored(loss=-score, accuracy=score)
 
-    computes(scored)
+    computes(rounded)
     result = specnet.sweep(spec(12, 2, more="metric = 'accuracy'\n"), jobs=1, report=False)
     figures = [trial.figure for trial in result.trials]
     assert figures.count(max(figures)) > 1
@@ -213,13 +214,8 @@ def test_a_grid_is_tried_in_order():
 
 
 def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
-    undefined = {"validation": {"loss": None}, "train": {"loss": 1.0}}
-    count = iter(range(9))
-    computes(
-        lambda training: (
-            figure(1.0) if next(count) % 2 else RunOutcome("finished", evaluation=Evaluation({}, undefined))
-        )
-    )
+    losses = iter([None, 1.0] * 2)
+    computes(lambda training: figure(next(losses)))
     result = specnet.sweep(spec(4, 1), jobs=1, report=False)
     assert [trial.state for trial in result.trials] == ["refused", "finished"] * 2
     assert result.trials[0].message == "validation_loss is not defined for the validation rows"
@@ -284,19 +280,10 @@ def one_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize(
-    "override",
-    [
-        "training.epochs=21",
-        "sweep.parallel=2",
-        "sweep.metric=accuracy",
-        "sweep.sampler=random",
-        "sweep.seed=1",
-        "sweep.space={'training.l2' = [0.0, 0.1]}",
-        "data.noise=0.3",
-        "seed=1",
-    ],
-)
+OTHERS = "training.epochs=21 sweep.parallel=2 sweep.metric=accuracy sweep.sampler=random sweep.seed=1 seed=1"
+
+
+@pytest.mark.parametrize("override", [*OTHERS.split(" "), "data.noise=0.3", "sweep.space={'training.l2' = [0.0, 0.1]}"])
 def test_another_sweep_is_not_resumed(override: str, one_trial: Path, refused: Refused):
     before = fingerprint(one_trial)
     with refused(FileError, varying=r"\b[0-9a-f]{8,}"):
@@ -319,7 +306,6 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     facts = json.loads((out / "sweep.json").read_text())
     (machine,) = facts["machines"]
     told = dict(facts, machines=[], versions=[*facts["versions"]], identity=[*facts["identity"]])
-    figures = {trial.number: trial.figure for trial in result.trials}
     assert told.pop("seconds") > 0
     assert told.pop("sha256").keys() == {"spec.toml", "best.toml", "study.journal", "sweep.json"}
     assert machine.keys() == {"blas", "cpu_features"}
@@ -335,7 +321,7 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
         "states": {"finished": 2},
         "finished": True,
         "end": "all trials",
-        "best": {"trial": result.best.number, "figure": min(figures.values())},
+        "best": {"trial": result.best.number, "figure": min(trial.figure for trial in result.trials)},
     }
     facts["versions"]["optuna"] = "4.9"
     (out / "sweep.json").write_text(json.dumps(facts))
@@ -360,3 +346,182 @@ def test_a_sweep_that_another_processor_began_is_told_of(one_trial: Path, tmp_pa
         assert f"has another processor: blas {theirs}, here {ours} and {features}; its results may differ in" in text
         assert "OPENBLAS_CORETYPE" in text
         assert json.loads((out / "sweep.json").read_text())["machines"] == [machine, other]
+
+
+def space_of(lines: str) -> Any:
+    sweep = specnet.parse_spec(f"{BASE}[sweep]\n[sweep.space]\n{lines}").sweep
+    assert sweep is not None
+    return sweep.space
+
+
+def drawn(space: Any, count: int = 60, sampler: Any = None) -> list[Any]:
+    with quiet():
+        study = optuna.create_study(sampler=sampler or Random().optuna_sampler(0))
+    found = []
+    for number in range(count):
+        trial = study.ask()
+        found.append(draw(trial, space))
+        study.tell(trial, float(number % 7))
+    return found
+
+
+def values(entry: str) -> list[Any]:
+    """Return 400 values drawn for the only key."""
+    return [changes[0].value for changes, _ in drawn(space_of(entry), 400)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ('"network.hidden_layer_sizes" = [[16], [64], [64, 64]]', [[16], [64], [64, 64]]),
+        ('"training.epochs" = { low = 3, high = 6 }', [3, 4, 5, 6]),
+        ('"training.epochs" = { low = 16, high = 64, step = 16 }', [16, 32, 48, 64]),
+        ('"training.l2" = { low = 0.0, high = 0.5, step = 0.1 }', [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+    ],
+)
+def test_all_values_of_a_list_or_a_range_with_steps_are_drawn_and_no_others(entry: str, expected: list[Any]):
+    assert {repr(value) for value in values(entry)} == {repr(value) for value in expected}
+
+
+@pytest.mark.parametrize(
+    ("key", "ends", "kind", "middle"),
+    [
+        ("epochs", "low = 1, high = 1000, log = true", int, 31),
+        ("l2", "low = 1, high = 2.0", float, 1.5),
+        ("l2", "low = 1e-6, high = 1e-2, log = true", float, 1e-4),
+    ],
+)
+def test_half_of_a_range_is_below_its_middle(key: str, ends: str, kind: type, middle: float):
+    """That of a logarithmic range is the root of the product of its ends."""
+    found = values(f'"training.{key}" = {{ {ends} }}')
+    low, high = (float(each.split("= ")[1]) for each in ends.split(", ")[:2])
+    assert {type(value) for value in found} == {kind}
+    assert low <= min(found) < middle < max(found) <= high
+    assert len(set(found)) > 100
+    assert 0.25 < np.mean(np.array(found) <= middle) < 0.75
+
+
+def test_a_value_of_a_list_keeps_its_type():
+    space = space_of('"training.shuffle" = [1, true, 1.0, "1", [1], [true], {x = 1}, "a \\"b\\""]')
+    found = drawn(space, 200)
+    expected = [1, True, 1.0, "1", [1], [True], {"x": 1}, 'a "b"']
+    assert {repr(changes[0].value) for changes, _ in found} == {repr(value) for value in expected}
+    for changes, settings in found:
+        read = tomllib.loads(f"x = {settings['training.shuffle']}")["x"]
+        assert repr(read) == repr(changes[0].value)
+
+
+OPTIMIZERS = """
+"training.l2" = [0.0, 0.1]
+"training.optimizer" = [
+  { type = "sgd", learning_rate = { low = 1e-3, high = 1.0, log = true }, momentum = 0.9 },
+  { type = "adam", learning_rate = { low = 1e-4, high = 1e-1, log = true }, beta_1 = { low = 0.5, high = 0.9 } },
+  "lbfgs",
+]
+"training.epochs" = { low = 1, high = 9 }
+"""
+
+
+def test_a_range_in_a_table_is_drawn_where_its_table_is():
+    space = space_of(OPTIMIZERS)
+    assert columns(space) == (
+        "training.l2",
+        "training.optimizer",
+        "training.optimizer.sgd.learning_rate",
+        "training.optimizer.adam.learning_rate",
+        "training.optimizer.adam.beta_1",
+        "training.epochs",
+    )
+    seen = set()
+    for changes, shown in drawn(space):
+        paths = [change.path for change in changes]
+        assert paths == [("training", "l2"), ("training", "optimizer"), ("training", "epochs")]
+        optimizer = changes[1].value
+        inside = {name for name in shown if name.startswith("training.optimizer.")}
+        if optimizer == "lbfgs":
+            assert (shown["training.optimizer"], inside) == ('"lbfgs"', set())
+        elif optimizer["type"] == "sgd":
+            assert optimizer.keys() == {"type", "learning_rate", "momentum"}
+            assert shown["training.optimizer"] == '{ type = "sgd", momentum = 0.9 }'
+            assert inside == {"training.optimizer.sgd.learning_rate"}
+            assert 1e-3 <= optimizer["learning_rate"] == shown["training.optimizer.sgd.learning_rate"] <= 1
+        else:
+            assert list(optimizer) == ["type", "learning_rate", "beta_1"]
+            assert shown["training.optimizer"] == '"adam"'
+            assert 0.5 <= optimizer["beta_1"] == shown["training.optimizer.adam.beta_1"] <= 0.9
+            assert 1e-4 <= optimizer["learning_rate"] <= 1e-1
+        assert list(shown) == [name for name in columns(space) if name in shown]
+        seen.add(shown["training.optimizer"])
+    assert len(seen) == 3
+    assert space_of(OPTIMIZERS) == space, "drawing changes nothing"
+
+
+def test_two_tables_of_one_type_and_tables_of_none_have_ranges_of_their_own():
+    space = space_of(
+        """
+        "training.optimizer" = [
+          { type = "sgd", learning_rate = { low = 0.1, high = 0.2 } },
+          { type = "sgd", learning_rate = { low = 0.5, high = 0.6 } },
+          { type = "sgd" },
+          { type = "adam", learning_rate = { low = 0.8, high = 0.9 } },
+        ]
+        "training.class_weight" = [
+          { yes = { low = 1.0, high = 2.0 } },
+          { yes = { low = 5.0, high = 6.0 }, no = 2.0 },
+          "balanced",
+        ]
+        """
+    )
+    names = columns(space)
+    assert names == (
+        "training.optimizer",
+        "training.optimizer.sgd[0].learning_rate",
+        "training.optimizer.sgd[1].learning_rate",
+        "training.optimizer.adam.learning_rate",
+        "training.class_weight",
+        "training.class_weight[0].yes",
+        "training.class_weight[1].yes",
+    )
+    rates, weights = set(), set()
+    for changes, settings in drawn(space, count=200):
+        optimizer, weight = (change.value for change in changes)
+        rates.add(None if "learning_rate" not in optimizer else int(10 * optimizer["learning_rate"]))
+        weights.add(weight if weight == "balanced" else (int(weight["yes"]), weight.get("no")))
+        assert len({shown for name, shown in settings.items() if name in names}) == len(settings)
+    assert rates == {1, 5, None, 8}
+    assert weights == {(1, None), (5, 2.0), "balanced"}
+    assert len(set(dimensions(space)["training.optimizer"])) == 4
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("sampler", [Random(), Tpe(startup_trials=5)])
+def test_the_same_is_drawn_again_and_from_known_parameters(sampler: Any):
+    space = space_of(OPTIMIZERS)
+    first, second = (drawn(space, 20, sampler.optuna_sampler(3)) for _ in range(2))
+    assert first == second
+    assert first != drawn(space, 20, sampler.optuna_sampler(4))
+    study = optuna.create_study(sampler=sampler.optuna_sampler(9))
+    source = optuna.create_study(sampler=sampler.optuna_sampler(3)).ask()
+    before = draw(source, space)
+    study.enqueue_trial(source.params)
+    assert draw(study.ask(), space) == before
+    assert draw(optuna.trial.FixedTrial(source.params), space) == before
+
+
+@pytest.mark.parametrize(("warmup", "first"), [(0.1, 2), (0.0, 1), (0.15, 3), (0.5, 10), (0.99, 20)])
+def test_the_median_prunes_after_its_warmup_and_its_startup_trials(warmup: float, first: int):
+    pruner = Median(startup_trials=2, warmup=warmup).optuna_pruner(20)
+    study = optuna.create_study(sampler=Random().optuna_sampler(0), pruner=pruner)
+
+    def pruned_at(loss: float) -> list[int]:
+        trial, at = study.ask(), []
+        for rung in range(1, 21):
+            trial.report(loss, rung)
+            at += [rung] if trial.should_prune() else []
+        study.tell(trial, loss)
+        return at
+
+    assert pruned_at(1.0) == []
+    assert pruned_at(5.0) == [], "as the second, it is a startup trial"
+    assert pruned_at(9.0) == list(range(first, 21))
+    assert pruned_at(0.5) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,15 +17,12 @@ import pytest
 import specnet
 from specnet import FileError, TrainingError
 from specnet.data import RawColumns
-from specnet.running import data_rows as rows_module
-from specnet.running.sweeps import trials
-from specnet.training import WarningRecorder
 from tests.made import data_of
+from tests.running.moons import Warned
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
-
 SPEC = """\
 name = "rows"
 # The rows are beside this file.
@@ -53,9 +51,15 @@ pruner = { type = "median", startup_trials = 1 }
 ]
 """
 PARTS = ("train", "train", "validation", "test")
+Write = Callable[..., Path]
 
 
-def write_rows(folder: Path, shift: float, text: str) -> Path:
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    return partial(write_rows, tmp_path)
+
+
+def write_rows(folder: Path, shift: float = 0, text: str = "") -> Path:
     """Write the spec and its rows; those for testing are shifted, and their texts end differently."""
     rng = np.random.default_rng(3)
     lines = ["part,x,kind,y"]
@@ -70,63 +74,24 @@ def write_rows(folder: Path, shift: float, text: str) -> Path:
     return folder / "rows.toml"
 
 
-Write = Callable[[float, str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    return partial(write_rows, tmp_path)
-
-
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, specnet.SweepResult]:
     """The folder of a whole sweep beside its spec."""
     folder = tmp_path_factory.mktemp("whole")
-    return folder / "sweep", specnet.sweep(write_rows(folder, 0, ""), folder / "sweep", jobs=1, report=False)
+    return folder / "sweep", specnet.sweep(write_rows(folder), folder / "sweep", jobs=1, report=False)
 
 
 @pytest.fixture(scope="module")
 def swept_twice(tmp_path_factory: pytest.TempPathFactory) -> specnet.SweepResult:
     """A sweep of two trials, whose folder is beside its spec."""
     folder = tmp_path_factory.mktemp("two")
-    return specnet.sweep(write_rows(folder, 0, ""), folder / "sweep", jobs=1, trials=2, report=False)
-
-
-@pytest.fixture(scope="module")
-def two_trials(swept_twice: specnet.SweepResult) -> Path:
-    """The folder of a sweep of two trials beside its spec."""
-    assert swept_twice.folder is not None
-    return swept_twice.folder
+    return specnet.sweep(write_rows(folder), folder / "sweep", jobs=1, trials=2, report=False)
 
 
 def trial_files(out: Path) -> dict[str, str]:
     """Return a hash of each file of a sweep that a trial decides: all but what the best one's run writes at the end."""
-    return {
-        name: digest
-        for name, digest in fingerprint(out).items()
-        if not name.startswith(("best/", "team/", "sweep.json"))
-    }
-
-
-def has_test_figures(out: Path) -> bool:
-    """Return whether a file of a trial's folder tells of a part of the rows that is called test."""
-    for path in out.glob("trials/*/*"):
-        if path.name.startswith(("spec.", "model.")):  # which has the spec
-            continue
-        content = path.read_bytes()
-        if b"test" in content.replace(b"data.split", b"").lower():
-            return True
-    return False
-
-
-def test_no_file_of_a_trial_has_a_figure_of_test_rows(swept: tuple[Path, specnet.SweepResult]):
-    out, result = swept
-    assert len(list(out.glob("trials/*/run.json"))) == 5
-    assert not has_test_figures(out)
-    for path in out.glob("trials/*/metrics.json"):
-        assert json.loads(path.read_text()).keys() == {"train", "validation"}
-    assert result.metrics.keys() == {"train", "validation", "test"}
-    assert json.loads((out / "best/metrics.json").read_text())["test"]["r2"] == result.metrics["test"]["r2"]
+    of_the_best = ("best/", "team/", "sweep.json")
+    return {name: digest for name, digest in fingerprint(out).items() if not name.startswith(of_the_best)}
 
 
 def test_other_test_rows_change_no_byte_of_a_trial(
@@ -139,23 +104,17 @@ def test_other_test_rows_change_no_byte_of_a_trial(
     assert trial_files(one) == trial_files(two)
     assert len([name for name in trial_files(one) if name.endswith("model.safetensors")]) > 1
     assert first.metrics["test"] != other.metrics["test"]
+    assert json.loads((one / "trials/0001/metrics.json").read_text()).keys() == {"train", "validation"}
+    assert first.metrics.keys() == {"train", "validation", "test"}
+    assert json.loads((one / "best/metrics.json").read_text())["test"]["r2"] == first.metrics["test"]["r2"]
     hashes = [json.loads((out / "sweep.json").read_text())["identity"] for out in (one, two)]
     assert hashes[0]["data_sha256"] != hashes[1]["data_sha256"]
     assert hashes[0]["spec_sha256"] == hashes[1]["spec_sha256"]
 
 
-def test_these_checks_would_find_a_leak(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Where trials have all rows."""
-    monkeypatch.setattr(trials, "split_data", lambda spec, table, **_: rows_module.split_data(spec, table))
-    for name, shift in (("one", 0), ("two", 50)):
-        specnet.sweep(write(shift, ""), tmp_path / name, jobs=1, trials=2, report=False)
-    assert has_test_figures(tmp_path / "one")
-    assert trial_files(tmp_path / "one") != trial_files(tmp_path / "two")
-
-
 def test_the_best_spec_runs_alone_and_gives_the_trials_model(write: Write, tmp_path: Path, monkeypatch):
     out = tmp_path / "deep/er/sweep"
-    result = specnet.sweep(write(0, ""), out, jobs=1, report=False)
+    result = specnet.sweep(write(), out, jobs=1, report=False)
     best = (out / "best.toml").read_text()
     assert best == result.spec
     trial = out / f"trials/{result.best.number:04}"
@@ -200,9 +159,7 @@ def test_the_table_has_a_row_per_trial(swept: tuple[Path, specnet.SweepResult]):
 
 
 def test_a_sweep_given_as_json_has_a_best_json(swept_twice: specnet.SweepResult, write: Write, tmp_path: Path):
-    import tomllib
-
-    document = tomllib.loads(write(0, "").read_text())
+    document = tomllib.loads(write().read_text())
     (tmp_path / "rows.json").write_text(json.dumps(document))
     by_json = specnet.sweep(tmp_path / "rows.json", tmp_path / "json", jobs=1, trials=2, report=False)
     by_toml = swept_twice
@@ -222,7 +179,7 @@ def test_a_sweep_given_as_json_has_a_best_json(swept_twice: specnet.SweepResult,
 
 def test_a_sweep_without_a_folder_names_none(write: Write, tmp_path: Path):
     """Nor do its specs: their paths start where those of the spec do, as in a run without a folder."""
-    spec = write(0, "")
+    spec = write()
     result = specnet.sweep(spec, jobs=1, trials=2)
     nested = specnet.nested_sweep(spec, folds=2, jobs=1, trials=2, overrides=["data.split={validation_size=0.2}"])
     for each in (result, *nested.sweeps):
@@ -255,9 +212,9 @@ WRONG_FACTS: list[dict[str, Any]] = [
     ],
 )
 def test_a_damaged_sweep_is_a_clear_error(
-    write: Write, two_trials: Path, tmp_path: Path, file: str, content: Any, refused: Refused
+    write: Write, swept_twice: specnet.SweepResult, tmp_path: Path, file: str, content: Any, refused: Refused
 ):
-    spec, out = write(0, ""), shutil.copytree(two_trials, tmp_path / "sweep")
+    spec, out = write(), Path(shutil.copytree(swept_twice.folder, tmp_path / "sweep"))
     if content is None:
         (out / file).unlink()
     elif isinstance(content, dict):
@@ -282,7 +239,7 @@ def test_a_trial_without_its_record_is_computed_again(swept: tuple[Path, specnet
 
 def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Path):
     """Each run is that of the trial's spec on a fold, with a seed."""
-    spec, out = write(0, ""), tmp_path / "sweep"
+    spec, out = write(), tmp_path / "sweep"
     spec.write_text(
         SPEC.replace('column = "part"', "test_size = 0.2\nstratify = false")
         .replace('pruner = { type = "median", startup_trials = 1 }', "folds = 2\nseeds = 2")
@@ -316,7 +273,7 @@ def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Pat
 def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(
     write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str], pinned: Pinned
 ):
-    spec, out = write(0, ""), tmp_path / "nested"
+    spec, out = write(), tmp_path / "nested"
     spec.write_text(
         SPEC.replace('column = "part"', "validation_size = 0.25\ntest_size = 0.1").replace(
             'target = "y"', 'target = "y"\ncolumns.part = "ignore"'
@@ -324,7 +281,6 @@ def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(
     )
     result = specnet.nested_sweep(spec, out, folds=3, jobs=1, trials=2, verbose=True)
     pinned(without_numbers(capsys.readouterr().err))
-    assert not has_test_figures(out / "fold0")
     figures = []
     for fold, each in enumerate(result.sweeps):
         alone = specnet.run(out / f"fold{fold}/best.toml", threads=1)
@@ -351,6 +307,6 @@ def test_what_is_wrong_with_the_test_rows_is_told_with_the_best_trial(tmp_path: 
         sweep = { trials = 1, space = { "training.epochs" = [1, 2] } }
         """
     )
-    told: list[dict[str, Any]] = []
-    specnet.sweep(tmp_path / "spec.toml", tmp_path / "out", jobs=1, report=False, observer=WarningRecorder(told))
-    assert [warning["code"] for warning in told] == ["unseen-class", "rows-in-both"]
+    warned = Warned()
+    specnet.sweep(tmp_path / "spec.toml", tmp_path / "out", jobs=1, report=False, observer=warned)
+    assert warned.codes == ["unseen-class", "rows-in-both"]

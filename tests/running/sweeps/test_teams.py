@@ -1,33 +1,31 @@
-"""The team of a sweep: chosen by answers for rows held out, and the weighted mean of its trials."""
+"""Trials are compared by losses of rows held out, and ended early; their team is chosen by their answers there."""
 
 from __future__ import annotations
 
-import gc
-import html
 import json
-import re
 import runpy
 import shutil
 import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logit
+from scipy.special import expit, log_expit, logit
 
 import specnet
 from specnet import FileError, Model, load_model
-from specnet.data import load_table
 from specnet.files.run_files import training_rows
 from specnet.model import Answers, ErrorQuantiles
-from specnet.running.reports.folder_pages import page_again
-from specnet.running.sweeps.sweep_folder import SweepFolder
+from specnet.running.sweeps.trial_judge import HeldRows, Judge
 from tests.made import data_of, tensors_in
-from tests.running.sweeps.searches import FOLDS, TEAM, VALUES, write_values
+from tests.running.passed_parts import Taken
+from tests.running.reports.page import Page
+from tests.running.sweeps.searches import BASE, FOLDS, MEMBERS, PRUNED, TEAM, VALUES, write_values
+from tests.texts.calling import called
 from tests.texts.pinned import Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -158,7 +156,7 @@ def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
     test = data.splits["test"]
     low, high = team.predict_interval(np.asarray(test.columns), 0.9).T
     covered = np.mean((low <= test.y) & (test.y <= high))
-    (told,) = (each for each in read_metrics(folder / "team")["tables"]["test"]["coverage"] if each["level"] == 0.9)
+    (told,) = (each for each in result.team.evaluation.record()["tables"]["test"]["coverage"] if each["level"] == 0.9)
     assert told == {"level": 0.9, "covered": [covered], "size": [pytest.approx(np.mean(high - low))]}
     assert specnet.export(team, "numpy", tmp_path / "out.py", interval=0.9).proof.rows == 256
     assert runpy.run_path(str(tmp_path / "out.py"))["interval"](X) == pytest.approx(ends, rel=1e-6)
@@ -173,7 +171,7 @@ def test_sets_of_a_team_hold_what_is_likely_enough(of_classes: tuple[specnet.Swe
     allowed = np.sort(np.where(y == 1, 1 - p, p))[int(np.ceil(0.8 * (len(y) + 1))) - 1]
     team, X = load_model(folder / "team"), np.random.default_rng(0).normal(size=(30, 2))
     assert (team.predict_set(X, 0.8) == (1 - team.predict_proba(X) <= allowed)).all()
-    found = read_metrics(folder / "team")
+    found = result.team.evaluation.record()
     assert found["rows"] == {"train": 90, "test": 30}
     assert found["intervals"]["test"]["accuracy"]["method"] == "wilson"
     assert found["calibration"]["error"].keys() == {"train", "test"}
@@ -191,11 +189,12 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     assert result.team is not None
     again = Path(shutil.copytree(folder, tmp_path / "sweep"))
     (again / "team/report.html").unlink()
-    page = page_again(again / "team").read_text()
+    assert called(["report", str(again / "team")])[0] == 0
+    page = (again / "team/report.html").read_text()
     assert page == (folder / "team/report.html").read_text()
     assert '<a href="team/report.html">' in (folder / "report.html").read_text()
     total = sum(result.team.shares.values())
-    told = text_of(page)
+    told = " ".join(Page(page).text.split())
     assert f"· {4 * len(result.team.shares)} networks · predicts the class " in told
     for number, share in result.team.shares.items():
         assert f"trial {number} {100 * share / total:.1f} %" in told
@@ -203,8 +202,8 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     assert f" {100 * accuracy:.1f} % of {result.team.evaluation.rows['test']} test rows are right." in told
     assert f" team {100 * accuracy:.1f} % " in told
     assert told.count("out of fold") == 1
-    with pytest.raises(FileError, match="not in the folder of its sweep"):
-        page_again(shutil.copytree(folder / "team", tmp_path / "alone"))
+    status, _, problem = called(["report", str(shutil.copytree(folder / "team", tmp_path / "alone"))])
+    assert (status, "not in the folder of its sweep" in problem) == (1, True)
 
 
 def test_predictions_of_a_team_that_differs_are_compared(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
@@ -215,21 +214,12 @@ def test_predictions_of_a_team_that_differs_are_compared(of_classes: tuple[specn
     other = Model.of(team.networks, [1, *team.shares[1:-1], 50], team.error_quantiles)
     other.save(again / "team/model.safetensors")
     (found,) = specnet.verify(again / "team").runs
-    table = load_table(specnet.parse_spec(folder / "spec.toml"))
+    table = data_of(folder / "spec.toml").table
     p, q = (np.asarray(model.predict_proba(table.X)) for model in (team, other))
     assert found.predictions is not None
     assert found.predictions.rows == len(table.X)
     assert found.predictions.largest == pytest.approx(np.abs(p - q).max(), rel=1e-6)
     assert found.predictions.others == (p.argmax(axis=1) != q.argmax(axis=1)).sum()
-
-
-def text_of(page: str) -> str:
-    """Return the words of a page, with a space between any two."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "metrics.json").read_text())
 
 
 def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
@@ -244,16 +234,6 @@ def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
         assert len(files) == 4
         mean += share / total * np.mean([load_model(file).predict_proba(X) for file in files], axis=0)
     assert model.predict_proba(X) == pytest.approx(mean, abs=1e-6)
-
-
-def test_a_team_is_exported_as_an_ensemble_is(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
-    """The file answers as the trials do together, each asked by itself."""
-    result, folder = of_classes
-    assert result.team is not None
-    assert specnet.export(load_model(folder / "team"), "numpy", tmp_path / "out.py").proof.rows == 256
-    X = np.random.default_rng(1).normal(size=(50, 2))
-    expected = sum(share * model.predict_proba(X) for model, share in models_of(folder, result.team.shares))
-    assert runpy.run_path(str(tmp_path / "out.py"))["predict_proba"](X) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -296,36 +276,179 @@ def test_test_rows_have_no_part_in_the_team(tmp_path: Path):
     assert one.metrics["test"] != two.metrics["test"]
 
 
-def test_memory_does_not_grow_with_the_answers_of_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    rows, trials, taken = 10_000, 6, list[int]()
-    write = SweepFolder.write
-
-    def noted(folder: SweepFolder, name: str, content: str) -> None:
-        write(folder, name, content)
-        if name == "trials.csv":  # at the end of each trial
-            folder.check()
-            gc.collect()
-            taken.append(tracemalloc.get_traced_memory()[0])
-
-    monkeypatch.setattr(SweepFolder, "write", noted)
+def test_memory_does_not_grow_with_the_answers_of_trials(tmp_path: Path):
+    rows, trials = 10_000, 6
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "rows.npz", X=rng.normal(size=(rows, 1)), y=rng.normal(size=rows))
+    split = {"test_size": 0.05, "validation_size": 0.9}
     spec = {
-        "data": {
-            "type": "npz",
-            "path": str(tmp_path / "rows.npz"),
-            "split": {"test_size": 0.05, "validation_size": 0.9},
-        },
+        "data": {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": split},
         "network": {"layer_sizes": [1, 1]},
-        "training": {"loss": "mean_squared_error", "epochs": 1, "baselines": []},
+        "training": {"loss": "mean_squared_error", "epochs": 1, "baselines": [], "metrics": ["taken"]},
         "sweep": {"trials": trials, "sampler": "random", "space": {"training.l2": {"low": 1e-6, "high": 1.0}}},
     }
     tracemalloc.start()
     try:
-        found = specnet.sweep(spec, tmp_path / "sweep", jobs=1, report=False)
+        found = specnet.sweep(spec, tmp_path / "sweep", jobs=1, report=False, parts=[Taken])
     finally:
         tracemalloc.stop()
     answers = (tmp_path / "sweep" / "trials" / "0000" / "held_out.safetensors").stat().st_size
     assert len(found.trials) == trials
     assert answers > 0.8 * rows * 8
-    assert taken[trials - 1] - taken[2] < 2 * answers  # of the three trials between
+    assert Taken.bytes[2 * trials - 2] - Taken.bytes[4] < 2 * answers  # of the three trials between
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> tuple[specnet.SweepResult, Path]:
+    folder = tmp_path_factory.mktemp("members")
+    return specnet.sweep(MEMBERS, folder, jobs=1, report=False, force=True), folder
+
+
+def held_out(folder: Path, trial: int) -> np.ndarray:
+    return tensors_in(folder / f"trials/{trial:04}/held_out.safetensors")["outputs"]
+
+
+def test_logits_are_divided_by_what_makes_their_loss_least(members: tuple[specnet.SweepResult, Path]):
+    result, folder = members
+    data = data_of(folder / "spec.toml")
+    y = data.splits["train"].y
+    told = 0
+    for trial in result.trials:
+        if trial.state != "finished":
+            assert not (folder / f"trials/{trial.number:04}/held_out.safetensors").exists()
+            continue
+        z = held_out(folder, trial.number)[:, 0]
+
+        def loss(factor: float, z: np.ndarray = z) -> float:
+            return float(-np.mean(log_expit(np.where(y == 1, z, -z) * factor)))
+
+        least = minimize_scalar(loss, bounds=(np.exp(-3), np.exp(3)), method="bounded").fun
+        written = json.loads((folder / f"trials/{trial.number:04}/metrics.json").read_text())["out_of_fold"]["loss"]
+        assert loss(1.0) == pytest.approx(written, rel=1e-5)
+        assert trial.figure == pytest.approx(least, rel=1e-5)
+        told += trial.figure < written - 1e-4
+    assert told, "dividing is worth something"
+
+
+def test_rows_that_depend_on_each_other_count_once():
+    """A row in two runs tells no more than in one, and three equal rows of a group no more than one of them."""
+    data = data_of(BASE)
+    run = HeldRows.of(data)
+    ours, theirs = np.random.default_rng(0).normal(size=(2, len(run.target), 1))
+    target, wanted, units = (np.repeat(each, 3, axis=0) for each in (run.target, run.wanted, run.units))
+    groups = replace(run, target=target, wanted=wanted, units=units)
+
+    def told(runs: list[HeldRows], *outputs: np.ndarray) -> list[bool]:
+        judge = Judge(runs, None)
+        of_runs = [[each] * len(runs) for each in outputs]
+        return [judge.is_better(*of_runs, errors) for errors in np.linspace(-6, 6, 49)]
+
+    once = told([run], ours, theirs)
+    assert len(set(once)) == 2
+    assert once == told([run, run], ours, theirs)
+    assert once == told([groups], np.repeat(ours, 3, axis=0), np.repeat(theirs, 3, axis=0))
+
+
+def test_members_that_were_tasks_make_the_ensemble_of_a_run(members: tuple[specnet.SweepResult, Path], tmp_path: Path):
+    _, folder = members
+    for name in ("0000", "0001"):
+        specnet.run(folder / f"trials/{name}/spec.toml", tmp_path / name, threads=1, report=False)
+        for file in ("model.safetensors", "history.jsonl"):
+            assert (tmp_path / name / file).read_bytes() == (folder / f"trials/{name}" / file).read_bytes()
+        metrics = json.loads((tmp_path / name / "metrics.json").read_text())
+        kept = json.loads((folder / f"trials/{name}/metrics.json").read_text())
+        assert kept == {part: metrics[part] for part in ("train", "out_of_fold")}
+
+
+def test_an_ensemble_of_tasks_is_calibrated_as_a_run_is(tmp_path: Path):
+    given = {"overrides": ["training.calibration=temperature"], "report": False}
+    specnet.sweep(MEMBERS, tmp_path / "sweep", jobs=1, trials=2, **given)
+    trial = tmp_path / "sweep/trials/0001"
+    specnet.run(trial / "spec.toml", tmp_path / "run", threads=1, report=False)
+    assert (tmp_path / "run/model.safetensors").read_bytes() == (trial / "model.safetensors").read_bytes()
+
+
+def test_a_trial_that_is_worse_after_two_folds_is_ended_there(members: tuple[specnet.SweepResult, Path]):
+    result, _ = members
+    ended = [trial for trial in result.trials if trial.state == "pruned"]
+    assert result.trials[2] in ended, "it learns nothing"
+    for trial in result.trials:
+        assert trial.epochs == (40 if trial in ended else 80)
+    for trial in ended:
+        told = [each for each in result.trials[: trial.number] if each.figure is not None]
+        best = min(told, key=lambda each: each.figure)
+        assert trial.message == f"worse than trial {best.number} after 2 folds"
+
+
+def test_nobody_computes_members_that_need_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from specnet.running.many import workers
+
+    perform, done = workers.perform, []
+
+    def performing(task, rows):
+        done.append(task.member)
+        return perform(task, rows)
+
+    monkeypatch.setattr(workers, "perform", performing)
+    result = specnet.sweep(MEMBERS, tmp_path / "sweep", jobs=1, report=False)
+    states = [trial.state for trial in result.trials]
+    assert len(done) == 4 * states.count("finished") + 2 * states.count("pruned")
+    assert "pruned" in states
+
+
+def test_values_are_compared_in_the_units_of_the_written_spec(tmp_path: Path):
+    write_values(tmp_path)
+    result = specnet.sweep(tmp_path / "spec.toml", tmp_path / "sweep", jobs=1, report=False)
+    data = data_of(tmp_path / "spec.toml")
+    target = data.splits["train"].y
+    for trial in result.trials:
+        model = specnet.load_model(tmp_path / f"sweep/trials/{trial.number:04}/model.safetensors")
+        rows = data.splits["train"]
+        answers = np.empty(len(rows))
+        prepared = model.preprocessing.apply(rows.columns)
+        for member, (theta, state) in enumerate(model.members):
+            mine = rows.in_fold(member)
+            scaled = model.network.predict_checked(theta, prepared[mine].astype(np.float32), state)
+            answers[mine] = model.target_preprocessing.invert(scaled.astype(np.float64))[:, 0]
+        expected = np.mean((answers - target) ** 2) / np.var(target)
+        assert trial.figure == pytest.approx(expected, rel=1e-5)
+
+
+def test_pruning_knows_the_told_trials_and_no_others(tmp_path: Path):
+    """The median rule, by hand, of the trials that were told when each was drawn."""
+    result = specnet.sweep(PRUNED, tmp_path / "sweep", jobs=1, report=False)
+    for trial in result.trials:
+        told = result.trials[: max(0, trial.number - 2)]  # parallel = 3
+        finished = [each for each in told if each.state == "finished"]
+        ends = None
+        for rung in trial.curve:
+            best = min(loss for at, loss in trial.curve.items() if at <= rung)
+            if len(finished) >= 2 and rung >= 2 and best > np.median([each.curve[rung] for each in finished]):
+                ends = rung
+                break
+        assert (trial.state, ends) == (("pruned", len(trial.curve)) if ends else ("finished", None))
+        assert list(trial.curve) == list(range(1, trial.epochs + 1))
+        if trial.state == "finished":
+            history = (tmp_path / f"sweep/trials/{trial.number:04}/history.jsonl").read_text().splitlines()
+            assert list(trial.curve.values()) == [json.loads(line)["validation_loss"] for line in history]
+    assert any(trial.state == "pruned" for trial in result.trials)
+
+
+def test_halving_lets_one_in_three_go_on(tmp_path: Path):
+    """By hand: at rungs 2, 6 and 18 of 20, of the told trials that have come there and the trial itself."""
+    text = PRUNED.replace("{ type = 'median', startup_trials = 2 }", "'halving'")
+    result = specnet.sweep(text, tmp_path / "sweep", jobs=1, report=False)
+    for trial in result.trials:
+        told = result.trials[: max(0, trial.number - 2)]  # parallel = 3
+        ends = None
+        for rung in (2, 6, 18):
+            if rung in trial.curve:
+                losses = sorted([trial.curve[rung], *(each.curve[rung] for each in told if rung in each.curve)])
+                if trial.curve[rung] > losses[max(len(losses) // 3 - 1, 0)]:
+                    ends = rung
+                    break
+        assert (trial.state, ends) == (("pruned", trial.epochs) if ends else ("finished", None))
+    assert {2, 20} <= {trial.epochs for trial in result.trials}

@@ -12,7 +12,6 @@ from safetensors.numpy import save
 
 from specnet import Observer, Verification, run, verify
 from specnet.files.recorded_hashes import with_hashes
-from specnet.running.verification.result import VerifiedRun
 from tests.made import tensors_in
 from tests.running.moons import MOONS
 
@@ -40,13 +39,20 @@ def made(folder: Path, spec: str = SPEC, **options: Any) -> Path:
     return folder
 
 
-def only(found: Verification) -> VerifiedRun:
+def only(found: Verification) -> Any:
     (verified,) = found.runs
     return verified
 
 
-def verified(folder: Path, **options: Any) -> VerifiedRun:
+def verified(folder: Path, **options: Any) -> Any:
     return only(verify(folder, **options))
+
+
+def run_table(top: Path) -> Path:
+    """Run a spec on a table beside it, and return its folder."""
+    write_rows(top / "rows.csv")
+    (top / "spec.toml").write_text(TABLE)
+    return made(top / "table", top / "spec.toml")
 
 
 def write_rows(path: Path, rows: int = 60) -> None:

@@ -11,9 +11,8 @@ from safetensors.numpy import load, save
 
 from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
 from specnet.compiler.thread_limits import limited_threads
-from specnet.training import WarningRecorder
 from tests.made import data_of, tensors_in
-from tests.running.moons import contents
+from tests.running.moons import Warned, contents
 from tests.running.passed_parts import Killing
 from tests.running.specs import csv_file, spec_on
 from tests.running.sweeps.searches import FOLDS, MEMBERS, without_numbers, write_values
@@ -21,7 +20,6 @@ from tests.running.verification.folders import SPEC, change_facts, change_model,
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
-
 SWEEP = f"""{SPEC}
 [sweep]
 trials = 4
@@ -30,21 +28,21 @@ sampler = "random"
 "training.l2" = [0.0, 0.01, 0.1]
 """
 QUICK = ("training.epochs=4",)
+VALIDATED = (*QUICK, "data.split.validation_size=0.25")
+QUIET: dict[str, Any] = {"report": False, "observer": Observer()}
 
 
 @pytest.fixture(scope="module")
 def folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many") / "folds"
-    overrides = [*QUICK, "training.baselines=[]"]
-    run_many(SPEC, folder, folds=2, seeds=2, overrides=overrides, report=False, observer=Observer())
+    run_many(SPEC, folder, folds=2, seeds=2, overrides=[*QUICK, "training.baselines=[]"], **QUIET)
     return folder
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many") / "sweep"
-    overrides = [*QUICK, "data.split.validation_size=0.25"]
-    sweep(SWEEP, folder, overrides=overrides, report=False, observer=Observer())
+    sweep(SWEEP, folder, overrides=VALIDATED, **QUIET)
     return folder
 
 
@@ -54,8 +52,12 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overrides = ["network.hidden_layer_sizes=[1000, 10]", "data.n_samples=700", "data.split.validation_size=0.4"]
     overrides += ["data.split.test_size=0.4", "data.noise=0.3", "training.epochs=1", "sweep.trials=2"]
     with limited_threads(2):
-        sweep(SWEEP, folder, overrides=overrides, report=False, observer=Observer())
+        sweep(SWEEP, folder, overrides=overrides, **QUIET)
     return folder
+
+
+def copied(folder: Path, top: Path) -> Path:
+    return Path(shutil.copytree(folder, top / folder.name))
 
 
 def names(found):
@@ -76,13 +78,13 @@ def test_a_sample_is_the_same_each_time_and_says_what_it_is(folds: Path, tmp_pat
     assert (found.is_same, len(found.runs), found.total) == (True, 2, 4)
     assert names(verify(folds, sample=2, epochs=1)) == names(found)
     assert {run.beginning for run in found.runs} == {(0, 2)}
-    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    folder = copied(folds, tmp_path)
     shutil.copytree(folder / "seed1_fold0", folder / "seed10_fold0")
     assert names(verify(folder, sample=9, epochs=1)) == [*names(verify(folds, epochs=1)), "seed10_fold0"]
 
 
 def test_the_run_that_differs_is_found(folds: Path, tmp_path: Path):
-    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    folder = copied(folds, tmp_path)
     change_model(folder / "seed1_fold0", "layers.1.bias", one_ulp_up)
     change_facts(folder / "seed0_fold1", cpu_features=["NOTHING"])
     found = verify(folder)
@@ -122,7 +124,7 @@ def test_a_team_is_chosen_again_and_a_changed_bit_of_it_found(spec: str, tmp_pat
     (tmp_path / "table").mkdir()
     write_values(tmp_path / "table")
     source = tmp_path / spec if spec.endswith(".toml") else spec
-    sweep(source, tmp_path / "sweep", overrides=["training.epochs=5"], jobs=1, report=False, observer=Observer())
+    sweep(source, tmp_path / "sweep", overrides=["training.epochs=5"], jobs=1, **QUIET)
     team = tmp_path / "sweep/team"
     before = contents(team)
     assert verify(team, tmp_path / "again").is_same
@@ -142,7 +144,7 @@ def test_a_sweep_is_the_same_with_any_number_of_threads(wide: Path, threads: int
 
 
 def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_path: Path):
-    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    folder = copied(searched, tmp_path)
     shares = json.loads((folder / "team/team.json").read_text())["shares"]
     other = next(number for number in range(4) if str(number) not in shares)
     path = folder / f"trials/{other:04}/held_out.safetensors"
@@ -156,15 +158,8 @@ def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_pat
     assert [difference.file for difference in team.differences][-2:] == ["metrics.json", "team.json"]
 
 
-def test_what_cannot_be_done_with_a_team_is_refused(searched: Path, tmp_path: Path, refused: Refused):
-    with refused(DataError):
-        verify(searched / "team", epochs=3)
-    with refused(FileError):
-        verify(shutil.copytree(searched / "team", tmp_path / "alone"))
-
-
 def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Path):
-    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    folder = copied(searched, tmp_path)
     shutil.copytree(folder / "trials/0002", folder / "trials/copy")
     assert verify(folder, epochs=1).total == 5
 
@@ -173,26 +168,18 @@ def test_an_observer_is_told_of_rows_and_progress_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], pinned: Pinned
 ):
     rows = csv_file(tmp_path / "rows.csv", "a,b,y", ((7, row % 5, row % 2) for row in range(40)))
-    run_many(spec_on(rows), tmp_path / "runs", folds=2, report=False, observer=Observer())
-    told: list[dict[str, Any]] = []
-    assert verify(tmp_path / "runs", observer=WarningRecorder(told)).is_same
-    assert [warning["code"] for warning in told] == ["constant"]
+    run_many(spec_on(rows), tmp_path / "runs", folds=2, **QUIET)
+    warned = Warned()
+    assert verify(tmp_path / "runs", observer=warned).is_same
+    assert warned.codes == ["constant"]
     capsys.readouterr()
     assert verify(tmp_path / "runs", verbose=True).is_same
     pinned(without_numbers(capsys.readouterr().err.replace(str(tmp_path), "")))
 
 
-def test_runs_and_trials_without_a_spec_are_refused(folds: Path, searched: Path, tmp_path: Path, refused: Refused):
-    for whole, run in ((folds, "seed0_fold1"), (searched, "trials/0001")):
-        folder = Path(shutil.copytree(whole, tmp_path / whole.name))
-        (folder / run / "spec.toml").unlink()
-        with refused(FileError):
-            verify(folder)
-
-
 @pytest.mark.parametrize("missing", ["best", "trials/0001", "trials/0003"])
 def test_a_folder_that_is_missing_in_a_sweep_is_told(searched: Path, tmp_path: Path, missing: str):
-    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    folder = copied(searched, tmp_path)
     shutil.rmtree(folder / missing)
     found = verify(folder, epochs=1)
     assert {*names(found)} == {"best", *(f"trials/000{number}" for number in range(4))}
@@ -200,7 +187,7 @@ def test_a_folder_that_is_missing_in_a_sweep_is_told(searched: Path, tmp_path: P
 
 
 def test_a_damaged_record_of_a_sweep_is_told(searched: Path, tmp_path: Path, refused: Refused):
-    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    folder = copied(searched, tmp_path)
     facts = {**json.loads((folder / "sweep.json").read_text()), "machines": ["?"]}
     (folder / "sweep.json").write_text(json.dumps(facts))
     assert verify(folder, epochs=1).is_same
@@ -211,7 +198,7 @@ def test_a_damaged_record_of_a_sweep_is_told(searched: Path, tmp_path: Path, ref
 
 
 def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: Path, tmp_path: Path):
-    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    folder = copied(searched, tmp_path)
     path = folder / "trials/0002/metrics.json"
     metrics = json.loads(path.read_text())
     metrics["validation"]["loss"] *= 1.5
@@ -228,9 +215,9 @@ def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: P
 
 
 def test_trials_that_failed_are_checked_by_what_they_recorded(tmp_path: Path):
-    overrides = [*QUICK, "data.split.validation_size=0.25", "training.optimizer=sgd"]
+    overrides = [*VALIDATED, "training.optimizer=sgd"]
     spec = SWEEP.replace('"training.l2" = [0.0, 0.01, 0.1]', '"training.optimizer.learning_rate" = [0.1, 1e30]')
-    sweep(spec, tmp_path / "sweep", overrides=overrides, report=False, observer=Observer())
+    sweep(spec, tmp_path / "sweep", overrides=overrides, **QUIET)
     states = {
         path.parent.name: json.loads(path.read_text())["state"] for path in tmp_path.glob("sweep/trials/*/run.json")
     }
@@ -247,8 +234,8 @@ def test_trials_that_failed_are_checked_by_what_they_recorded(tmp_path: Path):
 
 
 def test_each_sweep_of_a_nested_one_is_verified(tmp_path: Path):
-    overrides = [*QUICK, "data.split.validation_size=0.25", "sweep.trials=2"]
-    nested_sweep(SWEEP, tmp_path / "nested", folds=2, overrides=overrides, report=False, observer=Observer())
+    overrides = [*VALIDATED, "sweep.trials=2"]
+    nested_sweep(SWEEP, tmp_path / "nested", folds=2, overrides=overrides, **QUIET)
     found = verify(tmp_path / "nested", sample=1)
     assert (found.is_same, found.total, len(found.runs)) == (True, 11, 9)
     parts = [name.rpartition("/")[0] for name in names(found)[:4]]
@@ -257,7 +244,7 @@ def test_each_sweep_of_a_nested_one_is_verified(tmp_path: Path):
 
 
 def test_a_run_that_cannot_be_made_again_says_why(folds: Path, tmp_path: Path):
-    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    folder = copied(folds, tmp_path)
     spec = folder / "seed0_fold1/spec.toml"
     spec.write_text(spec.read_text() + '\n[training.optimizer]\ntype = "sgd"\nlearning_rate = 1e30\n')
     other, tables = verify(folder).others
@@ -265,20 +252,27 @@ def test_a_run_that_cannot_be_made_again_says_why(folds: Path, tmp_path: Path):
     assert str(other).startswith("cannot be made again: diverged: ")
 
 
-def test_what_many_runs_refuse(folds: Path, tmp_path: Path, refused: Refused):
-    with refused(DataError):
-        verify(folds, threads=2)
-    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
-    for run in folder.glob("*/run.json"):
+def test_what_cannot_be_verified_is_refused(folds: Path, searched: Path, tmp_path: Path, refused: Refused):
+    for options in ({"threads": 2}, {"epochs": 3}):
+        with refused(DataError):
+            verify(folds if "threads" in options else searched / "team", **options)
+    with refused(FileError):  # a team that is not in the folder of its sweep
+        verify(shutil.copytree(searched / "team", tmp_path / "alone"))
+    for whole, run in ((folds, "seed0_fold1"), (searched, "trials/0001")):
+        folder = copied(whole, tmp_path)
+        (folder / run / "spec.toml").unlink()
+        with refused(FileError):
+            verify(folder)
+    for run in (tmp_path / "folds").glob("*/run.json"):
         run.unlink()
     with refused(FileError):
-        verify(folder)
+        verify(tmp_path / "folds")
 
 
 @pytest.mark.usefixtures("born_loaded", "at_once")
 def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(tmp_path: Path, refused: Refused):
     spec = spec_on({"type": "make_moons", "n_samples": 60}, metrics=["killing"], baselines=[])
-    run_many(spec, tmp_path, seeds=3, jobs=1, parts=[Killing], report=False, observer=Observer())
+    run_many(spec, tmp_path, seeds=3, jobs=1, parts=[Killing], **QUIET)
     with refused(TrainingError):
         verify(tmp_path, jobs=2, parts=[Killing])
 

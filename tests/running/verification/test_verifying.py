@@ -1,22 +1,25 @@
-"""A run that is made again: the same, or what differs, how far, and why."""
+"""A run that is made again, whole or up to an epoch: the same, or what differs, how far, and why."""
 
 import json
+import math
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from specnet import DataError, FileError, Observer, TakenError, load_model, verify
+from specnet import DataError, FileError, Observer, TakenError, load_model, run, verify
+from specnet.running.verification.file_differences import are_same, distance
 from specnet.training.steps.engine_choice import Choice
+from specnet.training.steps.trainer import BatchGradient
 from tests.compiling import compiles
-from tests.made import data_of, run_copied, run_once, tensors_in
-from tests.running.moons import Interrupting, contents
+from tests.made import data_of, run_copied, tensors_in
+from tests.running.moons import Interrupting, contents, interrupt
 from tests.running.verification.folders import (
     FILES,
     SPEC,
-    TABLE,
     change_facts,
     change_model,
     made,
@@ -24,8 +27,9 @@ from tests.running.verification.folders import (
     only,
     other_numpy,
     record,
+    run_table,
     verified,
-    write_rows,
+    without_hashes,
 )
 from tests.texts.pinned import Refused
 
@@ -95,7 +99,7 @@ def test_predictions_of_both_models_are_compared_on_all_rows(tmp_path: Path, spe
     assert found.as_dict() == {"rows": 60, "others": others, "largest": found.largest, "sentence": str(found)}
 
 
-def test_a_model_that_was_changed_after_the_run_is_told_as_such(folder: Path):
+def test_a_model_that_was_changed_after_the_run_is_reported_as_such(folder: Path):
     change_model(folder, "layers.0.weight", one_ulp_up, recorded=False)
     found = verified(folder)
     (difference,) = found.differences
@@ -161,22 +165,13 @@ def test_a_model_that_says_nothing_of_itself_is_refused(folder: Path, refused: R
 
 def test_other_versions_are_named_then_and_now(folder: Path):
     other_numpy(folder)
-    blas = json.loads((folder / "run.json").read_text())["blas"]
-    change_facts(
-        folder,
-        blas={**blas, "architecture": "Elsewhere"},
-        cpu_features=["NOTHING"],
-        engine="compiled",
-        compiler={"name": "gcc 1.0", "target": "MMX"},
-    )
+    blas = json.loads((folder / "run.json").read_text())["blas"] | {"architecture": "Elsewhere"}
+    compiler = {"name": "gcc 1.0", "target": "MMX"}
+    change_facts(folder, blas=blas, cpu_features=["NOTHING"], engine="compiled", compiler=compiler)
     found = verified(folder)
     assert found.is_same
-    assert {change.key: change.then for change in found.machine} == {
-        "numpy": "1.0",
-        "BLAS kernels": "Elsewhere",
-        "CPU features": "NOTHING",
-        "engine": "compiled",
-    }
+    then = {"numpy": "1.0", "BLAS kernels": "Elsewhere", "CPU features": "NOTHING", "engine": "compiled"}
+    assert {change.key: change.then for change in found.machine} == then
     now = {change.key: change.now for change in found.machine}
     assert (now["numpy"], now["engine"]) == (np.__version__, "numpy")
 
@@ -195,31 +190,18 @@ def test_rounding_is_accepted_up_to_a_tolerance_where_the_machine_differs(folder
     assert not verify(folder, tolerance=1.0).holds  # nothing differs that would explain it
     other_numpy(folder)
     assert verified(folder).is_rounded
-    assert verify(folder, tolerance=largest).holds
-    assert not verify(folder, tolerance=largest).is_same
-    assert not verify(folder, tolerance=largest * 0.99).holds
     assert not verify(folder).holds
-
-
-def test_no_tolerance_covers_what_is_no_number(folder: Path):
-    other_numpy(folder)
-    metrics = folder / "metrics.json"
+    accepted = verify(folder, tolerance=largest)
+    assert (accepted.holds, accepted.is_same, verify(folder, tolerance=largest * 0.99).holds) == (True, False, False)
+    metrics = folder / "metrics.json"  # where a number of rows differs, no tolerance helps
     metrics.write_text(metrics.read_text().replace('"train": 45', '"train": 46'))
     found = verify(folder, tolerance=1e9)
     assert (found.holds, only(found).is_rounded, only(found).largest) == (False, False, None)
 
 
-@pytest.mark.parametrize("tolerance", [0, -1e-6, float("nan"), float("inf"), True, "1"])
-def test_what_is_no_tolerance_is_refused(tolerance, refused: Refused):
-    with refused(DataError):
-        verify(run_once(SPEC, report=False), tolerance=tolerance)
-
-
 def test_a_changed_cell_is_named(tmp_path: Path):
-    write_rows(tmp_path / "rows.csv")
-    (tmp_path / "spec.toml").write_text(TABLE)
-    made(tmp_path / "run", tmp_path / "spec.toml")
-    assert verified(tmp_path / "run").is_same
+    folder = run_table(tmp_path)
+    assert verified(folder).is_same
     text = (tmp_path / "rows.csv").read_text()
     for cell, told, files in (
         (",1.304,", "45, none of them new", {"metrics.json"}),  # of a test row
@@ -227,12 +209,12 @@ def test_a_changed_cell_is_named(tmp_path: Path):
     ):
         assert text.count(cell) == 1
         (tmp_path / "rows.csv").write_text(text.replace(cell, f"{cell[:-2]}9,"))
-        found = verified(tmp_path / "run")
+        found = verified(folder)
         assert files <= {each.file for each in found.differences}
         changes = {change.key: change for change in found.inputs}
         assert changes.keys() == {"data (SHA-256)", "training rows"}
         assert (changes["training rows"].then, changes["training rows"].now) == ("45", told)
-        assert not verify(tmp_path / "run", tolerance=1e9).holds
+        assert not verify(folder, tolerance=1e9).holds
 
 
 def test_settings_of_the_run_hold_and_another_spec_is_told(folder: Path, tmp_path: Path):
@@ -242,11 +224,6 @@ def test_settings_of_the_run_hold_and_another_spec_is_told(folder: Path, tmp_pat
     found = verified(tmp_path / "set")
     assert [tuple(change) for change in found.inputs] == [("training.epochs", "5", "6")]
     assert {"spec.resolved.json", "history.jsonl", "model.safetensors"} <= {each.file for each in found.differences}
-
-
-def test_several_jobs_need_an_ensemble(folder: Path, refused: Refused):
-    with refused(DataError):
-        verify(folder, jobs=2)
 
 
 @pytest.mark.usefixtures("born_loaded")
@@ -275,22 +252,23 @@ def test_an_interruption_leaves_nothing(folder: Path, tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_spec_without_data_says_why_it_cannot_be_run_again(folder: Path, refused: Refused):
-    text = (folder / "spec.toml").read_text()
-    begin, end = text.index("[data]"), text.index("[network]")
-    (folder / "spec.toml").write_text(text[:begin] + text[end:])
-    with refused(DataError):
-        verify(folder)
-
-
-def test_what_is_no_run_or_gone_is_told(folder: Path, tmp_path: Path, refused: Refused):
-    write_rows(tmp_path / "rows.csv")
-    (tmp_path / "spec.toml").write_text(TABLE)
-    made(tmp_path / "table", tmp_path / "spec.toml")
+def test_what_cannot_be_verified_is_refused(folder: Path, tmp_path: Path, refused: Refused):
+    run_table(tmp_path)
     (tmp_path / "rows.csv").unlink()
     for wrong in (folder / "model.safetensors", tmp_path / "nothing", tmp_path, tmp_path / "table"):
         with refused(FileError):
             verify(wrong)
+    for options in ({"tolerance": each} for each in (0, -1e-6, float("nan"), float("inf"), True, "1")):
+        with refused(DataError):
+            verify(folder, **options)
+    for options in ({"jobs": 2}, {"sample": 1}):  # without an ensemble, and without a series
+        with refused(DataError):
+            verify(folder, **options)
+    text = (folder / "spec.toml").read_text()
+    (folder / "spec.toml").write_text(text[: text.index("[data]")] + text[text.index("[network]") :])
+    with refused(DataError):
+        verify(folder)
+    (folder / "spec.toml").write_text(text)
     (folder / "history.jsonl").write_text("{")
     with refused(FileError):
         verify(folder)
@@ -300,8 +278,6 @@ def test_what_is_no_run_or_gone_is_told(folder: Path, tmp_path: Path, refused: R
     change_facts(folder, epochs="many")
     with refused(FileError):
         verify(folder)
-    with refused(DataError):
-        verify(folder, sample=1)
 
 
 @compiles
@@ -339,3 +315,184 @@ def test_a_short_run_of_it_is_the_same(path: Path, tmp_path: Path):
     found = verified(tmp_path / "run")
     assert found.is_same
     assert found.machine == found.inputs == ()
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
+
+
+def test_the_beginning_alone_is_that_of_the_whole_run(tmp_path: Path):
+    schedule = 'optimizer = { type = "sgd", learning_rate = 0.1, schedule = "cosine_decay" }\nbatch_size = 16'
+    made(tmp_path / "run", SPEC.replace("epochs = 12", f"epochs = 40\n{schedule}\nlog_every = 3"))
+    for epochs in (1, 5, 39, 40):
+        found = verified(tmp_path / "run", epochs=epochs)
+        assert found.is_same
+        assert (found.beginning and found.beginning.epochs) == (epochs if epochs < 40 else None)
+    lines = (tmp_path / "run/history.jsonl").read_text().splitlines()
+    lines[2] = json.dumps({**json.loads(lines[2]), "loss": 7.0})  # of epoch 7
+    (tmp_path / "run/history.jsonl").write_text("\n".join(lines) + "\n")
+    assert verified(tmp_path / "run", epochs=6).is_same
+    (difference,) = verified(tmp_path / "run", epochs=7).differences
+    assert (difference.file, difference.epoch) == ("history.jsonl", 7)
+    assert str(verified(tmp_path / "run", epochs=6)) == "the same 5 files up to epoch 6"
+    epochs = []
+    observer = Observer()
+    observer.logged = lambda epoch, record: epochs.append(epoch)
+    verify(tmp_path / "run", epochs=6, observer=observer)
+    assert epochs == [1, 4]
+    (tmp_path / "run/history.jsonl").write_text("\n".join(lines[:2] + lines[3:]) + "\n")
+    (difference,) = verified(tmp_path / "run").differences
+    assert (difference.epoch, difference.name, difference.then) == (7, "loss", "not set")
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        ["optimizer=lbfgs"],
+        ["average_weights=exponential", "batch_size=16"],
+        ["early_stopping.patience=2", "optimizer.learning_rate=0.1"],
+    ],
+)
+def test_whatever_trains_is_the_same_whole_and_up_to_an_epoch(tmp_path: Path, training: list[str]):
+    overrides = [f"training.{setting}" for setting in training]
+    made(tmp_path / "run", overrides=[*overrides, "data.split.validation_size=0.2"])
+    assert verified(tmp_path / "run").is_same
+    assert verified(tmp_path / "run", epochs=3).is_same
+
+
+def test_an_interrupted_run_is_compared_as_far_as_it_came(tmp_path: Path):
+    interrupt(SPEC, tmp_path / "run", 5)
+    found = verified(tmp_path / "run")
+    assert found.is_same
+    assert (found.beginning.epochs, str(found)) == (5, f"the same {FILES + 1} files up to epoch 5")
+    assert {"checkpoint.safetensors", "model.safetensors", "metrics.json"} <= set(found.files)
+    assert verified(tmp_path / "run", epochs=9).files == found.files
+    cut = verified(tmp_path / "run", epochs=3)
+    assert cut.is_same
+    assert not {"checkpoint.safetensors", "model.safetensors"} & set(cut.files)
+    run(SPEC, tmp_path / "run", resume=True, observer=Observer())
+    assert verified(tmp_path / "run").is_same
+
+
+def test_a_changed_checkpoint_is_found(tmp_path: Path):
+    interrupt(SPEC.replace("12", "13"), tmp_path / "run", 5)
+    interrupt(SPEC.replace("12", "13"), tmp_path / "other", 5, overrides=["training.l2=0.1"])
+    (tmp_path / "other/checkpoint.safetensors").replace(tmp_path / "run/checkpoint.safetensors")
+    (difference,) = verified(tmp_path / "run").differences
+    assert difference.file == "checkpoint.safetensors"
+    assert difference.distance.count > 0
+
+
+def test_a_run_that_was_interrupted_within_an_epoch_is_compared_up_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    take = BatchGradient.take
+
+    def interrupted(gradient, step, with_loss):
+        if step == 4 * 3 + 1:  # of three steps an epoch
+            signal.raise_signal(signal.SIGINT)
+        return take(gradient, step, with_loss)
+
+    monkeypatch.setattr(BatchGradient, "take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC.replace("epochs = 12", "epochs = 12\nbatch_size = 16"), tmp_path / "run", observer=Observer())
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "run/run.json").read_text())["end"] == "interrupted in epoch 5"
+    found = verified(tmp_path / "run")
+    assert (found.is_same, found.beginning.epochs) == (True, 4)
+    assert {"model.safetensors", "checkpoint.safetensors", "run.json"} <= set(found.files)
+    change_model(tmp_path / "run", "layers.1.bias", one_ulp_up, recorded=False)
+    found = verified(tmp_path / "run")
+    (difference,) = found.differences
+    assert (difference.file, difference.name, found.inputs) == ("model.safetensors", "SHA-256", ())
+    without_hashes(tmp_path / "run")
+    found = verified(tmp_path / "run")
+    assert [each.file for each in found.differences] == ["model.safetensors"]
+    assert found.unchecked == ("spec.toml", "metrics.json", "findings.json", "checkpoint.safetensors", "run.json")
+
+
+def test_a_run_without_an_epoch_has_nothing_to_compare(tmp_path: Path, refused: Refused):
+    class AtOnce(Observer):
+        def trained(self, epoch, snapshot):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(SPEC, tmp_path / "run", observer=AtOnce())
+    with refused(DataError):
+        verify(tmp_path / "run")
+
+
+def test_ensembles_whole_begun_and_interrupted(tmp_path: Path):
+    overrides = ["training.ensemble=3", "training.epochs=6"]
+    made(tmp_path / "run", overrides=overrides)
+    assert verified(tmp_path / "run").is_same
+    found = verified(tmp_path / "run", epochs=2)
+    assert (found.is_same, found.beginning) == (True, (0, 2))
+
+    interrupt(SPEC, tmp_path / "cut", 3, 1, overrides=overrides)
+    found = verified(tmp_path / "cut")
+    assert (found.is_same, found.beginning) == (True, (1, 3))
+    assert str(found) == f"the same {FILES + 1} files up to epoch 3 of member 1"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [1.0, -1.0, 3e-5, 0.0, -1e30])
+def test_each_next_number_is_one_ulp_away(dtype, value):
+    then = np.array([value, 2.0], dtype)
+    now = then.copy()
+    for steps in range(1, 4):
+        now[0] = np.nextafter(now[0], dtype(np.inf))
+        found = distance(then, now)
+        assert (found.count, found.size, found.ulps) == (1, 2, steps)
+        assert found.absolute == abs(float(now[0]) - float(then[0]))
+        assert found.relative == found.absolute / max(abs(float(then[0])), 2.0)
+
+
+def test_ulps_across_zero_count_the_numbers_between():
+    smallest = np.nextafter(np.float32(0), np.float32(1))
+    found = distance(np.array([-smallest]), np.array([smallest]))
+    assert found.ulps == 3  # over -0 and 0
+    assert distance(np.array([-np.inf]), np.array([np.inf])).ulps == 2 * int(np.array(np.inf).view(np.uint64)) + 1
+
+
+def test_the_sign_of_zero_is_a_bit():
+    then, now = np.array([0.0]), np.array([-0.0])
+    assert not are_same(then, now)
+    found = distance(then, now)
+    assert (found.count, found.ulps, found.absolute, found.relative) == (1, 1, 0.0, 0.0)
+
+
+def test_where_all_was_zero_no_difference_is_small():
+    assert distance(np.zeros(2), np.array([0.0, 1e-300])).relative == math.inf
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_is_no_longer_finite_is_infinitely_far_away(number):
+    then = np.array([number, 1.0])
+    assert (distance(then, np.array([1.0, 1.0])).relative, distance(np.ones(2), then).relative) == (math.inf, math.inf)
+    assert distance(then, np.array([number, 1.5])).relative == 0.5
+
+
+def test_numbers_of_documents_are_those_of_their_digits():
+    found = distance("0.1", repr(math.nextafter(0.1, 1)))
+    assert (found.ulps, found.size) == (1, 1)
+    assert found.relative == pytest.approx(1.4e-16, rel=0.1)
+    assert are_same("0.1", "0.1")
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ("1", "2"),  # numbers of rows
+        ("1", "1.0"),
+        ('"a"', '"b"'),
+        ("null", "0.5"),
+        (None, "0.5"),
+        (np.ones(2), np.ones(3)),
+        (np.ones(2), np.ones(2, np.float32)),
+        (np.array([1, 2]), np.array([1, 3])),
+        (np.ones(1), "1.0"),
+    ],
+)
+def test_what_is_no_matter_of_rounding_has_no_distance(then, now):
+    assert not are_same(then, now)
+    assert distance(then, now) is None
