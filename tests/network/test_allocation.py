@@ -2,79 +2,44 @@
 
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 import specnet
-from specnet.training import Stepper, TrainingRows
+from specnet.training import Stepper
 from specnet.training.steps.stepper import DENORMAL_INTERVAL
+from tests.networks import TrainingRows, dense, document
 
 ROWS = 2048
 MOST_BYTES = 16_000
 STEPS = 5
 
+DECAYED = {"type": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "schedule": "cosine_decay"}
+CLASSES, VALUES = "categorical_crossentropy", "mean_squared_error"
+WAVES = {"type": "periodic_embedding", "frequencies": 4, "size": 3}
+EMBEDDED: list[Any] = [
+    {"type": "embedding", "columns": [7], "categories": 5, "size": 3},
+    {**WAVES, "variant": "plr_lite", "columns": [0, 2, 3]},
+    {**WAVES, "variant": "pbld"},
+    "scale",
+    *(dense(32, parametrization="ntk"), "batch_normalization", "gaussian_noise"),
+    *(dense(16, use_bias=False), "layer_normalization", dense(2)),
+]
+BINS = {"type": "piecewise_linear_embedding", "bins": 5, "size": 3}
+DROPOUT = {"type": "dropout", "rate": 0.2}
+FLOAT32: dict[str, Any] = {"dtype": "float32"}
 SPECS = {
-    "sgd": {
-        "network": {"layer_sizes": [2, 5, 1], "dtype": "float64"},
-        "training": {"loss": "binary_crossentropy", "optimizer": "sgd"},
-    },
-    "adam with dropout": {
-        "network": {
-            "input_size": 30,
-            "layers": [
-                {"type": "dense", "units": 64, "activation": "relu"},
-                {"type": "dropout", "rate": 0.2},
-                {"type": "dense", "units": 64, "activation": "gelu"},
-                {"type": "dense", "units": 3},
-            ],
-        },
-        "training": {"loss": "categorical_crossentropy", "optimizer": "adam"},
-    },
-    "normalization and embeddings": {
-        "network": {
-            "input_size": 8,
-            "layers": [
-                {"type": "embedding", "columns": [7], "categories": 5, "size": 3},
-                {
-                    "type": "periodic_embedding",
-                    "variant": "plr_lite",
-                    "frequencies": 4,
-                    "size": 3,
-                    "columns": [0, 2, 3],
-                },
-                {"type": "periodic_embedding", "variant": "pbld", "frequencies": 4, "size": 3},
-                {"type": "scale"},
-                {"type": "dense", "units": 32, "parametrization": "ntk"},
-                {"type": "batch_normalization"},
-                {"type": "gaussian_noise"},
-                {"type": "dense", "units": 16, "use_bias": False},
-                {"type": "layer_normalization"},
-                {"type": "dense", "units": 2},
-            ],
-        },
-        "training": {"loss": "categorical_crossentropy", "optimizer": "adam"},
-    },
-    "bins": {
-        "network": {
-            "input_size": 6,
-            "layers": [{"type": "piecewise_linear_embedding", "bins": 5, "size": 3}, {"type": "dense", "units": 2}],
-        },
-        "training": {"loss": "mean_squared_error", "optimizer": "sgd"},
-    },
-    "nesterov with a schedule and decay": {
-        "network": {"layer_sizes": [8, 32, 2], "activations": ["elu", "linear"]},
-        "training": {
-            "loss": "mean_squared_error",
-            "optimizer": {
-                "type": "sgd",
-                "momentum": 0.9,
-                "nesterov": True,
-                "weight_decay": 0.01,
-                "schedule": "cosine_decay",
-            },
-        },
-    },
+    "sgd": document(dense(5, "relu"), dense(1), inputs=2, loss="binary_crossentropy", optimizer="sgd"),
+    "adam with dropout": document(
+        *(dense(64, "relu"), DROPOUT, dense(64, "gelu"), dense(3)), inputs=30, loss=CLASSES, optimizer="adam", **FLOAT32
+    ),
+    "normalization and embeddings": document(*EMBEDDED, inputs=8, loss=CLASSES, optimizer="adam", **FLOAT32),
+    "bins": document(BINS, dense(2), inputs=6, loss=VALUES, optimizer="sgd", **FLOAT32),
+    "nesterov with a schedule and decay": document(
+        *(dense(32, "elu"), dense(2)), inputs=8, loss=VALUES, optimizer=DECAYED, **FLOAT32
+    ),
 }
 
 
@@ -114,17 +79,17 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
     X = generator.standard_normal((ROWS, network.inputs)).astype(network.dtype)
     X[:, -1] = generator.integers(0, 5, ROWS)  # what an embedding can read
     rows = TrainingRows(X, target_of(network)).some(slice(ROWS if batch == ROWS else 3 * batch))
-    state, wanted = network.fitted_state(X), np.array([with_loss])
+    state, requested = network.fitted_state(X), np.array([with_loss])
     stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state)
     batches = [None] if batch == ROWS else list(rows.feed(network).batches(0))
 
     def run() -> None:
         with np.errstate(all="ignore"):
             for step in range(steps):
-                stepper.make(batches[step % len(batches)], wanted)
+                stepper.make(batches[step % len(batches)], requested)
 
     with np.errstate(all="ignore"):
-        stepper.make(batches[0], wanted)
+        stepper.make(batches[0], requested)
     return run
 
 

@@ -9,30 +9,22 @@ from typing import Any
 import pytest
 
 import specnet
+from tests.networks import dense, document
 
-DENSE = {"type": "dense", "units": 4}
-REPEATED: dict[str, list[dict[str, Any]]] = {
-    "relu": [{**DENSE, "activation": "relu"}],
-    "gelu": [{**DENSE, "activation": "gelu"}],
-    "normalized": [
-        DENSE,
-        {"type": "batch_normalization"},
-        {"type": "dropout", "rate": 0.1},
-        {"type": "dense", "units": 4},
-    ],
-    "residual": [{**DENSE, "name": "changed", "activation": "swish"}, {"type": "add", "inputs": ["input", "changed"]}],
+REPEATED: dict[str, list[Any]] = {
+    "relu": [dense(4, "relu")],
+    "gelu": [dense(4, "gelu")],
+    "normalized": [dense(4), "batch_normalization", {"type": "dropout", "rate": 0.1}, dense(4)],
+    "residual": [dense(4, "swish", name="changed"), {"type": "add", "inputs": ["input", "changed"]}],
     "concatenated": [
-        {**DENSE, "name": "changed", "activation": "elu"},
-        {"type": "concatenate", "inputs": ["input", "changed"]},
-        DENSE,
+        *(dense(4, "elu", name="changed"), {"type": "concatenate", "inputs": ["input", "changed"]}, dense(4)),
     ],
 }
 
 
 def calls_made(layers: list[dict[str, Any]], depth: int) -> int:
     """Return how many functions are called to make a deep network's programs."""
-    deep = [DENSE, {"type": "block", "repeat": depth, "layers": layers}, {"type": "dense", "units": 1}]
-    spec = {"network": {"input_size": 3, "layers": deep}, "training": {"loss": "mean_squared_error", "l2": 0.001}}
+    spec = document(dense(4), {"type": "block", "repeat": depth, "layers": layers}, dense(1), l2=0.001)
     count, before = 0, sys.getprofile()
     gc.disable()  # others may have asked to be called when it runs
 

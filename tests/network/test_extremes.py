@@ -5,22 +5,13 @@ import pytest
 
 import specnet
 from specnet import DataError, TrainingError
-from specnet.training import Stepper, TrainingRows, train
+from specnet.training import Stepper
+from tests.networks import TrainingRows, dense, document, network_of, rows_of, trained
 from tests.texts.pinned import Refused
-from tests.training.test_loop import network_of, rows_of
 
 SPEC = {"network": {"hidden_layer_sizes": [3]}, "training": {"loss": "mse", "epochs": 5, "batch_size": "full"}}
-NORMALIZED = {
-    "network": {
-        "input_size": 3,
-        "layers": [
-            {"type": "dense", "units": 3, "weight_initializer": {"type": "constant", "value": 1e22}},
-            {"type": "batch_normalization"},
-            {"type": "dense", "units": 1},
-        ],
-    },
-    "training": {"loss": "mse", "epochs": 2},
-}
+LARGE = dense(3, weight_initializer={"type": "constant", "value": 1e22})
+NORMALIZED = document(LARGE, "batch_normalization", dense(1), dtype="float32", epochs=2)
 
 
 def arrays(rows: int = 20) -> tuple[np.ndarray, np.ndarray]:
@@ -63,10 +54,9 @@ def test_a_layers_state_that_is_not_finite_is_no_model(refused: Refused):
         specnet.fit(NORMALIZED, X, y)
 
 
-CLASSES = {
-    "network": {"hidden_layer_sizes": [3]},
-    "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": "full", "l2": 0.01},
-}
+def of_classes(**training) -> dict:
+    fields = {"loss": "binary_crossentropy", "epochs": 5, "batch_size": "full", "l2": 0.01} | training
+    return {"network": SPEC["network"], "training": fields}
 
 
 @pytest.mark.slow
@@ -75,13 +65,9 @@ CLASSES = {
 def test_only_ratios_of_class_weights_mean_anything(factor: float, own: float, optimizer: str):
     X, y = arrays(40)
     labels = np.where(y > 0, "yes", "no")
+    given = None if own == 1 else np.full(40, own)
     expected, found = (
-        specnet.fit(
-            CLASSES | {"training": CLASSES["training"] | {"optimizer": optimizer, "class_weight": weights}},
-            X,
-            labels,
-            sample_weight=None if own == 1 else np.full(40, own),
-        )
+        specnet.fit(of_classes(optimizer=optimizer, class_weight=weights), X, labels, sample_weight=given)
         for weights in ({"yes": 0.5, "no": 2.0}, {"yes": 0.5 * factor, "no": 2.0 * factor})
     )
     np.testing.assert_allclose(found.theta, expected.theta, rtol=1e-5)
@@ -92,16 +78,24 @@ def test_only_ratios_of_class_weights_mean_anything(factor: float, own: float, o
 def test_a_class_that_weighs_next_to_nothing_hurts_no_batch(ratio: float):
     X, y = arrays(40)
     X, labels = X[np.argsort(y)], np.where(np.sort(y) > 0, "yes", "no")
-    training = CLASSES["training"] | {"batch_size": 4, "shuffle": False, "class_weight": {"yes": 1.0, "no": ratio}}
-    assert np.isfinite(specnet.fit(CLASSES | {"training": training}, X, labels).theta).all()
+    spec = of_classes(batch_size=4, shuffle=False, class_weight={"yes": 1.0, "no": ratio})
+    assert np.isfinite(specnet.fit(spec, X, labels).theta).all()
 
 
 def test_class_weights_that_only_rows_of_weight_0_have_are_an_error(refused: Refused):
     X, y = arrays(40)
     labels = np.where(y > 0, "yes", "no")
-    training = CLASSES["training"] | {"class_weight": {"yes": 0.0, "no": 1e300}}
+    spec = of_classes(class_weight={"yes": 0.0, "no": 1e300})
     with refused(DataError, code="class-weight", at="training.class_weight"):
-        specnet.fit(CLASSES | {"training": training}, X, labels, sample_weight=1.0 * (labels == "yes"))
+        specnet.fit(spec, X, labels, sample_weight=1.0 * (labels == "yes"))
+
+
+def one_step(network: specnet.Network, rows: TrainingRows) -> np.ndarray:
+    """Return the weights that one step from zeros reaches."""
+    theta = np.zeros(network.parameter_count, network.dtype)
+    with np.errstate(all="ignore"):
+        Stepper(network, theta, rows.feed(network), {}).make(None, np.array([False]))
+    return theta
 
 
 @pytest.mark.parametrize(
@@ -118,27 +112,19 @@ def test_class_weights_that_only_rows_of_weight_0_have_are_an_error(refused: Ref
 def test_a_gradient_is_clipped_whatever_its_size(dtype: str, columns: float, target: float, clip_norm: float):
     network, rows = network_of("sgd", sizes=(3, 2), dtype=dtype, clip_norm=clip_norm), rows_of(6, dtype=dtype)
     rows = TrainingRows(rows.X * np.asarray(columns, dtype), rows.target * np.asarray(target, dtype))
-    theta = np.zeros(network.parameter_count, dtype)
-    _, gradient = network.loss_and_gradient(theta, rows.X, rows.target)
+    _, gradient = network.loss_and_gradient(np.zeros(network.parameter_count, dtype), rows.X, rows.target)
     direction = (gradient / np.abs(gradient).max()).astype(np.float64)
-    with np.errstate(all="ignore"):
-        Stepper(network, theta, rows.feed(network), {}).make(None, np.array([False]))
-    rate = network.spec.training.optimizer.learning_rate
-    expected = -rate * clip_norm * direction / np.linalg.norm(direction)
-    np.testing.assert_allclose(theta, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
+    expected = -network.spec.training.optimizer.learning_rate * clip_norm * direction / np.linalg.norm(direction)
+    np.testing.assert_allclose(one_step(network, rows), expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
 
 
 def test_a_gradient_within_the_norm_is_not_changed_where_its_squares_vanish():
     rows = rows_of(6, dtype="float32")
     rows = TrainingRows(rows.X, rows.target * np.float32(1e-25))
-    ends = []
-    for fields in ({}, {"clip_norm": 1.0}):
-        network = network_of("sgd", sizes=(3, 2), dtype="float32", **fields)
-        ends.append(np.zeros(network.parameter_count, "float32"))
-        with np.errstate(all="ignore"):
-            Stepper(network, ends[-1], rows.feed(network), {}).make(None, np.array([False]))
-    assert ends[0].any()
-    np.testing.assert_array_equal(*ends)
+    sizes = {"sizes": (3, 2), "dtype": "float32"}
+    plain, clipped = (one_step(network_of("sgd", **sizes, **each), rows) for each in ({}, {"clip_norm": 1.0}))
+    assert plain.any()
+    np.testing.assert_array_equal(plain, clipped)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -148,27 +134,22 @@ def test_clipping_hides_no_gradient_that_is_not_finite(dtype: str, refused: Refu
     largest = np.finfo(dtype).max
     rows = TrainingRows(rows.X, np.full_like(rows.target, np.sqrt(largest)))
     with refused(TrainingError):
-        train(network, np.full(network.parameter_count, largest, dtype), rows)
+        trained(network, rows, np.full(network.parameter_count, largest, dtype))
 
 
-def test_time_passes_in_batches_of_weight_0():
-    schedule = {"type": "step_decay", "factor": 0.5, "every": 2, "unit": "epoch"}
-    network = network_of({"type": "adam", "schedule": schedule}, batch_size=10, epochs=6, shuffle=False)
-    rows = rows_of(40)
-    weighted = TrainingRows(rows.X, rows.target, np.r_[np.ones(10), np.zeros(30)])
+HALVED = {"type": "step_decay", "factor": 0.5, "every": 2, "unit": "epoch"}
+AVERAGED = {"average_weights": {"type": "stochastic", "start": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings", "count"), [({"type": "adam", "schedule": HALVED}, {}, 40), ("sgd", AVERAGED, 20)]
+)
+def test_epochs_end_in_batches_of_weight_0_too(optimizer, settings, count):
+    network = network_of(optimizer, batch_size=10, epochs=6, shuffle=False, **settings)
+    rows = rows_of(count)
+    weighted = TrainingRows(rows.X, rows.target, np.r_[np.ones(10), np.zeros(count - 10)])
     alone = TrainingRows(rows.X[:10], rows.target[:10])
-    theta = network.initial_parameters()
-    np.testing.assert_allclose(train(network, theta, weighted).theta, train(network, theta, alone).theta, rtol=1e-12)
-
-
-def test_the_mean_of_epochs_counts_those_that_end_in_a_batch_of_weight_0():
-    averaging = {"type": "stochastic", "start": 0.5}
-    network = network_of("sgd", batch_size=10, epochs=6, shuffle=False, average_weights=averaging)
-    rows = rows_of(20)
-    weighted = TrainingRows(rows.X, rows.target, np.r_[np.ones(10), np.zeros(10)])
-    alone = TrainingRows(rows.X[:10], rows.target[:10])
-    theta = network.initial_parameters()
-    np.testing.assert_allclose(train(network, theta, weighted).theta, train(network, theta, alone).theta, rtol=1e-12)
+    np.testing.assert_allclose(trained(network, weighted).theta, trained(network, alone).theta, rtol=1e-12)
 
 
 def test_a_step_that_is_passed_over_is_one_for_the_schedule_and_none_for_adam():
@@ -198,33 +179,28 @@ def test_arguments_of_a_gradient_that_are_none(refused: Refused):
     for step in (1.5, "a", -1, 2**70, True):
         with refused(DataError):
             network.loss_and_gradient(theta, X, y, training=True, step=step)
-    with refused(DataError):
-        network.predict([[1], [1, 2]], X)
-    with refused(DataError):
-        network.predict(theta, X, [1])
-    integers = {name: kept.astype(int) for name, kept in network.initial_state().items()}
-    with refused(DataError):
-        network.loss_and_gradient(theta, X, y, state=integers, training=True)
     frozen = network.initial_state()
-    for kept in frozen.values():
-        kept.flags.writeable = False
-    with refused(DataError):
-        network.loss_and_gradient(theta, X, y, state=frozen, training=True)
+    for array in frozen.values():
+        array.flags.writeable = False
+    integers = {name: array.astype(int) for name, array in frozen.items()}
+    for call in (
+        lambda: network.predict([[1], [1, 2]], X),
+        lambda: network.predict(theta, X, [1]),
+        lambda: network.loss_and_gradient(theta, X, y, state=integers, training=True),
+        lambda: network.loss_and_gradient(theta, X, y, state=frozen, training=True),
+    ):
+        with refused(DataError):
+            call()
 
 
 def test_nothing_to_gain_is_an_epoch_too():
-    spec = {
-        "network": {"input_size": 3, "layers": [{"type": "dense", "units": 1, "trainable": False}]},
-        "training": {"loss": "mse", "optimizer": "lbfgs"},
-    }
-    model = specnet.fit(spec, *arrays())
+    model = specnet.fit(document(dense(1, trainable=False), dtype="float32", optimizer="lbfgs"), *arrays())
     assert [record["epoch"] for record in model.history] == [1]
     assert model.history[0]["loss"] == pytest.approx(model.evaluate(*arrays())["loss"], rel=1e-6)
 
 
 def test_a_factor_on_the_rate_is_one_on_the_decay():
-    layers = [{"type": "dense", "units": 4, "learning_rate_factor": 0}, {"type": "dense", "units": 1}]
-    training = {"loss": "mse", "optimizer": {"type": "adamw", "weight_decay": 1, "learning_rate": 0.01}}
-    model = specnet.fit({"network": {"input_size": 3, "layers": layers}, "training": training}, *arrays())
+    optimizer = {"type": "adamw", "weight_decay": 1, "learning_rate": 0.01}
+    model = specnet.fit(document(dense(4, learning_rate_factor=0), dense(1), optimizer=optimizer), *arrays())
     before = model.network.parameters(model.network.initial_parameters())["layers.0.weight"]
     np.testing.assert_array_equal(model.network.parameters(model.theta)["layers.0.weight"], before)

@@ -3,6 +3,7 @@
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,22 +13,11 @@ import specnet
 from specnet import DataError, SpecError, parse_spec
 from specnet.network.bound import BatchProgram
 from specnet.running.resolved_specs import resolved_with_data
+from tests.networks import dense, document
 from tests.texts.pinned import Refused
 
 MOONS = Path(__file__).parents[2] / "specs/moons.toml"
-DROPOUT = """
-[network]
-input_size = 3
-output_size = 2
-dtype = "float64"
-layers = [
-    { type = "dense", units = 6, activation = "tanh" },
-    { type = "dropout", rate = 0.4 },
-    { type = "dense", units = 2 },
-]
-[training]
-loss = "mean_squared_error"
-"""
+DROPOUT = document(dense(6, "tanh"), {"type": "dropout", "rate": 0.4}, dense(2))
 
 
 def network_of(loss: str, outputs: int, dtype: str = "float64") -> specnet.Network:
@@ -50,12 +40,8 @@ def test_the_embedders_example():
     assert loss == pytest.approx(network.loss(theta, X, y), rel=1e-14)
     assert network.predict(theta, X).shape == (300, 1)
     assert network.input_gradient(theta, X, y).shape == X.shape
-    assert {name: view.shape for name, view in network.parameters(theta).items()} == {
-        "layers.0.weight": (5, 2),
-        "layers.0.bias": (5,),
-        "layers.1.weight": (1, 5),
-        "layers.1.bias": (1,),
-    }
+    assert [view.shape for view in network.parameters(theta).values()] == [(5, 2), (5,), (1, 5), (1,)]
+    assert list(network.parameters(theta)) == [f"layers.{k}.{name}" for k in (0, 1) for name in ("weight", "bias")]
     assert network.initial_state() == {}
     model = specnet.fit(spec, X, y, validation=None, sample_weight=None)
     assert model.network.spec.network.layers == network.spec.network.layers
@@ -145,34 +131,22 @@ def test_sample_weights_repeat_rows():
     np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"X": rows(4, 2)},
-        {"X": rows(4)[0]},
-        {"X": rows(4).astype(object)},
-        {"X": np.array([["a", "b", "c"]])},
-        {"X": rows(4).astype(complex)},
-        {"X": rows(4)[:0]},
-        {"X": np.where(rows(4) == rows(4)[2, 1], np.nan, 1.0)},
-        {"X": rows(4) * np.inf},
-        {"X": [[1.0, 2.0], [3.0]]},
-        {"y": rows(3)},
-        {"y": rows(4, 2)},
-        {"y": rows(4, 3)},
-        {"y": [0, 1, 3, 2]},
-        {"y": [0, 1, -1, 2]},
-        {"y": [0, 1, 0.5, 2]},
-        {"theta": np.zeros(4)},
-        {"sample_weight": [1, 1]},
-        {"sample_weight": [1, 1, -1, 1]},
-        {"sample_weight": [0, 0, 0, 0]},
-        {"state": {"layers.0.mean": np.zeros(3)}},
+WRONG: dict[str, list[Any]] = {
+    "X": [
+        *(rows(4, 2), rows(4)[0], rows(4).astype(object), np.array([["a", "b", "c"]]), rows(4).astype(complex)),
+        *(rows(4)[:0], np.where(rows(4) == rows(4)[2, 1], np.nan, 1.0), rows(4) * np.inf, [[1.0, 2.0], [3.0]]),
     ],
-)
-def test_arguments_that_do_not_fit_are_named(arguments: dict, refused: Refused):
+    "y": [rows(3), rows(4, 2), rows(4, 3), [0, 1, 3, 2], [0, 1, -1, 2], [0, 1, 0.5, 2]],
+    "theta": [np.zeros(4)],
+    "sample_weight": [[1, 1], [1, 1, -1, 1], [0, 0, 0, 0]],
+    "state": [{"layers.0.mean": np.zeros(3)}],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_arguments_that_do_not_fit_are_named(name: str, value: Any, refused: Refused):
     network = network_of("categorical_crossentropy", 3)
-    given = {"theta": network.initial_parameters(), "X": rows(4), "y": [0, 1, 2, 1]} | arguments
+    given = {"theta": network.initial_parameters(), "X": rows(4), "y": [0, 1, 2, 1]} | {name: value}
     with refused(DataError) as caught:
         network.loss_and_gradient(**given)
     assert isinstance(caught.value, ValueError)
@@ -215,7 +189,7 @@ def test_dropout_depends_on_seed_and_step_alone_and_keeps_the_mean():
     first = network.loss_and_gradient(theta, X, y, training=True, step=3)
     network.loss_and_gradient(theta, X, y, training=True, step=4)
     again = network.loss_and_gradient(theta, X, y, training=True, step=3)
-    other = specnet.build(DROPOUT.replace("[network]", "seed = 1\n[network]", 1))
+    other = specnet.build({"seed": 1, **DROPOUT})
     assert first[0] == again[0]
     np.testing.assert_array_equal(first[1], again[1])
     assert first[0] != network.loss_and_gradient(theta, X, y, training=True, step=4)[0]
@@ -249,20 +223,11 @@ def test_eight_threads_do_not_disturb_each_other():
 
 
 def test_a_network_without_parameters_is_a_network():
-    spec = {"network": {"input_size": 2, "layers": ["activation"]}, "training": {"loss": "mean_squared_error"}}
-    spec["network"]["layers"] = [{"type": "activation", "activation": "tanh"}]
-    network = specnet.build(spec)
+    network = specnet.build(document({"type": "activation", "activation": "tanh"}, inputs=2))
     theta = network.initial_parameters()
     assert theta.shape == (0,)
-    np.testing.assert_allclose(network.predict(theta, [[0.5, -1]]), np.tanh([[0.5, -1]]), rtol=1e-6)
+    np.testing.assert_allclose(network.predict(theta, [[0.5, -1]]), np.tanh([[0.5, -1]]), rtol=1e-14)
     assert network.loss_and_gradient(theta, [[0.5, -1]], [[0, 0]])[1].shape == (0,)
-
-
-def test_sizes_that_nobody_says_are_an_error(refused: Refused):
-    spec = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mean_squared_error"}}
-    with refused(SpecError, code="unknown-size", at="network"):
-        specnet.build(spec)
-    assert specnet.build(spec, inputs=3, outputs=2).parameter_count == 26
 
 
 def test_sizes_that_the_rows_of_a_table_tell_are_told_how_to_be_had(tmp_path):
@@ -297,7 +262,7 @@ def test_the_initial_weights_are_the_legacy_generator_s():
 
 
 def test_a_network_by_another_engine_is_made_once():
-    network = specnet.build({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mean_squared_error"}})
+    network = network_of("mse", 1)
     assert network.run_by("numpy") is network
     compiled = network.run_by("compiled")
     assert compiled.engine == "compiled"

@@ -164,16 +164,18 @@ class States(Observer):
         self.seen.append(snapshot.layer_state())
 
 
-def test_running_statistics_are_averaged_as_the_parameters_are():
-    average = {"type": "exponential", "decay": 0.7}
-    settings = {"epochs": 6, "batch_size": "full", "average_weights": average}
+@pytest.mark.parametrize("kind", ["exponential", "stochastic"])
+def test_running_statistics_are_averaged_as_the_parameters_are(kind: str):
+    fields = {"decay": 0.7} if kind == "exponential" else {"start": 0.5}
+    settings = {"epochs": 6, "batch_size": "full", "average_weights": {"type": kind, **fields}}
     network, states = network_of("sgd", dense(3), "batch_normalization", dense(2), **settings), States()
     result = trained(network, rows_of(20), observer=states)
     assert len(result.state) == 2
     for name, average in result.state.items():
-        expected = np.zeros_like(average)
-        for step, state in enumerate(states.seen[1:]):
-            expected = expected + (state[name] - expected) * max(0.3, 1 / (step + 1))
+        seen, expected = [state[name] for state in states.seen[1:]], np.zeros_like(average)
+        for step, state in enumerate(seen):
+            expected = expected + (state - expected) * max(0.3, 1 / (step + 1))
+        expected = expected if kind == "exponential" else np.mean(seen[3:], axis=0)
         np.testing.assert_allclose(average, expected, rtol=1e-11)
         assert not np.allclose(average, states.seen[-1][name], rtol=1e-6)
 

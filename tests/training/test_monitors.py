@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics
 
 import specnet
-from specnet import DataError, SpecError, TrainingError
+from specnet import DataError, TrainingError
 from specnet.errors import NotFiniteError
 from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
@@ -206,63 +206,10 @@ def test_less_is_better_for_errors_by_their_own_names_alone():
     assert {part.part_name() for part in found} == smaller
 
 
-def mistakes(training: str, split: str = "{ validation_size = 0.2 }", loss: str = "binary_crossentropy") -> list[Any]:
-    data = f"[data]\ntype = 'make_moons'\nsplit = {split}\n"
-    with pytest.raises(SpecError) as caught:
-        specnet.build(f"{data}[network]\nhidden_layer_sizes = [3]\n[training]\nloss = '{loss}'\n{training}\n")
-    return caught.value.diagnostics
-
-
-PLATEAU = "{ type = 'reduce_on_plateau', monitor = 'MONITOR' }"
-STOPPING = ("early_stopping = { monitor = 'MONITOR' }", "early_stopping.monitor")
-SCHEDULE = (f"optimizer = {{ type = 'sgd', schedule = {PLATEAU} }}", "optimizer.schedule.monitor")
-WARMUP = f"{{ type = 'warmup', length = 2, then = {PLATEAU} }}"
-WARMED_UP = (f"optimizer = {{ type = 'sgd', schedule = {WARMUP} }}", "optimizer.schedule.then.monitor")
-
-
-@pytest.mark.parametrize(
-    ("monitor", "place", "loss", "code", "hint"),
-    [
-        ("validation_roc_acu", STOPPING, "binary_crossentropy", "unknown-value", "validation_roc_auc"),
-        ("roc_auc", STOPPING, "binary_crossentropy", "unknown-value", "validation_roc_auc"),
-        ("validation_mse", STOPPING, "binary_crossentropy", "unknown-value", "validation_mean_squared_error"),
-        ("val_loss", STOPPING, "binary_crossentropy", "unknown-value", "validation_loss"),
-        ("accuracy", STOPPING, "binary_crossentropy", "unknown-value", "validation_accuracy"),
-        ("weather", STOPPING, "binary_crossentropy", "unknown-value", "validation_loss"),
-        *(
-            (monitor, place, "binary_crossentropy", "metric-task", "validation_")
-            for monitor in ("validation_r2", "validation_f1_samples")
-            for place in (STOPPING, SCHEDULE, WARMED_UP)
-        ),
-        ("validation_roc_auc", STOPPING, "hinge", "metric-task", "validation_accuracy"),  # it needs probabilities
-    ],
-)
-def test_a_monitor_that_does_not_fit_is_refused_where_it_is(monitor, place, loss, code, hint):
-    (mistake,) = mistakes(place[0].replace("MONITOR", monitor), loss=loss)
-    assert (mistake.code, ".".join(mistake.path)) == (code, f"training.{place[1]}")
-    assert mistake.position is not None
-    assert hint in mistake.hint
-
-
-@pytest.mark.parametrize(
-    ("metric", "others"),
-    [("f1", {"f1_macro", "f1_micro", "f1_weighted"}), ("roc_auc", {"roc_auc_ovr"}), ("r2", {"accuracy"})],
-)
-def test_hints_for_a_metric_of_two_classes_name_those_of_more(metric: str, others: set[str]):
-    spec = {"network": {"layer_sizes": [2, 3]}, "training": {"loss": "categorical_crossentropy", "metrics": [metric]}}
-    spec["training"]["early_stopping"] = {"monitor": f"validation_{metric}"}
-    with pytest.raises(SpecError) as caught:
-        specnet.parse_spec(spec)
-    of_metrics, of_monitor = (mistake.hint for mistake in caught.value.diagnostics)
-    assert all(f'"{name}"' in of_metrics and f'"validation_{name}"' in of_monitor for name in others)
-
-
 def test_monitors_need_validation_rows_for_which_they_are_defined(refused: Refused):
     X, y = classes(2)
     alike = y == "ant"
     for monitor in ("validation_loss", "validation_roc_auc"):
-        (mistake,) = mistakes(f"early_stopping = {{ monitor = '{monitor}' }}", split="{}")
-        assert (mistake.code, mistake.path) == ("no-validation", ("training", "early_stopping"))
         with refused(DataError):
             specnet.fit(spec_of("binary_crossentropy", monitor), X, y)
     with refused(TrainingError):
