@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import specnet
-from specnet import FileError, SpecError, load_model
+from specnet import FileError, load_model
 from tests.model.forged import forgery, header_of, models, verdict, with_flipped_bit
 
 FORGED, BITS = 30, 75
@@ -51,11 +50,3 @@ def test_any_bit_of_a_column_s_name_changed_is_one_clear_error(kind: str, made: 
     (diagnostic,) = error.value.diagnostics
     assert diagnostic.source == str(path)
     assert 'no input column "`rea"' in diagnostic.message
-
-
-def test_groups_of_unknown_columns_are_a_mistake_of_a_spec() -> None:
-    groups = [{"columns": ["a", "c"], "steps": ["standardize"]}, {"columns": ["b", "a"], "steps": []}]
-    network = {"layer_sizes": [4, 1], "feature_names": ["a", "b"], "preprocessing": groups}
-    with pytest.raises(SpecError) as error:
-        specnet.build({"network": network, "training": {"loss": "mean_squared_error"}})
-    assert [each.message for each in error.value.diagnostics] == ['no input column "c"', 'column "a" is in two groups']

@@ -14,13 +14,13 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from specnet import FileError, load_model
-from specnet.parts.arrays import Array
 from tests.model.models import make_model, refusal, saved
 from tests.texts.pinned import Pinned
 
 MANY = {"type": "block", "repeat": 10**15, "layers": [{"type": "dense", "units": 1}]}
 CSV = {"type": "csv", "path": "a", "target": "y"}
-Change = Callable[[dict[str, Array], dict[str, Any]], None]
+Tensors = dict[str, np.ndarray]
+Change = Callable[[Tensors, dict[str, Any]], None]
 
 
 def forge(path: Path, kind: str, change: Change) -> None:
@@ -45,7 +45,7 @@ def put(name: str, tensor: Any) -> Change:
 def both(quantiles: Any, knots: Any = None, low: Any = None) -> Change:
     """Put quantiles of errors, and what stands beside them."""
 
-    def change(tensors: dict[str, Array], _: dict[str, Any]) -> None:
+    def change(tensors: Tensors, _: dict[str, Any]) -> None:
         tensors["error_quantiles"] = np.asarray(quantiles)
         if knots is not None:
             tensors["error_knots"] = np.asarray(knots)
@@ -55,69 +55,67 @@ def both(quantiles: Any, knots: Any = None, low: Any = None) -> Change:
     return change
 
 
-def say(*path: str | int, value: Any) -> Change:
-    def change(_: dict[str, Array], metadata: dict[str, Any]) -> None:
-        table: Any = metadata["models"][0] if path[0] == "spec" else metadata
-        for key in path[:-1]:
-            table = table[key]
-        table[path[-1]] = value
+def say(path: str, value: Any) -> Change:
+    def change(_: Tensors, metadata: dict[str, Any]) -> None:
+        table: Any = metadata["models"][0] if path.startswith("spec") else metadata
+        *outer, last = path.split(".")
+        for key in outer:
+            table = table[int(key) if isinstance(table, list) else key]
+        table[last] = value
 
     return change
+
+
+DROPPED = {
+    "classes": ["layers.0.bias", "preprocessing.0.0.scale", "labels"],
+    "value": ["target_preprocessing.0.0.mean"],
+    "classes, text": ["labels.bytes", "labels.offsets"],
+}
+PUT: dict[tuple[str, str], list[Any]] = {
+    ("classes", "layers.9.bias"): [[0.0]],
+    ("classes", "layers.0.weight"): [np.zeros((3, 4)), np.zeros((4, 3), np.float32)],
+    ("classes", "layers.0.bias"): [[0, 0, np.nan, 0]],
+    ("classes", "preprocessing.0.0.mean"): [[0, 0, np.inf]],
+    ("classes", "labels"): [[0, 1], [0, 2, 1]],
+    ("classes", "error_quantiles"): [[[0.5, 0.4]], [[-0.1, 0.4]], [[0.1, 1.4]], [0.1, 0.4]],
+    ("classes, text", "labels"): [[1, 2, 3]],
+    ("classes, text", "labels.offsets"): [[0, 1], [0, 9, 7, 14]],
+    ("classes, text", "labels.bytes"): [np.zeros((2, 2), np.uint8), np.full(13, 255, np.uint8)],
+    ("value", "labels"): [[1]],
+    ("value", "error_quantiles"): [
+        *(np.zeros(shape) for shape in ((1, 0), (1, 100), (2, 9))),
+        *([[0.0, np.inf]], np.zeros((1, 9), np.float32)),
+    ],
+    ("value", "error_knots"): [[[0.0, 1.0]]],
+    ("value", "not_negative"): [np.ones(1, np.uint8)],
+    ("multilabel", "labels"): [[0, 1]],
+    ("multilabel", "error_quantiles"): [np.zeros((1, 9))],
+}
+TWO, ONE = np.ones((1, 9, 2)), np.ones((1, 9))
+QUANTILES = [
+    ("value", both(TWO, [[1.0, 1.0]])),
+    ("value", both(TWO, [[2.0, 1.0]])),
+    ("value", both(TWO, [[0.0, 1.0, 2.0]])),
+    ("value", both(np.ones((1, 9, 65)), [np.arange(65.0)])),
+    ("value", both(ONE, [[0.0, 1.0]])),
+    ("value", both(-TWO, [[0.0, 1.0]])),
+    ("value", both(ONE, low=[0])),
+    ("value", both(ONE, low=[2])),
+    ("classes", both(ONE, low=[1])),
+]
+SAID: list[tuple[str, Any]] = [
+    *(("needs", ["tokens"]), ("needs", "tokens"), ("models", []), ("format_version", 2), ("spec", []), ("more", 1)),
+    *(("spec.network.layers.0.units", 5), ("spec.network.input_size", 4), ("spec.network.dtype", "float32")),
+]
 
 
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
-        ("classes", drop("layers.0.bias")),
-        ("classes", drop("preprocessing.0.0.scale")),
-        ("value", drop("target_preprocessing.0.0.mean")),
-        ("classes", drop("labels")),
-        ("classes, text", drop("labels.bytes")),
-        ("classes, text", drop("labels.offsets")),
-        ("classes", put("layers.9.bias", [0.0])),
-        ("classes, text", put("labels", [1, 2, 3])),
-        ("value", put("labels", [1])),
-        ("multilabel", put("labels", [0, 1])),
-        ("classes", put("layers.0.weight", np.zeros((3, 4)))),
-        ("classes", put("layers.0.weight", np.zeros((4, 3), np.float32))),
-        ("classes", put("labels", [0, 1])),
-        ("classes, text", put("labels.offsets", [0, 1])),
-        ("classes, text", put("labels.bytes", np.zeros((2, 2), np.uint8))),
-        ("classes, text", put("labels.bytes", np.full(13, 255, np.uint8))),
-        ("classes", put("labels", [0, 2, 1])),
-        ("classes, text", put("labels.offsets", [0, 9, 7, 14])),
-        ("classes", put("layers.0.bias", [0, 0, np.nan, 0])),
-        ("classes", put("preprocessing.0.0.mean", [0, 0, np.inf])),
-        ("classes", put("error_quantiles", [[0.5, 0.4]])),
-        ("classes", put("error_quantiles", [[-0.1, 0.4]])),
-        ("classes", put("error_quantiles", [[0.1, 1.4]])),
-        ("classes", put("error_quantiles", [0.1, 0.4])),
-        ("value", put("error_quantiles", np.zeros((1, 0)))),
-        ("value", put("error_quantiles", np.zeros((1, 100)))),
-        ("value", put("error_quantiles", np.zeros((2, 9)))),
-        ("value", put("error_quantiles", [[0.0, np.inf]])),
-        ("value", put("error_quantiles", np.zeros((1, 9), np.float32))),
-        ("multilabel", put("error_quantiles", np.zeros((1, 9)))),
-        ("value", put("error_knots", [[0.0, 1.0]])),
-        ("value", put("not_negative", np.ones(1, np.uint8))),
-        ("value", both(np.ones((1, 9, 2)), [[1.0, 1.0]])),
-        ("value", both(np.ones((1, 9, 2)), [[2.0, 1.0]])),
-        ("value", both(np.ones((1, 9, 2)), [[0.0, 1.0, 2.0]])),
-        ("value", both(np.ones((1, 9, 65)), [np.arange(65.0)])),
-        ("value", both(np.ones((1, 9)), [[0.0, 1.0]])),
-        ("value", both(-np.ones((1, 9, 2)), [[0.0, 1.0]])),
-        ("value", both(np.ones((1, 9)), low=[0])),
-        ("value", both(np.ones((1, 9)), low=[2])),
-        ("classes", both(np.ones((1, 9)), low=[1])),
-        ("classes", say("needs", value=["tokens"])),
-        ("classes", say("needs", value="tokens")),
-        ("classes", say("models", value=[])),
-        ("classes", say("format_version", value=2)),
-        ("classes", say("spec", value=[])),
-        ("classes", say("more", value=1)),
-        ("classes", say("spec", "network", "layers", 0, "units", value=5)),
-        ("classes", say("spec", "network", "input_size", value=4)),
-        ("classes", say("spec", "network", "dtype", value="float32")),
+        *((kind, drop(name)) for kind, names in DROPPED.items() for name in names),
+        *((kind, put(name, tensor)) for (kind, name), tensors in PUT.items() for tensor in tensors),
+        *QUANTILES,
+        *(("classes", say(path, value)) for path, value in SAID),
     ],
 )
 def test_a_file_that_is_not_its_spec_s_is_refused(kind: str, change: Change, tmp_path: Path, pinned: Pinned) -> None:
@@ -126,22 +124,20 @@ def test_a_file_that_is_not_its_spec_s_is_refused(kind: str, change: Change, tmp
 
 
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("path", "value", "place"),
     [
-        (say("spec", value={}), "network"),
-        (say("spec", "network", "layers", 0, "units", value=0), "network.layers.0.units"),
-        (say("spec", "network", "layers", 0, "units", value=10**9), "network.layers.0.units"),
-        (say("spec", "network", "layers", 0, "units", value=None), "network.layers.0.units"),
-        (say("spec", "network", "layers", 0, "type", value="dens"), "network.layers.0"),
-        (say("spec", "training", "optimizer", "type", value="os.system"), "training.optimizer"),
-        (say("spec", "network", "output_size", value=4), "network.layers.1.units"),
-        (say("spec", "seed", value=-1), "seed"),
-        (say("spec", "\x1b[31m", value=1), "\\x1b[31m"),
-        (say("spec", "network", "layers", value=[MANY]), "network.layers"),
+        ("spec", {}, "network"),
+        *(("spec.network.layers.0.units", units, "network.layers.0.units") for units in (0, 10**9, None)),
+        ("spec.network.layers.0.type", "dens", "network.layers.0"),
+        ("spec.training.optimizer.type", "os.system", "training.optimizer"),
+        ("spec.network.output_size", 4, "network.layers.1.units"),
+        ("spec.seed", -1, "seed"),
+        ("spec.\x1b[31m", 1, "\\x1b[31m"),
+        ("spec.network.layers", [MANY], "network.layers"),
     ],
 )
-def test_a_spec_inside_is_checked_like_any_other(change: Change, place: str, tmp_path: Path) -> None:
-    forge(tmp_path / "model", "classes", change)
+def test_a_spec_inside_is_checked_like_any_other(path: str, value: Any, place: str, tmp_path: Path) -> None:
+    forge(tmp_path / "model", "classes", say(path, value))
     with pytest.raises(FileError) as error:
         load_model(tmp_path / "model")
     assert any(f"'{place}" in diagnostic.message for diagnostic in error.value.diagnostics)
@@ -151,7 +147,7 @@ def test_a_spec_inside_is_checked_like_any_other(change: Change, place: str, tmp
 
 def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path, pinned: Pinned) -> None:
     """A network within the limits, but without the numbers in the file: refused before room for them is made."""
-    forge(tmp_path / "model", "classes", say("spec", "network", "layers", 0, "units", value=10_000_000))
+    forge(tmp_path / "model", "classes", say("spec.network.layers.0.units", 10_000_000))
     tracemalloc.start()
     try:
         pinned(refusal(tmp_path / "model"))
@@ -162,20 +158,21 @@ def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path, pinned: Pinned) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "change",
+    ("path", "value"),
     [
-        say("spec", "network", "layers", value=[{"type": "dense", "units": 1}] * 4_000),
-        say("spec", "network", value={f"key{index}": 1 for index in range(49_000)}),
-        say("spec", "network", "preprocessing", value=["standardize"] * 5_000),
-        say("spec", "training", "metrics", value=["acuracy"] * 5_000),
-        say("spec", "training", "metrics", value=["accuracy"] * 60_000),
-        say("spec", "data", value={**CSV, "features": ["a"] * 5_000}),
-        say("spec", "data", value={**CSV, "features": [str(n) for n in range(5_000)]}),
-        say("spec", "name", value="n" * 1_000_000),
+        ("network.layers", [{"type": "dense", "units": 1}] * 4_000),
+        ("network", {f"key{index}": 1 for index in range(49_000)}),
+        ("network.preprocessing", ["standardize"] * 5_000),
+        ("training.metrics", ["acuracy"] * 5_000),
+        ("training.metrics", ["accuracy"] * 60_000),
+        ("data", {**CSV, "features": ["a"] * 5_000}),
+        ("data", {**CSV, "features": [str(n) for n in range(5_000)]}),
+        ("name", "n" * 1_000_000),
     ],
+    ids=range(8),
 )
-def test_a_spec_full_of_mistakes_is_refused_in_few_words(change: Change, tmp_path: Path) -> None:
-    forge(tmp_path / "model", "classes", change)
+def test_a_spec_full_of_mistakes_is_refused_in_few_words(path: str, value: Any, tmp_path: Path) -> None:
+    forge(tmp_path / "model", "classes", say(f"spec.{path}", value))
     with pytest.raises(FileError) as error:
         load_model(tmp_path / "model")
     assert len(str(error.value)) < 50_000

@@ -15,25 +15,24 @@ from sklearn import metrics
 
 import specnet
 from specnet import DataError, Model, SpecError, SpecnetWarning
-from specnet.parts.arrays import Array
-from specnet.parts.metrics import TopKAccuracy
 from tests.model.models import KINDS, make_model, make_network, make_rows
+from tests.registry import find
 from tests.texts.pinned import Pinned, Refused
 
 
-def raw_outputs(model: Model, X: Array) -> Array:
+def raw_outputs(model: Model, X: np.ndarray) -> np.ndarray:
     """Return the network's outputs before the last activation, from the model's arrays and its raw columns."""
     if model.preprocessing.steps:
         (fitted,) = model.preprocessing.fitted
         X = (X - fitted["mean"]) / fitted["scale"]
-    arrays: list[Array] = list(model.network.parameters(model.theta).values())
+    arrays: list[np.ndarray] = list(model.network.parameters(model.theta).values())
     for weight, bias in zip(arrays[:-2:2], arrays[1:-2:2], strict=True):
         X = np.maximum(X @ weight.T + bias, 0)
-    outputs: Array = X @ arrays[-2].T + arrays[-1]
+    outputs: np.ndarray = X @ arrays[-2].T + arrays[-1]
     return outputs
 
 
-def probabilities(model: Model, X: Array) -> Array:
+def probabilities(model: Model, X: np.ndarray) -> np.ndarray:
     z = raw_outputs(model, X)
     if model.spec.training.loss.target == "classes":
         return np.asarray(softmax(z, axis=1))
@@ -151,7 +150,7 @@ EVALUATED = {
 }
 
 
-def losses(model: Model, X: Array, target: Array) -> Array:
+def losses(model: Model, X: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return each row's loss, of values in the units of training."""
     if model.network.task == "values":
         (fitted,) = model.target_preprocessing.fitted
@@ -206,7 +205,8 @@ def test_a_metric_can_be_given_with_its_fields() -> None:
     model = make_model("classes")
     X, y = make_rows(model)
     expected = metrics.top_k_accuracy_score(y, probabilities(model, X), k=2)
-    for given in (TopKAccuracy(k=2), [TopKAccuracy(k=2)]):
+    metric = find("metric", "top_k_accuracy")(k=2)
+    for given in (metric, [metric]):
         assert model.evaluate(X, y, metrics=given)["top_k_accuracy"] == pytest.approx(expected)
 
 
@@ -224,7 +224,7 @@ def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, refused: 
     "X",
     [np.ones((2, 4)), np.ones(3), np.ones((0, 3)), [[1, 2, np.nan]], [["1", "2", "3"]], [[1j, 2, 3]], [[None, 2, 3]]],
 )
-def test_columns_that_do_not_fit_are_refused(X: Array, refused: Refused) -> None:
+def test_columns_that_do_not_fit_are_refused(X: np.ndarray, refused: Refused) -> None:
     for kind in ("value", "plain values"):
         model = make_model(kind)
         for method in (model.predict, lambda X, model=model: model.evaluate(X, [0.0])):

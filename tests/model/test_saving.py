@@ -12,14 +12,14 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from specnet import FileError, Model, Network, Observer, fit, load_model, parse_spec, resolve
+from specnet import FileError, Model, Observer, build, fit, load_model
 from specnet.files.tensors import HEADER_LIMIT
-from specnet.parts.arrays import Array
 from tests.model.models import KINDS, make_model, make_rows, saved
+from tests.networks import dense, document
 from tests.texts.pinned import Refused
 
 
-def arrays_of(model: Model) -> dict[str, Array]:
+def arrays_of(model: Model) -> dict[str, np.ndarray]:
     """Return every array of a model by the name that its file gives it."""
     found = model.error_quantiles
     low = found.not_negative.astype(np.uint8)
@@ -65,9 +65,7 @@ def test_a_model_comes_back_bit_for_bit(kind: str, dtype: str, tmp_path: Path) -
     assert arrays_of(loaded).keys() == arrays_of(model).keys()
     for name, array in arrays_of(model).items():
         assert arrays_of(loaded)[name].tobytes() == array.tobytes()
-    assert (loaded.labels is None) == (model.labels is None)
-    if loaded.labels is not None and model.labels is not None:
-        assert loaded.labels.tolist() == model.labels.tolist()
+    np.testing.assert_array_equal(loaded.labels, model.labels)
     X, y = make_rows(model)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
     assert loaded.evaluate(X, y) == model.evaluate(X, y)
@@ -97,16 +95,10 @@ def test_names_shapes_and_metadata_are_the_documented_ones(tmp_path: Path) -> No
     with safe_open(tmp_path / "model", framework="numpy") as file:
         shapes = {name: (file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
         metadata = json.loads(file.metadata()["specnet"])
-    assert shapes == {
-        "layers.0.weight": ("F32", [4, 3]),
-        "layers.0.bias": ("F32", [4]),
-        "layers.1.weight": ("F32", [1, 4]),
-        "layers.1.bias": ("F32", [1]),
-        "preprocessing.0.0.mean": ("F64", [3]),
-        "preprocessing.0.0.scale": ("F64", [3]),
-        "target_preprocessing.0.0.mean": ("F64", [1]),
-        "target_preprocessing.0.0.scale": ("F64", [1]),
-    }
+    fitted = {f"preprocessing.0.0.{name}": ("F64", [3]) for name in ("mean", "scale")}
+    fitted |= {f"target_preprocessing.0.0.{name}": ("F64", [1]) for name in ("mean", "scale")}
+    weights = {"layers.0.weight": ("F32", [4, 3]), "layers.1.weight": ("F32", [1, 4])}
+    assert shapes == fitted | weights | {"layers.0.bias": ("F32", [4]), "layers.1.bias": ("F32", [1])}
     assert list(metadata) == ["format_version", "needs", "models"]
     assert (metadata["format_version"], metadata["needs"]) == (3, [])
     ((share, spec),) = (each.values() for each in metadata["models"])
@@ -115,40 +107,14 @@ def test_names_shapes_and_metadata_are_the_documented_ones(tmp_path: Path) -> No
 
 
 def test_named_and_repeated_layers_carry_their_place(tmp_path: Path) -> None:
-    dense = {"type": "dense", "units": 3, "activation": "tanh"}
-    spec = {
-        "network": {
-            "input_size": 3,
-            "layers": [
-                {**dense, "name": "first"},
-                {"type": "block", "repeat": 2, "layers": [dense, {**dense, "name": "second", "use_bias": False}]},
-                {"type": "dense", "units": 1},
-            ],
-        },
-        "training": {"loss": "mean_squared_error"},
-    }
-    network = Network(resolve(parse_spec(spec)))
+    block = {"type": "block", "repeat": 2, "layers": [dense(3), dense(3, name="second", use_bias=False)]}
+    network = build(document(dense(3, name="first"), block, "batch_normalization", dense(1)))
     Model(network, network.initial_parameters()).save(tmp_path / "model")
-    biased, unbiased = ["first", "1.0.0", "1.1.0", "2"], ["1.0.second", "1.1.second"]
+    biased, unbiased = ["first", "1.0.0", "1.1.0", "3"], ["1.0.second", "1.1.second"]
     expected = {f"layers.{key}.weight" for key in biased + unbiased} | {f"layers.{key}.bias" for key in biased}
+    expected |= {f"layers.2.{name}" for name in ("scale", "shift", "running_mean", "running_variance")}
     assert set(load_file(tmp_path / "model")) == expected
     assert load_model(tmp_path / "model").theta.tobytes() == network.initial_parameters().tobytes()
-
-
-def test_what_layers_keep_is_saved(tmp_path: Path) -> None:
-    layers = [{"type": "batch_normalization"}, {"type": "dense", "units": 2}]
-    spec = {"network": {"input_size": 2, "dtype": "float64", "layers": layers}, "training": {"loss": "mse"}}
-    network = Network(resolve(parse_spec(spec)))
-    state = {"layers.0.running_mean": np.array([3.0, -4.0]), "layers.0.running_variance": np.array([1.0, 9.0])}
-    model = Model(network, network.initial_parameters(), state)
-    model.save(tmp_path / "model")
-    loaded, tensors = load_model(tmp_path / "model"), load_file(tmp_path / "model")
-    for name, kept in state.items():
-        np.testing.assert_array_equal(tensors[name], kept)
-        np.testing.assert_array_equal(loaded.state[name], kept)
-    X = np.array([[3.0, -4.0], [1.0, 0.0]])
-    np.testing.assert_array_equal(loaded.predict(X), network.predict(model.theta, X, state))
-    assert loaded.predict(X)[0].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -174,12 +140,8 @@ def test_a_model_that_could_not_be_read_is_not_written(
 
 def test_a_spec_too_long_for_a_header_is_not_written(tmp_path: Path, refused: Refused) -> None:
     names = [f"{index:03}" + "x" * (HEADER_LIMIT // 500) for index in range(500)]
-    spec = {
-        "data": {"type": "csv", "path": "rows.csv", "target": "y", "features": names},
-        "network": {"layer_sizes": [len(names), 1]},
-        "training": {"loss": "mean_squared_error"},
-    }
-    network = Network(resolve(parse_spec(spec)))
+    data = {"type": "csv", "path": "rows.csv", "target": "y", "features": names}
+    network = build({"data": data, "network": {"layer_sizes": [len(names), 1]}, "training": {"loss": "mse"}})
     model = Model(network, network.initial_parameters())
     assert model.feature_names == tuple(names)
     with refused(FileError, at="model"):
