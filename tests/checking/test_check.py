@@ -1,51 +1,43 @@
 """Checks of whole networks: right ones pass, planted faults are named with their layers, kinks are no faults."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import specnet
-from specnet.checking import GradientCheck, GradientComparison, check_spec
+from specnet.checking import check_spec
 from specnet.checking.gradient_check import LEAST_EACH, MOST_EACH
 from specnet.checking.point import ROWS, point_of
 from specnet.compiler import operations
-from specnet.parts.activations import Selu
 from tests.compiling import compiles, wrong_form
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
+from tests.networks import dense
 from tests.random_specs import random_spec
-from tests.registry import REGISTRY
+from tests.registry import REGISTRY, find
 from tests.repository.test_specs import FOLDER, SPECS
 from tests.texts.pinned import Refused
 
-STACK: dict[str, Any] = {
-    "network": {
-        "input_size": 3,
-        "output_size": 2,
-        "layers": [
-            {"type": "dense", "units": 6, "activation": "tanh", "name": "first"},
-            {"type": "dense", "units": 6, "activation": "silu", "name": "second"},
-            {"type": "add", "inputs": ["first", "second"]},
-            {"type": "dropout", "rate": 0.3},
-            {"type": "dense", "units": 4, "activation": "selu", "name": "third"},
-            {"type": "dense", "units": 2, "name": "head"},
-        ],
-    },
-    "training": {"loss": {"type": "binary_crossentropy", "label_smoothing": 0.1}, "l1": 0.001, "l2": 0.01},
-}
 
-
-def check(spec: dict[str, Any]) -> GradientCheck:
+def check(spec: dict[str, Any]) -> Any:
     return check_spec(specnet.parse_spec(spec))
 
 
-def comparisons_of(spec: dict[str, Any]) -> dict[str, GradientComparison]:
+def comparisons_of(spec: dict[str, Any]) -> dict[str, Any]:
     return {comparison.name: comparison for comparison in check(spec).comparisons}
 
 
-def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **training: Any) -> dict[str, Any]:
+def stack_of(*layers: dict[str, Any], loss: Any = "mean_squared_error", **training: Any) -> dict[str, Any]:
     network = {"input_size": 3, "output_size": layers[-1]["units"], "layers": list(layers)}
     return {"network": network, "training": {"loss": loss, **training}}
+
+
+STACK = stack_of(
+    *(dense(6, "tanh", name="first"), dense(6, "silu", name="second"), {"type": "add", "inputs": ["first", "second"]}),
+    *({"type": "dropout", "rate": 0.3}, dense(4, "selu", name="third"), dense(2, name="head")),
+    loss={"type": "binary_crossentropy", "label_smoothing": 0.1}, l1=0.001, l2=0.01,
+)
 
 
 @compiles
@@ -89,7 +81,7 @@ def test_every_tensor_and_the_input_is_compared_by_its_name():
 PLANTED = {
     "tanh": ((operations.TANH, "slopes"), {"layers.first"}),
     "sigmoid, within silu": ((operations.SIGMOID, "slopes"), {"layers.second"}),
-    "selu's own": ((Selu, "derivative_from_output"), {"layers.third"}),
+    "selu's own": ((find("activation", "selu"), "derivative_from_output"), {"layers.third"}),
     "affine": ((operations.AFFINE, "adjoint"), {"layers.first", "layers.second", "layers.third", "layers.head"}),
     "softplus": ((operations.SOFTPLUS, "slopes"), {"loss"}),
     "absolute, of a penalty": ((operations.ABSOLUTE, "slopes"), {"loss"}),
@@ -115,13 +107,8 @@ def test_a_fault_behind_a_layer_does_not_reach_those_after_it():
     assert not wrong & {"layers.third.weight", "layers.head.weight", "layers.head.bias"}
 
 
-ZERO_RELU = stack_of(
-    {"type": "dense", "units": 4, "activation": "relu", "weight_initializer": "zeros"}, {"type": "dense", "units": 1}
-)
-
-
 def test_a_zero_initialised_relu_stands_on_its_kinks():
-    found = comparisons_of(ZERO_RELU)
+    found = comparisons_of(stack_of(dense(4, "relu", weight_initializer="zeros"), dense(1)))
     assert found["layers.0.weight"].verdict == found["layers.0.bias"].verdict == "at kinks"
     assert found["layers.0.weight"].left_out == 12
     assert found["layers.1.weight"].left_out == found["layers.1.bias"].left_out == found["input"].left_out == 0
@@ -129,29 +116,30 @@ def test_a_zero_initialised_relu_stands_on_its_kinks():
 
 
 def test_a_zero_initialised_head_is_smooth():
-    head = {"type": "dense", "units": 3, "weight_initializer": "zeros"}
     for loss in ("categorical_crossentropy", "binary_crossentropy"):
-        found = check(stack_of(head, loss=loss))
+        found = check(stack_of(dense(3, weight_initializer="zeros"), loss=loss))
         assert found.agrees
         assert sum(comparison.left_out for comparison in found.comparisons) == 0
 
 
-def test_inputs_at_a_kink_are_left_out_and_counted(tmp_path, monkeypatch: pytest.MonkeyPatch):
+def with_rows(folder: Path, spec: dict[str, Any], **arrays: np.ndarray) -> dict[str, Any]:
+    """Return a spec that trains on all of some rows, which are in a file."""
+    np.savez(folder / "rows.npz", **arrays)
+    return {**spec, "data": {"type": "npz", "path": str(folder / "rows.npz"), "split": {"test_size": 0.0}}}
+
+
+def test_inputs_at_a_kink_are_left_out_and_counted(tmp_path: Path):
     X = np.random.default_rng(0).normal(size=(8, 3))
     X[:4, 0] = 0
-    np.savez(tmp_path / "rows.npz", X=X, y=X.sum(1))
-    monkeypatch.chdir(tmp_path)
-    layers = [{"type": "activation", "activation": "relu"}, {"type": "dense", "units": 1}]
-    split = {"test_size": 0.0}
-    spec = {**stack_of(*layers), "data": {"type": "npz", "path": "rows.npz", "split": split}}
-    found = comparisons_of(spec)
+    spec = stack_of({"type": "activation", "activation": "relu"}, dense(1))
+    found = comparisons_of(with_rows(tmp_path, spec, X=X, y=X.sum(1)))
     assert found["input"].left_out == 4
     assert found["input"].compared == 20
 
 
 def test_columns_of_categories_cannot_be_moved_and_get_fitting_rows():
     embedding = {"type": "embedding", "columns": [1], "categories": 4, "size": 2}
-    spec = stack_of(embedding, {"type": "dense", "units": 1})
+    spec = stack_of(embedding, dense(1))
     comparisons = comparisons_of(spec)
     assert all(comparison.agrees for comparison in comparisons.values())
     # A little less than 1 is category 0; a little less than 0 is cut off to 0.
@@ -161,15 +149,13 @@ def test_columns_of_categories_cannot_be_moved_and_get_fitting_rows():
     assert comparisons["layers.0.table_1"].compared == 8
 
 
-def test_rows_are_prepared_and_weighted_as_in_training(tmp_path, monkeypatch: pytest.MonkeyPatch):
+def test_rows_are_prepared_and_weighted_as_in_training(tmp_path: Path):
     rng = np.random.default_rng(0)
     X = rng.normal(5, 3, (60, 3))
     y, weight = (X[:, 0] > 6).astype(int), rng.integers(0, 2, 60).astype(float)
-    np.savez(tmp_path / "rows.npz", X=X, y=y, sample_weight=weight)
-    monkeypatch.chdir(tmp_path)
-    spec = stack_of({"type": "dense", "units": 1}, loss="binary_crossentropy", class_weight={"0": 1.0, "1": 3.0})
+    spec = stack_of(dense(1), loss="binary_crossentropy", class_weight={"0": 1.0, "1": 3.0})
     spec["network"]["preprocessing"] = ["standardize"]
-    spec["data"] = {"type": "npz", "path": "rows.npz", "split": {"test_size": 0.0}}
+    spec = with_rows(tmp_path, spec, X=X, y=y, sample_weight=weight)
     rows = point_of(specnet.parse_spec(spec))
     assert rows.X.shape == (ROWS, 3)
     # Rows of weight 0 are passed over, and the others stand as they do in training.
@@ -197,22 +183,18 @@ def test_masks_are_those_of_the_first_step():
 
 @pytest.mark.slow
 def test_of_large_tensors_some_coordinates_are_drawn_by_the_seed():
-    wide = stack_of({"type": "dense", "units": 300, "activation": "tanh"}, {"type": "dense", "units": 1})
-    found = check(wide)
+    found = check(stack_of(dense(300, "tanh"), dense(1)))
     assert [comparison.compared for comparison in found.comparisons] == [MOST_EACH, MOST_EACH, MOST_EACH, 1, 3 * ROWS]
-    deep = stack_of(*[{"type": "dense", "units": 2, "activation": "tanh"}] * 120)
-    assert check(deep).limit == 20_000 // 241 >= LEAST_EACH
+    assert check(stack_of(*[dense(2, "tanh")] * 120)).limit == 20_000 // 241 >= LEAST_EACH
 
 
 def test_dead_and_saturated_units_are_counted():
     def biased(value: float, activation: str) -> dict[str, Any]:
         weight, bias = {"type": "random_normal", "stddev": 0.01}, {"type": "constant", "value": value}
-        fields = {"weight_initializer": weight, "bias_initializer": bias}
-        return {"type": "dense", "units": 5, "activation": activation, **fields}
+        return dense(5, activation, weight_initializer=weight, bias_initializer=bias)
 
     layers = [biased(-9, "relu"), biased(9, "tanh"), biased(0.5, "sigmoid")]
-    layers += [{"type": "activation", "activation": "softmax"}, {"type": "dense", "units": 1}]
-    starts = check(stack_of(*layers)).start
+    starts = check(stack_of(*layers, {"type": "activation", "activation": "softmax"}, dense(1))).start
     assert [(start.dead, start.saturated) for start in starts] == [(5, 0), (0, 5), (0, 0), (None, None), (0, 0)]
     assert starts[0].mean == starts[0].deviation == starts[0].gradient == 0
     assert starts[1].mean == pytest.approx(1)
@@ -220,7 +202,7 @@ def test_dead_and_saturated_units_are_counted():
 
 
 def test_what_is_told_of_layers_is_what_plain_numpy_finds():
-    spec = stack_of({"type": "dense", "units": 4, "activation": "sigmoid"}, {"type": "dense", "units": 2})
+    spec = stack_of(dense(4, "sigmoid"), dense(2))
     found, rows = check(spec), point_of(specnet.parse_spec(spec))
     theta = found.network.initial_parameters()
     weights = found.network.parameters(theta)
@@ -239,12 +221,9 @@ def test_made_targets_fit_every_loss():
         assert check({"network": network, "training": {"loss": loss.part_name()}}).agrees, loss
 
 
-def test_a_loss_that_is_not_finite_has_no_gradient_to_check(refused: Refused):
+def test_without_a_finite_loss_or_sizes_there_is_no_gradient_to_check(refused: Refused):
     large = {"type": "random_normal", "stddev": 1e200}
     with refused(specnet.TrainingError):
-        check(stack_of({"type": "dense", "units": 1, "weight_initializer": large}))
-
-
-def test_without_data_and_sizes_the_spec_is_at_fault(refused: Refused):
+        check(stack_of(dense(1, weight_initializer=large)))
     with refused(specnet.SpecError, code="unknown-size", at="network"):
         check({"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse"}})

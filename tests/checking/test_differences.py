@@ -62,13 +62,13 @@ def test_what_is_lost_to_rounding_in_a_large_number_is_no_error():
     assert compared(lambda x: x * 1e-3 + 1e6, [1.0], [1e-3]).agrees
 
 
-@pytest.mark.parametrize("gradient", [math.nan, math.inf])
-def test_a_gradient_that_is_no_number_is_wrong(gradient):
-    assert compared(sin, [0.0, 1.0], [1.0, gradient]).verdict == "wrong"
-
-
-def test_a_number_that_overflows_is_wrong():
-    assert compared(exp, [1.0, 1000.0], [math.e, 1.0]).verdict == "wrong"
+@pytest.mark.parametrize(
+    ("function", "point", "gradient"),
+    [(sin, 1.0, math.nan), (sin, 1.0, math.inf), (exp, 1000.0, 1.0)],
+    ids=["nan", "infinite", "overflow"],
+)
+def test_a_number_that_is_not_finite_is_wrong(function, point, gradient):
+    assert compared(function, [0.0, point], [1.0, gradient]).verdict == "wrong"
 
 
 def test_of_many_coordinates_some_are_drawn_by_the_generator():

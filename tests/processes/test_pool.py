@@ -52,10 +52,6 @@ def refuse(word: str | Shared) -> None:
     raise ValueError(word) if word == "known" else LocalError(type(word).__name__)
 
 
-def kill_itself() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.mark.slow
 def test_processes_compute_tell_fail_stop_and_end():
     others = set(active_children())
@@ -70,10 +66,9 @@ def test_processes_compute_tell_fail_stop_and_end():
         for word, kind, text in (("known", ValueError, "known"), ("own", RuntimeError, "LocalError: str")):
             error = pool.submit(refuse, word).exception()
             assert (type(error), str(error)) == (kind, text)
-            assert error is not None
             assert isinstance(error.__cause__, RemoteTraceback)
             assert "raise ValueError(word)" in str(error.__cause__)
-        error = pool.submit(kill_itself).exception()
+        error = pool.submit(signal.raise_signal, signal.SIGKILL).exception()
         assert isinstance(error, ProcessEnded)
         assert error.exit_code == -signal.SIGKILL
     with processes(1, refuse, "given") as pool:
@@ -96,18 +91,14 @@ def test_interrupted_processes_end_also_while_they_send_results():
 
 @pytest.mark.slow
 def test_processes_end_with_the_one_that_started_them():
-    code = """if True:
-        import os
-        import time
-        from specnet.processes.pool import processes
-
-        with processes(2, print, None) as pool:
-            for _ in range(2):
-                pool.submit(time.sleep, 60)
-            print(*[process.pid for process, _ in pool._started], flush=True)
-            pool.submit(time.sleep, 60)
-            os._exit(0)
-    """
+    code = """import os, time
+from specnet.processes.pool import processes as start
+with start(2, print, None) as pool:
+    for _ in range(3):
+        pool.submit(time.sleep, 60)
+    print(*[process.pid for process, _ in pool._started], flush=True)
+    os._exit(0)
+"""
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     patience = time.monotonic() + 20
     while time.monotonic() < patience and any(Path(f"/proc/{number}").exists() for number in ended.stdout.split()):
