@@ -36,7 +36,9 @@ def stack_of(*layers: dict[str, Any], loss: Any = "mean_squared_error", **traini
 STACK = stack_of(
     *(dense(6, "tanh", name="first"), dense(6, "silu", name="second"), {"type": "add", "inputs": ["first", "second"]}),
     *({"type": "dropout", "rate": 0.3}, dense(4, "selu", name="third"), dense(2, name="head")),
-    loss={"type": "binary_crossentropy", "label_smoothing": 0.1}, l1=0.001, l2=0.01,
+    loss={"type": "binary_crossentropy", "label_smoothing": 0.1},
+    l1=0.001,
+    l2=0.01,
 )
 
 

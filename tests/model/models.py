@@ -29,7 +29,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "value": {**STANDARDIZED, "sizes": [3, 4, 1]},
     "values": {**STANDARDIZED, "sizes": [3, 4, 2], "error_quantiles": np.outer([1, 10], np.arange(9))},
     "plain values": {
-        "loss": SQUARED, "sizes": [3, 2], "preprocessing": [],
+        "loss": SQUARED,
+        "sizes": [3, 2],
+        "preprocessing": [],
         "error_quantiles": [[0.5] * 3, [1.5, 2.5, 4]],
     },
     "values that errors follow": {**STANDARDIZED, "sizes": [3, 4, 2], "error_quantiles": GROWING, **KNOTS},
