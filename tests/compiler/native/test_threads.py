@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -15,50 +13,56 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler import affine, gradients, input_value, plan, state_value, sum_over, tanh
+from specnet import compiler as c
 from specnet.compiler.native import training_steps
 from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_text import matrix_products, thread_team
 from specnet.compiler.thread_limits import limited_threads
-from specnet.training import TrainingRows
-from specnet.training.loop import train
+from tests.compiler.native.together import forks, in_a_new_process
 from tests.compiling import compiles
 from tests.training.steps.engines import make_all, steppers
 
 pytestmark = [compiles, pytest.mark.slow]
 ROWS, INPUTS, UNITS = 70, 37, 90
+LIMITS = ((matrix_products, "SHARED_ABOVE TURN_SHARED_ABOVE LONG_ABOVE"), (training_steps, "SHARED_ABOVE"))
+linux = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="not Linux")
 
 
-forks = pytest.mark.skipif(not os.path.isdir("/proc/self/task") or not hasattr(os, "fork"), reason="not Linux")
+@pytest.fixture(autouse=True)
+def shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is large enough to be shared, and long enough for several parts a thread."""
+    for module, names in LIMITS:
+        for name in names.split():
+            monkeypatch.setattr(module, name, 1)
 
 
 @pytest.fixture
-def shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything is large enough to be shared, and long enough for several parts a thread."""
-    monkeypatch.setattr(matrix_products, "SHARED_ABOVE", 1)
-    monkeypatch.setattr(matrix_products, "TURN_SHARED_ABOVE", 1)
-    monkeypatch.setattr(matrix_products, "LONG_ABOVE", 1)
-    monkeypatch.setattr(training_steps, "SHARED_ABOVE", 1)
+def threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function that lets what is bound from now on have so many threads."""
+    return lambda count: monkeypatch.setattr(thread_team, "available_threads", lambda: count)
 
 
-def bound_gradient(count: int | None, monkeypatch: pytest.MonkeyPatch) -> Any:
-    if count is not None:
-        monkeypatch.setattr(thread_team, "available_threads", lambda: count)
+@pytest.fixture
+def three_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
+
+
+def bound_gradient() -> Any:
     rng = np.random.default_rng(0)
-    x, block = input_value("x", (INPUTS, "batch")), state_value("block", (INPUTS + 1, UNITS))
-    loss = sum_over(tanh(affine(block, x)), "all")
-    commits = [(state_value("d", block.shape), gradients(loss, [block])[block])]
+    x, block = c.input_value("x", (INPUTS, "batch")), c.state_value("block", (INPUTS + 1, UNITS))
+    loss = c.sum_over(c.tanh(c.affine(block, x)), "all")
+    commits = [(c.state_value("d", block.shape), c.gradients(loss, [block])[block])]
     given = {"block": rng.normal(size=block.shape), "d": np.zeros(block.shape)}
-    bound = NATIVE.bind(plan([loss], commits), np.float64, {"batch": ROWS}, given)
+    bound = NATIVE.bind(c.plan([loss], commits), np.float64, {"batch": ROWS}, given)
     bound.inputs["x"][...] = rng.normal(size=(INPUTS, ROWS))
     return bound
 
 
-@pytest.mark.usefixtures("shares")
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch):
+def test_any_number_of_threads_gives_the_same_bits(threads: Callable[[int], None]):
     found = []
     for count in (1, 2, 3, 8):
-        bound = bound_gradient(count, monkeypatch)
+        threads(count)
+        bound = bound_gradient()
         for _ in range(500):
             bound.states["d"][...] = np.nan
             bound.run()
@@ -66,18 +70,15 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch: pytest.MonkeyPat
     assert len(set(found)) == 1
 
 
-@pytest.mark.usefixtures("shares")
-def test_training_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch):
+def test_training_gives_the_same_bits(threads: Callable[[int], None]):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(64, 5)), rng.normal(size=64)
-    spec = {
-        "network": {"layer_sizes": [5, 40, 33, 1], "dtype": "float64"},
-        "training": {"loss": "mean_squared_error", "optimizer": "adamw", "batch_size": 32, "epochs": 3},
-    }
-    spec["training"] |= {"average_weights": {"type": "exponential", "decay": 0.9}, "clip_norm": 1.0}
+    training = {"loss": "mean_squared_error", "optimizer": "adamw", "batch_size": 32, "epochs": 3, "clip_norm": 1.0}
+    training["average_weights"] = {"type": "exponential", "decay": 0.9}
+    spec = {"network": {"layer_sizes": [5, 40, 33, 1], "dtype": "float64"}, "training": training}
     found = []
     for count in (1, 2, 5):
-        monkeypatch.setattr(thread_team, "available_threads", lambda count=count: count)
+        threads(count)
         numpy, compiled, _, _ = steppers(spec, X, y, None)
         assert "part_of_0" in compiled._compiled.text
         for epoch in range(20):
@@ -89,9 +90,9 @@ def test_training_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch):
     np.testing.assert_allclose(compiled.theta, numpy.theta, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.usefixtures("shares")
-def test_threads_of_python_share_no_work(monkeypatch: pytest.MonkeyPatch):
-    bounds = [bound_gradient(3, monkeypatch) for _ in range(6)]
+def test_threads_of_python_share_no_work(threads: Callable[[int], None]):
+    threads(3)
+    bounds = [bound_gradient() for _ in range(6)]
 
     def ran(bound: Any) -> set[bytes]:
         found = set()
@@ -104,28 +105,12 @@ def test_threads_of_python_share_no_work(monkeypatch: pytest.MonkeyPatch):
         assert len(set().union(*pool.map(ran, bounds))) == 1
 
 
-@pytest.mark.usefixtures("shares")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_process_does_all_work_itself(monkeypatch: pytest.MonkeyPatch):
-    bound = bound_gradient(3, monkeypatch)
-    bound.run()
-    expected = bound.states["d"].copy()
-    child = os.fork()
-    if not child:
-        signal.alarm(20)
-        bound.states["d"][...] = 0
-        bound.run()
-        os._exit(int(not np.array_equal(bound.states["d"], expected)))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-@pytest.mark.usefixtures("shares")
 @forks
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_processes_that_are_forked_while_threads_work_have_threads_of_their_own(monkeypatch: pytest.MonkeyPatch):
+@linux
+def test_processes_that_are_forked_while_threads_work_have_threads_of_their_own(threads: Callable[[int], None]):
     """And so have those that they fork: what another thread held at that moment is never touched again."""
-    bounds = [bound_gradient(3, monkeypatch) for _ in range(2)]
+    threads(3)
+    bounds = [bound_gradient() for _ in range(2)]
     bounds[0].run()
     expected, ends = bounds[0].states["d"].copy(), Event()
 
@@ -154,34 +139,17 @@ def test_processes_that_are_forked_while_threads_work_have_threads_of_their_own(
         working.result()
 
 
-def in_a_new_process(check: Callable[[], object]) -> None:
-    """Check something where there is no thread but one."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            signal.alarm(60)
-            check()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 def threads_here() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
 @forks
-@pytest.mark.usefixtures("shares")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@linux
+@pytest.mark.usefixtures("three_processors")
 def test_a_limit_holds_for_what_was_bound_before(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    bound = bound_gradient(None, monkeypatch)
+    bound = bound_gradient()
     X, y = np.zeros((64, 5)), np.zeros(64)
     network = {"layer_sizes": [5, 40, 1], "dtype": "float64"}
     stepper = steppers({"network": network, "training": {"loss": "mean_squared_error"}}, X, y, None)[1]
@@ -209,10 +177,9 @@ def test_a_limit_holds_for_what_was_bound_before(monkeypatch: pytest.MonkeyPatch
 
 
 @forks
-@pytest.mark.usefixtures("shares", "compiled_quickly")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
+@linux
+@pytest.mark.usefixtures("three_processors", "compiled_quickly")
+def test_threads_and_libraries_of_dropped_networks_do_not_pile_up():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
 
@@ -224,17 +191,14 @@ def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: p
     def check() -> None:
         found = []
         for units in range(2, 8):
-            network = specnet.build(
-                {
-                    "network": {"layer_sizes": [3, units, 1]},
-                    "training": {"loss": "mean_squared_error", "engine": "compiled", "epochs": 1},
-                }
-            )
+            training = {"loss": "mean_squared_error", "engine": "compiled", "epochs": 1}
+            spec = {"network": {"layer_sizes": [3, units, 1]}, "training": training}
+            network = specnet.build(spec)
             theta = network.initial_parameters()
             network.loss_and_gradient(theta, X, y)
             if units == 2:
                 network.predict(theta, X[:1])
-                train(network, theta, TrainingRows(X.astype(np.float32), y[:, None].astype(np.float32)))
+                specnet.fit(spec, X, y, observer=specnet.Observer())
             found.append((mapped_libraries(), threads_here()))
             del network
         assert max(found) == (max(found)[0], found[0][1])

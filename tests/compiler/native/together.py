@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import traceback
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from specnet import compiler as c
-from specnet.compiler.lowering import Plan
 from specnet.compiler.native import binding
 from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_text.emit_function import PARAMETERS, CFunction, CText
@@ -32,9 +35,9 @@ class Programs:
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self._target = binding.native_processor()
         self._source = CText(np.dtype(dtype), self._target, {c.BATCH: binding.LIKELY})
-        self._plans: list[Plan] = []
+        self._plans: list[c.Plan] = []
 
-    def add(self, plan: Plan) -> None:
+    def add(self, plan: c.Plan) -> None:
         self._source.add(plan, f"program_{len(self._plans)}")
         self._plans.append(plan)
 
@@ -48,7 +51,7 @@ class Programs:
 
 
 class _OneOfMany:
-    """What `binding` keeps of a plan that was compiled alone."""
+    """What `binding` stores of a plan that was compiled alone."""
 
     def __init__(self, source: CText, function: CFunction, found: Callable[..., Any], name: str) -> None:
         leaves = {call.attributes for call in function.plan.calls if call.operation.role == "leaf"}
@@ -66,3 +69,25 @@ def compile_together(programs: Sequence[Program], dtype: npt.DTypeLike) -> None:
     for program in programs:
         made.add(program.plans[NATIVE.bind])
     made.compile()
+
+
+def forks(test: Any) -> Any:
+    """Mark a test that starts a process without a program of its own, in which warnings of others are theirs."""
+    quiet = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    return pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")(quiet(test))
+
+
+def in_a_new_process(check: Callable[[], object]) -> None:
+    """Check something where there is no thread but one."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            signal.alarm(60)
+            check()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

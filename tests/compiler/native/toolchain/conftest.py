@@ -26,31 +26,34 @@ import sys
 from specnet.compiler.native.toolchain.libraries import library
 print(library(sys.argv[1], ("answer",))["answer"]())
 """
+STARTED = b"started\n"
+REPORTING = f"exec 9>{{fifo.path}}; echo {STARTED.decode().strip()} >&9; "
+"""A compiler's commands by which a `Fifo` knows that it runs."""
 
 
 def library(text: str, target: Processor | None = None) -> LoadedLibrary:
     return libraries.library(text, ("answer",), target)
 
 
-class Workplace:
+class Workbench:
     """A cache, a folder for temporary files and compilers of a test's own."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.cache, self.temporary, self.programs = (folder / name for name in ("cache", "temporary", "programs"))
+        self.cache, self.temporary, self.programs = (folder / name for name in ("above/cache", "temporary", "programs"))
         self.temporary.mkdir()
         self.programs.mkdir()
         self.log = folder / "log"
-        monkeypatch.setenv("SPECNET_CACHE", str(self.cache))
-        monkeypatch.setenv("TMPDIR", str(self.temporary))
-        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        path = f"{self.programs}{os.pathsep}{os.environ['PATH']}"
+        variables = {"SPECNET_CACHE": self.cache, "TMPDIR": self.temporary, "PYTHONPATH": ROOT, "PATH": path}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(value))
         monkeypatch.delenv("CC", raising=False)
         monkeypatch.setattr(tempfile, "tempdir", str(self.temporary))
-        monkeypatch.setenv("PATH", f"{self.programs}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr(libraries, "_loaded", {})
         self.forget()
 
     def install(self, script: str, name: str = "cc", version: str = "echo 1.0") -> Path:
-        """Put a compiler first on the PATH; "real" stands for the machine's. What it says of its version is no run."""
+        """Put a compiler first on the PATH; "real" stands for the machine's. To print its version is no run."""
         path = self.programs / name
         script = script.replace("real", str(COMPILER))
         asked = f'for last; do :; done\nif [ "$last" = --version ]; then {version}; exit; fi\n'
@@ -100,6 +103,17 @@ class Workplace:
         self.forget()
         return int(library(text).answer())
 
+    def expect_no_cache(self) -> None:
+        """Check that a library is made all the same, and that nothing stays of it."""
+        before = self.runs
+        assert self.answer() == 42
+        assert self.runs == before + 1
+        assert library(TEXT) is library(TEXT)
+        libraries._loaded.clear()
+        assert library(TEXT).answer() == 42
+        assert self.runs == before + 1, "a process compiles once"
+        assert self.is_clean()
+
     def install_meeting(self, count: int, flags: str = "") -> Path:
         """Put a compiler first that waits until it is called so many times at once; return where each call is seen."""
         folder = self.programs / "met"
@@ -111,8 +125,17 @@ class Workplace:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
-    return Workplace(tmp_path, monkeypatch)
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
+    return Workbench(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def compiling(bench: Workbench) -> Workbench:
+    """A workbench whose compiler is the machine's."""
+    if COMPILER is None:
+        pytest.skip("there is no C compiler")
+    bench.install('exec real "$@"')
+    return bench
 
 
 class Fifo:
@@ -124,7 +147,7 @@ class Fifo:
         self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
     def wait_for_start(self) -> None:
-        wait_until(lambda: self._read() == b"started\n")
+        wait_until(lambda: self._read() == STARTED)
 
     def wait_for_end(self) -> None:
         wait_until(lambda: self._read() == b"")
@@ -141,18 +164,3 @@ def fifo(tmp_path: Path) -> Iterator[Fifo]:
     made = Fifo(tmp_path / "fifo")
     yield made
     os.close(made.descriptor)
-
-
-def replace_content(path: Path, content: bytes) -> None:
-    """Change a file as another process would see it, not the library that this one may have loaded from it."""
-    new = path.with_name("new")
-    new.write_bytes(content)
-    new.replace(path)
-    path.chmod(0o600)
-
-
-def expect_no_cache(place: Workplace) -> None:
-    """Check that a library is made all the same, and that nothing stays of it."""
-    assert place.answer() == 42
-    assert library(TEXT) is library(TEXT)
-    assert place.is_clean()

@@ -11,42 +11,48 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from specnet.compiler.native.toolchain import compilers
-from tests.compiler.native.toolchain.conftest import CHILD, OTHER, TEXT, Fifo, Workplace, library
-from tests.exporting.tools import needs_compiler
+from tests.compiler.native.toolchain.conftest import CHILD, OTHER, REPORTING, TEXT, Fifo, Workbench, library
 
 pytestmark = pytest.mark.slow
 
-HANGING = "exec 9>{fifo}; echo started >&9; sleep 300 & sleep 300"
+HANGING = f"{REPORTING}sleep 300 & sleep 300"
 
 
-def test_a_hanging_compiler_is_ended_with_all_its_processes(
-    place: Workplace, fifo: Fifo, monkeypatch: pytest.MonkeyPatch
+def printed_by(code: str, *arguments: str) -> str:
+    """Return what a process prints that forks beside threads, and that fails nowhere."""
+    quiet = 'import os, signal, sys, threading, time, warnings\nwarnings.simplefilter("ignore")\n'
+    command = [sys.executable, "-c", quiet + code, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.stderr == ""
+    return run.stdout
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds", "script", "message"),
+    [
+        ("WAITING_LIMIT", 0.5, HANGING, r"^cc did not end within 0\.5 s$"),
+        ("CPU_LIMIT", 1, f"{REPORTING}sh -c 'while :; do :; done'; exit 1", r"^cc was ended after 1 s of CPU time$"),
+    ],
+)
+def test_a_compiler_that_takes_too_long_is_ended_with_all_its_processes(
+    limit: str, seconds: float, script: str, message: str, compiling: Workbench, fifo: Fifo, monkeypatch
 ):
-    monkeypatch.setattr(compilers, "WAITING_LIMIT", 0.5)
-    place.install(HANGING.format(fifo=fifo.path))
-    place.expect_failure(r"^cc did not end within 0\.5 s$")
-    fifo.wait_for_start()
-    fifo.wait_for_end()
-    place.install('exec real "$@"')
-    assert library(TEXT).answer() == 42
-
-
-def test_a_compiler_that_computes_too_long_is_ended(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compilers, "CPU_LIMIT", 1)
-    place.install("sh -c 'while :; do :; done'; exit 1")
-    place.expect_failure(r"^cc was ended after 1 s of CPU time$")
-
-
-@needs_compiler
-def test_a_busy_machine_does_not_make_a_compiler_fail(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compilers, "CPU_LIMIT", 1)
-    place.install('sleep 1.1; exec real "$@"')
+    with monkeypatch.context() as limited:
+        limited.setattr(compilers, limit, seconds)
+        compiling.install(script.format(fifo=fifo))
+        compiling.expect_failure(message)
+        fifo.wait_for_start()
+        fifo.wait_for_end()
+        if limit == "CPU_LIMIT":  # a busy machine does not make a compiler fail
+            compiling.install('sleep 1.1; exec real "$@"')
+            assert library(OTHER).answer() == 17
+    compiling.install('exec real "$@"')
     assert library(TEXT).answer() == 42
 
 
 @pytest.mark.parametrize("ends_in", ["main thread", "thread", "host of a forked process"])
-def test_a_hanging_compiler_dies_with_its_killed_caller(place: Workplace, fifo: Fifo, ends_in: str):
-    place.install(HANGING.format(fifo=fifo.path))
+def test_a_hanging_compiler_dies_with_its_killed_caller(bench: Workbench, fifo: Fifo, ends_in: str):
+    bench.install(HANGING.format(fifo=fifo))
     work = f"library({TEXT!r}, ())"
     code = f"""
 import os, threading, time, warnings
@@ -54,7 +60,7 @@ warnings.simplefilter("ignore")  # about forks beside threads
 from specnet.compiler.native.toolchain.libraries import library
 if {ends_in != "main thread"}:
     threading.Thread(target=lambda: {work}).start()
-    while not os.path.exists({str(place.log)!r}):
+    while not os.path.exists({str(bench.log)!r}):
         time.sleep(0.005)
     if {ends_in != "thread"} and not os.fork():
         time.sleep(5)  # it lives on, and holds what the other one held
@@ -68,67 +74,56 @@ if {ends_in != "main thread"}:
     fifo.wait_for_end()
 
 
-def test_an_interrupted_process_leaves_nothing(place: Workplace, fifo: Fifo):
-    place.install(HANGING.format(fifo=fifo.path))
-    with place.start() as process:
+def test_an_interrupted_process_leaves_nothing(bench: Workbench, fifo: Fifo):
+    bench.install(HANGING.format(fifo=fifo))
+    with bench.start() as process:
         fifo.wait_for_start()
-        assert not place.is_clean()
+        assert not bench.is_clean()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert errors.endswith("KeyboardInterrupt\n")
     fifo.wait_for_end()
-    assert place.is_clean()
-    assert not place.entries
+    assert bench.is_clean()
+    assert not bench.entries
 
 
-@needs_compiler
-def test_a_process_killed_while_the_compiler_runs(place: Workplace, fifo: Fifo):
-    place.install(f'exec 9>{fifo.path}; echo started >&9; sleep 0.3; real "$@"')
-    with place.start() as process:
-        fifo.wait_for_start()
-        process.kill()
-    fifo.wait_for_end()
-    assert not place.entries
-    (left,) = place.temporary.iterdir()
-    assert place.answer() == 42
-    assert len(place.entries) == 1
-    assert [*place.temporary.iterdir()] == [left]  # it could be that of a living process
+@pytest.mark.parametrize("while_it", ["compiles", "writes an entry"])
+def test_what_a_killed_process_leaves_is_removed_later(while_it: str, compiling: Workbench, fifo: Fifo):
+    if while_it == "compiles":
+        compiling.install(f'{REPORTING.format(fifo=fifo)}sleep 0.3; exec real "$@"')
+        with compiling.start() as process:
+            fifo.wait_for_start()
+            process.kill()
+        fifo.wait_for_end()
+        assert not compiling.entries
+        (left,) = compiling.temporary.iterdir()
+    else:
+        killing = "import os, signal\nos.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)\n"
+        run = subprocess.run([sys.executable, "-c", killing + CHILD, TEXT], capture_output=True)
+        assert run.returncode == -signal.SIGKILL
+        (left,) = compiling.cache.iterdir()
+    assert compiling.answer() == 42
+    assert left.exists()  # it could be that of a living process
     old = time.time() - 3700
     os.utime(left, (old, old))
-    assert place.answer(OTHER) == 17
-    assert place.is_clean()
+    assert compiling.answer(OTHER) == 17
+    assert len(compiling.entries) == 2
+    assert compiling.is_clean()
 
 
-@needs_compiler
-def test_a_process_killed_while_it_writes_an_entry(place: Workplace):
-    killing = "import os, signal\nos.replace = lambda *names: os.kill(os.getpid(), signal.SIGKILL)\n"
-    run = subprocess.run([sys.executable, "-c", killing + CHILD, TEXT], capture_output=True)
-    assert run.returncode == -signal.SIGKILL
-    (left,) = place.cache.iterdir()
-    assert place.answer() == 42
-    assert left.exists()
-    old = time.time() - 3700
-    os.utime(left, (old, old))
-    assert place.answer(OTHER) == 17
-    assert len(place.entries) == 2
-
-
-@needs_compiler
-def test_two_processes_at_once(place: Workplace):
-    place.install_meeting(2)
-    with place.start() as first, place.start() as second:
+def test_two_processes_at_once(compiling: Workbench):
+    compiling.install_meeting(2)
+    with compiling.start() as first, compiling.start() as second:
         for process in (first, second):
-            printed, errors = process.communicate(timeout=60)
-            assert (printed, errors) == ("42\n", "")
-    assert place.entries
-    assert place.is_clean()
-    assert place.answer() == 42
-    assert place.runs == 2
+            assert process.communicate(timeout=60) == ("42\n", "")
+    assert compiling.entries
+    assert compiling.is_clean()
+    assert compiling.answer() == 42
+    assert compiling.runs == 2
 
 
-@needs_compiler
-def test_threads_compile_one_text_once_and_two_texts_side_by_side(place: Workplace):
-    place.install_meeting(2)
+def test_threads_compile_one_text_once_and_two_texts_at_the_same_time(compiling: Workbench):
+    compiling.install_meeting(2)
     start = threading.Barrier(4)
 
     def found(text: str):
@@ -140,23 +135,20 @@ def test_threads_compile_one_text_once_and_two_texts_side_by_side(place: Workpla
     assert [made.answer() for made in libraries] == [42, 17, 42, 17]
     assert libraries[0] is libraries[2]
     assert libraries[1] is libraries[3]
-    assert place.runs == 2
+    assert compiling.runs == 2
 
 
-@needs_compiler
-def test_processes_forked_while_a_thread_compiles(place: Workplace):
-    place.install(f'touch {place.programs}/started; sleep 0.2; exec real "$@"')
-    code = f"""
-import os, sys, threading, time, warnings
-warnings.simplefilter("ignore")  # about forks beside threads
-from tests.compiler.native.toolchain.conftest import library
-library({OTHER!r})
-os.unlink("{place.programs}/started")
-thread = threading.Thread(target=library, args=({TEXT!r},))
+def test_processes_forked_while_a_thread_compiles(compiling: Workbench):
+    compiling.install(f'touch {compiling.programs}/started; sleep 0.2; exec real "$@"')
+    code = """
+from tests.compiler.native.toolchain.conftest import OTHER, TEXT, library
+library(OTHER)
+os.unlink(sys.argv[1])
+thread = threading.Thread(target=library, args=(TEXT,))
 thread.start()
-while not os.path.exists("{place.programs}/started"):
+while not os.path.exists(sys.argv[1]):
     time.sleep(0.005)
-ends = [lambda: 0, lambda: library({TEXT!r}).answer(), lambda: library({OTHER!r}).answer()]
+ends = [lambda: 0, lambda: library(TEXT).answer(), lambda: library(OTHER).answer()]
 children = []
 for end in ends:
     children.append(os.fork())
@@ -164,32 +156,27 @@ for end in ends:
         sys.exit(end())
 print(*(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
 thread.join()
-print(library({TEXT!r}).answer())
+print(library(TEXT).answer())
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert run.stderr == ""
-    assert run.stdout.split() == ["0", "42", "17", "42"]
-    assert place.is_clean()
+    assert printed_by(code, f"{compiling.programs}/started").split() == ["0", "42", "17", "42"]
+    assert compiling.is_clean()
 
 
-@needs_compiler
-def test_trainings_compile_side_by_side_in_threads_and_in_forked_processes(place: Workplace):
+def test_trainings_compile_at_the_same_time_in_threads_and_in_forked_processes(compiling: Workbench):
     """A property of the class that is locked while it is computed would have them wait, in the new process forever."""
-    folder = place.install_meeting(3, "-O0")
-    code = f"""
-import os, signal, threading, time, warnings
-warnings.simplefilter("ignore")  # about forks beside threads
+    folder = compiling.install_meeting(3, "-O0")
+    code = """
 import numpy as np
 from tests.training.steps.engines import steppers
 
 def begin(units):
-    spec = {{"network": {{"layer_sizes": [2, units, 1]}}, "training": {{"loss": "mean_squared_error"}}}}
+    spec = {"network": {"layer_sizes": [2, units, 1]}, "training": {"loss": "mean_squared_error"}}
     steppers(spec, np.zeros((4, 2)), np.zeros(4), None)
 
 threads = [threading.Thread(target=begin, args=(units,)) for units in (3, 4)]
 for thread in threads:
     thread.start()
-while not os.listdir({str(folder)!r}):
+while not os.listdir(sys.argv[1]):
     time.sleep(0.005)
 child = os.fork()
 if not child:
@@ -200,5 +187,4 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 for thread in threads:
     thread.join()
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (run.stdout.strip(), run.stderr) == ("0", "")
+    assert printed_by(code, str(folder)).strip() == "0"

@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 
 from specnet.compiler.native.toolchain import processors
-from specnet.compiler.native.toolchain.processors import (
-    AVX2,
-    AVX512,
-    GENERIC,
-    NEON,
-    SSE2,
-    Processor,
-    cpu_identity,
-    native_processor,
-)
+from specnet.compiler.native.toolchain.processors import NEON, Processor, cpu_identity, native_processor
+from tests.compiling import AVX2, AVX512, GENERIC, SSE2
 
 V3 = "sse2 avx avx2 fma bmi2"
 V4 = f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl"
@@ -37,14 +29,18 @@ def forget() -> None:
 
 @pytest.fixture
 def cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Return a function that makes this a Linux machine with this CPU."""
+    """Return a function that makes this a machine with this CPU: with Linux, or with macOS if there are its texts."""
 
-    def change(machine: str, *first: str, second: str = "flags: nothing") -> None:
+    def change(machine: str, *first: str, second: str = "flags: nothing", macos: dict[str, str] | None = None) -> None:
         path = tmp_path / "cpuinfo"
-        path.write_text("\n".join(["processor\t: 0", *first, "", "processor\t: 1", second, ""]))
-        monkeypatch.setattr(processors, "_CPU_INFO", str(path))
-        monkeypatch.setattr(sys, "platform", "linux")
-        monkeypatch.setattr(processors.platform, "machine", lambda: machine)
+        path.unlink(missing_ok=True)
+        if first:
+            path.write_text("\n".join(["processor\t: 0", *first, "", "processor\t: 1", second, ""]))
+        texts, system = macos or {}, "linux" if macos is None else "darwin"
+        changes = {"_CPU_INFO": str(path), "_sysctl": lambda name: texts.get(name, "")}
+        changes |= {"sys.platform": system, "platform.machine": lambda: machine}
+        for name, changed in changes.items():
+            monkeypatch.setattr(f"{processors.__name__}.{name}", changed)
         forget()
 
     return change
@@ -54,13 +50,16 @@ def with_flags(known: Processor, *flags: str) -> Processor:
     return dataclasses.replace(known, flags=flags)
 
 
+NATIVE = "-march=native"
+
+
 @pytest.mark.parametrize(
     ("machine", "line", "expected"),
     [
-        ("x86_64", f"flags\t\t: {V4}", with_flags(AVX512, "-march=native", "-mprefer-vector-width=512")),
-        ("x86_64", f"flags\t\t: {V4}".replace("avx512vl", ""), with_flags(AVX2, "-march=native")),
-        ("AMD64", f"flags\t\t: {V3}", with_flags(AVX2, "-march=native")),
-        ("x86_64", "flags\t\t: sse2 avx", with_flags(SSE2, "-march=native")),
+        ("x86_64", f"flags\t\t: {V4}", with_flags(AVX512, NATIVE, "-mprefer-vector-width=512")),
+        ("x86_64", f"flags\t\t: {V4}".replace("avx512vl", ""), with_flags(AVX2, NATIVE)),
+        ("AMD64", f"flags\t\t: {V3}", with_flags(AVX2, NATIVE)),
+        ("x86_64", "flags\t\t: sse2 avx", with_flags(SSE2, NATIVE)),
         ("x86_64", "bogomips\t: 4000", SSE2),
         ("aarch64", "Features\t: fp asimd", with_flags(NEON, "-mcpu=native")),
         ("aarch64", "BogoMIPS\t: 50", NEON),
@@ -72,10 +71,8 @@ def test_the_first_cpu_decides(cpu, machine: str, line: str, expected: Processor
     assert native_processor() == expected
 
 
-def test_a_cpu_that_cannot_be_told_from_others_gets_no_native_code(cpu, monkeypatch: pytest.MonkeyPatch):
-    cpu("x86_64", f"flags: {V4}")
-    monkeypatch.setattr(processors, "_CPU_INFO", "/nowhere")
-    forget()
+def test_a_cpu_that_the_system_does_not_describe_gets_no_native_code(cpu):
+    cpu("x86_64")
     assert native_processor() == SSE2
 
 
@@ -96,12 +93,10 @@ def test_identities_differ_by_features_and_model_and_not_by_clock(cpu):
     assert len({first, *others}) == 6
 
 
-def test_macos_tells_features_in_two_texts(cpu, monkeypatch: pytest.MonkeyPatch):
-    cpu("x86_64")
+def test_macos_lists_features_in_two_texts(cpu):
     texts = {"machdep.cpu.features": "FPU SSE2 FMA AVX1.0", "machdep.cpu.leaf7_features": "BMI1 AVX2"}
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(processors, "_sysctl", lambda name: texts.get(name, ""))
-    assert native_processor() == with_flags(AVX2, "-march=native")
+    cpu("x86_64", macos=texts)
+    assert native_processor() == with_flags(AVX2, NATIVE)
     assert "BMI1 AVX2" in cpu_identity()
 
 
