@@ -10,17 +10,15 @@ import numpy as np
 from scipy import special
 
 from specnet import compiler as c
-from specnet.compiler import operations, value
-from specnet.compiler.value import Operation, Value, apply
 
 B = 4  # the batch's length, as in running.SIZES
 FULL, COLUMN, ROW, SCALAR = (3, "batch"), (3, 1), (1, "batch"), ()
 
 
-def all_operations() -> list[Operation]:
+def all_operations() -> list[c.Operation]:
     """Every record that the compiler's modules define: none can be forgotten."""
-    found = [item for module in (value, operations) for item in vars(module).values()]
-    return list(dict.fromkeys(record for record in found if isinstance(record, Operation)))
+    found = [item for module in (c.value, c.operations) for item in vars(module).values()]
+    return list(dict.fromkeys(record for record in found if isinstance(record, c.Operation)))
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,15 @@ class Operand:
 
 @dataclass(frozen=True)
 class Case:
-    operation: Operation
-    said: Callable[..., Value]
+    operation: c.Operation
+    said: Callable[..., c.Value]
     numpy: Callable[..., Any]
     operands: tuple[Operand, ...]
 
     def __str__(self) -> str:
         return f"{self.operation.name}-{'-'.join('x'.join(map(str, o.shape)) or 'scalar' for o in self.operands)}"
 
-    def make(self, seed: int = 0) -> tuple[Value, list[Value], dict[str, np.ndarray[Any, Any]]]:
+    def make(self, seed: int = 0) -> tuple[c.Value, list[c.Value], dict[str, np.ndarray[Any, Any]]]:
         """The value, its float operands, and arrays for all of its operands."""
         rng = np.random.default_rng(seed)
         inputs = [c.input_value(f"x{k}", o.shape, o.kind) for k, o in enumerate(self.operands)]
@@ -56,32 +54,32 @@ class Case:
         return self.said(*inputs), [x for x in inputs if x.kind == "float"], arrays
 
 
-UNARY: list[tuple[Operation, Callable[..., Value], Callable[..., Any], float, float]] = [
-    (value.NEGATIVE, lambda x: -x, np.negative, -2, 2),
-    (operations.EXP, c.exp, np.exp, -2, 2),
-    (operations.EXPM1, c.expm1, np.expm1, -2, 2),
-    (operations.LOG, c.log, np.log, 0.1, 3),
-    (operations.LOG1P, c.log1p, np.log1p, -0.9, 3),
-    (operations.SQRT, c.sqrt, np.sqrt, 0.1, 3),
-    (operations.SIN, c.sin, np.sin, -4, 4),
-    (operations.COS, c.cos, np.cos, -4, 4),
-    (operations.TANH, c.tanh, np.tanh, -3, 3),
-    (operations.ERF, c.erf, special.erf, -3, 3),
-    (operations.SIGMOID, c.sigmoid, special.expit, -9, 9),
-    (operations.SOFTPLUS, c.softplus, lambda x: np.logaddexp(0, x), -9, 9),
-    (operations.ABSOLUTE, c.absolute, np.abs, -2, 2),
-    (operations.SIGN, c.sign, np.sign, -2, 2),
-    (operations.FLOOR, c.floor, np.floor, -2, 2),
+UNARY: list[tuple[c.Operation, Callable[..., c.Value], Callable[..., Any], float, float]] = [
+    (c.value.NEGATIVE, lambda x: -x, np.negative, -2, 2),
+    (c.operations.EXP, c.exp, np.exp, -2, 2),
+    (c.operations.EXPM1, c.expm1, np.expm1, -2, 2),
+    (c.operations.LOG, c.log, np.log, 0.1, 3),
+    (c.operations.LOG1P, c.log1p, np.log1p, -0.9, 3),
+    (c.operations.SQRT, c.sqrt, np.sqrt, 0.1, 3),
+    (c.operations.SIN, c.sin, np.sin, -4, 4),
+    (c.operations.COS, c.cos, np.cos, -4, 4),
+    (c.operations.TANH, c.tanh, np.tanh, -3, 3),
+    (c.operations.ERF, c.erf, special.erf, -3, 3),
+    (c.operations.SIGMOID, c.sigmoid, special.expit, -9, 9),
+    (c.operations.SOFTPLUS, c.softplus, lambda x: np.logaddexp(0, x), -9, 9),
+    (c.operations.ABSOLUTE, c.absolute, np.abs, -2, 2),
+    (c.operations.SIGN, c.sign, np.sign, -2, 2),
+    (c.operations.FLOOR, c.floor, np.floor, -2, 2),
 ]
-BINARY: list[tuple[Operation, Callable[..., Value], Callable[..., Any], float]] = [
-    (value.ADD, lambda a, b: a + b, np.add, -2),
-    (value.SUBTRACT, lambda a, b: a - b, np.subtract, -2),
-    (value.MULTIPLY, lambda a, b: a * b, np.multiply, -2),
-    (value.DIVIDE, lambda a, b: a / b, np.divide, 0.5),
-    (operations.MAXIMUM, c.maximum, np.maximum, -2),
-    (operations.MINIMUM, c.minimum, np.minimum, -2),
-    (operations.GREATER, c.greater, np.greater, -2),
-    (operations.EQUAL, c.equal, np.equal, -2),
+BINARY: list[tuple[c.Operation, Callable[..., c.Value], Callable[..., Any], float]] = [
+    (c.value.ADD, lambda a, b: a + b, np.add, -2),
+    (c.value.SUBTRACT, lambda a, b: a - b, np.subtract, -2),
+    (c.value.MULTIPLY, lambda a, b: a * b, np.multiply, -2),
+    (c.value.DIVIDE, lambda a, b: a / b, np.divide, 0.5),
+    (c.operations.MAXIMUM, c.maximum, np.maximum, -2),
+    (c.operations.MINIMUM, c.minimum, np.minimum, -2),
+    (c.operations.GREATER, c.greater, np.greater, -2),
+    (c.operations.EQUAL, c.equal, np.equal, -2),
 ]
 SHAPES = [(FULL, FULL), (FULL, COLUMN), (ROW, FULL), (COLUMN, ROW), (SCALAR, FULL), (COLUMN, SCALAR), (SCALAR, SCALAR)]
 MASK = Operand(FULL, kind="mask")
@@ -103,7 +101,7 @@ def _binary() -> Iterator[Case]:
 def _axes() -> Iterator[Case]:
     axes = {"features": 0, "batch": 1, "all": None}
     for name, axis in axes.items():
-        for operation, said, numpy in ((value.SUM, c.sum_over, np.sum), (operations.MAX, c.max_over, np.max)):
+        for operation, said, numpy in ((c.value.SUM, c.sum_over, np.sum), (c.operations.MAX, c.max_over, np.max)):
             yield Case(
                 operation,
                 lambda x, said=said, name=name: said(x, name),
@@ -117,13 +115,13 @@ def _products() -> Iterator[Case]:
         for flip_b in (False, True):
             a, b = ((2, 3), (3, 2))[flip_a], ((3, "batch"), ("batch", 3))[flip_b]
             yield Case(
-                operations.MATMUL,
+                c.operations.MATMUL,
                 lambda a, b, fa=flip_a, fb=flip_b: c.matmul(a, b, fa, fb),
                 lambda a, b, fa=flip_a, fb=flip_b: (a.T if fa else a) @ (b.T if fb else b),
                 (Operand(a), Operand(b)),
             )
-    yield Case(operations.MATMUL, c.matmul, lambda a, b: a @ b, (Operand((2, 1)), Operand((1, "batch"))))
-    yield Case(operations.MATMUL, c.linear_map, lambda w, x: w.T @ x, (Operand((3, 2)), Operand(FULL)))
+    yield Case(c.operations.MATMUL, c.matmul, lambda a, b: a @ b, (Operand((2, 1)), Operand((1, "batch"))))
+    yield Case(c.operations.MATMUL, c.linear_map, lambda w, x: w.T @ x, (Operand((3, 2)), Operand(FULL)))
 
 
 def _of_groups(x: np.ndarray[Any, Any], flip: bool) -> list[np.ndarray[Any, Any]]:
@@ -135,7 +133,7 @@ def _grouped() -> Iterator[Case]:
         for flip_b in (False, True):
             a, b = ((4, 3), (6, 2))[flip_a], ((6, "batch"), (8, 3))[flip_b]
             yield Case(
-                operations.GROUPED_MATMUL,
+                c.operations.GROUPED_MATMUL,
                 lambda a, b, fa=flip_a, fb=flip_b: c.grouped_matmul(a, b, 2, fa, fb),
                 lambda a, b, fa=flip_a, fb=flip_b: np.stack(
                     [p @ q for p, q in zip(_of_groups(a, fa), _of_groups(b, fb), strict=True)], 1
@@ -146,9 +144,9 @@ def _grouped() -> Iterator[Case]:
 
 def _repeated() -> Iterator[Case]:
     for each, numpy in ((False, lambda x: np.tile(x, (2, 1))), (True, lambda x: np.repeat(x, 2, 0))):
-        yield Case(operations.REPEAT, lambda x, each=each: c.repeat(x, 2, each), numpy, (Operand(FULL),))
+        yield Case(c.operations.REPEAT, lambda x, each=each: c.repeat(x, 2, each), numpy, (Operand(FULL),))
         yield Case(
-            operations.FOLD,
+            c.operations.FOLD,
             lambda x, each=each: c.fold(x, 2, each),
             lambda x, each=each: x[0::2] + x[1::2] if each else x[:3] + x[3:],
             (Operand((6, "batch")),),
@@ -170,53 +168,53 @@ CASES = [
     *_products(),
     *_grouped(),
     *_repeated(),
-    Case(value.CAST, value.cast, lambda m: m.astype(float), (MASK,)),
-    Case(value.MULTIPLY, lambda m, x: m * x, np.multiply, (MASK, Operand(FULL))),
-    Case(value.SUBTRACT, lambda m: 1 - m, lambda m: 1.0 - m, (MASK,)),
-    Case(value.ADD, lambda m, n: m + n, lambda m, n: m.astype(float) + n, (MASK, MASK)),
-    Case(operations.EXP, c.exp, lambda m: np.exp(m.astype(float)), (MASK,)),
+    Case(c.value.CAST, c.value.cast, lambda m: m.astype(float), (MASK,)),
+    Case(c.value.MULTIPLY, lambda m, x: m * x, np.multiply, (MASK, Operand(FULL))),
+    Case(c.value.SUBTRACT, lambda m: 1 - m, lambda m: 1.0 - m, (MASK,)),
+    Case(c.value.ADD, lambda m, n: m + n, lambda m, n: m.astype(float) + n, (MASK, MASK)),
+    Case(c.operations.EXP, c.exp, lambda m: np.exp(m.astype(float)), (MASK,)),
     *(
         Case(
-            value.EXPAND,
+            c.value.EXPAND,
             lambda x: c.rows(c.expand(x, FULL), 1, 3),  # an elementwise consumer would leave the repetition to NumPy
             lambda x: np.broadcast_to(x, (3, B))[1:],
             (Operand(shape),),
         )
         for shape in (COLUMN, ROW, SCALAR)
     ),
-    Case(operations.WHERE, c.where, np.where, (MASK, Operand(FULL), Operand(FULL))),
-    Case(operations.WHERE, c.where, np.where, (MASK, Operand(COLUMN), Operand(SCALAR))),
-    Case(operations.EQUAL, c.equal, np.equal, (INDEX, INDEX)),
-    Case(operations.AFFINE, c.affine, lambda block, x: block.T @ _augmented(x), (Operand((4, 2)), Operand(FULL))),
-    Case(operations.AFFINE, c.affine, lambda block, x: block.T @ _augmented(x), (Operand((4, 19)), Operand(FULL))),
+    Case(c.operations.WHERE, c.where, np.where, (MASK, Operand(FULL), Operand(FULL))),
+    Case(c.operations.WHERE, c.where, np.where, (MASK, Operand(COLUMN), Operand(SCALAR))),
+    Case(c.operations.EQUAL, c.equal, np.equal, (INDEX, INDEX)),
+    Case(c.operations.AFFINE, c.affine, lambda block, x: block.T @ _augmented(x), (Operand((4, 2)), Operand(FULL))),
+    Case(c.operations.AFFINE, c.affine, lambda block, x: block.T @ _augmented(x), (Operand((4, 19)), Operand(FULL))),
     Case(
-        operations.AFFINE_GRADIENT,
-        lambda x, d: apply(operations.AFFINE_GRADIENT, x, d),
+        c.operations.AFFINE_GRADIENT,
+        lambda x, d: c.value.apply(c.operations.AFFINE_GRADIENT, x, d),
         lambda x, d: _augmented(x) @ d.T,
         (Operand(FULL), Operand((2, "batch"))),
     ),
     Case(
-        operations.TO_INDEX,
+        c.operations.TO_INDEX,
         lambda x: c.one_hot(c.to_index(x), 3),
         lambda x: np.arange(3)[:, None] == np.trunc(x),
         (Operand(ROW, 0, 3),),
     ),
-    Case(operations.GATHER, c.gather, lambda t, i: t[:, i[0]], (Operand((2, 3)), INDEX)),
-    Case(operations.SCATTER_ADD, lambda x, i: c.scatter_add(x, i, 3), _scattered, (Operand((2, "batch")), INDEX)),
-    Case(operations.ONE_HOT, lambda i: c.one_hot(i, 3), lambda i: np.arange(3)[:, None] == i, (INDEX,)),
-    Case(operations.ROWS, lambda x: c.rows(x, 1, 3) * 2, lambda x: x[1:3] * 2, (Operand(FULL),)),
+    Case(c.operations.GATHER, c.gather, lambda t, i: t[:, i[0]], (Operand((2, 3)), INDEX)),
+    Case(c.operations.SCATTER_ADD, lambda x, i: c.scatter_add(x, i, 3), _scattered, (Operand((2, "batch")), INDEX)),
+    Case(c.operations.ONE_HOT, lambda i: c.one_hot(i, 3), lambda i: np.arange(3)[:, None] == i, (INDEX,)),
+    Case(c.operations.ROWS, lambda x: c.rows(x, 1, 3) * 2, lambda x: x[1:3] * 2, (Operand(FULL),)),
     Case(
-        operations.PAD,
-        lambda x: apply(operations.PAD, x, attributes=(1, 4, 6)),
+        c.operations.PAD,
+        lambda x: c.value.apply(c.operations.PAD, x, attributes=(1, 4, 6)),
         lambda x: np.pad(x, [(1, 2), (0, 0)]),
         (Operand(FULL),),
     ),
     Case(
-        operations.CONCATENATE,
+        c.operations.CONCATENATE,
         lambda a, b: c.concatenate(a * b, b, a * b, c.sin(a)),
         lambda a, b: np.concatenate([a * b, b, a * b, np.sin(a)]),
         (Operand(FULL), Operand(FULL)),
     ),
-    Case(operations.STOP_GRADIENT, c.stop_gradient, np.positive, (Operand(FULL),)),
-    Case(operations.CUSTOM, lambda x: c.custom(c.exp(x), [x], lambda d: (d * c.exp(x),)), np.exp, (Operand(FULL),)),
+    Case(c.operations.STOP_GRADIENT, c.stop_gradient, np.positive, (Operand(FULL),)),
+    Case(c.operations.CUSTOM, lambda x: c.custom(c.exp(x), [x], lambda d: (d * c.exp(x),)), np.exp, (Operand(FULL),)),
 ]

@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specnet import compiler as c
-from specnet.compiler.numpy import bind
 from tests.compiler.running import Array, complex_step, fill
-
-BATCH_SIZE = 5
 
 
 def guarded(x: c.Value) -> c.Value:
@@ -149,6 +146,7 @@ class RandomNetwork(NamedTuple):
     running: list[tuple[c.Value, c.Value]]
     arrays: dict[str, Array]
     """For every leaf, by name."""
+    batch: int
 
     def commits(self) -> list[tuple[c.Value, c.Value]]:
         """Gradients, running averages, and a step of gradient descent on half of the parameters."""
@@ -157,7 +155,7 @@ class RandomNetwork(NamedTuple):
         return [*slots, *self.running, *((p, p - found[p] * 0.1) for p in self.parameters[::2])]
 
 
-def random_network(seed: int) -> RandomNetwork:
+def random_network(seed: int, batch: int = 5) -> RandomNetwork:
     network = Network(seed)
     rng = network.rng
     x = c.input_value("x", (int(rng.integers(2, 6)), c.BATCH))
@@ -166,10 +164,13 @@ def random_network(seed: int) -> RandomNetwork:
     for _ in range(rng.integers(1, 7)):
         x = network.layer(x)
     loss = network.loss(x)
-    return RandomNetwork(loss, network.parameters, network.running, draw(loss, network.running, rng))
+    arrays = draw(loss, network.running, rng, batch)
+    return RandomNetwork(loss, network.parameters, network.running, arrays, batch)
 
 
-def draw(loss: c.Value, running: list[tuple[c.Value, c.Value]], rng: np.random.Generator) -> dict[str, Array]:
+def draw(
+    loss: c.Value, running: list[tuple[c.Value, c.Value]], rng: np.random.Generator, batch: int
+) -> dict[str, Array]:
     """Numbers for every leaf of a network."""
     seen: set[c.Value] = set()
     stack = [loss, *(value for _, value in running)]
@@ -180,9 +181,9 @@ def draw(loss: c.Value, running: list[tuple[c.Value, c.Value]], rng: np.random.G
     leaves = {v.attributes: v for v in seen if v.operation.name in ("input", "state")}
     arrays: dict[str, Array] = {}
     for name, value in sorted(leaves.items()):
-        shape = tuple({c.BATCH: BATCH_SIZE}.get(axis, axis) for axis in value.shape)
+        shape = tuple({c.BATCH: batch}.get(axis, axis) for axis in value.shape)
         if name == "1/n":
-            arrays[name] = np.array(1 / BATCH_SIZE)
+            arrays[name] = np.array(1 / batch)
         elif value.kind == "index":
             arrays[name] = rng.integers(0, 3, shape)
         elif name.startswith("mask"):
@@ -201,7 +202,7 @@ def bind_training(network: RandomNetwork, *, dtype: Any = np.float64, **options:
     states = {state.attributes: network.arrays.get(state.attributes) for state, _ in commits}
     states |= {parameter.attributes: network.arrays[parameter.attributes] for parameter in network.parameters}
     given = {name: array.astype(dtype) for name, array in states.items() if array is not None}
-    bound = bind(program, dtype, {c.BATCH: BATCH_SIZE}, given, **options)
+    bound = c.NUMPY.bind(program, dtype, {c.BATCH: network.batch}, given, **options)
     fill(bound, network.arrays)
     return bound
 
@@ -210,7 +211,7 @@ def gradient_error(network: RandomNetwork) -> float:
     """Largest error against the complex step, relative to the largest derivative."""
     bound = bind_training(network, check=True)
     bound.run()
-    truth = complex_step(network.loss, network.parameters, network.arrays, {c.BATCH: BATCH_SIZE})
+    truth = complex_step(network.loss, network.parameters, network.arrays, {c.BATCH: network.batch})
     ours = [bound.states[f"d{parameter.attributes}"] for parameter in network.parameters]
     largest = max(np.abs(t).max() for t in truth)
     errors = [np.abs(o - t).max() for o, t in zip(ours, truth, strict=True)]
@@ -225,3 +226,63 @@ def storage_is_right(network: RandomNetwork) -> bool:
         separate.run()
     same = [np.array_equal(array, separate.states[name]) for name, array in shared.states.items()]
     return all(same) and np.array_equal(shared.outputs[0], separate.outputs[0])
+
+
+SQUARES, FLAT_ONES = "abcd", "ef"
+Program = tuple[list[c.Value], list[tuple[c.Value, c.Value]], dict[str, "np.ndarray"]]
+
+
+def random_program(seed: int) -> Program:
+    """Outputs, commits, and the states' numbers at the start."""
+    rng = np.random.default_rng(seed)
+    squares = [c.state_value(name, (3, 3)) for name in SQUARES]
+    flats = [c.state_value(name, (2, 3)) for name in FLAT_ONES]
+    values = list(squares)
+    for _ in range(rng.integers(2, 12)):
+        a, b = (values[k] for k in rng.integers(0, len(values), 2))
+        choices = [
+            lambda a, b: a - b,
+            lambda a, b: c.tanh(a),
+            lambda a, b: c.matmul(a, b),
+            lambda a, b: c.maximum(a, b),
+            lambda a, b: a * c.rows(b, 1, 2),
+            lambda a, b: a + c.sum_over(b, "batch"),
+            lambda a, b: c.affine(c.concatenate(a, c.rows(b, 0, 1)), c.tanh(b)),
+            lambda a, b: c.where(c.greater(a, b), c.tanh(b), a),
+            lambda a, b: c.concatenate(c.rows(c.tanh(a), 1, 3), c.tanh(c.rows(b, 0, 1))),
+            lambda a, b: c.concatenate(
+                c.tanh(c.rows(a, 0, 1)), c.rows(b, 1, 2) - c.rows(a, 2, 3), c.tanh(c.rows(b, 1, 2))
+            ),
+        ]
+        values.append(choices[rng.integers(len(choices))](a, b))
+    pick = [values[k] for k in rng.integers(0, len(values), 9)]
+    commits = [(s, value) for s, value in zip(squares, pick, strict=False) if rng.random() < 0.8]
+    commits += [(s, c.rows(value, 1, 3)) for s, value in zip(flats, pick[4:], strict=False) if rng.random() < 0.5]
+    outputs = [values[-1], c.stop_gradient(pick[6]), c.rows(pick[7], 0, 2)]
+    start = {s.attributes: rng.standard_normal(s.shape) for s in (*squares, *flats)}
+    return outputs, commits, start
+
+
+def commits_are_right(seed: int) -> bool:
+    """Do states and outputs get the same bits as by hand from values that were all computed first?"""
+    outputs, commits, start = random_program(seed)
+    arrays = {name: array.copy() for name, array in start.items()}
+    bound = c.NUMPY.bind(c.plan(outputs, commits), np.float64, {}, arrays, check=True)
+    quiet = {name: array.copy() for name, array in start.items()}
+    without_outputs = c.NUMPY.bind(c.plan(outputs, commits), np.float64, {}, quiet, check=True)
+    pure = c.plan([*outputs, *(value for _, value in commits)])
+    reference = c.NUMPY.bind(pure, np.float64, {}, start, check=True, reuse=False)
+    bound.run()
+    reference.run()
+    without_outputs.run_commits()
+    expected = start | {
+        state.attributes: array for (state, _), array in zip(commits, reference.outputs[len(outputs) :], strict=True)
+    }
+    return all(
+        np.array_equal(ours, theirs)
+        for ours, theirs in [
+            *((arrays[name], expected[name]) for name in expected),
+            *((quiet[name], expected[name]) for name in expected),
+            *zip(bound.outputs, reference.outputs, strict=False),
+        ]
+    )

@@ -8,39 +8,40 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler import NUMPY, BoundPlan, Value, gradients, input_value, plan, sum_over
-from specnet.compiler.numpy import bind
+from specnet import compiler as c
 
 Array = npt.NDArray[Any]
 SIZES = {"batch": 4, "flat": 6}
 STEP = 1e-200
 
 
-def fill(bound: BoundPlan, arrays: Mapping[str, Array]) -> None:
+def fill(bound: c.BoundPlan, arrays: Mapping[str, Array]) -> None:
     for name, array in bound.inputs.items():
         array[...] = arrays[name]
 
 
 def evaluate(
-    values: Sequence[Value],
+    values: Sequence[c.Value],
     arrays: Mapping[str, Array],
     dtype: npt.DTypeLike = np.float64,
     sizes: Mapping[str, int] = SIZES,
 ) -> list[Array]:
     """The values' arrays, from the inputs' arrays by name."""
-    bound = bind(plan(values, expansions=NUMPY.expansions), dtype, sizes, check=True)
+    bound = c.NUMPY.bind(c.plan(values, expansions=c.NUMPY.expansions), dtype, sizes, check=True)
     fill(bound, arrays)
     bound.run()
     return [output.copy() for output in bound.outputs]
 
 
 def complex_step(
-    loss: Value, wanted: Sequence[Value], arrays: Mapping[str, Array], sizes: Mapping[str, int] = SIZES
+    loss: c.Value, wanted: Sequence[c.Value], arrays: Mapping[str, Array], sizes: Mapping[str, int] = SIZES
 ) -> list[Array]:
     """Derivatives of the loss by inputs or states, one element at a time."""
     names = [value.attributes for value in wanted]
     given = {name: np.asarray(array).astype(complex) for name, array in arrays.items() if array.dtype.kind == "f"}
-    bound = bind(plan([loss], expansions=NUMPY.expansions), complex, sizes, states_of(loss, given), check=True)
+    bound = c.NUMPY.bind(
+        c.plan([loss], expansions=c.NUMPY.expansions), complex, sizes, states_of(loss, given), check=True
+    )
     fill(bound, arrays)
     found = []
     for name in names:
@@ -55,7 +56,7 @@ def complex_step(
     return found
 
 
-def states_of(loss: Value, arrays: Mapping[str, Array]) -> dict[str, Array]:
+def states_of(loss: c.Value, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """The arrays of a loss's states."""
     seen, stack, states = {loss}, [loss], {}
     while stack:
@@ -68,13 +69,13 @@ def states_of(loss: Value, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return states
 
 
-def gradient_error(y: Value, wanted: Sequence[Value], arrays: Mapping[str, Array]) -> float:
+def gradient_error(y: c.Value, wanted: Sequence[c.Value], arrays: Mapping[str, Array]) -> float:
     """Largest error of the derivatives of a random combination of y's elements, relative to the largest of them."""
-    weights = input_value("weights", y.shape)
+    weights = c.input_value("weights", y.shape)
     shape = tuple(SIZES.get(axis, axis) for axis in y.shape)
     arrays = {**arrays, "weights": np.random.default_rng(0).uniform(0.5, 1.5, shape)}
-    loss = sum_over(y * weights, "all")
-    found = gradients(loss, wanted)
+    loss = c.sum_over(y * weights, "all")
+    found = c.gradients(loss, wanted)
     ours = evaluate([found[value] for value in wanted], arrays)
     truth = complex_step(loss, wanted, arrays)
     largest = max(np.abs(t).max() for t in truth)

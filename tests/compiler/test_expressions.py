@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specnet import compiler as c
 from specnet.compiler.expressions import ARITHMETIC, Text, c_number, extreme_form
-from specnet.compiler.operations import MAXIMUM, MINIMUM
-from specnet.compiler.value import MULTIPLY, NEGATIVE, Operation
 
 
 def random_tree(rng: np.random.Generator, depth: int) -> tuple[Text, Any]:
@@ -18,8 +17,8 @@ def random_tree(rng: np.random.Generator, depth: int) -> tuple[Text, Any]:
     if not depth or rng.random() < 0.2:
         name = str(rng.choice(list("abcd")))
         return Text(name), name
-    operation: Operation = list(ARITHMETIC)[rng.integers(5)]
-    operands = [random_tree(rng, depth - 1) for _ in range(1 if operation is NEGATIVE else 2)]
+    operation: c.Operation = list(ARITHMETIC)[rng.integers(5)]
+    operands = [random_tree(rng, depth - 1) for _ in range(1 if operation is c.value.NEGATIVE else 2)]
     text = ARITHMETIC[operation].write([text for text, _ in operands])
     return text, (operation.name, *(tree for _, tree in operands))
 
@@ -54,9 +53,11 @@ def test_the_tree_that_was_written_is_read_and_each_pair_of_parentheses_is_neede
 
 
 def test_an_extreme_with_a_number_is_a_choice_in_parentheses():
-    chosen = extreme_form(MAXIMUM, 1).write([Text("a + b"), c_number(0.0)])
-    assert ARITHMETIC[MULTIPLY].write([chosen, Text("c")]).code == "(a + b < 0.0 ? 0.0 : a + b) * c"
-    assert extreme_form(MINIMUM, 0).write([c_number(np.float32(2)), Text("x")]).code == "x > 2.0f ? 2.0f : x"
+    chosen = extreme_form(c.operations.MAXIMUM, 1).write([Text("a + b"), c_number(0.0)])
+    assert ARITHMETIC[c.value.MULTIPLY].write([chosen, Text("c")]).code == "(a + b < 0.0 ? 0.0 : a + b) * c"
+    assert (
+        extreme_form(c.operations.MINIMUM, 0).write([c_number(np.float32(2)), Text("x")]).code == "x > 2.0f ? 2.0f : x"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler import Plan, lowering, operations, reverse, where
 from specnet.compiler.numpy import binding
 from tests.compiler import networks
-from tests.compiler.commits import commits_are_right
-from tests.compiler.networks import gradient_error, random_network, storage_is_right
+from tests.compiler.networks import commits_are_right, gradient_error, random_network, storage_is_right
 from tests.compiler.test_operations import planted
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # branches not taken are NaN on purpose
@@ -21,21 +19,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # branches no
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(3))
-def test_gradients_of_random_networks(block: int) -> None:
-    errors = {seed: gradient_error(random_network(seed)) for seed in range(block * 30, block * 30 + 30)}
+def test_random_networks_and_programs(block: int) -> None:
+    seeds = range(block * 30, block * 30 + 30)
+    errors = {seed: gradient_error(random_network(seed)) for seed in seeds}
     assert all(error < 1e-12 for error in errors.values()), errors
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", range(3))
-def test_storage_of_random_networks(block: int) -> None:
-    wrong = [seed for seed in range(block * 30, block * 30 + 30) if not storage_is_right(random_network(seed))]
-    assert not wrong
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", range(3))
-def test_commits_of_random_programs(block: int) -> None:
+    assert not [seed for seed in seeds if not storage_is_right(random_network(seed))]
     assert not [seed for seed in range(block * 150, block * 150 + 150) if not commits_are_right(seed)]
 
 
@@ -79,11 +67,11 @@ def take_when_elementwise(lifetimes: binding.Lifetimes, n: int, owner: int) -> b
     return lifetimes.calls[n].operation.elementwise
 
 
-def commit_before_readers_of_the_same_call(lifetimes: binding.Lifetimes, state: int, value: int) -> bool:
+def commit_before_readers(lifetimes: binding.Lifetimes, state: int, value: int) -> bool:
     return lifetimes.last.get(state, -1) <= value
 
 
-def forget_views(plan: Plan, groups: Any, root: Any) -> dict[int, int]:
+def forget_views(plan: c.Plan, groups: Any, root: Any) -> dict[int, int]:
     last = dict(enumerate(range(len(plan.calls))))
     last |= {a: n for n, call in enumerate(plan.calls) for a in call.arguments}
     return last | {root[n]: len(plan.calls) for n in plan.kept}
@@ -95,58 +83,45 @@ def free_at_first_read(lifetimes: binding.Lifetimes, n: int) -> list[int]:
     )
 
 
-STORAGE_FAULTS: dict[str, tuple[Any, str, Any]] = {
+def exchanged(branch: c.reverse.OpenWhere, factors: c.reverse.Factors) -> Any:
+    return branch.factor * without_outer_factor(branch, factors, taken_if=False)
+
+
+def without_outer_factor(branch: c.reverse.OpenWhere, factors: c.reverse.Factors, taken_if: bool = True) -> Any:
+    sides = (taken_if, not taken_if)
+    taken, other = (factors.pop(c.reverse.Seed(None, branch, side), c.reverse.constant(0)) for side in sides)
+    return c.where(branch.mask, taken, other)
+
+
+def wrong_rule(d: Any, normal: Any, one_over_n: Any) -> Any:
+    return c.sum_over(d, "batch") * -one_over_n + d, c.sum_over(d * normal, "batch")
+
+
+FAULTS: dict[str, tuple[Any, str, Any]] = {
     "storage always taken": (binding, "may_take", lambda *_: True),
     "taken by any elementwise call": (binding, "may_take", take_when_elementwise),
     "always committed in place": (binding, "may_commit_in_place", lambda *_: True),
-    "committed before a reader of the same call": (
-        binding,
-        "may_commit_in_place",
-        commit_before_readers_of_the_same_call,
-    ),
-    "committed values not kept": (Plan, "kept", property(lambda plan: set(plan.outputs))),
-    "views do not extend a life": (Plan, "last_reads", forget_views),
+    "committed before a reader of the same call": (binding, "may_commit_in_place", commit_before_readers),
+    "committed values not kept": (c.Plan, "kept", property(lambda plan: set(plan.outputs))),
+    "views do not extend a life": (c.Plan, "last_reads", forget_views),
     "freed too early": (binding, "dying_roots", free_at_first_read),
-    "states swapped without a copy": (lowering, "needs_snapshot", lambda *_: False),
+    "states swapped without a copy": (c.lowering, "needs_snapshot", lambda *_: False),
     "pieces at wrong rows": (binding, "piece_rows", lambda shapes: [0 for _ in shapes]),
+    "branches exchanged": (c.reverse, "selected", exchanged),
+    "branches without an outer factor": (c.reverse, "selected", without_outer_factor),
+    "batch normalization": (networks, "batch_norm_rule", wrong_rule),
 }
 
 
-@pytest.mark.parametrize(("module", "name", "fault"), STORAGE_FAULTS.values(), ids=STORAGE_FAULTS)
-def test_a_fault_of_storage_is_caught(module: Any, name: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, name, fault)
-    assert storage_fails()
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_storage_or_derivatives_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, attribute, fault = FAULTS[name]
+    monkeypatch.setattr(module, attribute, fault)
+    assert gradients_fail() if module in (c.reverse, networks) else storage_fails()
 
 
-def test_a_where_over_any_operand_is_caught() -> None:
-    with planted(operations.WHERE, overwrites=(0, 1, 2)):
+def test_a_fault_of_an_operation_is_caught() -> None:
+    with planted(c.operations.WHERE, overwrites=(0, 1, 2)):
         assert storage_fails()
-
-
-def exchanged(branch: reverse.OpenWhere, factors: reverse.Factors) -> Any:
-    taken, other = (factors.pop(reverse.Seed(None, branch, side), reverse.constant(0)) for side in (False, True))
-    return branch.factor * where(branch.mask, taken, other)
-
-
-def without_outer_factor(branch: reverse.OpenWhere, factors: reverse.Factors) -> Any:
-    taken, other = (factors.pop(reverse.Seed(None, branch, side), reverse.constant(0)) for side in (True, False))
-    return where(branch.mask, taken, other)
-
-
-@pytest.mark.parametrize("fault", [exchanged, without_outer_factor])
-def test_a_fault_of_branches_is_caught(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reverse, "selected", fault)
-    assert gradients_fail()
-
-
-def test_a_wrong_slope_of_tanh_is_caught() -> None:
-    with planted(operations.TANH, slopes=lambda y, a: (1 - y,)):
+    with planted(c.operations.TANH, slopes=lambda y, a: (1 - y,)):
         assert gradients_fail()
-
-
-def test_a_wrong_rule_of_batch_normalization_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def rule(d: Any, normal: Any, one_over_n: Any) -> Any:
-        return c.sum_over(d, "batch") * -one_over_n + d, c.sum_over(d * normal, "batch")
-
-    monkeypatch.setattr(networks, "batch_norm_rule", rule)
-    assert gradients_fail()

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler import operations, value
-from specnet.compiler.value import Value, number_of
 from tests.compiler.running import evaluate
 from tests.texts.pinned import Refused
 
@@ -18,24 +16,24 @@ z = c.input_value("z", (3, "batch"))
 row = c.input_value("row", (1, "batch"))
 
 
-@pytest.mark.parametrize(
-    "same",
-    [
-        lambda: x * 1,
-        lambda: 1.0 * x,
-        lambda: x + -0.0,
-        lambda: -0.0 + x,
-        lambda: x - 0,
-        lambda: x / 1,
-        lambda: -(-x),  # noqa: B002 - a minus twice is meant
-        lambda: x * -1 * -1,
-        lambda: x**1,
-        lambda: c.expand(x, x.shape),
-        lambda: c.sum_over(c.sum_over(x, "batch"), "batch").arguments[0],
-    ],
-)
-def test_identities_leave_the_value(same: Callable[[], Value]) -> None:
-    assert same() is x
+IDENTITIES: dict[str, Callable[[], c.Value]] = {
+    "x * 1": lambda: x * 1,
+    "1 * x": lambda: 1.0 * x,
+    "x + -0": lambda: x + -0.0,
+    "-0 + x": lambda: -0.0 + x,
+    "x - 0": lambda: x - 0,
+    "x / 1": lambda: x / 1,
+    "--x": lambda: -(-x),  # noqa: B002 - a minus twice is intended
+    "x * -1 * -1": lambda: x * -1 * -1,
+    "x ** 1": lambda: x**1,
+    "expanded": lambda: c.expand(x, x.shape),
+    "summed twice": lambda: c.sum_over(c.sum_over(x, "batch"), "batch").arguments[0],
+}
+
+
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_identities_leave_the_value(name: str) -> None:
+    assert IDENTITIES[name]() is x
 
 
 EXTREMES = [0.0, 5e-324, 1e-310, 1e-45, 1e-40, 1e-30, 1.0, 1.5, 3.0, 8.0, 1e30, 3e38, 1e300, np.inf]
@@ -77,40 +75,33 @@ def test_every_simplification_keeps_every_bit(name: str, dtype: type) -> None:
 
 
 def test_constants_are_folded() -> None:
-    assert number_of((c.constant(3) * 4 - 2) / 5) == 2.0
-    assert number_of(-1 * c.constant(2) + 1) == -1.0
-    assert number_of(c.constant(2) ** -2) == 0.25
-    assert number_of(c.constant(1) / c.constant(0) * 1) is None  # left to NumPy, which warns
+    assert c.value.number_of((c.constant(3) * 4 - 2) / 5) == 2.0
+    assert c.value.number_of(-1 * c.constant(2) + 1) == -1.0
+    assert c.value.number_of(c.constant(2) ** -2) == 0.25
+    assert c.value.number_of(c.constant(1) / c.constant(0) * 1) is None  # left to NumPy, which warns
 
 
-@pytest.mark.parametrize(
-    ("said", "operation", "operands"),
-    [
-        (lambda: x**2, value.MULTIPLY, (x, x)),
-        (lambda: x + -z, value.SUBTRACT, (x, z)),
-        (lambda: -x + z, value.SUBTRACT, (z, x)),
-        (lambda: x - -z, value.ADD, (x, z)),
-        (lambda: c.where(c.greater(x, z), 1, 0), value.CAST, None),
-    ],
-)
-def test_cheaper_forms(said: Callable[[], Value], operation: c.Operation, operands: tuple[Value, ...] | None) -> None:
-    assert said().operation is operation
-    assert operands is None or said().arguments == operands
+def test_cheaper_forms() -> None:
+    for form, operation, operands in (
+        (x**2, c.value.MULTIPLY, (x, x)),
+        (x + -z, c.value.SUBTRACT, (x, z)),
+        (-x + z, c.value.SUBTRACT, (z, x)),
+        (x - -z, c.value.ADD, (x, z)),
+    ):
+        assert (form.operation, form.arguments) == (operation, operands)
+    assert c.where(c.greater(x, z), 1, 0).operation is c.value.CAST
 
 
-def test_a_division_by_a_power_of_two_is_a_product_with_the_same_bits() -> None:
-    quotient = x / 8
-    assert quotient.operation is value.MULTIPLY
-    assert (x / 3).operation is value.DIVIDE
-    assert (1 / x).operation is value.DIVIDE
-    numbers = np.random.default_rng(0).standard_normal((3, 4)) * 1e-300
-    assert np.array_equal(evaluate([quotient], {"x": numbers})[0], numbers / 8)
+def test_only_a_division_by_a_power_of_two_is_a_product() -> None:
+    assert (x / 8).operation is c.value.MULTIPLY
+    assert (x / 3).operation is c.value.DIVIDE
+    assert (1 / x).operation is c.value.DIVIDE
 
 
 def test_products_with_zero_and_sums_are_left_alone() -> None:
-    assert (x * 0).operation is value.MULTIPLY  # 0 · ∞ is NaN
-    assert ((x + 1) + 2).operation is value.ADD
-    assert number_of(((x + 1) + 2).arguments[1]) == 2
+    assert (x * 0).operation is c.value.MULTIPLY  # 0 · ∞ is NaN
+    assert ((x + 1) + 2).operation is c.value.ADD
+    assert c.value.number_of(((x + 1) + 2).arguments[1]) == 2
 
 
 @pytest.mark.parametrize("power", [-3, -1, 0, 1, 2, 3, 7, 10])
@@ -128,7 +119,7 @@ def test_other_powers_are_an_error(refused: Refused) -> None:
 def test_repetition_is_left_to_the_end() -> None:
     repeated = c.expand(row, (3, "batch"))
     product = c.exp(repeated) * 2
-    assert product.operation is value.EXPAND
+    assert product.operation is c.value.EXPAND
     assert product.arguments[0].shape == (1, "batch")
     assert (repeated + x).arguments == (row, x)
 
@@ -136,39 +127,29 @@ def test_repetition_is_left_to_the_end() -> None:
 def test_masks_become_floats_where_they_do_not_choose() -> None:
     mask = c.greater(x, 0)
     for value_of_mask in (mask * x, mask + mask, c.exp(mask), c.greater(mask, 0), c.sum_over(mask, "all")):
-        assert value_of_mask.arguments[0].operation is value.CAST
+        assert value_of_mask.arguments[0].operation is c.value.CAST
     assert c.where(mask, x, mask).arguments[0] is mask
-    assert c.where(mask, x, mask).arguments[2].operation is value.CAST
+    assert c.where(mask, x, mask).arguments[2].operation is c.value.CAST
 
 
 def test_sum_along_an_axis_of_length_one_is_no_call() -> None:
     assert c.sum_over(row, "features") is row
     assert c.max_over(row, "features") is row
-    assert c.sum_over(c.constant(3), "all").operation is value.CONSTANT
-
-
-def test_operators_take_numbers_on_either_side() -> None:
-    numbers = np.random.default_rng(0).uniform(0.5, 2, (3, 4))
-    ours = evaluate([2 - x, x - 2, 2 / x, x / 3, 2 + x, x * 2.5], {"x": numbers})
-    theirs = [2 - numbers, numbers - 2, 2 / numbers, numbers / 3, 2 + numbers, numbers * 2.5]
-    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    assert c.sum_over(c.constant(3), "all").operation is c.value.CONSTANT
 
 
 def test_values_are_equal_by_identity_and_say_what_they_are() -> None:
     assert (x + z) != (x + z)
     assert len({x, x, z}) == 2
     assert repr(c.sum_over(x, "batch")) == "<sum 'batch' (3, 1) float>"
-    assert repr(operations.EXP) == "<operation exp>"
+    assert repr(c.operations.EXP) == "<operation exp>"
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_a_value_has_at_most_two_axes(refused: Refused) -> None:
+    for wrong in (
         lambda: c.input_value("x", (2, 3, "batch")),
         lambda: c.state_value("s", (1, 2, 3)),
         lambda: c.expand(1, (2, 3, 4)),
-    ],
-)
-def test_a_value_has_at_most_two_axes(wrong: Callable[[], Value], refused: Refused) -> None:
-    with refused(c.ShapeError):
-        wrong()
+    ):
+        with refused(c.ShapeError):
+            wrong()

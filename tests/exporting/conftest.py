@@ -1,5 +1,6 @@
 """Exports of NumPy and JavaScript are run without a process for each."""
 
 from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
+from tests.exporting.tools import change
 
-__all__ = ["javascript_at_home", "node", "numpy_at_home"]
+__all__ = ["change", "javascript_at_home", "node", "numpy_at_home"]

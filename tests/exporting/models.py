@@ -13,9 +13,7 @@ import numpy as np
 import specnet
 from specnet import Model, Network, SpecnetWarning, export, parse_spec, resolve
 from specnet.data import Preparation, unfitted
-from specnet.exporting import Export
 from specnet.parts import Activation, Value
-from specnet.parts.part import Part
 from specnet.spec.document import Ensemble
 from tests.model.models import KINDS, make_model
 from tests.random_specs import random_spec
@@ -41,7 +39,7 @@ def built(
     *layers: dict[str, Any],
     dtype: str = "float32",
     loss: Any = "mean_squared_error",
-    parts: Sequence[type[Part]] = (),
+    parts: Sequence[type[Any]] = (),
     labels: Any = None,
     seed: int | None = None,
     **fields: Any,
@@ -94,9 +92,8 @@ def random_model(seed: int, dtype: str) -> Model:
     spec["network"]["dtype"] = dtype
     network = specnet.build(spec)
     theta = network.initial_parameters()
-    theta += generator.normal(0, 0.2, theta.shape).astype(
-        theta.dtype
-    )  # also to shifts, scales and shares, each its own
+    # Also to shifts, scales and shares, each its own.
+    theta += generator.normal(0, 0.2, theta.shape).astype(theta.dtype)
     state = network.initial_state()
     for name, array in state.items():
         if not name.endswith(".edges"):
@@ -158,7 +155,7 @@ def every_model() -> list[tuple[str, str, Callable[[], Model]]]:
     return kinds + [(f"random {seed}", dtype, partial(random_model, seed, dtype)) for seed, dtype in seeds]
 
 
-def exported(model: Model, target: str, path: Path, **options: bool) -> Export:
+def exported(model: Model, target: str, path: Path, **options: bool) -> Any:
     """Export a model, and let nothing be left to trust: it must have been compared."""
     written = export(model, target, path, **options)
     assert written.proof.obstacle == ""

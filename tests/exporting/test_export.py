@@ -1,18 +1,21 @@
 """Exports as a whole: what is refused, what is left behind, what a new part and a new target need."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas
 import pytest
 
 import specnet
-from specnet import ExportError, FileError, Model, TakenError, export
+from specnet import DataError, ExportError, FileError, Model, SpecClassifier, SpecnetError, TakenError, export
 from specnet.exporting import TARGETS, find_target
 from specnet.exporting.target import ExportAnswers
 from specnet.parts import Activation, Value, greater, maximum, sin, sum_over, where
-from tests.exporting.models import activation, built, dense, exported
+from tests.exporting.models import activation, built, dense, ensemble_of, exported, labelled
+from tests.exporting.tables import fitted, group
 from tests.exporting.tools import LIBRARIES, PEER, RUNNABLE, SUFFIXES
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
@@ -37,11 +40,12 @@ def plugin_model(*activations: dict | str) -> Model:
     return built(dtype="float64", parts=PARTS, **fields)
 
 
-def change_answers(monkeypatch: pytest.MonkeyPatch, target: str, change: Callable[..., tuple[Any, Any]]) -> None:
+Change = Callable[..., None]
+
+
+def answering(change: Change, target: str, changed: Callable[[Any], tuple[Any, Any]]) -> None:
     """Let a target's files answer otherwise than they do: with other outputs and predictions."""
-    kind = type(find_target(target))
-    run = kind.run
-    monkeypatch.setattr(kind, "run", lambda *arguments: ExportAnswers(*change(run(*arguments))))
+    change(target, "run", lambda answers, *_: ExportAnswers(*changed(answers)))
 
 
 @pytest.mark.slow
@@ -68,9 +72,9 @@ def test_the_network_names_the_file_where_nobody_does(target, tmp_path, monkeypa
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written.files)
 
 
-def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, monkeypatch, refused: Refused):
+def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, change: Change, refused: Refused):
     (tmp_path / "m.py").write_text("old")
-    change_answers(monkeypatch, "numpy", lambda answers: (np.full((256, 1), np.nan), None))
+    answering(change, "numpy", lambda answers: (np.full((256, 1), np.nan), None))
     with refused(ExportError, varying=r"\d\S*"):
         export(make_model("value"), "numpy", tmp_path / "m.py")
     assert (tmp_path / "m.py").read_text() == "old"
@@ -90,16 +94,14 @@ def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path, refused: Refused
 @pytest.mark.parametrize(
     "target", [*RUNNABLE, "sklearn", *(pytest.param(name, marks=PEER) for name in ("torch", "keras"))]
 )
-def test_what_has_run_is_what_is_written(target, tmp_path, monkeypatch):
+def test_what_has_run_is_what_is_written(target, tmp_path, change: Change):
     proved: dict[str, bytes] = {}
-    kind = type(find_target(target))
-    run = kind.run
 
-    def remembering(self, program, path, X):
+    def remembered(answers: Any, _: Any, path: Path, rows: Any) -> Any:
         proved.update((each.name, each.read_bytes()) for each in path.parent.iterdir())
-        return run(self, program, path, X)
+        return answers
 
-    monkeypatch.setattr(kind, "run", remembering)
+    change(target, "run", remembered)
     exported(make_model("classes, text"), target, tmp_path / f"m{(SUFFIXES | LIBRARIES)[target]}")
     assert proved == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -117,18 +119,18 @@ def rounding_of(model: Model) -> float:
 
 
 @pytest.mark.slow
-def test_edge_rows_may_differ_as_other_rows_do(tmp_path, monkeypatch):
+def test_edge_rows_may_differ_as_other_rows_do(tmp_path, change: Change):
     """They are few, so that the model may be exact on all of them: on which, the kernels of a machine decide."""
     model = sharp_model()
     by = np.zeros((256, 1))
     by[-11:] = 2 * rounding_of(model)
-    change_answers(monkeypatch, "numpy", lambda answers: (answers.outputs + by, answers.predictions))
+    answering(change, "numpy", lambda answers: (answers.outputs + by, answers.predictions))
     assert exported(model, "numpy", tmp_path / "m.py").proof.difference >= by.max() / 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", [*RUNNABLE, "sklearn"])
-def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, monkeypatch, refused: Refused):
+def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, change: Change, refused: Refused):
     model = sharp_model()
     itself = rounding_of(model)
     assert itself > 4e-6
@@ -137,24 +139,21 @@ def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, 
     assert proof.difference <= 4 * proof.rounding if proof.rounding else proof.difference <= 2e-6
     if target == "javascript":  # which computes in float64
         assert f"{proof}".endswith(f"{proof.rounding:.2g})")
-    change_answers(monkeypatch, target, lambda answers: (answers.outputs + 20 * itself, answers.predictions))
+    answering(change, target, lambda answers: (answers.outputs + 20 * itself, answers.predictions))
     with refused(ExportError, varying=r"\d\S*"):
         export(model, target, path)
 
 
-def test_wrong_labels_are_seen(tmp_path, monkeypatch, refused: Refused):
-    change_answers(monkeypatch, "numpy", lambda answers: (answers.outputs, answers.predictions[::-1]))
+def test_wrong_labels_are_seen(tmp_path, change: Change, refused: Refused):
+    answering(change, "numpy", lambda answers: (answers.outputs, answers.predictions[::-1]))
     with refused(ExportError):
         export(make_model("classes, text"), "numpy", tmp_path / "m.py")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path, refused: Refused):
+def test_a_folder_that_is_missing_is_named_and_a_name_that_is_too_long(tmp_path, refused: Refused):
     with refused(FileError, at="m.py"):
         export(make_model("value"), "numpy", tmp_path / "missing" / "m.py")
-
-
-def test_a_name_that_is_too_long_is_told_as_it_was_given(tmp_path):
     path = tmp_path / ("m" * 300 + ".py")
     with pytest.raises(FileError) as caught:
         export(make_model("value"), "numpy", path)
@@ -188,3 +187,70 @@ def test_a_part_says_nothing_outside_of_comments(target, tmp_path):
     layers = [dense(2, activation={"type": "remarked", "text": "\n*/ break \\"})] * 2
     model = built(*layers, parts=[Remarked], input_size=2, output_size=2)
     exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
+
+
+VALUE = partial(make_model, "value")
+
+
+def network(*layers: dict[str, Any], outputs: int = 1, **fields: Any) -> Callable[[], Model]:
+    return partial(built, *layers, input_size=3, output_size=outputs, **fields)
+
+
+def category(text: str) -> Model:
+    return fitted([group("a", "one_hot")], pandas.DataFrame({"a": [text, "b"] * 10}))
+
+
+def infinite() -> Model:
+    model = make_model("value")
+    model.theta[0] = np.inf
+    return model
+
+
+MIXED = [dense(3), {"type": "scale"}, dense(3, activation={"type": "relu", "parametric": True}), dense(1)]
+REFUSED: dict[str, tuple[str, str, Callable[[], Any]]] = {
+    **{f"rows for {name}": (name, f"m{SUFFIXES[name]}", partial(plugin_model, "across")) for name in SUFFIXES},
+    "an unknown target": ("cobol", "m", VALUE),
+    "an estimator": ("numpy", "m.py", SpecClassifier),
+    "a network": ("numpy", "m.py", lambda: VALUE().network),
+    "nothing": ("numpy", "m.py", lambda: None),
+    "infinite": ("numpy", "m.py", infinite),
+    **{f"the name {name}": ("c", name, VALUE) for name in ("math.c", "stdio.c", "float.c", "Time.c", "threads.c")},
+    **{f"the name {name!r}": ("c", name, VALUE) for name in ('a"b.c', "a\\b.c", "a\nb.c")},
+    **{f"the name {name}": ("numpy", name, VALUE) for name in ("numpy.py", "csv.py", "math.py", "pathlib.py")},
+    "a header": ("c", "m.h", VALUE),
+    "an archive": ("numpy", "m.npz", VALUE),
+    "no ending": ("onnx", "m", VALUE),
+    "types": ("javascript", "m.ts", VALUE),
+    "a label with a null": ("c", "m.c", lambda: labelled(["", "a\0b"])),
+    "a long label": ("c", "m.c", lambda: labelled(["", "x" * 5000])),
+    "a category with a null": ("c", "m.c", lambda: category("a\0b")),
+    "a long category": ("c", "m.c", lambda: category("x" * 4096)),
+    "a large integer": ("javascript", "m.js", lambda: labelled([0, 2**53 + 1])),
+    "hidden": ("sklearn", "m.skops", network(dense(4, activation="gelu"), dense(4, activation="relu"), dense(1))),
+    "output": ("sklearn", "m.skops", network(dense(4, activation="tanh"), dense(1, activation="relu"))),
+    "two classes": ("sklearn", "m.skops", network(dense(2), loss="categorical_crossentropy", outputs=2)),
+    "layers": ("sklearn", "m.skops", network(*MIXED)),
+    "an ensemble": ("sklearn", "m.skops", lambda: ensemble_of(make_model("classes"))),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_said(name: str, tmp_path: Path, refused: Refused):
+    target, file, make = REFUSED[name]
+    model = make()
+    with refused(SpecnetError if isinstance(model, Model) else DataError):
+        export(model, target, tmp_path / file)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("target", ["numpy", "javascript"])
+def test_targets_without_a_float32_form_say_so(target: str, tmp_path: Path, refused: Refused):
+    path = tmp_path / f"m{SUFFIXES[target]}"
+    with refused(SpecnetError):
+        export(make_model("value"), target, path, float32=True)
+    export(make_model("value", "float32"), target, path, float32=True)
+
+
+@pytest.mark.parametrize("make", [lambda: labelled([-(2**53), 2**53]), lambda: category("a\0b")])
+def test_what_javascript_says_all_the_same(make: Callable[[], Model], tmp_path: Path):
+    export(make(), "javascript", tmp_path / "m.js")

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import runpy
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 
 from specnet import DataError, ExportError, Model, export
-from specnet.errors import UnsupportedError
 from specnet.exporting import TARGETS, find_target
-from specnet.exporting.targets.numpy import NumpyTarget
 from specnet.importing import open_model
 from specnet.model import ErrorQuantiles
 from tests.exporting.models import DTYPES, spec_model
-from tests.exporting.tools import NODE, PLAIN, RUNNABLE, SUFFIXES, as_program, needs_node, peers
+from tests.exporting.tools import RUNNABLE, SUFFIXES, as_program, needs_node, peers, printed_by_node
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
+KINDS = ["value", "values", "values that errors follow"]
 X = np.random.default_rng(0).normal(5, 3, (20, 3))
 
 
@@ -42,7 +41,7 @@ def written(model: Model, target: str, folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
-@pytest.mark.parametrize("kind", ["value", "values", "values that errors follow", "plain values", "ensemble"])
+@pytest.mark.parametrize("kind", [*KINDS, "plain values", "ensemble"])
 def test_each_export_is_proved_with_its_intervals(kind: str, target: str, tmp_path: Path):
     for dtype in DTYPES:
         model = spec_model("diabetes.toml", 3).astype(dtype) if kind == "ensemble" else model_of(kind, dtype)
@@ -51,7 +50,7 @@ def test_each_export_is_proved_with_its_intervals(kind: str, target: str, tmp_pa
 
 
 @peers
-@pytest.mark.parametrize("kind", ["value", "values", "values that errors follow"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_torch_gives_intervals(kind: str, tmp_path: Path):
     import torch
 
@@ -62,7 +61,7 @@ def test_torch_gives_intervals(kind: str, tmp_path: Path):
         np.testing.assert_allclose(found, model.predict_interval(X, 0.5), rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["value", "values", "values that errors follow"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_numpy_file_gives_them_and_writes_them_as_columns(kind: str, tmp_path: Path):
     model = model_of(kind)
     path = written(model, "numpy", tmp_path)
@@ -77,19 +76,16 @@ def test_a_numpy_file_gives_them_and_writes_them_as_columns(kind: str, tmp_path:
 
 @needs_node
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["value", "values", "values that errors follow"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_javascript_module_gives_pairs(kind: str, tmp_path: Path):
     model = model_of(kind)
-    path = export(model, "javascript", tmp_path / "m.mjs", interval=0.5).files[0]
-    source = f"import {{ interval }} from {str(path)!r}; console.log(JSON.stringify({X.tolist()}.map(interval)))"
-    assert NODE is not None
-    command = [NODE, "--input-type=module", "-e", source]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=PLAIN)
-    np.testing.assert_allclose(json.loads(ended.stdout), model.predict_interval(X, 0.5), rtol=1e-12)
+    export(model, "javascript", tmp_path / "m.mjs", interval=0.5)
+    script = f"import {{ interval }} from './m.mjs'; console.log(JSON.stringify({X.tolist()}.map(interval)))"
+    np.testing.assert_allclose(printed_by_node(script, tmp_path), model.predict_interval(X, 0.5), rtol=1e-12)
 
 
 def test_an_onnx_graph_gives_them_and_is_read_again_with_all_levels(tmp_path: Path):
-    for kind in ("value", "values", "values that errors follow"):
+    for kind in KINDS:
         model = model_of(kind)
         path = written(model, "onnx", tmp_path)
         session = onnxruntime.InferenceSession(path)
@@ -104,16 +100,11 @@ def test_an_onnx_graph_gives_them_and_is_read_again_with_all_levels(tmp_path: Pa
     np.testing.assert_array_equal(again.predict_set(X, 0.7), classes.predict_set(X, 0.7))
 
 
-def test_an_export_of_other_intervals_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    render = NumpyTarget.render
+def test_an_export_of_other_intervals_is_not_written(change: Callable[..., None], tmp_path: Path):
+    def wrong(files: dict[Path, bytes], *_: Any) -> dict[Path, bytes]:
+        return {path: content.replace(b"+ reach", b"+ 1.001 * reach") for path, content in files.items()}
 
-    def changed(self, program, path):
-        return {
-            path: content.replace(b"+ reach", b"+ 1.001 * reach")
-            for path, content in render(self, program, path).items()
-        }
-
-    monkeypatch.setattr(NumpyTarget, "render", changed)
+    change("numpy", "render", wrong)
     export(model_of("value"), "numpy", tmp_path / "without.py")
     with pytest.raises(ExportError, match=r"differs from the model by 0\.003"):
         written(model_of("value"), "numpy", tmp_path)
@@ -123,14 +114,11 @@ def test_an_export_of_other_intervals_is_not_written(monkeypatch: pytest.MonkeyP
 def test_what_cannot_be_had(tmp_path: Path, refused: Refused):
     for target in TARGETS:
         if not find_target(target).gives_intervals:
-            with refused(UnsupportedError, code="export"):
+            with refused(ExportError, code="export"):
                 export(model_of("value"), target, interval=0.5)
-    with refused(DataError):
-        export(make_model("classes, integers"), "numpy", tmp_path / "m.py", interval=0.5)
-    with refused(DataError):
-        export(make_model("value"), "numpy", tmp_path / "m.py", interval=0.5)
-    with refused(DataError):
-        export(model_of("value"), "numpy", tmp_path / "m.py", interval=0.9)
+    for model, share in ((make_model("classes, integers"), 0.5), (make_model("value"), 0.5), (model_of("value"), 0.9)):
+        with refused(DataError):
+            export(model, "numpy", tmp_path / "m.py", interval=share)
     assert not list(tmp_path.iterdir())
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 
-from specnet import Model
+from specnet import FileError, Model, import_model
 from specnet.exporting.model_facts import FACTS
 
 FILES = Path(__file__).parent / "files"
@@ -44,6 +46,26 @@ def edited_facts(path: Path) -> Iterator[dict[str, Any]]:
         facts = json.loads(entry.value)
         yield facts
         entry.value = json.dumps(facts)
+
+
+MEMORY = 64 * 2**20
+"""Bytes that a refusal may take, and three times the file's."""
+
+
+def reason_of(path: Path, expected: AbstractContextManager[pytest.ExceptionInfo[Exception]] | None = None) -> str:
+    """The reason why a file is refused, which has to come without much memory."""
+    tracemalloc.start()
+    try:
+        with expected or pytest.raises(FileError) as caught:
+            import_model(path)
+        assert tracemalloc.get_traced_memory()[1] < MEMORY + 3 * path.stat().st_size
+    finally:
+        tracemalloc.stop()
+    assert isinstance(caught.value, FileError)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.source == str(path)
+    assert len(diagnostic.message) < 500
+    return diagnostic.message
 
 
 def outputs(model: Model, X: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ from specnet import ExportError, export
 from specnet.importing.keras.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
 from specnet.importing.torch_modules import MODULES
 from tests.importing.answers import TOLERANCE, difference, outputs
-from tests.importing.test_round_trips import CROSSENTROPIES_AND_VALUES, comes_back, network_outputs, random_networks
+from tests.importing.test_exports import CROSSENTROPIES_AND_VALUES, comes_back, network_outputs, random_networks
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 

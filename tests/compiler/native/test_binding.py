@@ -14,12 +14,10 @@ import pytest
 
 from specnet import compiler as c
 from specnet.compiler.native import row_calls
-from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_text import c_forms, emit_function, emit_loop, matrix_products
 from tests.compiler.cases import CASES, Case, all_operations
-from tests.compiler.commits import random_program
-from tests.compiler.native.together import Program, Programs, compile_together, forks, in_a_new_process
-from tests.compiler.networks import RandomNetwork, random_network
+from tests.compiler.native.together import NATIVE, Program, Programs, compile_together, forks, in_a_new_process
+from tests.compiler.networks import RandomNetwork, random_network, random_program
 from tests.compiling import AVX2, PROCESSORS, Processor, compiles, wrong_form
 from tests.training.steps.engines import relative
 

@@ -12,13 +12,11 @@ import pytest
 import specnet
 from specnet import compiler as c
 from specnet.compiler.native import c_plan
-from specnet.compiler.native.binding import NATIVE
-from specnet.compiler.native.c_plan import CPlan
 from specnet.compiler.native.c_text import emit_function
 from specnet.training.steps.compiled_steps import steps_text
 from tests.benchmarks.steps.compiling import deep_network
-from tests.compiler.commits import random_program
-from tests.compiler.native.together import Programs
+from tests.compiler.native.together import NATIVE, Programs
+from tests.compiler.networks import random_program
 from tests.compiling import AVX2, compiles
 from tests.training.steps.engines import make_all, random_training, steppers
 
@@ -59,7 +57,7 @@ def test_a_short_program_is_one_function():
     assert "program_0" not in source.text()
 
 
-def chain(length: int, count: int) -> CPlan:
+def chain(length: int, count: int) -> c_plan.CPlan:
     """Chains of elements, none of which reads another's."""
     commits = []
     for k in range(count):
@@ -68,7 +66,7 @@ def chain(length: int, count: int) -> CPlan:
             value = c.tanh(value)
         commits.append((state, value))
     plan = c.plan([], commits, expansions=NATIVE.expansions)
-    return CPlan(plan.calls, plan.outputs, plan.commits)
+    return c_plan.CPlan(plan.calls, plan.outputs, plan.commits)
 
 
 @pytest.mark.parametrize(("length", "count"), [(3, 100), (7, 40), (49, 5), (50, 5), (60, 4), (300, 1), (2, 3)])
@@ -91,9 +89,12 @@ def test_a_loop_is_cut_only_between_what_is_computed_apart(length: int, count: i
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def set_to(above: int, longest: int) -> None:
-        monkeypatch.setattr(c_plan, "LONG_PROGRAM", above)
-        for module in (c_plan, emit_function):
-            monkeypatch.setattr(module, "LONGEST", longest)
+        for module, name, limit in (
+            (c_plan, "LONG_PROGRAM", above),
+            (c_plan, "LONGEST", longest),
+            (emit_function, "LONGEST", longest),
+        ):
+            monkeypatch.setattr(module, name, limit)
 
     return set_to
 

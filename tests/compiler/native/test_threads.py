@@ -15,10 +15,9 @@ import pytest
 import specnet
 from specnet import compiler as c
 from specnet.compiler.native import training_steps
-from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_text import matrix_products, thread_team
 from specnet.compiler.thread_limits import limited_threads
-from tests.compiler.native.together import forks, in_a_new_process
+from tests.compiler.native.together import NATIVE, forks, in_a_new_process
 from tests.compiling import compiles
 from tests.training.steps.engines import make_all, steppers
 

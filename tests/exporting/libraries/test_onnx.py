@@ -10,14 +10,11 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
 
-import specnet
 from specnet import ExportError, Model, export
-from specnet.exporting.export_columns import columns_of, texts_of
-from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
 from tests.exporting.models import DTYPES, built, dense, every_model, exported, spec_model
-from tests.exporting.tables import table_model
-from tests.exporting.test_tables import TOLERANCE, asked_rows, gaps_model
+from tests.exporting.tables import NAMES, SEX, asked_rows, fitted, gaps_model, raw, table_model
+from tests.exporting.test_tables import TOLERANCE
 from tests.importing.answers import session_of
 from tests.model.models import make_model, make_rows
 from tests.registry import REGISTRY
@@ -53,13 +50,10 @@ def test_inputs_outputs_and_metadata(dtype, tmp_path):
     model = make_model("binary, text", dtype)
     loaded = graph_of(model, tmp_path / "m.onnx")
     kind = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}[dtype]
-    described = {
-        value.name: (
-            value.type.tensor_type.elem_type,
-            [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim],
-        )
-        for value in [*loaded.graph.input, *loaded.graph.output]
-    }
+    described = {}
+    for value in [*loaded.graph.input, *loaded.graph.output]:
+        tensor = value.type.tensor_type
+        described[value.name] = tensor.elem_type, [axis.dim_param or axis.dim_value for axis in tensor.shape.dim]
     assert described == {
         "X": (kind, ["N", 3]),
         "label": (onnx.TensorProto.STRING, ["N"]),
@@ -71,15 +65,15 @@ def test_inputs_outputs_and_metadata(dtype, tmp_path):
     assert loaded.graph.doc_string == "from 3 columns to one of 2 classes"
 
 
-@pytest.mark.parametrize("rows", [1, 7, 1000])
-def test_any_number_of_rows(rows, tmp_path):
+def test_any_number_of_rows(tmp_path):
     model = make_model("classes")
     exported(model, "onnx", tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
-    X = make_rows(model, rows)[0]
-    label, probabilities = session.run(["label", "probabilities"], {"X": X})
-    np.testing.assert_array_equal(label, model.predict(X))
-    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-14)
+    for rows in (1, 7, 1000):
+        X = make_rows(model, rows)[0]
+        label, probabilities = session.run(["label", "probabilities"], {"X": X})
+        np.testing.assert_array_equal(label, model.predict(X))
+        np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-14)
 
 
 @pytest.mark.slow
@@ -123,9 +117,10 @@ def test_a_float64_model_can_be_stored_as_float32(tmp_path):
     assert written.proof.difference > 1e-12
 
 
-def test_without_onnx_the_extra_is_named(refused: Refused):
+def test_without_onnx_the_extra_is_named(tmp_path, monkeypatch, refused: Refused):
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with refused(ExportError) as caught:
-        required("no_such_module", "onnx")
+        export(make_model("value"), "onnx", tmp_path / "m.onnx")
     assert "pip install '.[onnx]'" in (caught.value.diagnostics[0].hint or "")
 
 
@@ -163,8 +158,7 @@ def test_activations_are_the_operators_of_their_name(name, fields, tmp_path):
 
 
 def test_every_operator_that_a_part_names_is_tested():
-    registry = REGISTRY
-    parts = [*registry.of_kind("activation"), *registry.of_kind("layer")]
+    parts = [*REGISTRY.of_kind("activation"), *REGISTRY.of_kind("layer")]
     named = {part.part_name() for part in parts if part.onnx}
     assert named <= {*ACTIVATIONS, "batch_normalization", "layer_normalization"}
 
@@ -206,14 +200,15 @@ def inputs_in(path: Path) -> list[Any]:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_onnx_has_an_input_of_numbers_and_one_of_texts(dtype: str, tmp_path: Path):
-    model, rows = table_model(dtype=dtype), asked_rows()
+    model, frame = table_model(dtype=dtype), asked_rows()
+    rows = raw(model, frame)
     exported(model, "onnx", tmp_path / "m.onnx")
     session = session_of(tmp_path / "m.onnx")
     assert [(each.name, each.type, each.shape[1]) for each in session.get_inputs()] == [
         ("numbers", "tensor(double)", 6),
         ("texts", "tensor(string)", 2),
     ]
-    texts = np.array(list(texts_of(columns_of(model), rows).values()), object).T
+    texts = frame[["island", SEX]].fillna("").to_numpy(object)
     number = "number, may be missing"
     assert [each.doc_string for each in inputs_in(tmp_path / "m.onnx")] == [
         f"raw columns, NaN where a cell is missing: bill_length_mm: {number}; bill_depth_mm: {number};"
@@ -221,26 +216,21 @@ def test_onnx_has_an_input_of_numbers_and_one_of_texts(dtype: str, tmp_path: Pat
         " seen: days since 1970-01-01 UTC, may be missing; ringed: 0 or 1",
         'raw columns, an empty text where a cell is missing: island: text; the "sex": text',
     ]
-    label, probabilities = session.run(None, {"numbers": rows.X[:, [1, 2, 4, 5, 6, 7]], "texts": texts})
+    label, probabilities = session.run(
+        None, {"numbers": rows.X[:, [k for k, name in enumerate(NAMES) if name not in ("island", SEX)]], "texts": texts}
+    )
     np.testing.assert_array_equal(label, model.predict(rows))
     np.testing.assert_allclose(probabilities, model.predict_proba(rows), rtol=0, atol=TOLERANCE[dtype])
 
 
-def test_onnx_of_numbers_has_a_single_input(tmp_path: Path):
-    exported(gaps_model("float32"), "onnx", tmp_path / "m.onnx")
-    session = session_of(tmp_path / "m.onnx")
-    assert [(each.name, each.type) for each in session.get_inputs()] == [("X", "tensor(float)")]
-    (given,) = inputs_in(tmp_path / "m.onnx")
-    assert given.doc_string.startswith("raw columns, NaN where a cell is missing: ")
-    assert "may be missing" in given.doc_string
-
-
-def test_onnx_of_unnamed_numbers_says_what_stands_for_a_missing_cell(tmp_path: Path):
-    steps = [{"type": "impute"}, "standardize"]
-    spec = {"network": {"layer_sizes": [2, 1], "preprocessing": steps}, "training": {"loss": "mse", "epochs": 1}}
+def test_onnx_of_numbers_has_a_single_input_that_says_what_stands_for_a_missing_cell(tmp_path: Path):
     X = np.random.default_rng(0).normal(size=(20, 2))
-    for name, written in (("gaps", steps), ("plain", ["standardize"])):
-        spec["network"]["preprocessing"] = written
-        exported(specnet.fit(spec, X, X[:, 0] ** 2, observer=specnet.Observer()), "onnx", tmp_path / f"{name}.onnx")
-    said = [inputs_in(tmp_path / f"{name}.onnx")[0].doc_string for name in ("gaps", "plain")]
-    assert said == ["raw columns, NaN where a cell is missing", "raw columns"]
+    models = {"gaps": fitted(["impute", "standardize"], X), "plain": fitted(["standardize"], X)}
+    for name, model in (models | {"named": gaps_model("float32")}).items():
+        exported(model, "onnx", tmp_path / f"{name}.onnx")
+    session = session_of(tmp_path / "named.onnx")
+    assert [(each.name, each.type) for each in session.get_inputs()] == [("X", "tensor(float)")]
+    gaps, plain, named = (inputs_in(tmp_path / f"{name}.onnx")[0].doc_string for name in ("gaps", "plain", "named"))
+    assert (gaps, plain) == ("raw columns, NaN where a cell is missing", "raw columns")
+    assert named.startswith(f"{gaps}: ")
+    assert "may be missing" in named

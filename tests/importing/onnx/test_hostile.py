@@ -14,25 +14,10 @@ from onnx import TensorProto, numpy_helper
 
 import specnet
 from specnet.importing.onnx import onnx_graph
+from tests.importing.answers import MEMORY
+from tests.importing.conftest import Refuse
 from tests.importing.onnx.graphs import written
-from tests.texts.pinned import Pinned, Refused
-
-MEMORY = 64 * 2**20
-
-
-def reason_of(path: Path) -> str:
-    """The reason why a file is refused, which has to come without much memory."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(specnet.FileError) as error:
-            specnet.import_model(path)
-        assert tracemalloc.get_traced_memory()[1] < MEMORY + 3 * path.stat().st_size
-    finally:
-        tracemalloc.stop()
-    (diagnostic,) = error.value.diagnostics
-    assert diagnostic.source == str(path)
-    assert len(diagnostic.message) < 500
-    return diagnostic.message
+from tests.texts.pinned import Refused
 
 
 def weight(array: np.ndarray, name: str = "W") -> Any:
@@ -108,11 +93,8 @@ SHAPED = "ConstantOfShape W c; Add X c y"
         ),
     ],
 )
-def test_forged_graphs(place: Callable[..., Path], nodes: str, tensors: list[Any], refused: Refused):
-    path = place(nodes, tensors)
-    with refused(specnet.FileError, at="network.onnx"):
-        specnet.import_model(path)
-    reason_of(path)
+def test_forged_graphs(place: Callable[..., Path], nodes: str, tensors: list[Any], refuse: Refuse):
+    refuse(place(nodes, tensors))
 
 
 def layers_of(path: Path) -> int:
@@ -141,14 +123,17 @@ def test_many_exponentials_in_a_row_are_read_or_refused(place: Callable[..., Pat
     assert layers_of(place(repeated("Exp", 100))) == 100
 
 
-@pytest.mark.parametrize("shape", [["n", 10_000_000], [0, 3], [10_000_000], [], [1, 2, 3, 4, 5, 6, 7, 8, 9]])
-def test_sizes_are_bounded_before_anything_is_made(place: Callable[..., Path], shape: list[Any], pinned: Pinned):
-    pinned(reason_of(place("Relu X y", shape=shape)))
+SHAPES: list[list[Any]] = [["n", 10_000_000], [0, 3], [10_000_000], [], [1, 2, 3, 4, 5, 6, 7, 8, 9], ["N", 2**40]]
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, ["N", "N"], ["N", None], ["N", 0]])
+def test_sizes_are_bounded_before_anything_is_made(place: Callable[..., Path], shape: list[Any], refuse: Refuse):
+    refuse(place("Relu X y", shape=shape))
 
 
 @pytest.mark.slow
-def test_long_chains_end(place: Callable[..., Path], pinned: Pinned):
-    pinned(reason_of(place(repeated("Tanh", 600))))
+def test_long_chains_end(place: Callable[..., Path], refuse: Refuse):
+    refuse(place(repeated("Tanh", 600)))
 
 
 INTEGERS = {"first": [0], "most": [249_000], "features": [1], "wide": [1, 10**8]}
@@ -182,35 +167,15 @@ def test_what_is_moved_is_bounded(
         tracemalloc.stop()
 
 
-def test_inputs_of_different_numbers_of_rows_are_refused(tmp_path: Path, pinned: Pinned):
+def test_inputs_of_different_numbers_of_rows_are_refused(tmp_path: Path, refuse: Refuse):
     inputs = {"V": [4, 3], "Z": [2, 3]}
-    pinned(reason_of(written(tmp_path / "network.onnx", "Add V Z y", (), inputs, {"y": None})))
+    refuse(written(tmp_path / "network.onnx", "Add V Z y", (), inputs, {"y": None}))
 
 
-@pytest.mark.parametrize("columns", ["N", None, 0])
-def test_unknown_columns(place: Callable[..., Path], columns: Any, pinned: Pinned):
-    pinned(reason_of(place(GEMM, [weight(GOOD)], ["N", columns])))
+LOCATIONS = ["../secret.bin", "inside/../../secret.bin", "link.bin", "linked/secret.bin", "", "{secret}", "missing.bin"]
 
 
-def test_many_columns_take_no_memory(place: Callable[..., Path], pinned: Pinned):
-    pinned(reason_of(place("Relu X y", shape=["N", 2**40])))
-
-
-@pytest.mark.parametrize(
-    "location",
-    [
-        "../secret.bin",
-        "inside/../../secret.bin",
-        "link.bin",
-        "linked/secret.bin",
-        "",
-        "{secret}",
-        "missing.bin",
-        "short.bin",
-        "pipe",
-        ".",
-    ],
-)
+@pytest.mark.parametrize("location", [*LOCATIONS, "short.bin", "pipe", "."])
 def test_numbers_in_other_files_are_read_from_the_model_s_folder_alone(tmp_path: Path, location: str, refused: Refused):
     secret, folder = tmp_path / "secret.bin", tmp_path / "models"
     (folder / "inside").mkdir(parents=True)
@@ -228,15 +193,7 @@ def test_numbers_beside_the_model_are_read(tmp_path: Path, place: Callable[..., 
     (tmp_path / "network.onnx.data").write_bytes(b"1234" + GOOD.tobytes())
     path = place(GEMM, [external("network.onnx.data", offset="4")])
     np.testing.assert_array_equal(specnet.import_model(path).predict([[1, 2, 3]]), [[6, 6]])
-    for offset, size in (
-        ("5", 24),
-        ("-4", 24),
-        ("4", 23),
-        ("9" * 30, 24),
-        ("9" * 9_999, 24),
-        ("four", 24),
-        ("4.0", 24),
-    ):
+    for offset, size in (*((offset, 24) for offset in ("5", "-4", "9" * 30, "9" * 9_999, "four", "4.0")), ("4", 23)):
         place(GEMM, [external("network.onnx.data", size, offset)])
         with refused(specnet.FileError):
             specnet.import_model(path)

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from specnet.compiler.native.toolchain import compilers, libraries
-from specnet.compiler.native.toolchain.libraries import BuildError, LoadedLibrary
 from tests.compiling import Processor
 from tests.exporting.tools import COMPILER
 from tests.waiting import wait_until
@@ -31,7 +30,7 @@ REPORTING = f"exec 9>{{fifo.path}}; echo {STARTED.decode().strip()} >&9; "
 """A compiler's commands by which a `Fifo` knows that it runs."""
 
 
-def library(text: str, target: Processor | None = None) -> LoadedLibrary:
+def library(text: str, target: Processor | None = None) -> libraries.LoadedLibrary:
     return libraries.library(text, ("answer",), target)
 
 
@@ -81,7 +80,7 @@ class Workbench:
 
     def expect_failure(self, match: str | None = None, text: str = TEXT) -> str:
         """Check that no library is made and nothing stays of it, and return why."""
-        with pytest.raises(BuildError, match=match) as caught:
+        with pytest.raises(libraries.BuildError, match=match) as caught:
             library(text)
         assert not self.entries
         assert self.is_clean()

@@ -11,7 +11,6 @@ import pytest
 
 from specnet.compiler.native.toolchain import libraries
 from specnet.compiler.native.toolchain.compilers import compiler_name
-from specnet.compiler.native.toolchain.libraries import BuildError
 from tests.compiler.native.toolchain.conftest import OTHER, TEXT, Workbench, library
 from tests.compiling import AVX2, SSE2
 
@@ -44,7 +43,7 @@ def test_flags_and_text_reach_the_compiler(bench: Workbench):
     seen.mkdir()
     variables = f'echo "$LC_ALL" > {seen}/language; echo "$TMPDIR" > {seen}/temporary'
     bench.install(f'echo "$@" > {seen}/arguments; cat > {seen}/text; {variables}; exit 1')
-    with pytest.raises(BuildError):
+    with pytest.raises(libraries.BuildError):
         library(TEXT, AVX2)
     found = {path.name: path.read_text().strip() for path in seen.iterdir()}
     arguments = found["arguments"].split()
@@ -137,7 +136,7 @@ def test_a_library_that_is_cut_off_is_neither_loaded_nor_stored(compiling: Workb
 
 
 def test_a_library_without_its_functions_is_not_stored(compiling: Workbench):
-    with pytest.raises(BuildError, match="undefined symbol: missing"):
+    with pytest.raises(libraries.BuildError, match="undefined symbol: missing"):
         libraries.library(TEXT, ("answer", "missing"))
     assert not compiling.entries
     assert compiling.is_clean()

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from specnet.compiler.native.toolchain import libraries, library_cache
-from specnet.compiler.native.toolchain.libraries import BuildError
 from tests.compiler.native.toolchain.conftest import CHILD, OTHER, TEXT, Workbench, library
 
 pytestmark = pytest.mark.slow
@@ -164,7 +163,7 @@ def test_a_full_disk(compiling: Workbench, monkeypatch, name: str):
 def test_without_a_folder_for_temporary_files(bench: Workbench):
     bench.install("exit 1")
     bench.temporary.rmdir()
-    with pytest.raises(BuildError, match=r"cannot be written or loaded: .*temporary"):
+    with pytest.raises(libraries.BuildError, match=r"cannot be written or loaded: .*temporary"):
         library(TEXT)
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from specnet.compiler.native.toolchain import processors
-from specnet.compiler.native.toolchain.processors import NEON, Processor, cpu_identity, native_processor
-from tests.compiling import AVX2, AVX512, GENERIC, SSE2
+from tests.compiling import AVX2, AVX512, GENERIC, SSE2, Processor, native_processor
 
 V3 = "sse2 avx avx2 fma bmi2"
 V4 = f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl"
@@ -23,7 +22,7 @@ def _nothing_is_known() -> Iterator[None]:
 
 
 def forget() -> None:
-    for function in (native_processor, cpu_identity, processors._description):
+    for function in (native_processor, processors.cpu_identity, processors._description):
         function.cache_clear()
 
 
@@ -61,8 +60,8 @@ NATIVE = "-march=native"
         ("AMD64", f"flags\t\t: {V3}", with_flags(AVX2, NATIVE)),
         ("x86_64", "flags\t\t: sse2 avx", with_flags(SSE2, NATIVE)),
         ("x86_64", "bogomips\t: 4000", SSE2),
-        ("aarch64", "Features\t: fp asimd", with_flags(NEON, "-mcpu=native")),
-        ("aarch64", "BogoMIPS\t: 50", NEON),
+        ("aarch64", "Features\t: fp asimd", with_flags(processors.NEON, "-mcpu=native")),
+        ("aarch64", "BogoMIPS\t: 50", processors.NEON),
         ("riscv64", "isa\t: rv64imafdc", GENERIC),
     ],
 )
@@ -79,7 +78,7 @@ def test_a_cpu_that_the_system_does_not_describe_gets_no_native_code(cpu):
 def test_identities_differ_by_features_and_model_and_not_by_clock(cpu):
     def identity(machine: str, *lines: str) -> str:
         cpu(machine, *lines)
-        return cpu_identity()
+        return processors.cpu_identity()
 
     first = identity("x86_64", "model\t: 1", "cpu MHz\t: 3000.1", f"flags\t: {V4}")
     assert identity("x86_64", "model\t: 1", "cpu MHz\t: 1200.7", f"flags\t: {V4}") == first
@@ -97,10 +96,10 @@ def test_macos_lists_features_in_two_texts(cpu):
     texts = {"machdep.cpu.features": "FPU SSE2 FMA AVX1.0", "machdep.cpu.leaf7_features": "BMI1 AVX2"}
     cpu("x86_64", macos=texts)
     assert native_processor() == with_flags(AVX2, NATIVE)
-    assert "BMI1 AVX2" in cpu_identity()
+    assert "BMI1 AVX2" in processors.cpu_identity()
 
 
 def test_this_machine_has_a_target():
     assert native_processor().vector_bytes in (16, 32, 64)
     assert native_processor() is native_processor()
-    assert sys.platform in cpu_identity()
+    assert sys.platform in processors.cpu_identity()
