@@ -9,15 +9,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.compiler import Expansions, Operation
+from specnet.compiler import Expansions
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import columns_of
-from specnet.exporting.formula import Constants, Formula
+from specnet.exporting.formula import Constants
 from specnet.exporting.model_steps import ModelSteps
 from specnet.model import Model
 from specnet.model.file import name_prefixes
 from specnet.parts.arrays import Array
-from specnet.parts.metrics.base import Task
 
 
 class ExportInterval(NamedTuple):
@@ -92,6 +91,28 @@ class Program:
     models : tuple of ModelSteps
         The models of a team, whose answer is the mean that their shares weight, or the only model.
     interval : ExportInterval or None
+    task : str
+        What the model answers.
+    is_team : bool
+        Whether the answer is the mean of several models' answers.
+    inputs, outputs : int
+        Number of raw columns, and of what is answered.
+    shares : int
+        The sum of all models' shares.
+    name : str
+        What the spec calls the network.
+    labels : list or None
+        The label of each class, None where it tells no classes apart.
+    texts, gaps : list of int
+        Which of the columns hold texts, and which numbers that may be missing.
+    has_cells : bool
+        Whether a raw row is more than numbers that are all there.
+    formulas : list of Formula
+        All that is computed, in order.
+    operations : set of Operation
+        All that occur.
+    tables : dict
+        All numbers that were learned with their names, in order; of an ensemble those of the first member.
 
     Raises
     ------
@@ -110,6 +131,19 @@ class Program:
             for each, prefix, share in zip(model.networks, prefixes, model.shares, strict=True)
         )
         self.interval: ExportInterval | None = None
+        self.task, self.is_team = model.network.task, len(self.models) > 1
+        self.inputs, self.outputs = len(self.columns), self.models[0].outputs
+        self.shares = sum(each.share for each in self.models)
+        self.name = model.spec.name or "network"
+        self.labels: list[int] | list[str] | None = None if model.labels is None else model.labels.tolist()
+        self.texts = [place for place, column in enumerate(self.columns) if column.is_text]
+        missing = [place for place, column in enumerate(self.columns) if column.takes_missing]
+        self.gaps = [place for place in missing if place not in self.texts]
+        self.has_cells = bool(self.texts or self.gaps)
+        self.formulas = [formula for each in self.models for formula in each.formulas]
+        self.operations = {step.operation for formula in self.formulas for step in formula.steps}
+        tables = ((each.prefix, table) for each in self.models for formula in each.formulas for table in formula.tables)
+        self.tables = {table: prefix + table.name for prefix, table in tables}
 
     def with_interval(self, level: float | None) -> Self:
         """Add the intervals of a level, unless that is None; return the program.
@@ -156,46 +190,6 @@ class Program:
         return np.dtype(np.float64) if self.answers_are_wide else self.dtype
 
     @property
-    def inputs(self) -> int:
-        """Number of raw columns."""
-        return len(self.columns)
-
-    @property
-    def outputs(self) -> int:
-        """Number of what is answered."""
-        return self.models[0].outputs
-
-    @property
-    def shares(self) -> int:
-        """The sum of all models' shares."""
-        return sum(each.share for each in self.models)
-
-    @property
-    def is_team(self) -> bool:
-        """Whether the answer is the mean of several models' answers."""
-        return len(self.models) > 1
-
-    @property
-    def texts(self) -> list[int]:
-        """Which of the columns hold texts."""
-        return [place for place, column in enumerate(self.columns) if column.is_text]
-
-    @property
-    def gaps(self) -> list[int]:
-        """Which of the columns hold numbers that may be missing."""
-        return [place for place, column in enumerate(self.columns) if column.takes_missing and not column.is_text]
-
-    @property
-    def has_cells(self) -> bool:
-        """Whether a raw row is more than numbers that are all there."""
-        return bool(self.texts or self.gaps)
-
-    @property
-    def task(self) -> Task:
-        """What the model answers."""
-        return self.model.network.task
-
-    @property
     def answer(self) -> str:
         """What is predicted: ``value``, ``values``, or what the task is called."""
         return "value" if self.task == "values" and self.outputs == 1 else self.task
@@ -228,32 +222,6 @@ class Program:
             case task:
                 kind = "probability" if self.model.gives_probabilities else "margin"
                 return f"the {kind} of each {'class' if task == 'classes' else 'output'}"
-
-    @property
-    def labels(self) -> list[int] | list[str] | None:
-        """The label of each class, None where it tells no classes apart."""
-        return None if self.model.labels is None else self.model.labels.tolist()
-
-    @property
-    def name(self) -> str:
-        """What the spec calls the network."""
-        return self.model.spec.name or "network"
-
-    @property
-    def formulas(self) -> list[Formula]:
-        """All that is computed, in order."""
-        return [formula for each in self.models for formula in each.formulas]
-
-    @property
-    def operations(self) -> set[Operation]:
-        """All operations that occur."""
-        return {step.operation for formula in self.formulas for step in formula.steps}
-
-    @property
-    def tables(self) -> dict[Constants, str]:
-        """All numbers that were learned with their names, in order; of an ensemble those of the first member."""
-        models = ((each.prefix, formula) for each in self.models for formula in each.formulas)
-        return {table: prefix + table.name for prefix, formula in models for table in formula.tables}
 
     def numbers(self, table: Constants) -> Array:
         """Return a table's numbers, with the members as the first axis where each has its own."""

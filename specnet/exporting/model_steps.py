@@ -181,6 +181,12 @@ class ModelSteps:
         From raw columns, with the codes of texts, to the network's inputs, in float64.
     members : tuple of Member
         The members of an ensemble, or the only network.
+    steps : tuple of LayerStep
+        The layers, with the numbers of the first member.
+    is_averaged : bool
+        Whether the answer is the mean of several members' answers.
+    formulas : list of Formula
+        All that is computed, in order.
     finish : Formula
         From a network's outputs to what is answered, values in the target's units, in float64. What an ensemble
         answers is the mean of these.
@@ -208,28 +214,15 @@ class ModelSteps:
         value = finish.invert(rows(y, 0, self.outputs))
         self.finish = FormulaReader(arrays, float64, expansions).read(value, [y], "target_preprocessing")
         self.members = members_of(trained, expansions, prefix)
-
-    @property
-    def steps(self) -> tuple[LayerStep, ...]:
-        """The layers, with the numbers of the first member."""
-        return self.members[0].steps
-
-    @property
-    def is_averaged(self) -> bool:
-        """Whether the answer is the mean of several members' answers."""
-        return len(self.members) > 1
+        self.steps, self.is_averaged = self.members[0].steps, len(self.members) > 1
+        layers = [stage.formula for step in self.steps for stage in step.stages]
+        self.formulas = [self.prepare, *layers, self.finish]
 
     @property
     def multiplies_columns(self) -> bool:
         """Whether a product of the preparation reads raw columns themselves."""
         products = [step for step in self.prepare.steps if step.operation in (LINEAR, GROUPED)]
         return any(isinstance(step.operands[0], Source) for step in products)
-
-    @property
-    def formulas(self) -> list[Formula]:
-        """All that is computed, in order."""
-        layers = [stage.formula for step in self.steps for stage in step.stages]
-        return [self.prepare, *layers, self.finish]
 
     @cached_property
     def tables_of_members(self) -> dict[Constants, tuple[Constants, ...]]:

@@ -66,6 +66,16 @@ class SeriesView:
         The same of simpler predictors, by their names.
     split, main : str
         The rows that say most, and the metric by which the runs are judged.
+    is_nested : bool
+        Whether each run is the best of a sweep.
+    folds, seeds : list of int
+        Those of the runs.
+    metrics : list of str
+        All metrics of these rows, that by which the runs are judged first and the loss last.
+    beside : list of str
+        The simpler predictors beside the networks, the linear model first if there is one.
+    reference : str
+        The first of them; empty if there is none.
     """
 
     def __init__(self, series: SavedSeries) -> None:
@@ -74,26 +84,12 @@ class SeriesView:
         self.main = main_metric(self.summary.get(self.split, ())) or LOSS
         self.finished = [run for run in self.runs if run.state == FINISHED]
         self.searches = [run for run in self.finished if run.sweep is not None]
-
-    @property
-    def metrics(self) -> list[str]:
-        """All metrics of these rows, that by which the runs are judged first and the loss last."""
-        return sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
-
-    @property
-    def beside(self) -> list[str]:
-        """The simpler predictors beside the networks, the linear model first if there is one."""
-        return [name for name in BASELINES if self.split in self.baselines.get(name, ())]
-
-    @property
-    def reference(self) -> str:
-        """The first of them; empty if there is none."""
-        return next(iter(self.beside), "")
-
-    @property
-    def is_nested(self) -> bool:
-        """Whether each run is the best of a sweep."""
-        return bool(self.searches)
+        self.is_nested = bool(self.searches)
+        self.folds = sorted({run.fold for run in self.runs if run.fold is not None})
+        self.seeds = sorted({run.seed for run in self.runs if run.seed is not None})
+        self.metrics = sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
+        self.beside = [name for name in BASELINES if self.split in self.baselines.get(name, ())]
+        self.reference = next(iter(self.beside), "")
 
     @cached_property
     def curves(self) -> dict[str, Curves]:
@@ -146,11 +142,12 @@ class SeriesView:
 def series_page(series: SavedSeries) -> str:
     """Return the page of many runs as HTML."""
     record = SeriesView(series)
-    folds, seeds = _different(record.runs)
+    folds, seeds, split = record.folds, record.seeds, record.split
     kind = "nested sweep" if record.is_nested else " and ".join([*["folds"] * bool(folds), *["seeds"] * bool(seeds)])
     named = 1 < len(record.finished) <= MOST_NAMED
     curves = list(_curves(record, named=named))
     marks = [(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
+    beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
     return rendered(
         "series.html.j2",
         name=series.title,
@@ -160,15 +157,18 @@ def series_page(series: SavedSeries) -> str:
         kicker=list(filter(None, [series.title, kind, _number(record)])),
         sentence=series_sentence(record),
         strip=_strip(record),
-        scores=_scores_table(record),
-        differing=_differing(record),
+        scores=in_words(spread_table({**record.summary, **beside})),
+        is_nested=record.is_nested,
+        folds=folds,
+        seeds=seeds,
+        spread=record.spread and [_deviation(record.main, value) for value in record.spread],
         legend=marks if folds and len(seeds) > 1 else [],
         spreads=list(_spreads(record)),
         table=_runs_table(record),
         swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
         addresses=[page_of(run.own_folder, series.path) if run.state == FINISHED else "" for run in record.runs],
         curves=curves,
-        folds=[] if named else [(style, f"fold {fold}") for fold, style in _fold_styles(folds).items()],
+        fold_styles=[] if named else [(style, f"fold {fold}") for fold, style in _fold_styles(folds).items()],
         choices=_choices_table(record.searches),
         worth=_worth(record),
     )
@@ -201,35 +201,6 @@ def series_sentence(record: SeriesView) -> str:
         return f"{what} average {a} {label} of {shown}; on the same rows {simple} has {its}."
     beside = f"{SIGNS[record.sign]} {simple}"
     return f"{beside}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
-
-
-def _different(runs: Sequence[SeriesRun]) -> tuple[list[int], list[int]]:
-    """Return the folds and the seeds of runs."""
-    folds = {run.fold for run in runs if run.fold is not None}
-    return sorted(folds), sorted({run.seed for run in runs if run.seed is not None})
-
-
-def _differing(record: SeriesView) -> str:
-    """Return what the runs differ in, and what the spread is."""
-    folds, seeds = _different(record.runs)
-    if record.is_nested:
-        told = "Each fold is the test set of a search of its own, which never saw it."
-    elif folds and seeds:
-        told = "Each row is tested once for every seed; a seed decides the first weights and the order of the rows."
-    elif folds:
-        told = "Each run holds out another fold of the rows, so that every row is tested once."
-    else:
-        told = "The runs differ in the seed alone: in the first weights and the order of the rows, not in the split."
-    told += " The band is the standard deviation of the runs around their mean."
-    if len(folds) > 2:
-        told += " Runs on folds share most of their training rows."
-    if (spread := record.spread) is not None:
-        own, beyond = (_deviation(record.main, value) for value in spread)
-        told += (
-            f" Seeds on one fold have a standard deviation of {own}: that is chance in training. Beyond what it "
-            f"explains, folds have one of {beyond}: they train and test on other rows."
-        )
-    return told
 
 
 def _strip(record: SeriesView) -> Figure | None:
@@ -268,7 +239,7 @@ def _spread(name: str, found: Mapping[str, Any]) -> str:
 
 def _spreads(record: SeriesView) -> Iterator[Figure]:
     """Yield a chart for each metric, with a dot for each run, those of one fold beside each other."""
-    folds, seeds = _different(record.runs)
+    folds, seeds = record.folds, record.seeds
     by, beside = ("fold", seeds) if folds else ("seed", [])
     groups = folds or seeds
     middle, step = max(len(beside) - 1, 0) / 2, 2 * JITTER / max(len(beside) - 1, 1)
@@ -326,7 +297,7 @@ def _run_style(record: SeriesView, run: SeriesRun, *, named: bool) -> str:
     """Return the style of a run's lines: its own where there are few of them, else that of its fold."""
     if named:
         return curve_style(record.runs.index(run))
-    return _fold_styles(_different(record.runs)[0]).get(run.fold, "series-8 faint")
+    return _fold_styles(record.folds).get(run.fold, "series-8 faint")
 
 
 def _fold_styles(folds: Sequence[int]) -> dict[int | None, str]:
@@ -360,13 +331,6 @@ def _runs_table(record: SeriesView) -> TextTable:
     if len(record.finished) < len(runs):
         columns["state"] = [f"{run.state}: {run.message}" if run.message else run.state for run in runs]
     return TextTable([*columns], list(zip(*columns.values(), strict=True)), right=right)
-
-
-def _scores_table(record: SeriesView) -> TextTable:
-    """Return means with standard deviations of all metrics, of simpler predictors on the rows that tell most."""
-    split = record.split
-    beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
-    return in_words(spread_table({**record.summary, **beside}))
 
 
 def _choices_table(runs: Sequence[SeriesRun]) -> TextTable | None:

@@ -72,15 +72,19 @@ class SweepView:
     ----------
     trials : list of Trial
         In order of their numbers.
-    metric : str
-        ``validation_loss`` or a metric's name.
+    is_loss, larger_is_better : bool
+        Whether trials are compared by the loss, and whether more of what they are compared by is better.
+    name, label : str
+        That metric as ``metrics.json`` calls it, and in words: ``validation loss``.
     losses : mapping
         The validation losses that are drawn of trials, by their numbers.
     """
 
     def __init__(self, sweep: SavedSweep) -> None:
         self.sweep, self.trials = sweep, sweep.ended
-        self.metric, self.larger_is_better = sweep.facts.metric, sweep.facts.larger_is_better
+        self.larger_is_better, self.is_loss = sweep.facts.larger_is_better, sweep.facts.metric == f"{VALIDATION}_{LOSS}"
+        self.name = LOSS if self.is_loss else sweep.facts.metric
+        self.label = f"{VALIDATION} {words(self.name)}"
         self.losses = sweep.losses(max(min(MOST_POINTS, MOST_DRAWN // max(len(self.trials), 1)), FEWEST_POINTS))
 
     @cached_property
@@ -93,21 +97,6 @@ class SweepView:
     def leading(self) -> list[Trial]:
         """The best trials, which stand out beside their keys."""
         return [trial for trial, _ in self.ranked[: max(min(BEST_DRAWN, len(self.ranked) // 3), 1)]]
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether trials are compared by the loss."""
-        return self.metric == f"{VALIDATION}_{LOSS}"
-
-    @property
-    def label(self) -> str:
-        """The metric in words: ``validation loss``."""
-        return f"{VALIDATION} {words(self.name)}"
-
-    @property
-    def name(self) -> str:
-        """The metric as ``metrics.json`` calls it."""
-        return LOSS if self.is_loss else self.metric
 
     def is_better(self, value: float, other: float) -> bool:
         """Return whether a figure is better than another one."""
