@@ -57,15 +57,15 @@ def html(thing: Any) -> str:
 @html.register
 def _(network: Network) -> str:
     resolved = network.resolved
-    return _page(resolved, network=_network_image(diagram_of(network).svg()), tables=_tables(resolved))
+    return _page(resolved, network=_image(diagram_of(network).svg()), tables=[("Layers", Overview(resolved).table())])
 
 
 @html.register
 def _(model: Model) -> str:
     resolved = model.network.resolved
     if len(model.networks) == 1:
-        drawn = diagram_of(model.network, model).svg()
-        return _page(resolved, network=_network_image(drawn), tables=_tables(resolved) + _scores(model.history))
+        tables = [("Layers", Overview(resolved).table()), *_scores(model.history)]
+        return _page(resolved, network=_image(diagram_of(model.network, model).svg()), tables=tables)
     rows, plans, total = [], [], sum(model.shares)
     for number, (each, share) in enumerate(zip(model.networks, model.shares, strict=True), 1):
         plan, parameters = Overview(each.network.resolved), count(each.theta.size)
@@ -113,11 +113,7 @@ def _page(resolved: Resolved, head: Sequence[str] = (), **content: Any) -> str:
     return environment().get_template("notebook.html.j2").render(style=_style(), head=head, **parts)
 
 
-def _network_image(picture: Markup) -> Markup:
-    return _image(picture, NETWORK_STYLE, "specnet-network")
-
-
-def _image(picture: Markup, rules: str, scope: str, scale: float = 1.0) -> Markup:
+def _image(picture: Markup, rules: str = NETWORK_STYLE, scope: str = "specnet-network", scale: float = 1.0) -> Markup:
     """Return a picture, so many times as large, as an image whose address holds all of it, with its style."""
     size, description = _SIZE.match(picture), _DESCRIPTION.search(picture)
     assert size and description, "every picture has them"
@@ -128,10 +124,6 @@ def _image(picture: Markup, rules: str, scope: str, scale: float = 1.0) -> Marku
     return Markup(f'<img src="{address}" width="{width}" height="{height}" alt="{description[1]}">')
 
 
-def _tables(resolved: Resolved) -> list[tuple[str, TextTable]]:
-    return [("Layers", Overview(resolved).table())]
-
-
 def _scores(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, TextTable]]:
     """Return a table of the first and the last record of a history, of an ensemble of the last one of each member."""
     if not history:
@@ -139,14 +131,13 @@ def _scores(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, TextTable]]
     names = [name for name in history[0] if name not in (MEMBER, "epoch")]
     last = {record.get(MEMBER): record for record in history}
     shown = list(last.values()) if MEMBER in history[0] else [history[0], history[-1]][: len(history)]
-    rows = [(_place(record), *(metric(name, record[name]) for name in names)) for record in shown]
+    members = [f"member {record[MEMBER]}, " if MEMBER in record else "" for record in shown]
+    rows = [
+        (f"{member}epoch {count(record['epoch'])}", *(metric(name, record[name]) for name in names))
+        for member, record in zip(members, shown, strict=True)
+    ]
     header = ("", *map(headline.words, names))
     return [("Scores during training", TextTable(header, rows, right=frozenset(range(1, len(header)))))]
-
-
-def _place(record: Mapping[str, Any]) -> str:
-    member = f"member {record[MEMBER]}, " if MEMBER in record else ""
-    return f"{member}epoch {count(record['epoch'])}"
 
 
 def _style() -> Markup:

@@ -257,16 +257,27 @@ class NetworkDiagram:
             yield label(f"{count(missing)} more", x, y + LINE_HEIGHT, "more", "middle")
 
 
-def diagram_of(network: Network, model: Model | None = None) -> NetworkDiagram:
-    """Return the diagram of a network; of its model with weights, which are those of an ensemble's first member."""
-    columns = network.spec.feature_names or ()
+def diagram_of(
+    network: Network, model: Model | None = None, columns: Sequence[str] = (), outputs: Sequence[str] = ()
+) -> NetworkDiagram:
+    """Return the diagram of a network; of its model with weights, which are those of an ensemble's first member.
+
+    Parameters
+    ----------
+    network : Network
+    model : Model, optional
+    columns, outputs : sequence of str
+        What its raw columns and its classes or outputs are called; default: as its spec and its labels say.
+    """
+    columns = columns or network.spec.feature_names or ()
     if model is None:
         preparation = Preparation(unfitted(network.spec.network.preprocessing or (), columns))
         return NetworkDiagram(network.resolved, input_names=preparation.named(columns))
     weights, names = network.parameters(model.members[0][0]), model.preprocessing.named(columns)
-    classes = [] if model.labels is None else [str(label) for label in model.labels]
-    classes = classes[1:] if network.outputs == 1 else classes
-    return NetworkDiagram(network.resolved, weights, input_names=names, output_names=classes)
+    if model.labels is not None:
+        classes = outputs or [str(label) for label in model.labels]
+        outputs = classes[1:] if network.outputs == 1 else classes
+    return NetworkDiagram(network.resolved, weights, input_names=names, output_names=outputs)
 
 
 def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterable[tuple[int, int]]:

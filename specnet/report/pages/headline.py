@@ -9,6 +9,8 @@ from typing import Any
 from specnet.number_texts import counted, page_metric, true_minus
 from specnet.parts.metrics import main_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, VALIDATION, best_split
+from specnet.parts.watchers import LOSS
+from specnet.report.terminal.scores import CONSTANT
 from specnet.report.terminal.text_tables import TextTable
 
 BASELINES = {
@@ -18,7 +20,6 @@ BASELINES = {
     "constant": "a constant answer",
 }
 """Simpler predictors in words, in the order in which pages name them."""
-CONSTANT, LOSS = "constant", "loss"
 LEAST_LEAN = 0.25
 """Of the 95 % interval of a gain, about a standard error: what the main metric differs by to stand for the loss."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}

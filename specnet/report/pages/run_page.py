@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.report.diagram.diagram_columns import visible_activation
-from specnet.report.diagram.network_diagram import NetworkDiagram, weight_image
+from specnet.report.diagram.network_diagram import diagram_of, weight_image
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import beginning_of, results_of
@@ -48,15 +48,10 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     network, resolved, (theta, _) = model.network, model.network.resolved, model.members[0]
     overview, members, parameters = Overview(resolved), len(model.members), network.parameters(theta)
     name, images = resolved.spec.name or "unnamed", shown.images
-    classes = shown.classes[1:] if resolved.outputs == 1 else shown.classes
-    names = {
-        "input_names": model.preprocessing.named(shown.columns),
-        "output_names": classes or shown.outputs,
-    }
-    diagram = NetworkDiagram(resolved, parameters, **names)
     recorded, beside = (run.history, run.looks, evaluation), headline.comparison(evaluation)
     # The epoch whose weights each network has.
     kept = [kept_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
+    facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
     settings = [word for setting in run.overrides for word in ("--set", setting)]
     return rendered(
         "report.html.j2",
@@ -68,7 +63,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         tests="the tests" if run.judgement.tests is None else counted(run.judgement.tests, "test"),
         better=headline.BASELINES.get(beside[1], beside[1]) if beside is not None and beside[0] < 0 else "",
         as_sentence=_sentence,
-        diagram=diagram,
+        diagram=diagram_of(network, model, shown.columns, shown.classes or shown.outputs),
         has_hidden_layers=len(resolved.nodes) > 1,
         panel=panel,
         asked=panel and panel.data(None if plane is None else plane.axes),
@@ -78,7 +73,8 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
         mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.classes),
         training=list(training_figures(*recorded, kept, members)),
-        end=_end(run),
+        # Without the time of training, so that equal runs have equal pages.
+        end=f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}.",
         **results_of(shown, evaluation),
         worst=_worst(shown),
         command=shlex.join(["specnet", "run", run.written.name, *settings]),
@@ -114,13 +110,6 @@ def _worst(shown: ModelAnswers) -> TextTable | None:
     columns = panel.columns[:MOST_OF_ROW]
     rows = [[row["told"], *(column.told(row["cells"][column.place]) for column in columns)] for row in panel.worst]
     return TextTable(["row", *(column.name for column in columns)], rows)
-
-
-def _end(run: SavedRun) -> str:
-    """Return how training ended; without its time, so that equal runs have equal pages."""
-    facts = run.facts
-    end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
-    return f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}."
 
 
 def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:

@@ -128,7 +128,10 @@ class SeriesView:
         if self.difference is None or (interval := self.difference[1]) is None:
             return None
         more_is_better = int(interval[0] > 0) - int(interval[1] < 0)
-        return more_is_better if _is_larger_better(self.main) else -more_is_better
+        registry = installed_registry()
+        part = registry.find("metric", metric_of(self.main, registry.names("metric")))
+        larger_is_better = self.main != LOSS and bool(getattr(part, "larger_is_better", True))
+        return more_is_better if larger_is_better else -more_is_better
 
     def _by_fold(self, figure: Callable[[SeriesRun], float | None]) -> dict[int | None, list[float]]:
         """Return a figure of the runs that have finished and have it, by their folds."""
@@ -145,7 +148,15 @@ def series_page(series: SavedSeries) -> str:
     folds, seeds, split = record.folds, record.seeds, record.split
     kind = "nested sweep" if record.is_nested else " and ".join([*["folds"] * bool(folds), *["seeds"] * bool(seeds)])
     named = 1 < len(record.finished) <= MOST_NAMED
-    curves = list(_curves(record, named=named))
+    # Lines have styles of their own where they are few, else that of their fold, where there are colours for all.
+    fold_styles: dict[int | None, str] = {}
+    if len(folds) <= CLASS_COUNT:
+        fold_styles = {fold: f"series-{place} thin" for place, fold in enumerate(folds)}
+    styles = {
+        run.name: curve_style(place) if named else fold_styles.get(run.fold, "series-8 faint")
+        for place, run in enumerate(record.runs)
+    }
+    curves = list(_curves(record, styles, named=named))
     marks = [(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
     beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
     return rendered(
@@ -165,10 +176,10 @@ def series_page(series: SavedSeries) -> str:
         legend=marks if folds and len(seeds) > 1 else [],
         spreads=list(_spreads(record)),
         table=_runs_table(record),
-        swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
+        swatches=list(styles.values()) if named and curves else [],
         addresses=[page_of(run.own_folder, series.path) if run.state == FINISHED else "" for run in record.runs],
         curves=curves,
-        fold_styles=[] if named else [(style, f"fold {fold}") for fold, style in _fold_styles(folds).items()],
+        fold_styles=[] if named else [(style, f"fold {fold}") for fold, style in fold_styles.items()],
         choices=_choices_table(record.searches),
         worth=_worth(record),
     )
@@ -278,7 +289,7 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
         yield Figure(title, f"Mean and standard deviation {spread}.{note}", chart.svg())
 
 
-def _curves(record: SeriesView, *, named: bool) -> Iterator[Figure]:
+def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> Iterator[Figure]:
     """Yield a chart for each figure of the histories, with a line for each run that has it."""
     for name in dict.fromkeys(name for curves in record.curves.values() for name in curves):
         runs = [run for run in record.finished if name in record.curves[run.name]]
@@ -288,21 +299,9 @@ def _curves(record: SeriesView, *, named: bool) -> Iterator[Figure]:
         description = f"{title} by epoch in {counted(len(runs), 'run')}, at last {told}"
         chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS))
         for run, curve in zip(runs, curves, strict=True):
-            last, style = page_metric(name, curve.values[-1]), _run_style(record, run, named=named)
-            chart.line(*curve, style, name=run.name * named, value=last, title=f"{run.name}, at last {last}")
+            last = page_metric(name, curve.values[-1])
+            chart.line(*curve, styles[run.name], name=run.name * named, value=last, title=f"{run.name}, at last {last}")
         yield Figure(title, f"{rows_note(name)} At last {told}.", chart.svg())
-
-
-def _run_style(record: SeriesView, run: SeriesRun, *, named: bool) -> str:
-    """Return the style of a run's lines: its own where there are few of them, else that of its fold."""
-    if named:
-        return curve_style(record.runs.index(run))
-    return _fold_styles(record.folds).get(run.fold, "series-8 faint")
-
-
-def _fold_styles(folds: Sequence[int]) -> dict[int | None, str]:
-    """Return the style of each fold's lines, none where there are more folds than colours."""
-    return {fold: f"series-{place} thin" for place, fold in enumerate(folds)} if len(folds) <= CLASS_COUNT else {}
 
 
 def _runs_table(record: SeriesView) -> TextTable:
@@ -404,9 +403,3 @@ def difference_of(found: Sequence[float], folds: int) -> tuple[float, tuple[floa
 
     half = float(stdtrit(folds - 1, 0.975)) * (variance(found) * (1 / folds + 1 / (folds - 1))) ** 0.5
     return value, (value - half, value + half)
-
-
-def _is_larger_better(name: str) -> bool:
-    registry = installed_registry()
-    part = registry.find("metric", metric_of(name, registry.names("metric")))
-    return name != LOSS and bool(getattr(part, "larger_is_better", True))

@@ -61,6 +61,7 @@ class RunProgress(Observer):
         self._losses: list[float] = []
         self._summaries: list[list[str]] = []
         self._member, self._members = 0, 1
+        self._name: list[str] = []
         self._epochs = self._written = 0
         self._begun = self._started = self._drawn = 0.0
         self._next_line = SECONDS_TO_FIRST_LINE
@@ -85,6 +86,7 @@ class RunProgress(Observer):
 
     def member_started(self, member: int, members: int) -> None:
         self._member, self._members = member, members
+        self._name = [f"member {member}"] if members > 1 else []
         self._record, self._losses, self._is_resumed, self._written = {}, [], False, 0
         self._started, self._next_line = time.monotonic(), SECONDS_TO_FIRST_LINE
         self._draw_start()
@@ -120,7 +122,7 @@ class RunProgress(Observer):
     def _write_epoch(self, epoch: int) -> None:
         self._written = epoch
         told = [f"{name} {figure(number)}" for name, number in self._told()]
-        self._line.write(" ".join([*self._name(), f"epoch {epoch}/{self._epochs}", *told]))
+        self._line.write(" ".join([*self._name, f"epoch {epoch}/{self._epochs}", *told]))
 
     def _draw_start(self) -> None:
         if self._line.is_lively:
@@ -145,11 +147,11 @@ class RunProgress(Observer):
         if len(self._losses) > 1 and not self._is_resumed:  # whose first losses are in the history alone
             first, last = figure(self._losses[0]), figure(self._losses[-1])
             told[0] = " ".join(filter(None, ["loss", first, curve(self._stream, self._losses) or "to", last]))
-        return [*self._name(), spent, *told]
+        return [*self._name, spent, *told]
 
     def _place(self, epoch: int) -> str:
         total = count(self._epochs)
-        return " ".join([*self._name(), f"{count(epoch):>{len(total)}}/{total}"])
+        return " ".join([*self._name, f"{count(epoch):>{len(total)}}/{total}"])
 
     def _figures(self) -> list[str]:
         return [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._told()]
@@ -157,9 +159,6 @@ class RunProgress(Observer):
     def _told(self) -> list[tuple[str, float]]:
         """Return the figures of the last logged epoch, its loss first."""
         return [(name, number) for name, number in self._record.items() if name not in (MEMBER, "epoch")]
-
-    def _name(self) -> list[str]:
-        return [f"member {self._member}"] if self._members > 1 else []
 
 
 @contextmanager

@@ -43,7 +43,11 @@ def scores_table(
         Of the spec; they know whether more is better.
     """
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
-    beside = {INTERVAL: {split: _bounds(bounds) for split, bounds in (intervals or {}).items()}}
+    known = {
+        split: {name: interval(name, ends["low"], ends["high"]) for name, ends in bounds.items() if ends}
+        for split, bounds in (intervals or {}).items()
+    }
+    beside = {INTERVAL: known}
     held, main = [*scores][-1], main_metric(names) or LOSS
     better = {each.type: each.larger_is_better for each in metrics}
     is_error = not better.get(metric_of(main, better) or "", False)
@@ -105,7 +109,3 @@ def _told(
 ) -> dict[str, str]:
     """Return figures as texts, all but losses with as many digits as their intervals leave."""
     return {name: metric(name, figures.get(name), None if name == LOSS else within.get(name)) for name in names}
-
-
-def _bounds(intervals: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
-    return {name: interval(name, bounds["low"], bounds["high"]) for name, bounds in intervals.items() if bounds}
