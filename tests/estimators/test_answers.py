@@ -27,7 +27,7 @@ QUICK = {"hidden_layer_sizes": [8], "optimizer": {"type": "adam", "learning_rate
 """Arguments of a network that learns in few epochs."""
 
 
-def mean_score(estimator, X, y) -> float:
+def mean_score(estimator, X, y):
     """Return the mean score over three folds, without threads that wait for each other."""
     folds = (StratifiedKFold if is_classifier(estimator) else KFold)(3, shuffle=True, random_state=0)
     with threadpool_limits(1, "blas"):
@@ -70,7 +70,7 @@ def test_labels_come_back_as_they_were(labels):
     assert (answers == labels[y]).mean() > 0.8
 
 
-def of_two(scores: np.ndarray) -> np.ndarray:
+def of_two(scores):
     return np.column_stack([expit(-scores), expit(scores)])
 
 
@@ -211,14 +211,6 @@ def test_history_and_figures():
     assert [record["epoch"] for record in classifier.history_] == list(range(1, 13))
     assert classifier.loss_ == classifier.history_[-1]["loss"]
     assert classifier.history_ is classifier.model_.history
-
-
-def test_the_model_can_be_saved(tmp_path):
-    X, y = IRIS
-    names = np.array(["setosa", "versicolor", "virginica"])
-    classifier = SpecClassifier(epochs=5, **QUICK).fit(X, names[y])
-    classifier.model_.save(tmp_path / "iris.safetensors")
-    np.testing.assert_array_equal(specnet.load_model(tmp_path / "iris.safetensors").predict(X), classifier.predict(X))
 
 
 def test_intervals_and_sets_are_those_of_the_model():

@@ -1,24 +1,19 @@
 """A spec and what is said in its place, names that lead into it, clones, seeds, and what is refused."""
 
+import tomllib
 from typing import Literal
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_friedman1, make_moons
+from sklearn.datasets import make_friedman1, make_moons
 
 import specnet
-from specnet import DataError, SpecClassifier, SpecError, SpecRegressor
+from specnet import SpecClassifier, SpecError, SpecRegressor
 from specnet.compiler import sin
 from specnet.parts.activations import Activation
-from tests.texts.pinned import Refused
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
-SPEC = {
-    "seed": 3,
-    "network": {"hidden_layer_sizes": [6], "activations": "tanh", "dtype": "float64"},
-    "training": {"loss": "binary_crossentropy", "optimizer": {"type": "adam", "learning_rate": 0.02}, "epochs": 30},
-}
 TEXT = """
 seed = 3
 [network]
@@ -30,6 +25,7 @@ loss = "binary_crossentropy"
 optimizer = { type = "adam", learning_rate = 0.02 }
 epochs = 30
 """
+SPEC = tomllib.loads(TEXT)
 
 
 class Wave(Activation):
@@ -46,15 +42,12 @@ def trained(estimator):
     return estimator.fit(X, Y).model_.theta
 
 
-def sources(tmp_path) -> dict:
-    path = tmp_path / "spec.toml"
-    path.write_text(TEXT)
-    return {"mapping": SPEC, "text": TEXT, "path": str(path), "path object": path, "spec": specnet.parse_spec(SPEC)}
-
-
 @pytest.mark.parametrize("form", ["mapping", "text", "path", "path object", "spec"])
 def test_a_spec_in_any_form_trains_what_fit_trains_and_names_lead_into_it(form, tmp_path):
-    source = sources(tmp_path)[form]
+    path = tmp_path / "spec.toml"
+    path.write_text(TEXT)
+    forms = {"mapping": SPEC, "text": TEXT, "path": str(path), "path object": path, "spec": specnet.parse_spec(SPEC)}
+    source = forms[form]
     np.testing.assert_array_equal(trained(SpecClassifier(source)), specnet.fit(SPEC, X, Y).theta)
     changed = {**SPEC, "training": {**SPEC["training"], "optimizer": {"type": "adam", "learning_rate": 0.1}}}
     estimator = SpecClassifier(source).set_params(spec__training__optimizer__learning_rate=0.1)
@@ -100,13 +93,6 @@ def test_sizes_of_hidden_layers_in_any_form(estimator, sizes, units):
         assert [layer.units for layer in made.fit(X, Y).model_.spec.network.layers] == [*units, 1]
 
 
-def test_a_size_that_is_none_is_refused(refused: Refused):
-    with refused(SpecError, code="out-of-bounds", at="network.hidden_layer_sizes.0"):
-        SpecClassifier(hidden_layer_sizes=0).fit(X, Y)
-    with refused(SpecError, code="wrong-type", at="network.hidden_layer_sizes"):
-        SpecClassifier(hidden_layer_sizes=True).fit(X, Y)
-
-
 def test_numbers_and_arrays_of_numpy_are_what_they_hold():
     pairs = {
         "hidden_layer_sizes": (np.array([3, 2]), [3, 2]),
@@ -129,12 +115,8 @@ def test_numbers_and_arrays_of_numpy_are_what_they_hold():
 
 def test_a_name_changes_the_argument_that_says_what_stands_there():
     estimator = SpecClassifier(SPEC, optimizer="sgd", epochs=9, class_weight={0: 1}, early_stopping=True)
-    estimator.set_params(
-        spec__training__optimizer__learning_rate=0.5,
-        spec__training__epochs=8,
-        spec__training__class_weight__1=3,
-        spec__training__early_stopping__patience=4,
-    )
+    settings = {"optimizer__learning_rate": 0.5, "epochs": 8, "class_weight__1": 3, "early_stopping__patience": 4}
+    estimator.set_params(**{f"spec__training__{name}": value for name, value in settings.items()})
     assert estimator.spec is SPEC
     assert estimator.optimizer == {"type": "sgd", "learning_rate": 0.5}
     assert estimator.epochs == 8
@@ -149,51 +131,79 @@ def test_digits_lead_into_lists_and_none_leaves_out():
     layers = [{"type": "dense", "units": 4, "activation": "relu"}, {"type": "dense", "units": 1}]
     estimator = SpecClassifier({"network": {"layers": layers}, "training": {"clip_norm": 1.0, "epochs": 2}})
     assert estimator.get_params()["spec__network__layers__0__units"] == 4
-    estimator.set_params(
-        spec__network__layers__0__units=9, spec__training__clip_norm=None, spec__training__early_stopping=None
-    )
+    settings = {"network__layers__0__units": 9, "training__clip_norm": None, "training__early_stopping": None}
+    estimator.set_params(**{f"spec__{name}": value for name, value in settings.items()})
     spec = estimator.fit(X, Y).model_.spec
     assert spec.network.layers[0].units == 9
     assert spec.training.clip_norm is None
     assert layers[0]["units"] == 4
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["spec__network__dtype__bits", "spec__seed__x", "optimizer__learning_rate", "spec__network__hidden_layer_sizes__5"],
-)
-def test_a_name_that_leads_nowhere_is_an_error(name, refused: Refused):
+NUMBERS = np.abs(X[:, 0]) + 0.1
+LAYERS = [{"type": "dense", "units": 3, "activation": "tanh"}, {"type": "dense", "units": 1}]
+WRITTEN = {"training": {"batch_size": 200, "loss": "mse"}, "network": SpecRegressor.default_spec["network"]}
+
+
+def regressor(spec=None, settings=None, **arguments):
+    """Return a regressor with settings of its spec, by their keys without the first word."""
+    names = {f"spec__{name}": value for name, value in (settings or {}).items()}
+    return SpecRegressor(spec, **arguments).set_params(**names)
+
+
+REFUSED = [
+    ("out-of-bounds", "network.hidden_layer_sizes.0", SpecClassifier(hidden_layer_sizes=0), Y),
+    ("wrong-type", "network.hidden_layer_sizes", SpecClassifier(hidden_layer_sizes=True), Y),
+    ("unknown-part", "network.activations", SpecClassifier(TEXT.replace("tanh", "tahn")), Y),
+    ("wrong-type", "training.epochs", SpecClassifier(TEXT, epochs="ten"), Y),
+    (None, None, SpecClassifier(loss="mse"), Y),
+    ("data", None, SpecClassifier(validation_size=0.0, early_stopping=True), Y),
+    ("class-weight", None, SpecClassifier(class_weight={7: 1.0}), Y),
+    # What is specified does not give way, as a default does.
+    ("batch-size", "training.batch_size", regressor(optimizer="lbfgs", batch_size=200), NUMBERS),
+    ("batch-size", "training.batch_size", regressor(None, {"training__batch_size": 200}, optimizer="rprop"), NUMBERS),
+    ("batch-size", "training.batch_size", regressor(None, {"training__optimizer": "lbfgs"}, batch_size=200), NUMBERS),
+    ("batch-size", "training.batch_size", regressor(WRITTEN, optimizer="lbfgs"), NUMBERS),
+    ("batch-size", "training.batch_size", regressor(WRITTEN, {"training__optimizer": "lbfgs"}), NUMBERS),
+    ("target-preprocessing", "network.target_preprocessing", regressor(WRITTEN, loss="poisson"), NUMBERS),
+    (
+        *("target-preprocessing", "network.target_preprocessing"),
+        regressor(None, {"network__target_preprocessing": ["standardize"]}, loss="poisson"),
+        NUMBERS,
+    ),
+    ("network-form", "network.layers", regressor(None, {"network__layers": LAYERS}, hidden_layer_sizes=[4]), NUMBERS),
+    ("activation-count", "network.activations", regressor(activations=["relu", "relu", "linear"]), NUMBERS),
+    ("out-of-bounds", "training.epochs", regressor(optimizer="lbfgs", epochs=0), NUMBERS),
+    # Targets that do not go with the loss.
+    (None, None, SpecRegressor(SPEC), Y),
+    (None, None, SpecClassifier(), np.full(len(X), 4)),
+    (None, None, SpecClassifier(loss="binary_crossentropy"), np.arange(len(X)) % 3),
+    (None, None, SpecClassifier(loss="categorical_crossentropy"), np.eye(2, dtype=int)[Y]),
+    (None, None, SpecClassifier(), np.column_stack([Y, Y + 1])),
+]
+
+
+@pytest.mark.parametrize(("code", "at", "estimator", "y"), REFUSED)
+def test_what_is_refused(code, at, estimator, y, refused):
+    with refused((ValueError, SpecError), code=code, at=at):
+        clone(estimator).fit(X, y)
+
+
+NOWHERE = ["network__dtype__bits", "seed__x", "network__hidden_layer_sizes__5"]
+
+
+@pytest.mark.parametrize("name", [*(f"spec__{name}" for name in NOWHERE), "optimizer__learning_rate"])
+def test_a_name_that_leads_nowhere_is_an_error(name, refused):
     estimator = SpecClassifier(SPEC)
     with refused((ValueError, SpecError), code="unknown-value"):
         estimator.set_params(**{name: 1}).fit(X, Y)
 
 
-def test_parts_of_ones_own_stay_known(refused: Refused):
+def test_parts_of_ones_own_stay_known(refused):
     spec = specnet.parse_spec({**SPEC, "network": {"hidden_layer_sizes": [4], "activations": "wave"}}, parts=[Wave])
     estimator = clone(SpecClassifier(spec, epochs=3)).set_params(spec__network__hidden_layer_sizes=(5,))
     assert isinstance(estimator.fit(X, Y).model_.spec.network.layers[0].activation, Wave)
     with refused(SpecError, code="unknown-key", at="training.epohcs"):
         estimator.set_params(spec__training__epohcs=3)
-
-
-def test_a_mistake_stands_at_its_place_in_the_text(refused: Refused):
-    with refused(SpecError, code="unknown-part", at="network.activations"):
-        SpecClassifier(TEXT.replace("tanh", "tahn")).fit(X, Y)
-    with refused(SpecError, code="wrong-type", at="training.epochs"):
-        SpecClassifier(TEXT, epochs="ten").fit(X, Y)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        ({"loss": "mse"}, None),
-        ({"validation_size": 0.0, "early_stopping": True}, "data"),
-        ({"class_weight": {7: 1.0}}, "class-weight"),
-    ],
-)
-def test_arguments_that_do_not_go_together(arguments, code, refused: Refused):
-    with refused(ValueError, code=code):
-        SpecClassifier(**arguments).fit(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -210,27 +220,12 @@ def test_scikit_learn_says_what_is_no_argument(arguments, message):
         SpecClassifier().set_params(**arguments).fit(X, Y)
 
 
-def test_targets_that_do_not_go_with_the_loss(refused: Refused):
-    with refused(ValueError):
-        SpecRegressor(SPEC).fit(X, Y)
-    with refused(ValueError):
-        SpecClassifier().fit(X, np.full(len(X), 4))
-    with refused(DataError):
-        SpecClassifier(loss="binary_crossentropy").fit(*load_iris(return_X_y=True))
-    with refused(ValueError):
-        SpecClassifier(loss="categorical_crossentropy").fit(X, np.eye(2, dtype=int)[Y])
-    with refused(ValueError):
-        SpecClassifier().fit(X, np.column_stack([Y, Y + 1]))
-
-
 def test_random_state_is_the_seed():
     assert SpecClassifier(SPEC).fit(X, Y).model_.spec.seed == 3
     assert SpecClassifier(SPEC, random_state=8).fit(X, Y).model_.spec.seed == 8
-    np.testing.assert_array_equal(
-        trained(SpecClassifier(SPEC, random_state=8)), specnet.fit({**SPEC, "seed": 8}, X, Y).theta
-    )
-    unsaid = {**SPEC}
-    del unsaid["seed"]
+    expected = specnet.fit({**SPEC, "seed": 8}, X, Y).theta
+    np.testing.assert_array_equal(trained(SpecClassifier(SPEC, random_state=8)), expected)
+    unsaid = {name: section for name, section in SPEC.items() if name != "seed"}
     for spec in (None, unsaid, specnet.parse_spec(unsaid)):
         seeds = {SpecClassifier(spec, epochs=1).fit(X, Y).model_.spec.seed for _ in range(3)}
         assert len(seeds) == 3

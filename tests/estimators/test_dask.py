@@ -1,7 +1,5 @@
 """Estimators and models on the workers of a dask cluster: the results are those of one process."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,13 +21,13 @@ NAMES = list("abcd")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
+def cluster():
     """Two processes, which all tests of this file use."""
     with dask_address() as address, distributed.Client(address), threadpool_limits(1):
         yield
 
 
-def test_folds_on_workers() -> None:
+def test_folds_on_workers():
     model = SpecClassifier(epochs=10, random_state=0)
     alone = cross_val_score(model, *IRIS, scoring="neg_log_loss")
     with parallel_config("dask"):
@@ -37,7 +35,7 @@ def test_folds_on_workers() -> None:
     assert len(set(alone)) == 5
 
 
-def test_a_grid_on_workers() -> None:
+def test_a_grid_on_workers():
     search = GridSearchCV(SpecClassifier(epochs=10, random_state=0), GRID, cv=3, scoring="neg_log_loss")
     alone = search.fit(*IRIS).cv_results_["mean_test_score"]
     with parallel_config("dask"):
@@ -46,7 +44,7 @@ def test_a_grid_on_workers() -> None:
     assert search.best_params_["spec__training__optimizer__learning_rate"] == 0.03
 
 
-def test_partitions_of_a_table_on_workers() -> None:
+def test_partitions_of_a_table_on_workers():
     frames = pytest.importorskip("dask.dataframe", reason="needs pip install 'dask[dataframe]'")
     X, y = IRIS
     known = pd.DataFrame(X, columns=NAMES)

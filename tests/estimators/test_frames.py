@@ -10,7 +10,6 @@ from sklearn.model_selection import KFold, cross_val_score
 
 import specnet
 from specnet import DataError, SpecClassifier, SpecnetWarning, SpecRegressor
-from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
 SIZE, COLOUR = RNG.normal(50, 9, 200), RNG.choice(["red", "green", "blue"], 200)
@@ -86,7 +85,7 @@ def test_columns_that_no_one_can_use_are_told_of():
     assert len(classifier.predict(table[:5])) == 5
 
 
-def test_what_does_not_fit(refused: Refused):
+def test_what_does_not_fit(refused):
     classifier = SpecClassifier().set_params(**{**STEPS, "epochs": 1})
     with refused(DataError):
         SpecClassifier(epochs=1).set_params(spec__network__preprocessing=["standardize"]).fit(FRAME, Y)

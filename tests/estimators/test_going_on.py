@@ -10,7 +10,6 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 from specnet import DataError, SpecClassifier, SpecRegressor
 from specnet.parts.preprocessing.scaling import QuantileRanks
 from tests.estimators.test_answers import QUICK
-from tests.texts.pinned import Refused
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
@@ -18,7 +17,7 @@ CASES = [(SpecClassifier, IRIS), (SpecRegressor, DIABETES)]
 SETTINGS = {**QUICK, "l2": 0.0}
 
 
-def weights_of(estimator) -> np.ndarray:
+def weights_of(estimator):
     return estimator.model_.theta
 
 
@@ -48,7 +47,7 @@ def test_rows_may_come_in_parts_and_with_weights():
     assert classifier.n_iter_ == 60
 
 
-def test_a_part_need_not_have_all_classes_and_must_have_no_others(refused: Refused):
+def test_a_part_need_not_have_all_classes_and_must_have_no_others(refused):
     X, y = IRIS
     classifier = SpecClassifier(**SETTINGS)
     with refused(ValueError):
@@ -61,7 +60,7 @@ def test_a_part_need_not_have_all_classes_and_must_have_no_others(refused: Refus
         classifier.partial_fit(X[:50, :3], y[:50])
 
 
-def test_partial_fits_of_several_labels(refused: Refused):
+def test_partial_fits_of_several_labels(refused):
     X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
     classifier = SpecClassifier(**SETTINGS)
     for _ in range(60):
@@ -85,7 +84,7 @@ def test_partial_fit_goes_on_from_a_fit_and_after_a_pickle():
 
 
 @pytest.mark.parametrize("arguments", [{"optimizer": "lbfgs", "batch_size": "full"}, {"class_weight": "balanced"}])
-def test_what_cannot_be_done_in_parts(arguments, refused: Refused):
+def test_what_cannot_be_done_in_parts(arguments, refused):
     with refused(ValueError):
         SpecClassifier(**arguments).partial_fit(*IRIS, classes=[0, 1, 2])
 
@@ -106,7 +105,7 @@ def test_a_warm_start_goes_on_from_the_weights_and_the_preprocessing(estimator, 
     np.testing.assert_array_equal(weights_of(cold), first.theta)
 
 
-def test_a_warm_start_on_fewer_rows_keeps_what_was_fitted_to_all(monkeypatch: pytest.MonkeyPatch, refused: Refused):
+def test_a_warm_start_on_fewer_rows_keeps_what_was_fitted_to_all(monkeypatch, refused):
     X, y = IRIS
     spec = {"network": {"preprocessing": [{"type": "quantile", "points": 100}]}}
     warm = SpecClassifier(spec, epochs=1, warm_start=True, **SETTINGS).fit(X, y)
@@ -122,7 +121,7 @@ def test_a_warm_start_on_fewer_rows_keeps_what_was_fitted_to_all(monkeypatch: py
         warm.fit(X[::3], y[::3])
 
 
-def test_what_a_warm_start_needs(refused: Refused):
+def test_what_a_warm_start_needs(refused):
     X, y = IRIS
     classifier = SpecClassifier(epochs=1, warm_start=True, **SETTINGS).fit(X, y)
     with refused(ValueError):

@@ -14,17 +14,16 @@ import specnet
 from specnet import DataError, SpecClassifier, SpecRegressor
 from specnet.cli import main
 from tests.cli.conftest import own_signals
-from tests.texts.pinned import Refused
 
 PENGUINS = pandas.read_csv(Path(__file__).parents[2] / "specs" / "data" / "penguins.csv")
 X, Y = load_iris(return_X_y=True)
 
 
 @pytest.fixture
-def new(tmp_path: Path):
+def new(tmp_path):
     """Return the path of the spec that `specnet new` writes for a data frame and one of its columns."""
 
-    def written(table: pandas.DataFrame, target: str) -> Path:
+    def written(table, target):
         table.to_csv(tmp_path / "table.csv", index=False)
         path = tmp_path / "recipe.toml"
         with own_signals(), pytest.raises(SystemExit):
@@ -73,7 +72,7 @@ def test_arguments_take_the_place_of_what_the_recipe_says():
         assert spec.training.ensemble.members == 8
 
 
-def test_its_parameters_are_unknown_before_it_has_rows(refused: Refused):
+def test_its_parameters_are_unknown_before_it_has_rows(refused):
     estimator = SpecClassifier("recipe")
     assert estimator.get_params() == estimator.get_params(deep=False)
     assert not hasattr(estimator, "partial_fit")
@@ -90,7 +89,7 @@ def test_several_outputs_and_several_labels():
     assert SpecClassifier("recipe", epochs=2).fit(columns, y).predict_proba(columns).shape == y.shape
 
 
-def test_rows_that_no_recipe_can_be_made_of(refused: Refused):
+def test_rows_that_no_recipe_can_be_made_of(refused):
     with refused(DataError):
         SpecRegressor("recipe").fit(X[:9], X[:9, 0])
     with refused(DataError):

@@ -8,8 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -26,32 +25,28 @@ from specnet.parts.part import Section
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
 from specnet.training.steps.compiled_steps import CompiledStepper
-from specnet.training.steps.lbfgs import LbfgsTrainer
-from specnet.training.steps.trainer import BatchGradient, Ended, Progress, Stretch
 from tests.compiling import compiles
+from tests.networks import rows_of
 from tests.running.moons import MOONS, contents
 from tests.running.specs import spec_on
-from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, spec_of
 
-IDENTITY = RunIdentity("{}", "0")
 
-
-def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal.SIGINT) -> None:
+def during_step(monkeypatch, number, sent=signal.SIGINT):
     """Send this process a signal in the middle of a step, counted from 0."""
     made = [0]
     update, run = Stepper._update, CompiledStepper._run
 
-    def arrive() -> None:
+    def arrive():
         if made[0] == number:
             os.kill(os.getpid(), sent)
         made[0] += 1
 
-    def interrupted(stepper: Stepper) -> None:
+    def interrupted(stepper):
         arrive()
         update(stepper)
 
-    def interrupted_run(stepper: CompiledStepper, places: np.ndarray | None, *arguments: Any) -> list[float]:
+    def interrupted_run(stepper, places, *arguments):
         assert len(arguments[0]) == 1
         arrive()
         return run(stepper, places, *arguments)
@@ -61,41 +56,32 @@ def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal
     monkeypatch.setattr(CompiledStepper, "most_at_once", 1)
 
 
-def assert_goes_on(spec: dict[str, Any], rows: TrainingRows, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    network = specnet.build(spec)
+@pytest.mark.parametrize("step", [0, 1, 2, 7, 3 * EPOCHS - 2])
+def test_every_step_is_a_place_to_go_on_from(step, monkeypatch):
+    average, stopping = {"type": "exponential", "decay": 0.9}, {"monitor": "loss", "patience": 50}
+    spec = spec_of(batch_size=4, average_weights=average, early_stopping=stopping, l2=0.01, log_every=2)
+    network, rows = specnet.build(spec), rows_of(10)
     whole = train(network, network.initial_parameters(), rows, records=True)
     with monkeypatch.context() as patch:
         during_step(patch, step)
         broken = train(network, network.initial_parameters(), rows, records=True)
     assert isinstance(broken.interruption, KeyboardInterrupt)
     assert broken.steps == step + 1
-    reached = broken.reached
-    checkpoint = Checkpoint.from_bytes(replace(reached, run=IDENTITY).to_bytes())
+    checkpoint = Checkpoint.from_bytes(replace(broken.reached, run=RunIdentity("{}", "0")).to_bytes())
     again = train(network, network.initial_parameters(), rows, checkpoint=checkpoint, records=True)
+    for name in ("looks", "history", "epochs", "steps"):
+        assert getattr(again, name) == getattr(whole, name)
     assert again.interruption is None
-    assert again.looks == whole.looks
-    np.testing.assert_array_equal(again.theta, whole.theta)
-    assert again.history == whole.history
-    assert (again.epochs, again.steps) == (whole.epochs, whole.steps)
-    for name, array in again.state.items():
-        np.testing.assert_array_equal(array, whole.state[name])
-
-
-@pytest.mark.parametrize("step", [0, 1, 2, 7, 3 * EPOCHS - 2])
-def test_every_step_is_a_place_to_go_on_from(step: int, monkeypatch: pytest.MonkeyPatch):
-    average = {"type": "exponential", "decay": 0.9}
-    stopping = {"monitor": "loss", "patience": 50}
-    spec = spec_of(batch_size=4, average_weights=average, early_stopping=stopping, l2=0.01, log_every=2)
-    assert_goes_on(spec, rows_of(10), monkeypatch, step)
+    np.testing.assert_equal((again.theta, again.state), (whole.theta, whole.state))
 
 
 class CtrlC(Observer):
     """Sends a signal in the midst of training, and knows the processor's seconds then."""
 
-    def engine_chosen(self, engine: str, reason: str) -> None:
+    def engine_chosen(self, engine, reason):
         threading.Timer(0.2, self._send).start()
 
-    def _send(self) -> None:
+    def _send(self):
         self.sent = time.process_time()
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -104,7 +90,7 @@ class CtrlC(Observer):
 @compiles
 @pytest.mark.parametrize("engine", ["numpy", "compiled"])
 @pytest.mark.parametrize(("units", "batch"), [(5, "full"), (5, 32), (256, 32), (256, "full")])
-def test_ctrl_c_is_answered_within_a_tenth_of_a_second(engine: str, units: int, batch: int | str):
+def test_ctrl_c_is_answered_within_a_tenth_of_a_second(engine, units, batch):
     dense = {"type": "dense", "units": units, "activation": "tanh"}
     layers = [dense, {"type": "dropout", "rate": 0.1}, dense, {"type": "dense", "units": 1}]
     training = {"loss": "mse", "epochs": 10**9, "log_every": 10**6, "batch_size": batch, "engine": engine}
@@ -116,35 +102,30 @@ def test_ctrl_c_is_answered_within_a_tenth_of_a_second(engine: str, units: int, 
     assert result.steps > 0
 
 
-def test_ctrl_c_in_a_line_search_keeps_the_last_iteration(monkeypatch: pytest.MonkeyPatch):
-    spec = spec_of(optimizer="lbfgs", batch_size="full")
-    network, rows = specnet.build(spec), rows_of(10)
-    points: list[np.ndarray] = []
+class SignalAfter(Observer):
+    """Sends a signal after an epoch, and knows the parameters then."""
 
-    def kept_points(
-        trainer: LbfgsTrainer, stretch: Stretch, progress: Progress, interruptions: Interruptions
-    ) -> Ended | None:
-        def after(loss: float) -> Stretch | None:
-            points.append(trainer.theta.copy())
-            if len(points) == 3:
-                signal.raise_signal(signal.SIGINT)  # held until the next evaluation, which tries another point
-            return after_epoch(loss)
+    def __init__(self, epoch, sent):
+        self.epoch, self.sent = epoch, sent
 
-        after_epoch = progress.after_epoch
-        monkeypatch.setattr(progress, "after_epoch", after)
-        return run(trainer, stretch, progress, interruptions)
+    def trained(self, epoch, snapshot):
+        self.parameters = snapshot.parameters()
+        if epoch == self.epoch:
+            signal.raise_signal(self.sent)
 
-    run = LbfgsTrainer.run
-    monkeypatch.setattr(LbfgsTrainer, "run", kept_points)
-    result = train(network, network.initial_parameters(), rows)
+
+def test_ctrl_c_in_a_line_search_keeps_the_last_iteration():
+    """Ctrl-C is held until the next evaluation, which tries another point."""
+    network, rows = specnet.build(spec_of(optimizer="lbfgs", batch_size="full")), rows_of(10)
+    observer = SignalAfter(3, signal.SIGINT)
+    result = train(network, network.initial_parameters(), rows, observer=observer)
     assert result.interruption is not None
-    assert result.epochs == 3
-    assert result.end == "interrupted after epoch 3"
-    np.testing.assert_array_equal(result.theta, points[-1])
+    assert (result.epochs, result.end) == (3, "interrupted after epoch 3")
+    np.testing.assert_equal(network.parameters(result.theta), observer.parameters)
 
 
 @pytest.mark.parametrize("members", [1, 2])
-def test_a_second_signal_is_not_held_by_a_member_or_the_next_one(members: int):
+def test_a_second_signal_is_not_held_by_a_member_or_the_next_one(members):
     with Interruptions() as interruptions:
         interruptions.hold()
         signal.raise_signal(signal.SIGINT)
@@ -160,7 +141,7 @@ def test_a_second_signal_is_not_held_by_a_member_or_the_next_one(members: int):
 
 
 def test_a_signal_that_nobody_waits_for_is_handed_on_at_the_end():
-    def trained() -> None:
+    def trained():
         with Interruptions() as interruptions:
             interruptions.hold()
             signal.raise_signal(signal.SIGINT)
@@ -171,7 +152,7 @@ def test_a_signal_that_nobody_waits_for_is_handed_on_at_the_end():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_another_handler_gets_its_signal_and_training_goes_on(monkeypatch: pytest.MonkeyPatch):
+def test_another_handler_gets_its_signal_and_training_goes_on(monkeypatch):
     heard: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
@@ -195,30 +176,21 @@ def test_other_threads_train_without_handlers():
 @pytest.mark.parametrize(
     ("sent", "optimizer"), [(signal.SIGINT, "adam"), (signal.SIGTERM, "lbfgs"), (signal.SIGHUP, "adam")]
 )
-def test_a_run_without_checkpoints_goes_on_after_a_signal(
-    sent: signal.Signals, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    overrides = [f"training.optimizer={optimizer}", *(["training.batch_size=full"] if optimizer == "lbfgs" else [])]
-    specnet.run(MOONS, tmp_path / "whole", overrides=overrides, report=False)
+def test_a_run_without_checkpoints_goes_on_after_a_signal(sent, optimizer, tmp_path, monkeypatch):
+    options = {"overrides": [f"training.optimizer={optimizer}"], "report": False}
+    if optimizer == "lbfgs":
+        options["overrides"].append("training.batch_size=full")
+    specnet.run(MOONS, tmp_path / "whole", **options)
     with monkeypatch.context() as patch:
-        if optimizer == "lbfgs":
-            take, left = BatchGradient.take, [3]
-
-            def interrupted(gradient: BatchGradient, step: int, with_loss: bool) -> float:
-                left[0] -= 1
-                if not left[0]:
-                    signal.raise_signal(sent)
-                return take(gradient, step, with_loss)
-
-            patch.setattr(BatchGradient, "take", interrupted)
-        else:
+        observer = SignalAfter(3, sent) if optimizer == "lbfgs" else Observer()
+        if optimizer == "adam":
             during_step(patch, 7, sent)
         with pytest.raises(RunInterrupted) as caught:
-            specnet.run(MOONS, tmp_path / "broken", overrides=overrides, report=False)
+            specnet.run(MOONS, tmp_path / "broken", observer=observer, **options)
     assert caught.value.signal == {signal.SIGINT: "Ctrl-C"}.get(sent, sent.name)
     assert not caught.value.finished
     assert (tmp_path / "broken" / "checkpoint.safetensors").exists()
-    specnet.run(MOONS, tmp_path / "broken", resume=True, overrides=overrides, report=False)
+    specnet.run(MOONS, tmp_path / "broken", resume=True, **options)
     expected, found = contents(tmp_path / "whole"), contents(tmp_path / "broken")
     assert expected.pop("run.json") != found.pop("run.json")
     assert expected == found
@@ -231,13 +203,13 @@ class Signalling(Metric):
     task = CLASSES
     sent: ClassVar[list[int]] = []
 
-    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+    def compute(self, target, response, keywords):
         if self.sent:
             signal.raise_signal(self.sent.pop())
         return 0.0
 
 
-def run_signalling(out: Path, sent: list[int]) -> RunInterrupted:
+def run_signalling(out, sent):
     """Return what a run raises that is sent these signals while what it came to is computed."""
     Signalling.sent[:] = sent
     with pytest.raises(RunInterrupted) as caught:
@@ -245,7 +217,7 @@ def run_signalling(out: Path, sent: list[int]) -> RunInterrupted:
     return caught.value
 
 
-def test_one_hang_up_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_one_hang_up_is_enough(tmp_path, monkeypatch):
     """A shell and the system both tell that a terminal was closed: the second time is no second wish."""
     during_step(monkeypatch, 7, signal.SIGHUP)
     error = run_signalling(tmp_path / "out", [signal.SIGHUP, signal.SIGHUP])
@@ -253,7 +225,7 @@ def test_one_hang_up_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert (tmp_path / "out" / "checkpoint.safetensors").exists()
 
 
-def test_a_hang_up_that_nohup_ignores_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_hang_up_that_nohup_ignores_stays_ignored(tmp_path, monkeypatch):
     during_step(monkeypatch, 7, signal.SIGHUP)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -268,18 +240,18 @@ class EndedRows(Data):
     type: Literal["ended_rows"] = "ended_rows"
     number: int
 
-    def load(self, folder: Path, target: str) -> Any:
+    def load(self, folder, target):
         os.kill(os.getpid(), self.number)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_before_training_ends_the_run_and_leaves_nothing(sent: signal.Signals, tmp_path: Path):
+def test_a_signal_before_training_ends_the_run_and_leaves_nothing(sent, tmp_path):
     with pytest.raises(Terminated, match="training had not begun; nothing was saved"):
         specnet.run(spec_on({"type": "ended_rows", "number": int(sent)}), tmp_path / "out", parts=[EndedRows])
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_while_a_finished_run_is_written_lets_it_be_written(tmp_path: Path):
+def test_ctrl_c_while_a_finished_run_is_written_lets_it_be_written(tmp_path):
     assert run_signalling(tmp_path / "out", [signal.SIGINT]).finished
     assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
     assert specnet.run(
@@ -294,7 +266,7 @@ def test_a_signal_while_a_spec_is_written_is_no_error_of_it():
         value: int = 1
 
         @field_serializer("value")
-        def interrupted(self, value: int) -> int:
+        def interrupted(self, value):
             raise Terminated("SIGTERM")
 
     class Outer(Section):
@@ -314,7 +286,7 @@ process.pthread_mutex_lock(mutex)
 
 
 @pytest.mark.slow
-def test_an_import_that_never_returns_ends_with_sigterm(tmp_path: Path):
+def test_an_import_that_never_returns_ends_with_sigterm(tmp_path):
     (tmp_path / "hangs.py").write_text(HANGS)
     program = f"""
 import sys
@@ -333,7 +305,7 @@ with Interruptions(terminates=True):
             running.kill()
 
 
-def test_signals_are_the_systems_during_imports_until_training_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_signals_are_the_systems_during_imports_until_training_begins(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     finders, found = [*sys.meta_path], []
     for name in ("before_training", "inner", "in_training"):

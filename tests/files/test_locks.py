@@ -7,10 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,16 +19,15 @@ from specnet.files.run_files import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
 from tests.running.moons import MOONS
 from tests.texts.mistakes import mistake
-from tests.texts.pinned import Refused
 
 SPEC = MOONS.replace("epochs = 12", "epochs = 300")  # so long that two processes meet
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
+def test_a_folder_that_is_taken_away_is_made_again(tmp_path):
     folder, failures = tmp_path / "a" / "b", []
 
-    def hold_often() -> None:
+    def hold_often():
         for _ in range(200):
             try:
                 with locked_folder(folder):
@@ -52,25 +48,14 @@ def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
     assert failures == []
 
 
-def started(folder: Path, seed: int, *options: str) -> subprocess.Popen[str]:
-    command = [
-        *COMMAND,
-        "run",
-        "moons.toml",
-        "--out",
-        "out",
-        "--set",
-        f"seed={seed}",
-        "--quiet",
-        "--no-report",
-        *options,
-    ]
+def started(folder, seed, *options):
+    command = [*COMMAND, *f"run moons.toml --out out --set seed={seed} --quiet --no-report".split(), *options]
     return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--force",)])
-def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path, options):
     (tmp_path / "moons.toml").write_text(SPEC)
     runs = [started(tmp_path, seed, *options) for seed in (1, 2)]
     errors = [run.communicate(timeout=100)[1] for run in runs]
@@ -90,7 +75,7 @@ def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, optio
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path, there: bool) -> None:
+def test_a_lock_that_is_a_link_leads_nowhere(tmp_path, there):
     (tmp_path / "out").mkdir()
     if there:
         (tmp_path / "precious").write_text("mine")
@@ -101,12 +86,12 @@ def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path, there: bool) -> Non
     assert not there or (tmp_path / "precious").read_text() == "mine"
 
 
-def test_a_folder_that_is_a_dangling_link_is_taken(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_dangling_link_is_taken(tmp_path):
     (tmp_path / "out").symlink_to(tmp_path / "nowhere")
     assert mistake(TakenError, lambda: specnet.run(SPEC, tmp_path / "out")).source == str(tmp_path / "out")
 
 
-def test_a_place_that_allows_no_folder_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
+def test_a_place_that_allows_no_folder_is_one_error(tmp_path, monkeypatch, refused):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -118,8 +103,8 @@ def test_a_place_that_allows_no_folder_is_one_error(tmp_path: Path, monkeypatch:
     assert os.listdir(tmp_path) == ["link"]
 
 
-def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
-    def full(*_: object) -> int:
+def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path, monkeypatch, refused):
+    def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "write", full)
@@ -130,9 +115,7 @@ def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("call", ["open", "unlink", "close", ""])
-def test_ctrl_c_at_a_call_of_the_system_leaves_no_lock_and_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, moment: str
-) -> None:
+def test_ctrl_c_at_a_call_of_the_system_leaves_no_lock_and_no_file(tmp_path, monkeypatch, call, moment):
     owner, name = (os, call) if call else (atomic, "open")
     monkeypatch.setattr(owner, name, interrupted_once(getattr(owner, name, open), moment), raising=False)
     with pytest.raises(KeyboardInterrupt), locked_folder(tmp_path) if call else nullcontext():
@@ -140,11 +123,11 @@ def test_ctrl_c_at_a_call_of_the_system_leaves_no_lock_and_no_file(
     assert os.listdir(tmp_path) == []
 
 
-def interrupted_once(call: Callable[..., Any], moment: str) -> Callable[..., Any]:
+def interrupted_once(call, moment):
     """Return a call before or after which Ctrl-C comes the first time."""
     comes = [signal.SIGINT]
 
-    def interrupted(*arguments: Any, **options: Any) -> Any:
+    def interrupted(*arguments, **options):
         if moment == "before" and comes:
             signal.raise_signal(comes.pop())
         answer = call(*arguments, **options)

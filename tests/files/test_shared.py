@@ -1,11 +1,8 @@
 """Objects whose arrays processes share."""
 
-from __future__ import annotations
-
 import errno
 from contextlib import closing
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +13,7 @@ from specnet.files.large import LEAST_APART, Shared
 LARGE = LEAST_APART // 8
 
 
-def thing() -> dict[str, Any]:
+def thing():
     return {
         "rows": np.arange(2.0 * LARGE).reshape(LARGE, 2),
         "columns": np.asfortranarray(np.arange(3 * LARGE).reshape(LARGE, 3)),
@@ -28,7 +25,7 @@ def thing() -> dict[str, Any]:
     }
 
 
-def assert_equal(found: dict[str, Any]) -> None:
+def assert_equal(found):
     for name, expected in thing().items():
         np.testing.assert_equal(found[name], expected)
         if isinstance(expected, np.ndarray):
@@ -62,8 +59,8 @@ def test_what_is_written_into_one_is_not_in_the_other():
 
 
 @pytest.mark.parametrize("name", ["write_all", "TemporaryFile"])
-def test_without_room_it_is_copied(name: str, monkeypatch: pytest.MonkeyPatch):
-    def full(*arguments: Any, **options: Any) -> None:
+def test_without_room_it_is_copied(name, monkeypatch):
+    def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(large, name, full)
@@ -71,7 +68,7 @@ def test_without_room_it_is_copied(name: str, monkeypatch: pytest.MonkeyPatch):
         assert_equal(both.value())
 
 
-def check(both: Shared) -> None:
+def check(both):
     assert_equal(both.value())
 
 

@@ -1,9 +1,6 @@
 """Specs written as TOML are read as what they were."""
 
-from __future__ import annotations
-
 import tomllib
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +19,7 @@ SECTIONS = st.dictionaries(TEXTS, INLINE | st.lists(TABLES, min_size=1, max_size
 
 @pytest.mark.slow
 @given(st.dictionaries(TEXTS, PLAIN | st.lists(PLAIN, max_size=40) | SECTIONS, max_size=4))
-def test_any_document_comes_back(document: dict[str, Any]):
+def test_any_document_comes_back(document):
     assert tomllib.loads(to_toml(document)) == document
 
 

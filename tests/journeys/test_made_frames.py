@@ -1,10 +1,7 @@
 """Tables that were made to be something, as data frames: each gives the kinds, the model and answers of its file."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,7 @@ import pytest
 import specnet
 from specnet.data import read_inputs
 from specnet.parts.data import kind_of
-from tests.journeys.made_tables import TABLES, MadeTable
+from tests.journeys.made_tables import TABLES
 
 LIBRARIES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "pandas": pandas.DataFrame,
@@ -26,11 +23,11 @@ LIBRARIES: dict[str, Callable[[dict[str, Any]], Any]] = {
 READ = [name for name, table in TABLES.items() if not table.refused]
 
 
-def read_toml(value: str) -> Any:
+def read_toml(value):
     return tomllib.loads(f"value = {value}")["value"]
 
 
-def spec_of(table: MadeTable, names: list[str], path: Path) -> dict[str, Any]:
+def spec_of(table, names, path):
     """Return a spec of a tiny network with the kinds that the table's columns were made to have."""
     columns = zip(names, table.columns.values(), strict=True)
     # What is written of long ones is how they begin; they are judged.
@@ -52,7 +49,7 @@ def spec_of(table: MadeTable, names: list[str], path: Path) -> dict[str, Any]:
 
 @pytest.mark.filterwarnings("ignore::specnet.SpecnetWarning")
 @pytest.mark.parametrize("name", READ)
-def test_a_made_table_gives_the_model_of_its_file(name: str, tmp_path: Path):
+def test_a_made_table_gives_the_model_of_its_file(name, tmp_path):
     table = TABLES[name]
     (tmp_path / "table.csv").write_bytes(table.content)
     names = [column.strip() or f"column_{place}" for place, column in enumerate(table.columns, 1)]

@@ -1,11 +1,8 @@
 """Tables that were made to be something: `new` and `run` read each as that, say so, and say no more."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,22 +10,20 @@ import pytest
 from specnet import parse_spec
 from specnet.files.plain_data import toml_key
 from specnet.parts.data import TableFile
-from tests.cli.conftest import Specnet
-from tests.journeys.made_tables import TABLES, MadeColumn, MadeTable
-from tests.texts.pinned import Pinned
+from tests.journeys.made_tables import TABLES
 
 OF_TWO_EPOCHS = "too-few-epochs"
 """What is true of all short runs whose loss falls."""
 
 
-def read_as(found: np.ndarray, texts: np.ndarray | None) -> list[object]:
+def read_as(found, texts):
     """Return a column of a table as its cells are, None where one is missing."""
     if texts is not None:
         return [None if np.isnan(code) else str(texts[int(code)]) for code in found]
     return [None if np.isnan(cell) else float(cell) for cell in found]
 
 
-def as_cells(column: MadeColumn) -> list[object]:
+def as_cells(column):
     """Return what the cells of a column are, as a table holds them."""
     epoch = datetime.datetime(1970, 1, 1)
     return [
@@ -41,7 +36,7 @@ def as_cells(column: MadeColumn) -> list[object]:
     ]
 
 
-def make(name: str, folder: Path, specnet: Specnet, pinned: Pinned) -> MadeTable | None:
+def make(name, folder, specnet, pinned):
     """Write a table and its spec, ``table.toml``; return None where that is refused."""
     table = TABLES[name]
     (folder / "table.csv").write_bytes(table.content)
@@ -63,7 +58,7 @@ def make(name: str, folder: Path, specnet: Specnet, pinned: Pinned) -> MadeTable
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_is_read_as_what_it_was_made_to_be(name: str, specnet: Specnet, folder: Path, pinned: Pinned) -> None:
+def test_a_table_is_read_as_what_it_was_made_to_be(name, specnet, folder, pinned):
     table = make(name, folder, specnet, pinned)
     if table is None:
         return

@@ -5,10 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from itertools import count
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,13 +18,13 @@ from tests.running.moons import Interrupting
 pytest.importorskip("tensorboard", reason="needs pip install '.[tensorboard]'")
 
 
-def reader(folder: Path) -> Any:
+def reader(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     return EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0}).Reload()
 
 
-def points(folder: Path) -> dict[str, dict[int, float]]:
+def points(folder):
     """Return each scalar by tag and step; a step that is there twice is an error."""
     read, found = reader(folder), {}
     for tag in read.Tags()["scalars"]:
@@ -37,20 +34,20 @@ def points(folder: Path) -> dict[str, dict[int, float]]:
     return found
 
 
-def columns(records: list[dict[str, Any]]) -> dict[str, dict[int, float]]:
+def columns(records):
     """Return records as `points` gives them: event files hold float32."""
     names = [name for name in records[0] if name not in ("epoch", "member")]
     return {name: {record["epoch"]: float(np.float32(record[name])) for record in records} for name in names}
 
 
 @pytest.fixture(autouse=True)
-def _hosts_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def _hosts_in_order(monkeypatch):
     """Let the files of one second and process be read in the order in which they were made."""
     numbers = count()
     monkeypatch.setattr(socket, "gethostname", lambda: f"host-{next(numbers):04}")
 
 
-def spec_in(folder: Path, runs: int = 1) -> Any:
+def spec_in(folder, runs=1):
     """Return the spec of the last run: this reader keeps the texts of those before, but not their points."""
     *before, text = reader(folder).Tensors("spec")
     assert len(before) == runs - 1
@@ -59,7 +56,7 @@ def spec_in(folder: Path, runs: int = 1) -> Any:
     return json.loads("\n".join(lines))
 
 
-def test_a_run_is_logged_whole(tmp_path: Path) -> None:
+def test_a_run_is_logged_whole(tmp_path):
     logger = specnet.TensorBoardLogger(tmp_path / "logs")
     result = specnet.run(MOONS, tmp_path / "out", observer=logger)
     folder = tmp_path / "logs" / "moons" / "out"
@@ -68,17 +65,17 @@ def test_a_run_is_logged_whole(tmp_path: Path) -> None:
     assert spec_in(folder) == json.loads(result.model.spec.to_json())
 
 
-def test_the_text_is_one_for_the_text_dashboard(tmp_path: Path) -> None:
+def test_the_text_is_one_for_the_text_dashboard(tmp_path):
     specnet.run(MOONS, tmp_path / "out", observer=specnet.TensorBoardLogger(tmp_path))
     assert reader(tmp_path / "moons" / "out").PluginTagToContent("text").keys() == {"spec"}
 
 
-def test_points_can_be_read_before_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_can_be_read_before_the_run_ends(tmp_path, monkeypatch):
     monkeypatch.setattr("specnet.loggers.tensorboard.SECONDS_BETWEEN_WRITES", 0)
     seen: list[int] = []
 
     class Looking(Observer):
-        def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        def logged(self, epoch, record):
             end = time.monotonic() + 20  # a thread of the writer's own writes them
             while epoch == 12 and len(seen) < 11 and time.monotonic() < end:
                 seen[:] = points(tmp_path / "moons" / "1").get("loss", {})
@@ -87,7 +84,7 @@ def test_points_can_be_read_before_the_run_ends(tmp_path: Path, monkeypatch: pyt
     assert seen[:11] == list(range(1, 12))
 
 
-def test_runs_without_a_folder_are_numbered(tmp_path: Path) -> None:
+def test_runs_without_a_folder_are_numbered(tmp_path):
     logger = specnet.TensorBoardLogger(tmp_path)
     results = [specnet.run(MOONS, observer=logger, overrides=[f"seed={seed}"]) for seed in range(2)]
     specnet.run(MOONS, observer=logger, overrides=["name="])
@@ -96,7 +93,7 @@ def test_runs_without_a_folder_are_numbered(tmp_path: Path) -> None:
     assert sorted(path.parent.name for path in tmp_path.glob("*/1")) == ["moons", "unnamed"]
 
 
-def test_each_member_has_a_folder(tmp_path: Path) -> None:
+def test_each_member_has_a_folder(tmp_path):
     logger = specnet.TensorBoardLogger(tmp_path / "logs")
     history = specnet.run(MOONS, tmp_path / "out", observer=logger, overrides=[ENSEMBLE]).history
     folder = tmp_path / "logs" / "moons" / "out"
@@ -108,7 +105,7 @@ def test_each_member_has_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError(), KeyboardInterrupt()])
 @pytest.mark.parametrize("settings", [(), (ENSEMBLE,)])
-def test_a_resumed_run_has_each_point_once(tmp_path: Path, error: BaseException, settings: tuple[str, ...]) -> None:
+def test_a_resumed_run_has_each_point_once(tmp_path, error, settings):
     logger = specnet.TensorBoardLogger(tmp_path / "logs")
     broken_off(logger, tmp_path / "out", Interrupting(7, len(settings), error), *settings)
     folder = tmp_path / "logs" / "moons" / "out"
@@ -121,7 +118,7 @@ def test_a_resumed_run_has_each_point_once(tmp_path: Path, error: BaseException,
     spec_in(folder)
 
 
-def test_a_run_that_overwrites_another_hides_its_points(tmp_path: Path) -> None:
+def test_a_run_that_overwrites_another_hides_its_points(tmp_path):
     logger = specnet.TensorBoardLogger(tmp_path / "logs")
     specnet.run(MOONS, tmp_path / "out", observer=logger, overrides=["seed=1"])
     result = specnet.run(MOONS, tmp_path / "out", observer=logger, force=True, overrides=["training.epochs=5"])
@@ -130,13 +127,13 @@ def test_a_run_that_overwrites_another_hides_its_points(tmp_path: Path) -> None:
     assert spec_in(folder, runs=2)["training"]["epochs"] == 5
 
 
-def test_a_run_that_fails_closes_its_file(tmp_path: Path) -> None:
+def test_a_run_that_fails_closes_its_file(tmp_path):
     broken_off(specnet.TensorBoardLogger(tmp_path / "logs"), tmp_path / "out", Interrupting(3, error=RuntimeError()))
     assert list(points(tmp_path / "logs" / "moons" / "out")["loss"]) == [1, 2, 3]
 
 
 @pytest.mark.slow
-def test_neither_tensorflow_nor_torch_is_imported(tmp_path: Path) -> None:
+def test_neither_tensorflow_nor_torch_is_imported(tmp_path):
     code = "import sys, specnet; specnet.run(sys.argv[1], observer=specnet.TensorBoardLogger(sys.argv[2])); "
     code += "print(*{'tensorflow', 'torch'} & set(sys.modules))"
     command = [sys.executable, "-c", code, MOONS, str(tmp_path)]

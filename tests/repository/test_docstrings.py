@@ -16,7 +16,7 @@ MODULES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name: str):
+def test_examples(name):
     result = doctest.testmod(import_module(name))
     assert result.failed == 0
     assert result.attempted

@@ -1,7 +1,5 @@
 """What an editor says of a spec: tombi, the language server of TOML, with the schema that is shipped."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -9,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,7 +37,7 @@ BAD = [
 ]
 
 
-def lint(folder: Path, *names: str) -> list[dict[str, Any]]:
+def lint(folder, *names):
     """Return what tombi has to say of files; offline, with a home of its own where no schema is stored."""
     assert TOMBI is not None, "the extra `test` brings tombi"
     options = ["--offline", "--quiet", "--diagnostics-format", "json-lines", "--diagnostics-file", "said.jsonl"]
@@ -48,21 +45,14 @@ def lint(folder: Path, *names: str) -> list[dict[str, Any]]:
     home.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "TOMBI_"))}
     shutil.copy(ROOT / "schemas" / "specnet.schema.json", folder / "schema.json")
-    ended = subprocess.run(
-        [TOMBI, "lint", *options, *names],
-        cwd=folder,
-        env={**kept, "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    env, captured = {**kept, "HOME": str(home)}, {"capture_output": True, "text": True}
+    ended = subprocess.run([TOMBI, "lint", *options, *names], cwd=folder, env=env, timeout=60, check=False, **captured)
     said = [json.loads(line) for line in (folder / "said.jsonl").read_text().splitlines()]
     assert ended.returncode == bool(said), ended.stderr
     return said
 
 
-def test_the_specs_that_are_shipped_are_right(tmp_path: Path) -> None:
+def test_the_specs_that_are_shipped_are_right(tmp_path):
     for name in SPECS:
         text = (ROOT / "specs" / name).read_text(encoding="utf-8")
         assert "#:schema ../schemas/specnet.schema.json\n" in text
@@ -72,7 +62,7 @@ def test_the_specs_that_are_shipped_are_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("right", "wrong", "keys"), BAD)
-def test_the_wrong_key_is_named_at_its_place(tmp_path: Path, right: str, wrong: str, keys: list[str]) -> None:
+def test_the_wrong_key_is_named_at_its_place(tmp_path, right, wrong, keys):
     parse_spec(BASE)
     text = BASE.replace(right, wrong, 1)
     assert text != BASE
@@ -88,7 +78,7 @@ def test_the_wrong_key_is_named_at_its_place(tmp_path: Path, right: str, wrong: 
         assert re.match(rf"{key}\b", line[start["column"] - 1 :])
 
 
-def test_a_wrong_value_is_shown_with_those_that_can_stand_there(tmp_path: Path) -> None:
+def test_a_wrong_value_is_shown_with_those_that_can_stand_there(tmp_path):
     (tmp_path / "bad.toml").write_text(BASE.replace('"sigmoid"', '"sigmiod"'), encoding="utf-8")
     (item,) = lint(tmp_path, "bad.toml")
     assert (item["code"], item["range"]["start"]["line"]) == ("enum", 6)
@@ -96,7 +86,7 @@ def test_a_wrong_value_is_shown_with_those_that_can_stand_there(tmp_path: Path) 
     assert 'but found "sigmiod"' in item["message"]
 
 
-def test_a_schema_that_is_not_named_finds_nothing(tmp_path: Path) -> None:
+def test_a_schema_that_is_not_named_finds_nothing(tmp_path):
     """The keys are found by our schema alone, and not by one that tombi has or fetches."""
     text = BASE.replace("#:schema ./schema.json\n", "").replace("name = ", "nmae = ")
     (tmp_path / "bad.toml").write_text(text, encoding="utf-8")

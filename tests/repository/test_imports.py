@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Specnet, folder, specnet
+from tests.cli.conftest import folder, specnet
 
 __all__ = ["folder", "specnet"]
 
 pytestmark = pytest.mark.slow  # each is a process
 
 HEAVY = {"sklearn", "scipy", "matplotlib", "pandas", "duckdb", "safetensors", "jsonschema", "rich", "tree_sitter"}
+HEAVY |= {"tensorboard", "mlflow"}
 
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ RUN = "from specnet.cli import main; import sys; sys.argv[1:] = {}\ntry: main()\
 TOLD = "modules: "
 
 
-def modules_after(*codes: str) -> list[set[str]]:
+def modules_after(*codes):
     """The packages that a process has after each of these, one after another."""
     program = "\n".join(f"{code}\nimport sys; print('{TOLD}', *sys.modules)" for code in codes)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -35,16 +36,16 @@ def modules_after(*codes: str) -> list[set[str]]:
 def test_heavy_packages_stay_away():
     for modules in modules_after(
         "import specnet",
+        "import specnet.loggers",
         "specnet.parse_spec('specs/moons.toml')",
         "n = specnet.build('specs/moons.toml'); n.predict(n.initial_parameters(), [[1, 2]])",
     ):
         assert not modules & HEAVY
 
 
-def test_templates_and_contours_are_imported_by_pages_alone(tmp_path: Path):
+def test_templates_and_contours_are_imported_by_pages_alone(tmp_path):
     pages = {"jinja2", "markupsafe", "contourpy"}
-    settings = ["--set", "training.epochs=2", "--quiet"]
-    arguments = ["run", "specs/moons.toml", "--out", str(tmp_path / "run"), *settings]
+    arguments = ["run", "specs/moons.toml", "--out", str(tmp_path / "run"), "--set", "training.epochs=2", "--quiet"]
     commands = (["run", "--help"], [*arguments, "--no-report"], [*arguments, "--force"])
     *others, with_page = modules_after("import specnet", *map(RUN.format, commands))
     assert len(others) == 3
@@ -52,12 +53,12 @@ def test_templates_and_contours_are_imported_by_pages_alone(tmp_path: Path):
     assert with_page >= pages
 
 
-def test_common_runs_need_no_scikit_learn(specnet: Specnet, tmp_path: Path):
+def test_common_runs_need_no_scikit_learn(specnet, tmp_path):
     """The reference spec, and those of `specnet new`: data, split, metrics, baselines and page."""
     few = ["--set", "training.epochs=2", "--quiet"]
     commands = [["run", "specs/moons.toml", "--out", str(tmp_path / "moons"), *few]]
     for target in ("species", "body_mass_g"):
-        specnet("new", f"{target}.toml", "--data", ROOT / "specs/data/penguins.csv", "--target", target, "-q").went()
+        specnet(f"new {target}.toml --data {ROOT}/specs/data/penguins.csv --target {target} -q").went()
         run = ["run", str(tmp_path / f"{target}.toml"), "--out", str(tmp_path / target)]
         commands.append([*run, "--set", "training.ensemble=2", *few])
     for modules in modules_after(*map(RUN.format, commands)):
@@ -83,7 +84,7 @@ def test_erf_is_imported_by_who_needs_it():
 # ------------------------------------------------------------------------------------------------ what imports what
 
 
-def module_name(path: Path) -> str:
+def module_name(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -91,7 +92,7 @@ MODULES = {module_name(path): path for path in (ROOT / "specnet").rglob("*.py")}
 
 
 @cache
-def imported(name: str) -> set[str]:
+def imported(name):
     """The package's modules that a module imports anywhere: within functions and for types too."""
     nodes = [*ast.walk(ast.parse(MODULES[name].read_text("utf-8")))]
     found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
@@ -109,13 +110,13 @@ def test_no_two_modules_import_each_other():
 
 
 @cache
-def chain(room: str) -> tuple[str, ...]:
+def chain(room):
     """The longest chain of rooms, each of which imports the next, from this one down."""
     below = {room_of(inner) for name in MODULES if room_of(name) == room for inner in imported(name)} - {room, ""}
     return (room, *max(map(chain, sorted(below)), key=len, default=()))
 
 
-def room_of(module: str) -> str:
+def room_of(module):
     """The folder or file within the package that a module belongs to; nothing for the package itself."""
     return module.split(".")[1] if "." in module else ""
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow  # all test files are imported
 
 
 @pytest.fixture(scope="module")
-def tests(request: pytest.FixtureRequest) -> Counter[str]:
+def tests(request):
     """How many tests of each file are not slow, of all that there are, whichever were asked for."""
     fast = (item for item in request.session.items if not item.get_closest_marker("slow"))
     found = Counter(item.path.relative_to(ROOT).as_posix() for item in fast)
@@ -30,10 +30,10 @@ def tests(request: pytest.FixtureRequest) -> Counter[str]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_has_tests_that_are_not_slow(tests: Counter[str], room: str) -> None:
+def test_a_room_has_tests_that_are_not_slow(tests, room):
     assert sum(count for file, count in tests.items() if file.startswith(f"tests/{room}/")) >= 10
 
 
-def test_peers_are_left_out_unless_they_are_named(tests: Counter[str]) -> None:
+def test_peers_are_left_out_unless_they_are_named(tests):
     assert len(tests) > len(ROOMS)
     assert "tests/test_peers.py" not in tests

@@ -24,19 +24,19 @@ OF_LATER_VERSIONS = ["looks", "snapshots", "judgement"]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "run"
     specnet.run(MOONS, folder, report=False, observer=specnet.Observer())
     return folder
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "run"))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_file_is_named_and_the_others_are_read(name: str, folder: Path):
+def test_a_damaged_file_is_named_and_the_others_are_read(name, folder):
     (folder / FILES[name]).write_bytes(b'{"a": ')
     run = SavedRun(folder)
     with pytest.raises(SpecnetError) as caught:
@@ -47,7 +47,7 @@ def test_a_damaged_file_is_named_and_the_others_are_read(name: str, folder: Path
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_was_read_is_read_no_more(name: str, folder: Path):
+def test_what_was_read_is_read_no_more(name, folder):
     run = SavedRun(folder)
     found = getattr(run, name)
     (folder / FILES[name]).unlink()
@@ -55,7 +55,7 @@ def test_what_was_read_is_read_no_more(name: str, folder: Path):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files_that_earlier_versions_did_not_write_may_be_missing(name: str, folder: Path):
+def test_files_that_earlier_versions_did_not_write_may_be_missing(name, folder):
     (folder / FILES[name]).unlink()
     if name in OF_LATER_VERSIONS:
         found = getattr(SavedRun(folder), name)
@@ -65,7 +65,7 @@ def test_files_that_earlier_versions_did_not_write_may_be_missing(name: str, fol
             getattr(SavedRun(folder), name)
 
 
-def test_a_row_of_a_table_says_what_the_files_say(folder: Path):
+def test_a_row_of_a_table_says_what_the_files_say(folder):
     run = SavedRun(folder, "mine")
     row = run.row()
     assert (row["run"], row["state"], row["problem"]) == ("mine", "finished", None)

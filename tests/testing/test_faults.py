@@ -1,5 +1,6 @@
-"""Parts with one fault each: the public checks find it, and say which part and where."""
+"""Parts of one's own: right ones pass the public checks, train and are saved; of faults it is said which and where."""
 
+import inspect
 import re
 from dataclasses import replace
 from typing import Any, Literal
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 from pydantic import Field
 
+import specnet
+from specnet import SpecnetError
 from specnet.compiler import custom, exp, log, maximum, minimum, sin, sum_over, where
 from specnet.exporting.targets.numpy import NumpyTarget
 from specnet.parts import (
@@ -19,16 +22,19 @@ from specnet.parts import (
     Schedule,
     SteppingOptimizer,
     absolute,
+    constant,
+    expand,
     greater,
     mean_over_outputs,
     per_feature,
 )
 from specnet.parts.initializers import Ones
-from specnet.parts.part import Part
 from specnet.testing import check_layer, check_part
 from specnet.testing.numbers import arrays_of
+from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
 from tests.registry import find
-from tests.texts.pinned import Pinned, Refused
+
+__all__ = ["javascript_at_home", "node", "numpy_at_home"]
 
 
 class Snake(Activation):
@@ -45,12 +51,124 @@ def snake(x, frequency=1.0):
     return x + np.sin(frequency * x) ** 2 / frequency
 
 
+def prelu(x, parameters):
+    return np.where(x > 0, x, parameters["negative_slope"] * x)
+
+
+def glu(x):
+    return x[:, : x.shape[1] // 2] / (1 + np.exp(-x[:, x.shape[1] // 2 :]))
+
+
+def huber(output, target, delta=1.0):
+    size = abs(output - target)
+    return np.where(size < delta, size**2 / 2, delta * (size - delta / 2)).mean(1)
+
+
+def crossentropy(output, target, label_smoothing=0.0):
+    logs = output - output.max(1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(1, keepdims=True))
+    picked = logs[np.arange(len(target)), target]
+    return -(1 - label_smoothing) * picked - label_smoothing * logs.mean(1)
+
+
+def sgd(theta, gradients, learning_rate=0.01, momentum=0.0, weight_decay=0.0):
+    velocity = np.zeros_like(theta)
+    for gradient in gradients:
+        velocity = momentum * velocity + gradient
+        theta = theta * (1 - learning_rate * weight_decay) - learning_rate * velocity
+    return theta
+
+
+PLAIN: dict[str, tuple[Any, list[dict[str, Any]]]] = {
+    "activation relu": (lambda x: x * (x > 0), [{}]),
+    "activation prelu": (prelu, [{}]),
+    "activation glu": (glu, [{}]),
+    "loss huber": (huber, [{}, {"delta": 0.2}]),
+    "loss categorical_crossentropy": (crossentropy, [{}, {"label_smoothing": 0.2}]),
+    "optimizer sgd": (sgd, [{}, {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.01}]),
+    "schedule step_decay": (lambda n, length, factor, every: factor ** (n // every), [{"factor": 0.5, "every": 7}]),
+    "initializer he_uniform": (lambda fan_in, fan_out: (0, np.sqrt(2 / fan_in)), [{}]),
+}
+
+
 @pytest.mark.slow
-def test_a_right_part_passes():
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_part_is_what_plain_numpy_says(name):
+    forward, settings = PLAIN[name]
+    check_part(find(*name.split()), forward, settings=settings)
+
+
+@pytest.mark.slow
+def test_parts_of_ones_own_and_layers_are_what_plain_numpy_says():
     check_part(Snake, snake, settings=[{}, {"frequency": 3}])
+    check_layer(find("layer", "scale"), lambda x, parameters: x * parameters["factor"], settings=[{}])
+    check_layer(find("layer", "add"), lambda a, b: a + b)
+    check_layer(find("layer", "dropout"), lambda x: x)
+    check_layer(Shift, lambda x, parameters: x + parameters["shift"], inputs=[np.eye(3)])
 
 
-def part(title: str, base: type[Part], description: str | None, **members: Any) -> type[Part]:
+def test_a_part_takes_at_most_12_lines_with_its_imports():
+    lines = [line for line in inspect.getsource(Snake).splitlines() if line.strip() and '"""' not in line]
+    assert 3 + len(lines) <= 12
+
+
+SPEC = {
+    "network": {"dtype": "float64", "layer_sizes": [1, 6, 1], "activations": {"type": "snake", "frequency": 2}},
+    "training": {"loss": "mse", "optimizer": {"type": "adam", "learning_rate": 0.02}, "epochs": 300},
+}
+
+
+def test_it_is_met_in_training_and_in_the_model_file(tmp_path, refused):
+    X = np.linspace(-2, 2, 80)[:, None]
+    y = X[:, 0] + np.sin(3 * X[:, 0])
+    model = specnet.fit(specnet.parse_spec(SPEC, parts=[Snake]), X, y)
+    assert model.history[-1]["loss"] < 0.2 * model.history[0]["loss"]
+    weights = model.network.parameters(model.theta)
+    inner = X @ weights["layers.0.weight"].T + weights["layers.0.bias"]
+    expected = (inner + np.sin(2 * inner) ** 2 / 2) @ weights["layers.1.weight"].T + weights["layers.1.bias"]
+    np.testing.assert_allclose(model.predict(X), expected[:, 0], rtol=1e-12)
+    model.save(tmp_path / "m.safetensors")
+    again = specnet.load_model(tmp_path / "m.safetensors", parts=[Snake])
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    with refused(specnet.FileError, at="m.safetensors"):
+        specnet.load_model(tmp_path / "m.safetensors")
+
+
+class Forgetful(Loss):
+    """The sum of squares of the outputs, whatever they should be."""
+
+    type: Literal["forgetful"] = "forgetful"
+    target = "values"
+    output_activation = "linear"
+
+    def expression(self, output, target):
+        return sum_over(output * output, "features")
+
+
+class Constant(Activation):
+    """0, whatever it is given."""
+
+    type: Literal["constant"] = "constant"
+
+    def expression(self, x):
+        return expand(constant(0.0), x.shape)
+
+
+@pytest.mark.parametrize(
+    "spec", [{"layers": ["linear"], "loss": "forgetful"}, {"layers": ["constant", "linear"], "loss": "mse"}]
+)
+def test_a_part_that_leaves_out_what_it_should_read_is_told_so(spec, refused):
+    network = {"layer_sizes": [2, *(1 for _ in spec["layers"])], "activations": spec["layers"]}
+    document = {"network": network, "training": {"loss": spec["loss"]}}
+    parsed = specnet.parse_spec(document, parts=[Forgetful, Constant])
+    with refused(SpecnetError):
+        specnet.fit(parsed, np.ones((4, 2)), np.ones(4))
+    built = specnet.build(document, parts=[Forgetful, Constant])
+    with refused(SpecnetError):
+        built.loss_and_gradient(built.initial_parameters(), np.ones((4, 2)), np.ones(4))
+
+
+def part(title, base, description, **members):
     """Return a part as a class statement would make it, named as its title, in small letters."""
     name = re.sub(r"(?<=.)(?=[A-Z])", "_", title).lower()
     annotations = {"type": Literal[name], **members.pop("annotations", {})}
@@ -73,7 +191,7 @@ class FalseRelu(Snake):
     type: Literal["relu"] = "relu"
 
 
-def doubled(self, context: Any) -> None:
+def doubled(self, context):
     object.__setattr__(self, "frequency", self.frequency * 2)
 
 
@@ -109,19 +227,19 @@ class Shift(Layer):
         return inputs[0] + parameters[0]
 
 
-def activation(title: str, expression: Any, description: str = "A fault.", **members: Any) -> type[Part]:
+def activation(title, expression, description="A fault.", **members):
     return part(title, Activation, description, expression=expression, **members)
 
 
-def loss(title: str, expression: Any) -> type[Part]:
+def loss(title, expression):
     return part(title, Loss, "A fault.", target="values", output_activation="linear", expression=expression)
 
 
-def initializer(title: str, draw: Any) -> type[Part]:
+def initializer(title, draw):
     return part(title, Initializer, "A fault.", draw=draw)
 
 
-def optimizer(title: str, change: Any) -> type[Part]:
+def optimizer(title, change):
     members = {"annotations": {"learning_rate": PositiveNumber}, "learning_rate": Field(0.01, description="lr")}
     update = {"update": lambda self, theta, g, state, scalar: [(theta, theta + change(g) * scalar("rate"))]}
     return part(title, SteppingOptimizer, "A fault.", **members, **update)
@@ -130,7 +248,7 @@ def optimizer(title: str, change: Any) -> type[Part]:
 asked: list[int] = []
 
 
-def counting(self, position: int, length: int) -> float:
+def counting(self, position, length):
     asked.append(position)
     return 1 / len(asked)
 
@@ -188,19 +306,15 @@ NUMBERS = re.compile(r"-?\d+\.[\d.e+-]*|-?\d+e[+-]?\d+|nan| at \[[\d, ]*\]")
 
 
 @pytest.mark.parametrize(("part", "forward"), FAULTS, ids=lambda item: getattr(item, "__name__", ""))
-def test_a_fault_is_found_and_told(part: type, forward: Any, pinned: Pinned):
+def test_a_fault_is_found_and_told(part, forward, pinned):
     with pytest.raises(AssertionError) as caught:
         check_part(part, forward)
     pinned(NUMBERS.sub("…", str(caught.value)))
 
 
-def test_settings_that_the_part_refuses_are_told(refused: Refused):
+def test_settings_that_the_part_refuses_are_told(refused):
     with refused(AssertionError):
         check_part(Snake, snake, settings=[{"frequency": -1}])
-
-
-def test_a_layer_can_be_checked_on_inputs_of_ones_own():
-    check_layer(Shift, lambda x, parameters: x + parameters["shift"], inputs=[np.eye(3)])
 
 
 def test_the_arrays_of_a_call_are_seen_wherever_they_stand():
@@ -212,7 +326,7 @@ def test_the_arrays_of_a_call_are_seen_wherever_they_stand():
     assert not any(array.dtype == np.float64 for array in arrays_of(partial(np.add, out, out, out)))
 
 
-def test_an_export_that_answers_otherwise_is_found(monkeypatch, refused: Refused):
+def test_an_export_that_answers_otherwise_is_found(monkeypatch, refused):
     run = NumpyTarget.run
 
     def wrong(self, program, path, X):

@@ -1,13 +1,10 @@
 """The template of a package of parts, built, installed and used; and what packages at fault get."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import pytest
 from specnet import FileError, load_model
 from specnet.importing import open_model
 from specnet.parts.registry import installed_registry
-from tests.cli.conftest import Ended, Specnet, folder, specnet
+from tests.cli.conftest import folder, specnet
 
 __all__ = ["folder", "specnet"]
 
@@ -41,7 +38,7 @@ epochs = 5
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(tmp_path_factory):
     """A copy of the template, which is built and installed in its folder "installed" without an index."""
     copy = tmp_path_factory.mktemp("work") / "package"
     shutil.copytree(TEMPLATE, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -50,7 +47,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def python(*arguments: str | Path, **environment: str) -> str:
+def python(*arguments, **environment):
     """What Python prints with these arguments."""
     command = [sys.executable, *map(str, arguments)]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment}
@@ -60,7 +57,7 @@ def python(*arguments: str | Path, **environment: str) -> str:
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[None]:
+def installed(folder):
     """Let this process find what is installed in a folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
@@ -69,51 +66,31 @@ def installed(folder: Path) -> Iterator[None]:
     installed_registry.cache_clear()
 
 
-@pytest.fixture
-def waves(package: Path, folder: Path) -> Iterator[None]:
-    """The template is installed; the working folder has a spec that names its parts."""
-    (folder / "waves.toml").write_text(SPEC.format(activation="snake", layer="shift"), encoding="utf-8")
-    with installed(package / "installed"):
-        yield
-
-
-def test_its_own_tests_pass(package: Path):
+def test_its_own_tests_pass(package):
     beside = f"{package / 'installed'}{os.pathsep}{Path(__file__).parents[2]}"  # where exports run as in other tests
     arguments = ["-q", "-p", "no:cacheprovider", "-p", "tests.exporting.at_home", "--rootdir", package, package]
     printed = python("-m", "pytest", *arguments, PYTHONPATH=beside)
     assert "2 passed" in printed or printed.startswith("..")
 
 
-@pytest.mark.usefixtures("waves")
-def test_the_catalogue_says_where_parts_come_from(specnet: Specnet):
-    (entry,) = specnet("parts", "snake", "--format", "json").document["parts"]
-    assert (entry["kind"], entry["name"], entry["aliases"]) == ("activation", "snake", ["serpent"])
-    assert entry["origin"] == "specnet-waves 0.1.0"
-    shown = specnet("parts", "serpent").out
-    assert "x + sin²(a·x)/a" in shown
-    assert "specnet-waves 0.1.0" in shown
-    assert "snake" in specnet("parts", "activation").out
-
-
-@pytest.mark.usefixtures("waves")
-def test_a_spec_can_name_its_parts(specnet: Specnet):
-    assert specnet("validate", "waves.toml").out == "1 spec, no mistakes\n"
-    schema = specnet("schema").document
-    assert schema["definitions"]["activation.snake"]["properties"]["frequency"]["exclusiveMinimum"] == 0
-    assert "layer.shift" in schema["definitions"]
-    checked = specnet("check", "waves.toml")
-    assert checked.status == 0, checked.err
-    assert "layers.1.shift" in checked.out
-
-
-def test_a_network_of_its_parts_trains_and_its_model_answers(specnet: Specnet, package: Path, folder: Path):
+def test_its_parts_are_listed_and_train_and_their_model_answers(specnet, package, folder):
     (folder / "waves.toml").write_text(SPEC.format(activation="snake", layer="shift"), encoding="utf-8")
     model, X = folder / "waves" / "model.safetensors", [[0.5, 0.2], [-1.0, 3.0]]
     with installed(package / "installed"):
-        ended = specnet("run", "waves.toml", "--out", "waves")
-        assert ended.status == 0, ended.err
-        ended = specnet("export", model, "--to", "onnx", "-o", "waves.onnx")
-        assert ended.status == 0, ended.err
+        (entry,) = specnet("parts snake --format json").document["parts"]
+        assert (entry["kind"], entry["name"], entry["aliases"]) == ("activation", "snake", ["serpent"])
+        assert entry["origin"] == "specnet-waves 0.1.0"
+        shown = specnet("parts serpent").out
+        assert "x + sin²(a·x)/a" in shown
+        assert "specnet-waves 0.1.0" in shown
+        assert "snake" in specnet("parts activation").out
+        assert specnet("validate waves.toml").out == "1 spec, no mistakes\n"
+        definitions = specnet("schema").document["definitions"]
+        assert definitions["activation.snake"]["properties"]["frequency"]["exclusiveMinimum"] == 0
+        assert "layer.shift" in definitions
+        assert "layers.1.shift" in specnet("check waves.toml").ok().out
+        specnet("run waves.toml --out waves").ok()
+        specnet("export waves --to onnx -o waves.onnx").ok()
         trained, imported = load_model(model), open_model("waves.onnx")
         assert (trained.predict_proba(X) == imported.predict_proba(X)).all()
         assert imported.spec.network.layers[0].activation.type == "snake"
@@ -121,7 +98,6 @@ def test_a_network_of_its_parts_trains_and_its_model_answers(specnet: Specnet, p
         load_model(model)
 
 
-Faulty = Callable[[str, str], None]
 PART = '''
 from typing import Literal
 from specnet.parts import Activation, sum_over
@@ -136,37 +112,27 @@ class Wave(Activation):
 '''
 
 
-def part(name: str = "wave", value: str = "x", more: str = "") -> str:
+def part(name="wave", value="x", more=""):
     return PART.format(name=name, value=value) + more
 
 
 @pytest.fixture
-def faulty(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
-    """Return a function that installs a module with the part Wave, under the entry point of a name."""
+def command(specnet, folder):
+    """Return a function that runs a command about a spec with an activation, as if in a process of its own.
 
-    def install(name: str, code: str) -> None:
+    What is installed is a module with the part Wave, under an entry point.
+    """
+
+    def run(code, activation, *arguments, name="wave"):
         information = folder / "installed" / "bad_waves-1.2.dist-info"
-        information.mkdir(parents=True)
+        information.mkdir(parents=True, exist_ok=True)
         (information / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-waves\nVersion: 1.2\n")
         (information / "entry_points.txt").write_text(f"[specnet.parts]\n{name} = bad_waves:Wave\n")
         (folder / "installed" / "bad_waves.py").write_text(code, encoding="utf-8")
-        monkeypatch.syspath_prepend(folder / "installed")
-        installed_registry.cache_clear()
-
-    yield install
-    monkeypatch.undo()
-    installed_registry.cache_clear()
-
-
-@pytest.fixture
-def command(specnet: Specnet, folder: Path) -> Callable[..., Ended]:
-    """Return a function that runs a command about a spec with an activation, as if in a process of its own."""
-
-    def run(activation: str, *arguments: str) -> Ended:
         (folder / "waves.toml").write_text(SPEC.format(activation=activation, layer="dropout"), encoding="utf-8")
         sys.modules.pop("bad_waves", None)
-        installed_registry.cache_clear()
-        return specnet(*arguments)
+        with installed(folder / "installed"):
+            return specnet(*arguments)
 
     return run
 
@@ -187,38 +153,31 @@ UNHARMED = [("schema",), ("parts", "--format", "json"), (*VALIDATE, "--format", 
     ],
     ids=["import", "clash", "exit", "base", "NaN", "type"],
 )
-def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty, command, name: str, code: str, reason: str):
-    faulty(name, code)
+def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(command, name, code, reason):
     for arguments in UNHARMED:
-        ended = command("tanh", *arguments)
-        assert ended.status == 0, ended.err
+        ended = command(code, "tanh", *arguments, name=name).ok()
         assert ended.document is not None
         assert '"wave"' not in ended.out
         assert f'"{name}" (bad_waves:Wave)' in ended.err
         assert "bad-waves 1.2" in ended.err
         assert reason in ended.err
-    ended = command(name, *VALIDATE)
+    ended = command(code, name, *VALIDATE, name=name)
     assert ended.status == 1
     assert "error[broken-plugin]" in ended.err
     assert reason in ended.err
 
 
-def test_what_a_package_prints_at_import_is_no_output_of_a_command(faulty, command):
-    loud = "import sys; print('hello'); sys.stdout.buffer.write(b'hello')\n"
-    faulty("wave", loud + part().replace('"""A wave."""', ""))
+def test_what_a_package_prints_at_import_is_no_output_of_a_command(command):
+    code = "import sys; print('hello'); sys.stdout.buffer.write(b'hello')\n" + part().replace('"""A wave."""', "")
     for arguments in UNHARMED:
-        ended = command("wave", *arguments)
-        assert ended.status == 0, ended.err
+        ended = command(code, "wave", *arguments).ok()
         assert ended.document is not None
         assert "hello" not in ended.out
-    assert command("wave", "parts", "wave").status == 0
+    command(code, "wave", "parts", "wave").ok()
 
 
-def test_ctrl_c_while_a_package_loads_ends_the_command(faulty, command):
-    faulty("wave", "raise KeyboardInterrupt")
-    ended = command("tanh", *VALIDATE)
-    assert (ended.status, ended.out) == (130, "")
-    assert ended.err.startswith("error[interrupted]: ")
+def test_ctrl_c_while_a_package_loads_ends_the_command(command):
+    command("raise KeyboardInterrupt", "tanh", *VALIDATE).failed(130, "error[interrupted]: ")
 
 
 VALIDATOR = """
@@ -254,9 +213,8 @@ FAILING = [
 
 
 @pytest.mark.parametrize(("code", "activation", "arguments", "reason"), FAILING)
-def test_a_part_that_fails_is_its_package_s_fault(faulty, command, folder, code, activation, arguments, reason):
-    faulty("wave", code)
-    ended = command(activation, *arguments)
+def test_a_part_that_fails_is_its_package_s_fault(command, folder, code, activation, arguments, reason):
+    ended = command(code, activation, *arguments)
     assert ended.status == 1
     assert re.search(rf"bad_waves\.Wave.* bad-waves 1\.2.*{reason}", ended.err)
     assert "error[internal]" not in ended.err
