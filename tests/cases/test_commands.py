@@ -92,7 +92,7 @@ REFUSED = [(status, line) for status, part in zip((2, 1), LINES, strict=True) fo
 def refusing(moons: object, folder: Path) -> Path:
     """The working folder with a run, tables, specs and models, of which some are none."""
     texts = {"named.csv": "a,b\n1,2\n", "broken.npz": "no archive", "no.safetensors": MOONS, "grid.toml": GRID}
-    texts |= {"folds.toml": FOLDS, "bad.toml": MOONS.replace("[2, 5, 1]", "[3, 5, 1]").replace("= 20", "= -20")}
+    texts |= {"folds.toml": FOLDS, "bad.toml": MOONS.replace("[2, 5, 1]", "[3, 5, 1]")}
     for name, text in texts.items():
         (folder / name).write_text(text)
     np.savez(folder / "wide.npz", X=np.zeros((4, 3)), y=np.zeros(4, int))

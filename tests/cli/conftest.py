@@ -45,17 +45,9 @@ metrics = ["accuracy"]
 """
 CSV_SPEC = """\
 name = "kinds"
-[data]
-type = "csv"
-path = "table.csv"
-target = "kind"
-[network]
-hidden_layer_sizes = [4]
-preprocessing = ["standardize"]
-[training]
-loss = "categorical_crossentropy"
-epochs = 5
-metrics = ["accuracy", "neg_log_loss"]
+data = { type = "csv", path = "table.csv", target = "kind" }
+network = { hidden_layer_sizes = [4], preprocessing = ["standardize"] }
+training = { loss = "categorical_crossentropy", epochs = 5, metrics = ["accuracy", "neg_log_loss"] }
 """
 GAPPY = """\
 data = { type = "csv", path = "gappy.csv", target = "price", split = { test_size = 0 } }
@@ -267,16 +259,9 @@ def take_interrupts() -> None:
 
 def process(*arguments: str | Path, folder: Path, **changes: str) -> Ended:
     """Run a command as a process of its own."""
-    ended = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=folder,
-        env=environment(**changes),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    command, env = [*COMMAND, *map(str, arguments)], environment(**changes)
+    streams = {"capture_output": True, "text": True, "encoding": "utf-8"}
+    ended = subprocess.run(command, cwd=folder, env=env, timeout=120, check=False, **streams)
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
@@ -285,17 +270,9 @@ def started(
     *arguments: str, folder: Path, code: str = COMMAND[-1], changes: Mapping[str, str] = {}, **options: Any
 ) -> Iterator[subprocess.Popen[str]]:
     """Give a running command that Ctrl-C reaches; however the test ends, so does the command."""
-    running = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        cwd=folder,
-        env=environment(**changes),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        preexec_fn=take_interrupts,
-        **options,
-    )
+    command, env = [sys.executable, "-c", code, *arguments], environment(**changes)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    running = subprocess.Popen(command, cwd=folder, env=env, preexec_fn=take_interrupts, **streams, **options)
     with running:
         try:
             yield running
@@ -304,26 +281,18 @@ def started(
 
 
 TABLE = """\
-[data]
-type = "csv"
-path = "table.csv"
-target = "kind"
-[network]
-hidden_layer_sizes = [4]
-[training]
-loss = "categorical_crossentropy"
-epochs = 2
+data = { type = "csv", path = "table.csv", target = "kind" }
+network.hidden_layer_sizes = [4]
+training = { loss = "categorical_crossentropy", epochs = 2 }
 """
 """A spec of a table whose columns have no kinds in it."""
 
 PATIENT = """
-import sys
 from specnet.running.many import workers
 from specnet.cli import main
 
-if __name__ == "__main__":
-    workers.SECONDS_WORTH_WORKERS = 0
-    main()
+workers.SECONDS_WORTH_WORKERS = 0
+main()
 """
 """Waits for workers, whatever they are worth."""
 
@@ -335,28 +304,15 @@ def stopped(
 
     Check that it ends with a status and leaves no process; return how much it says is done, and how to resume it.
     """
-    (folder / "patient.py").write_text(PATIENT)
     mark = f"{os.getpid()}-signal-{number}"
-    running = subprocess.Popen(
-        [sys.executable, "patient.py", *arguments, "--jobs", "2"],
-        cwd=folder,
-        env=environment(**{MARK: mark}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=take_interrupts,
-    )
-    with running:
-        try:
-            wait_until(lambda: done() or running.poll() is not None)
-            if number == signal.SIGTERM:
-                running.send_signal(number)
-            else:
-                os.killpg(running.pid, number)
-            _, told = running.communicate(timeout=60)
-        finally:
-            running.kill()
+    options = {"code": PATIENT, "changes": {MARK: mark}, "start_new_session": True}
+    with started(*arguments, "--jobs", "2", folder=folder, **options) as running:
+        wait_until(lambda: done() or running.poll() is not None)
+        if number == signal.SIGTERM:
+            running.send_signal(number)
+        else:
+            os.killpg(running.pid, number)
+        _, told = running.communicate(timeout=60)
     assert running.returncode == status, told
     assert not re.search("Traceback|resource_tracker", told)
     wait_until(lambda: not processes_of(mark), 10)

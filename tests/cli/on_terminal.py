@@ -6,8 +6,6 @@ import os
 import pty
 import re
 import struct
-import sys
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -19,8 +17,7 @@ from typing import IO
 
 import pytest
 
-from specnet.cli import main
-from tests.cli.conftest import own_signals
+from tests.cli.conftest import called
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -68,21 +65,14 @@ def on_terminal(
     printed: list[bytes] = []
     reader = Thread(target=lambda: printed.append(read_all(master)))
     reader.start()
-    with pytest.MonkeyPatch.context() as patch, own_signals(), warnings.catch_warnings(), ExitStack() as streams:
-        warnings.simplefilter("default")
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as streams:
         patch.chdir(folder)
         for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
             patch.delenv(name, raising=False)
         for name, value in {"TERM": "xterm-256color", **changes}.items():
             patch.setenv(name, value)
-        for name in ("stdout", "stderr"):
-            patch.setattr(sys, name, streams.enter_context(open(os.dup(slave), "w", 1, encoding)))
+        ends = [streams.enter_context(open(os.dup(slave), "w", 1, encoding)) for _ in range(2)]
         os.close(slave)
-        for name, other in (("stdout", stdout), ("stderr", stderr)):
-            if other is not None:
-                patch.setattr(sys, name, other)
-        with pytest.raises(SystemExit) as ended:
-            main([*map(str, arguments)])
+        status = called(*arguments, stdout=stdout or ends[0], stderr=stderr or ends[1])
     reader.join()
-    assert isinstance(ended.value.code, int)
-    return Seen(ended.value.code, printed[0].decode())
+    return Seen(status, printed[0].decode())

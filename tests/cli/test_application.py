@@ -17,7 +17,6 @@ from typer.main import get_command
 
 from specnet import FileError, PartError, SpecnetError
 from specnet.cli.application import application
-from specnet.cli.shells import VARIABLE
 from specnet.errors import is_memory_shortage
 from tests.cli.conftest import COMMAND, called, environment, in_ascii, process
 from tests.running.sweeps.searches import GRID
@@ -121,6 +120,7 @@ def test_the_version_is_the_distribution_s_and_the_installed_command_is_main(spe
 
 SLOW = [pytest.mark.slow]
 OF_READING = "rich sklearn scipy duckdb jsonschema safetensors matplotlib"
+VARIABLE = "_SPECNET_COMPLETE"
 OF_COMPLETION = "numpy pydantic rich sklearn tree_sitter specnet.spec specnet.parts"
 
 
@@ -174,11 +174,7 @@ def test_warnings_are_one_line_without_the_source(folder, while_reading):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "blocks", "variables"),
-    [
-        ("validate moons.toml --format json", 0, {}),
-        ("--help", 0, {}),
-        ("schema", 20, {"PYTHONUNBUFFERED": "1"}),
-    ],
+    [("validate moons.toml --format json", 0, {}), ("--help", 0, {}), ("schema", 20, {"PYTHONUNBUFFERED": "1"})],
 )
 def test_a_disk_that_is_full_or_fills_up_is_a_message_and_1(folder, arguments, blocks, variables):
     limited = f"ulimit -f {blocks}; exec {shlex.join(COMMAND)} {arguments} > output"

@@ -33,14 +33,6 @@ def test_settings_and_limits_are_taken_wherever_a_spec_is(specnet, line):
         assert shown.startswith("moons   2 → 7 relu → 1 sigmoid   29 ")
 
 
-def test_a_run_is_repeated_with_a_change(specnet, ran, folder):
-    ran("ended")
-    for source, out, setting in (("ended", "again", ""), ("ended", "other", "--set seed=2"), ("other", "others", "")):
-        specnet(f"run {source} -o {out} -q {setting}").ok()
-    assert (folder / "again/model.safetensors").read_bytes() == (folder / "ended/model.safetensors").read_bytes()
-    assert json.loads((folder / "others/spec.resolved.json").read_text())["seed"] == 2
-
-
 @pytest.mark.parametrize("text", [MOONS, json.dumps({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "bce"}})])
 @pytest.mark.parametrize("verb", ["validate", "show", "check"])
 def test_a_spec_is_read_from_standard_input(specnet, folder, type_in, text, verb):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from joblib import parallel_config
 from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 import specnet
@@ -25,14 +25,6 @@ def cluster():
     """Two processes, which all tests of this file use."""
     with dask_address() as address, distributed.Client(address), threadpool_limits(1):
         yield
-
-
-def test_folds_on_workers():
-    model = SpecClassifier(epochs=10, random_state=0)
-    alone = cross_val_score(model, *IRIS, scoring="neg_log_loss")
-    with parallel_config("dask"):
-        assert np.array_equal(cross_val_score(model, *IRIS, scoring="neg_log_loss"), alone)
-    assert len(set(alone)) == 5
 
 
 def test_a_grid_on_workers():

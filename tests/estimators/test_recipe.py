@@ -12,8 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import specnet
 from specnet import DataError, SpecClassifier, SpecRegressor
-from specnet.cli import main
-from tests.cli.conftest import own_signals
+from tests.cli.conftest import called
 
 PENGUINS = pandas.read_csv(Path(__file__).parents[2] / "specs" / "data" / "penguins.csv")
 X, Y = load_iris(return_X_y=True)
@@ -26,8 +25,7 @@ def new(tmp_path):
     def written(table, target):
         table.to_csv(tmp_path / "table.csv", index=False)
         path = tmp_path / "recipe.toml"
-        with own_signals(), pytest.raises(SystemExit):
-            main(["new", str(path), "--data", str(tmp_path / "table.csv"), "--target", target, "--quiet"])
+        assert called("new", path, "--data", tmp_path / "table.csv", "--target", target, "--quiet") == 0
         return path
 
     return written
@@ -90,10 +88,9 @@ def test_several_outputs_and_several_labels():
 
 
 def test_rows_that_no_recipe_can_be_made_of(refused):
-    with refused(DataError):
-        SpecRegressor("recipe").fit(X[:9], X[:9, 0])
-    with refused(DataError):
-        SpecClassifier("recipe").fit(X, Y, sample_weight=Y == 1)
+    for step, weight in ((17, None), (1, Y == 1)):
+        with refused(DataError):
+            SpecClassifier("recipe").fit(X[::step], Y[::step], sample_weight=weight)
 
 
 FAILING = {
@@ -102,13 +99,13 @@ FAILING = {
 }
 
 
+RECIPES = [
+    SpecClassifier("recipe", hidden_layer_sizes=[16], epochs=12, batch_size=16),
+    SpecRegressor("recipe", hidden_layer_sizes=[16], epochs=6, batch_size=32),
+]
+
+
 @pytest.mark.slow
-@parametrize_with_checks(
-    [
-        SpecClassifier("recipe", hidden_layer_sizes=[16], epochs=12, batch_size=16),
-        SpecRegressor("recipe", hidden_layer_sizes=[16], epochs=6, batch_size=32),
-    ],
-    expected_failed_checks=lambda _: FAILING,
-)
+@parametrize_with_checks(RECIPES, expected_failed_checks=lambda _: FAILING)
 def test_a_check_of_scikit_learn(estimator, check):
     check(estimator)

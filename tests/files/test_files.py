@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from specnet import FileError
 from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file, write_files
 from specnet.files.locks import try_lock
+from tests.running.faults import files_of_at_most
 
 
 def assert_refused(call, path, number):
@@ -72,12 +72,8 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
 
 @pytest.mark.parametrize("size", [1_000, 100_000])
 def test_a_file_that_grows_beyond_the_limits_of_the_system_leaves_the_old_one(old_file, size):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 10, hard))
-    try:
+    with files_of_at_most(size // 10):
         assert_refused(lambda: write_file(old_file, bytes(size)), old_file, errno.EFBIG)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert_untouched(old_file)
 
 

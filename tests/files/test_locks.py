@@ -1,6 +1,5 @@
 """Two runs never write into one folder, whoever they are and whenever they start."""
 
-import errno
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ from specnet.files import atomic, write_file
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.run_files import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
+from tests.running.faults import files_of_at_most
 from tests.running.moons import MOONS
 from tests.texts.mistakes import mistake
 
@@ -103,12 +103,8 @@ def test_a_place_that_allows_no_folder_is_one_error(tmp_path, monkeypatch, refus
     assert os.listdir(tmp_path) == ["link"]
 
 
-def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path, monkeypatch, refused):
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "write", full)
-    with refused(FileError, at="out"):
+def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path, refused):
+    with files_of_at_most(0), refused(FileError, at="out"):
         specnet.run(SPEC, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -7,17 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from specnet.cli import main
-from tests.cli.conftest import folder, own_signals, specnet
+from tests.cli.conftest import called, folder, specnet
 from tests.journeys.people import NEW, write_people
 
 __all__ = ["folder", "specnet"]
-
-
-def _call(*arguments: str) -> None:
-    with own_signals(), pytest.raises(SystemExit) as ending:
-        main(list(arguments))
-    assert ending.value.code == 0, arguments
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +21,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "new.csv").write_text(NEW, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        _call("new", "people.toml", "--data", "people.csv", "--target", "plan", "--sweep", "--quiet")
-        _call("run", "people.toml", "-o", "people", "--quiet")
+        assert called(*["new", "people.toml", "--data", "people.csv", "--target", "plan", "--sweep", "--quiet"]) == 0
+        assert called(*["run", "people.toml", "-o", "people", "--quiet"]) == 0
     return place
 
 

@@ -4,10 +4,11 @@ A table is data: cells as its file has them, and what every reading of it must b
 columns can be made into data frames: `MadeColumn.values` are what the cells are.
 """
 
-from __future__ import annotations
-
+import csv
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+import io
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,22 +80,16 @@ class MadeTable:
     before: str = ""
 
     @property
-    def content(self) -> bytes:
+    def content(self):
         """The file."""
-        names = [[_quoted(name, self.delimiter) for name in self.columns]] if self.header else []
-        rows = zip(*(column.cells for column in self.columns.values()), strict=True)
-        lines = [
-            self.delimiter.join(cells)
-            for cells in [*names, *([_quoted(c, self.delimiter) for c in row] for row in rows)]
-        ]
-        return (self.before + "\n".join(lines) + "\n").encode(self.encoding)
+        table = io.StringIO()
+        writer = csv.writer(table, delimiter=self.delimiter, lineterminator="\n")
+        writer.writerows([self.columns] * self.header)
+        writer.writerows(zip(*(column.cells for column in self.columns.values()), strict=True))
+        return (self.before + table.getvalue()).encode(self.encoding)
 
 
-def _quoted(cell: str, delimiter: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if {delimiter, '"'} & {*cell} else cell
-
-
-def _numbers(values: Iterable[float], form: str = "{}", kind: str = '"numeric"', *, german: bool = False) -> MadeColumn:
+def _numbers(values, form="{}", kind='"numeric"', *, german=False):
     """Return a column of numbers in a format; German numbers have a comma before the fraction, and points."""
     listed = [float(value) for value in values]
     cells = [form.format(value) for value in listed]
@@ -102,85 +97,82 @@ def _numbers(values: Iterable[float], form: str = "{}", kind: str = '"numeric"',
     return MadeColumn(swapped, kind, listed)
 
 
-def _marked(column: MadeColumn, marker: str, every: int, kind: str) -> MadeColumn:
+def _marked(column, marker, every, kind):
     """Return a column in which some cells are a marker of missing values."""
-    assert column.values is not None, "it has values"
     is_missing = [row % every == 1 for row in range(len(column.cells))]
     cells = [marker if gap else cell for gap, cell in zip(is_missing, column.cells, strict=True)]
     values = [None if gap else value for gap, value in zip(is_missing, column.values, strict=True)]
     return MadeColumn(cells, kind, values)
 
 
-def _texts(values: Iterable[Any], kind: str = '"category"') -> MadeColumn:
+def _texts(values, kind='"category"'):
     cells = [str(value) for value in values]
     return MadeColumn(cells, kind, [cell or None for cell in cells] if kind == '"category"' else None)
 
 
-def _ignored(values: Iterable[Any]) -> MadeColumn:
+def _ignored(values):
     return _texts(values, '"ignore"')
 
 
-def _flags(words: tuple[str, str]) -> MadeColumn:
+def _flags(words):
     values = [None if row % 11 == 3 else bool(flag) for row, flag in enumerate(RNG.random(ROWS) < 0.4)]
     return MadeColumn(["" if flag is None else words[not flag] for flag in values], '"boolean"', values)
 
 
-def _moments(first: int = 2015, last: int = 2023, *, hours: bool = False, latest: int = 28) -> list[datetime.datetime]:
-    return [
-        datetime.datetime(y, m, d, h)
-        for y, m, d, h in zip(
-            RNG.integers(first, last + 1, ROWS).tolist(),
-            RNG.integers(1, 13, ROWS).tolist(),
-            RNG.integers(1, latest + 1, ROWS).tolist(),
-            RNG.integers(0, 24, ROWS).tolist() if hours else [0] * ROWS,
-            strict=True,
-        )
-    ]
+def _moments(first=2015, last=2023, *, hours=False, latest=28):
+    ranges = ((first, last + 1), (1, 13), (1, latest + 1))
+    parts = [RNG.integers(*each, ROWS).tolist() for each in ranges]
+    parts.append(RNG.integers(0, 24, ROWS).tolist() if hours else [0] * ROWS)
+    return [datetime.datetime(*each) for each in zip(*parts, strict=True)]
 
 
-def _dates(moments: Sequence[datetime.datetime], form: str, kind: str | None = None) -> MadeColumn:
+def _dates(moments, form, kind=None):
     kind = kind or f'{{ type = "datetime", format = "{form}" }}'
     return MadeColumn([f"{moment:{form}}" for moment in moments], kind, moments)
 
 
-def _x(rows: int = ROWS) -> MadeColumn:
+def _x(rows=ROWS):
     return _numbers(RNG.normal(size=rows).round(6))
 
 
-def _y(x: MadeColumn) -> MadeColumn:
+def _y(x):
     """Return two classes that follow from a column of numbers but for a tenth of the rows."""
-    assert x.values is not None, "it has values"
     numbers = np.array(x.values)
     classes = np.where((numbers > np.median(numbers)) ^ (RNG.random(len(x.cells)) < 0.1), "up", "down")
     return _texts(classes.tolist())
 
 
-def _table(*, y: MadeColumn | None = None, x: MadeColumn | None = None, **columns: Any) -> MadeTable:
+def _table(*, y=None, x=None, **columns):
     """Return a table of columns between a number and two classes; fields of the table begin with ``_``."""
     fields = {name.removeprefix("_"): columns.pop(name) for name in [*columns] if name.startswith("_")}
     x = x or _x()
     return MadeTable({"x": x, **columns, "y": y or _y(x)}, **fields)
 
 
-_COMMA = '{ type = "numeric", decimal = "," }'
-_POINT = '{ type = "numeric", decimal = "." }'
+def _kind(**fields):
+    """Return a kind of numbers as TOML."""
+    pairs = {"type": "numeric", **fields}.items()
+    return f"{{ {', '.join(f'{name} = {json.dumps(value, ensure_ascii=False)}' for name, value in pairs)} }}"
+
+
+_COMMA, _POINT = _kind(decimal=","), _kind(decimal=".")
 _WHOLE = RNG.integers(1_000, 9_999, ROWS)
 _PRICES = RNG.uniform(1, 90_000, ROWS).round(2)
 _ZONED = [f"{moment.isoformat()}{'Z' if row % 3 else ''}" for row, moment in enumerate(_moments(hours=True))]
 
 
-def _clocks(minutes: Iterable[int]) -> MadeColumn:
+def _clocks(minutes):
     listed = [int(each) for each in minutes]
-    kind = '{ type = "numeric", duration = "minutes" }'
+    kind = _kind(duration="minutes")
     return MadeColumn([f"{each // 60}:{each % 60:02}" for each in listed], kind, [float(each) for each in listed])
 
 
-def _reseed(seed: int) -> None:
+def _reseed(seed):
     """Begin the draws of a group of tables, so that a table more changes no other group."""
     RNG.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
 
-def _numbers_written_otherwise() -> dict[str, MadeTable]:
+def _numbers_written_otherwise():
     _reseed(1)
     remarks = (("assumed-notation", 'column "Menge": "'),)
     german = {
@@ -213,14 +205,14 @@ def _numbers_written_otherwise() -> dict[str, MadeTable]:
             c=_numbers(_WHOLE, "{:,.0f}", _POINT), _remarks=(("assumed-notation", 'as in column "x"'),)
         ),
         "money and per cent": _table(
-            price=_numbers(amounts, "${:,.2f}", '{ type = "numeric", decimal = ".", unit = "$" }'),
-            share=_numbers(RNG.integers(0, 100, ROWS), "{:.0f} %", '{ type = "numeric", decimal = ".", unit = "%" }'),
+            price=_numbers(amounts, "${:,.2f}", _kind(decimal=".", unit="$")),
+            share=_numbers(RNG.integers(0, 100, ROWS), "{:.0f} %", _kind(decimal=".", unit="%")),
         ),
         "durations": _table(
             clock=_clocks(RNG.integers(0, 3_000, ROWS)),
             words=MadeColumn(
                 [f"{minutes // 60}h {minutes % 60}m" for minutes in _WHOLE.tolist()],
-                '{ type = "numeric", duration = "minutes" }',
+                _kind(duration="minutes"),
                 _WHOLE.astype(float).tolist(),
             ),
             _remarks=(("assumed-notation", 'column "clock": "'),),
@@ -231,18 +223,16 @@ def _numbers_written_otherwise() -> dict[str, MadeTable]:
     }
 
 
-def _gaps() -> dict[str, MadeTable]:
+def _gaps():
     _reseed(2)
     markers = {"n/a": 5, "#N/A": 3, "None": 7, "-": 2, ".": 9, "?": 30}
     known = {
-        f"m{number}": _marked(
-            _x(), marker, every, f'{{ type = "numeric", decimal = ".", missing_values = ["{marker}"] }}'
-        )
+        f"m{number}": _marked(_x(), marker, every, _kind(decimal=".", missing_values=[marker]))
         for number, (marker, every) in enumerate(markers.items())
     }
     x, ends = _x(), RNG.integers(1, 60, ROWS)
     unknown = _marked(_x(), "k.A.", 8, '"ignore"')
-    mended = '{ type = "numeric", decimal = ".", missing_values = ["k.A."] }'
+    mended = _kind(decimal=".", missing_values=["k.A."])
     few = MadeColumn([*x.cells[:-2], "?", "n/k"], '"numeric"')
     ends = np.where(np.arange(ROWS) % 9 == 4, -999, ends)
     return {
@@ -269,7 +259,7 @@ def _gaps() -> dict[str, MadeTable]:
     }
 
 
-def _dates_and_times() -> dict[str, MadeTable]:
+def _dates_and_times():
     _reseed(3)
     moments, born = _moments(hours=True), _moments(1951, 2004)
     kind = '{ type = "datetime", format = "%d.%m.%y", last_year = '
@@ -307,7 +297,7 @@ def _dates_and_times() -> dict[str, MadeTable]:
     }
 
 
-def _headers_and_bytes() -> dict[str, MadeTable]:
+def _headers_and_bytes():
     _reseed(4)
     x = _x()
     plain = _table(x=x)
@@ -320,9 +310,7 @@ def _headers_and_bytes() -> dict[str, MadeTable]:
         name: MadeColumn(column.cells[1:], column.kind, (column.values or [None])[1:])
         for name, column in headless.items()
     }
-    price = _numbers(
-        RNG.uniform(1, 900, ROWS).round(2), "{:.2f} €", '{ type = "numeric", decimal = ",", unit = "€" }', german=True
-    )
+    price = _numbers(RNG.uniform(1, 900, ROWS).round(2), "{:.2f} €", _kind(decimal=",", unit="€"), german=True)
     names = {f'größe "{name}", 日本': _x() for name in ("a", "b")}
     return {
         "no header": replace(plain, header=False, refused=('no column "y"', "--set data.header=false")),
@@ -355,7 +343,7 @@ def _headers_and_bytes() -> dict[str, MadeTable]:
     }
 
 
-def _columns() -> dict[str, MadeTable]:
+def _columns():
     _reseed(5)
     towns = np.append(RNG.choice(["rome", "oslo", "bonn", "lima", "nice"], 80), [f"village {k}" for k in range(40)])
     x, small, wide = _x(), _x(14), _x(60)
@@ -375,11 +363,7 @@ def _columns() -> dict[str, MadeTable]:
             note=_ignored([f"It was row {row}, " * 40 for row in range(ROWS)]),
             _remarks=(("ignored-column", "text that no 5 rows share"),),
         ),
-        "constant and twice": replace(
-            twin,
-            columns={"twin": x, **twin.columns},
-            warnings=("duplicate-column",),
-        ),
+        "constant and twice": replace(twin, columns={"twin": x, **twin.columns}, warnings=("duplicate-column",)),
         "wide": _table(x=wide, **{f"n{k}": _numbers(RNG.normal(size=60).round(2)) for k in range(120)}),
         "tiny": _table(x=small, c=_texts(["a", "b"] * 7)),
         "a column twice": _table(_refused=('duplicate column name "x"', "data.header=false"), **{" x": _x()}),
@@ -391,7 +375,7 @@ def _columns() -> dict[str, MadeTable]:
     }
 
 
-def _targets() -> dict[str, MadeTable]:
+def _targets():
     _reseed(6)
     x = _x()
     y, rows = np.array(_y(x).cells), np.arange(ROWS)
@@ -419,7 +403,7 @@ def _targets() -> dict[str, MadeTable]:
     }
 
 
-def _leaks() -> dict[str, MadeTable]:
+def _leaks():
     """Tables whose columns say what the target is, and one of which they do not."""
     _reseed(7)
     net, price = RNG.lognormal(3, 1, (2, ROWS)).round(2)

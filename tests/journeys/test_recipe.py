@@ -5,7 +5,6 @@ It is unchanged for the run that most of them begin with; ways that train anew d
 
 import csv
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import specnet as package
 
 pytestmark = pytest.mark.slow
 
-FEW = ("--set", "training.epochs=10")
+FEW = "--set training.epochs=10"
 
 
 def _rows(path):
@@ -40,32 +39,38 @@ def test_run(people):
     _is_whole_page(people / "people/report.html", "plan", "income")
 
 
-def test_folds(specnet, people):
-    ended = specnet("run", "people.toml", "-o", "folds", "--folds", "2", *FEW)
-    assert (ended.status, "warning[report]" in ended.err) == (0, False)
-    assert len(_rows(people / "folds/runs.csv")) == 2
-    _is_whole_page(people / "folds/report.html", "fold0", "fold1")
-
-
-def test_seeds(specnet, people):
-    ended = specnet("run", "people.toml", "-o", "seeds", "--seeds", "2", *FEW)
-    assert (ended.status, "warning[report]" in ended.err) == (0, False)
-    _is_whole_page(people / "seeds/report.html", "seed0", "seed1")
+@pytest.mark.parametrize("kind", ["folds", "seeds"])
+def test_several_runs(kind, specnet, people):
+    ended = specnet(f"run people.toml -o {kind} --{kind} 2 --jobs 1 {FEW}").ok()
+    assert "warning[report]" not in ended.err
+    assert len(_rows(people / kind / "runs.csv")) == 2
+    _is_whole_page(people / f"{kind}/report.html", f"{kind[:-1]}0", f"{kind[:-1]}1", "Training loss by epoch in 2 runs")
+    _is_made_again(specnet, people / kind)
 
 
 def test_sweep(specnet, people):
-    ended = specnet("sweep", "people.toml", "-o", "sweep", "--trials", "2", "--jobs", "1", *FEW)
-    assert (ended.status, "warning[report]" in ended.err) == (0, False)
-    assert [row["state"] for row in _rows(people / "sweep/trials.csv")] == ["finished", "finished"]
-    _is_whole_page(people / "sweep/report.html", "learning_rate")
+    spec = (people / "people.toml").read_text(encoding="utf-8")
+    assert "#   specnet sweep people.toml " in spec
+    assert "[[sweep.candidates]]" in spec
+    ended = specnet(f"sweep people.toml -o sweep --trials 2 --jobs 1 {FEW}").ok()
+    assert "warning[report]" not in ended.err
+    trials = _rows(people / "sweep/trials.csv")
+    assert [trial["state"] for trial in trials] == ["finished", "finished"]
+    assert trials[0]["training.optimizer.learning_rate"] == "0.04"  # as written; a candidate follows
+    _is_whole_page(people / "sweep/report.html", "learning_rate", "Validation loss of every trial by epoch")
+    _is_made_again(specnet, people / "sweep")
     specnet("predict sweep/best new.csv").ok()
 
 
+def _is_made_again(specnet, folder):
+    before = (folder / "report.html").read_bytes()
+    (folder / "report.html").unlink()
+    specnet("report", folder).ok()
+    assert (folder / "report.html").read_bytes() == before
+
+
 def test_report(specnet, people):
-    before = (people / "people/report.html").read_bytes()
-    (people / "people/report.html").unlink()
-    specnet("report people").ok()
-    assert (people / "people/report.html").read_bytes() == before
+    _is_made_again(specnet, people / "people")
 
 
 def test_compare(specnet, people):
@@ -76,8 +81,8 @@ def test_compare(specnet, people):
 
 
 def test_verify(specnet, people):
-    ended = specnet("verify people").ok()
-    assert re.search(r"the same \d+ files", ended.out)
+    assert specnet("verify people").ok().out == "the same 8 files\n"
+    assert specnet("verify people --epochs 2").ok().out == "the same 4 files up to epoch 2\n"
 
 
 def test_predict(specnet, people):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL_DISK = "full disk"
@@ -73,3 +74,14 @@ def suffer(call: Callable[[], object], folder: Path, fault: str = "", number: in
 def spread(cases: int, total: int) -> list[int]:
     """Return so many numbers of operations, evenly spread over all of them."""
     return [1 + total * (2 * case + 1) // (2 * cases) for case in range(cases)]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let this process write no file beyond a number of bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

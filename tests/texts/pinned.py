@@ -24,9 +24,7 @@ def texts(pytestconfig: pytest.Config) -> Recorder | dict[str, list[str]]:
 
 @pytest.fixture
 def pinned(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    texts: Recorder | dict[str, list[str]],
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, texts: Recorder | dict[str, list[str]]
 ) -> Iterator[Pinned]:
     """Hold a text against the snapshot; at the end of the test, none is left over."""
     name = request.node.nodeid

@@ -64,10 +64,7 @@ def rows(folder):
 @pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize(
     ("y", "names"),
-    [
-        (X[:, 0] ** 2, "prediction lower upper"),
-        (X, "prediction_0 prediction_1 lower_0 upper_0 lower_1 upper_1"),
-    ],
+    [(X[:, 0] ** 2, "prediction lower upper"), (X, "prediction_0 prediction_1 lower_0 upper_0 lower_1 upper_1")],
     ids=["one", "two"],
 )
 def test_values_and_intervals_are_columns_of_each_output_with_every_digit(specnet, folder, y, names):
@@ -163,13 +160,6 @@ def test_an_evaluation_is_a_row_of_figures(specnet, moons, folder):
 
 def metrics(specnet, model, rows):
     return specnet("evaluate", model, rows, "--format", "json").document["metrics"]
-
-
-def test_weights_of_rows_count(specnet, moons, folder):
-    rows = arrays_in(folder / "rows.npz")
-    np.savez(folder / "weighted.npz", **rows, sample_weight=np.array([1.0, 0, 0, 0, 0, 0, 0]))
-    np.savez(folder / "first.npz", X=rows["X"][:1], y=rows["y"][:1])
-    assert metrics(specnet, "moons", "weighted.npz") == pytest.approx(metrics(specnet, "moons", "first.npz"), rel=1e-6)
 
 
 def test_weights_of_a_table_count_as_in_its_run(specnet, folder):

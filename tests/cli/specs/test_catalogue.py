@@ -9,8 +9,8 @@ from pydantic import Field
 from specnet import parse_spec
 from specnet.cli.specs.catalogue import Catalogue, parts_page, parts_table
 from specnet.parts.activations import Activation
-from specnet.parts.registry import built_in_registry
 from specnet.spec.document import EarlyStopping, NetworkSpec, Spec, TrainingSpec
+from tests.registry import REGISTRY
 
 
 class Snake(Activation):
@@ -28,7 +28,7 @@ class Snake(Activation):
 
 @pytest.fixture(scope="module")
 def catalogue():
-    return Catalogue(built_in_registry().with_parts([Snake]))
+    return Catalogue(REGISTRY.with_parts([Snake]))
 
 
 def _entry(catalogue, part):
@@ -37,7 +37,7 @@ def _entry(catalogue, part):
 
 
 def test_every_part_has_a_page_with_all_of_its_fields(catalogue):
-    for part in built_in_registry():
+    for part in REGISTRY:
         entry = _entry(catalogue, part)
         assert entry.summary
         assert "\n" not in entry.summary
@@ -68,14 +68,14 @@ def test_a_new_part_is_in_it_by_its_class_alone(catalogue):
 
 
 def test_kinds_and_hints(catalogue):
-    assert set(catalogue.kinds) == {"section", *(part.kind for part in built_in_registry())}
+    assert set(catalogue.kinds) == {"section", *(part.kind for part in REGISTRY)}
     assert {entry.kind for entry in catalogue.entries("loss")} == {"loss"}
     assert catalogue.find("nothing") == []
     assert '"optimizer"' in catalogue.hint("optimiser")
     assert '"serpent"' in catalogue.hint("serpant")
 
 
-@pytest.mark.parametrize("part", tuple(built_in_registry()), ids=lambda part: f"{part.kind} {part.part_name()}")
+@pytest.mark.parametrize("part", tuple(REGISTRY), ids=lambda part: f"{part.kind} {part.part_name()}")
 def test_every_example_names_its_part_in_a_spec(catalogue, part):
     added = tomllib.loads(_entry(catalogue, part).example)
     value: Any = added
@@ -84,7 +84,7 @@ def test_every_example_names_its_part_in_a_spec(catalogue, part):
     value = value["schedule"] if part.kind == "schedule" else value
     value = value[0] if isinstance(value, list) else value
     name = value if isinstance(value, str) else value["type"]
-    assert built_in_registry().find(part.kind, name) is part
+    assert REGISTRY.find(part.kind, name) is part
     spec: dict[str, Any] = {"network": {"input_size": 2, "hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}
     if part.kind == "layer":
         branch = {"type": "dense", "units": 2, "name": "branch"}
@@ -100,8 +100,7 @@ def test_every_example_names_its_part_in_a_spec(catalogue, part):
 def test_the_page_is_markdown_with_a_section_for_each_part():
     from markdown_it import MarkdownIt
 
-    registry = built_in_registry()
-    catalogue = Catalogue(registry)
+    catalogue = Catalogue(REGISTRY)
     tokens = MarkdownIt("commonmark").enable("table").parse(parts_page(catalogue.entries(None)))
     headings = [tokens[place + 1].content for place, token in enumerate(tokens) if token.type == "heading_open"]
     assert headings[0] == "Parts"
@@ -110,7 +109,7 @@ def test_the_page_is_markdown_with_a_section_for_each_part():
     sections = [entry.name for entry in catalogue.entries("section")]
     assert [heading.strip("`") for heading in headings if heading.startswith("`")] == [
         *sections,
-        *(part.part_name() for part in registry),
+        *(part.part_name() for part in REGISTRY),
     ]
     examples = [token.content.rstrip() for token in tokens if token.type == "fence"]
     assert examples == [entry.example for entry in catalogue.entries(None)]
@@ -138,7 +137,7 @@ def test_parts_lists_every_part(specnet):
     groups = [group.splitlines() for group in specnet("parts").went().partition("\n")[2].split("\n\n")]
     listed = [(group[0].split()[0], line[15:].split()[0]) for group in groups for line in group]
     assert [name for kind, name in listed if kind == "section"] == SECTIONS
-    assert listed[len(SECTIONS) :] == [(part.kind, part.part_name()) for part in built_in_registry()]
+    assert listed[len(SECTIONS) :] == [(part.kind, part.part_name()) for part in REGISTRY]
     assert all(len(line[15:].split()) > 1 for group in groups for line in group), "each has a description"
 
 
@@ -161,7 +160,7 @@ def test_a_key_of_several_parts_is_told_once_for_all_that_mean_the_same(specnet)
     keys = specnet("parts learning_rate --format json").document["keys"]
     assert {key["path"] for key in keys} == {"training.optimizer.learning_rate"}
     owners = [owner for key in keys for owner in key["owners"]]
-    parts = [part for part in built_in_registry() if "learning_rate" in part.model_fields]
+    parts = [part for part in REGISTRY if "learning_rate" in part.model_fields]
     assert sorted(owners) == sorted(part.part_name() for part in parts)
     assert len(keys) < len(owners)
     for name in ("adam.learning_rate", "optimizer.learning_rate", "training.optimizer.learning_rate"):
@@ -170,8 +169,8 @@ def test_a_key_of_several_parts_is_told_once_for_all_that_mean_the_same(specnet)
 
 
 def test_every_key_of_the_schema_is_found(specnet):
-    catalogue = Catalogue(built_in_registry())
-    names = [name for part in built_in_registry() for name in part.model_fields if name != "type"]
+    catalogue = Catalogue(REGISTRY)
+    names = [name for part in REGISTRY for name in part.model_fields if name != "type"]
     for section in (Spec, NetworkSpec, TrainingSpec, EarlyStopping):
         names += section.model_fields
     for name in set(names):

@@ -41,14 +41,6 @@ def test_report_of_folds_again(specnet, folder):
     assert not (folder / "many/report.html").exists()
 
 
-def test_report_of_a_sweep_again(specnet, folder):
-    sweep = write_sweep(folder / "sweep", [trial(0, 0.5)])
-    assert specnet("report sweep").went() == "sweep/report.html\n"
-    (sweep / "sweep.json").write_text("{}")
-    reported = specnet("report sweep").failed(1)
-    assert "sweep.json: error[file]: the record of a sweep is damaged at 'identity': field required" in reported
-
-
 @pytest.mark.parametrize("options", ["", "--quiet", "--format json"])
 def test_missing_report_is_told_of_a_run_that_succeeds(specnet, folder, monkeypatch, options):
     monkeypatch.setattr("specnet.report.pages.run_page.page", lambda *_: 1 / 0)
@@ -108,21 +100,14 @@ def test_without_a_browser_that_is_told_and_no_error(specnet, folder, monkeypatc
 
 PRICES = """
 name = "prices"
+network = { hidden_layer_sizes = [3], target_preprocessing = ["standardize"] }
+training = { loss = "mean_squared_error", epochs = 3 }
+sweep = { trials = 2, space = { "training.l2" = [0.0, 0.1] } }
 [data]
 type = "csv"
 path = "rows.csv"
 target = "price"
 split = { test_size = 0.3, validation_size = 0.2 }
-[network]
-hidden_layer_sizes = [3]
-target_preprocessing = ["standardize"]
-[training]
-loss = "mean_squared_error"
-epochs = 3
-[sweep]
-trials = 2
-[sweep.space]
-"training.l2" = [0.0, 0.1]
 """
 TEST_ROWS = 24
 

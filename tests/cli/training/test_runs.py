@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import pytest
 
 from specnet import Observer, run
-from specnet.files.locks import LOCK_NAME
 from specnet.saved.summary import summarized
 from tests.cli.conftest import MOONS
 from tests.running.reports.page import Page
@@ -297,7 +296,7 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet, tra
     specnet("runs", "--html").went()
     assert 'href="runs/many/2/report.html"' in (trained.parent / "runs.html").read_text("utf-8")
     (failed / "runs.csv").write_text("run\nfold2\n")
-    (many / LOCK_NAME).touch()
+    (many / ".specnet-lock").touch()
     told = rows(specnet("runs").out)
     assert told[1][-1] == "unfinished after 2 runs"
     assert told[2][-1] == "broken: runs.csv: not a valid table of runs: column 'seed' is missing"

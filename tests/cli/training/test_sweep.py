@@ -178,26 +178,6 @@ def test_a_trial_may_be_refused(specnet, folder):
     assert "refused: " + facts[2]["message"][:20] in " ".join(ended.err.split())
 
 
-DIVERGING = """
-training.loss=mean_squared_error
-training.metrics=['r2']
-training.optimizer={type = 'sgd', learning_rate = 1e19}
-sweep.metric=r2
-sweep.space={'training.optimizer.learning_rate' = [1e20, 1e21]}
-network.activations=['identity','identity']
-network.preprocessing=[]
-"""
-
-
-@pytest.mark.usefixtures("grid")
-def test_a_sweep_without_a_trial_that_finishes(specnet):
-    settings = [word for setting in DIVERGING.split("\n")[1:-1] for word in ("--set", setting)]
-    ended = specnet("sweep", "grid.toml", "--out", "out", "--jobs", "1", "--format", "json", *settings)
-    assert ended.status == 1
-    (error,) = ended.document["errors"]
-    assert "none of the first 3 trials has finished; trial 0 diverged: " in error["message"]
-
-
 @pytest.mark.parametrize(
     ("package", "extra", "command"),
     [

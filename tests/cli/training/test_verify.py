@@ -104,17 +104,3 @@ def test_an_interrupted_one_ends_as_every_verb_does(specnet, monkeypatch):
     ended = specnet("verify moons -o out")
     assert (ended.status, ended.err) == (130, "error[interrupted]: stopped by Ctrl-C\n")
     assert not Path("out").exists()
-
-
-def test_the_spec_that_new_writes_for_a_table(specnet, folder):
-    rows = [
-        f"2023-{1 + i % 12:02}-0{1 + i % 7},{('rome', 'oslo', '')[i % 3]},{i * 7 % 11},{'' if i % 9 == 0 else i % 4},"
-        f"{('low', 'high')[i * 3 % 5 % 2]}"
-        for i in range(80)
-    ]
-    (folder / "table.csv").write_text("\n".join(["when,city,size,rooms,price", *rows]) + "\n")
-    specnet("new table.toml --data table.csv --target price -q").ok()
-    setting = ["--set", "training.epochs=3", "--set", "training.ensemble=2"]
-    specnet("run", "table.toml", "-o", "table", "-q", "--no-report", *setting).ok()
-    assert specnet("verify table").out == "the same 8 files\n"
-    assert specnet("verify table --epochs 2").out == "the same 4 files up to epoch 2\n"
