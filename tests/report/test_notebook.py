@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,65 +18,45 @@ from specnet.number_texts import figure, metric
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from tests.exporting.models import team_of
+from tests.running.reports.page import Page
 
 MOONS = """
 name = "moons"
-[data]
-type = "make_moons"
-n_samples = 80
-split = { test_size = 0.25, validation_size = 0.25 }
-[network]
-layer_sizes = [2, 3, 1]
-[training]
-loss = "binary_crossentropy"
-metrics = ["accuracy"]
-epochs = 30
+data = { type = "make_moons", n_samples = 80, split = { test_size = 0.25, validation_size = 0.25 } }
+network.layer_sizes = [2, 3, 1]
+training = { loss = "binary_crossentropy", metrics = ["accuracy"], epochs = 30 }
 """
 HOSTILE = """a <b> & "c" 'd' ]]> é"""
-VOID = {"img", "br"}
 
 
-@dataclass
-class Shown(HTMLParser):
-    """What a notebook gets, taken apart: an element that is not closed, or closed twice, is an error."""
+class Shown(Page):
+    """What a notebook gets, taken apart."""
 
-    html: str
-    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    style: str = ""
-
-    def __post_init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._open: list[str] = []
-        self.feed(self.html)
-        self.close()
-        assert not self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
+    def __init__(self, html: str) -> None:
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.style = ""
+        super().__init__(html)
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] == "style":
+        if self._open[-1:] == ["style"]:
             self.style += data
         elif data.strip():
             self.texts.append(data.strip())
 
+    def _take(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
     @property
     def images(self) -> list[tuple[str, ElementTree.Element]]:
         """The description of each image, and its SVG."""
-        found = []
-        for tag, attributes in self.elements:
-            if tag == "img":
-                address = attributes["src"] or ""
-                assert address.startswith("data:image/svg+xml;base64,")
-                svg = ElementTree.fromstring(base64.b64decode(address.partition(",")[2]))
-                found.append((attributes["alt"] or "", svg))
-        return found
+        found = [(str(attributes["alt"]), str(attributes["src"])) for tag, attributes in self.elements if tag == "img"]
+        assert all(address.startswith("data:image/svg+xml;base64,") for _, address in found)
+        return [(told, ElementTree.fromstring(base64.b64decode(address.partition(",")[2]))) for told, address in found]
+
+    def behind(self, text: str, count: int | None = None) -> list[str]:
+        """Return so many texts behind one, or all."""
+        place = self.texts.index(text) + 1
+        return self.texts[place:][:count]
 
 
 def shown(thing: Any) -> Shown:
@@ -107,8 +86,7 @@ def test_a_network_shows_its_diagram_and_its_plan(network: specnet.Network) -> N
     ((description, svg),) = page.images
     assert description == "Network 2 → 3 relu → 1 sigmoid, 13 parameters"
     assert len(list(svg.iterfind(".//{*}circle"))) == 2 + 3 + 1
-    place = page.texts.index("Layers")
-    assert page.texts[place + 1 : place + 6] == ["layer", "out", "parameters", "first weights", "formula"]
+    assert page.behind("Layers", 5) == ["layer", "out", "parameters", "first weights", "formula"]
     assert {"layers.0 dense", "layers.1 dense", "relu(W·x + b)", "sigmoid(W·x + b)"} <= set(page.texts)
 
 
@@ -121,12 +99,10 @@ def test_a_model_shows_its_weights_and_scores(result: specnet.RunResult) -> None
     parameters = model.network.parameters(model.theta)
     weights = np.concatenate([each.ravel() for name, each in parameters.items() if name.endswith("weight")])
     assert lines == [sum(weights >= 0), sum(weights < 0)]
-    place = page.texts.index("Scores during training")
-    first, last = model.history[0], model.history[-1]
     expected = ["loss", "validation loss"]
-    for record in (first, last):
+    for record in (model.history[0], model.history[-1]):
         expected += [f"epoch {record['epoch']}", figure(record["loss"]), figure(record["validation_loss"])]
-    assert page.texts[place + 1 :] == expected
+    assert page.behind("Scores during training") == expected
 
 
 def test_a_loaded_model_knows_no_scores(result: specnet.RunResult, tmp_path: Path) -> None:
@@ -147,9 +123,8 @@ def test_a_run_shows_its_figures_and_its_loss(result: specnet.RunResult) -> None
     assert page.texts[1] == headline.verdict(result.evaluation)
     assert page.texts[2] == "Test accuracy."  # the strip, as on the page of the run
     for split in ("test", "train"):
-        place = page.texts.index(split)
-        loss, accuracy = (result.metrics[split][name] or 0.0 for name in ("loss", "accuracy"))
-        assert page.texts[place + 1 : place + 3] == [figure(loss), metric("accuracy", accuracy)]
+        scores = result.metrics[split]
+        assert page.behind(split, 2) == [figure(scores["loss"]), metric("accuracy", scores["accuracy"])]
     (strip, drawn), (description, svg) = page.images
     test = {name: each["test"]["accuracy"] for name, each in result.evaluation["baselines"].items()}
     values = {"network": result.metrics["test"]["accuracy"], **{name: test[name] for name in ("linear", "neighbours")}}
@@ -162,18 +137,14 @@ def test_a_run_shows_its_figures_and_its_loss(result: specnet.RunResult) -> None
 
 
 def test_findings_of_a_run_are_shown_in_order(result: specnet.RunResult) -> None:
-    from dataclasses import replace
-
     findings = (
         Finding("leakage", "error", f"of {HOSTILE}", {}, "leave it out"),
         Finding("x", "warning", "sentence", {}, "y"),
     )
     page = shown(replace(result, findings=findings))
-    expected = ["leakage:", f"of {HOSTILE}", "Remedy: leave it out", "x:", "sentence", "Remedy: y"]
-    place = page.texts.index("leakage:")
-    assert page.texts[place : place + 6] == expected
-    classes = [attributes.get("class") for tag, attributes in page.elements if tag == "p"]
-    assert [name for name in classes if name and "finding" in name] == ["finding bad", "finding"]
+    assert page.behind("leakage:", 5) == [f"of {HOSTILE}", "Remedy: leave it out", "x:", "sentence", "Remedy: y"]
+    classes = [str(attributes.get("class")) for tag, attributes in page.elements if tag == "p"]
+    assert [name for name in classes if "finding" in name] == ["finding bad", "finding"]
 
 
 def test_numbers_are_shown_without_held_out_rows() -> None:
@@ -227,10 +198,8 @@ def test_both_themes_have_every_variable(page: Shown) -> None:
 def test_signs_in_names_stay_text(tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(size=(60, 2))
     labels = np.where(X[:, 0] > 0, HOSTILE, f"other {HOSTILE}")
-    spec = {
-        "network": {"hidden_layer_sizes": [3], "feature_names": [HOSTILE, "b"]},
-        "training": {"loss": "binary_crossentropy", "epochs": 2},
-    }
+    described = {"hidden_layer_sizes": [3], "feature_names": [HOSTILE, "b"]}
+    spec = {"network": described, "training": {"loss": "binary_crossentropy", "epochs": 2}}
     model = specnet.fit(spec, X, labels)
     for thing in (model, model.network):
         page = shown(thing)
