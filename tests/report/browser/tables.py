@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from specnet.parts.data import Csv
-from specnet.recipes import recipe, table_facts
+from tests.texts.calling import called
 
 CLUMSY = """</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&"']]>"""
 ROWS = 240
@@ -38,7 +37,6 @@ def table() -> pd.DataFrame:
 def recipe_for(folder: Path, target: str) -> Path:
     """Return the spec that ``specnet new`` writes for the table, beside it."""
     table().drop(columns={"price", "kind", "sold"} - {target}).to_csv(folder / "table.csv", index=False)
-    facts = table_facts(Csv(path="table.csv", target=target), folder)
-    text = recipe(facts, name=target, file="table.toml", data_type="csv", path="table.csv", target=target)
-    (folder / "table.toml").write_text(text, encoding="utf-8")
-    return folder / "table.toml"
+    spec, data = folder / "table.toml", folder / "table.csv"
+    assert called(["new", str(spec), "--data", str(data), "--target", target])[0] == 0
+    return spec

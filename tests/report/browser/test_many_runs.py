@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import specnet
-from specnet.report.pages.comparison_page import comparison_page, runs_page
-from specnet.report.terminal.run_table import RunTable
-from specnet.running.reports.folder_pages import page_again
-from specnet.saved.saved_run import SavedRun
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
 from tests.running.sweeps.searches import MEMBERS
+from tests.texts.calling import called
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
@@ -26,8 +24,7 @@ FAILURE = f"the loss is nan in epoch 3: {WILD} " * 6
 def folds_and_seeds(folder: Path) -> Path:
     runs: list[Any] = [
         (f"seed{seed}_fold{fold}", seed, fold, {**scores(0.2 + 0.1 * fold, 0.9 + 0.02 * seed), "baselines": LINEAR})
-        for seed in range(3)
-        for fold in range(4)
+        for seed, fold in product(range(3), range(4))
     ]
     return write_series(folder, [*runs, ("seed3_fold0", 3, 0, FAILURE)])
 
@@ -47,10 +44,8 @@ def nested(folder: Path) -> Path:
     for fold in range(3):
         write_sweep(folder / f"fold{fold}", [trial(k, 1 / (k + 1 + fold)) for k in range(4)])
     statistics = {"mean": 0.875, "std": 0.125, "min": 0.75, "max": 1.0, "runs": 3}
-    names = {split: METRICS[split] for split in ("train", "test")}
-    (folder / "summary.json").write_text(
-        json.dumps({split: dict.fromkeys(figures, statistics) for split, figures in names.items()})
-    )
+    summary = {split: dict.fromkeys(METRICS[split], statistics) for split in ("train", "test")}
+    (folder / "summary.json").write_text(json.dumps(summary))
     return folder
 
 
@@ -63,7 +58,9 @@ def test_page_of_a_team_is_in_order(faults: Callable[..., list[str]], tmp_path: 
 
 @pytest.mark.parametrize("made", [folds_and_seeds, seeds, sweep, nested])
 def test_page_is_in_order(faults: Callable[..., list[str]], tmp_path: Path, made: Callable[[Path], Path]) -> None:
-    assert not faults(page_again(made(tmp_path / "many")))
+    assert called(["report", str(made(tmp_path / "many"))])[0] == 0
+    (page,) = (tmp_path / "many").glob("*.html")
+    assert not faults(page)
 
 
 def test_page_of_runs_is_in_order(faults: Callable[..., list[str]], report: Callable[[str], Path], tmp_path: Path):
@@ -72,10 +69,6 @@ def test_page_of_runs_is_in_order(faults: Callable[..., list[str]], report: Call
     names = "short", "x" * 200, WILD, "a name with blanks " * 5
     for name, folder in zip(names, folders, strict=True):
         (tmp_path / name).symlink_to(folder, target_is_directory=True)
-    folders = sorted(tmp_path.iterdir())
-    runs = [*map(SavedRun, folders)]
-    page = tmp_path / "compare.html"
-    page.write_text(comparison_page(runs, "specnet compare …", page.parent), encoding="utf-8")
-    assert not faults(page)
-    page.write_text(runs_page(RunTable(runs), "specnet runs --html", page.parent), encoding="utf-8")
-    assert not faults(page)
+    for command in (["compare", *map(str, sorted(tmp_path.iterdir()))], ["runs", "--html", str(tmp_path)]):
+        assert called([*command, "--out", str(tmp_path / "page.html"), "--force"])[0] == 0
+        assert not faults(tmp_path / "page.html")

@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet import Model, load_model, run
+from specnet import Model, Observer, load_model, run
 from specnet.report.plane.plane_answers import STRENGTH
 from specnet.report.svg.pixels import HUES
 from specnet.saved.saved_run import SavedRun
-from specnet.training import WarningRecorder
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
+SPEC = """
+data = { type = "make_moons", n_samples = 120, noise = 0.3, split.validation_size = 0.3 }
+network.hidden_layer_sizes = [6]
+training.loss = "binary_crossentropy"
+training.epochs = 40
+training.optimizer = { type = "adam", learning_rate = 0.3 }
+training.early_stopping = { monitor = "validation_loss", patience = 40, restore_best = true }
+"""
 PLACES = np.array([[0.1, 0.15], [0.85, 0.9], [0.3, 0.7], [0.7, 0.25], [0.5, 0.5]])
 """Fractions of the axes."""
 CARD = np.array([255.0, 255.0, 255.0])
@@ -32,18 +39,8 @@ _COLOURS = """async ([data, places]) => {
 @pytest.fixture(scope="module")
 def restored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run whose delivered weights are not those of the last epoch."""
-    spec = {
-        "data": {"type": "make_moons", "n_samples": 120, "noise": 0.3, "split": {"validation_size": 0.3}},
-        "network": {"hidden_layer_sizes": [6]},
-        "training": {
-            "loss": "binary_crossentropy",
-            "epochs": 40,
-            "optimizer": {"type": "adam", "learning_rate": 0.3},
-            "early_stopping": {"monitor": "validation_loss", "patience": 40, "restore_best": True},
-        },
-    }  # fmt: skip
     folder = tmp_path_factory.mktemp("restored") / "run"
-    run(spec, folder, observer=WarningRecorder([]))
+    run(SPEC, folder, observer=Observer())
     return folder
 
 

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specnet import Model, load_model, run
-from specnet.number_texts import cell_text
+from specnet import Model, Observer, load_model, number_texts, run
 from specnet.report.svg.markup import isolated
-from specnet.training import WarningRecorder
 from tests.report.browser.tables import CLUMSY, table
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -39,7 +37,7 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "network": NETWORK if classes else NETWORK | {"target_preprocessing": ["standardize"]},
         "training": {"loss": losses[target], "epochs": 3} | ({"ensemble": 3} if folds else {}),
     }
-    run(spec, folder / "run", observer=WarningRecorder([]))
+    run(spec, folder / "run", observer=Observer())
     return folder / "run" / "report.html", load_model(folder / "run")
 
 
@@ -138,13 +136,10 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
 def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(panel: tuple[Any, Model]) -> None:
     tab, _ = panel
     numbers = [0.0, 3.0, -0.25, 1234.56, 123_456_789.0, -1.9924e12, -1.99241e12 / 7, 4.321e-5, -2.888e-8, 3e17]
-    assert tab.evaluate("numbers => numbers.map(number)", numbers) == [*map(cell_text, numbers)]
+    assert tab.evaluate("numbers => numbers.map(number)", numbers) == [*map(number_texts.cell_text, numbers)]
     assert tab.evaluate("[number(-0), number(NaN)]") == ["0", "?"]
-    assert (
-        tab.evaluate("isolated('שלום עולם, 60.8 %')")
-        == isolated("שלום עולם, 60.8 %")
-        == "\u2068שלום עולם\u2069, 60.8 %"
-    )
+    name = "שלום עולם"
+    assert tab.evaluate(f"isolated('{name}, 60.8 %')") == isolated(f"{name}, 60.8 %") == f"\u2068{name}\u2069, 60.8 %"
 
 
 def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tuple[Any, Model]) -> None:

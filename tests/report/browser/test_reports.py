@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from specnet import run
-from specnet.training import WarningRecorder
+from specnet import Observer, run
 from tests.report.browser.checks import VIEWS
 from tests.report.browser.conftest import SOURCES
 
@@ -108,7 +107,7 @@ def test_clumsy_names_do_nothing_in_a_browser(faults: Faults, tmp_path: Path) ->
     data = {"type": "csv", "path": str(tmp_path / "table.csv"), "target": f"{clumsy} kind"}
     training = {"loss": "binary_crossentropy", "epochs": 2, "metrics": ["accuracy"]}
     spec = {"name": "clumsy", "data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}
-    run(spec, tmp_path / "run", observer=WarningRecorder([]))
+    run(spec, tmp_path / "run", observer=Observer())
     assert faults(tmp_path / "run" / "report.html") == []
 
 
