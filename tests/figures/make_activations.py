@@ -91,15 +91,8 @@ def across() -> list[dict]:
         y = function(x)
         weights = torch.tensor(np.round(rng.normal(size=y.shape) * 64) / 64)
         (gradient,) = torch.autograd.grad((y * weights).sum(), x)
-        figures.append(
-            {
-                "activation": spec,
-                "x": columns.tolist(),
-                "weights": weights.tolist(),
-                "value": listed(y),
-                "gradient": listed(gradient),
-            }
-        )
+        given = {"activation": spec, "x": columns.tolist(), "weights": weights.tolist()}
+        figures.append({**given, "value": listed(y), "gradient": listed(gradient)})
     return figures
 
 

@@ -5,7 +5,6 @@ four numbers that Keras draws through PyTorch for a truncated one, now and then 
 one large draw for a layer of 400 inputs and 300 outputs, or its bias.
 """
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from torch.nn import init
 INPUTS, OUTPUTS = 400, 300
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 
+SCALING = {"type": "variance_scaling"}
 BY_KERAS = [
     ({"type": "zeros"}, initializers.Zeros()),
     ({"type": "ones"}, initializers.Ones()),
@@ -32,27 +32,25 @@ BY_KERAS = [
     ({"type": "random_uniform", "minval": -1.0, "maxval": 3.0}, initializers.RandomUniform(-1.0, 3.0, seed=0)),
     ({"type": "truncated_normal"}, initializers.TruncatedNormal(seed=0)),
     ({"type": "truncated_normal", "mean": 1.0, "stddev": 0.5}, initializers.TruncatedNormal(1.0, 0.5, seed=0)),
-    ({"type": "variance_scaling"}, initializers.VarianceScaling(seed=0)),
+    (SCALING, initializers.VarianceScaling(seed=0)),
     *(
         (
-            {"type": "variance_scaling", "scale": 2.5, "mode": mode, "distribution": distribution},
-            initializers.VarianceScaling(2.5, mode, distribution, seed=0),
+            SCALING | {"scale": 2.5, "mode": mode, "distribution": name},
+            initializers.VarianceScaling(2.5, mode, name, seed=0),
         )
-        for mode, distribution in itertools.product(
-            ("fan_in", "fan_out", "fan_avg"), ("truncated_normal", "untruncated_normal", "uniform")
-        )
+        for mode in ("fan_in", "fan_out", "fan_avg")
+        for name in ("truncated_normal", "untruncated_normal", "uniform")
     ),
-    ({"type": "glorot_uniform"}, initializers.GlorotUniform(seed=0)),
-    ({"type": "glorot_normal"}, initializers.GlorotNormal(seed=0)),
-    ({"type": "he_uniform"}, initializers.HeUniform(seed=0)),
-    ({"type": "he_normal"}, initializers.HeNormal(seed=0)),
-    ({"type": "lecun_uniform"}, initializers.LecunUniform(seed=0)),
-    ({"type": "lecun_normal"}, initializers.LecunNormal(seed=0)),
+    *(
+        ({"type": f"{name}_{shape}"}, getattr(initializers, f"{name.title()}{shape.title()}")(seed=0))
+        for name in ("glorot", "he", "lecun")
+        for shape in ("uniform", "normal")
+    ),
     ({"type": "orthogonal"}, initializers.Orthogonal(seed=0)),
     ({"type": "identity"}, initializers.Identity()),
 ]
 
-UNTRUNCATED = {"type": "variance_scaling", "distribution": "untruncated_normal"}
+UNTRUNCATED = SCALING | {"distribution": "untruncated_normal"}
 BY_TORCH = [
     ({"type": "xavier_uniform"}, init.xavier_uniform_),
     (UNTRUNCATED | {"mode": "fan_avg"}, init.xavier_normal_),
@@ -65,16 +63,10 @@ BY_TORCH = [
 
 def described(fields: dict, library: str, drawn: np.ndarray, **place: str) -> dict:
     """Return what a draw looks like."""
-    return {
-        "initializer": fields,
-        "library": library,
-        **place,
-        "mean": float(drawn.mean()),
-        "deviation": float(drawn.std()),
-        "quantiles": np.quantile(drawn, QUANTILES).tolist(),
-        "smallest": float(drawn.min()),
-        "largest": float(drawn.max()),
-    }
+    moments = {"mean": float(drawn.mean()), "deviation": float(drawn.std())}
+    bounds = {"smallest": float(drawn.min()), "largest": float(drawn.max())}
+    quantiles = np.quantile(drawn, QUANTILES).tolist()
+    return {"initializer": fields, "library": library, **place, **moments, "quantiles": quantiles, **bounds}
 
 
 def by_torch(initialize: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
@@ -111,13 +103,8 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     keras.config.set_floatx("float64")
     assert keras.backend.backend() == "jax", "see above"
-    content = {
-        "versions": {name: version(name) for name in ("keras", "jax", "torch", "scikit-learn")},
-        "inputs": INPUTS,
-        "outputs": OUTPUTS,
-        "levels": QUANTILES,
-        "draws": list(figures()),
-    }
+    versions = {name: version(name) for name in ("keras", "jax", "torch", "scikit-learn")}
+    content = {"versions": versions, "inputs": INPUTS, "outputs": OUTPUTS, "levels": QUANTILES, "draws": [*figures()]}
     Path(__file__).with_name("initializers.json").write_text(json.dumps(content) + "\n")
 
 

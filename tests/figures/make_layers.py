@@ -111,21 +111,12 @@ def pbld(x: Tensor, frequency: Tensor, phase: Tensor, weight: Tensor, bias: Tens
 def periodic() -> dict[str, Any]:
     k, size = 4, 3
     x, frequency = tensor(ROWS, FEATURES), tensor(FEATURES, k)
-    own, shared = (FEATURES,), ()
-    return {
-        "plr": figures_of(plr, x, frequency=frequency, weight=tensor(*own, 2 * k, size), bias=tensor(*own, size)),
-        "plr_lite": figures_of(
-            plr_lite, x, frequency=frequency, weight=tensor(*shared, 2 * k, size), bias=tensor(*shared, size)
-        ),
-        "pbld": figures_of(
-            pbld,
-            x,
-            frequency=frequency,
-            phase=tensor(FEATURES, k),
-            weight=tensor(*own, k, size - 1),
-            bias=tensor(*own, size - 1),
-        ),
-    }
+    own = {"weight": tensor(FEATURES, 2 * k, size), "bias": tensor(FEATURES, size)}
+    figures = {"plr": figures_of(plr, x, frequency=frequency, **own)}
+    shared = {"weight": tensor(2 * k, size), "bias": tensor(size)}
+    figures["plr_lite"] = figures_of(plr_lite, x, frequency=frequency, **shared)
+    linear = {"phase": tensor(FEATURES, k), "weight": tensor(FEATURES, k, size - 1), "bias": tensor(FEATURES, size - 1)}
+    return figures | {"pbld": figures_of(pbld, x, frequency=frequency, **linear)}
 
 
 def encoded(x: Tensor, edges: list[Tensor]) -> Tensor:

@@ -80,13 +80,16 @@ def mean(function: Callable, **options: object) -> Callable:
     return lambda z, t: function(z, t, reduction="none", **options).mean(0)
 
 
-def keras_rows(function: Callable, z: torch.Tensor, t: torch.Tensor, **options: object) -> torch.Tensor:
-    """A Keras function, whose rows come first."""
-    return function(t.T, z.T, **options)
+def kl_divergence(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return F.kl_div(F.log_softmax(z, 0), t, reduction="none").sum(0)
 
 
-def smoothed(t: torch.Tensor, amount: float) -> torch.Tensor:
-    return t * (1 - amount) + amount / 2
+def smoothed_binary(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return mean(F.binary_cross_entropy_with_logits, pos_weight=torch.tensor(3.0))(z, t * 0.75 + 0.125)
+
+
+def categorical(smoothing: float) -> Callable:
+    return lambda z, t: F.cross_entropy(z.T, t.argmax(0), reduction="none", label_smoothing=smoothing)
 
 
 def log_cosh(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -165,32 +168,18 @@ FUNCTIONS = [
     ({"type": "tweedie"}, by_scikit_learn(HalfTweedieLoss(power=1.5)), COUNTS),
     ({"type": "tweedie", "power": 1.25}, by_scikit_learn(HalfTweedieLoss(power=1.25)), COUNTS),
     ({"type": "gaussian_nll"}, by_torch(gaussian_nll), cases_of_means_and_variances()),
-    (
-        {"type": "kl_divergence"},
-        by_torch(lambda z, t: F.kl_div(F.log_softmax(z, 0), t, reduction="none").sum(0)),
-        cases_of_distributions(),
-    ),
+    ({"type": "kl_divergence"}, by_torch(kl_divergence), cases_of_distributions()),
     ({"type": "binary_crossentropy"}, by_torch(mean(F.binary_cross_entropy_with_logits)), BINARY),
     (
         {"type": "binary_crossentropy", "label_smoothing": 0.25, "positive_weight": 3.0},
-        by_torch(
-            lambda z, t: mean(F.binary_cross_entropy_with_logits, pos_weight=torch.tensor(3.0))(z, smoothed(t, 0.25))
-        ),
+        by_torch(smoothed_binary),
         BINARY,
     ),
     ({"type": "binary_focal_crossentropy"}, by_torch(binary_focal), BINARY),
     ({"type": "hinge"}, by_torch(hinge(1)), BINARY),
     ({"type": "squared_hinge"}, by_torch(hinge(2)), BINARY),
-    (
-        {"type": "categorical_crossentropy"},
-        by_torch(lambda z, t: F.cross_entropy(z.T, t.argmax(0), reduction="none")),
-        CLASSES,
-    ),
-    (
-        {"type": "categorical_crossentropy", "label_smoothing": 0.25},
-        by_torch(lambda z, t: F.cross_entropy(z.T, t.argmax(0), reduction="none", label_smoothing=0.25)),
-        CLASSES,
-    ),
+    ({"type": "categorical_crossentropy"}, by_torch(categorical(0.0)), CLASSES),
+    ({"type": "categorical_crossentropy", "label_smoothing": 0.25}, by_torch(categorical(0.25)), CLASSES),
     ({"type": "categorical_focal_crossentropy"}, by_torch(categorical_focal), CLASSES),
     ({"type": "categorical_hinge"}, by_torch(categorical_hinge), CLASSES),
 ]
@@ -217,7 +206,7 @@ def check_what_is_composed() -> None:
         for z, t in cases:
             near = (abs(z) < 5).all(0)
             outputs, targets = torch.tensor(z[:, near]), torch.tensor(t[:, near])
-            expected = keras_rows(of_keras, outputs, targets, **options)
+            expected = of_keras(targets.T, outputs.T, **options)  # rows come first
             torch.testing.assert_close(function(outputs, targets), expected, rtol=1e-5, atol=1e-6, check_dtype=False)
 
 
