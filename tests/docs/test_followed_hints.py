@@ -16,7 +16,7 @@ import pytest
 from specnet import DataError, SpecClassifier, SpecError, SpecRegressor, parse_spec
 from specnet.spec import parse_sweep
 from tests.cases.reading import joined, listed
-from tests.docs.reference.causes import CAUSES, SWEPT, TABLE, Cause
+from tests.docs.reference.causes import CAUSES, Cause
 from tests.docs.reference.diagnostic_codes import Example, caused_examples, other_examples, spec_examples
 from tests.texts.calling import called
 
@@ -82,7 +82,7 @@ def test_a_command_that_is_typed_as_its_hint_says_has_the_message_no_longer(
         cause = CAUSES[case["cause"]]
     else:
         files = {name: joined(text) for name, text in case.get("files", {}).items()}
-        files = TABLE | SWEPT | {"rows.csv": table(case)} | files
+        files = {"rows.csv": table(case)} | files
         cause = Cause(line_of(case.get("run", "$table")), files, line_of(case.get("before", "")))
     cause.prepare()
     with cause.state():

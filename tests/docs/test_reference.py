@@ -16,9 +16,9 @@ from specnet import SpecError, parse_spec
 from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
 from specnet.cli.specs.catalogue import Catalogue
 from specnet.parts.part import Part
-from tests.docs.reference.causes import CAUSES
+from tests.docs.reference.causes import CAUSES, MEANINGS
 from tests.docs.reference.command_pages import VARIABLES
-from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, caused_examples, other_examples, spec_examples
+from tests.docs.reference.diagnostic_codes import all_codes, caused_examples, other_examples, spec_examples
 from tests.docs.reference.error_pages import error_pages
 from tests.docs.reference.formula_text import assignments, expression
 from tests.docs.reference.part_formulas import SYMBOL, formula

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import tempfile
+import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, chdir, contextmanager, nullcontext
@@ -20,76 +21,15 @@ from unittest.mock import patch
 from specnet import FileError
 from specnet.errors import render
 from specnet.importing.onnx import onnx_import
-from specnet.parts.data.tables.store import Store
 from specnet.parts.registry import PLUGINS, installed_registry
 from tests.texts.calling import called
 
 State = Callable[[], AbstractContextManager[Any]]
-MOONS = """\
-data = { type = "make_moons", n_samples = 60 }
-network = { layer_sizes = [2, 3, 1] }
-training = { loss = "binary_crossentropy", epochs = 2 }
-"""
-TABLE = {
-    "table.toml": """\
-data = { type = "csv", path = "rows.csv", target = "kind" }
-network = { hidden_layer_sizes = [2] }
-training = { loss = "categorical_crossentropy", epochs = 1 }
-"""
-}
-SWEPT = {
-    "swept.toml": MOONS.replace("60", "60, split.validation_size = 0.2")
-    + 'sweep = { trials = 1, space = { "training.epochs" = [1, 2] } }\n'
-}
-CUBE = '''\
-"""An activation with a derivative that is not its own."""
-
-from typing import Literal
-
-from specnet.parts import Activation, Value
-
-
-class Cube(Activation):
-    """x³."""
-
-    type: Literal["cube"] = "cube"
-
-    def expression(self, x: Value) -> Value:
-        return x * x * x
-
-    def derivative_from_output(self, y: Value) -> Value:
-        return 3 * y
-'''
-PAIRS = '''\
-"""A layer with a number for each pair of rows, for which no C is written."""
-
-from collections.abc import Sequence
-from typing import Literal
-
-from specnet.parts import Layer, Scope, Value, matmul
-
-
-class Pairs(Layer):
-    """x·xᵀ·x."""
-
-    type: Literal["pairs"] = "pairs"
-
-    def output_size(self, input_sizes: tuple[int, ...]) -> int:
-        return input_sizes[0]
-
-    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        (x,) = inputs
-        return matmul(x, matmul(x, x, flip_a=True)) if scope.training else x
-'''
-
-
-def _rows(labels: str) -> str:
-    """Return a table with a row for each label."""
-    return "a,b,kind\n" + "".join(f"{place},{place**2 % 7},{label}\n" for place, label in enumerate(labels))
-
-
-FILES = {"moons.toml": MOONS, **TABLE, "rows.csv": _rows("xxyy").replace("2,4", "2,much")}
-"""What commands read that need nothing of their own."""
+_READ = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+FILES: dict[str, str] = _READ["files"]
+"""What commands read, by names."""
+MEANINGS: dict[str, str] = {code: case["meaning"] for code, case in _READ["codes"].items()}
+"""What the message alone does not tell."""
 
 
 def _said(line: str) -> str:
@@ -190,61 +130,37 @@ def _copied_input(line: str) -> str:
     return "\n".join(render(each, "warning") for each in onnx_import._left_out(graph, line.rpartition(" ")[2]))
 
 
-PAIRED = 'input_size = 2, layers = ["pairs", { type = "dense", units = 1 }]'
-VALIDATE = "specnet validate moons.toml"
 PARSING = "specnet.spec.searching.parse_spec"
-RUN = "specnet run moons.toml --out moons"
-COMPILED = "specnet run moons.toml --set training.engine=compiled"
-CLASSES = "specnet run table.toml --no-report"
-SWEEP = "specnet sweep swept.toml --out sweep --jobs 1 --no-report"
-WITH_CUBE = Cause(
-    "specnet check cube.toml",
-    {"cube.py": CUBE, "cube.toml": MOONS.replace("1]", '1], activations = ["cube", "sigmoid"]')},
-    state=partial(_installed, "cube"),
-)
-CAUSES = {
-    "broken-plugin": Cause(f"{VALIDATE} --set network.activations=spike", state=partial(_installed, "spike")),
-    "browser": Cause(
-        "specnet report moons --open", before=RUN, state=partial(patch, "webbrowser.open", return_value=False)
-    ),
-    "compiler-failed": Cause(f"CC=false {COMPILED}", state=partial(patch.dict, os.environ, CC="false")),
-    "copied-input": Cause("specnet import copy.onnx", says=_copied_input),
-    "different": Cause("specnet verify moons", before=RUN, state=_edited_history),
-    "format": Cause(
-        f"{CLASSES} --set data.columns.b=numeric",
-        # specnet's own check of all cells is left out, and DuckDB meets what it would have refused.
-        state=partial(patch.object, Store, "value", lambda self, place, kind: f"CAST(t{place} AS DOUBLE)"),
-    ),
-    "internal": Cause(VALIDATE, state=_failing(PARSING, ZeroDivisionError("division by zero"))),
-    "interrupted": Cause(RUN, state=_failing("specnet.training.loop.Course.begin", KeyboardInterrupt())),
-    "logger": Cause(
-        "specnet run moons.toml --log mlflow:http://localhost:5000",
-        state=_failing("specnet.extras.import_module", ModuleNotFoundError("No module named 'mlflow'")),
-    ),
-    "machine": Cause(SWEEP, SWEPT, state=_two_machines),
-    "memory": Cause(VALIDATE, state=_failing(PARSING, MemoryError())),
-    "no-compiled-form": Cause(
-        "specnet show pairs.toml --code --engine compiled",
-        {"pairs.py": PAIRS, "pairs.toml": MOONS.replace("layer_sizes = [2, 3, 1]", PAIRED)},
-        state=partial(_installed, "pairs"),
-    ),
-    "no-compiler": Cause(COMPILED, state=_without_compiler),
-    "optuna-version": Cause(
-        f"{SWEEP} --resume",
-        SWEPT,
-        before=SWEEP,
-        state=partial(
-            patch, "specnet.running.sweeps.sweep_folder.required_optuna", lambda: SimpleNamespace(__version__="6.0.0")
-        ),
-    ),
-    "report": Cause(
-        RUN, state=_failing("specnet.running.reports.run_report.write_file", FileError(os.strerror(errno.ENOSPC)))
-    ),
-    "single-row": Cause(CLASSES, TABLE | {"rows.csv": _rows("xxxxyyyyz")}),
-    "single-rows": Cause(f"{CLASSES} --set data.split.test_size=0", TABLE | {"rows.csv": _rows("abcdefghij")}),
-    "unseen-class": Cause(
-        f"{CLASSES} --set data.split.test=new.csv", TABLE | {"rows.csv": _rows("xyxyxy"), "new.csv": _rows("xyz")}
-    ),
-    "wrong-derivative": WITH_CUBE,
-    "wrong-gradient": WITH_CUBE,
+# specnet's own check of all cells is left out, and DuckDB meets what it would have refused.
+UNCHECKED = ("specnet.parts.data.tables.store.Store.value", lambda self, place, kind: f"CAST(t{place} AS DOUBLE)")
+OTHER_OPTUNA = ("specnet.running.sweeps.sweep_folder.required_optuna", lambda: SimpleNamespace(__version__="6.0.0"))
+FULL_DISK = FileError(os.strerror(errno.ENOSPC))
+STATES: dict[str, State] = {
+    "broken-plugin": partial(_installed, "spike"),
+    "browser": partial(patch, "webbrowser.open", return_value=False),
+    "compiler-failed": partial(patch.dict, os.environ, CC="false"),
+    "different": _edited_history,
+    "format": partial(patch, *UNCHECKED),
+    "internal": _failing(PARSING, ZeroDivisionError("division by zero")),
+    "interrupted": _failing("specnet.training.loop.Course.begin", KeyboardInterrupt()),
+    "logger": _failing("specnet.extras.import_module", ModuleNotFoundError("No module named 'mlflow'")),
+    "machine": _two_machines,
+    "memory": _failing(PARSING, MemoryError()),
+    "no-compiled-form": partial(_installed, "pairs"),
+    "no-compiler": _without_compiler,
+    "optuna-version": partial(patch, *OTHER_OPTUNA),
+    "report": _failing("specnet.running.reports.run_report.write_file", FULL_DISK),
+    "wrong-derivative": partial(_installed, "cube"),
+    "wrong-gradient": partial(_installed, "cube"),
 }
+"""The state of the machine, or what is installed, by codes."""
+
+
+def _cause(code: str, case: Mapping[str, Any]) -> Cause:
+    tables = {f"{name}.csv": case[name] for name in ("rows", "new") if name in case}
+    files = {name: FILES[name] for name in case.get("files", ())} | tables
+    says = _copied_input if code == "copied-input" else _said
+    return Cause(case["line"], files, case.get("before", ""), STATES.get(code, nullcontext), says)
+
+
+CAUSES = {code: _cause(code, case) for code, case in _READ["codes"].items()}

@@ -38,30 +38,6 @@ loss = 'mean_squared_error'
 }
 """Specs with mistakes that no other test has."""
 
-MEANINGS = {
-    "broken-plugin": "an installed package offers a part with this name, but the part cannot be loaded.",
-    "browser": "`--open` found no browser; the page was written.",
-    "compiler-failed": "the C compiler could not compile the network's functions.",
-    "copied-input": "an output of the imported file is a copy of an input, and is left out.",
-    "different": "`specnet verify` found that the repeated run has other files.",
-    "format": "DuckDB refuses cells that have passed specnet's own check; no table is known that causes it.",
-    "internal": "a bug in specnet.",
-    "interrupted": "Ctrl-C, SIGTERM or SIGHUP ended the command.",
-    "logger": "a log cannot be started, for example because its package is not installed.",
-    "machine": "a worker of a sweep has another processor; its results may differ in their last bits.",
-    "memory": "not enough memory.",
-    "no-compiled-form": "the network has a part that has no form in C.",
-    "no-compiler": "`training.engine` is `compiled`, and no C compiler was found.",
-    "optuna-version": "the sweep was begun with another version of Optuna; its trials may be others from here on.",
-    "report": "the run is complete, but its report could not be written.",
-    "single-row": "a class has one row, which is a training row: no metric tells how well it is predicted.",
-    "single-rows": "many classes have a single training row: the target looks like numbers.",
-    "unseen-class": "a class of the validation or test set is in no training row.",
-    "wrong-derivative": "`specnet check` found that a layer's derivative is not that of its value.",
-    "wrong-gradient": "`specnet check` found that the gradient of a parameter is not that of the loss.",
-}
-"""What the message alone does not tell: each has a cause in `causes.py`."""
-
 
 class Example(NamedTuple):
     """A text in which a code is met.

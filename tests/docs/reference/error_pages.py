@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from specnet.cli.specs.catalogue import escaped
 from specnet.findings import RULES
-from tests.docs.reference.diagnostic_codes import MEANINGS, caused_examples, other_examples, spec_examples
+from tests.docs.reference.causes import MEANINGS
+from tests.docs.reference.diagnostic_codes import caused_examples, other_examples, spec_examples
 from tests.findings.made import BOUNDARIES, found_by
 
 INDEX = """\
