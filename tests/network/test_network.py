@@ -251,16 +251,6 @@ def test_sizes_that_the_rows_of_a_table_tell_are_told_how_to_be_had(tmp_path):
     assert specnet.build(resolved.to_json()).inputs == 4
 
 
-def test_the_initial_weights_are_the_legacy_generator_s():
-    network = specnet.build(MOONS)
-    generator = np.random.RandomState(0)
-    expected = [generator.randn(5, 2) / np.sqrt(2), generator.randn(1, 5) / np.sqrt(5)]
-    found = network.parameters(network.initial_parameters())
-    np.testing.assert_allclose(found["layers.0.weight"], expected[0], rtol=1e-15)
-    np.testing.assert_allclose(found["layers.1.weight"], expected[1], rtol=1e-15)
-    assert not found["layers.0.bias"].any()
-
-
 def test_a_network_by_another_engine_is_made_once():
     network = network_of("mse", 1)
     assert network.run_by("numpy") is network

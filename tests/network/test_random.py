@@ -1,6 +1,5 @@
 """Streams of random numbers."""
 
-import numpy as np
 import pytest
 
 from specnet.network.random import NumberedStreams, stream
@@ -12,9 +11,3 @@ def test_numbered_streams_are_the_streams_of_their_last_key(seed: int, keys: tup
     streams = NumberedStreams(seed, "shuffling", *keys)
     for number in [0, 1, 255, 256, 254, *range(1000, 1300), 100, 2**31 - 1]:
         assert streams(number).bit_generator.state == stream(seed, "shuffling", *keys, number).bit_generator.state
-
-
-def test_they_draw_the_same_numbers():
-    streams = NumberedStreams(5, "shuffling")
-    for number in range(300):
-        np.testing.assert_array_equal(streams(number).permutation(50), stream(5, "shuffling", number).permutation(50))

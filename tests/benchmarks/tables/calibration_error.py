@@ -12,9 +12,8 @@ import json
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,15 +21,14 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from specnet import SpecClassifier
-from specnet.parts.metrics.base import ExpectedCalibrationError
 from tests.benchmarks.report import Report
+from tests.registry import find
 
 SPLITS, TEST_SIZE = 5, 0.2
 ABOVE, DRAWS = 0.02, 200
 
 
-@dataclass(frozen=True, eq=False)
-class ClassTable:
+class ClassTable(NamedTuple):
     """A table of classes: its columns, and its target, texts."""
 
     name: str
@@ -54,15 +52,9 @@ def tables(folder: Path, names: list[str]) -> Iterator[ClassTable]:
 def error_and_noise(probability: NDArray[Any], target: NDArray[Any], seed: int) -> tuple[float, float]:
     """Return the expected calibration error of classes' probabilities, (rows, classes), and its mean if they are right.
 
-    Parameters
-    ----------
-    probability : ndarray (rows, classes)
-    target : ndarray (rows,)
-        Which of them is true.
-    seed : int
-        For the classes that are drawn.
+    `target` (rows,) is which of them is true, and `seed` is for the classes that are drawn.
     """
-    error, rng = ExpectedCalibrationError(), np.random.default_rng(seed)
+    error, rng = find("metric", "expected_calibration_error")(), np.random.default_rng(seed)
     ends = np.cumsum(probability, axis=1)
     drawn = ((rng.random((len(target), 1)) * ends[:, -1:] > ends).sum(axis=1) for _ in range(DRAWS))
     noise = np.mean([error.compute(classes, probability, {}) for classes in drawn])
@@ -86,6 +78,11 @@ def measured(table: ClassTable, split: int, **settings: Any) -> NDArray[np.float
     return np.array([found[has_temperature], found[False], found[True]])
 
 
+def judge(report: Report, table: str, error: float, noise: float) -> None:
+    """Remember an error that is too far above its noise."""
+    report.judge(f"{table}: {error:.4f} beside {noise:.4f}", bool(error <= noise + ABOVE))
+
+
 def main(arguments: list[str]) -> int:
     folder, *names = arguments
     report = Report()
@@ -93,8 +90,7 @@ def main(arguments: list[str]) -> int:
     for table in tables(Path(folder), names):
         found = np.mean([measured(table, split) for split in range(SPLITS)], axis=0)
         report.row(table.name, *(f"{number:.4f}" for number in found.ravel()))
-        error, noise = found[0]
-        report.judge(f"{table.name}: {error:.4f} beside {noise:.4f}", bool(error <= noise + ABOVE))
+        judge(report, table.name, *found[0])
     return report.exit_status()
 
 

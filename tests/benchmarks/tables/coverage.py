@@ -19,23 +19,20 @@ and are not trained again. Run it with one thread (`OMP_NUM_THREADS=1`).
 """
 
 import argparse
-import csv
-import io
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas
 from numpy.typing import NDArray
 
-from specnet import parse_spec
-from specnet.running.data_rows import read_data
 from tests.benchmarks.report import Report, plain
+from tests.made import data_of
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 SPLITS, VALIDATION_SIZE, MEMBERS = 5, 0.1, 5
@@ -43,8 +40,15 @@ OFF, LEAST_OF_THIRD = 0.02, 0.8
 MODES, KINDS = ("recipe", "quick"), ("values", "classes")
 
 
-@dataclass(frozen=True)
-class CoveredTable:
+def called_process(folder: Path, *arguments: str) -> None:
+    """Call the command line in a folder."""
+    command = [sys.executable, "-c", "from specnet.cli import main; main()", *arguments, "-q"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: {ended.stderr}")
+
+
+class CoveredTable(NamedTuple):
     """A table in a file, what is known of its columns, and whether its latest rows are held out."""
 
     name: str
@@ -81,67 +85,51 @@ class CoveredTable:
             settings.append(f'training.ensemble={{members={MEMBERS}, validation="split"}}')
         return settings
 
-    def covered(self, folder: Path, split: int, mode: str) -> NDArray[np.float64]:
+    def covered(
+        self, folder: Path, split: int, mode: str, specnet: Callable[..., None] = called_process
+    ) -> NDArray[np.float64]:
         """Return what files cover for each level, the size of intervals or sets, and what they cover by third.
 
-        Parameters
-        ----------
-        folder : Path
-            The run is in it, or comes there.
-
-        Returns
-        -------
-        ndarray (levels, 5)
-
-        Raises
-        ------
-        ValueError
-            If ``metrics.json`` says anything else.
+        The array is (levels, 5); the run is in the folder, or comes there. ``ValueError`` if ``metrics.json`` has other
+        figures.
         """
         folder.mkdir(parents=True, exist_ok=True)
         settings = self.settings(split, mode)
         if not (folder / "run/metrics.json").exists():
             quick = ["--quick"] if mode == "quick" else []
             given = ["--data", str(self.path), "--target", self.about["target"], *quick]
-            _specnet(folder, "new", "spec.toml", *given, "--force")
+            specnet(folder, "new", "spec.toml", *given, "--force")
             options = [f"--set={each}" for each in settings]
-            _specnet(folder, "run", "spec.toml", "-o", "run", "--no-report", *options)
+            specnet(folder, "run", "spec.toml", "-o", "run", "--no-report", *options)
         y, found = self._write_test_rows(folder, settings), np.full((len(LEVELS), 5), np.nan)
         option = "--interval" if self.kind == "values" else "--set"
         for stated in json.loads((folder / "run/metrics.json").read_text("utf-8"))["tables"]["test"]["coverage"]:
             level = f"{100 * stated['level']:g}"
-            _specnet(folder, "predict", "run", "test.csv", option, level, "-o", "out.csv", "--force")
-            with (folder / "out.csv").open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
+            specnet(folder, "predict", "run", "test.csv", option, level, "-o", "out.csv", "--force")
+            rows = pandas.read_csv(folder / "out.csv", keep_default_na=False, dtype={"set": str})
             figures = _of_values(rows, y) if self.kind == "values" else _of_classes(rows, y)
             if stated["covered"] != figures[:1]:
-                said = f"the file covers {figures[0]} for {level} %, metrics.json says {stated['covered'][0]}"
-                raise ValueError(f"{folder}: {said}")
+                found_in = f"the file covers {figures[0]} for {level} %, metrics.json says {stated['covered'][0]}"
+                raise ValueError(f"{folder}: {found_in}")
             found[LEVELS.index(stated["level"])] = figures
         return found
 
     def _write_test_rows(self, folder: Path, settings: list[str]) -> NDArray[Any]:
         """Write the test rows of a run, and return their targets, numbers or texts."""
-        chosen = read_data(parse_spec(folder / "spec.toml", overrides=settings)).splits["test"].chosen
-        with self.path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file)
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([header, *(rows[place] for place in chosen)])
-        (folder / "test.csv").write_text(text.getvalue(), encoding="utf-8")
-        target = header.index(self.about["target"])
-        texts = [rows[place][target] for place in chosen]
-        return np.array(texts, np.float64 if self.kind == "values" else np.str_)
+        chosen = data_of(folder / "spec.toml", overrides=settings).splits["test"].chosen
+        rows = pandas.read_csv(self.path, dtype=str, keep_default_na=False).iloc[chosen]
+        rows.to_csv(folder / "test.csv", index=False, lineterminator="\n")
+        return rows[self.about["target"]].to_numpy(np.float64 if self.kind == "values" else np.str_)
 
 
-def _of_values(rows: list[dict[str, str]], y: NDArray[Any]) -> list[float]:
-    low, high, value = (np.array([float(row[name]) for row in rows]) for name in ("lower", "upper", "prediction"))
+def _of_values(rows: pandas.DataFrame, y: NDArray[Any]) -> list[float]:
+    low, high, value = (rows[name].to_numpy(np.float64) for name in ("lower", "upper", "prediction"))
     return _figures((low <= y) & (y <= high), (high - low) / y.std(), value)
 
 
-def _of_classes(rows: list[dict[str, str]], y: NDArray[Any]) -> list[float]:
-    sets = [row["set"].split("|") if row["set"] else [] for row in rows]
-    names = [name for name in rows[0] if name.startswith("probability_")]
-    largest = np.array([max(float(row[name]) for name in names) for row in rows])
+def _of_classes(rows: pandas.DataFrame, y: NDArray[Any]) -> list[float]:
+    sets = [labels.split("|") if labels else [] for labels in rows["set"]]
+    largest = rows[[name for name in rows if name.startswith("probability_")]].to_numpy(np.float64).max(axis=1)
     inside = np.array([label in labels for label, labels in zip(y.tolist(), sets, strict=True)])
     return _figures(inside, np.array([float(len(labels)) for labels in sets]), largest)
 
@@ -149,13 +137,6 @@ def _of_classes(rows: list[dict[str, str]], y: NDArray[Any]) -> list[float]:
 def _figures(inside: NDArray[np.bool_], sizes: NDArray[np.float64], by: NDArray[np.float64]) -> list[float]:
     thirds = np.array_split(np.argsort(by, kind="stable"), 3)
     return [float(inside.mean()), float(sizes.mean()), *(float(inside[rows].mean()) for rows in thirds)]
-
-
-def _specnet(folder: Path, *arguments: str) -> None:
-    command = [sys.executable, "-c", "from specnet.cli import main; main()", *arguments, "-q"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: {ended.stderr}")
 
 
 def covered_tables(folders: list[Path], names: list[str]) -> Iterator[CoveredTable]:

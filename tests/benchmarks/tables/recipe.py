@@ -11,9 +11,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +41,7 @@ BETTER_THAN_MLP = ("iris", "breast_cancer", "digits", "diabetes")
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@dataclass(frozen=True)
-class Fold:
+class Fold(NamedTuple):
     """Training and test rows of a table."""
 
     table: str
@@ -57,8 +55,7 @@ class Fold:
         return X, y, *list(cut.split(X, y))[self.number]
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a model reached on a fold: accuracy or R², log loss of classes, and the CPU seconds of its fit."""
 
     score: float
@@ -72,28 +69,27 @@ def contenders(table: str, seed: int) -> dict[str, Any]:
     def scaled(model: Any) -> Any:
         return make_pipeline(StandardScaler(), model)
 
-    if table not in VALUES:
-        return {
-            OURS: SpecClassifier("recipe", random_state=seed),
-            MLP: scaled(MLPClassifier(random_state=seed)),
-            "boosting": HistGradientBoostingClassifier(random_state=seed),
-            "linear": scaled(LogisticRegression()),
-        }
-    network = TransformedTargetRegressor(scaled(MLPRegressor(random_state=seed)), transformer=StandardScaler())
-    return {
-        OURS: SpecRegressor("recipe", random_state=seed),
-        MLP: network,
-        "boosting": HistGradientBoostingRegressor(random_state=seed),
-        "linear": scaled(Ridge()),
-    }
+    if table in VALUES:
+        mlp = TransformedTargetRegressor(scaled(MLPRegressor(random_state=seed)), transformer=StandardScaler())
+        models = (
+            SpecRegressor("recipe", random_state=seed),
+            mlp,
+            HistGradientBoostingRegressor(random_state=seed),
+            Ridge(),
+        )
+    else:
+        mlp = scaled(MLPClassifier(random_state=seed))
+        boosting = HistGradientBoostingClassifier(random_state=seed)
+        models = SpecClassifier("recipe", random_state=seed), mlp, boosting, LogisticRegression()
+    return dict(zip((OURS, MLP, "boosting", "linear"), (*models[:3], scaled(models[3])), strict=True))
 
 
-def outcomes(fold: Fold) -> dict[str, Outcome]:
-    """Fit each model to the training rows, and judge it on the others."""
+def outcomes(fold: Fold, models: dict[str, Any] | None = None) -> dict[str, Outcome]:
+    """Fit each model to the training rows, and judge it on the others; those that are given replace some by name."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     X, y, training, test = fold.rows()
     found = {}
-    for name, model in contenders(fold.table, fold.seed).items():
+    for name, model in (contenders(fold.table, fold.seed) | (models or {})).items():
         begin = time.process_time()
         model.fit(X[training], y[training])
         seconds = time.process_time() - begin

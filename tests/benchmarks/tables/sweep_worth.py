@@ -16,17 +16,17 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas
 from sklearn import datasets
 
 import specnet
-from specnet.cli.application import call
+from tests.benchmarks.processes import run_process, specnet_command
 from tests.benchmarks.report import Report, installed_versions
 from tests.benchmarks.tables.recipe import TABLES, VALUES, paired
 
@@ -38,18 +38,8 @@ SEED, FOLDS = 11, 3
 RESULTS = "results.jsonl"
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a table is.
-
-    Attributes
-    ----------
-    target : str
-    is_values : bool
-        Whether it is not classes.
-    file : Path or None
-        A CSV file; None for one of scikit-learn's.
-    """
+class Source(NamedTuple):
+    """The target of a table, whether it is not classes, and the CSV file; None for a table of scikit-learn."""
 
     target: str
     is_values: bool
@@ -67,8 +57,7 @@ def sources(folder: Path | None) -> dict[str, Source]:
     return found
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """A way to come to a model, on an outer fold of a table."""
 
     table: str
@@ -82,14 +71,10 @@ class Case:
         return [split, f"seed={self.seed * FOLDS + self.fold}"]
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Accuracy or R², log loss or mean squared error, on the fold's test rows; and the CPU seconds that it took.
 
-    Attributes
-    ----------
-    score, loss : float or None
-        None if the case was stopped; its seconds count none the less.
+    Score and loss are None if the case was stopped; its seconds count none the less.
     """
 
     score: float | None
@@ -113,14 +98,11 @@ def write_spec(table: str, source: Source, folder: Path) -> Path:
     data, spec = source.file or folder / f"{table}.csv", folder / f"{table}.toml"
     if not data.exists():
         X, y = getattr(datasets, f"load_{table}")(return_X_y=True)
-        rows = [
-            [*(f"x{place}" for place in range(X.shape[1])), "y"],
-            *([*x, label] for x, label in zip(X, y, strict=True)),
-        ]
-        data.write_text("".join(",".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+        columns = {f"x{number}": column for number, column in enumerate(X.T)} | {"y": y}
+        pandas.DataFrame(columns).to_csv(data, index=False)
     if not spec.exists():
         options = ["--data", str(data), "--target", source.target, "--sweep", "--quiet"]
-        assert call(["new", str(spec), *options]) == 0
+        run_process([specnet_command(), "new", str(spec), *options])
     return spec
 
 
@@ -158,19 +140,23 @@ def read_results(lines: Iterable[str]) -> dict[Case, Outcome]:
     return found
 
 
-def compute(folder: Path, repeats: int, tables: Mapping[str, Source], trials: int | None = None) -> None:
+def compute(
+    folder: Path,
+    cases: list[Case],
+    tables: Mapping[str, Source],
+    trials: int | None = None,
+    by: Callable[[Case, Source, Path, int | None], Outcome] = computed,
+) -> None:
     """Compute the cases that are not there yet, one after the other."""
-    warnings.simplefilter("ignore", specnet.SpecnetWarning)
     results = folder / RESULTS
     known = read_results(results.read_text(encoding="utf-8").splitlines()) if results.exists() else {}
-    cases = planned(repeats, tables)
     for count, case in enumerate(cases, 1):
         if case in known and known[case].score is not None:
             continue
         print(f"{count} of {len(cases)}: {case}", file=sys.stderr, flush=True)
-        outcome = computed(case, tables[case.table], folder, trials)
+        outcome = by(case, tables[case.table], folder, trials)
         with results.open("a", encoding="utf-8") as file:
-            print(json.dumps({"case": asdict(case), "outcome": asdict(outcome)}), file=file)
+            print(json.dumps({"case": case._asdict(), "outcome": outcome._asdict()}), file=file)
         if outcome.score is None:
             raise SystemExit(130)
 
@@ -198,10 +184,8 @@ def tell(found: Mapping[Case, Outcome], tables: Mapping[str, Source]) -> None:
             report.row(table, str(len(whole)), way, *cells, f"{seconds:.1f}")
     for way in (BEST, RECIPE) if ratios else ():
         logarithms = ratios[way]
-        told = f"{np.exp(np.mean(logarithms)):.3f} ×"
-        if len(logarithms) > 1:
-            told += f", logarithm {_gain(logarithms, [0.0] * len(logarithms), 3)}"
-        report.row("all", str(len(logarithms)), way, "–", "–", "–", told, "–")
+        gain = f", logarithm {_gain(logarithms, [0.0] * len(logarithms), 3)}" if len(logarithms) > 1 else ""
+        report.row("all", str(len(logarithms)), way, "–", "–", "–", f"{np.exp(np.mean(logarithms)):.3f} ×{gain}", "–")
 
 
 def _gain(ours: list[float], its: list[float], digits: int) -> str:
@@ -224,7 +208,8 @@ def main() -> int:
     tables = {name: tables[name] for name in arguments.only or tables}
     if not arguments.table:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        compute(arguments.out, arguments.repeats, tables, arguments.trials)
+        warnings.simplefilter("ignore", specnet.SpecnetWarning)
+        compute(arguments.out, planned(arguments.repeats, tables), tables, arguments.trials)
     print(f"{installed_versions()}, optuna {version('optuna')}; {FOLDS} folds of each split seed from {SEED}.")
     tell(read_results((arguments.out / RESULTS).read_text(encoding="utf-8").splitlines()), tables)
     return 0
