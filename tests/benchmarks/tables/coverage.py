@@ -23,7 +23,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,31 +158,45 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     folders = [Path(each) for each in given.what if Path(each).is_dir()]
     names = [each for each in given.what if not Path(each).is_dir()]
-    report, means = Report(), dict[tuple[str, str], list[NDArray[np.float64]]]()
-    report.table("table", "kind", "mode", *(f"{level:.0%}" for level in LEVELS), "90 % by third")
+    report = Report()
     with tempfile.TemporaryDirectory() as temporary:
-        runs = given.runs or Path(temporary)
-        for table in covered_tables(folders, names):
-            if given.kind not in (None, table.kind):
-                continue
-            for mode in [given.mode] if given.mode else MODES:
-                splits = [split for split in table.splits if split < given.splits]
-                suffix = "-later" if table.is_later else ""
-                each = [table.covered(runs.resolve() / f"{table.name}-{mode}-{n}{suffix}", n, mode) for n in splits]
-                found = np.nanmean(each, axis=0)
-                means.setdefault((table.rows, mode), []).append(found)
-                thirds = found[LEVELS.index(0.9), 2:]
-                cells = [f"{covered:.1%} ({plain(size)})" for covered, size in found[:, :2]]
-                report.row(table.name, table.rows, mode, *cells, " ".join(f"{third:.1%}" for third in thirds))
-                told = f"{table.name}, {mode}: {min(thirds):.1%} of a third for 90%"
-                report.judge(told, table.rows not in KINDS or bool(min(thirds) >= LEAST_OF_THIRD))
+        runs = (given.runs or Path(temporary)).resolve()
+        show(report, measured(covered_tables(folders, names), given.kind, given.mode, given.splits, runs))
+    return report.exit_status()
+
+
+def measured(
+    tables: Iterable[CoveredTable], kind: str | None, mode: str | None, splits: int, runs: Path
+) -> Iterator[tuple[str, str, str, NDArray[np.float64]]]:
+    """Yield the name of each table of a kind, its rows, the mode, and the mean over splits of what is covered."""
+    for table in tables:
+        for each in ([mode] if mode else MODES) if kind in (None, table.kind) else ():
+            suffix = "-later" if table.is_later else ""
+            numbers = [split for split in table.splits if split < splits]
+            found = [table.covered(runs / f"{table.name}-{each}-{n}{suffix}", n, each) for n in numbers]
+            yield table.name, table.rows, each, np.nanmean(found, axis=0)
+
+
+def show(report: Report, measured: Iterable[tuple[str, str, str, NDArray[np.float64]]]) -> None:
+    """Print a row for each table, and the means over all of them, and judge both."""
+    means = dict[tuple[str, str], list[NDArray[np.float64]]]()
+    report.table("table", "kind", "mode", *(f"{level:.0%}" for level in LEVELS), "90 % by third")
+
+    def row(name: str, rows: str, mode: str, found: NDArray[np.float64], thirds: str) -> None:
+        report.row(name, rows, mode, *(f"{covered:.1%} ({plain(size)})" for covered, size in found[:, :2]), thirds)
+
+    for name, rows, mode, found in measured:
+        means.setdefault((rows, mode), []).append(found)
+        thirds = found[LEVELS.index(0.9), 2:]
+        row(name, rows, mode, found, " ".join(f"{third:.1%}" for third in thirds))
+        title = f"{name}, {mode}: {min(thirds):.1%} of a third for 90%"
+        report.judge(title, rows not in KINDS or bool(min(thirds) >= LEAST_OF_THIRD))
     for (rows, mode), every in means.items():
         mean = np.nanmean(every, axis=0)
-        report.row("mean", rows, mode, *(f"{covered:.1%} ({plain(size)})" for covered, size in mean[:, :2]), "")
+        row("mean", rows, mode, mean, "")
         for level, covered in zip(LEVELS, mean[:, 0], strict=True):
-            told = f"mean of {rows}, {mode}: {covered:.1%} for {level:.0%}"
-            report.judge(told, rows not in KINDS or bool(abs(covered - level) <= OFF))
-    return report.exit_status()
+            title = f"mean of {rows}, {mode}: {covered:.1%} for {level:.0%}"
+            report.judge(title, rows not in KINDS or bool(abs(covered - level) <= OFF))
 
 
 if __name__ == "__main__":

@@ -15,18 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 
 from specnet.data.feed import Feed
 from specnet.files.large import new_array
-from specnet.parts.data import Csv
 from tests.benchmarks.report import Report, installed_versions
-from tests.benchmarks.timing import medians
+from tests.benchmarks.timing import medians, once
+from tests.cases.reading import source as data_source
 
 BYTES = 2 * 10**9
 MOST_MEMORY, MOST_DISK, MOST_SECONDS = 10**9, 3 * 10**9, 120
@@ -56,8 +56,7 @@ training = { loss = "binary_crossentropy", epochs = 1, batch_size = 256, metrics
 """
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """What a process has printed and used: seconds, and bytes at its peak."""
 
     printed: str
@@ -103,33 +102,21 @@ def measured(command: list[str], folder: Path) -> Measured:
 
 def feeding_seconds(rows: int, columns: int) -> tuple[float, float]:
     """The time that an epoch's batches take out of a file, in blocks, and out of memory, in any order."""
+    target = np.zeros(rows, np.float32)
+    inputs = {"x": np.empty((columns, BATCH), "f4"), "y": np.empty((1, BATCH), "f4"), "inverse": np.empty(())}
+
+    def epoch(X: np.ndarray, in_blocks: bool) -> Callable[[], object]:
+        for start in range(0, rows, 2**16):
+            X[start : start + 2**16] = start
+        how: dict[str, Any] = {"inverse_weight": "inverse", "generator": np.random.default_rng, "in_blocks": in_blocks}
+        feed = Feed({"x": X, "y": target}, BATCH, **how)
+        fill = feed.bound_to(inputs, BATCH).fill
+        return lambda: [fill(batch) for batch in feed.batches(0) if len(batch) == BATCH]
+
     kinds = {"file": (new_array((rows, columns), np.float32), True), "memory": (np.empty((rows, columns), "f4"), False)}
-    target, count = np.zeros(rows, np.float32), rows // BATCH
-
-    def runs() -> Iterator[tuple[str, Callable[[int], int]]]:
-        for name, (X, in_blocks) in kinds.items():
-            for start in range(0, rows, 2**16):
-                X[start : start + 2**16] = start
-            feed = Feed(
-                {"x": X, "y": target},
-                BATCH,
-                inverse_weight="inverse",
-                generator=np.random.default_rng,
-                in_blocks=in_blocks,
-            )
-            inputs = {"x": np.empty((columns, BATCH), "f4"), "y": np.empty((1, BATCH), "f4"), "inverse": np.empty(())}
-            bound = feed.bound_to(inputs, BATCH)
-
-            def epoch(_: int, feed: Feed = feed, fill: Callable[[np.ndarray], float] = bound.fill) -> int:
-                for batch in feed.batches(0):
-                    if len(batch) == BATCH:
-                        fill(batch)
-                return 1
-
-            yield name, epoch
-
-    found = medians(dict(runs()), rounds=3, seconds=0)
-    print(f"An epoch of {count} batches of {rows} × {columns} numbers: {found['file']:.2f} s, {found['memory']:.2f} s")
+    runs = {name: once(epoch(*kind)) for name, kind in kinds.items()}
+    found = medians(runs, rounds=3, seconds=0)
+    print(f"Batches of {rows} × {columns} numbers: {found['file']:.2f} s, {found['memory']:.2f} s an epoch")
     return found["file"], found["memory"]
 
 
@@ -138,18 +125,13 @@ def reading_seconds(folder: Path) -> tuple[float, float]:
     path = folder / "numbers.csv"
     table = np.random.default_rng(0).normal(size=(200_000, 20))
     np.savetxt(path, table, "%.9g", ",", header=",".join(f"x{place}" for place in range(20)), comments="")
-    part = Csv(path=path.name, target="x19")
+    source = data_source(type="csv", path=path.name, target="x19", kind="values")
 
-    def ours(_: int) -> int:
-        part.load(folder, "values")
-        return 1
-
-    def theirs(_: int) -> int:
+    def theirs() -> None:
         with duckdb.connect() as connection:
             connection.execute(f"CREATE TABLE made AS SELECT * FROM read_csv('{path}', all_varchar = true)")
-        return 1
 
-    found = medians({"ours": ours, "theirs": theirs}, seconds=0)
+    found = medians({"ours": once(lambda: source.load(folder, "values")), "theirs": once(theirs)}, seconds=0)
     return found["ours"], found["theirs"]
 
 
@@ -198,7 +180,7 @@ def main() -> int:
         size = (folder / "rows.csv").stat().st_size
         print(f"{rows:,} rows of 24 columns, {size / 1e9:.2f} GB", flush=True)
         run = measured([sys.executable, "-c", CHILD, str(folder / "spec.toml"), str(folder / "run")], folder)
-        told = json.loads(run.printed)
+        printed = json.loads(run.printed)
         verb = [sys.executable, "-c", "from specnet.cli import main; main()", "predict", str(folder / "run")]
         predicted = measured([*verb, str(folder / "rows.csv"), "-o", str(folder / "out.csv"), "-q"], folder)
         report.table("", "seconds", "anonymous memory, MB", "at most", "disk, MB", "at most")
@@ -208,12 +190,11 @@ def main() -> int:
             report.judge(f"memory of {title}", found.memory <= MOST_MEMORY)
             report.judge(f"disk of {title}", found.disk <= MOST_DISK)
         report.table("", "seconds", "at most")
-        report.limited("until the first batch", told["first_batch"], MOST_SECONDS)
+        report.limited("until the first batch", printed["first_batch"], MOST_SECONDS)
         report.table("rows per second", "all", "training alone")
         trained, seconds = partial_fit_seconds(folder / "rows.csv")
-        report.row(
-            "specnet", f"{rows / told['first_batch']:,.0f} until the first batch", f"{rows / told['epoch']:,.0f}"
-        )
+        first, alone = rows / printed["first_batch"], rows / printed["epoch"]
+        report.row("specnet", f"{first:,.0f} until the first batch", f"{alone:,.0f}")
         report.row("scikit-learn's partial_fit, 20 columns", f"{trained / seconds:,.0f}", "–")
         report.table("", "ms", "against", "ms", "ratio", "at most")
         for title, (ours, theirs), at_most, peer in (

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from specnet import Network, Observer, Spec, SpecnetError, parse_spec, resolve
 from specnet.compiler.thread_limits import limited_threads
 from specnet.data import RowSplit, load_table
-from specnet.model import Answers
-from specnet.running.data_rows import Rows, SpecData, fit_preparation, read_data, read_target
+from specnet.running.data_rows import Rows, SpecData, fit_preparation, read_target
 from specnet.running.encoding import Encoder
 from specnet.running.fitting import fit_rows
-from specnet.training import train
 from tests.benchmarks.report import Report
+from tests.made import data_of
+from tests.networks import trained
 
 ROWS, SEEDS, MEMBERS, EPOCHS = 480, 8, 5, 40
 SPARE = 1 / (MEMBERS + 1)
@@ -58,20 +58,19 @@ def far_values(rng: np.random.Generator) -> Lines:
     return ["a,b,c,y", *(",".join(map(repr, row)) for row in np.column_stack([np.exp(x), values]).tolist())]
 
 
-MADE: dict[str, Callable[[np.random.Generator], Lines]] = {
-    "noise": noise,
-    "rare categories": rare_categories,
-    "far values": far_values,
-}
+Draw = Callable[[np.random.Generator], Lines]
+MADE: dict[str, Draw] = {"noise": noise, "rare categories": rare_categories, "far values": far_values}
+
+
+def write_rows(path: Path, draw: Draw, *seed: int) -> Path:
+    path.write_text("\n".join(draw(np.random.default_rng(seed))) + "\n")
+    return path
 
 
 def spec_on(path: Path, target: str, seed: int) -> Spec:
     """Return the spec of an ensemble: of classes, unless the target has many numbers."""
-    common: dict[str, Any] = {
-        "epochs": EPOCHS,
-        "ensemble": MEMBERS,
-        "optimizer": {"type": "adamw", "learning_rate": 0.003},
-    }
+    optimizer = {"type": "adamw", "learning_rate": 0.003}
+    common: dict[str, Any] = {"epochs": EPOCHS, "ensemble": MEMBERS, "optimizer": optimizer}
     data = {"type": "csv", "path": str(path), "target": target, "split": {"test_size": SPARE, "stratify": False}}
 
     def spec(loss: str, **network: Any) -> Spec:
@@ -86,27 +85,25 @@ def spec_on(path: Path, target: str, seed: int) -> Spec:
     return spec("categorical_crossentropy") if has_classes else values
 
 
-def own_answers(spec: Spec, data: SpecData, member: int) -> Answers:
+def own_answers(spec: Spec, data: SpecData, member: int) -> Any:
     """Return what a member answers for its fold, of which its preprocessing has seen the spare rows instead."""
     rows, spare = data.splits["train"], data.splits["test"]
     mine = rows.in_fold(member)
-    assert rows.chosen is not None
-    assert spare.chosen is not None
-    trained, held, instead = rows.chosen[~mine], rows.chosen[mine], spare.chosen[: mine.sum()]
+    others, own, instead = rows.chosen[~mine], rows.chosen[mine], spare.chosen[: mine.sum()]
     every = Rows(data.table.X, data.table.y, kinds=data.table.columns)
-    parts = every.split(RowSplit(trained, held, np.concatenate([trained, instead])))
+    parts = every.split(RowSplit(others, own, np.concatenate([others, instead])))
     prepared, preparation = fit_preparation(spec, parts["test"])
     sizes = {"inputs": data.table.X.shape[1], "outputs": read_target(spec, data.table.y)[1], "rows": len(rows)}
     resolved = resolve(prepared, data=data.resolved.spec.data, **sizes).with_members(1)
     encoder, _ = Encoder.fit(Network(resolved), data.labels, preparation, parts["test"])
     start = encoder.network.initial_parameters(member)
-    found = train(encoder.network, start, encoder.training_rows(parts["train"]), member=member)
-    return encoder.model(found.theta, found.state).answers(encoder.inputs(parts["validation"]), data.table.y[held])
+    found = trained(encoder.network, encoder.training_rows(parts["train"]), start, member=member)
+    return encoder.model(found.theta, found.state).answers(encoder.inputs(parts["validation"]), data.table.y[own])
 
 
 def compared(spec: Spec) -> tuple[Numbers, Numbers]:
     """Return the loss of each row out of fold, with preprocessing that has seen it and with one that has not."""
-    data = read_data(spec)
+    data = data_of(spec)
     rows = data.splits["train"]
     fitted = fit_rows(replace(data, splits={"train": rows}), Observer())
     spread = None if data.labels is not None else float(rows.y.var())
@@ -116,23 +113,22 @@ def compared(spec: Spec) -> tuple[Numbers, Numbers]:
     return losses(fitted.held_out[1], spread), own
 
 
-def losses(answers: Answers, spread: float | None) -> Numbers:
+def losses(answers: Any, spread: float | None) -> Numbers:
     """Return the log loss of each row, or its squared error over the variance of all rows."""
     return answers.losses if spread is None else np.square(answers.prediction - answers.target) / spread
 
 
-def of_table(name: str, draw: Callable[[np.random.Generator], Lines], target: str, folder: Path) -> list[Numbers]:
+def of_table(name: str, draw: Draw, target: str, folder: Path) -> list[Numbers]:
     """Return for each seed the mean loss out of fold, its standard error, and how much it is flattered."""
     found = []
     for seed in range(SEEDS):
-        path = folder / f"{seed}.csv"
-        path.write_text("\n".join(draw(np.random.default_rng([seed, len(name)]))) + "\n")
+        path = write_rows(folder / f"{seed}.csv", draw, seed, len(name))
         shared, own = compared(spec_on(path, target, seed))
         found.append(np.array([shared.mean(), shared.std(ddof=1) / np.sqrt(len(shared)), (own - shared).mean()]))
     return found
 
 
-def sampled(path: Path) -> Callable[[np.random.Generator], Lines]:
+def sampled(path: Path) -> Draw:
     """Return what draws rows of a file whose records are lines."""
     header, *lines = path.read_text().splitlines()
     return lambda rng: [header, *(lines[row] for row in rng.permutation(len(lines))[:ROWS])]
@@ -140,9 +136,8 @@ def sampled(path: Path) -> Callable[[np.random.Generator], Lines]:
 
 def main(arguments: list[str]) -> int:
     tables = {name: (draw, "y") for name, draw in MADE.items()}
-    tables |= {
-        Path(file).stem: (sampled(Path(file)), target) for file, target in (each.split(":") for each in arguments)
-    }
+    for file, target in (each.split(":") for each in arguments):
+        tables[Path(file).stem] = sampled(Path(file)), target
     print(f"{SEEDS} seeds, {MEMBERS} members, at most {ROWS} rows, of which {SPARE:.0%} are spare.")
     report, ratios = Report(), []
     report.table("table", "loss out of fold", "its standard error", "flattered by ± standard error", "of its error")
