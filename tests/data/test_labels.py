@@ -1,5 +1,7 @@
 """Which labels stand for which classes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -48,49 +50,32 @@ def test_labels_of_a_target(y, count, labels, indices):
     assert len(found) == len(labels)
 
 
-@pytest.mark.parametrize(
-    ("y", "count"),
-    [
-        ([1, 2, 3], 2),
-        (list("abcdefgh"), 2),
-        (["a", "a"], 2),
-        (np.eye(4), 3),
-        ([0.5, 1.0], 2),
-        ([0, np.nan], 2),
-        ([1e300, 0], 2),
-        (np.array([2**63 + 5, 1], np.uint64), 2),
-        ([1j, 0], 2),
-        ([b"a", b"b"], 2),
-        (np.array(["a", 1], object), 2),
-        (np.array(["2020-01-01"], "M8[D]"), 2),
-        ([], 2),
-        (np.array([], "U1"), 2),
-        (3, 2),
-        (np.zeros((2, 2, 2)), 2),
-        ([[1, 2], [3]], 2),
-    ],
-)
-def test_what_is_no_target_of_classes(y, count, refused: Refused):
-    with refused(DataError):
-        Labels.from_target(y, count)
+NO_LABELS: list[list[Any]] = [
+    [[1, 2, 3], list("abcdefgh"), ["a", "a"], [0.5, 1.0], [0, np.nan], [1e300, 0], [1j, 0], [b"a", b"b"], []],
+    [np.array([2**63 + 5, 1], np.uint64), np.array(["a", 1], object), np.array(["2020-01-01"], "M8[D]")],
+    [np.array([], "U1"), 3, np.zeros((2, 2, 2)), [[1, 2], [3]]],
+]
 
 
-@pytest.mark.parametrize(
-    ("labels", "y"),
-    [
-        ([1, 3], [1, 2]),
-        ([1, 3], [5, 1]),
-        ([1, 3], [-5, 1]),
-        (["a", "b"], ["b", "c"]),
-        (["a", "b"], [0, 1]),
-        ([0, 1], ["0", "1"]),
-        ([0, 1, 2], [[0, 1], [1, 0]]),
-        ([0, 1], [[1, 1], [1, 0]]),
-    ],
-)
-def test_labels_that_are_not_known(labels, y, refused: Refused):
-    with refused(DataError):
-        Labels(np.array(labels)).encode(np.array(y), "target")
+def test_what_is_no_target_of_classes(refused: Refused):
+    for y, count in [(np.eye(4), 3), *((y, 2) for several in NO_LABELS for y in several)]:
+        with refused(DataError):
+            Labels.from_target(y, count)
+
+
+UNKNOWN: list[tuple[list[Any], list[Any]]] = [
+    ([1, 3], [[1, 2], [5, 1], [-5, 1]]),
+    (["a", "b"], [["b", "c"], [0, 1]]),
+    ([0, 1], [["0", "1"], [[1, 1], [1, 0]]]),
+    ([0, 1, 2], [[[0, 1], [1, 0]]]),
+]
+
+
+def test_labels_that_are_not_known(refused: Refused):
+    for labels, targets in UNKNOWN:
+        for y in targets:
+            with refused(DataError):
+                Labels(np.array(labels)).encode(np.array(y), "target")
 
 
 def test_text_keeps_every_sign():

@@ -91,13 +91,12 @@ def test_every_key_of_the_document_is_there_with_its_description():
 def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
     schema = json_schema(built_in_registry().with_parts([Snake]))
     definition = schema["definitions"]["activation.snake"]
-    assert definition["description"] == "x + sin²(a·x)/a."
-    assert definition["required"] == ["type"]
-    assert definition["additionalProperties"] is False
+    assert (definition["description"], definition["required"]) == ("x + sin²(a·x)/a.", ["type"])
     assert definition["properties"]["type"] == {"enum": ["snake", "serpent"]}
+    described = {"description": "a, in radians per unit of input"}
     assert definition["properties"]["frequency"] == {
+        **described,
         "default": 1.0,
-        "description": "a, in radians per unit of input",
         "exclusiveMinimum": 0,
         "type": "number",
     }
@@ -131,28 +130,18 @@ def test_fields_of_several_forms_are_read_written_and_described_as_they_say():
 
     table = Table.model_validate({"count": "all", "doubled": 3, "plain": 4, "inner": True})
     assert (table.count, table.doubled, table.plain, table.inner) == ("all", (6, 7), 4, Inner())
-    assert table.model_dump(mode="json") == {
-        "count": "all",
-        "doubled": ["json", 6, 7],
-        "plain": 4,
-        "inner": {"size": 1},
-    }
-    assert Table.model_validate({"count": 5, "inner": {"size": 2}}).model_dump() == {
-        "count": 5,
-        "doubled": ("python",),
-        "plain": 0,
-        "inner": {"size": 2},
-    }
+    dumped = {"count": "all", "doubled": ["json", 6, 7], "plain": 4, "inner": {"size": 1}}
+    assert table.model_dump(mode="json") == dumped
+    dumped = {"count": 5, "doubled": ("python",), "plain": 0, "inner": {"size": 2}}
+    assert Table.model_validate({"count": 5, "inner": {"size": 2}}).model_dump() == dumped
     assert Table.model_validate({"inner": False}).inner is None
     for count, code in [("some", "unknown-value"), ([], "int_type")]:
         with pytest.raises(ValidationError) as caught:
             Table.model_validate({"count": count})
         (problem,) = caught.value.errors()
-        assert (problem["type"], problem["msg"]) == (
-            code,
-            "no such word" if code == "unknown-value" else problem["msg"],
-        )
-        assert problem.get("ctx", {}).get("words", 'an integer or "all"') == 'an integer or "all"'
+        assert problem["type"] == code
+        if count == "some":
+            assert (problem["msg"], problem["ctx"]["words"]) == ("no such word", 'an integer or "all"')
     integers = {"items": {"type": "integer"}, "type": "array"}
     properties = Table.model_json_schema()["properties"]
     assert properties["count"]["anyOf"] == [{"type": "integer"}, {"const": "all"}]

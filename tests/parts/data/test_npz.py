@@ -66,34 +66,36 @@ class Dangerous:
         return Path.touch, (Path("pickled"),)
 
 
-@pytest.mark.parametrize(
-    "members",
-    [
-        [("y.npy", TARGET)],
-        [("X.npy", ROWS)],
-        [],
-        [("X.npy", ROWS), ("y.npy", TARGET), ("X.npy", ROWS)],
-        [("X.npy", b""), ("y.npy", TARGET)],
-        [("X.npy", b"hello world, this is no array"), ("y.npy", TARGET)],
-        [("X.npy", ROWS[:-8]), ("y.npy", TARGET)],
-        [("X.npy", ROWS + b"more"), ("y.npy", TARGET)],
-        [("X.npy", ROWS[:20]), ("y.npy", TARGET)],
-        [("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(10**9,), }"})), ("y.npy", TARGET)],
-        [("X.npy", npy(np.eye(3), **{"(3, 3), }    ": "(999999,9999),}"[:13]})), ("y.npy", TARGET)],
-        [("X.npy", npy(np.eye(3), **{"(3, 3)": "(3,-3)"})), ("y.npy", TARGET)],
-        [("X.npy", npy(np.eye(3), **{"'<f8'": "'|O8'"})), ("y.npy", TARGET)],
-        [("X.npy", npy(np.eye(3), **{"'<f8'": "'zzz'"})), ("y.npy", TARGET)],
-        [("X.npy", npy(np.zeros(3, "c16"))), ("y.npy", TARGET)],
-        [("X.npy", npy(np.zeros(3, "S4"))), ("y.npy", TARGET)],
-        [("X.npy", npy(np.zeros(3, "M8[s]"))), ("y.npy", TARGET)],
-        [("X.npy", npy(np.zeros(3, [("a", "f8")]))), ("y.npy", TARGET)],
-        [("X.npy", ROWS.replace(b"\x93NUMPY\x01", b"\x93NUMPY\x03")), ("y.npy", TARGET)],
-        [("X.npy", b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535), ("y.npy", TARGET)],
-    ],
-)
-def test_archives_that_are_refused(tmp_path, members, refused: Refused):
-    with pytest.warns(UserWarning, match="Duplicate name") if len(members) == 3 else contextlib.nullcontext():
-        path = archive(tmp_path / "rows.npz", members)
+EYE = np.eye(3)
+ARRAYS = {
+    "empty": b"",
+    "text": b"hello world, this is no array",
+    "short": ROWS[:-8],
+    "long": ROWS + b"more",
+    "cut header": ROWS[:20],
+    "one huge axis": npy(EYE, **{"(3, 3), }    ": "(10**9,), }"}),
+    "huge axes": npy(EYE, **{"(3, 3), }    ": "(999999,9999),}"[:13]}),
+    "a negative axis": npy(EYE, **{"(3, 3)": "(3,-3)"}),
+    "objects": npy(EYE, **{"'<f8'": "'|O8'"}),
+    "no type": npy(EYE, **{"'<f8'": "'zzz'"}),
+    **{kind: npy(np.zeros(3, kind)) for kind in ("c16", "S4", "M8[s]")},
+    "fields": npy(np.zeros(3, [("a", "f8")])),
+    "another version": ROWS.replace(b"\x93NUMPY\x01", b"\x93NUMPY\x03"),
+    "brackets": b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535,
+}
+MEMBERS = {
+    "no X": [("y.npy", TARGET)],
+    "no y": [("X.npy", ROWS)],
+    "nothing": [],
+    "X twice": [("X.npy", ROWS), ("y.npy", TARGET), ("X.npy", ROWS)],
+    **{name: [("X.npy", array), ("y.npy", TARGET)] for name, array in ARRAYS.items()},
+}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_archives_that_are_refused(tmp_path, name, refused: Refused):
+    with pytest.warns(UserWarning, match="Duplicate name") if name == "X twice" else contextlib.nullcontext():
+        path = archive(tmp_path / "rows.npz", MEMBERS[name])
     with refused(DataError, at="rows.npz") as caught:
         arrays_of(path)
     assert {problem.source for problem in caught.value.diagnostics} == {str(path)}
@@ -108,10 +110,7 @@ def test_nothing_is_unpickled(tmp_path, monkeypatch, refused: Refused):
     with refused(DataError, at="rows.npz"):
         arrays_of(tmp_path / "rows.npz")
     assert not (tmp_path / "pickled").exists()
-
-
-def test_a_single_array_is_told_from_an_archive(tmp_path, refused: Refused):
-    (tmp_path / "rows.npz").write_bytes(ROWS)
+    (tmp_path / "rows.npz").write_bytes(ROWS)  # a single array
     with refused(DataError, at="rows.npz"):
         arrays_of(tmp_path / "rows.npz")
 
