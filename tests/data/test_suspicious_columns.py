@@ -14,13 +14,13 @@ import specnet
 from specnet import Observer, SpecnetWarning
 from specnet.data import Labels, column_suspicions
 from specnet.data.suspicions import leakage
-from specnet.data.suspicions.leakage import ClassTarget, ValueTarget
 from specnet.errors import Diagnostic, render, rendered
 from specnet.parts.data import Column
 from tests.texts.pinned import Pinned
 
 ROWS = 200
 MISSING = np.nan
+NUMERIC = [Column(f"x{number}", "numeric") for number in range(5)]
 
 
 @dataclass
@@ -104,14 +104,8 @@ def test_a_constant_is_told_as_its_column_is_written(table: np.ndarray, classes:
 def test_a_value_that_rows_held_out_do_not_share_is_no_constant(table: np.ndarray, classes: np.ndarray):
     rare = Rows(with_column(table[:3] + 0.5, np.array([0, 0, 1])), classes[:3])
     assert codes(with_column(table, np.zeros(ROWS)), classes, test=rare) == []
-    assert (
-        codes(
-            np.column_stack([table, np.zeros(ROWS), np.zeros(ROWS)]),
-            classes,
-            test=Rows(rare.table[:, [*range(6), 5]], rare.y),
-        )
-        == []
-    )
+    twice = np.column_stack([table, np.zeros(ROWS), np.zeros(ROWS)])
+    assert codes(twice, classes, test=Rows(rare.table[:, [*range(6), 5]], rare.y)) == []
     assert codes(with_column(table, np.full(ROWS, MISSING)), classes, validation=rare) == ["constant"]
 
 
@@ -144,7 +138,7 @@ def test_rows_increase_in_the_order_of_their_table(table: np.ndarray, classes: n
 
 def test_an_identifier_in_texts(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, told: Any):
     texts = np.array([f"name {number}" for number in range(ROWS)])
-    kinds = [*(Column(f"x{number}", "numeric") for number in range(5)), Column("name", "category", texts)]
+    kinds = [*NUMERIC, Column("name", "category", texts)]
     assert told(with_column(table, np.arange(ROWS) // 4), classes, kinds=kinds) == "identifier"
     gaps = np.where(np.arange(ROWS) % 9, np.arange(ROWS), MISSING)
     assert told(with_column(table, gaps), classes, kinds=kinds) == "identifier"
@@ -189,10 +183,7 @@ def test_being_empty_may_give_the_target_away(table: np.ndarray, rng: np.random.
     assert told(gaps, several, "binary_crossentropy") == "gives-target-away"
     assert told(gaps, target.astype(float), "mse") == "gives-target-away"
     mixed = np.where(target == 1, MISSING, rng.permutation(ROWS))
-    kinds = [
-        *(Column(f"x{number}", "numeric") for number in range(5)),
-        Column("when", "category", np.array(list("abcd"))),
-    ]
+    kinds = [*NUMERIC, Column("when", "category", np.array(list("abcd")))]
     assert told(with_column(table, mixed % 4), target, kinds=kinds) == "gives-target-away"
 
 
@@ -210,9 +201,8 @@ def test_what_gives_values_away(table: np.ndarray, rng: np.random.Generator, tol
     for column in (target * 3, -np.exp(target), target + 0.01 * rng.normal(size=ROWS)):
         assert told(with_column(table, column), target, "mse") == "gives-target-away"
         assert codes(with_column(table[:30], column[:30]), target[:30], "mse") == ["gives-target-away"]
-        assert codes(with_column(table, np.where(np.arange(ROWS) % 5, column, MISSING)), target, "mse") == [
-            "gives-target-away"
-        ]
+        gaps = np.where(np.arange(ROWS) % 5, column, MISSING)
+        assert codes(with_column(table, gaps), target, "mse") == ["gives-target-away"]
         assert codes(with_column(table[:29], column[:29]), target[:29], "mse") == []
     assert codes(with_column(table, target + 0.3 * rng.normal(size=ROWS)), target, "mse") == []
 
@@ -236,9 +226,8 @@ def test_columns_that_add_up_to_the_target(leaking: Any, columns: str, rng: np.r
     X = parts(rng)
     (warning,) = found(X, leaking(X, rng), "mse")
     assert warning.code == "gives-target-away"
-    assert warning.message.startswith(
-        f"columns {columns} together almost determine the target: a linear model explains"
-    )
+    together = f"columns {columns} together almost determine the target: a linear model explains"
+    assert warning.message.startswith(together)
     assert warning.hint == "if they are not known beforehand, leave them out"
 
 
@@ -304,7 +293,7 @@ def test_the_score_of_classes_is_the_contract_s(rng: np.random.Generator):
         column = classes + rng.random(301) * (1 + 0.001 * seed)
         column[rng.integers(0, 301, seed // 20)] = rng.integers(0, 3)
         expected = reference_score(column, classes) >= 0.98
-        assert ClassTarget(classes).is_given_away(column) == expected
+        assert leakage.ClassTarget(classes).is_given_away(column) == expected
         told.append(expected)
     assert set(told) == {True, False}
 
@@ -333,8 +322,8 @@ def test_a_sample_does_not_change_what_is_said(rng: np.random.Generator, monkeyp
         (target, column)
         for noise in (0.5, 0.99, 1.0, 1.01, 1.02, 1.05, 2)
         for target, column in (
-            (ClassTarget(classes), (classes + noise * rng.random(2000)).round(2)),
-            (ValueTarget(values), values + 0.1 * noise * rng.normal(size=2000)),
+            (leakage.ClassTarget(classes), (classes + noise * rng.random(2000)).round(2)),
+            (leakage.ValueTarget(values), values + 0.1 * noise * rng.normal(size=2000)),
         )
     ]
     whole = [target.is_given_away(column) for target, column in given]
@@ -357,24 +346,18 @@ def test_rows_in_both(table: np.ndarray, classes: np.ndarray, rng: np.random.Gen
     assert codes(table, classes, test=Rows(test, target)) == []
 
 
-@pytest.mark.parametrize(
-    ("inputs", "noisy", "expected"),
-    [("two wholes", True, None), ("two wholes", False, None), ("texts", False, None), ("five numbers", True, 30)],
-)
-def test_inputs_that_chance_repeats_are_no_repeated_rows(
-    inputs: str, noisy: bool, expected: int | None, rng: np.random.Generator
-):
+@pytest.mark.parametrize(("inputs", "noisy"), [("wholes", True), ("wholes", False), ("texts", False), ("reals", True)])
+def test_inputs_that_chance_repeats_are_no_repeated_rows(inputs: str, noisy: bool, rng: np.random.Generator):
     """Of whole numbers up to 9 nearly all pairs occur among the training rows, of five measurements none by chance."""
-    X = rng.normal(size=(1500, 5)) if inputs == "five numbers" else rng.integers(0, 10, (1500, 2)).astype(float)
+    X = rng.normal(size=(1500, 5)) if inputs == "reals" else rng.integers(0, 10, (1500, 2)).astype(float)
     y = (3 * X[:, 0] + X[:, 1] ** 2) % 7 + (rng.normal(size=1500) if noisy else 0.0)
     kinds = [Column(name, "category", np.array(list("abcdefghij"))) for name in "ab"] if inputs == "texts" else []
-    held_out = Rows(X[1200:], y[1200:])
-    if inputs == "five numbers":
-        held_out.table[:31] = X[:31]
-    found_here = found(X[:1200], y[:1200], "mse", kinds, test=held_out)
-    assert [each.code for each in found_here] == ([] if expected is None else ["rows-in-both"])
-    if expected is not None:
-        assert found_here[0].message.startswith("31 of 300 test rows have the inputs of a training row, 31 of them")
+    if inputs == "reals":
+        X[1200:1231] = X[:31]
+    warnings = found(X[:1200], y[:1200], "mse", kinds, test=Rows(X[1200:], y[1200:]))
+    assert [each.code for each in warnings] == ["rows-in-both"] * (inputs == "reals")
+    if warnings:
+        assert warnings[0].message.startswith("31 of 300 test rows have the inputs of a training row, 31 of them")
 
 
 def test_copies_of_rows_with_few_inputs_are_found_by_their_targets(rng: np.random.Generator):
@@ -385,11 +368,8 @@ def test_copies_of_rows_with_few_inputs_are_found_by_their_targets(rng: np.rando
 
 
 def test_many_columns_are_one_warning_that_names_the_first(table: np.ndarray, classes: np.ndarray):
-    for count, listed in (
-        (2, "5, 6"),
-        (12, "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"),
-        (13, "5, 6, 7, 8, 9, 10, 11, "),
-    ):
+    for count in (2, 12, 13):
+        listed = "5, 6, 7, 8, 9, 10, 11, " if count == 13 else ", ".join(map(str, range(5, 5 + count)))
         (text,) = rendered(found(np.column_stack([table, np.ones((ROWS, count))]), classes))
         message, hint = text.splitlines()
         assert message.startswith(f"warning[constant]: {count} columns are constant in all rows: {listed}")
@@ -415,17 +395,10 @@ def test_each_kind_of_warning_is_told_once(table: np.ndarray, classes: np.ndarra
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 5])
-@pytest.mark.parametrize(
-    ("data", "loss", "expected"),
-    [
-        ("iris", "categorical_crossentropy", []),
-        ("wine", "categorical_crossentropy", []),
-        ("breast_cancer", "binary_crossentropy", []),
-        ("diabetes", "mse", []),
-        ("digits", "categorical_crossentropy", [0, 32, 39]),
-    ],
-)
-def test_public_tables_give_no_false_alarm(data: str, loss: str, expected: list[int], seed: int):
+@pytest.mark.parametrize("data", ["iris", "wine", "breast_cancer", "diabetes", "digits"])
+def test_public_tables_give_no_false_alarm(data: str, seed: int):
+    loss = {"breast_cancer": "binary_crossentropy", "diabetes": "mse"}.get(data, "categorical_crossentropy")
+    expected = [0, 32, 39] if data == "digits" else []
     network = {"hidden_layer_sizes": [2], "target_preprocessing": ["standardize"] if loss == "mse" else []}
     spec = {"seed": seed, "data": {"type": data}, "network": network, "training": {"loss": loss, "epochs": 1}}
     warnings = specnet.run(spec, observer=Observer()).warnings
@@ -450,24 +423,15 @@ def test_a_run_says_how_to_leave_a_column_out(tmp_path: Path, rng: np.random.Gen
     assert "data.columns.number" in warning["hint"]
 
 
-@pytest.mark.parametrize(
-    ("data", "named"),
-    [
-        ({"type": "csv", "path": "rows.csv", "target": "y"}, True),
-        ({"type": "csv", "path": "rows.csv", "target": "y"}, False),
-        ({"type": "make_blobs"}, False),
-    ],
-)
-def test_a_warning_says_how_a_column_is_left_out(
-    table: np.ndarray, classes: np.ndarray, data: dict[str, str], named: bool, pinned: Pinned
-):
+CSV = {"type": "csv", "path": "rows.csv", "target": "y"}
+
+
+@pytest.mark.parametrize(("data", "named"), [(CSV, True), (CSV, False), ({"type": "make_blobs"}, False)])
+def test_a_warning_says_how_a_column_is_left_out(table: np.ndarray, classes: np.ndarray, data, named, pinned: Pinned):
     training = {"loss": "categorical_crossentropy"}
     spec = specnet.parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": training})
     kinds = [Column(name, "numeric") for name in ("a", "b", "c", "d", "e", "bill length")] if named else []
-    splits = {
-        "train": Rows(with_column(table, np.ones(ROWS)), classes),
-        "test": Rows(with_column(table, np.ones(ROWS)), classes),
-    }
+    splits = dict.fromkeys(("train", "test"), Rows(with_column(table, np.ones(ROWS)), classes))
     warning, both = column_suspicions(spec, Labels.from_target(classes), splits, kinds)
     assert (warning.path, both.path) == (("data", "columns") if named else ("data",), ("data",))
     pinned(render(warning, "warning"))
