@@ -1,5 +1,7 @@
 """Sources of rows that are made or come with scikit-learn: what they say of themselves, give and refuse."""
 
+import tomllib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,60 +11,52 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn import datasets
 
-from specnet.parts.registry import built_in_registry
+from tests.registry import REGISTRY, part
 
-REGISTRY = built_in_registry()
 FROM_FILES = {"csv", "jsonl", "npz", "parquet"}
-PARTS = [part for part in REGISTRY.of_kind("data") if part.part_name() not in FROM_FILES]
-GENERATED = [part for part in PARTS if part.part_name().startswith("make_")]
-VARIANTS = {
-    "make_moons": {"n_samples": 31, "noise": 0.3, "shuffle": False},
-    "make_circles": {"n_samples": 40, "noise": 0.1, "factor": 0.3},
-    "make_blobs": {"n_samples": 33, "n_features": 5, "centers": 4, "cluster_std": 2.0, "center_box": (-1.0, 2.0)},
-    "make_classification": {
-        "n_samples": 60,
-        "n_features": 9,
-        "n_informative": 4,
-        "n_redundant": 1,
-        "n_repeated": 2,
-        "n_classes": 3,
-        "weights": [0.5, 0.3],
-        "flip_y": 0.0,
-        "class_sep": 2.0,
-        "hypercube": False,
-        "shift": 1.0,
-        "scale": 3.0,
-    },
-    "make_regression": {
-        "n_samples": 20,
-        "n_features": 6,
-        "n_informative": 3,
-        "n_targets": 2,
-        "bias": 4.0,
-        "noise": 1.0,
-        "effective_rank": 2,
-        "tail_strength": 0.1,
-    },
-    "digits": {"n_class": 3},
-    "diabetes": {"scaled": False},
-}
-
-
-def made(name, **fields):
-    part = REGISTRY.find("data", name)
-    return part.model_validate({"type": part.part_name(), **fields})
+PARTS = [each for each in REGISTRY.of_kind("data") if each.part_name() not in FROM_FILES]
+VARIANTS = tomllib.loads("""
+make_moons = { n_samples = 31, noise = 0.3, shuffle = false }
+make_circles = { n_samples = 40, noise = 0.1, factor = 0.3 }
+make_blobs = { n_samples = 33, n_features = 5, centers = 4, cluster_std = 2.0 }
+digits = { n_class = 3 }
+diabetes = { scaled = false }
+[make_classification]
+n_samples = 60
+n_features = 9
+n_informative = 4
+n_redundant = 1
+n_repeated = 2
+n_classes = 3
+weights = [0.5, 0.3]
+flip_y = 0.0
+class_sep = 2.0
+hypercube = false
+shift = 1.0
+scale = 3.0
+[make_regression]
+n_samples = 20
+n_features = 6
+n_informative = 3
+n_targets = 2
+bias = 4.0
+noise = 1.0
+effective_rank = 2
+tail_strength = 0.1
+""")
+VARIANTS["make_blobs"]["center_box"] = (-1.0, 2.0)  # which scikit-learn takes as a tuple alone
+made = partial(part, "data")
 
 
 @pytest.mark.parametrize("fields", [False, True], ids=["defaults", "fields"])
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.part_name())
-def test_rows_are_scikit_learns(part, fields):
+@pytest.mark.parametrize("name", [each.part_name() for each in PARTS])
+def test_rows_are_scikit_learns(name, fields):
     """The fields' names and defaults are scikit-learn's, and a part says its sizes before it has any rows."""
-    name = part.part_name()
     fields = VARIANTS.get(name, {}) if fields else {}
     source = made(name, **fields)
     sizes = source.sizes()
     table = source.with_defaults(7, sizes.target).load(Path(), sizes.target)
-    if part in GENERATED:
+    if name.startswith("make_"):
         X, y = getattr(datasets, name)(**fields, random_state=7)
     else:
         X, y = getattr(datasets, f"load_{name}")(**fields, return_X_y=True)
@@ -92,9 +86,9 @@ def test_curves_are_scikit_learns_in_every_bit(name):
         assert (table.y.dtype, table.X.strides) == (y.dtype, X.strides)  # sums depend on the order in memory
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.part_name())
-def test_classes_can_be_had_as_numbers(part):
-    source = made(part.part_name()).with_defaults(0, "values")
+@pytest.mark.parametrize("name", [each.part_name() for each in PARTS])
+def test_classes_can_be_had_as_numbers(name):
+    source = made(name).with_defaults(0, "values")
     assert source.load(Path(), "values").y.dtype == np.float64
 
 

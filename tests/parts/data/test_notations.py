@@ -18,6 +18,7 @@ from specnet.parts.data import frame_table
 from specnet.parts.data.notations import DatetimeFormat, DurationFormat, NumberFormat, notations_of
 from tests.cases.reading import cases, listed, load, source
 from tests.cases.test_tables import content, plain
+from tests.running.specs import spec_on
 
 CASES = {name: case for name, case in cases("tables/columns").items() if "text" not in case and "mistakes" not in case}
 NOTATIONS: list[tuple[dict[str, Any], list[str]]] = [
@@ -41,9 +42,10 @@ def test_python_and_duckdb_read_alike(kind: dict[str, Any], cells: list[str]) ->
     model = DatetimeFormat if kind["type"] == "datetime" else DurationFormat if "duration" in kind else NumberFormat
     notation = model.model_validate(kind)
     near = [
-        each for text in dict.fromkeys(cells) for each in (f"{text} ", text[1:], text[:-1], f"{text}0", text.upper())
+        each
+        for text in dict.fromkeys(cells)
+        for each in (f"{text} ", text[1:], text[:-1], f"{text}0", text.upper(), text.replace("0", "9"))
     ]
-    near += [text.replace("0", "9") for text in dict.fromkeys(cells)]
     texts = list(dict.fromkeys([*cells, *near, *OTHERS]))
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -74,22 +76,16 @@ def test_a_run_saves_the_formats_and_predicts_by_them(tmp_path: Path) -> None:
     moments = [datetime.date(2020, 1, 1) + datetime.timedelta(days=int(day)) for day in rng.integers(0, 700, 60)]
     rows = [f'{moment:%d/%m/%Y},"${1000 + moment.day:,}.5",{moment.month}' for moment in moments]
     (tmp_path / "rows.csv").write_text("\n".join(["day,price,y", *rows]) + "\n")
-    spec = {
-        "data": {"type": "csv", "path": "rows.csv", "target": "y"},
-        "network": {"hidden_layer_sizes": [4]},
-        "training": {"loss": "mse", "epochs": 2},
-    }
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    specnet.run(tmp_path / "spec.json", tmp_path / "run", report=False)
+    spec = spec_on({"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"}, 4, loss="mse", epochs=2)
+    specnet.run(spec, tmp_path / "run", report=False)
     columns = json.loads((tmp_path / "run" / "spec.resolved.json").read_text())["data"]["columns"]
     assert columns["day"] == {"type": "datetime", "format": "%d/%m/%Y"}
     assert columns["price"] == {"type": "numeric", "decimal": ".", "unit": "$"}
     model = specnet.load_model(tmp_path / "run")
     frame = pd.read_csv(tmp_path / "rows.csv")
     # The same moments as datetimes and numbers.
-    known = frame.assign(
-        day=pd.to_datetime(frame.day, format="%d/%m/%Y"), price=[1000.5 + moment.day for moment in moments]
-    )
+    prices = [1000.5 + moment.day for moment in moments]
+    known = frame.assign(day=pd.to_datetime(frame.day, format="%d/%m/%Y"), price=prices)
     np.testing.assert_array_equal(model.predict(frame), model.predict(known))
     with pytest.raises(DataError, match='got "2020-01-31"'):
         model.predict(frame.assign(day="2020-01-31"))
@@ -97,8 +93,7 @@ def test_a_run_saves_the_formats_and_predicts_by_them(tmp_path: Path) -> None:
 
 def test_fit_saves_the_formats_of_a_data_frame() -> None:
     frame = pd.DataFrame({"day": [f"{1 + row % 28}.{1 + row % 12}.2020" for row in range(60)], "x": range(60)})
-    spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse", "epochs": 1}}
-    model = specnet.fit(spec, frame, np.arange(60.0))
+    model = specnet.fit(spec_on(None, 2, loss="mse", epochs=1), frame, np.arange(60.0))
     assert model.spec.feature_kinds is not None
     assert plain(model.spec.feature_kinds["day"]) == {"type": "datetime", "format": "%d.%m.%Y"}
     assert model.predict(frame).shape == (60,)

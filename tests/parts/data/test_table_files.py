@@ -6,10 +6,10 @@ import pytest
 
 from specnet import DataError
 from specnet.parts.data import Column, ColumnCells, Csv, Jsonl, Parquet, Split, Table
-from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.parquet_writing import parquet_pieces
 from specnet.parts.data.tables.roles import below_each_other
 from specnet.parts.data.tables.setting_hints import how_to_convert, longer, no_header, setting, settings_as_options
+from tests.registry import part
 from tests.texts.pinned import Pinned, Refused
 
 
@@ -54,8 +54,8 @@ def test_tables_below_each_other_share_the_texts_of_their_categories():
 def test_files_of_one_split_are_read_by_the_kinds_of_the_first(tmp_path, refused: Refused):
     (tmp_path / "rows.csv").write_text("a,kind,w,y\n" + "1,red,2,0\n2,blue,1,1\n" * 10)
     (tmp_path / "test.jsonl").write_text('{"y": 1, "w": 3, "kind": "green", "a": 9}\n')
-    part = Csv(path="rows.csv", target="y", sample_weight="w", split=Split(test="test.jsonl"))
-    table = part.load(tmp_path, "classes")
+    source = Csv(path="rows.csv", target="y", sample_weight="w", split=Split(test="test.jsonl"))
+    table = source.load(tmp_path, "classes")
     assert table.columns[1].texts.tolist() == ["blue", "green", "red"]
     assert table.X[-1].tolist() == [9, 1]
     assert table.sample_weight[-2:].tolist() == [1, 3]
@@ -70,15 +70,15 @@ def test_cells_of_every_format_are_handed_on_as_they_are(tmp_path):
     lines = ['{"n": 1, "t": "p0", "x": 0.0}', '{"x": 0.5, "n": 2, "t": "p1"}', '{"t": "p2", "x": 1.0, "n": 3}']
     (tmp_path / "rows.jsonl").write_text("\n\n".join(lines))
     (tmp_path / "rows.csv").write_text("n,t,x\n1,p0,0.0\n2,p1,0.5\n3,p2,1.0\n")
-    for part, typed in ((Csv, False), (Jsonl, False), (Parquet, True)):
-        table = part(path=f"rows.{part.suffixes[0][1:]}", target="x")
+    for kind, typed in ((Csv, False), (Jsonl, False), (Parquet, True)):
+        table = kind(path=f"rows.{kind.suffixes[0][1:]}", target="x")
         first, last = table.read_cells(tmp_path, ["t", "n"], 2)
         assert [list(first["t"].texts), list(first["n"].texts)] == [["p0", "p1"], ["1", "2"]]
         assert [list(last["t"].texts), list(last["n"].texts)] == [["p2"], ["3"]]
         assert (first["t"].type, first["n"].type) == ("VARCHAR", "BIGINT" if typed else "VARCHAR")
         problem = table.cell_problem(tmp_path, "n", 3.0, "message", "hint")
         assert (problem.code, problem.message, problem.hint) == ("too-large", "message", "hint")
-        line = {Csv: 4, Jsonl: 5, Parquet: None}[part]
+        line = {Csv: 4, Jsonl: 5, Parquet: None}[kind]
         assert (problem.source, problem.position and problem.position.line) == (str(tmp_path / table.path), line)
         assert table.cell_problem(tmp_path, "n", 7.0, "message", "hint") is None
 
@@ -98,20 +98,20 @@ def test_damage_that_is_met_while_cells_are_handed_on_is_an_error_of_the_file(tm
         assert (problem.code, problem.source) == ("parquet", str(path))
 
 
-@pytest.mark.parametrize(
-    ("cell", "kind", "number"),
-    [
-        ("1e300 kg", NumberFormat(type="numeric", unit="kg"), 1e300),
-        ("1.234,5", NumberFormat(type="numeric", decimal=","), 1234.5),
-        ("1.234,5", None, 1234.5),
-        ("$9,999,999", None, 9_999_999.0),
-    ],
-)
+NOTATIONS = [
+    ("1e300 kg", {"unit": "kg"}, 1e300),
+    ("1.234,5", {"decimal": ","}, 1234.5),
+    ("1.234,5", None, 1234.5),
+    ("$9,999,999", None, 9_999_999.0),
+]
+
+
+@pytest.mark.parametrize(("cell", "kind", "number"), NOTATIONS)
 def test_a_number_is_found_where_it_is_written_in_a_notation(tmp_path, cell, kind, number):
     (tmp_path / "rows.csv").write_text(f'a;y\n2;1\n"{cell}";0\n')
-    table = Csv(path="rows.csv", target="y", columns={} if kind is None else {"a": kind})
-    problem = table.cell_problem(tmp_path, "a", number, "message", "hint")
-    assert problem.position.line == 3
+    columns = {"a": {"type": "numeric", **kind}} if kind else {}
+    table = part("data", "csv", path="rows.csv", target="y", columns=columns)
+    assert table.cell_problem(tmp_path, "a", number, "message", "hint").position.line == 3
 
 
 def test_types_of_several_files_are_the_wider_ones(tmp_path, refused: Refused):
@@ -127,17 +127,12 @@ def test_types_of_several_files_are_the_wider_ones(tmp_path, refused: Refused):
         Parquet(path="*.parquet", target="y").load(tmp_path, "values")
 
 
-def test_what_a_model_may_hand_on_of_its_files(tmp_path):
+def test_what_a_model_may_hand_on_of_its_files():
     assert Csv(path="/home/me/rows.csv", target="y").handed_on().path == "rows.csv"
     assert Csv(path=("/home/me/a.csv", "b/c.csv"), target="y").handed_on().path == ("a.csv", "c.csv")
-    other = Csv(path="rows.csv", target="y", features=("a",), sample_weight="w", missing_target="drop").for_file(
-        "x.jsonl"
-    )
-    kinds = {"a": "numeric"}
-    expected = Jsonl(
-        path="x.jsonl", target="y", features=("a",), sample_weight="w", missing_target="drop", columns=kinds
-    )
-    assert other == expected
+    roles = {"target": "y", "features": ("a",), "sample_weight": "w", "missing_target": "drop"}
+    other = Csv(path="rows.csv", **roles).for_file("x.jsonl")
+    assert other == Jsonl(path="x.jsonl", columns={"a": "numeric"}, **roles)
     assert Csv(path="rows.csv", target="y", delimiter=";").for_file("new.tsv.gz").delimiter == ";"
     assert Csv(path="rows.csv", target="y").for_file("rows.npz") is None
 
@@ -163,20 +158,17 @@ def test_settings_are_told_of_as_a_spec_or_an_option_has_them(pinned: Pinned):
     pinned("\n".join(how_to_convert(f"/some/rows.{suffix}") for suffix in suffixes.split()))
 
 
-@pytest.mark.parametrize(
-    ("cells", "words"),
-    [
-        (["YES", "Yes", "No", "no", "no", ""], ("no", "YES")),  # the most frequent ones, then by code point
-        (["yes", "yes", "No", "1"], None),
-        (["yes", "false"], None),
-        (["yes", "no", "t"], None),
-        (["yes", "yes"], None),
-        (["0", "1.0"], None),
-    ],
-)
+WORDS = [
+    ("YES Yes No no no -", ("no", "YES")),  # the most frequent ones, then by code point
+    *((cells, None) for cells in ("yes yes No 1", "yes false", "yes no t", "yes yes", "0 1.0")),
+]
+
+
+@pytest.mark.parametrize(("cells", "words"), WORDS)
 def test_the_words_of_several_targets_are_those_of_their_cells(file, cells, words):
+    cells = cells.replace("-", "").split(" ")
     path = file("".join(f"{cell}\n" for cell in ["x,y,z", *(f"{row},{cell},1" for row, cell in enumerate(cells))]))
-    part = Csv(path=path.name, target=["y", "z"], missing_target="drop")
-    found = part.load(path.parent, "classes")
-    assert part.with_columns(found).target_words == ({"y": words} if words else {})
+    source = Csv(path=path.name, target=["y", "z"], missing_target="drop")
+    found = source.load(path.parent, "classes")
+    assert source.with_columns(found).target_words == ({"y": words} if words else {})
     assert found.y[:, 0].tolist() == [float(cell.lower() in ("yes", "1", "1.0", "t")) for cell in cells if cell]
