@@ -15,10 +15,12 @@ import pytest
 
 from specnet import DataError, SpecError, parse_spec, resolve
 from specnet.compiler import Value
+from specnet.errors import Position
 from specnet.parts import registry as module
 from specnet.parts.activations import Activation, Relu
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, built_in_registry, installed_registry, origin, parts_of
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned, Refused
 
 
@@ -206,8 +208,9 @@ def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         parse_spec(spec("tanh"))
-        with pytest.raises(SpecError) as caught:
-            parse_spec(spec(name))
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "broken-plugin"
+        table = SPEC.replace("'ACTIVATION'", f"{{ type = '{name}', height = 2 }}")
+        within = mistake(SpecError, lambda: parse_spec(table))
+        diagnostic = mistake(SpecError, lambda: parse_spec(spec(name)))
+    assert (within.message, within.position) == (diagnostic.message, Position(3, 24, 6))
+    assert (diagnostic.code, diagnostic.position, diagnostic.hint) == ("broken-plugin", Position(3, 15, 6), None)
     pinned(PYDANTICS.sub("…", diagnostic.message))

@@ -13,6 +13,10 @@ from tests.spec.cases import DOCUMENTS, GOOD, marked
 
 SPEC = "[network]\nlayer_sizes = [2, 3, 1]\n[training]\nloss = 'mse'\n"
 MEGABYTE = 1_000_000
+A = "a."
+
+BLOCK = '[{"type": "block", "repeat": 9007199254740992, "layers": '
+BLOCKS = '{"training": {"loss": "mse"}, "network": {"layers": ' + BLOCK * 30 + '["dropout"]' + "}]" * 30 + "}}\n"
 
 HOSTILE: dict[str, Callable[[], str]] = {
     "brackets": lambda: "a = " + "[" * (MEGABYTE - 10) + "\n",
@@ -25,9 +29,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "dots": lambda: "." * (MEGABYTE - 1) + "\n",
     "dotted key": lambda: "a." * (MEGABYTE // 2 - 10) + "a = 1\n",
     "dotted keys at the cap": lambda: "".join(f"{'a.' * 60}b{n} = 1\n" for n in range(MOST_TOKENS // 63)),
-    "deep headers at the cap": lambda: "".join(
-        f"[{'a.' * 31}b{n}]\n{'c.' * 30}d = 1\n" for n in range(MOST_TOKENS // 65)
-    ),
+    "deep headers at the cap": lambda: "".join(f"[{A * 31}b{n}]\n{A * 30}d = 1\n" for n in range(MOST_TOKENS // 65)),
     "unknown keys at the cap": lambda: SPEC + "".join(f"k{n} = 1\n" for n in range(MOST_TOKENS // 2 - 20)),
     "inline keys at the cap": lambda: "a = {" + ",".join(f"k{n}=1" for n in range(MOST_TOKENS // 2 - 20)) + "}\n",
     "wrong sizes": lambda: SPEC.replace("3", "'a'," * (MOST_TOKENS - 20)),
@@ -54,13 +56,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "a long fraction": lambda: SPEC + "x = 1." + "0" * (MEGABYTE - 100) + "\n",
     "a large exponent": lambda: SPEC + "epochs = 1e" + "9" * 1000 + "\n",
     "wide signs": lambda: SPEC.replace("mse", "日" * 300_000),
-    "blocks of blocks": lambda: (
-        '{"training": {"loss": "mse"}, "network": {"layers": '
-        + '[{"type": "block", "repeat": 9007199254740992, "layers": ' * 30
-        + '["dropout"]'
-        + "}]" * 30
-        + "}}\n"
-    ),
+    "blocks of blocks": lambda: BLOCKS,
     "null characters": lambda: "\0" * (MEGABYTE - 1) + "\n",
     "control characters": lambda: SPEC.replace("mse", "\x1b[31m\x07"),
     "line separators": lambda: SPEC.replace("mse", "\u2028\u2029\x85"),
@@ -120,27 +116,13 @@ def test_several_threads_read_at_once():
 
 
 def test_mistakes_of_data_stand_in_its_order():
+    network = {"layer_sizes": [2, "a", 0], "layer_size": 1, "dtype": "float16"}
+    training = {"l2": -1, "epochs": 0, "l1": -1}
     with pytest.raises(SpecError) as caught:
-        parse_spec(
-            {
-                "seed": -1,
-                "training": {"l2": -1, "epochs": 0, "l1": -1},
-                "sede": 1,
-                "network": {"layer_sizes": [2, "a", 0], "layer_size": 1, "dtype": "float16"},
-            }
-        )
-    assert [".".join(map(str, each.path)) for each in caught.value.diagnostics] == [
-        "seed",
-        "training.loss",
-        "training.l2",
-        "training.epochs",
-        "training.l1",
-        "sede",
-        "network.layer_sizes.1",
-        "network.layer_sizes.2",
-        "network.layer_size",
-        "network.dtype",
-    ]
+        parse_spec({"seed": -1, "training": training, "sede": 1, "network": network})
+    expected = "seed training.loss training.l2 training.epochs training.l1 sede network.layer_sizes.1 "
+    expected += "network.layer_sizes.2 network.layer_size network.dtype"
+    assert [".".join(map(str, each.path)) for each in caught.value.diagnostics] == expected.split()
     with pytest.raises(SpecError) as caught:
         parse_spec({**{f"k{n}": 1 for n in range(150)}, "seed": -1, "network": 1, "training": 1})
     assert [each.path for each in caught.value.diagnostics[:100]] == [(f"k{n}",) for n in range(100)]

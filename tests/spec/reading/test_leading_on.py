@@ -8,17 +8,14 @@ import pytest
 
 import specnet
 from specnet import DataError, SpecError, parse_spec
-from specnet.errors import Diagnostic, Position
-from specnet.parts.registry import Registry, built_in_registry
+from specnet.errors import Diagnostic
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned, Refused
 
 
 def only(text: str | Path) -> Diagnostic:
     """Return the single mistake of a spec."""
-    with pytest.raises(SpecError) as caught:
-        parse_spec(text)
-    (diagnostic,) = caught.value.diagnostics
-    return diagnostic
+    return mistake(SpecError, lambda: parse_spec(text))
 
 
 def with_keys(network: str = "", training: str = "", layer: str = "") -> str:
@@ -62,10 +59,9 @@ def test_yaml_is_recognized_by_its_name(tmp_path: Path):
 def csv(folder: Path, target: str, loss: str) -> Path:
     rows = "".join(f"{row},{'abc'[row % 3]},{'ab'[row % 2]},{row % 3},{row * 1.5}\n" for row in range(30))
     (folder / "rows.csv").write_text(f"x,three,two,number,value\n{rows}")
-    text = f'[data]\ntype = "csv"\npath = "rows.csv"\ntarget = "{target}"\nfeatures = ["x"]\n'
-    (folder / "spec.toml").write_text(
-        f"{text}[network]\nhidden_layer_sizes = [3]\n[training]\nloss = '{loss}'\nepochs = 1\n"
-    )
+    data = f'[data]\ntype = "csv"\npath = "rows.csv"\ntarget = "{target}"\nfeatures = ["x"]\n'
+    rest = f"[network]\nhidden_layer_sizes = [3]\n[training]\nloss = '{loss}'\nepochs = 1\n"
+    (folder / "spec.toml").write_text(data + rest)
     return folder / "spec.toml"
 
 
@@ -83,12 +79,8 @@ def csv(folder: Path, target: str, loss: str) -> Path:
 def test_a_target_that_the_loss_does_not_take_names_the_loss_at_its_key(
     tmp_path: Path, target: str, loss: str, fitting: str
 ):
-    with pytest.raises(DataError) as caught:
-        specnet.run(csv(tmp_path, target, loss))
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "loss-target"
-    assert diagnostic.position is not None
-    assert diagnostic.position[:2] == (9, 8)
+    diagnostic = mistake(DataError, lambda: specnet.run(csv(tmp_path, target, loss)))
+    assert (diagnostic.code, diagnostic.position and diagnostic.position[:2]) == ("loss-target", (9, 8))
     assert fitting in (diagnostic.hint or "")
 
 
@@ -105,14 +97,3 @@ def test_one_bad_cell_among_numbers_keeps_its_place(tmp_path: Path, refused: Ref
     table.write_text(table.read_text().replace(",1.5\n", ",much\n"))
     with refused(DataError, code="not-a-number", at="rows.csv:3:9"):
         specnet.run(path)
-
-
-def test_the_name_of_a_plugin_that_cannot_be_loaded_says_why(monkeypatch: pytest.MonkeyPatch):
-    registry = Registry(built_in_registry(), {"wave": "no module named numba"})
-    monkeypatch.setattr("specnet.spec.parsing.installed_registry", lambda: registry)
-    for written in ("'wave'", "{ type = 'wave', height = 2 }"):
-        diagnostic = only(with_keys(layer=f"activation = {written}"))
-        assert diagnostic.code == "broken-plugin"
-        assert diagnostic.message == 'cannot load the plugin "wave": no module named numba'
-        assert diagnostic.position == Position(7, 14 + 9 * (written[0] == "{"), 6)
-        assert diagnostic.hint is None

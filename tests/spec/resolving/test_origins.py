@@ -10,10 +10,10 @@ import pytest
 
 from specnet import Resolved, parse_spec, resolve
 from specnet.running.data_rows import read_data
-from specnet.spec.reading.source_document import Location
 from specnet.spec.resolving.origins import ResolvedValue, explain
+from tests.cases.test_specs import written
+from tests.spec.cases import files
 
-SPECS = sorted(path for path in (Path(__file__).parents[3] / "specs").iterdir() if path.suffix in (".toml", ".json"))
 EMBEDDING = """\
 [data]
 type = "csv"
@@ -35,32 +35,26 @@ loss = "mse"
 """
 
 
-def written(value: ResolvedValue) -> str:
-    """Return what stands in the text at the place of a value."""
-    assert value.place is not None
-    return _text_at(value.place)
-
-
 def resolved(path: Path) -> tuple[Resolved, list[ResolvedValue]]:
     spec = parse_spec(path)
     known = read_data(spec).resolved
     return known, explain(spec, known.spec)
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_what_comes_from_the_file_is_written_there(path: Path) -> None:
     _, values = resolved(path)
     found = [value for value in values if value.origin == "file"]
     assert len(found) >= 9
     for value in found:
-        text = written(value)
+        text = written(value.place)
         if isinstance(value.value, str):
             assert value.value in text or value.path[-1] == "type"  # of which an alias may be written
         elif isinstance(value.value, bool | int | float) and text[0] != "[":
             assert float(json.loads(text.replace("_", ""))) == float(value.value)
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_what_is_a_default_does_not_depend_on_the_data_nor_on_what_is_written(path: Path) -> None:
     """A spec that says every default has the same values; all of them come from its file then."""
     known, values = resolved(path)
@@ -88,11 +82,7 @@ def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_pat
         assert place.value.line == line
     assert found["network.layers.1.use_bias"].origin == "default"
     assert found["network.layers.2.activation.type"].origin == "default"
-    stack = (
-        EMBEDDING[: EMBEDDING.index("layers")]
-        + "hidden_layer_sizes = [4]\n"
-        + EMBEDDING[EMBEDDING.index("[training]") :]
-    )
+    stack = f"{EMBEDDING.partition('layers')[0]}hidden_layer_sizes = [4]\n[training]\nloss = 'mse'\n"
     (tmp_path / "table.toml").write_text(stack)
     _, values = resolved(tmp_path / "table.toml")
     found = {value.key: value for value in values}
@@ -112,8 +102,3 @@ def test_a_spec_without_a_text_says_what_is_no_default() -> None:
     }
     assert {value.origin for value in values} == {"model", "default"}
     assert all(value.place is value.setting is value.replaced is None for value in values)
-
-
-def _text_at(place: Location) -> str:
-    start = place.value.column - 1
-    return place.text.lines[place.value.line - 1][start : start + place.value.length]

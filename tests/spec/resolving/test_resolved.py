@@ -64,11 +64,8 @@ class Needing(Watched):
 
 
 def test_the_metric_that_is_monitored_has_the_settings_of_its_list():
-    data = {
-        "network": {"layer_sizes": [2, 1]},
-        "training": {"loss": "bce", "metrics": ["f1", {"type": "watched", "level": 0.9}]},
-    }
-    given = parse_spec(data, parts=[Watched])
+    training = {"loss": "bce", "metrics": ["f1", {"type": "watched", "level": 0.9}]}
+    given = parse_spec({"network": {"layer_sizes": [2, 1]}, "training": training}, parts=[Watched])
     for loss in ("loss", "validation_loss"):
         assert given.monitored_metric(loss) is None
     for name in ("watched", "validation_watched"):
@@ -98,6 +95,3 @@ def test_outputs_that_are_known_before_data_are_read():
     for given, known in [(text, None), (text.replace("hidden_layer", "layer").replace("[2]", "[2, 5]"), 5)]:
         assert known_outputs(parse_spec(given)) == known
     assert known_outputs(parse_spec(f"data.type = 'iris'\n{text}")) == 3
-
-
-"""Makes two columns more."""
