@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.test_application import VERBS
-from tests.importing.onnx.test_onnx_outputs import policy_file
+from tests.importing.onnx.graphs import policy_file
 
 pytestmark = pytest.mark.slow  # each example of the help is a process
 

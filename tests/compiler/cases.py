@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -99,47 +101,30 @@ def _binary() -> Iterator[Case]:
 
 
 def _axes() -> Iterator[Case]:
-    axes = {"features": 0, "batch": 1, "all": None}
-    for name, axis in axes.items():
-        for operation, said, numpy in ((c.value.SUM, c.sum_over, np.sum), (c.operations.MAX, c.max_over, np.max)):
-            yield Case(
-                operation,
-                lambda x, said=said, name=name: said(x, name),
-                lambda x, numpy=numpy, axis=axis: numpy(x, axis, keepdims=axis is not None),
-                (Operand(FULL),),
-            )
+    for name, axis in {"features": 0, "batch": 1, "all": None}.items():
+        for operation, form, numpy in ((c.value.SUM, c.sum_over, np.sum), (c.operations.MAX, c.max_over, np.max)):
+            plain = partial(numpy, axis=axis, keepdims=axis is not None)
+            yield Case(operation, partial(form, axis=name), plain, (Operand(FULL),))
+
+
+def _product(flip_a: bool, flip_b: bool, a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return (a.T if flip_a else a) @ (b.T if flip_b else b)
+
+
+def _products_of_groups(flip_a: bool, flip_b: bool, a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> Any:
+    return np.stack([_product(flip_a, flip_b, a[k::2], b[k::2]) for k in range(2)], 1).reshape(4, 4)
 
 
 def _products() -> Iterator[Case]:
-    for flip_a in (False, True):
-        for flip_b in (False, True):
-            a, b = ((2, 3), (3, 2))[flip_a], ((3, "batch"), ("batch", 3))[flip_b]
-            yield Case(
-                c.operations.MATMUL,
-                lambda a, b, fa=flip_a, fb=flip_b: c.matmul(a, b, fa, fb),
-                lambda a, b, fa=flip_a, fb=flip_b: (a.T if fa else a) @ (b.T if fb else b),
-                (Operand(a), Operand(b)),
-            )
-    yield Case(c.operations.MATMUL, c.matmul, lambda a, b: a @ b, (Operand((2, 1)), Operand((1, "batch"))))
+    for flip_a, flip_b in product((False, True), repeat=2):
+        flips = {"flip_a": flip_a, "flip_b": flip_b}
+        operands = Operand(((2, 3), (3, 2))[flip_a]), Operand(((3, "batch"), ("batch", 3))[flip_b])
+        yield Case(c.operations.MATMUL, partial(c.matmul, **flips), partial(_product, flip_a, flip_b), operands)
+        operands = Operand(((4, 3), (6, 2))[flip_a]), Operand(((6, "batch"), (8, 3))[flip_b])
+        grouped = partial(c.grouped_matmul, groups=2, **flips)
+        yield Case(c.operations.GROUPED_MATMUL, grouped, partial(_products_of_groups, flip_a, flip_b), operands)
+    yield Case(c.operations.MATMUL, c.matmul, np.matmul, (Operand((2, 1)), Operand((1, "batch"))))
     yield Case(c.operations.MATMUL, c.linear_map, lambda w, x: w.T @ x, (Operand((3, 2)), Operand(FULL)))
-
-
-def _of_groups(x: np.ndarray[Any, Any], flip: bool) -> list[np.ndarray[Any, Any]]:
-    return [x[k::2].T if flip else x[k::2] for k in range(2)]
-
-
-def _grouped() -> Iterator[Case]:
-    for flip_a in (False, True):
-        for flip_b in (False, True):
-            a, b = ((4, 3), (6, 2))[flip_a], ((6, "batch"), (8, 3))[flip_b]
-            yield Case(
-                c.operations.GROUPED_MATMUL,
-                lambda a, b, fa=flip_a, fb=flip_b: c.grouped_matmul(a, b, 2, fa, fb),
-                lambda a, b, fa=flip_a, fb=flip_b: np.stack(
-                    [p @ q for p, q in zip(_of_groups(a, fa), _of_groups(b, fb), strict=True)], 1
-                ).reshape(4, 4),
-                (Operand(a), Operand(b)),
-            )
 
 
 def _repeated() -> Iterator[Case]:
@@ -166,7 +151,6 @@ CASES = [
     *_binary(),
     *_axes(),
     *_products(),
-    *_grouped(),
     *_repeated(),
     Case(c.value.CAST, c.value.cast, lambda m: m.astype(float), (MASK,)),
     Case(c.value.MULTIPLY, lambda m, x: m * x, np.multiply, (MASK, Operand(FULL))),

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 
 from specnet import Model, export
-from specnet.exporting import find_target
-from specnet.exporting.export_proof import answers_of, probe_rows
 from tests.exporting import tools
 from tests.exporting.models import DTYPES, NAMES, built, dense, every_model, exported, spec_model
 from tests.importing.answers import session_of
@@ -31,13 +29,13 @@ def test_reference_specs(name, target, tmp_path):
 @pytest.mark.slow
 def test_probe_rows_are_what_they_promise():
     for _, dtype, make in every_model():
-        program = find_target("c").program(make(), np.dtype(dtype))
-        rows, edges = probe_rows(program)
-        assert rows.X.shape == (256, program.inputs)
+        model = make()
+        rows, ordinary, outputs = tools.probe(model)
+        assert rows.X.shape == (256, model.network.inputs)
         np.testing.assert_array_equal(rows.X, rows.X.astype(dtype))
         assert not rows.X[-1].any()  # a raw row of zeros
-        assert edges < 250
-        assert np.isfinite(answers_of(program, rows).outputs).all()
+        assert ordinary < 250
+        assert np.isfinite(outputs).all()
 
 
 def hand_written(model: Model, X: np.ndarray) -> np.ndarray:
@@ -51,9 +49,8 @@ def hand_written(model: Model, X: np.ndarray) -> np.ndarray:
 
 def test_what_exports_are_compared_with_is_right():
     model = make_model("binary")
-    program = find_target("c").program(model, model.network.dtype)
-    rows, _ = probe_rows(program)
-    np.testing.assert_allclose(answers_of(program, rows).outputs, hand_written(model, rows.X), rtol=0, atol=1e-14)
+    rows, _, outputs = tools.probe(model)
+    np.testing.assert_allclose(outputs, hand_written(model, rows.X), rtol=0, atol=1e-14)
 
 
 NONE = [-1.0, -0.5, 0.5, 3.5, 4.0, 1e9, float("nan")]

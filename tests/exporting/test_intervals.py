@@ -18,7 +18,7 @@ from specnet.exporting import TARGETS, find_target
 from specnet.importing import open_model
 from specnet.model import ErrorQuantiles
 from tests.exporting.models import DTYPES, spec_model
-from tests.exporting.tools import RUNNABLE, SUFFIXES, as_program, needs_node, peers, printed_by_node
+from tests.exporting.tools import RUNNABLE, SUFFIXES, as_program, peers
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
@@ -72,16 +72,6 @@ def test_a_numpy_file_gives_them_and_writes_them_as_columns(kind: str, tmp_path:
     ends = ["lower", "upper"] if kind == "value" else ["lower_0", "upper_0", "lower_1", "upper_1"]
     assert header[-len(ends) :] == ends
     np.testing.assert_allclose(np.array(rows, float)[:, -len(ends) :], expected.reshape(len(X), -1), rtol=1e-12)
-
-
-@needs_node
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_javascript_module_gives_pairs(kind: str, tmp_path: Path):
-    model = model_of(kind)
-    export(model, "javascript", tmp_path / "m.mjs", interval=0.5)
-    script = f"import {{ interval }} from './m.mjs'; console.log(JSON.stringify({X.tolist()}.map(interval)))"
-    np.testing.assert_allclose(printed_by_node(script, tmp_path), model.predict_interval(X, 0.5), rtol=1e-12)
 
 
 def test_an_onnx_graph_gives_them_and_is_read_again_with_all_levels(tmp_path: Path):

@@ -18,7 +18,6 @@ import pytest
 from specnet import ExportError, Model, export
 from specnet.exporting import find_target
 from specnet.exporting.export_columns import columns_of, texts_of
-from specnet.exporting.export_proof import probe_rows
 from specnet.model import untrained_gaps
 from tests.exporting import tables, tools
 from tests.exporting.models import DTYPES, exported
@@ -44,14 +43,10 @@ def test_they_agree(form: str, dtype: str, target: str, tmp_path: Path):
     np.testing.assert_array_equal(found.predictions, model.predict(rows))
 
 
-def probed(model: Model, target: str = "numpy") -> Any:
-    return probe_rows(find_target(target).program(model, np.dtype(np.float64)))
-
-
 @pytest.mark.parametrize("target", tools.RUNNABLE)
 def test_rows_that_are_compared_have_all_that_a_table_has(target: str):
     model = tables.table_model("embedding")
-    rows, ordinary = probed(model, target)
+    rows, ordinary, _ = tools.probe(model, target)
     np.testing.assert_array_equal(np.isnan(rows.X).any(axis=0), [True] * 7 + [False])
     assert np.isnan(rows.X[0, [1, 2, 4, 5, 6]]).all()
     islands, odd = map(set, texts_of(columns_of(model), rows.part(slice(ordinary))).values())
@@ -65,7 +60,7 @@ def test_the_proof_asks_about_gaps_that_training_did_not_have(codes: int):
     texts = [f"{code:03d}" for code in range(codes)] * 5
     rows = pandas.DataFrame({"a": pandas.Series(texts, dtype="category"), "b": RNG.normal(size=5 * codes)})
     model = fitted([group("a", "one_hot"), group("b", "impute", "standardize")], rows)
-    assert untrained_gaps(model.preparations, probed(model)[0]).any(axis=0).all()
+    assert untrained_gaps(model.preparations, tools.probe(model)[0]).any(axis=0).all()
 
 
 def test_every_step_is_in_a_chain_and_its_rows_lie_where_it_does_something():
@@ -75,7 +70,7 @@ def test_every_step_is_in_a_chain_and_its_rows_lie_where_it_does_something():
     assert {step if isinstance(step, str) else step["type"] for step in steps} == names - of_texts
     for name in tables.CHAINS:
         model = tables.chain_model(name, "float64")
-        rows, _ = probed(model)
+        rows, _, _ = tools.probe(model)
         assert np.isnan(rows.X).any() == name.startswith(("impute", "calendar"))
         prepared = model.preprocessing.prepare(rows.X)
         assert np.isfinite(prepared).all()

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from specnet import Model
 from specnet.exporting import find_target
+from specnet.exporting.export_proof import answers_of, probe_rows
 
 COMPILER = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
 NODE = shutil.which("node")
@@ -76,6 +78,13 @@ def printed_by_node(script: str, folder: Path) -> Any:
     )
     assert not ended.returncode, ended.stderr
     return json.loads(ended.stdout)
+
+
+def probe(model: Model, target: str = "c") -> tuple[Any, int, np.ndarray]:
+    """Return the rows on which an export is compared, how many of them are ordinary, and the model's outputs."""
+    program = find_target(target).program(model, model.network.dtype)
+    rows, ordinary = probe_rows(program)
+    return rows, ordinary, answers_of(program, rows).outputs
 
 
 def run_export(target: str, model: Model, path: Path, rows: Any) -> Any:

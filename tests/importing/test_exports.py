@@ -14,11 +14,10 @@ import pytest
 
 import specnet
 from specnet import ExportError, FileError, Model, export
-from specnet.exporting import find_target
-from specnet.exporting.export_proof import outputs_of, probe_rows
 from specnet.importing import open_model, read_network
 from tests.exporting.models import DTYPES, NAMES, built, dense, ensemble_of, spec_model
 from tests.exporting.tables import raw, table_model, training_rows
+from tests.exporting.tools import probe
 from tests.importing.answers import edited, edited_facts
 from tests.importing.conftest import Refuse
 from tests.model.models import KINDS, make_model, make_rows
@@ -122,9 +121,9 @@ def test_reference_specs(name: str, tmp_path: Path):
     model, path = spec_model(name), tmp_path / "m.onnx"
     assert export(model, "onnx", path).dtype == model.network.dtype.name
     found, proof = open_model(path), read_network(path).proof
-    rows = probe_rows(find_target("onnx").program(model, model.network.dtype))[0]
+    rows, _, outputs = probe(model, "onnx")
     assert proof.startswith(COMPARED)
-    largest = np.abs(outputs_of(model, rows)).max(initial=1.0)
+    largest = np.abs(outputs).max(initial=1.0)
     assert float(proof.removeprefix(COMPARED)) <= 1e-5 * largest
     for ours, theirs in (
         (found.preprocessing, model.preprocessing),
@@ -176,30 +175,6 @@ def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
         assert found.spec.training.loss == model.spec.training.loss
         tried += 1
     assert tried >= 30, tried
-
-
-def comes_back(path: Path, target: str, loss: str, dtype: str, values: int) -> None:
-    """Hold a standardized network, and so many values of its target, against what is read of its export."""
-    X = np.random.default_rng(0).normal(3, 2, (60, 4))
-    network = {"dtype": dtype, "hidden_layer_sizes": [8, 5], "preprocessing": ["standardize"]}
-    y = np.array(["a", "b", "c"])[np.arange(60) % (2 if loss.startswith("binary") else 3)]
-    if loss == "mean_squared_error":
-        network["target_preprocessing"] = ["standardize"]
-        y = 100 * X[:, :values] + 7
-    model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
-    export(model, target, path)
-    found = specnet.import_model(path)
-    assert found.spec.training.loss == model.spec.training.loss
-    np.testing.assert_array_equal(found.predict(X), model.predict(X))
-    np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X))
-
-
-CROSSENTROPIES_AND_VALUES = ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"]
-
-
-@pytest.mark.parametrize("loss", CROSSENTROPIES_AND_VALUES)
-def test_pipelines_of_scikit_learn(loss: str, tmp_path: Path):
-    comes_back(tmp_path / "network.skops", "sklearn", loss, "float64", 1)
 
 
 @pytest.mark.slow

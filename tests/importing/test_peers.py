@@ -14,7 +14,7 @@ from specnet import ExportError, export
 from specnet.importing.keras.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
 from specnet.importing.torch_modules import MODULES
 from tests.importing.answers import TOLERANCE, difference, outputs
-from tests.importing.test_exports import CROSSENTROPIES_AND_VALUES, comes_back, network_outputs, random_networks
+from tests.importing.test_exports import network_outputs, random_networks
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
@@ -98,12 +98,6 @@ def test_a_lambda_is_refused(tmp_path: Path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)])
     with pytest.raises(specnet.FileError, match="a Lambda is code, which is not executed"):
         read_again(model, tmp_path)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("loss", CROSSENTROPIES_AND_VALUES)
-def test_keras_files_of_specnet_come_back_bit_for_bit(loss: str, dtype: str, tmp_path: Path):
-    comes_back(tmp_path / "network.keras", "keras", loss, dtype, 2)
 
 
 def test_random_networks_of_keras_come_back_bit_for_bit(tmp_path: Path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.importing.answers import FILES, stored
-from tests.importing.onnx.test_onnx_outputs import policy_file
+from tests.importing.onnx.graphs import policy_file
 
 
 @pytest.mark.usefixtures("moons")

@@ -13,8 +13,7 @@ import pytest
 
 import specnet
 from specnet import ExportError, Model, export
-from specnet.exporting import find_target
-from specnet.exporting.export_proof import TOLERANCES, answers_of, probe_rows
+from specnet.exporting.export_proof import TOLERANCES
 from specnet.model import ErrorQuantiles
 from specnet.parts import maximum, per_feature
 from tests.exporting.models import (
@@ -30,7 +29,7 @@ from tests.exporting.models import (
     named,
 )
 from tests.exporting.tables import table_model
-from tests.exporting.tools import COMPILER, FLAGS, STRICT, answers_of_c, needs_compiler, render
+from tests.exporting.tools import COMPILER, FLAGS, STRICT, answers_of_c, needs_compiler, probe, render
 from tests.model.models import make_model
 from tests.registry import find
 from tests.texts.pinned import Refused
@@ -55,10 +54,9 @@ def check_in_one_program(models: Sequence[Model], dtype: str, folder: Path) -> N
         predict = f"{stem}_predict(x);" if f"{stem}_predict(const real *x);" in header else ""
         includes.append(f'#include "{stem}.h"')
         calls.append(CALL.format(macro=stem.upper(), stem=stem, predict=predict))
-        program = find_target("c").program(model, np.dtype(dtype))
-        probes, _ = probe_rows(program)
+        probes, _, outputs = probe(model)
         rows.append(probes.X.astype(dtype).tobytes())
-        expected.append(answers_of(program, probes).outputs)
+        expected.append(outputs)
     main = "\n".join([*includes, "int main(void)\n{", *calls, "    return 0;\n}\n"])
     found = np.frombuffer(answers_of_c(folder, main, b"".join(rows)), dtype)
     for outputs in expected:
@@ -108,14 +106,10 @@ def test_no_heap_no_state_no_names_outside_and_no_numbered_constants(tmp_path):
 
 
 @needs_compiler
-def test_labels_of_any_text(tmp_path):
+def test_labels_of_any_text_and_the_smallest_and_largest_integers(tmp_path):
     labels = sorted(['a"b', "back\\slash", "??/", "line\nbreak", "tab\t", "Zürich", "日本", "%s", "", "\x7f1", "'"])
     exported(labelled(labels), "c", tmp_path / "labels.c")
     assert all(text.isascii() for text in re.findall(r'"(?:\\.|[^"\\])*"', (tmp_path / "labels.c").read_text()))
-
-
-@needs_compiler
-def test_the_smallest_and_the_largest_integer_are_labels(tmp_path):
     exported(labelled([-(2**63), -1, 2**63 - 1]), "c", tmp_path / "m.c")
 
 

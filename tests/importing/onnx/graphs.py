@@ -85,3 +85,15 @@ def wanted(path: Path, X: np.ndarray, **others: np.ndarray) -> Any:
     """Return the only answer of onnxruntime about rows X, and other inputs where there are some."""
     (answer,) = session_of(path.read_bytes()).run(None, {"X": X, **others})
     return answer
+
+
+POLICY = "Gemm X W h; Tanh h t; Gemm t A a; Softmax a action axis=1; Gemm t V value"
+
+
+def policy_file(folder: Path) -> Path:
+    """Write a policy of four actions with a value."""
+    rng = np.random.default_rng(0)
+    tensors = {name: rng.normal(0, 1, shape) for name, shape in {"W": (3, 5), "A": (5, 4), "V": (5, 1)}.items()}
+    constants = {name: array.astype(np.float32) for name, array in tensors.items()}
+    outputs = {"action": ("N", 4), "value": ("N", 1)}
+    return written(folder / "policy.onnx", POLICY, constants, {"X": ("N", 3)}, outputs)

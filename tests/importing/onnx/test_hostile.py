@@ -63,6 +63,7 @@ SHAPED = "ConstantOfShape W c; Add X c y"
         (GEMM, [claimed([9_000, 9_000], raw_data=b"1234")]),
         (GEMM, [claimed([-1, 2])]),
         (GEMM, [claimed([2**62, 2**62])]),
+        (GEMM, [claimed([1] * 9)]),
         (GEMM, [weight(GOOD * np.nan)]),
         (GEMM, [weight(GOOD.astype(np.float16))]),
         (GEMM, [weight(GOOD.astype(np.complex64))]),

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native.toolchain import libraries
-from specnet.compiler.native.toolchain.compilers import compiler_name
+from specnet.compiler.native.toolchain import compilers, libraries
 from tests.compiler.native.toolchain.conftest import OTHER, TEXT, Workbench, library
 from tests.compiling import AVX2, SSE2
 
@@ -145,7 +144,7 @@ def test_a_library_without_its_functions_is_not_stored(compiling: Workbench):
 def test_a_compiler_that_does_not_start(bench: Workbench):
     bench.install("exit").write_bytes(b"\x7fELF nonsense")
     bench.expect_failure("^cc does not start: ")
-    assert compiler_name() == "cc"
+    assert compilers.compiler_name() == "cc"
 
 
 @pytest.fixture
@@ -157,7 +156,7 @@ def alone(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
 
 
 def test_no_compiler(alone: Workbench, monkeypatch):
-    assert compiler_name() is None
+    assert compilers.compiler_name() is None
     alone.expect_failure("^no C compiler was found: cc, gcc and clang are not on the PATH$")
     monkeypatch.setenv("CC", "tcc -w")
     alone.expect_failure("tcc -w, cc, gcc and clang are not on the PATH")
@@ -165,7 +164,7 @@ def test_no_compiler(alone: Workbench, monkeypatch):
 
 def test_windows_is_refused(bench: Workbench, monkeypatch):
     monkeypatch.setattr(os, "name", "nt")
-    assert compiler_name() is None
+    assert compilers.compiler_name() is None
     bench.expect_failure("Windows is not supported")
 
 
@@ -180,7 +179,7 @@ def test_compilers_in_order(alone: Workbench, monkeypatch):
     alone.expect_failure("^cc failed")
     monkeypatch.setenv("CC", "'cc")
     alone.expect_failure("^the environment variable CC is not a valid command: no closing quotation$")
-    assert compiler_name() is None
+    assert compilers.compiler_name() is None
 
 
 def test_arguments_of_cc_come_first(bench: Workbench, monkeypatch):
@@ -204,7 +203,7 @@ def test_ziglang_is_the_last_resort(compiling: Workbench, monkeypatch, tmp_path:
         (here / name).write_text(f"open({str(here / 'executed')!r}, 'w')")
     monkeypatch.chdir(here)
     assert library(OTHER).answer() == 17
-    assert compiler_name() != "zig cc"
+    assert compilers.compiler_name() != "zig cc"
     monkeypatch.setenv("PATH", str(compiling.programs))
     assert library(TEXT).answer() == 42
     assert compiling.runs == 1
@@ -214,7 +213,7 @@ def test_ziglang_is_the_last_resort(compiling: Workbench, monkeypatch, tmp_path:
 
 def test_the_compiler_is_named_with_its_version(compiling: Workbench):
     (compiling.programs / "cc").unlink()
-    assert re.fullmatch(r"(gcc|clang) \d+(\.\d+)+", str(compiler_name()))
+    assert re.fullmatch(r"(gcc|clang) \d+(\.\d+)+", str(compilers.compiler_name()))
 
 
 @pytest.mark.parametrize(
@@ -229,5 +228,5 @@ def test_the_compiler_is_named_with_its_version(compiling: Workbench):
 )
 def test_versions_of_compilers(bench: Workbench, line: str, expected: str):
     bench.install("exit 1", version=f"echo '{line}'")
-    assert compiler_name() == expected
+    assert compilers.compiler_name() == expected
     assert bench.is_clean()

@@ -1,4 +1,4 @@
-"""Inputs of any rank, nodes in any order, and layers that read some of the features, against onnxruntime."""
+"""Inputs of any rank, nodes in any order, layers that read some of the features, and one of several outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import specnet
 from specnet.importing import read_network
 from tests.importing.answers import session_of
 from tests.importing.conftest import Refuse
-from tests.importing.onnx.graphs import nodes_of, rows, wanted, written
+from tests.importing.onnx.graphs import nodes_of, policy_file, rows, wanted, written
 
 RNG = np.random.default_rng(5)
 CONSTANTS: dict[str, Any] = {
@@ -146,3 +146,46 @@ def test_a_dense_layer_on_some_features_has_zeros_for_the_others(tmp_path: Path)
     weight = model.network.parameters(model.theta)["layers.0.weight"]
     np.testing.assert_array_equal(weight[:, :4], CONSTANTS["U"].T.astype(np.float32))
     assert not weight[:, 4:].any()
+
+
+ROWS = np.random.default_rng(1).normal(0, 1, (50, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    return policy_file(tmp_path)
+
+
+@pytest.mark.parametrize("output", ["action", "value"])
+def test_the_output_that_is_chosen_answers(output: str, policy: Path) -> None:
+    (expected,) = session_of(policy).run([output], {"X": ROWS})
+    imported = read_network(policy, output=output)
+    model = imported.model
+    found = model.predict_proba(ROWS) if output == "action" else model.predict(ROWS)[:, None]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert "onnxruntime" in imported.proof
+    assert specnet.import_model(policy, output=output).to_bytes() == model.to_bytes()
+
+
+def test_what_only_other_outputs_need_may_be_anything(policy: Path, tmp_path: Path) -> None:
+    constants = {"W": np.ones((3, 2), np.float32)}
+    nodes = "Gemm X W y; Relu y r; Hardmax r s; Unknown s other domain=com.evil"
+    path = written(tmp_path / "m.onnx", nodes, constants, {"X": ("N", 3)}, {"y": ("N", 2), "other": ("N", 2)})
+    with pytest.raises(specnet.FileError) as error:
+        specnet.import_model(path)
+    assert "choose one, such as --output y" in str(error.value)
+    np.testing.assert_array_equal(specnet.import_model(path, output="y").predict(ROWS[:1]), ROWS[:1] @ constants["W"])
+
+
+def test_an_output_of_an_export_can_be_chosen_and_of_other_files_none(policy: Path, tmp_path: Path) -> None:
+    model = specnet.import_model(policy, output="action")
+    path = specnet.export(model, "onnx", tmp_path / "again.onnx").files[0]
+    again = specnet.import_model(path, output="probabilities")
+    np.testing.assert_array_equal(again.predict(ROWS), model.predict(ROWS))
+    from sklearn.neural_network import MLPRegressor
+
+    with pytest.raises(specnet.DataError, match="an ONNX file alone"):
+        specnet.import_model(MLPRegressor(), output="y")
+    (tmp_path / "m.keras").write_bytes(b"PK\x03\x04")
+    with pytest.raises(specnet.FileError, match="an ONNX file alone"):
+        specnet.import_model(tmp_path / "m.keras", output="y")
