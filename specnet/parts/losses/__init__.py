@@ -13,6 +13,8 @@ from specnet.lazy import lazily
 if TYPE_CHECKING:
     from specnet.parts.losses.base import *
     from specnet.parts.losses.class_losses import *
+    from specnet.parts.losses.likelihoods import *
+    from specnet.parts.losses.margin_losses import *
     from specnet.parts.losses.value_losses import *
 else:
     __all__, __getattr__ = lazily(
@@ -20,8 +22,10 @@ else:
         {
             "base": "Loss mean_over_outputs",
             "class_losses": "BinaryCrossentropy CategoricalCrossentropy BinaryFocalCrossentropy "
-            "CategoricalFocalCrossentropy Hinge SquaredHinge CategoricalHinge",
+            "CategoricalFocalCrossentropy",
+            "margin_losses": "Hinge SquaredHinge CategoricalHinge",
             "value_losses": "MeanSquaredError MeanAbsoluteError Huber LogCosh MeanSquaredLogarithmicError Quantile "
-            "CosineSimilarity Poisson Gamma Tweedie GaussianNll KlDivergence",
+            "CosineSimilarity",
+            "likelihoods": "Poisson Gamma Tweedie GaussianNll KlDivergence",
         },
     )

@@ -1,7 +1,7 @@
 """What every optimizer is: an update rule over the flat parameter vector, in the language of the compiler."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,10 @@ from specnet.compiler import Value
 from specnet.errors import Path
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
 from specnet.parts.registry import PartKind
-from specnet.parts.schedules import ConstantRate, ReduceOnPlateau, Schedule
+from specnet.parts.schedules import ConstantRate, Schedule
+
+if TYPE_CHECKING:
+    from specnet.parts.schedules import ReduceOnPlateau
 
 Commits = list[tuple[Value, Value]]
 ScalarLookup = Callable[[str], Value]
@@ -47,7 +50,7 @@ class Optimizer(PartKind):
         """Return the share of each weight that a step takes away, times the learning rate."""
         return 0.0
 
-    def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
+    def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
         """Yield the schedule, or the part of one, that is told a figure after each epoch, with its path."""
         yield from ()
 
@@ -66,7 +69,7 @@ class SteppingOptimizer(Optimizer):
     def stepping(self) -> Self:
         return self
 
-    def plateaus(self) -> Iterator[tuple[Path, ReduceOnPlateau]]:
+    def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
         for path, plateau in self.schedule.plateaus():
             yield ("schedule", *path), plateau
 

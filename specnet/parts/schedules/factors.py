@@ -1,13 +1,10 @@
-"""Schedules: the course of a learning rate over a run, as a factor on what the optimizer says.
-
-Libraries say absolute rates; here a schedule is told the rate by nobody, so that one schedule goes with any optimizer.
-"""
+"""Schedules by what the factor depends on: the step, the part of the run, or a figure after each epoch."""
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge
 from pydantic import Field
@@ -15,59 +12,11 @@ from pydantic import Field
 from specnet.errors import Path
 from specnet.parts.fields import NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
 from specnet.parts.part import FieldProblem
-from specnet.parts.registry import PartKind
+from specnet.parts.schedules.base import AnyLength, ConstantRate, Schedule
 from specnet.parts.watchers import VALIDATION_LOSS, Memory, Monitored
 
 
-class Schedule(PartKind):
-    """A factor on the learning rate that changes over the run."""
-
-    kind: ClassVar[str] = "schedule"
-
-    is_constant: ClassVar[bool] = False
-    """Whether the factor is 1 throughout."""
-
-    unit: Literal["step", "epoch"] = Field(
-        "step", description="unit of time: the factor changes with each step or each epoch"
-    )
-
-    def depends_on_length(self) -> bool:
-        """Return whether the factors at the start of a run depend on its length."""
-        return True
-
-    def multiplier(self, position: int, length: int) -> float:
-        """Return the factor at a position (from 0, in units) of a run of that length (in units)."""
-        raise NotImplementedError(f"{type(self).__name__} has no multiplier")
-
-    def factor_at(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
-        """Return the factor at a step, counted from 0, whatever the unit."""
-        if self.unit == "step":
-            return self.multiplier(step, total_steps)
-        return self.multiplier(step // steps_per_epoch, math.ceil(total_steps / steps_per_epoch))
-
-    def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
-        """Yield what in this schedule is told a figure after each epoch, with its path under the schedule."""
-        yield from ()
-
-
-class _AnyLength(Schedule):
-    """A schedule whose factors do not depend on the length of the run."""
-
-    def depends_on_length(self) -> bool:
-        return False
-
-
-class ConstantRate(_AnyLength):
-    """1 throughout: a constant learning rate."""
-
-    is_constant = True
-    type: Literal["constant"] = "constant"
-
-    def multiplier(self, position: int, length: int) -> float:
-        return 1.0
-
-
-class ExponentialDecay(_AnyLength):
+class ExponentialDecay(AnyLength):
     """decay_rate^(n/every) at unit n.
 
     Keras's ``ExponentialDecay`` with every = ``decay_steps``; PyTorch's ``ExponentialLR`` with every = 1.
@@ -82,7 +31,7 @@ class ExponentialDecay(_AnyLength):
         return _power(self.decay_rate, position / self.every)
 
 
-class StepDecay(_AnyLength):
+class StepDecay(AnyLength):
     """factor^⌊n/every⌋ at unit n: exponential decay in steps (PyTorch's ``StepLR``)."""
 
     example = "factor = 0.5, every = 1000"
@@ -94,7 +43,7 @@ class StepDecay(_AnyLength):
         return _power(self.factor, position // self.every)
 
 
-class PiecewiseConstant(_AnyLength):
+class PiecewiseConstant(AnyLength):
     """The first factor up to the first boundary, then the next one, and so on: factorsₖ behind k boundaries.
 
     The unit at a boundary has the new factor, as in PyTorch and optax; in Keras it has the old one. Each factor applies
@@ -136,7 +85,7 @@ class PolynomialDecay(Schedule):
         return self.alpha + (1 - self.alpha) * _power(1 - position / length, self.power)
 
 
-class InverseTimeDecay(_AnyLength):
+class InverseTimeDecay(AnyLength):
     """1/(1 + decay_rate·n/every) at unit n (Keras's ``InverseTimeDecay`` with every = ``decay_steps``)."""
 
     example = "decay_rate = 0.5, every = 1000"
@@ -148,7 +97,7 @@ class InverseTimeDecay(_AnyLength):
         return 1 / (1 + self.decay_rate * position / self.every)
 
 
-class InverseScaling(_AnyLength):
+class InverseScaling(AnyLength):
     """(n + 1)^−power at unit n, the classical rate of stochastic approximation (Robbins and Monro 1951).
 
     scikit-learn's ``invscaling`` changes the rate once per epoch and counts the rows seen, not the units.
@@ -189,7 +138,7 @@ class CosineLog(Schedule):
         return 0.5 - 0.5 * math.cos(2 * math.pi * waves)
 
 
-class CosineDecayRestarts(_AnyLength):
+class CosineDecayRestarts(AnyLength):
     """Cosine decay with warm restarts: α + (1 − α)·m_mulᵏ·½·(1 + cos(π·t)), t from 0 to 1 within cycle k.
 
     Cycle k, counted from 0, has first_length·t_mulᵏ units (Loshchilov and Hutter 2017, SGDR). Fields are Keras's
@@ -237,7 +186,7 @@ class OneCycle(Schedule):
         return end + (1 - end) * _half_cosine(fall)
 
 
-class ReduceOnPlateau(_AnyLength):
+class ReduceOnPlateau(AnyLength):
     """factorᵏ, where k counts how often the monitored metric failed to improve for more than `patience` epochs.
 
     An improvement is a value below best − threshold·|best|, or below best − threshold if not relative; for metrics to

@@ -1,0 +1,103 @@
+"""What every initializer is, and the same number everywhere."""
+
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from specnet.parts.part import described
+from specnet.parts.registry import PartKind
+
+Array = NDArray[np.float64]
+
+Generator: TypeAlias = "np.random.Generator | np.random.RandomState"
+
+
+class Place(NamedTuple):
+    """Where an array stands: the layer's numbers of inputs and outputs, and the activation that follows."""
+
+    fan_in: int
+    fan_out: int
+    activation: str = "linear"
+
+    @property
+    def fan_average(self) -> float:
+        """Return the mean of both fans."""
+        return (self.fan_in + self.fan_out) / 2
+
+
+class Initializer(PartKind):
+    """The distribution from which a weight or a bias is drawn, always in float64."""
+
+    kind: ClassVar[str] = "initializer"
+    decides_bias: ClassVar[bool] = False
+    """Whether it also draws the bias where a spec says nothing about that."""
+    needs_matrix: ClassVar[bool] = False
+    """Whether it makes sense for a weight only."""
+
+    @property
+    def legacy(self) -> bool:
+        """Whether it draws nothing but ``randn``, so that the legacy generator can serve it."""
+        return False
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        """Return an array of a weight's shape (outputs, inputs) or a bias's (outputs,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no draw")
+
+    def summary(self, place: Place) -> str:
+        """Return what it draws in a place, in words: ``normal ±0.71``, ``uniform ±0.55``.
+
+        Behind ± stands the standard deviation of a normal distribution, or the bound of a uniform one.
+        """
+        return described(self)
+
+
+class _Filled(Initializer):
+    """The same number everywhere."""
+
+    legacy: ClassVar[bool] = True
+
+    def number(self) -> float:
+        """Return the number."""
+        raise NotImplementedError
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return np.full(shape, float(self.number()))
+
+    def summary(self, place: Place) -> str:
+        return two_digits(self.number())
+
+
+class ConstantWeights(_Filled):
+    """A constant."""
+
+    example = "value = 0.1"
+    type: Literal["constant"] = "constant"
+    value: float = Field(description="value of every entry")
+
+    def number(self) -> float:
+        return self.value
+
+
+class Zeros(_Filled):
+    """All zeros."""
+
+    type: Literal["zeros"] = "zeros"
+
+    def number(self) -> float:
+        return 0.0
+
+
+class Ones(_Filled):
+    """All ones."""
+
+    type: Literal["ones"] = "ones"
+
+    def number(self) -> float:
+        return 1.0
+
+
+def two_digits(number: float) -> str:
+    """Return a number with two significant digits."""
+    return f"{float(f'{number:.12g}'):.2g}"  # a product's rounding error decides no tie

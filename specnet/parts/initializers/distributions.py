@@ -1,0 +1,121 @@
+"""Independent draws from a distribution."""
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from specnet.parts.fields import NonNegativeNumber, PositiveNumber
+from specnet.parts.initializers.base import Array, Generator, Initializer, Place, two_digits
+from specnet.parts.part import FieldProblem, written
+
+Mode = Literal["fan_in", "fan_out", "fan_avg"]
+
+Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]
+
+TRUNCATED_DEVIATION = 0.87962566103423978
+"""The standard deviation of a standard normal distribution cut off at ±2."""
+
+
+class Distributed(Initializer):
+    """Independent draws from a distribution that two numbers say."""
+
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        """Return the distribution, with its mean and standard deviation before truncation, or its bounds."""
+        raise NotImplementedError
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        distribution, first, second = self.drawn_from(place)
+        if distribution == "uniform":
+            return generator.uniform(first, second, shape)
+        standard = generator.standard_normal(shape)
+        while distribution == "truncated_normal" and (outside := np.abs(standard) > 2).any():
+            standard[outside] = generator.standard_normal(int(outside.sum()))  # what lies beyond is drawn anew
+        return first + second * standard
+
+    def summary(self, place: Place) -> str:
+        distribution, first, second = self.drawn_from(place)
+        if distribution == "uniform":
+            bounds = f"±{two_digits(second)}" if first == -second else f"{two_digits(first)} to {two_digits(second)}"
+            return f"uniform {bounds}"
+        deviation = second * TRUNCATED_DEVIATION if distribution == "truncated_normal" else second
+        return f"normal {two_digits(first)} ±{two_digits(deviation)}" if first else f"normal ±{two_digits(deviation)}"
+
+
+class RandomNormal(Distributed):
+    """Normal distribution."""
+
+    legacy: ClassVar[bool] = True
+    type: Literal["random_normal"] = "random_normal"
+    mean: float = Field(0.0, description="mean")
+    stddev: NonNegativeNumber = Field(0.05, description="standard deviation")
+
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return "untruncated_normal", self.mean, self.stddev
+
+
+class RandomUniform(Distributed):
+    """Uniform distribution between two bounds."""
+
+    type: Literal["random_uniform"] = "random_uniform"
+    minval: float = Field(-0.05, description="lower bound")
+    maxval: float = Field(0.05, description="upper bound")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.minval > self.maxval:
+            message = f"minval must not exceed maxval, got {self.minval} and {self.maxval}"
+            yield FieldProblem((written(self, "maxval", "minval"),), message, "bounds-order")
+
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return "uniform", self.minval, self.maxval
+
+
+class TruncatedNormal(Distributed):
+    """Normal distribution, truncated at two standard deviations from the mean."""
+
+    type: Literal["truncated_normal"] = "truncated_normal"
+    mean: float = Field(0.0, description="mean")
+    stddev: NonNegativeNumber = Field(0.05, description="standard deviation before truncation, as in Keras")
+
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return "truncated_normal", self.mean, self.stddev
+
+
+class VarianceScaling(Distributed):
+    """Mean 0 and variance scale/fan, which preserves the scale of signals across layers (He et al. 2015).
+
+    ``truncated_normal`` is truncated at two standard deviations and rescaled to that variance, ``untruncated_normal``
+    is not truncated, ``uniform`` lies within ±√(3·scale/fan).
+    """
+
+    type: Literal["variance_scaling"] = "variance_scaling"
+    scale: PositiveNumber = Field(1.0, description="variance times the fan")
+    mode: Mode = Field("fan_in", description="fan that divides the variance: inputs, outputs or their mean")
+    distribution: Distribution = Field("truncated_normal", description="distribution to draw from")
+
+    @property
+    def legacy(self) -> bool:
+        return self.distribution == "untruncated_normal"
+
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return scaled(place, self.scale, self.mode, self.distribution)
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        if not self.legacy:
+            return super().draw(generator, shape, place)
+        return generator.standard_normal(shape) / math.sqrt(1 / _variance(place, self.scale, self.mode))
+
+
+def scaled(place: Place, scale: float, mode: Mode, distribution: Distribution) -> tuple[Distribution, float, float]:
+    """Return the distribution that has mean 0 and the variance scale/fan."""
+    variance = _variance(place, scale, mode)
+    if distribution == "uniform":
+        bound = math.sqrt(3 * variance)
+        return distribution, -bound, bound
+    return distribution, 0.0, math.sqrt(variance) / (TRUNCATED_DEVIATION if distribution == "truncated_normal" else 1)
+
+
+def _variance(place: Place, scale: float, mode: Mode) -> float:
+    return scale / {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[mode]

@@ -1,0 +1,61 @@
+"""What every schedule is, and the constant rate."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from specnet.errors import Path
+from specnet.parts.registry import PartKind
+
+if TYPE_CHECKING:
+    from specnet.parts.schedules.factors import ReduceOnPlateau
+
+
+class Schedule(PartKind):
+    """A factor on the learning rate that changes over the run."""
+
+    kind: ClassVar[str] = "schedule"
+
+    is_constant: ClassVar[bool] = False
+    """Whether the factor is 1 throughout."""
+
+    unit: Literal["step", "epoch"] = Field(
+        "step", description="unit of time: the factor changes with each step or each epoch"
+    )
+
+    def depends_on_length(self) -> bool:
+        """Return whether the factors at the start of a run depend on its length."""
+        return True
+
+    def multiplier(self, position: int, length: int) -> float:
+        """Return the factor at a position (from 0, in units) of a run of that length (in units)."""
+        raise NotImplementedError(f"{type(self).__name__} has no multiplier")
+
+    def factor_at(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
+        """Return the factor at a step, counted from 0, whatever the unit."""
+        if self.unit == "step":
+            return self.multiplier(step, total_steps)
+        return self.multiplier(step // steps_per_epoch, math.ceil(total_steps / steps_per_epoch))
+
+    def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
+        """Yield what in this schedule is told a figure after each epoch, with its path under the schedule."""
+        yield from ()
+
+
+class AnyLength(Schedule):
+    """A schedule whose factors do not depend on the length of the run."""
+
+    def depends_on_length(self) -> bool:
+        return False
+
+
+class ConstantRate(AnyLength):
+    """1 throughout: a constant learning rate."""
+
+    is_constant = True
+    type: Literal["constant"] = "constant"
+
+    def multiplier(self, position: int, length: int) -> float:
+        return 1.0
