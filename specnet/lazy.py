@@ -19,9 +19,11 @@ def lazily(package: str, names: Mapping[str, str]) -> tuple[list[str], Callable[
     ----------
     package : str
     names : mapping
-        The public names, separated by spaces, by the module below the package that has them.
+        The public names, separated by spaces, by the module below the package that has them. None of them is the name
+        of a module of the package, which its import would put there.
     """
     modules = {name: module for module, each in names.items() for name in each.split()}
+    assert modules.keys().isdisjoint(module.partition(".")[0] for module in names), "a name is a module's"
 
     def find(name: str) -> Any:
         if name not in modules:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TextIO
 
 import typer
@@ -167,6 +166,8 @@ class Output:
 
     def data_stream(self) -> IO[bytes]:
         """Return a private file for data that may be large: what it holds is printed last of all, if nothing fails."""
+        from tempfile import SpooledTemporaryFile
+
         self._stream = SpooledTemporaryFile(MOST_IN_MEMORY, prefix="specnet-")  # noqa: SIM115 - `close` closes it
         return self._stream
 

@@ -57,9 +57,24 @@ block <- v14
 ([1.0, 2.0, 1.0], 0.0)
 """
 
-from specnet.compiler.backend import *
-from specnet.compiler.lowering import *
-from specnet.compiler.numpy import NUMPY as NUMPY
+from typing import TYPE_CHECKING
+
 from specnet.compiler.operations import *
 from specnet.compiler.reverse import *
 from specnet.compiler.value import *
+from specnet.lazy import lazily
+
+if TYPE_CHECKING:
+    from specnet.compiler.backend import *
+    from specnet.compiler.lowering import *
+    from specnet.compiler.numpy import NUMPY as NUMPY
+else:
+    # To say what a network computes, nothing that makes or runs a plan is needed.
+    _, __getattr__ = lazily(
+        __name__,
+        {
+            "backend": "Backend BoundPlan UnavailableError",
+            "lowering": "Call Expansions Plan plan",
+            "numpy": "NUMPY",
+        },
+    )

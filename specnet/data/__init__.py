@@ -6,39 +6,59 @@ Start with `checked_tables` (rows of a spec, and of files for a model) and `prep
 `specnet.parts.preprocessing`, of which `missing` makes a number of a missing cell); `split` says which rows train.
 """
 
-from specnet.data.checked_tables import about_file as about_file
-from specnet.data.checked_tables import first_large_cell as first_large_cell
-from specnet.data.checked_tables import large_cell_in as large_cell_in
-from specnet.data.checked_tables import large_cell_problem as large_cell_problem
-from specnet.data.checked_tables import large_rows as large_rows
-from specnet.data.checked_tables import largest_cell as largest_cell
-from specnet.data.checked_tables import load_table as load_table
-from specnet.data.checked_tables import read_cells as read_cells
-from specnet.data.checked_tables import read_inputs as read_inputs
-from specnet.data.checked_tables import read_table as read_table
-from specnet.data.checked_tables import table_target as table_target
-from specnet.data.column_preprocessing import check_fitted as check_fitted
-from specnet.data.column_preprocessing import column_groups as column_groups
-from specnet.data.column_preprocessing import with_fitted_steps as with_fitted_steps
-from specnet.data.labels import Labels as Labels
-from specnet.data.labels import check_labels as check_labels
-from specnet.data.preparation import Preparation as Preparation
-from specnet.data.preparation import StepGroup as StepGroup
-from specnet.data.preparation import filled_gaps as filled_gaps
-from specnet.data.preparation import group_texts as group_texts
-from specnet.data.preparation import known_texts as known_texts
-from specnet.data.preparation import tensor_forms as tensor_forms
-from specnet.data.preparation import trained_gaps as trained_gaps
-from specnet.data.preparation import unfitted as unfitted
-from specnet.data.raw_columns import RawColumns as RawColumns
-from specnet.data.raw_columns import frame_columns as frame_columns
-from specnet.data.raw_columns import raw_columns as raw_columns
-from specnet.data.row_hashes import RowSet as RowSet
-from specnet.data.row_hashes import row_hashes as row_hashes
-from specnet.data.split import RowSplit as RowSplit
-from specnet.data.split import split_rows as split_rows
-from specnet.data.suspicions.dependent_rows import names_a_group as names_a_group
-from specnet.data.suspicions.repeated_rows import Repeated as Repeated
-from specnet.data.suspicions.repeated_rows import repeated_rows as repeated_rows
-from specnet.data.suspicions.suspicious_columns import column_suspicions as column_suspicions
-from specnet.data.suspicions.suspicious_targets import suspicions as suspicions
+from typing import TYPE_CHECKING
+
+from specnet.lazy import lazily
+
+if TYPE_CHECKING:
+    from specnet.data.checked_tables import about_file as about_file
+    from specnet.data.checked_tables import first_large_cell as first_large_cell
+    from specnet.data.checked_tables import large_cell_in as large_cell_in
+    from specnet.data.checked_tables import large_cell_problem as large_cell_problem
+    from specnet.data.checked_tables import large_rows as large_rows
+    from specnet.data.checked_tables import largest_cell as largest_cell
+    from specnet.data.checked_tables import load_table as load_table
+    from specnet.data.checked_tables import read_cells as read_cells
+    from specnet.data.checked_tables import read_inputs as read_inputs
+    from specnet.data.checked_tables import read_table as read_table
+    from specnet.data.checked_tables import table_target as table_target
+    from specnet.data.column_preprocessing import check_fitted as check_fitted
+    from specnet.data.column_preprocessing import column_groups as column_groups
+    from specnet.data.column_preprocessing import with_fitted_steps as with_fitted_steps
+    from specnet.data.labels import Labels as Labels
+    from specnet.data.labels import check_labels as check_labels
+    from specnet.data.preparation import Preparation as Preparation
+    from specnet.data.preparation import StepGroup as StepGroup
+    from specnet.data.preparation import filled_gaps as filled_gaps
+    from specnet.data.preparation import group_texts as group_texts
+    from specnet.data.preparation import known_texts as known_texts
+    from specnet.data.preparation import tensor_forms as tensor_forms
+    from specnet.data.preparation import trained_gaps as trained_gaps
+    from specnet.data.preparation import unfitted as unfitted
+    from specnet.data.raw_columns import RawColumns as RawColumns
+    from specnet.data.raw_columns import frame_columns as frame_columns
+    from specnet.data.row_hashes import RowSet as RowSet
+    from specnet.data.split import RowSplit as RowSplit
+    from specnet.data.split import split_rows as split_rows
+    from specnet.data.suspicions.dependent_rows import names_a_group as names_a_group
+    from specnet.data.suspicions.repeated_rows import Repeated as Repeated
+    from specnet.data.suspicions.repeated_rows import repeated_rows as repeated_rows
+    from specnet.data.suspicions.suspicious_columns import column_suspicions as column_suspicions
+else:
+    __all__, __getattr__ = lazily(
+        __name__,
+        {
+            "checked_tables": "about_file first_large_cell large_cell_in large_cell_problem large_rows "
+            "largest_cell load_table read_cells read_inputs read_table table_target",
+            "column_preprocessing": "check_fitted column_groups with_fitted_steps",
+            "labels": "Labels check_labels",
+            "preparation": "Preparation StepGroup filled_gaps group_texts known_texts tensor_forms trained_gaps "
+            "unfitted",
+            "raw_columns": "RawColumns frame_columns",
+            "row_hashes": "RowSet",
+            "split": "RowSplit split_rows",
+            "suspicions.dependent_rows": "names_a_group",
+            "suspicions.repeated_rows": "Repeated repeated_rows",
+            "suspicions.suspicious_columns": "column_suspicions",
+        },
+    )

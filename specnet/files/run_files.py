@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, is_temporary, read_file, refuse_link, remove_temporary_files
@@ -288,6 +287,8 @@ def _folders_of_runs(folder: str, deepest: int, *, many: bool) -> Iterator[str]:
 
 def page_of(folder: Path, start: Path) -> str:
     """Return the address of the page of a folder, as seen from another one; empty where there is none."""
+    from urllib.parse import quote
+
     page = folder / REPORT
     return quote(os.fsencode(os.path.relpath(page, start))) if page.is_file() else ""
 

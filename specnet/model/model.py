@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.data import Preparation, RawColumns, raw_columns
+from specnet.data import Preparation, RawColumns
+from specnet.data.raw_columns import raw_columns
 from specnet.display import Displayed
 from specnet.errors import DataError, FileError, SpecnetWarning, rendered
 from specnet.files import PathLike, file_errors, open_file, write_file

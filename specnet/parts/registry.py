@@ -40,7 +40,7 @@ BUILT_IN = {
     "metric": "metrics",
     "optimizer": "optimizers",
     "preprocessing": "preprocessing",
-    "pruner": "searches",
+    "pruner": "pruners",
     "sampler": "searches",
     "schedule": "schedules",
 }
@@ -76,11 +76,17 @@ class Registry:
         self.broken = dict(broken or {})
         self.added, self._built_in = tuple(parts), built_in
         self._named: dict[str, dict[str, type[Part]]] = {}
-        for part in self.added:
-            self._names(part.kind)
+        for kind in dict.fromkeys(part.kind for part in self.added):
+            named = self._named[kind] = {}
+            for part in self.of_kind(kind):
+                for name in _names(part):
+                    other = named.setdefault(name, part)
+                    if other is not part:
+                        raise DataError(f'duplicate {kind} "{name}": {part.__qualname__} and {other.__qualname__}')
 
     def __iter__(self) -> Iterator[type[Part]]:
-        yield from (part for kind in BUILT_IN for part in self._built_in_of(kind))
+        if self._built_in:
+            yield from (part for kind in BUILT_IN for part in _built_in(kind))
         yield from self.added
 
     def find(self, kind: str, name: Any) -> type[Part] | None:
@@ -88,33 +94,20 @@ class Registry:
         if not isinstance(name, str):
             return None
         if self._built_in and kind in BUILT_IN:
-            # Nearly all parts are found so, without importing the others of their kind.
+            # Nearly all parts are found by the name of their class, without importing the others of their kind.
             module = _module(kind)
             found: Any = getattr(module, class_name(name), None)
             part: type[Part] | None = found if _is_part_of(module, found) else None
             if part is not None and (part.kind, part.part_name()) == (kind, name):
                 return part
-        return self._names(kind).get(name)
+            if kind not in self._named:
+                return next((part for part in parts_of(module) if part.kind == kind and name in _names(part)), None)
+        return self._named[kind].get(name) if kind in self._named else None
 
     def of_kind(self, kind: str) -> tuple[type[Part], ...]:
         """Return the parts of a kind."""
-        return (*self._built_in_of(kind), *(part for part in self.added if part.kind == kind))
-
-    def _built_in_of(self, kind: str) -> Iterator[type[Part]]:
-        if self._built_in and kind in BUILT_IN:
-            yield from (part for part in parts_of(_module(kind)) if part.kind == kind)
-
-    def _names(self, kind: str) -> Mapping[str, type[Part]]:
-        """Return the parts of a kind by name and alias."""
-        if kind not in self._named:
-            named: dict[str, type[Part]] = {}
-            for part in self.of_kind(kind):
-                for name in (part.part_name(), *part.aliases):
-                    other = named.setdefault(name, part)
-                    if other is not part:
-                        raise DataError(f'duplicate {kind} "{name}": {part.__qualname__} and {other.__qualname__}')
-            self._named[kind] = named
-        return self._named[kind]
+        own = _built_in(kind) if self._built_in and kind in BUILT_IN else ()
+        return (*own, *(part for part in self.added if part.kind == kind))
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names and aliases of a kind's parts, names first."""
@@ -153,11 +146,19 @@ def _has_a_type(part: type[Part]) -> bool:
     return "type" in get_annotations(part)
 
 
+def _names(part: type[Part]) -> tuple[str, ...]:
+    return part.part_name(), *part.aliases
+
+
+def parts_of(module: ModuleType) -> Iterator[type[Part]]:
+    """Yield the parts that a module defines, in its order: the classes below a kind that have a name of their own."""
+    items = (getattr(module, name) for name in [*getattr(module, "__all__", vars(module))])
+    yield from (item for item in items if _is_part_of(module, item))
+
+
 @cache
-def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
-    """Return the parts that a module defines, in its order: the classes below a kind that have a name of their own."""
-    items = (getattr(module, name) for name in getattr(module, "__all__", vars(module)))
-    return tuple(item for item in [*items] if _is_part_of(module, item))
+def _built_in(kind: str) -> tuple[type[Part], ...]:
+    return tuple(part for part in parts_of(_module(kind)) if part.kind == kind)
 
 
 @cache

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from numpy.typing import ArrayLike
 
-from specnet.data import frame_columns, raw_columns, split_rows, table_target
+from specnet.data import frame_columns, split_rows, table_target
+from specnet.data.raw_columns import raw_columns
 from specnet.data.suspicions.suspicious_targets import parsed_for_target
 from specnet.errors import DataError
 from specnet.model import Model

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import column_suspicions, first_large_cell, large_cell_problem, names_a_group, suspicions
+from specnet.data import column_suspicions, first_large_cell, large_cell_problem, names_a_group
+from specnet.data.suspicions.suspicious_targets import suspicions
 from specnet.errors import DataError, Diagnostic, NotFiniteError
 from specnet.files.interruptions import Interruptions
 from specnet.model import Answers, ErrorQuantiles, Model

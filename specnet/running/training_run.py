@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.compiler.thread_limits import available_threads, limited_threads
-from specnet.data import RowSet, row_hashes
+from specnet.data.row_hashes import RowSet, row_hashes
 from specnet.errors import Diagnostic
 from specnet.files import file_errors
 from specnet.files.plain_data import json_lines, json_text

@@ -8,8 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from specnet.data import RowSet, row_hashes
-from specnet.data.row_hashes import MOST_HASHES
+from specnet.data.row_hashes import MOST_HASHES, RowSet, row_hashes
 from specnet.parts.data import Column
 
 NUMBERS = np.random.default_rng(0).normal(size=(3 * MOST_HASHES, 2))

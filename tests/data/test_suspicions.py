@@ -11,8 +11,14 @@ import pytest
 
 import specnet
 from specnet import DataError, Observer, Spec, SpecError, SpecnetWarning, parse_spec, resolve
-from specnet.data import Labels, suspicions
-from specnet.data.suspicions.suspicious_targets import is_text, more_than_two_classes, one_class, text_for_numbers
+from specnet.data import Labels
+from specnet.data.suspicions.suspicious_targets import (
+    is_text,
+    more_than_two_classes,
+    one_class,
+    suspicions,
+    text_for_numbers,
+)
 from tests.cli.training.test_run import DIABETES
 from tests.texts.pinned import Pinned, Refused
 

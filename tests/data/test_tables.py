@@ -5,7 +5,8 @@ import pandas
 import pytest
 
 from specnet import DataError, FileError, SpecError, data, parse_spec, resolve
-from specnet.data import load_table, raw_columns, read_cells, read_inputs, read_table
+from specnet.data import load_table, read_cells, read_inputs, read_table
+from specnet.data.raw_columns import raw_columns
 from specnet.errors import render
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned, Refused

@@ -11,7 +11,7 @@ import pandas
 
 import specnet
 from specnet import Model
-from specnet.data import RawColumns, raw_columns
+from specnet.data.raw_columns import RawColumns, raw_columns
 
 ODD = [
     'a "quote"', "it's", "back\\slash", "\\n", "two\nlines", "a\r\nb", "tab\there", "Straße", "日本語", "a\u2028b",

@@ -120,9 +120,7 @@ def test_parts_of_a_module_are_those_with_a_name():
     assert set(of_metrics) == set(built_in_registry().of_kind("metric"))
 
 
-@pytest.mark.parametrize(
-    "package", sorted({*module.BUILT_IN.values()} - {"averaging", "initializers", "searches", "schedules"})
-)
+@pytest.mark.parametrize("package", sorted({*module.BUILT_IN.values()} - {"averaging", "pruners", "searches"}))
 def test_a_package_lists_every_part_that_its_modules_define(package: str):
     listed = import_module(f"specnet.parts.{package}")
     modules = [import_module(f"{listed.__name__}.{each.name}") for each in iter_modules(listed.__path__)]

@@ -32,7 +32,8 @@ def evaluate(
     specnet evaluate runs/moons_2_5_1/1 rows.npz
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
-    from specnet.data import RawColumns, RowSet, large_cell_in, read_table, row_hashes
+    from specnet.data import RawColumns, large_cell_in, read_table
+    from specnet.data.row_hashes import RowSet, row_hashes
     from specnet.errors import DataError
     from specnet.files.run_files import training_rows
     from specnet.model import unfamiliar_cells

@@ -1,14 +1,14 @@
-"""What every activation is: an expression, and what follows from it."""
+"""What every activation is: an expression, and what follows from it; and the identity."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from specnet.compiler import Value, custom, with_local_derivative
 from specnet.parts.initializers import Ones
 from specnet.parts.parameters import ParameterBlock, per_feature
-from specnet.parts.part import FieldProblem, OnnxOperator
+from specnet.parts.part import FieldProblem, Names, OnnxOperator
 from specnet.parts.registry import PartKind
 
 
@@ -71,6 +71,18 @@ class Activation(PartKind):
         y = self.expression(x)
         slope = self.derivative_from_output(y)
         return with_local_derivative(y, x) if slope is None else custom(y, [x], lambda d: (d * slope,))
+
+
+class Linear(Activation):
+    """x: the identity."""
+
+    aliases = ("identity",)
+    is_identity = True
+    names = Names(keras="linear", sklearn="identity")
+    type: Literal["linear"] = "linear"
+
+    def expression(self, x: Value) -> Value:
+        return x
 
 
 class Rectifier(Activation):

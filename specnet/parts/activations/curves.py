@@ -1,6 +1,6 @@
-"""Curves: elementwise activations that are no rectifiers; and distributions over the features."""
+"""Other curves: elementwise activations that are no rectifiers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -8,94 +8,19 @@ from pydantic import Field
 from specnet.compiler import (
     Value,
     absolute,
-    custom,
     equal,
     exp,
     expm1,
     greater,
-    log,
-    max_over,
     maximum,
     minimum,
     sqrt,
-    stop_gradient,
-    sum_over,
 )
-from specnet.compiler import sigmoid as sigmoid_of
 from specnet.compiler import softplus as softplus_of
 from specnet.compiler import tanh as tanh_of
 from specnet.parts.activations.base import Activation
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
 from specnet.parts.part import FieldProblem, Names
-
-
-class Linear(Activation):
-    """x: the identity."""
-
-    aliases = ("identity",)
-    is_identity = True
-    names = Names(keras="linear", sklearn="identity")
-    type: Literal["linear"] = "linear"
-
-    def expression(self, x: Value) -> Value:
-        return x
-
-
-class Sigmoid(Activation):
-    """1/(1 + exp(−x)): maps any number to a probability."""
-
-    aliases = ("logistic",)
-    names = Names("sigmoid", torch=("Sigmoid", "torch.sigmoid({x})"), sklearn="logistic")
-    type: Literal["sigmoid"] = "sigmoid"
-
-    def expression(self, x: Value) -> Value:
-        return sigmoid_of(x)
-
-
-class HardSigmoid(Activation):
-    """x/6 + ½, clipped to [0, 1]: a piecewise linear sigmoid (Courbariaux et al. 2015, Howard et al. 2019).
-
-    As in PyTorch and Keras 3. Keras 2 has the slope 0.2 instead of 1/6, still the default in ONNX.
-    """
-
-    names = Names("hard_sigmoid", torch=("Hardsigmoid", ""))  # whose slope is a sixth in float32, also for float64
-    type: Literal["hard_sigmoid"] = "hard_sigmoid"
-
-    def expression(self, x: Value) -> Value:
-        return minimum(maximum(x * (1 / 6) + 0.5, 0.0), 1.0)
-
-
-class LogSigmoid(Activation):
-    """−ln(1 + exp(−x)): the logarithm of the sigmoid, for log-likelihoods."""
-
-    names = Names("log_sigmoid", torch=("LogSigmoid", "nn.functional.logsigmoid({x})"))
-    type: Literal["log_sigmoid"] = "log_sigmoid"
-
-    def expression(self, x: Value) -> Value:
-        return -softplus_of(-x)
-
-    def derivative_from_output(self, y: Value) -> Value:
-        return -expm1(y)
-
-
-class Tanh(Activation):
-    """tanh(x): maps to values between −1 and 1."""
-
-    names = Names("tanh", torch=("Tanh", "torch.tanh({x})"), sklearn="tanh")
-    type: Literal["tanh"] = "tanh"
-
-    def expression(self, x: Value) -> Value:
-        return tanh_of(x)
-
-
-class HardTanh(Activation):
-    """x, clipped to [−1, 1]: a piecewise linear tanh (Collobert 2004). Its derivative at −1 and 1 is 0."""
-
-    names = Names("hard_tanh", torch=("Hardtanh", "nn.functional.hardtanh({x})"))
-    type: Literal["hard_tanh"] = "hard_tanh"
-
-    def expression(self, x: Value) -> Value:
-        return minimum(maximum(x, -1.0), 1.0)
 
 
 class Clip(Activation):
@@ -213,48 +138,3 @@ class Exponential(Activation):
 
     def expression(self, x: Value) -> Value:
         return exp(x)
-
-
-class Softmax(Activation):
-    """exp(xᵢ)/Σⱼ exp(xⱼ): a distribution over the features; shifted by the maximum for stability."""
-
-    elementwise = False
-    onnx = ("Softmax", {})
-    names = Names("softmax", ("Softmax",), ("Softmax", "nn.functional.softmax({x}, dim=1)"), "softmax")
-    type: Literal["softmax"] = "softmax"
-
-    def expression(self, x: Value) -> Value:
-        powers = exp(shifted(x))
-        return powers * (1 / sum_over(powers, "features"))
-
-    def value(self, x: Value, own: Sequence[Value]) -> Value:
-        y = self.expression(x)
-        return custom(y, [x], lambda d: (y * (d - sum_over(d * y, "features")),))
-
-
-class LogSoftmax(Activation):
-    """xᵢ − ln Σⱼ exp(xⱼ): the logarithm of softmax; shifted by the maximum for stability."""
-
-    elementwise = False
-    onnx = ("LogSoftmax", {})
-    names = Names("log_softmax", torch=("LogSoftmax", "nn.functional.log_softmax({x}, dim=1)"))
-    type: Literal["log_softmax"] = "log_softmax"
-
-    def expression(self, x: Value) -> Value:
-        return log_softmax(x)
-
-    def value(self, x: Value, own: Sequence[Value]) -> Value:
-        powers = exp(shifted(x))
-        total = sum_over(powers, "features")
-        return custom(log_softmax(x), [x], lambda d: (d - powers * (sum_over(d, "features") / total),))
-
-
-def log_softmax(x: Value) -> Value:
-    """Return ln softmax of (features, batch), which stays finite."""
-    below = shifted(x)
-    return below - log(sum_over(exp(below), "features"))
-
-
-def shifted(x: Value) -> Value:
-    """Return x less its largest feature, so that no exponential of it overflows."""
-    return x - stop_gradient(max_over(x, "features"))

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from specnet.compiler import Value, exp, log, max_over, maximum, one_hot, softplus, stop_gradient, sum_over, where
-from specnet.parts.activations.curves import shifted
+from specnet.parts.activations.softmaxes import shifted
 from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber, Share
 from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 

@@ -19,7 +19,7 @@ from specnet.compiler import (
     sum_over,
     where,
 )
-from specnet.parts.activations.curves import log_softmax
+from specnet.parts.activations.softmaxes import log_softmax
 from specnet.parts.arrays import Domain
 from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 

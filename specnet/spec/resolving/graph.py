@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from specnet.errors import Path
-from specnet.parts.layers import Add, Dense, Layer
+from specnet.parts.layers import Dense, Layer
 from specnet.spec.reading.hints import close_match
 from specnet.spec.reading.words import either, shown
 
@@ -89,6 +89,8 @@ def linear_part(nodes: Sequence[Node]) -> tuple[int, tuple[int, ...]] | None:
     None if the output is made otherwise, or if these layers have other readers, or are added twice: W and b of all of
     them times a factor are to make the output times that factor, and those of the one to add any linear function.
     """
+    from specnet.parts.layers import Add
+
     last = nodes[-1]
     rest, activation = last.layer.split_activation()
     if rest is None and last.inputs[0] >= 0 and activation is not None and activation.is_identity:
