@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from sklearn import datasets
 
 Rows = tuple[np.ndarray, np.ndarray, str]
 """X, y, and the loss that suits y."""
-Source = Callable[[int], Rows]
 
 BINARY, CLASSES, VALUES = "binary_crossentropy", "categorical_crossentropy", "mean_squared_error"
 

@@ -3,92 +3,75 @@
 from __future__ import annotations
 
 import tempfile
+import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import specnet
-from specnet.errors import NotFiniteError
-from specnet.findings import Finding
-from specnet.findings.finding import read_finding
-from tests.findings.cases import BAD, HEALTHY, BadCase, Case
-from tests.findings.rows import Rows
+from specnet.findings.finding import Finding, read_finding
+from tests.findings import rows
 
+_CASES = tomllib.loads(Path(__file__).with_name("cases.toml").read_text("utf-8"))
+BAD = [(code, cause, case) for code, cases in _CASES["bad"].items() for cause, case in cases.items()]
+"""Runs that go wrong on purpose: the finding that names the cause, the cause in words, and the case."""
+HEALTHY: dict[str, dict[str, Any]] = _CASES["healthy"]
 TRIALS = 3
 """How many times the remedy of a finding is applied."""
 SEEN_SEEDS, OTHER_SEEDS = (0, 1, 2), (101, 102, 103)
-"""Those that the cases were written on, and those that were looked at once, when all was done."""
+"""Those that the cases were written on, and those that were tried once, when all was done."""
 HEALTHY_SEEDS = 10
 """Runs of each healthy case, from each seed."""
 
-
-class Quiet(specnet.Observer):
-    """Hears of nothing, so that suspicious rows are no warnings."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What was found in a run, and what remains after each remedy."""
-
-    codes: tuple[str, ...]
-    after: tuple[tuple[str, ...], ...] = ()
-
-    @property
-    def falls_silent(self) -> bool:
-        return bool(self.after) and not self.after[-1]
+Trial = list[tuple[str, ...]]
+"""Codes of what was found in a run, and of what remained after each remedy."""
 
 
-def run(case: Case, seed: int, settings: Sequence[str] = ()) -> tuple[Finding, ...]:
+def run(case: dict[str, Any], seed: int, settings: Sequence[str] = ()) -> tuple[Finding, ...]:
     """Return the findings of a run; of one whose loss is no longer finite, the cause that its error names."""
-    rows = case.source(seed)
-    classes = rows[2] != "mean_squared_error"
+    X, y, loss = getattr(rows, case["rows"])(seed)
+    split = {"test_size": 0.2, "validation_size": 0.2, "stratify": loss != rows.VALUES}
     with tempfile.TemporaryDirectory() as folder:
-        split = {"test_size": 0.2, "validation_size": 0.2, "stratify": classes}
-        spec = {
-            "seed": seed,
-            "data": {**written(Path(folder), rows, is_table=case.is_table), "split": split},
-            "network": case.network,
-            "training": {"loss": rows[2], "engine": "numpy", **case.training},
-        }
+        if "is_table" in case:
+            data = {"type": "csv", "path": f"{folder}/rows.csv", "target": "y"}
+            header = ",".join([*(f"x{place}" for place in range(X.shape[1])), "y"])
+            cells = np.column_stack([X, y])
+            np.savetxt(data["path"], cells, delimiter=",", header=header, comments="", fmt="%.17g")
+        else:
+            data = {"type": "npz", "path": f"{folder}/rows.npz"}
+            np.savez(data["path"], X=X, y=y)
+        training = {"loss": loss, "engine": "numpy", **case["training"]}
+        spec = {"seed": seed, "data": {**data, "split": split}, "network": case["network"], "training": training}
         try:
-            return specnet.run(spec, overrides=settings, observer=Quiet()).findings
-        except NotFiniteError as error:
+            return specnet.run(spec, overrides=settings, observer=specnet.Observer()).findings
+        except specnet.NotFiniteError as error:
             return tuple(map(read_finding, error.findings))
 
 
-def written(folder: Path, rows: Rows, *, is_table: bool) -> dict[str, str]:
-    """Write rows into a folder, and return what a spec says of them."""
-    X, y, _ = rows
-    if not is_table:
-        np.savez(folder / "rows.npz", X=X, y=y)
-        return {"type": "npz", "path": str(folder / "rows.npz")}
-    header = ",".join([*(f"x{place}" for place in range(X.shape[1])), "y"])
-    np.savetxt(folder / "rows.csv", np.column_stack([X, y]), delimiter=",", header=header, comments="", fmt="%.17g")
-    return {"type": "csv", "path": str(folder / "rows.csv"), "target": "y"}
-
-
-def tried(bad: BadCase, seed: int) -> Trial:
+def tried(case: dict[str, Any], seed: int) -> Trial:
     """Run a case, apply the remedy of its first finding, and again of what remains, up to three times."""
-    found = run(bad.case, seed)
-    codes, after, settings = tuple(each.code for each in found), [], []
-    while found and len(after) < TRIALS:
-        advised = next((each for each in found if each.changes), None)
-        if advised is None:
-            break
+    found, settings = run(case, seed), list[str]()
+    codes = [tuple(each.code for each in found)]
+    while len(codes) <= TRIALS and (advised := next((each for each in found if each.changes), None)):
         settings += advised.settings
-        found = run(bad.case, seed, settings)
-        after.append(tuple(each.code for each in found))
-    return Trial(codes, tuple(after))
+        found = run(case, seed, settings)
+        codes.append(tuple(each.code for each in found))
+    return codes
 
 
-def bad_trials(seed: int) -> list[tuple[BadCase, Trial]]:
+def bad_trials(seed: int) -> list[Trial]:
     """Try all cases that go wrong."""
-    return [(bad, tried(bad, seed)) for bad in BAD]
+    return [tried(case, seed) for _, _, case in BAD]
 
 
-def healthy_codes(seed: int, runs: int = HEALTHY_SEEDS) -> dict[str, list[tuple[str, ...]]]:
+def falls_silent(trial: Trial) -> bool:
+    """Return whether remedies that are settings leave nothing to be found."""
+    return len(trial) > 1 and not trial[-1]
+
+
+def healthy_codes(seed: int, runs: int = HEALTHY_SEEDS) -> dict[str, Trial]:
     """Return what is found in so many runs of each healthy case."""
     return {
         name: [tuple(each.code for each in run(case, HEALTHY_SEEDS * seed + number)) for number in range(runs)]

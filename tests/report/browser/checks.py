@@ -10,29 +10,15 @@ VIEWS = ((390, "light"), (1440, "dark"))
 """Widths of the window in CSS pixels, and themes: the layout depends on the one, colours on the other."""
 SERIOUS = ("serious", "critical")
 
-# What stands beyond the window, unless it scrolls in a region of its own; and text that leaves its picture.
-_OVERFLOW = """() => {
-  const found = [], root = document.documentElement, width = root.clientWidth;
-  const scrolls = e => e && (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
-  const name = e => `<${e.tagName} class="${e.getAttribute("class") || ""}"> ${e.textContent.trim().slice(0, 30)}`;
-  if (root.scrollWidth > width) found.push(`overflow: the page is ${root.scrollWidth} wide`);
-  for (const e of document.querySelectorAll("main *")) {
-    const box = e.getBoundingClientRect();
-    const beyond = box.width && (box.right > width + 1 || box.left < -1);
-    if (beyond && !scrolls(e)) found.push(`overflow: beyond the window: ${name(e)}`);
-  }
-  for (const e of document.querySelectorAll("svg[role=img] text")) {
-    const inner = e.getBoundingClientRect(), outer = e.closest("svg[role=img]").getBoundingClientRect();
-    const across = [outer.left - inner.left, inner.right - outer.right];
-    const over = Math.max(...across, outer.top - inner.top, inner.bottom - outer.bottom);
-    if (inner.width && over > 3) found.push(`overflow: text leaves its picture: ${name(e)}`);
-  }
-  return found;
-}"""
 _ACCESSIBILITY = "async options => (await axe.run(document, options)).violations"
 _OPTIONS = {"resultTypes": ["violations"], "preload": False}  # the pages load nothing that rules would ask for
 _OF_VIEWS = {"runOnly": ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]}
 """The rules that look at sizes and colours: all others find the same in each view, in which the same is shown."""
+
+
+def script(name: str) -> str:
+    """Return a function in JavaScript that a browser calls."""
+    return Path(__file__).with_name(f"{name}.js").read_text("utf-8")
 
 
 def problems(window: Any, axe: str, page: Path, views: Sequence[tuple[int, str]] = VIEWS) -> list[str]:
@@ -77,7 +63,7 @@ def problems(window: Any, axe: str, page: Path, views: Sequence[tuple[int, str]]
         for number, (width, colors) in enumerate(views):
             view(width, colors)
             options = _OPTIONS if number == 0 else _OPTIONS | _OF_VIEWS
-            for fault in (*window.evaluate(_OVERFLOW), *_axe_problems(window, options)):
+            for fault in (*window.evaluate(script("overflow")), *_axe_problems(window, options)):
                 note(f"{width} px: {fault}")
     finally:
         for event, handler in handlers.items():

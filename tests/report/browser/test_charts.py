@@ -10,27 +10,12 @@ import numpy as np
 import pytest
 
 from specnet.report.diagram.network_diagram import NetworkDiagram
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart
+from specnet.report.svg.charts import Axis, Chart
 from specnet.report.svg.style import CHART_STYLE, FONTS, theme
+from tests.report.browser.checks import script
 from tests.report.networks import dense, initial, network, residual
 
 pytestmark = pytest.mark.slow  # a browser is a process
-
-# Texts that leave their picture, and pairs that lie on each other.
-_TEXTS = """() => [...document.querySelectorAll("svg[role=img]")].flatMap((picture, number) => {
-  const outer = picture.getBoundingClientRect(), found = [];
-  const texts = [...picture.querySelectorAll("text")].filter(e => e.getBoundingClientRect().width);
-  const boxes = texts.map(e => [e.textContent, e.getBoundingClientRect()]);
-  const touch = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4;
-  boxes.forEach(([text, box], k) => {
-    const over = [outer.left - box.left, box.right - outer.right, outer.top - box.top, box.bottom - outer.bottom];
-    if (Math.max(...over) > 1) found.push(`${number}: "${text}" leaves its picture`);
-    for (const [other, place] of boxes.slice(k + 1))
-      if (touch(box, place)) found.push(`${number}: "${text}" lies on "${other}"`);
-  });
-  return found;
-})"""
 
 
 def charts() -> list[str]:
@@ -78,7 +63,7 @@ def found_in(tab: Any, page: Path, pictures: list[str]) -> list[str]:
     style += " .specnet-chart, .specnet-network { width: auto; }"
     page.write_text(f"<!doctype html><meta charset=utf-8><style>{style}</style>{''.join(pictures)}", "utf-8")
     tab.goto(page.resolve().as_uri())
-    return list(tab.evaluate(_TEXTS))
+    return list(tab.evaluate(script("texts")))
 
 
 def test_texts_stay_within_their_picture_and_apart(tab: Any, tmp_path: Path) -> None:
@@ -104,13 +89,5 @@ def test_reused_points_have_their_colours(tab: Any, tmp_path: Path) -> None:
     style = f"{theme(':root')}{CHART_STYLE} body {{ margin: 0; }} svg:first-of-type {{ position: fixed; top: 500px; }}"
     page.write_text(f"<!doctype html><style>{style}</style>{first.svg()}{second.svg()}", "utf-8")
     tab.goto(page.resolve().as_uri())
-    pixel = tab.evaluate(
-        """async data => {
-          const image = new Image(); image.src = "data:image/png;base64," + data; await image.decode();
-          const canvas = document.createElement("canvas"); canvas.width = 340; canvas.height = 236;
-          const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);
-          return [...context.getImageData(170, 118, 1, 1).data];
-        }""",
-        base64.b64encode(tab.screenshot()).decode(),
-    )
-    assert pixel[:3] == [0x1F, 0x6B, 0xB8]
+    picture = base64.b64encode(tab.screenshot()).decode()
+    assert tab.evaluate(script("colours"), [picture, [[0.5, 0.5]]]) == [[0x1F, 0x6B, 0xB8]]

@@ -13,6 +13,7 @@ from specnet import Model, Observer, load_model, run
 from specnet.report.plane.plane_answers import STRENGTH
 from specnet.report.svg.pixels import HUES
 from specnet.saved.saved_run import SavedRun
+from tests.report.browser.checks import script
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
@@ -27,13 +28,6 @@ training.early_stopping = { monitor = "validation_loss", patience = 40, restore_
 PLACES = np.array([[0.1, 0.15], [0.85, 0.9], [0.3, 0.7], [0.7, 0.25], [0.5, 0.5]])
 """Fractions of the axes."""
 CARD = np.array([255.0, 255.0, 255.0])
-# Colours of a picture at some pixels.
-_COLOURS = """async ([data, places]) => {
-  const image = new Image(); image.src = "data:image/png;base64," + data; await image.decode();
-  const canvas = document.createElement("canvas"); canvas.width = image.width; canvas.height = image.height;
-  const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);
-  return places.map(([x, y]) => [...context.getImageData(x * image.width, y * image.height, 1, 1).data].slice(0, 3));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +58,7 @@ def seen(tab: Any) -> np.ndarray:
     left, top = box["x"] + half, box["y"] + low
     clip = {"x": left, "y": top, "width": box["width"] - 2 * half, "height": box["height"] - 2 * low}
     data = base64.b64encode(tab.screenshot(clip=clip)).decode()
-    return np.array(tab.evaluate(_COLOURS, [data, [[x, 1 - y] for x, y in PLACES.tolist()]]), float)
+    return np.array(tab.evaluate(script("colours"), [data, [[x, 1 - y] for x, y in PLACES.tolist()]]), float)
 
 
 def expected(model: Model, parameters: dict[str, np.ndarray], axes: list[list[float]]) -> np.ndarray:
