@@ -2,58 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 import specnet
+from tests.texts.calling import called
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/code_layout.md").read_text("utf-8")
 
 
-def diagram() -> list[tuple[str, str]]:
-    """Return the files and functions of the diagram."""
-    text = PAGE.partition("```text")[2].partition("```")[0]
-    return re.findall(r"─ ([\w/]+\.py) +(\w+) ", text)
-
-
-TRACED = """
-import json, sys
-from specnet.cli import main
-
-root, stations, *command = json.loads(sys.argv[1])
-called = []
-
-
-def note(frame, event, argument):
-    station = [frame.f_code.co_filename.removeprefix(root), frame.f_code.co_name]
-    if event == "call" and station in stations and station not in called:
-        called.append(station)
-
-
-sys.setprofile(note)
-try:
-    main(command)
-finally:
-    sys.setprofile(None)
-    print(json.dumps(called))
-"""
+DIAGRAM = re.findall(r"─ ([\w/]+\.py) +(\w+) ", PAGE.partition("```text")[2].partition("```")[0])
+"""Files and functions."""
 
 
 @pytest.mark.slow
 def test_a_run_calls_the_functions_of_the_diagram_in_their_order(tmp_path: Path) -> None:
-    stations = [list(each) for each in diagram()]
-    package, spec = str(Path(specnet.__file__).parent) + os.sep, str(ROOT / "specs/moons.toml")
-    arguments = json.dumps([package, stations, "run", spec, "-o", str(tmp_path / "out"), "--quiet"])
-    ended = subprocess.run([sys.executable, "-c", TRACED, arguments], capture_output=True, text=True, check=True)
-    assert len(stations) == 10
-    assert json.loads(ended.stdout) == stations
+    package, called_functions = f"{Path(specnet.__file__).parent}{os.sep}", list[tuple[str, str]]()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        function = frame.f_code.co_filename.removeprefix(package), frame.f_code.co_name
+        if event == "call" and function in DIAGRAM and function not in called_functions:
+            called_functions.append(function)
+
+    sys.setprofile(note)
+    try:
+        status = called(["run", str(ROOT / "specs/moons.toml"), "-o", str(tmp_path / "out"), "--quiet"])[0]
+    finally:
+        sys.setprofile(None)
+    assert status == 0
+    assert len(DIAGRAM) == 10
+    assert called_functions == DIAGRAM
 
 
 def test_what_the_page_answers_is_there() -> None:

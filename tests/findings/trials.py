@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import specnet
+from specnet.errors import NotFiniteError
 from specnet.findings.finding import Finding, read_finding
 from tests.findings import rows
 
@@ -46,7 +47,7 @@ def run(case: dict[str, Any], seed: int, settings: Sequence[str] = ()) -> tuple[
         spec = {"seed": seed, "data": {**data, "split": split}, "network": case["network"], "training": training}
         try:
             return specnet.run(spec, overrides=settings, observer=specnet.Observer()).findings
-        except specnet.NotFiniteError as error:
+        except NotFiniteError as error:
             return tuple(map(read_finding, error.findings))
 
 

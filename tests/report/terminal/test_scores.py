@@ -1,10 +1,10 @@
 """The table of a model's figures."""
 
-from specnet.parts.metrics import R2, Accuracy, Metric
 from specnet.report.terminal.scores import scores_table
+from tests.registry import find
 
 TRAIN, TEST = {"loss": 0.29931, "accuracy": 0.8541}, {"loss": 0.26671, "accuracy": 0.85}
-METRICS: tuple[Metric, ...] = (Accuracy(),)
+METRICS = (find("metric", "accuracy")(),)
 INTERVALS = {
     "test": {
         "loss": {"low": 0.21, "high": 0.34, "method": "bootstrap"},
@@ -77,7 +77,7 @@ def test_metrics_have_as_many_digits_as_their_interval_leaves() -> None:
     scores = {"train": {"loss": 0.1234, "r2": 0.93456}, "test": {"loss": 0.2, "r2": 0.81234}}
     bounds = {"test": {"r2": {"low": 0.72, "high": 0.88, "method": "bootstrap"}}}
     constant = {"constant": {"test": {"loss": 1.0, "r2": -4.026e-06}}}
-    assert scores_table(scores, bounds, constant, [R2()]).lines() == [
+    assert scores_table(scores, bounds, constant, [find("metric", "r2")()]).lines() == [
         "          loss     r2        95 %   constant",
         "train   0.1234   0.93",
         "test    0.2000   0.81   0.72–0.88       0.00",
