@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tomllib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import chdir, redirect_stdout
 from functools import cache
 from importlib.util import find_spec
@@ -33,15 +33,12 @@ INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pya
 Ended = Callable[[Document], tuple[Path, dict[str, Seen]]]
 
 
-def blocks() -> list[object]:
-    """Parameters of a test: each block that is run, document by document, so that one process has all of a document."""
-    return [
-        pytest.param(
-            document, language, code, marks=marks(language, code), id=f"{document.name}-{RUN[language]}{place}"
-        )
-        for document in DOCUMENTS
-        for place, (language, code) in enumerate(document.runnable())
-    ]
+def blocks() -> Iterator[object]:
+    """Yield each block that is run, document by document, so that one process has all of a document."""
+    for document in DOCUMENTS:
+        for place, (language, code) in enumerate(document.runnable()):
+            name = f"{document.name}-{RUN[language]}{place}"
+            yield pytest.param(document, language, code, marks=marks(language, code), id=name)
 
 
 def marks(language: str, code: str) -> list[pytest.MarkDecorator]:
@@ -84,40 +81,29 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("document", "language", "code"), blocks())
+@pytest.mark.parametrize(("document", "language", "code"), [*blocks()])
 def test_a_block_does_what_is_shown(
     document: Document, language: str, code: str, ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, commands = ended(document, with_peers=bool(PEERS.search(code)))
     if language == "sh":
-        is_what_a_command_prints(commands[code], dict(document.commands_and_output()).get(code))
+        command, shown = commands[code], dict(document.commands_and_output()).get(code)
+        if shown is None:
+            assert command.status == 0, command.text
+        else:
+            assert without_times(command.text) == without_times(shown)
+            assert "\x1b" not in command.text
     elif language == "python":
         monkeypatch.syspath_prepend(folder)
-        snippet_prints_what_its_comments_say(code, document.name, folder)
+        with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
+            warnings.simplefilter("default")
+            exec(compile(code, document.name, "exec", dont_inherit=True), {"__name__": "__main__"})
+        assert printed.getvalue().splitlines() == STATED.findall(code) != []
     else:
-        script_prints_what_its_comments_say(code, folder)
-
-
-def is_what_a_command_prints(command: Seen, shown: str | None) -> None:
-    if shown is None:
-        assert command.status == 0, command.text
-    else:
-        assert without_times(command.text) == without_times(shown)
-        assert "\x1b" not in command.text
-
-
-def snippet_prints_what_its_comments_say(code: str, name: str, folder: Path) -> None:
-    with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
-        warnings.simplefilter("default")
-        exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})
-    assert STATED.findall(code)
-    assert printed.getvalue().splitlines() == STATED.findall(code)
-
-
-def script_prints_what_its_comments_say(code: str, folder: Path) -> None:
-    (folder / "script.mjs").write_text(code, encoding="utf-8")
-    script = subprocess.run(["node", "script.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=True)
-    assert script.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
+        (folder / "script.mjs").write_text(code, encoding="utf-8")
+        node = {"cwd": folder, "env": PLAIN, "capture_output": True, "text": True, "check": True}
+        printed = subprocess.run(["node", "script.mjs"], **node).stdout
+        assert printed.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
 
 
 def test_each_command_is_shown_with_its_output() -> None:
@@ -145,16 +131,12 @@ def completed(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    "shown",
-    [
-        pytest.param(code, id=f"{document.name}-{place}")
-        for document in DOCUMENTS
-        for place, code in enumerate(document.blocks("toml"))
-    ],
-)
-def test_a_spec_or_a_part_of_one_that_is_shown_is_valid(shown: str, tmp_path: Path) -> None:
-    (tmp_path / "spec.json").write_text(json.dumps(completed(tomllib.loads(shown))), encoding="utf-8")
+SHOWN = {f"{document.name}-{k}": code for document in DOCUMENTS for k, code in enumerate(document.blocks("toml"))}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_spec_or_a_part_of_one_that_is_shown_is_valid(name: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(completed(tomllib.loads(SHOWN[name]))), encoding="utf-8")
     seen = on_terminal(["validate", "spec.json"], tmp_path)
     assert seen.status == 0, seen.plain
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,22 +10,14 @@ STATIC = "_static"
 """The theme's own files, among them templates."""
 
 
-@dataclass(eq=False)
 class Page(HTMLParser):
-    """The addresses and anchors of a page.
+    """The addresses and anchors of a page: ``href`` and ``src``, and names of elements."""
 
-    Attributes
-    ----------
-    addresses : list of str
-        What ``href`` and ``src`` say.
-    anchors : set of str
-    """
-
-    addresses: list[str] = field(default_factory=list)
-    anchors: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
+        self.addresses: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         for name, value in attributes:
@@ -35,18 +26,11 @@ class Page(HTMLParser):
             elif value and (name == "id" or (tag, name) == ("a", "name")):
                 self.anchors.add(value)
 
-    @classmethod
-    def read(cls, path: Path) -> Page:
-        """Return what a file has."""
-        page = cls()
-        page.feed(path.read_text("utf-8"))
-        return page
-
 
 def broken(site: Path) -> tuple[int, list[str]]:
     """Return how many links a site has to its own pages and files, and those that lead nowhere, with their pages."""
     found = sorted(path for path in site.rglob("*.html") if path.parts[len(site.parts)] != STATIC)
-    pages = {path: Page.read(path) for path in found}
+    pages = {path: Page(path) for path in found}
     links = [(path, address) for path, page in pages.items() for address in page.addresses if _is_inside(address)]
     wrong = [f"{path.relative_to(site)}: {address}" for path, address in links if not _leads(path, address, pages)]
     return len(links), wrong
