@@ -70,8 +70,8 @@ class Overview:
             sizes = count(node.size), count(parameters) if parameters else ""
             formula, settings = self._formula(number), node.layer.summary().removeprefix(node.layer.type)
             name = node.key if formula.startswith(f"{_word(node)}(") else f"{node.key} {node.layer.type}"
-            told = ", ".join(filter(None, [formula, settings[1:-1]]))
-            rows.append((name, *sizes, _first_weights(node), told))
+            text = ", ".join(filter(None, [formula, settings[1:-1]]))
+            rows.append((name, *sizes, _first_weights(node), text))
         return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0}), cut=frozenset({4}))
 
     def _formula(self, number: int) -> str:

@@ -125,9 +125,9 @@ Pair = tuple[int | None, int | None]
 def _matched(first: Sequence[Section], second: Sequence[Section]) -> Iterator[Pair]:
     """Yield the places of entries that belong together, in order; None in place of an entry that is not there."""
     shorter = min(len(first), len(second))
-    start = next((place for place in range(shorter) if first[place] != second[place]), shorter)
+    start = next((index for index in range(shorter) if first[index] != second[index]), shorter)
     left = shorter - start
-    end = next((place for place in range(left) if first[-1 - place] != second[-1 - place]), left)
+    end = next((index for index in range(left) if first[-1 - index] != second[-1 - index]), left)
     for before, after in _aligned(first[start : len(first) - end], second[start : len(second) - end]):
         yield None if before is None else before + start, None if after is None else after + start
 

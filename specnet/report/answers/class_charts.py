@@ -67,7 +67,7 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     right, total = float(confusion.diagonal().sum()), float(confusion.sum())
     wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
     shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
-    names, cells = [classes[int(place)] for place in shown], confusion[np.ix_(shown, shown)]
+    names, cells = [classes[int(index)] for index in shown], confusion[np.ix_(shown, shown)]
     whole = bool(np.all(confusion == np.rint(confusion)))
     text = (lambda value: count(int(value))) if whole else rounded
     of_class = confusion.sum(axis=1)[shown]
@@ -81,9 +81,9 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
         for j, predicted in enumerate(names):
             share = cells[i, j] / of_class[i] if of_class[i] else 0.0
             hover = f"true {true}, predicted {predicted}: {text(cells[i, j])}, {percent(share)} of {true}"
-            place = (j - 0.47, j + 0.47), (i - 0.47, i + 0.47)
+            square = (j - 0.47, j + 0.47), (i - 0.47, i + 0.47)
             opacity = 0.1 + 0.5 * share if cells[i, j] else 0.04
-            chart.rectangle(*place, "right" if i == j else "wrong", opacity=opacity, hover=hover)
+            chart.rectangle(*square, "right" if i == j else "wrong", opacity=opacity, hover=hover)
             if len(names) <= MOST_NUMBERED and cells[i, j]:
                 chart.text(j, i, text(cells[i, j]), "strong")
     return Figure("Confusion", f"{note}.", chart.svg())
@@ -138,8 +138,8 @@ def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
 
 def _sampled(curve: Curve) -> tuple[Numbers, Numbers]:
     x, y, _ = curve
-    kept = kept_points(len(x), MOST_CURVE_POINTS)
-    return x[kept], y[kept]
+    chosen = kept_points(len(x), MOST_CURVE_POINTS)
+    return x[chosen], y[chosen]
 
 
 def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequence[str]) -> Figure:

@@ -28,21 +28,21 @@ LEAST_HEIGHT, LINE = 58.0, 20.0
 def importance_figure(importance: Importance) -> Figure:
     """Return a bar for each of the most important columns."""
     order = np.argsort(-importance.mean, kind="stable")[:MOST_COLUMNS]
-    names = [importance.columns[place] for place in order]
+    names = [importance.columns[index] for index in order]
     is_share = importance.score == "accuracy"
     what, verb = {"loss": ("loss", "rise")}.get(importance.score, (importance.score if is_share else "R²", "fall"))
     text, scale = (points, 100.0) if is_share else (rounded, 1.0)
-    texts = [true_minus(text(float(importance.mean[place]))) for place in order]
+    texts = [true_minus(text(float(importance.mean[index]))) for index in order]
     mean, deviation = scale * importance.mean[order], scale * importance.deviation[order]
     low, high = min(0.0, float(np.min(mean - deviation))), max(float(np.max(mean + deviation)), 0.0) or scale / 100
     x = Axis(low, high * 1.3, f"{verb} of {what}" + " in percentage points" * is_share)
     description = f"Permutation importance: {', '.join(f'{n} {t}' for n, t in zip(names[:5], texts, strict=False))}"
     chart = Chart(description, x, Axis.of_names(names), height=max(96.0, LEAST_HEIGHT + LINE * len(names)))
-    for place, (value, spread) in enumerate(zip(mean, deviation, strict=True)):
-        hover = f"{names[place]}: {texts[place]} ± {text(spread / scale)}{' percentage points' * is_share}"
-        chart.rectangle((0.0, value), (place - 0.36, place + 0.36), "bar", hover=hover)
-        chart.line([value - spread, value + spread], [place, place], "whisker")
-        chart.text(max(value + spread, 0.0), place, texts[place], anchor="start", right=5)
+    for index, (value, spread) in enumerate(zip(mean, deviation, strict=True)):
+        hover = f"{names[index]}: {texts[index]} ± {text(spread / scale)}{' percentage points' * is_share}"
+        chart.rectangle((0.0, value), (index - 0.36, index + 0.36), "bar", hover=hover)
+        chart.line([value - spread, value + spread], [index, index], "whisker")
+        chart.text(max(value + spread, 0.0), index, texts[index], anchor="start", right=5)
     note = (
         f"How much the {what} {verb}s when a column is shuffled among {counted(importance.rows, 'row')}, "
         f"mean of {importance.shuffles} times"
@@ -74,30 +74,30 @@ def response_figures(
         outer = sorted({first.index(min(first)), first.index(max(first))})
         note = f"Mean {what}: {', '.join(f'{text(first[end])} at {each.texts[end]}' for end in outer)}."
         bounds = zip(each.texts, first, each.low.tolist(), each.high.tolist(), strict=True)
-        told = [f"{cell}: {text(mean)}, four fifths {text(low)} to {text(high)}" for cell, mean, low, high in bounds]
-        description = f"{each.column}: {what}; {'; '.join(told[k] for k in kept_points(len(told), MOST_TOLD))}"
+        hovers = [f"{cell}: {text(mean)}, four fifths {text(low)} to {text(high)}" for cell, mean, low, high in bounds]
+        description = f"{each.column}: {what}; {'; '.join(hovers[k] for k in kept_points(len(hovers), MOST_TOLD))}"
         if each.are_numbers:
             axis = replace(predicted, label=what if len(names) == 1 else "probability")
             chart = Chart(description, Axis.over(each.cells, label=each.column), axis)
-            _draw_curves(chart, each, names, len(all_names), dict(zip(each.cells.tolist(), told, strict=True)))
+            _draw_curves(chart, each, names, len(all_names), dict(zip(each.cells.tolist(), hovers, strict=True)))
         else:
-            height = LEAST_HEIGHT + LINE * len(told)
+            height = LEAST_HEIGHT + LINE * len(hovers)
             chart = Chart(description, replace(predicted, label=what), Axis.of_names(each.texts), height=height)
-            for place, ends in enumerate(zip(each.low, each.high, strict=True)):
-                chart.line(ends, [place, place], "whisker")
-            chart.points(first, range(len(first)), radius=4.5, hover=told)
+            for index, ends in enumerate(zip(each.low, each.high, strict=True)):
+                chart.line(ends, [index, index], "whisker")
+            chart.points(first, range(len(first)), radius=4.5, hover=hovers)
         yield Figure(each.column, note, chart.svg())
 
 
 def _draw_curves(
-    chart: Chart, response: Response, names: Sequence[str], classes: int, told: Mapping[float, str]
+    chart: Chart, response: Response, names: Sequence[str], classes: int, hovers: Mapping[float, str]
 ) -> None:
     """Draw the mean of each output, with the band of the first one, and dots that tell of it."""
     # Classes have their own colours, unless there are so many that two would share one.
     hues = SERIES if len(names) == 1 or classes > CLASS_COUNT else response.outputs
     chart.band(response.cells, response.low, response.high, f"class-{hues[0]}")
-    for place, (hue, name, mean) in enumerate(zip(hues, names, response.mean, strict=False)):
+    for index, (hue, name, mean) in enumerate(zip(hues, names, response.mean, strict=False)):
         style, ending = f"series-{SERIES.index(hue)}", name if len(names) > 1 else ""
-        chart.line(response.cells, mean, style, name=ending, hover=None if place else lambda cell, _: told[cell])
-        if not place:
+        chart.line(response.cells, mean, style, name=ending, hover=None if index else lambda cell, _: hovers[cell])
+        if not index:
             chart.cloud(response.cells, mean, style)

@@ -55,29 +55,29 @@ def value_figures(
     rows = all_rows = counted(len(target), "test row")
     if len(chosen) < len(target):
         rows = f"{len(chosen)} of {all_rows}"
-    for place, name in enumerate(outputs[:MOST_OUTPUTS]):
+    for column, name in enumerate(outputs[:MOST_OUTPUTS]):
         of = f" of {name}" if len(outputs) > 1 else ""
-        true, predicted = target[chosen, place], prediction[chosen, place]
+        true, predicted = target[chosen, column], prediction[chosen, column]
         hover = [f"true {rounded(a)}, predicted {rounded(b)}" for a, b in zip(true, predicted, strict=True)]
         x, y = (Axis.over(predicted, true, margin=0.04, label=label) for label in ("predicted", "true"))
         title = f"Predicted and true values{of}"
         chart = Chart(f"{title}: true ones from {rounded(true.min())} to {rounded(true.max())}", x, y)
         chart.line([x.low, x.high], [x.low, x.high], "guide")
         note = f"{rows}. On the dashed line they are equal"
-        if covered is not None and errors and covered["size"][place] < 2 * (x.high - x.low):
+        if covered is not None and errors and covered["size"][column] < 2 * (x.high - x.low):
             at = np.linspace(x.low, x.high, ENDS_DRAWN)
-            for ends in errors.ends(np.repeat(at[:, np.newaxis], len(outputs), axis=1), DRAWN_LEVEL)[:, place].T:
+            for ends in errors.ends(np.repeat(at[:, np.newaxis], len(outputs), axis=1), DRAWN_LEVEL)[:, column].T:
                 shown = (y.low <= ends) & (ends <= y.high)
                 chart.line(at[shown], ends[shown], "guide faint")
-            inside, half = percent(covered["covered"][place]), rounded(covered["size"][place] / 2)
+            inside, half = percent(covered["covered"][column]), rounded(covered["size"][column] / 2)
             note += f"; between the fainter ones, ± {half} on average, lie {inside} of the rows"
         chart.points(predicted, true, hover=hover)
         if quantile is not None:
-            below = percent(float(np.mean(target[:, place] <= prediction[:, place])))
+            below = percent(float(np.mean(target[:, column] <= prediction[:, column])))
             note += f"; {100 * quantile:g} % of the rows should lie below, and {below} do"
         yield Figure(title, f"{note}.", chart.svg())
         residual = true - predicted
-        largest, every = np.max(np.abs(residual)), target[:, place] - prediction[:, place]
+        largest, every = np.max(np.abs(residual)), target[:, column] - prediction[:, column]
         x = Axis.over(predicted, margin=0.04, label="predicted")
         y = Axis.over([-largest, largest], margin=0.04, label="true − predicted")
         spread = f"ean {rounded(every.mean())}, standard deviation {rounded(every.std())}"

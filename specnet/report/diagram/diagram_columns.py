@@ -1,4 +1,4 @@
-"""The columns of a network's diagram: which layers share one, where each stands, what is folded."""
+"""The columns of a network's diagram: which layers share one, the rank of each, what is folded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
 
-MOST_PLACES = 16
+MOST_RANKS = 16
 """Columns side by side before repetitions are folded."""
 LONGEST_KIND = 13
 """Characters of a layer's kind that fit beside its size."""
@@ -37,8 +37,8 @@ class DiagramColumn:
         The columns that it reads, by number, in order.
     size : int
         Number of its units.
-    place : int
-        Length of the longest path from the input.
+    rank : int
+        Length of the longest path from the input: columns of one rank stand below each other.
     times : int
         How many equal columns in a row it stands for.
     """
@@ -46,7 +46,7 @@ class DiagramColumn:
     nodes: tuple[Node, ...]
     sources: tuple[int, ...]
     size: int
-    place: int
+    rank: int
     times: int = 1
 
     @property
@@ -90,10 +90,10 @@ def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold
         The input first, then in the order in which they are computed.
     folds : list of Fold
     hidden : range
-        Places, neighbours of each other, that are left out.
+        Ranks, neighbours of each other, that are left out.
     """
     columns = _joined(resolved.nodes, resolved.inputs, folded=False)
-    if place_count(columns) <= MOST_PLACES:
+    if rank_count(columns) <= MOST_RANKS:
         return columns, [], range(0)
     columns = _without_repeated(_joined(resolved.nodes, resolved.inputs, folded=True))
     folds: list[Fold] = [
@@ -102,27 +102,27 @@ def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold
         if (within := tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path))
     ]
     folds += [((number,), column.times, 0) for number, column in enumerate(columns) if column.times > 1]
-    left_out = place_count(columns) - MOST_PLACES
-    # One place is for the gap itself.
-    first = MOST_PLACES // 2
+    left_out = rank_count(columns) - MOST_RANKS
+    # One rank is for the gap itself.
+    first = MOST_RANKS // 2
     return columns, folds, range(first, first + left_out + 1) if left_out > 0 else range(0)
 
 
-def place_count(columns: Sequence[DiagramColumn]) -> int:
-    """Return the number of places side by side, also those left out."""
-    return 1 + max(column.place for column in columns)
+def rank_count(columns: Sequence[DiagramColumn]) -> int:
+    """Return the number of ranks side by side, also those left out."""
+    return 1 + max(column.rank for column in columns)
 
 
 def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[DiagramColumn, ...]:
     """Return the columns of layers; of folded blocks the first repetition stands for all."""
     first_at: dict[Path, int] = {}
     standing = [first_at.setdefault(node.path, k) if folded else k for k, node in enumerate(nodes)]
-    kept = [k for k, other in enumerate(standing) if other == k]
-    read = {k: tuple(standing[source] if source >= 0 else source for source in nodes[k].inputs) for k in kept}
+    chosen = [k for k, other in enumerate(standing) if other == k]
+    read = {k: tuple(standing[source] if source >= 0 else source for source in nodes[k].inputs) for k in chosen}
     readers = Counter(source for sources in read.values() for source in sources)
     columns = [DiagramColumn((), (), inputs, 0)]
     column_of = {-1: INPUT}
-    for k in kept:
+    for k in chosen:
         node, sources = nodes[k], read[k]
         source = sources[0]
         if source >= 0 and readers[source] == 1 and _joins(node, nodes[source]):
@@ -131,7 +131,7 @@ def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Diagra
             continue
         numbers = tuple(column_of[source] for source in sources)
         column_of[k] = len(columns)
-        columns.append(DiagramColumn((node,), numbers, node.size, 1 + max(columns[number].place for number in numbers)))
+        columns.append(DiagramColumn((node,), numbers, node.size, 1 + max(columns[number].rank for number in numbers)))
     return tuple(columns)
 
 
@@ -159,9 +159,9 @@ def _without_repeated(columns: Sequence[DiagramColumn]) -> tuple[DiagramColumn, 
             made[stands] = replace(made[stands], times=made[stands].times + 1)
             continue
         sources = tuple(new_number[source] for source in column.sources)
-        place = 1 + max(made[source].place for source in sources) if sources else 0
+        rank = 1 + max(made[source].rank for source in sources) if sources else 0
         new_number[number] = len(made)
-        made.append(replace(column, sources=sources, place=place))
+        made.append(replace(column, sources=sources, rank=rank))
     return tuple(made)
 
 

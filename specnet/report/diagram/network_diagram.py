@@ -131,8 +131,8 @@ class NetworkDiagram:
             yield from self._links(source, target)
         for k, placed in columns.items():
             yield from self._column(k, placed)
-            for place, line in enumerate(self.captions[k]):
-                height, style = placed.caption + place * LINE_HEIGHT, "detail" if place else "caption"
+            for index, line in enumerate(self.captions[k]):
+                height, style = placed.caption + index * LINE_HEIGHT, "detail" if index else "caption"
                 yield label(line, placed.x, height, style, "middle", CAPTION_ROOM)
             yield from self._names(k, placed)
         yield from self._left_out()
@@ -171,9 +171,9 @@ class NetworkDiagram:
         yield f'<image href="{address}" {frame.attributes()} preserveAspectRatio="none"/>{frame.outline()}'
         pieces = np.split(np.nan_to_num(weight), len(rows) if len(rows) <= MOST_TOLD else 1)
         texts = []
-        for place, piece in enumerate(pieces):
+        for index, piece in enumerate(pieces):
             row, column = np.unravel_index(np.abs(piece).argmax(), piece.shape)
-            named = f"from {self._unit(source, rows[place + row])} to {self._unit(target, columns[column])}"
+            named = f"from {self._unit(source, rows[index + row])} to {self._unit(target, columns[column])}"
             texts.append(f"largest weight {rounded(float(piece[row, column]))}, {named}")
         yield from _bands(frame, texts)
 
@@ -181,14 +181,14 @@ class NetworkDiagram:
         """Yield the largest weights, the largest of all on top."""
         size = np.where(np.isfinite(weight), np.abs(weight), -1.0)
         most = MOST_LINES // max(len(self.placement.neighbours), 1)
-        for place in np.argsort(size, axis=None, kind="stable")[-most:]:
-            row, at = np.unravel_index(place, size.shape)
+        for flat in np.argsort(size, axis=None, kind="stable")[-most:]:
+            row, at = np.unravel_index(flat, size.shape)
             value, share = weight[row, at], size[row, at] / (_largest_size(weight) or 1.0)
             if share >= 0:
                 curve = _curve(start, end, start.heights[at], end.heights[row])
                 style = f'class="link {"negative" if value < 0 else "positive"}"'
-                look = f'{style} stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
-                yield f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>'
+                stroke = f'{style} stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
+                yield f'<path d="{curve}" {stroke}>{hover_text(rounded(float(value)))}</path>'
 
     def _arc(self, source: int, target: int, peak: float) -> str:
         """Return an arc over the columns between two, whose middle has the height of the peak."""
@@ -211,8 +211,8 @@ class NetworkDiagram:
             yield from _bands(frame, [self._unit(k, unit) for unit in self.orders[k]] if has_names else whole)
             return
         for unit, y in enumerate(placed.heights):
-            place = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(RADIUS)}"'
-            yield f'<circle class="unit {style}" {place}>{hover_text(self._unit(k, unit))}</circle>'
+            geometry = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(RADIUS)}"'
+            yield f'<circle class="unit {style}" {geometry}>{hover_text(self._unit(k, unit))}</circle>'
             if style == "hidden":
                 yield label(str(unit + 1), placed.x, y + 4, "inside", "middle")
 
@@ -224,10 +224,10 @@ class NetworkDiagram:
 
     def _names(self, k: int, placed: Placed) -> Iterator[str]:
         """Yield the names beside the units of the first or the last column, if they have some that fit."""
-        side, anchor = (-1, "end") if k == INPUT else (1, "start")
+        direction, anchor = (-1, "end") if k == INPUT else (1, "start")
         if k in self.names and placed.size <= MOST_NAMES:
             for unit, y in zip(self.orders[k], placed.heights, strict=True):
-                x = placed.x + side * (placed.reach + EDGE)
+                x = placed.x + direction * (placed.reach + EDGE)
                 yield label(self.names[k][unit], x, y + 4, "", anchor, MOST_FOR_NAMES)
 
     def _fold(self, fold: Fold) -> str:
@@ -241,10 +241,10 @@ class NetworkDiagram:
         arcs = [peak for ends, peak in placement.arcs.items() if columns.keys() >= {*ends}]
         top = min([placed.top for placed in columns.values()] + arcs) - 2 * EDGE
         bottom = max(placed.bottom for placed in columns.values()) + FOLD_LABEL
-        place = f'x="{number(left - margin)}" y="{number(top)}"'
+        geometry = f'x="{number(left - margin)}" y="{number(top)}"'
         size = f'width="{number(right - left + 2 * margin)}" height="{number(bottom - top + EDGE)}" rx="10"'
         text = label(f"× {count(times)}", (left + right) / 2, bottom - 2, "caption", "middle")
-        return f'<rect class="fold" {place} {size}/>{text}'
+        return f'<rect class="fold" {geometry} {size}/>{text}'
 
     def _left_out(self) -> Iterator[str]:
         """Yield how many columns are left out, where they would stand."""
@@ -252,7 +252,7 @@ class NetworkDiagram:
             yield label(f"⋮ {counted(branches, 'more layer')}", x, y, "more", "middle")
         if self.placement.gap is not None:
             x, y = self.placement.gap
-            missing = sum(column.times for column in self.columns if column.place in self.hidden)
+            missing = sum(column.times for column in self.columns if column.rank in self.hidden)
             yield label("⋯", x, y, "caption", "middle")
             yield label(f"{count(missing)} more", x, y + LINE_HEIGHT, "more", "middle")
 
@@ -299,8 +299,8 @@ def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> 
 def _bands(frame: Frame, texts: Sequence[str]) -> Iterator[str]:
     """Yield as many bands as there are texts, which show them on hover."""
     for text, (top, bottom) in zip(texts, pairwise(np.linspace(frame.top, frame.bottom, len(texts) + 1)), strict=True):
-        place = replace(frame, top=float(top), bottom=float(bottom)).attributes()
-        yield f'<rect class="hit" {place}>{hover_text(text)}</rect>'
+        geometry = replace(frame, top=float(top), bottom=float(bottom)).attributes()
+        yield f'<rect class="hit" {geometry}>{hover_text(text)}</rect>'
 
 
 def _curve(start: Placed, end: Placed, above: float, below: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from specnet.report.diagram.diagram_columns import INPUT, DiagramColumn, Fold, place_count
+from specnet.report.diagram.diagram_columns import INPUT, DiagramColumn, Fold, rank_count
 from specnet.report.svg.markup import text_width
 
 MOST_UNITS = 12
@@ -15,7 +15,7 @@ BAR_HEIGHT, NAME_STEP = 170.0, 13.0
 MOST_NAMES = 40
 """Names beside a bar; more are shown on hover."""
 MOST_BRANCHES = 4
-"""Columns in one place."""
+"""Columns of one rank."""
 LEAST_WIDTH, COLUMN_WIDTH, LEAST_HEIGHT = 340.0, 128.0, 110.0
 LINE_HEIGHT = 15.0
 SIDE = 58.0
@@ -41,7 +41,7 @@ class Placed:
     x, top : float
         Its middle, and the upper end of its circles or its bar.
     rows : (float, float)
-        The heights between which its units share the room evenly.
+        The heights between which its units share the space evenly.
     size : int
         Number of its units.
     caption, bottom : float
@@ -129,35 +129,35 @@ def place_columns(
     names : mapping
         What stands beside the units of the first and the last column, by the column's number.
     """
-    shown = [place for place in range(place_count(columns)) if place not in hidden]
-    slots = {place: k + (place > min(hidden, default=place)) for k, place in enumerate(shown)}
+    shown = [rank for rank in range(rank_count(columns)) if rank not in hidden]
+    slots = {rank: k + (rank > min(hidden, default=rank)) for k, rank in enumerate(shown)}
     slot_count = len(shown) + bool(hidden)
     outer = names.get(INPUT, ()), names.get(len(columns) - 1, ())
     widest = (min(max(map(text_width, texts), default=0.0), MOST_FOR_NAMES) for texts in outer)
-    left, right = (max(SIDE, room + RADIUS + 2 * EDGE) for room in widest)
+    left, right = (max(SIDE, space + RADIUS + 2 * EDGE) for space in widest)
     width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
     step = (width - left - right) / max(slot_count - 1, 1)
-    stacks = {place: [k for k, column in enumerate(columns) if column.place == place] for place in shown}
+    stacks = {rank: [k for k, column in enumerate(columns) if column.rank == rank] for rank in shown}
     laid = {
-        place: _stacked(columns, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), captions, names)
-        for place, stack in stacks.items()
+        rank: _stacked(columns, stack[:MOST_BRANCHES], float(round(left + slots[rank] * step)), captions, names)
+        for rank, stack in stacks.items()
     }
     # The captions of columns that stand alone are in one line below all circles.
     ends = {
-        place: stack[-1].bottom if len(stack) > 1 else stack[0].caption - CAPTION_GAP for place, stack in laid.items()
+        rank: stack[-1].bottom if len(stack) > 1 else stack[0].caption - CAPTION_GAP for rank, stack in laid.items()
     }
     body = max(LEAST_HEIGHT, *ends.values())
     drawn: dict[int, Placed] = {}
     unseen = []
-    for place, stack in stacks.items():
-        moved = [placed.moved(float(round((body - ends[place]) / 2))) for placed in laid[place]]
+    for rank, stack in stacks.items():
+        moved = [placed.moved(float(round((body - ends[rank]) / 2))) for placed in laid[rank]]
         if len(stack) == 1:
             caption = body + CAPTION_GAP
             moved = [replace(moved[0], caption=caption, bottom=caption + moved[0].bottom - moved[0].caption)]
         drawn |= zip(stack, moved, strict=False)
         if len(stack) > MOST_BRANCHES:
             unseen.append((moved[-1].x, moved[-1].bottom + STACK_GAP, len(stack) - MOST_BRANCHES))
-    neighbours, arcs = _connections(columns, drawn, {k: slots[columns[k].place] for k in drawn})
+    neighbours, arcs = _connections(columns, drawn, {k: slots[columns[k].rank] for k in drawn})
     labels = FOLD_LABEL * (1 + max((depth for _, _, depth in folds), default=-1))
     down = EDGE - min([placed.top for placed in drawn.values()] + [*arcs.values()])
     if folds:

@@ -53,10 +53,10 @@ def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -
     title, texts = f"{split.replace('_', ' ').capitalize()} {words(name)}", [f"{n} {s.text}" for n, s in scores.items()]
     height = STRIP_HEIGHT + STRIP_LINE * len(scores)
     chart = Chart(f"{title}: {', '.join(texts)}", x, Axis.of_names(texts), height=height)
-    for place, (predictor, score) in enumerate(scores.items()):
+    for index, (predictor, score) in enumerate(scores.items()):
         if score.low < score.high:
-            chart.line([scale * score.low, scale * score.high], [place, place], "whisker")
-        chart.points([scale * score.value], [place], radius=4.5, hover=[f"{predictor} {score.hover}"])
+            chart.line([scale * score.low, scale * score.high], [index, index], "whisker")
+        chart.points([scale * score.value], [index], radius=4.5, hover=[f"{predictor} {score.hover}"])
     return Figure(title, note, chart.svg())
 
 

@@ -51,7 +51,7 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
         sentence=best_run(runs, specs),
         table=RunTable(runs).table(),
         addresses=[page_of(run.path, start) for run in runs],
-        swatches=[curve_style(place) for place in range(len(runs))],
+        swatches=[curve_style(index) for index in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
         other_losses=not have_one_loss(run.loss for run in runs),
         settings=differing_settings(specs),
@@ -122,15 +122,15 @@ def differing_settings(specs: Sequence[Spec]) -> dict[str, tuple[str, ...]]:
     """Return the values in each spec of the settings in which any differs from the first, in the order of a spec."""
     found = [{key: values for key, *values in spec_differences(specs[0], spec)} for spec in specs[1:]]
     keys = dict.fromkeys(key for each in found for key in each)
-    return {key: tuple(_values(key, found)) for key in sorted(keys, key=lambda key: _place(key, specs))}
+    return {key: tuple(_values(key, found)) for key in sorted(keys, key=lambda key: _spec_order(key, specs))}
 
 
-def _place(key: str, specs: Sequence[Spec]) -> tuple[int, int]:
+def _spec_order(key: str, specs: Sequence[Spec]) -> tuple[int, int]:
     """Return where the section and the field of a key stand in a spec."""
     section, _, rest = key.partition(".")
     fields = [[*getattr(type(getattr(spec, section)), "model_fields", ())] for spec in specs]
-    places = [names.index(field) for names in fields if (field := rest.partition(".")[0]) in names]
-    return [*Spec.model_fields].index(section), places[-1] if places else 0
+    positions = [names.index(field) for names in fields if (field := rest.partition(".")[0]) in names]
+    return [*Spec.model_fields].index(section), positions[-1] if positions else 0
 
 
 def _values(key: str, found: Sequence[Mapping[str, Sequence[Any]]]) -> Iterator[str]:
@@ -159,15 +159,15 @@ def short_names(names: Sequence[str]) -> list[str]:
 def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
     titles = short_names([run.name for run in runs])
     lines = [
-        (place, member, curve, page_metric(name, curve.values[-1]))
-        for place, run in enumerate(runs)
+        (index, member, curve, page_metric(name, curve.values[-1]))
+        for index, run in enumerate(runs)
         for member, curve in enumerate(member_curves(run.history, name))
     ]
-    ends = [f"{titles[place]} {last}" for place, member, _, last in lines if not member]
+    ends = [f"{titles[index]} {last}" for index, member, _, last in lines if not member]
     title, curves = curve_title(name), [curve for _, _, curve, _ in lines]
     description = f"{title} by epoch, at last: {'; '.join(ends)}"
     chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS), is_whole=True)
-    for place, member, curve, last in lines:
-        told = "" if member or len(ends) > MOST_NAMED else titles[place]
-        chart.line(*curve, curve_style(place), name=told, value=last, hover=at_epoch(titles[place]))
+    for index, member, curve, last in lines:
+        ending = "" if member or len(ends) > MOST_NAMED else titles[index]
+        chart.line(*curve, curve_style(index), name=ending, value=last, hover=at_epoch(titles[index]))
     return Figure(title, rows_note(name), chart.svg())

@@ -67,8 +67,8 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     sign, baseline, name = beside
     other, gain = evaluation["baselines"][baseline], evaluation["gains"][baseline][name]
     own, its = (page_metric(name, figures[split].get(name), gain) for figures in (evaluation, other))
-    told = _told(name, f"{own} against {its}", evaluation, split)
-    return f"{SIGNS[sign]} {BASELINES.get(baseline, baseline)}: {told}."
+    text = _values_text(name, f"{own} against {its}", evaluation, split)
+    return f"{SIGNS[sign]} {BASELINES.get(baseline, baseline)}: {text}."
 
 
 def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
@@ -114,12 +114,12 @@ def _alone(evaluation: Mapping[str, Any], split: str) -> str:
     """Return in a sentence how good a network is, where there is nothing to compare it with."""
     name = score_name(evaluation)
     bounds = evaluation.get("intervals", {}).get(split, {}).get(name)
-    told = _told(name, page_metric(name, evaluation[split].get(name), bounds), evaluation, split)
-    told = f"{told} are right" if name == "accuracy" else f"{told[0].upper()}{told[1:]}"
-    return f"{told}." if split == "test" else f"{told}. No rows were held out for testing."
+    text = _values_text(name, page_metric(name, evaluation[split].get(name), bounds), evaluation, split)
+    text = f"{text} are right" if name == "accuracy" else f"{text[0].upper()}{text[1:]}"
+    return f"{text}." if split == "test" else f"{text}. No rows were held out for testing."
 
 
-def _told(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> str:
+def _values_text(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> str:
     """Return values of a metric with the rows that they are of: ``94.7 % of 114 test rows``, ``R² 0.86 on …``."""
     counts, plural = evaluation.get("rows", {}), rows_of(split)
     number = counts.get(split, counts.get("train"))

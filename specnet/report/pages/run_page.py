@@ -50,7 +50,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     name, images = resolved.spec.name or "unnamed", shown.images
     recorded, beside = (run.history, run.looks, evaluation), headline.comparison(evaluation)
     # The epoch whose weights each network has.
-    kept = [kept_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
+    delivered = [kept_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
     settings = [word for setting in run.overrides for word in ("--set", setting)]
     return rendered(
@@ -72,7 +72,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         layers=_layers(run, overview, WeightSizes(network.layout)(theta)),
         weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
         mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.classes),
-        training=list(training_figures(*recorded, kept, members)),
+        training=list(training_figures(*recorded, delivered, members)),
         # Without the time of training, so that equal runs have equal pages.
         end=f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}.",
         **results_of(shown, evaluation),

@@ -151,13 +151,13 @@ def series_page(series: SavedSeries) -> str:
     # Lines have styles of their own where they are few, else that of their fold, where there are colours for all.
     fold_styles: dict[int | None, str] = {}
     if len(folds) <= CLASS_COUNT:
-        fold_styles = {fold: f"series-{place} thin" for place, fold in enumerate(folds)}
+        fold_styles = {fold: f"series-{index} thin" for index, fold in enumerate(folds)}
     styles = {
-        run.name: curve_style(place) if named else fold_styles.get(run.fold, "series-8 faint")
-        for place, run in enumerate(record.runs)
+        run.name: curve_style(index) if named else fold_styles.get(run.fold, "series-8 faint")
+        for index, run in enumerate(record.runs)
     }
     curves = list(_curves(record, styles, named=named))
-    marks = [(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
+    marks = [(mark_alone(index), f"seed {seed}") for index, seed in enumerate(seeds)]
     beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
     return rendered(
         "series.html.j2",
@@ -276,10 +276,10 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
             ends = groups.index(group) - REACH, groups.index(group) + REACH
             hover = f"{by} {group}, {BASELINES[record.reference]}: {page_metric(name, value)}"
             chart.line(ends, [value, value], "whisker", title=hover)
-        places = np.array([groups.index(getattr(run, by)) for run, _ in known])
+        positions = np.array([groups.index(getattr(run, by)) for run, _ in known])
         kinds = np.array([beside.index(run.seed) if run.seed in beside else 0 for run, _ in known])
         chart.points(
-            places + step * (kinds - middle),
+            positions + step * (kinds - middle),
             [value for _, value in known],
             kinds if len(beside) > 1 else None,
             radius=4.5,
@@ -295,13 +295,13 @@ def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> It
         runs = [run for run in record.finished if name in record.curves[run.name]]
         title, curves = curve_title(name), [record.curves[run.name][name] for run in runs]
         ends = [curve.values[-1] for curve in curves]
-        told = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(ends), max(ends))))
-        description = f"{title} by epoch in {counted(len(runs), 'run')}, at last {told}"
+        last_values = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(ends), max(ends))))
+        description = f"{title} by epoch in {counted(len(runs), 'run')}, at last {last_values}"
         chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS))
         for run, curve in zip(runs, curves, strict=True):
             last = page_metric(name, curve.values[-1])
             chart.line(*curve, styles[run.name], name=run.name * named, value=last, title=f"{run.name}, at last {last}")
-        yield Figure(title, f"{rows_note(name)} At last {told}.", chart.svg())
+        yield Figure(title, f"{rows_note(name)} At last {last_values}.", chart.svg())
 
 
 def _runs_table(record: SeriesView) -> TextTable:
@@ -349,14 +349,14 @@ def _worth(record: SeriesView) -> str:
     best = [run.sweep.best_trial for run in record.searches if run.sweep is not None]
     promised = page_metric(name, fmean(each.figure for each in best if each and each.figure is not None))
     of_test = record.summary.get(TEST, {})
-    kept = of_test[name]["mean"] if name in of_test else None
-    told = (
+    reached = of_test[name]["mean"] if name in of_test else None
+    promise = (
         f"The best trials had a mean validation {words(name)} of {promised}, each the best of its search and so too "
         "good to expect."
     )
-    if kept is None:
-        return told
-    return f"{told} On the test rows, which no search saw, that of the results is {page_metric(name, kept)}."
+    if reached is None:
+        return promise
+    return f"{promise} On the test rows, which no search saw, that of the results is {page_metric(name, reached)}."
 
 
 def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:

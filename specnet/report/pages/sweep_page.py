@@ -125,10 +125,10 @@ class SweepView:
         """Return the worse end of the axis of figures, where trials without a figure stand."""
         return axis.low if self.larger_is_better else axis.high
 
-    def told(self, trial: Trial) -> str:
+    def trial_text(self, trial: Trial) -> str:
         """Return a trial in a few words."""
-        told = trial.state if trial.figure is None else self.text(trial.figure)
-        return f"trial {trial.number}: {told}"
+        reached = trial.state if trial.figure is None else self.text(trial.figure)
+        return f"trial {trial.number}: {reached}"
 
 
 def sweep_page(sweep: SavedSweep) -> str:
@@ -159,7 +159,7 @@ def sweep_page(sweep: SavedSweep) -> str:
         keys_left_out=max(len(sweep.dimensions) - MOST_KEYS, 0),
         leading=len(view.leading),
         worse_end="bottom" if view.larger_is_better else "top",
-        addresses=[f"best/{REPORT}" * (has_report and not place) for place in range(BEST_DRAWN)],
+        addresses=[f"best/{REPORT}" * (has_report and not index) for index in range(BEST_DRAWN)],
         best=_best_table(view),
         states=_states_table(view.trials, states),
     )
@@ -185,14 +185,14 @@ def sweep_sentence(view: SweepView) -> str:
     if comparison(view.sweep.evaluation) is not None:
         beside = verdict(view.sweep.evaluation)
         return f"The {which} is {beside[0].lower()}{beside[1:]}"
-    told = f"The {which} reaches a {view.label} of {view.text(figure)}"
+    sentence = f"The {which} reaches a {view.label} of {view.text(figure)}"
     test, main = view.sweep.comparable(TEST), score_name(view.sweep.evaluation or {TEST: {}})
     names = dict.fromkeys(name for name in (view.name, main) if test.get(name) is not None)
     if not names:
-        return f"{told}."
+        return f"{sentence}."
     first, *more = [(words(name), page_metric(name, test[name])) for name in names]
     rest = "".join(f" and its {label} {value}" for label, value in more)
-    return f"{told}; on test rows its {first[0]} is {first[1]}{rest}."
+    return f"{sentence}; on test rows its {first[0]} is {first[1]}{rest}."
 
 
 def _unfinished(view: SweepView) -> str:
@@ -233,20 +233,22 @@ def _worth(view: SweepView) -> Iterator[str]:
     else:
         rows = view.sweep.evaluation.get("rows", {}).get(TEST)
         of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
-        told = f"The search never saw {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
+        sentence = (
+            f"The search never saw {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
+        )
         if view.is_better(test, figure):
-            told += " That it is the better one of the two is chance, too: both sets of rows are small samples."
-        yield told
+            sentence += " That it is the better one of the two is chance, too: both sets of rows are small samples."
+        yield sentence
 
 
 def _team(sweep: SavedSweep) -> Iterator[str]:
     """Yield who is in the team, in a sentence."""
     if sweep.shares:
         total = sum(sweep.shares.values())
-        told = [f"{number} ({100 * share / total:.0f} %)" for number, share in sweep.shares.items()]
-        one = len(told) == 1
+        members = [f"{number} ({100 * share / total:.0f} %)" for number, share in sweep.shares.items()]
+        one = len(members) == 1
         yield (
-            f"The team in team/ is {'trial' if one else 'the mean of trials'} {', '.join(told)}, chosen by the rows "
+            f"The team in team/ is {'trial' if one else 'the mean of trials'} {', '.join(members)}, chosen by the rows "
             "that each network was not trained on."
         )
 
@@ -285,7 +287,7 @@ def _best_table(view: SweepView) -> TextTable | None:
     for trial, figure in view.ranked[:BEST_DRAWN]:
         drawn = [shown_setting(trial.settings[key]) if key in trial.settings else "" for key in keys]
         rows.append([f"trial {trial.number}", view.text(figure), *drawn])
-    numbers = [place for place, dimension in enumerate(view.sweep.dimensions, 2) if not dimension.choices]
+    numbers = [column for column, dimension in enumerate(view.sweep.dimensions, 2) if not dimension.choices]
     return TextTable(["trial", view.label, *short_keys(keys)], rows, right=frozenset([1, *numbers]))
 
 
@@ -306,11 +308,11 @@ def _states_table(trials: Sequence[Trial], states: Mapping[str, int]) -> TextTab
     for state, number in states.items():
         if state != FINISHED:
             messages = Counter(trial.message for trial in trials if trial.state == state and trial.message)
-            told = STATES.get(state, "")
+            why = STATES.get(state, "")
             if messages:
-                told, times = messages.most_common(1)[0]
-                told += f" ({count(times)} of {count(number)})" if times < number else ""
-            rows.append([state, count(number), told])
+                why, times = messages.most_common(1)[0]
+                why += f" ({count(times)} of {count(number)})" if times < number else ""
+            rows.append([state, count(number), why])
     return TextTable(["state", "trials", "why"], rows, right=frozenset([1])) if rows else None
 
 
@@ -326,28 +328,28 @@ def _by_trial(view: SweepView) -> Figure:
     trials, ranked, y = view.trials, view.ranked, view.axis()
     (best, figure), last = ranked[0], max(trial.number for trial in trials)
     margin = 0.02 * max(last, 1) + 0.5
-    title, told_best = f"{view.label.capitalize()} by trial", view.text(figure)
-    told = f"best {told_best} in trial {best.number}, worst {view.text(ranked[-1][1])}"
-    chart = Chart(f"{title}: {told}", Axis(-margin, last + margin, "trial"), y)
+    title, best_figure = f"{view.label.capitalize()} by trial", view.text(figure)
+    ends = f"best {best_figure} in trial {best.number}, worst {view.text(ranked[-1][1])}"
+    chart = Chart(f"{title}: {ends}", Axis(-margin, last + margin, "trial"), y)
     numbers, values = zip(*_best_so_far(view), strict=True)
     # A step goes along first, and then to the better figure.
     across, up = np.repeat([*numbers, last], 2)[1:-1], np.repeat(values, 2)
-    chart.line(across, up, "series-2", name="best", value=told_best)
+    chart.line(across, up, "series-2", name="best", value=best_figure)
     out = [trial for trial, value in ranked if view.is_beyond(y, value)]
     shown = [trial for trial in trials if trial.figure is not None and trial not in out]
     xs, ys = [trial.number for trial in shown], np.array([trial.figure for trial in shown], np.float64)
     if len(trials) <= MOST_HOVERS:
-        chart.points(xs, ys, hover=list(map(view.told, shown)), radius=3.2 if len(trials) < 100 else 2.4)
+        chart.points(xs, ys, hover=list(map(view.trial_text, shown)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
         chart.cloud(xs, ys)
     others = [trial for trial in trials if trial.state in MARKS]
     kinds = [MARKS[trial.state] for trial in others]
-    hover = list(map(view.told, others))
+    hover = list(map(view.trial_text, others))
     chart.points([trial.number for trial in others], [view.worst(y)] * len(others), kinds, hover=hover)
     for trial in out:
-        chart.beyond([trial.number], above=not view.larger_is_better, hover=view.told(trial))
-    chart.points([best.number], [figure], [BEST], held_out=True, hover=[view.told(best)])
-    note = f"The line is the best so far, at last {told_best} in trial {best.number}."
+        chart.beyond([trial.number], above=not view.larger_is_better, hover=view.trial_text(trial))
+    chart.points([best.number], [figure], [BEST], held_out=True, hover=[view.trial_text(best)])
+    note = f"The line is the best so far, at last {best_figure} in trial {best.number}."
     if others:
         note += f" Trials without a value stand at the {'bottom' if view.larger_is_better else 'top'}."
     if out:
@@ -375,19 +377,19 @@ def _curves(view: SweepView) -> Figure:
     for trial, curve in drawn:
         if trial not in best:
             style = rest_style if trial.state == FINISHED else PRUNED_STYLE
-            chart.line(*curve, style, title=view.told(trial))
+            chart.line(*curve, style, title=view.trial_text(trial))
     pruned = [(trial, curve) for trial, curve in drawn if trial.state != FINISHED]
     if len(drawn) <= MOST_HOVERS:
         chart.points(
             [curve.epochs[-1] for _, curve in pruned],
             np.clip([curve.values[-1] for _, curve in pruned], chart.y.low, chart.y.high),
             [MARKS.get(trial.state, PRUNED) for trial, _ in pruned],
-            hover=[f"{view.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
+            hover=[f"{view.trial_text(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
         )
     for trial, style in reversed(list(zip(best, BEST_CURVES, strict=False))):
         last = _last(view, trial)
-        losses, told = view.losses[trial.number], view.told(trial)
-        chart.line(*losses, style, name=f"trial {trial.number}", value=last, title=told)
+        losses, hover = view.losses[trial.number], view.trial_text(trial)
+        chart.line(*losses, style, name=f"trial {trial.number}", value=last, title=hover)
     note = "The best ones in colour." if len(best) > 1 else ""
     if pruned:
         note += " Dashed ones were pruned where they end."
@@ -409,35 +411,38 @@ def key_figures(view: SweepView) -> Iterator[Figure]:
 def _key(view: SweepView, dimension: Dimension, y: Axis) -> Figure:
     name, choices = dimension.name, dimension.choices
     drawn = [trial for trial in view.trials if name in trial.settings]
-    places = dict(zip([trial.number for trial in drawn], _places(drawn, dimension), strict=True))
+    positions = dict(zip([trial.number for trial in drawn], _positions(drawn, dimension), strict=True))
     trials = [trial for trial, _ in view.ranked if name in trial.settings]
-    figures, xs = np.array([trial.figure for trial in trials], np.float64), np.array([places[t.number] for t in trials])
+    figures, xs = (
+        np.array([trial.figure for trial in trials], np.float64),
+        np.array([positions[t.number] for t in trials]),
+    )
     out, leading = view.is_beyond(y, figures), view.leading
-    told = [shown_setting(trial.settings[name]) for trial in trials]
+    settings = [shown_setting(trial.settings[name]) for trial in trials]
     if choices:
         x = Axis.of_names(map(shown_choice, choices))
     else:
-        x = Axis.over([*places.values()], log=dimension.log, margin=0.04)
-    best = f"best {view.text(trials[0].figure)} at {told[0]}" if trials else "no trial has finished"
+        x = Axis.over([*positions.values()], log=dimension.log, margin=0.04)
+    best = f"best {view.text(trials[0].figure)} at {settings[0]}" if trials else "no trial has finished"
     chart = Chart(f"{view.label.capitalize()} by {name}: {best}", x, y)
     for state, kind in MARKS.items():
-        without = [places[trial.number] for trial in drawn if trial.figure is None and trial.state == state]
+        without = [positions[trial.number] for trial in drawn if trial.figure is None and trial.state == state]
         chart.cloud(without, [view.worst(y)] * len(without), f"series-{kind}")
     rest = np.array([trial not in leading for trial in trials], np.bool_) & ~out
     chart.cloud(xs[rest], figures[rest])
     chart.beyond(xs[out], above=not view.larger_is_better)
-    notes = [f"Best at {told[0]}."] if trials else []
+    notes = [f"Best at {settings[0]}."] if trials else []
     notes += _medians(chart, view, choices, np.round(xs), figures)
     for k, trial in reversed(list(enumerate(trials))):
         if trial in leading:
-            hover = [f"{view.told(trial)} at {told[k]}"]
+            hover = [f"{view.trial_text(trial)} at {settings[k]}"]
             chart.points([xs[k]], [figures[k]], [BEST], held_out=trial is leading[0], hover=hover)
     if len(drawn) < len(view.trials):
         notes.append(f"Drawn in {count(len(drawn))} of {counted(len(view.trials), 'trial')}.")
     return Figure(name, " ".join(notes), chart.svg())
 
 
-def _places(trials: Sequence[Trial], dimension: Dimension) -> NDArray[np.float64]:
+def _positions(trials: Sequence[Trial], dimension: Dimension) -> NDArray[np.float64]:
     """Return where the values that trials have drawn lie; equal choices beside each other, the same each time."""
     drawn = [trial.settings[dimension.name] for trial in trials]
     if not dimension.choices:
@@ -454,12 +459,12 @@ def _medians(
         if not (columns == column).any():
             continue
         median = float(np.median(figures[columns == column]))
-        told = f"median of {shown_choice(choice)}: {view.text(median)}"
+        hover = f"median of {shown_choice(choice)}: {view.text(median)}"
         if view.is_beyond(chart.y, median):
-            chart.beyond([column], above=not view.larger_is_better, style="whisker", hover=told)
-            yield f"Beyond the axis, the {told}."
+            chart.beyond([column], above=not view.larger_is_better, style="whisker", hover=hover)
+            yield f"Beyond the axis, the {hover}."
         else:
-            chart.line((column - SPREAD / 2, column + SPREAD / 2), [median] * 2, "whisker", title=told)
+            chart.line((column - SPREAD / 2, column + SPREAD / 2), [median] * 2, "whisker", title=hover)
 
 
 def shown_setting(value: str | int | float) -> str:

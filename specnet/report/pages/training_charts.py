@@ -47,9 +47,9 @@ def member_curves(history: History, name: str) -> list[Curve]:
     curves = []
     for member in dict.fromkeys(record.get(MEMBER, 0) for record in history):
         records = [record for record in history_of(history, member) if name in record]
-        kept = [records[place] for place in kept_points(len(records), MOST_POINTS)]
-        if kept:
-            curves.append(Curve([record["epoch"] for record in kept], [record[name] for record in kept]))
+        chosen = [records[index] for index in kept_points(len(records), MOST_POINTS)]
+        if chosen:
+            curves.append(Curve([record["epoch"] for record in chosen], [record[name] for record in chosen]))
     return curves
 
 
@@ -65,9 +65,9 @@ def rows_note(name: str) -> str:
     return "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
 
 
-def curve_style(place: int) -> str:
+def curve_style(index: int) -> str:
     """Return the style of the curves of a run: ten colours, then the same ones dashed."""
-    return f"series-{place % CLASS_COUNT}" + " held" * (place // CLASS_COUNT % 2)
+    return f"series-{index % CLASS_COUNT}" + " held" * (index // CLASS_COUNT % 2)
 
 
 def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[float, float], str]:
@@ -103,8 +103,8 @@ def curves_chart(
     log = is_loss and is_wide(values)
     shown = values if is_whole else _inner(values, log=log)
     x = Axis.over(*(curve.epochs for curve in curves), label="epoch")
-    places = Axis.over(shown, log=log).positions(near)
-    more = np.asarray(near, np.float64)[np.abs(places - 0.5) <= 0.5 + BESIDE]
+    positions = Axis.over(shown, log=log).positions(near)
+    more = np.asarray(near, np.float64)[np.abs(positions - 0.5) <= 0.5 + BESIDE]
     return Chart(description, x, Axis.over(shown, more, label=label, log=log, margin=0.03, zero=is_loss))
 
 
@@ -116,8 +116,8 @@ def is_wide(values: Numbers) -> bool:
 def _inner(values: Numbers, *, log: bool) -> Numbers:
     scaled = np.log(values) if log else values
     low, high = np.quantile(scaled, [OUTER, 1 - OUTER])
-    room = (LOG_ROOM if log else ROOM) * (high - low)
-    inner: Numbers = values[(scaled >= low - room) & (scaled <= high + room)]
+    margin = (LOG_ROOM if log else ROOM) * (high - low)
+    inner: Numbers = values[(scaled >= low - margin) & (scaled <= high + margin)]
     return inner
 
 
@@ -153,17 +153,17 @@ def training_figures(
 
 
 def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[int], members: int) -> Figure:
-    kinds = {key: told for key, told in KINDS.items() if key in history[0]}
+    kinds = {key: about for key, about in KINDS.items() if key in history[0]}
     curves = {key: member_curves(history, key) for key in kinds}
     ends = [(name, *(figure(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
-    told = [f"{name} {first} at first, {last} at last" for name, first, last in ends]
+    texts = [f"{name} {first} at first, {last} at last" for name, first, last in ends]
     split, others = best_split(evaluation), _losses_of_others(evaluation)
     rows = rows_of(split)
     if others:
-        told.append(f"on {rows} {', '.join(f'{words(name)} {figure(loss)}' for name, loss in others.items())}")
+        texts.append(f"on {rows} {', '.join(f'{words(name)} {figure(loss)}' for name, loss in others.items())}")
     every = [curve for of_kind in curves.values() for curve in of_kind]
     near = list(others.values())
-    chart = curves_chart(f"Loss by epoch: {'; '.join(told)}", every, "loss", is_loss=True, is_whole=True, near=near)
+    chart = curves_chart(f"Loss by epoch: {'; '.join(texts)}", every, "loss", is_loss=True, is_whole=True, near=near)
     drawn = {name: loss for name, loss in others.items() if chart.y.low <= loss <= chart.y.high}
     for name, loss in drawn.items():
         chart.line([chart.x.low, chart.x.high], [loss] * 2, "reference", name=words(name), value=figure(loss))
@@ -219,13 +219,13 @@ def _layers(title: str, note: str, looks: Sequence[Mapping[str, Any]], key: str)
         return
     epochs = [look["epoch"] for look in seen]
     layers = np.array([[layer[key] for layer in look["layers"]] for look in seen], np.float64).T
-    places = np.unique(np.linspace(0, len(layers) - 1, min(MOST_LAYERS, len(layers))).round().astype(np.intp))
-    if len(places) < len(layers):
-        note += f"; {len(places)} of {len(layers)} layers"
-    shown = {seen[0]["layers"][place]["layer"]: layers[place] for place in places}
+    chosen = np.unique(np.linspace(0, len(layers) - 1, min(MOST_LAYERS, len(layers))).round().astype(np.intp))
+    if len(chosen) < len(layers):
+        note += f"; {len(chosen)} of {len(layers)} layers"
+    shown = {seen[0]["layers"][index]["layer"]: layers[index] for index in chosen}
     x = Axis.over(epochs, label="epoch", log=epochs[-1] > MANY_EPOCHS)
     ends = ", ".join(f"{name} {rounded(values[-1])}" for name, values in shown.items())
     chart = Chart(f"{title}, at the last look: {ends}", x, Axis.over(*shown.values(), log=True, margin=0.05))
-    for place, (name, values) in enumerate(shown.items()):
-        chart.line(epochs, values, curve_style(place), name=name, hover=at_epoch(name, rounded))
+    for index, (name, values) in enumerate(shown.items()):
+        chart.line(epochs, values, curve_style(index), name=name, hover=at_epoch(name, rounded))
     yield Figure(title, f"{note}.", chart.svg())

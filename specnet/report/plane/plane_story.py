@@ -188,13 +188,13 @@ class PlaneStory:
         order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MOST_UNITS]
         largest = float(np.abs(total + units.sum(axis=1)).max()) or 1.0
         pictures = []
-        for place, unit in enumerate(order.tolist()):
+        for index, unit in enumerate(order.tolist()):
             total, total_of_rows = total + units[:, unit], total_of_rows + units_of_rows[:, unit]
             note = answers.score_of_sums(total_of_rows, plane.target)
-            description = f"Sum of the bias and {place + 1} of {column.size} units: {note}"
+            description = f"Sum of the bias and {index + 1} of {column.size} units: {note}"
             sums = on_grid(total)
             surface = np.minimum(1.4 * np.abs(sums) / largest, UNIT_STRENGTH), sums > 0, answers.hues
-            title = f"+ unit {unit + 1}" if place else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
+            title = f"+ unit {unit + 1}" if index else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
             pictures.append(self._picture(title, note, description, surface, without_ties(total)))
         text = f"From the strongest unit to the weakest. {answers.about_sums} It bends where it meets a unit's cut."
         if column.size > MOST_UNITS:

@@ -119,17 +119,17 @@ def without_ties(values: Values) -> Values:
     if not (surface == 0).any():
         return values
     around = np.pad(surface, 2)
-    beyond, sides = np.zeros_like(surface), np.zeros_like(surface)
+    beyond, neighbours = np.zeros_like(surface), np.zeros_like(surface)
     for down, right in ((0, 1), (0, -1), (1, 0), (-1, 0)):
         next_one, one_after = (
             around[2 + k * down : 2 + k * down + GRID, 2 + k * right : 2 + k * right + GRID] for k in (1, 2)
         )
-        is_side = (next_one != 0) & (one_after != 0)
-        beyond += np.where(is_side, 2 * next_one - one_after, 0.0)
-        sides += is_side
+        is_neighbour = (next_one != 0) & (one_after != 0)
+        beyond += np.where(is_neighbour, 2 * next_one - one_after, 0.0)
+        neighbours += is_neighbour
     inside = float(np.abs(surface).max()) or 1.0
-    continued = np.abs(beyond) / np.maximum(sides, 1)
-    return np.where(surface == 0, -np.where(sides > 0, continued, inside), surface).ravel()
+    continued = np.abs(beyond) / np.maximum(neighbours, 1)
+    return np.where(surface == 0, -np.where(neighbours > 0, continued, inside), surface).ravel()
 
 
 def log_odds(probability: Values) -> Values:

@@ -89,11 +89,11 @@ class Axis:
             ratio = (high / low) ** margin if high / low < LARGEST else 10.0
             return cls(max(low / ratio, 5e-324), high * ratio, label, True)
         if high - low <= max(SMALLEST_SPAN * max(abs(low), abs(high)), 1e-290):
-            room = 0.1 * max(abs(low), abs(high)) or 1.0
-            return cls(low - max(room, 1e-280), high + max(room, 1e-280), label)
+            space = 0.1 * max(abs(low), abs(high)) or 1.0
+            return cls(low - max(space, 1e-280), high + max(space, 1e-280), label)
         starts_at_zero = zero and 0 < low < high / 3
-        room = margin * (high - low)
-        return cls(0.0 if starts_at_zero else low - room, high + room, label)
+        space = margin * (high - low)
+        return cls(0.0 if starts_at_zero else low - space, high + space, label)
 
     @classmethod
     def of_names(cls, names: Iterable[str], label: str = "") -> Axis:
@@ -182,8 +182,8 @@ class Frame:
 
     def attributes(self) -> str:
         """Return place and size as attributes."""
-        place = f'x="{number(self.left)}" y="{number(self.top)}"'
-        return f'{place} width="{number(self.width)}" height="{number(self.height)}"'
+        corner = f'x="{number(self.left)}" y="{number(self.top)}"'
+        return f'{corner} width="{number(self.width)}" height="{number(self.height)}"'
 
     def outline(self) -> str:
         """Return the rectangle itself."""
@@ -202,23 +202,23 @@ def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float)
         Units that are left free on the right.
     """
     top, bottom = 22.0 if y.label else 10.0, height - (36.0 if x.label else 22.0)
-    ticks, room = _ticks_along_y(y, bottom - top), MOST_FOR_TICKS * width
-    left = max([text_width(shortened(text, room)) for _, text in ticks], default=0.0) + 10
+    ticks, available = _ticks_along_y(y, bottom - top), MOST_FOR_TICKS * width
+    left = max([text_width(shortened(text, available)) for _, text in ticks], default=0.0) + 10
     frame = Frame(left, max(width - right, left + 20), top, bottom, bool(y.names))
     drawn = []
     for value, text in ticks:
-        place = float(frame.down(y.positions([value]))[0])
+        y_middle = float(frame.down(y.positions([value]))[0])
         if not y.names:
-            drawn.append(f'<path class="grid" d="M{number(frame.left)} {number(place)}H{number(frame.right)}"/>')
-        drawn.append(label(text, frame.left - 6, place + 0.35 * TEXT_SIZE, anchor="end", room=room))
-    along_x, room = _ticks_along_x(x, frame, width)
-    for place, text in along_x:
-        drawn.append(label(text, place, frame.bottom + 15, anchor="middle", room=room))
+            drawn.append(f'<path class="grid" d="M{number(frame.left)} {number(y_middle)}H{number(frame.right)}"/>')
+        drawn.append(label(text, frame.left - 6, y_middle + 0.35 * TEXT_SIZE, anchor="end", max_width=available))
+    along_x, available = _ticks_along_x(x, frame, width)
+    for middle, text in along_x:
+        drawn.append(label(text, middle, frame.bottom + 15, anchor="middle", max_width=available))
     if x.label:
         drawn.append(label(x.label, frame.right, height - 4, "axis-label", "end", frame.right - EDGE))
     if y.label:
         start = max(min(frame.left, width - EDGE - text_width(y.label, LABEL_SIZE)), EDGE)
-        drawn.append(label(y.label, start, 11, "axis-label", room=width - 2 * EDGE))
+        drawn.append(label(y.label, start, 11, "axis-label", max_width=width - 2 * EDGE))
     return frame, "".join(drawn)
 
 
@@ -230,24 +230,24 @@ def _ticks_along_y(axis: Axis, height: float) -> list[tuple[float, str]]:
 
 
 def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> tuple[list[tuple[float, str]], float]:
-    """Return middles and texts of the ticks, as many as fit beside each other, and the room for each."""
+    """Return middles and texts of the ticks, as many as fit beside each other, and the width of each."""
     if axis.names:
         cell = frame.width / len(axis.names)
         stride = max(int(-(-2 * TEXT_SIZE // cell)), 1)
-        room = max(cell * stride - TICK_GAP / 2, TEXT_SIZE)
-        return _placed(axis, axis.ticks(len(axis.names))[::stride], frame, width, room), room
+        available = max(cell * stride - TICK_GAP / 2, TEXT_SIZE)
+        return _placed(axis, axis.ticks(len(axis.names))[::stride], frame, width, available), available
     for most in range(MOST_ALONG_X, 1, -1):
         placed = _placed(axis, axis.ticks(most), frame, width, width)
-        edges = [(place - text_width(text) / 2, place + text_width(text) / 2) for place, text in placed]
+        edges = [(middle - text_width(text) / 2, middle + text_width(text) / 2) for middle, text in placed]
         if all(end + TICK_GAP <= start for (_, end), (start, _) in pairwise(edges)):
             return placed, width
     return _placed(axis, axis.ticks(1), frame, width, width)[:1], width
 
 
 def _placed(
-    axis: Axis, ticks: Sequence[tuple[float, str]], frame: Frame, width: float, room: float
+    axis: Axis, ticks: Sequence[tuple[float, str]], frame: Frame, width: float, available: float
 ) -> list[tuple[float, str]]:
-    halves = [text_width(shortened(text, room)) / 2 for _, text in ticks]
-    places = frame.across(axis.positions([value for value, _ in ticks])).tolist()
-    inner = (min(max(place, half + 2), width - half - 2) for place, half in zip(places, halves, strict=True))
+    halves = [text_width(shortened(text, available)) / 2 for _, text in ticks]
+    middles = frame.across(axis.positions([value for value, _ in ticks])).tolist()
+    inner = (min(max(middle, half + 2), width - half - 2) for middle, half in zip(middles, halves, strict=True))
     return list(zip(inner, (text for _, text in ticks), strict=True))

@@ -159,12 +159,12 @@ class Chart:
         identity : str
             An identity, unique on the page, by which `reuse` draws them in other charts of the same size and axes.
         """
-        kept, across, up = self._inside(x, y)
-        if not len(kept):
+        inner, across, up = self._inside(x, y)
+        if not len(inner):
             return
-        texts = ["" if hover is None else hover[k] for k in kept]
-        radii, edged = (np.broadcast_to(np.asarray(each), np.shape(x))[kept] for each in (radius, held_out))
-        kinds = None if classes is None else np.asarray(classes, np.intp)[kept]
+        texts = ["" if hover is None else hover[k] for k in inner]
+        radii, edged = (np.broadcast_to(np.asarray(each), np.shape(x))[inner] for each in (radius, held_out))
+        kinds = None if classes is None else np.asarray(classes, np.intp)[inner]
 
         def draw(frame: Frame) -> str:
             if kinds is None:
@@ -185,8 +185,8 @@ class Chart:
         style : str
             Classes beside ``cloud``: ``series-0`` to ``series-9``.
         """
-        kept, across, up = self._inside(x, y)
-        if len(kept):
+        inner, across, up = self._inside(x, y)
+        if len(inner):
             self._drawings.append(lambda frame: stamped(frame, across, up, "h0", f"cloud {style}".rstrip()))
 
     def beyond(self, x: ArrayLike, *, above: bool, style: str = "", hover: str = "") -> None:
@@ -202,17 +202,17 @@ class Chart:
         hover : str
             What they show on hover.
         """
-        places = np.ravel(np.asarray(x, np.float64))
-        kept, across, up = self._inside(places, np.full(len(places), self.y.high if above else self.y.low))
-        if len(kept):
+        xs = np.ravel(np.asarray(x, np.float64))
+        inner, across, up = self._inside(xs, np.full(len(xs), self.y.high if above else self.y.low))
+        if len(inner):
             shape = "m-3.5 4l3.5-4 3.5 4" if above else "m-3.5-4l3.5 4 3.5-4"
             self._drawings.append(lambda frame: stamped(frame, across, up, shape, f"arrow {style}".rstrip(), hover))
 
     def _inside(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.intp], Vector, Vector]:
         """Return which points lie between the axes, and where."""
         across, up = self.x.positions(x).ravel(), self.y.positions(y).ravel()
-        kept = np.flatnonzero(inside(across) & inside(up))
-        return kept, across[kept], up[kept]
+        inner = np.flatnonzero(inside(across) & inside(up))
+        return inner, across[inner], up[inner]
 
     def reuse(self, identity: str) -> None:
         """Draw again what another chart of the same page, size and axes drew as `points` with an identity."""
@@ -253,9 +253,9 @@ class Chart:
 
         surface = np.asarray(values, np.float64)
         rows, columns = surface.shape
-        places = np.linspace(0, 1, columns), np.linspace(0, 1, rows)
+        grid = np.linspace(0, 1, columns), np.linspace(0, 1, rows)
         shown = surface if np.isfinite(surface).all() else np.ma.masked_invalid(surface)
-        found = contour_generator(*places, shown).lines(level)
+        found = contour_generator(*grid, shown).lines(level)
         lines = [np.asarray(points, np.float64) for points in found]
         if not lines:
             return
@@ -288,9 +288,9 @@ class Chart:
 
         def draw(frame: Frame) -> str:
             (left, right), (top, bottom) = sorted(frame.across(across)), sorted(frame.down(up))
-            place = Frame(left, right, top, bottom).attributes()
+            geometry = Frame(left, right, top, bottom).attributes()
             strength = "" if opacity == 1 else f' opacity="{number(100 * opacity)}%"'
-            return f'<rect class="{style}" {place} rx="2"{strength}>{hover_text(hover)}</rect>'
+            return f'<rect class="{style}" {geometry} rx="2"{strength}>{hover_text(hover)}</rect>'
 
         self._drawings.append(draw)
 
@@ -336,9 +336,9 @@ class Chart:
             shown = shortened(text, last - first)
             width = text_width(shown)
             start = float(frame.across(across)[0]) + right - fraction * width
-            place = min(max(start, first), last - width) + fraction * width
+            anchor_x = min(max(start, first), last - width) + fraction * width
             baseline = float(frame.down(up)[0]) + 0.35 * TEXT_SIZE
-            return label(shown, place, min(max(baseline, TEXT_SIZE), self._height - EDGE), style, anchor)
+            return label(shown, anchor_x, min(max(baseline, TEXT_SIZE), self._height - EDGE), style, anchor)
 
         self._drawings.append(draw)
 

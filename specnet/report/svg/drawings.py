@@ -51,8 +51,8 @@ def line(frame: Frame, across: Vector, up: Vector, style: str, title: str = "") 
     shown = np.isfinite(across) & np.isfinite(up)
     for piece in np.split(np.arange(len(across)), np.flatnonzero(np.diff(shown)) + 1):
         if shown[piece[0]]:
-            kept = piece[_telling(across[piece], up[piece], frame)]
-            pieces.append(path(frame, across[kept], up[kept]))
+            chosen = piece[_telling(across[piece], up[piece], frame)]
+            pieces.append(path(frame, across[chosen], up[chosen]))
     drawn = f'<path class="line {style}" d="{"".join(pieces)}"'
     drawn += f">{hover_text(title)}</path>" if title else "/>"
     if (inside(across[shown]) & inside(up[shown])).all():
@@ -66,9 +66,9 @@ def path(frame: Frame, across: Vector, up: Vector) -> str:
     """Return the path through positions, without those that would not be seen; a single one is a dot."""
     xs = frame.across(np.clip(across, -FARTHEST, FARTHEST))
     ys = frame.down(np.clip(up, -FARTHEST, FARTHEST))
-    kept = simplified(xs, ys)
-    places = [f"{number(x)} {number(y)}" for x, y in zip(xs[kept], ys[kept], strict=True)]
-    return f"M{places[0]}h0" if len(places) == 1 else "M" + "L".join(places)
+    chosen = simplified(xs, ys)
+    points = [f"{number(x)} {number(y)}" for x, y in zip(xs[chosen], ys[chosen], strict=True)]
+    return f"M{points[0]}h0" if len(points) == 1 else "M" + "L".join(points)
 
 
 def _telling(across: Vector, up: Vector, frame: Frame) -> NDArray[np.intp]:
@@ -86,8 +86,8 @@ def simplified(xs: Vector, ys: Vector) -> NDArray[np.intp]:
 
     A line that ends where it began keeps a point in between.
     """
-    kept = np.zeros(len(xs), np.bool_)
-    kept[[0, -1]] = True
+    chosen = np.zeros(len(xs), np.bool_)
+    chosen[[0, -1]] = True
     pieces = [(0, len(xs) - 1)]
     while pieces:
         first, last = pieces.pop()
@@ -100,9 +100,9 @@ def simplified(xs: Vector, ys: Vector) -> NDArray[np.intp]:
         farthest = int(distance.argmax())
         if distance[farthest] > TOLERANCE:
             middle = first + 1 + farthest
-            kept[middle] = True
+            chosen[middle] = True
             pieces += [(first, middle), (middle, last)]
-    return np.flatnonzero(kept)
+    return np.flatnonzero(chosen)
 
 
 def circles(frame: Frame, across: Vector, up: Vector, texts: Sequence[str], style: str, radius: Vector | float) -> str:
@@ -116,8 +116,8 @@ def circles(frame: Frame, across: Vector, up: Vector, texts: Sequence[str], styl
 
 def stamped(frame: Frame, across: Vector, up: Vector, shape: str, style: str, text: str = "") -> str:
     """Return a shape at each of some positions, all as one path; without length and with round ends it is a dot."""
-    places = zip(frame.across(across), frame.down(up), strict=True)
-    drawn = "".join(f"M{number(x)} {number(y)}{shape}" for x, y in places)
+    points = zip(frame.across(across), frame.down(up), strict=True)
+    drawn = "".join(f"M{number(x)} {number(y)}{shape}" for x, y in points)
     return f'<path class="{style}" d="{drawn}"' + (f">{hover_text(text)}</path>" if text else "/>")
 
 
@@ -131,15 +131,15 @@ def marks(
 ) -> str:
     """Return marks of classes with what each shows on hover, or else small ones, a path for all that look the same."""
 
-    def drawn(places: Sequence[int], shapes: Sequence[str], more: str = "", text: str = "") -> str:
-        kind = int(classes[places[0]])
-        style = _mark_style(kind, bool(held_out[places[0]])) + more
-        return stamped(frame, across[places], up[places], shapes[kind % len(shapes)], style, text)
+    def drawn(indices: Sequence[int], shapes: Sequence[str], more: str = "", text: str = "") -> str:
+        kind = int(classes[indices[0]])
+        style = _mark_style(kind, bool(held_out[indices[0]])) + more
+        return stamped(frame, across[indices], up[indices], shapes[kind % len(shapes)], style, text)
 
     if texts is not None:
-        return "".join(drawn([place], MARKS, text=text) for place, text in enumerate(texts))
-    looks = [(classes == kind) & (held_out == edged) for kind in np.unique(classes) for edged in (False, True)]
-    return "".join(drawn(np.flatnonzero(look).tolist(), SMALL_MARKS, " small") for look in looks if look.any())
+        return "".join(drawn([index], MARKS, text=text) for index, text in enumerate(texts))
+    groups = [(classes == kind) & (held_out == edged) for kind in np.unique(classes) for edged in (False, True)]
+    return "".join(drawn(np.flatnonzero(group).tolist(), SMALL_MARKS, " small") for group in groups if group.any())
 
 
 def _mark_style(kind: int, edged: bool) -> str:
@@ -159,8 +159,8 @@ Ending = tuple[float, str, str, str]
 class of the name."""
 
 
-def endings(frame: Frame, all_endings: Sequence[Ending], room: float) -> str:
-    """Return the names at the ends of lines, moved apart, within `room` units beside the frame.
+def endings(frame: Frame, all_endings: Sequence[Ending], max_width: float) -> str:
+    """Return the names at the ends of lines, moved apart, within `max_width` units beside the frame.
 
     Where there are too many for the height, numbers are left out first, then names between the outer ones.
     """
@@ -179,9 +179,9 @@ def endings(frame: Frame, all_endings: Sequence[Ending], room: float) -> str:
     for (_, name, value, style), top, height in zip(ordered, tops, heights, strict=True):
         edge = max(top + shift, edge)
         baseline = edge + 0.78 * LINE_HEIGHT
-        drawn.append(label(name, frame.right + 6, baseline, style, room=room / BOLD))
+        drawn.append(label(name, frame.right + 6, baseline, style, max_width=max_width / BOLD))
         if value:
-            drawn.append(label(value, frame.right + 6, baseline + LINE_HEIGHT, room=room))
+            drawn.append(label(value, frame.right + 6, baseline + LINE_HEIGHT, max_width=max_width))
         edge += height
     return "".join(drawn)
 
@@ -197,6 +197,6 @@ def moved_apart(starts: Sequence[float], lengths: Sequence[float]) -> list[float
             mean, size = (other * count + mean * size) / (count + size), count + size
         blocks.append((mean, size))
         before += length
-    places = [mean for mean, size in blocks for _ in range(size)]
+    shifts = [mean for mean, size in blocks for _ in range(size)]
     offsets = np.concatenate(([0.0], np.cumsum(lengths)[:-1])).tolist() if lengths else []
-    return [place + offset for place, offset in zip(places, offsets, strict=True)]
+    return [shift + offset for shift, offset in zip(shifts, offsets, strict=True)]

@@ -57,17 +57,19 @@ def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
     That is between its first two thirds and its last one: names that begin alike, such as numbered ones, end otherwise.
     """
     text = shown = " ".join(text.split())
-    kept = min(len(text), max(int(width), 2))  # a character is wider than a unit
-    while kept > 1 and text_width(shown, size) > width:
-        kept -= 1
-        last = (kept + 1) // 3
-        shown = f"{text[: kept - last].rstrip()}…{text[len(text) - last :].lstrip()}"
+    length = min(len(text), max(int(width), 2))  # a character is wider than a unit
+    while length > 1 and text_width(shown, size) > width:
+        length -= 1
+        last = (length + 1) // 3
+        shown = f"{text[: length - last].rstrip()}…{text[len(text) - last :].lstrip()}"
     return shown
 
 
-def label(text: str, x: float, y: float, style: str = "", anchor: str = "start", room: float | None = None) -> Markup:
-    """Return a text element at a place, shortened to `room` units; then it shows the whole text on hover."""
-    shown = text if room is None else shortened(text, room)
+def label(
+    text: str, x: float, y: float, style: str = "", anchor: str = "start", max_width: float | None = None
+) -> Markup:
+    """Return a text element at a place, shortened to `max_width` units; then it shows the whole text on hover."""
+    shown = text if max_width is None else shortened(text, max_width)
     style = Markup(f' class="{style}"') if style else Markup()
     anchor = Markup(f' text-anchor="{anchor}"') if anchor != "start" else Markup()
     hover = hover_text("" if shown == text else text)

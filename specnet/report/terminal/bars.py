@@ -52,7 +52,7 @@ def curve(stream: TextIO, values: Sequence[float], width: int = CURVE_WIDTH) -> 
     if not values or not can_show(stream, _LEVELS):
         return ""
     width = min(width, len(values))
-    edges = [len(values) * place // width for place in range(width + 1)]
+    edges = [len(values) * index // width for index in range(width + 1)]
     means = [sum(values[start:end]) / (end - start) for start, end in pairwise(edges)]
     means[0], means[-1] = values[0], values[-1]
     low, high = min(means), max(means)
@@ -96,9 +96,9 @@ class LiveLine:
             return
         for parts in choices:
             texts = [shown(self._stream, part) for part in parts if part]
-            room = self.width - sum(3 + text_width(text) for text in texts)
-            if room >= LEAST_BAR_WIDTH:
-                self._bar_width = min(room, self._bar_width)  # which does not grow again: a bar stands still
+            space = self.width - sum(3 + text_width(text) for text in texts)
+            if space >= LEAST_BAR_WIDTH:
+                self._bar_width = min(space, self._bar_width)  # which does not grow again: a bar stands still
                 texts.insert(0, bar(self._stream, fraction, self._bar_width))
                 break
         self._put(_CLEAR + "   ".join(texts))

@@ -40,8 +40,8 @@ def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
     """
     plan = Overview(network.resolved)
     is_usual = [*rows] in (["train"], ["train", "test"])
-    told = [count(number) if is_usual else f"{count(number)} {split}" for split, number in rows.items()]
-    parts = [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(told)} rows"]
+    counts = [count(number) if is_usual else f"{count(number)} {split}" for split, number in rows.items()]
+    parts = [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(counts)} rows"]
     seconds = expected_seconds(network, rows["train"])
     return [*parts, about(seconds)] if seconds > LEAST_SECONDS_TOLD else parts
 
@@ -121,42 +121,42 @@ class RunProgress(Observer):
 
     def _write_epoch(self, epoch: int) -> None:
         self._written = epoch
-        told = [f"{name} {figure(number)}" for name, number in self._told()]
-        self._line.write(" ".join([*self._name, f"epoch {epoch}/{self._epochs}", *told]))
+        texts = [f"{name} {figure(number)}" for name, number in self._numbers()]
+        self._line.write(" ".join([*self._name, f"epoch {epoch}/{self._epochs}", *texts]))
 
     def _draw_start(self) -> None:
         if self._line.is_lively:
             self._drawn = time.monotonic()
-        self._line.draw(0.0, [self._place(0)])
+        self._line.draw(0.0, [self._position(0)])
 
     def _draw(self, epoch: int, seconds: float) -> None:
         share = epoch / self._epochs
         whole = (self._member + share) / self._members
         left = f"{duration(max(seconds * (1 - whole) / whole, LEAST_SECONDS_LEFT))} left"
-        place = self._place(epoch)
+        position = self._position(epoch)
         loss, *others = self._figures()
         curves = (curve(self._stream, self._losses, width) for width in (CURVE_WIDTH, CURVE_WIDTH // 2))
         long, short = (f"{loss} {each}".rstrip() for each in curves)
-        wide = ([place, first, *others, left] for first in (long, short, loss))
-        self._line.draw(share, *wide, [place, long, left], [place, loss, left], [place, loss], [place])
+        wide = ([position, first, *others, left] for first in (long, short, loss))
+        self._line.draw(share, *wide, [position, long, left], [position, loss, left], [position, loss], [position])
 
     def _summary(self, epochs: int, seconds: float) -> list[str]:
         """Return how far a network came, and how its loss went from its first logged epoch to its last."""
         spent = f"{counted(epochs, 'epoch')} in {duration(seconds)}"
-        told = self._figures()
+        figures = self._figures()
         if len(self._losses) > 1 and not self._is_resumed:  # whose first losses are in the history alone
             first, last = figure(self._losses[0]), figure(self._losses[-1])
-            told[0] = " ".join(filter(None, ["loss", first, curve(self._stream, self._losses) or "to", last]))
-        return [*self._name, spent, *told]
+            figures[0] = " ".join(filter(None, ["loss", first, curve(self._stream, self._losses) or "to", last]))
+        return [*self._name, spent, *figures]
 
-    def _place(self, epoch: int) -> str:
+    def _position(self, epoch: int) -> str:
         total = count(self._epochs)
         return " ".join([*self._name, f"{count(epoch):>{len(total)}}/{total}"])
 
     def _figures(self) -> list[str]:
-        return [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._told()]
+        return [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._numbers()]
 
-    def _told(self) -> list[tuple[str, float]]:
+    def _numbers(self) -> list[tuple[str, float]]:
         """Return the figures of the last logged epoch, its loss first."""
         return [(name, number) for name, number in self._record.items() if name not in (MEMBER, "epoch")]
 
@@ -203,8 +203,8 @@ class SeriesProgress:
         name: str = "",
     ) -> None:
         self._observer, self._line, self._is_shown = observer, LiveLine(stream), stream is not None
-        self._told: set[tuple[str, str]] = set() if before is None else before._told
-        self._total, self._total_told = total, f"{count(total)} {noun}s"
+        self._reported: set[tuple[str, str]] = set() if before is None else before._reported
+        self._total, self._total_text = total, f"{count(total)} {noun}s"
         self._begin = time.monotonic()
         self._done = self._kept = 0
         self._best = ""
@@ -215,8 +215,8 @@ class SeriesProgress:
     def warned(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Tell of what looks wrong, unless an earlier run has."""
         found = {(each.code, each.message): each for each in diagnostics}
-        new = [each for told, each in found.items() if told not in self._told]
-        self._told |= found.keys()
+        new = [each for key, each in found.items() if key not in self._reported]
+        self._reported |= found.keys()
         if not new:
             return
         self._line.warn(new)
@@ -229,7 +229,7 @@ class SeriesProgress:
         """So many runs have been done before."""
         self._done = self._kept = runs
         if runs:
-            self._line.write(f"resumed after {count(runs)} of {self._total_told}")
+            self._line.write(f"resumed after {count(runs)} of {self._total_text}")
         self._draw()
 
     def ended(self, *parts: str, best: str = "") -> None:
@@ -245,12 +245,14 @@ class SeriesProgress:
         self._line.write()
 
     def _draw(self) -> None:
-        place, left = f"{count(self._done)}/{self._total_told}", ""
+        position, left = f"{count(self._done)}/{self._total_text}", ""
         new = self._done - self._kept
         if new:
             seconds = (time.monotonic() - self._begin) / new * (self._total - self._done)
             left = f"{duration(max(seconds, LEAST_SECONDS_LEFT))} left"
-        self._line.draw(self._done / max(self._total, 1), [place, self._best, left], [place, self._best], [place])
+        self._line.draw(
+            self._done / max(self._total, 1), [position, self._best, left], [position, self._best], [position]
+        )
 
 
 def shown_series(

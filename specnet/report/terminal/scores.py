@@ -54,10 +54,10 @@ def scores_table(
     compared = _compared(baselines or {}, held, main, is_error=is_error)
     within = (intervals or {}).get(held, {})
     beside |= {
-        title: {split: _told(figures, figures, within) for split, figures in sets.items()}
+        title: {split: _figure_texts(figures, figures, within) for split, figures in sets.items()}
         for title, sets in compared.items()
     }
-    columns = {split: _told(figures, names, within) for split, figures in scores.items()}
+    columns = {split: _figure_texts(figures, names, within) for split, figures in scores.items()}
     if len(names) > 2:
         columns |= {title: cells[held] for title, cells in beside.items() if held in cells}
         columns = {title: cells for title, cells in columns.items() if any(cells.values())}
@@ -79,7 +79,7 @@ def scores_line(scores: Scores) -> str:
     split = best_split(scores)
     if split not in scores:
         return ""
-    loss, *others = _told(scores[split], filter(None, ("loss", main_metric(scores[split])))).items()
+    loss, *others = _figure_texts(scores[split], filter(None, ("loss", main_metric(scores[split])))).items()
     return "   ".join([f"{split.replace('_', ' ')} {' '.join(loss)}", *map(" ".join, others)])
 
 
@@ -102,7 +102,7 @@ def _spread(name: str, statistics: Mapping[str, Any] | None) -> str:
     return "" if statistics is None else metric_spread(name, statistics["mean"], statistics["std"])
 
 
-def _told(
+def _figure_texts(
     figures: Mapping[str, float | None],
     names: Iterable[str],
     within: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({}),

@@ -52,19 +52,19 @@ def terminal_width(stream: TextIO) -> int | None:
     """Return the number of columns of a terminal, None for a file or a pipe, whose lines are as long as they are."""
     if not stream.isatty():
         return None
-    told = os.environ.get("COLUMNS", "")
-    if told.isdecimal() and int(told):
-        return int(told)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
     try:
         return os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH
     except OSError:
         return USUAL_WIDTH
 
 
-def can_show(stream: TextIO, signs: str) -> bool:
+def can_show(stream: TextIO, characters: str) -> bool:
     """Return whether a stream's encoding has these signs."""
     try:
-        signs.encode(stream.encoding or "utf-8")
+        characters.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
         return False
     return True
@@ -85,7 +85,7 @@ def shown(stream: TextIO, text: str) -> str:
     text = visible(text)
     if can_show(stream, text):
         return text
-    return "".join(sign if can_show(stream, sign) else _ASCII.get(sign, sign) for sign in text)
+    return "".join(character if can_show(stream, character) else _ASCII.get(character, character) for character in text)
 
 
 def write_line(stream: TextIO, text: str = "") -> None:

@@ -116,7 +116,7 @@ class TextTable:
             [row for row in rows if any(row[1:])],
             gap=self.gap,
             **{
-                name: frozenset(place for place, column in enumerate(columns) if column in getattr(self, name))
+                name: frozenset(index for index, column in enumerate(columns) if column in getattr(self, name))
                 for name in ("right", "folded", "cut")
             },
         )
@@ -142,13 +142,13 @@ def text_width(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)
-    return sum(map(_sign_width, text))
+    return sum(map(_character_width, text))
 
 
-def _sign_width(sign: str) -> int:
-    if unicodedata.category(sign) in ("Mn", "Me", "Cf"):
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
-    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -176,10 +176,10 @@ def _words(text: str, width: int) -> Iterator[str]:
 
 def _ended(text: str, width: int) -> str:
     """Return a text in one line, with a sign that there is more where it is longer."""
-    kept = text
-    while text_width(kept) > width:
-        kept = f"{kept.removesuffix('…')[:-1].rstrip()}…"
-    return kept
+    shown = text
+    while text_width(shown) > width:
+        shown = f"{shown.removesuffix('…')[:-1].rstrip()}…"
+    return shown
 
 
 def _cut(word: str, width: int) -> list[str]:
@@ -188,10 +188,10 @@ def _cut(word: str, width: int) -> list[str]:
     for part in _JOINTS.split(word):
         if pieces[-1] and text_width(pieces[-1] + part) > width:
             pieces.append("")
-        for sign in part:
-            if pieces[-1] and text_width(pieces[-1] + sign) > width:
+        for character in part:
+            if pieces[-1] and text_width(pieces[-1] + character) > width:
                 pieces.append("")
-            pieces[-1] += sign
+            pieces[-1] += character
     return pieces
 
 

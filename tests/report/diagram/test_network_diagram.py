@@ -121,7 +121,7 @@ def test_a_column_stands_where_its_longest_path_ends() -> None:
         {"type": "concatenate", "inputs": ["short", "longer", "input"]},
         dense(1),
     )
-    assert [column.place for column in columns_of(resolved)[0]] == [0, 1, 1, 2, 3, 4]
+    assert [column.rank for column in columns_of(resolved)[0]] == [0, 1, 1, 2, 3, 4]
     picture = drawn(resolved)
     columns = middles(picture)
     # Parallel branches are stacked in the order of the spec.
