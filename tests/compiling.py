@@ -9,11 +9,13 @@ import pytest
 
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.native.toolchain import libraries, processors
-from specnet.compiler.native.toolchain.compilers import missing
+from specnet.compiler.native.toolchain.compilers import compiler_name, missing
 from specnet.compiler.native.toolchain.processors import AVX2, AVX512, GENERIC, SSE2, Processor, native_processor
 from specnet.compiler.value import Operation
+from specnet.cpus import usable_cpus
 
-__all__ = ["AVX2", "AVX512", "GENERIC", "SSE2", "Processor", "compiles", "missing", "native_processor"]
+__all__ = ["AVX2", "AVX512", "GENERIC", "SSE2", "Processor", "compiler_name", "compiles", "missing", "native_processor"]
+__all__ += ["usable_cpus"]
 
 compiles = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
 """Marks a test that needs a C compiler."""

@@ -7,19 +7,10 @@ from typing import Any
 import numpy as np
 
 import specnet
-from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
+from specnet.training import Checkpoint, RunIdentity, Snapshot, Stepper, TrainingRows, train
 
-__all__ = [
-    "Checkpoint",
-    "RunIdentity",
-    "TrainingRows",
-    "batches_of",
-    "dense",
-    "document",
-    "network_of",
-    "rows_of",
-    "trained",
-]
+__all__ = ["Checkpoint", "RunIdentity", "Snapshot", "Stepper", "TrainingRows", "batches_of", "dense"]
+__all__ += ["document", "network_of", "rows_of", "trained"]
 
 
 def dense(units: int, activation: Any = None, **fields: Any) -> dict[str, Any]:

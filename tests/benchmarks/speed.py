@@ -12,8 +12,6 @@ import sys
 
 from threadpoolctl import threadpool_limits
 
-from specnet.compiler.native.toolchain.compilers import compiler_name
-from specnet.cpus import usable_cpus
 from tests.benchmarks.processes import many, pages, processes
 from tests.benchmarks.report import Report, installed_versions
 from tests.benchmarks.steps.activations import activations
@@ -28,7 +26,7 @@ from tests.benchmarks.whole.memory import memory
 from tests.benchmarks.whole.recording import recording
 from tests.benchmarks.whole.refusals import refusals
 from tests.benchmarks.whole.whole_runs import whole_runs
-from tests.compiling import missing, native_processor
+from tests.compiling import compiler_name, missing, native_processor, usable_cpus
 
 BUSY = 0.5
 """The average number of running processes from which on they are reported."""

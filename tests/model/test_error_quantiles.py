@@ -15,12 +15,11 @@ from safetensors.numpy import load_file, save
 
 from specnet import DataError, Model, load_model
 from specnet.model import Answers, ErrorQuantiles
-from specnet.parts.arrays import Array
 from tests.model.models import make_model, make_rows
 from tests.texts.pinned import Refused
 
 
-def of_values(errors: Array, weight: Array | None = None) -> ErrorQuantiles:
+def of_values(errors: np.ndarray, weight: np.ndarray | None = None) -> ErrorQuantiles:
     """Return the quantiles of these errors, (rows,) or (rows, outputs), some of them below and some above."""
     signs = np.where(np.arange(len(errors)) % 2, -1, 1).reshape(-1, *[1] * (errors.ndim - 1))
     answers = Answers(signs * errors, signs * errors, np.zeros(len(errors)), np.zeros_like(errors), None, weight)
@@ -125,7 +124,7 @@ def following(rows: int, seed: int, *, by: float = 1.0) -> tuple[ErrorQuantiles,
     return ErrorQuantiles.of(answers, "values"), answers
 
 
-def covered_by_third(quantiles: ErrorQuantiles, answers: Answers, level: float) -> Array:
+def covered_by_third(quantiles: ErrorQuantiles, answers: Answers, level: float) -> np.ndarray:
     low, high = quantiles.ends(answers.prediction, level).T
     inside = (low <= answers.target) & (answers.target <= high)
     return np.array([part.mean() for part in np.array_split(inside[np.argsort(answers.prediction)], 3)])

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.training import Stepper
 from specnet.training.steps.stepper import DENORMAL_INTERVAL
-from tests.networks import TrainingRows, dense, document
+from tests.networks import Stepper, TrainingRows, dense, document
 
 ROWS = 2048
 MOST_BYTES = 16_000

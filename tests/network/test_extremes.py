@@ -5,8 +5,7 @@ import pytest
 
 import specnet
 from specnet import DataError, TrainingError
-from specnet.training import Stepper
-from tests.networks import TrainingRows, dense, document, network_of, rows_of, trained
+from tests.networks import Stepper, TrainingRows, dense, document, network_of, rows_of, trained
 from tests.texts.pinned import Refused
 
 SPEC = {"network": {"hidden_layer_sizes": [3]}, "training": {"loss": "mse", "epochs": 5, "batch_size": "full"}}

@@ -92,8 +92,8 @@ def test_interrupted_processes_end_also_while_they_send_results():
 @pytest.mark.slow
 def test_processes_end_with_the_one_that_started_them():
     code = """import os, time
-from specnet.processes.pool import processes as start
-with start(2, print, None) as pool:
+from tests.processes.test_pool import processes
+with processes(2, print, None) as pool:
     for _ in range(3):
         pool.submit(time.sleep, 60)
     print(*[process.pid for process, _ in pool._started], flush=True)

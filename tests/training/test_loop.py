@@ -5,9 +5,8 @@ import pytest
 
 import specnet
 from specnet import Observer
-from specnet.training import Stepper
 from specnet.training.steps.stepper import DENORMAL_INTERVAL, clipping_factor
-from tests.networks import TrainingRows, batches_of, dense, network_of, rows_of, trained
+from tests.networks import Stepper, TrainingRows, batches_of, dense, network_of, rows_of, trained
 from tests.registry import find, names
 
 EXPONENTIAL = {"type": "exponential", "decay": 0.8}

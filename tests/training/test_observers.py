@@ -9,9 +9,9 @@ import pytest
 
 from specnet import DataError, Observer, SpecnetWarning, StopTraining, run
 from specnet.errors import Diagnostic, render
-from specnet.training import Observers, PythonWarnings, Snapshot, Stepper, WarningRecorder
+from specnet.training import Observers, PythonWarnings, WarningRecorder
 from specnet.training.observer import EVENTS, Beginning, Relay, StopAfter, Stopped, check_observer, closing
-from tests.networks import network_of, rows_of, trained
+from tests.networks import Snapshot, Stepper, network_of, rows_of, trained
 from tests.running.moons import MOONS
 from tests.texts.pinned import Refused
 

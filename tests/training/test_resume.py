@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet import DataError, FileError
+from specnet import FileError
 from specnet.files.tensors import decode, encode
-from specnet.running.data_rows import SpecData, check_rows, fit_preparation
-from specnet.running.fitting import fit_rows
 from specnet.training.checkpoint import in_words, is_finite
-from tests.networks import Checkpoint, RunIdentity, TrainingRows, dense, document, rows_of, trained
+from tests.networks import Checkpoint, RunIdentity, dense, document, rows_of, trained
 from tests.registry import find, names
 from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused
@@ -268,28 +266,3 @@ def test_layers_start_with_the_arrays_that_are_given(training):
 def test_lbfgs_goes_on_from_its_start():
     reached = trained(averaging(optimizer="lbfgs", epochs=2, batch_size="full"), rows_of(10)).reached
     assert (reached.facts["epochs"], reached.facts["steps"], reached.history) == (0, 0, [])
-
-
-def model_of(rows: TrainingRows, start=None, **network):
-    optimizer = {"type": "adam", "learning_rate": 0.1}
-    fields = {"hidden_layer_sizes": [4], "preprocessing": ["standardize"], "dtype": "float64", **network}
-    spec = specnet.parse_spec({"network": fields, "training": {"loss": "mse", "epochs": 3, "optimizer": optimizer}})
-    given = check_rows(rows.X, rows.target)
-    spec, preparation = fit_preparation(spec, given)
-    resolved = specnet.resolve(spec, inputs=3, outputs=2)
-    prepared = preparation if start is None else start.preprocessing
-    return fit_rows(SpecData(resolved, None, prepared, {"train": given}), start=start).model
-
-
-def test_a_fit_starts_from_a_model_with_its_preprocessing(refused: Refused):
-    rows = rows_of(30)
-    first = model_of(rows)
-    second = model_of(rows, first)
-    assert second.history[0]["loss"] == pytest.approx(first.evaluate(rows.X, rows.target)["loss"], rel=1e-12)
-    assert second.network is first.network
-    moved = model_of(TrainingRows(rows.X * 9 + 5, rows.target), first)
-    for ours, theirs in zip(moved.preprocessing.fitted, first.preprocessing.fitted, strict=True):
-        np.testing.assert_array_equal(ours["mean"], theirs["mean"])
-    for other in ({"hidden_layer_sizes": [5]}, {"preprocessing": []}):
-        with refused(DataError):
-            model_of(rows, first, **other)

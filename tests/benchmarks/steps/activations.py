@@ -13,7 +13,6 @@ import numpy as np
 
 from specnet.compiler import BATCH, NUMPY, gradients, input_value, plan, sum_over
 from specnet.compiler.numpy import bind
-from specnet.parts.activations import Activation
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps.peers import THREADS, missing_peers
 from tests.benchmarks.timing import Run, medians, once
@@ -56,7 +55,7 @@ def arrays(features_out: int) -> tuple[np.ndarray, np.ndarray]:
     return x, d
 
 
-def specnet_run(part: Activation) -> Run:
+def specnet_run(part: Any) -> Run:
     """The calls that a training step of a network makes for this activation."""
     x = input_value("x", (FEATURES, BATCH))
     learned = [input_value(f"learned.{k}", block.shape) for k, block in enumerate(part.own_parameters(FEATURES))]
@@ -72,7 +71,7 @@ def specnet_run(part: Activation) -> Run:
     return once(bound.run)
 
 
-def torch_run(part: Activation, function: Callable[[Any], Any]) -> Run:
+def torch_run(part: Any, function: Callable[[Any], Any]) -> Run:
     """Forward and backward by autograd."""
     import torch
 

@@ -1,20 +1,18 @@
 """specnet's own training steps: the steppers that the training loop calls, fed as the loop feeds them."""
 
+from typing import Any
+
 import numpy as np
 
 import specnet
-from specnet.data.feed import Feed
-from specnet.files.interruptions import Interruptions
-from specnet.training import Stepper, TrainingRows
-from specnet.training.steps.compiled_steps import CompiledStepper
-from specnet.training.steps.trainer import Stretch
 from tests.benchmarks.steps.cases import Case
 from tests.benchmarks.timing import Run
 from tests.compiling import Processor
-from tests.training.steps.engines import Unseen
+from tests.networks import Stepper, TrainingRows
+from tests.training.steps.engines import CompiledStepper, run_epochs
 
 
-def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> tuple[Stepper, Feed]:
+def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> tuple[Stepper, Any]:
     """A stepper from the network's initial parameters, and the feed of the case's rows that it is on."""
     network = specnet.build(case.document(), engine=engine)
     X, labels = case.data()
@@ -34,8 +32,7 @@ def training_run(case: Case, stepper_type: type[Stepper] = Stepper, engine: str 
         epochs = -(-count // feed.batches_per_epoch)
         first = stepper.step_number // feed.batches_per_epoch
         stepper.so_far.set()
-        with np.errstate(all="ignore"):
-            stepper.run(Stretch(first, epochs, lambda epochs: epochs < 0, 1.0, False), Unseen(), Interruptions())
+        run_epochs(stepper, first, epochs, lambda epochs: epochs < 0)
         return epochs * feed.batches_per_epoch
 
     return run

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from specnet.cpus import usable_cpus
 from tests.benchmarks.steps.cases import DROPPED, Case
 from tests.benchmarks.steps.peak import peak_run
 from tests.benchmarks.timing import Run, once
-from tests.compiling import missing
+from tests.compiling import missing, usable_cpus
 from tests.reference import tutorial
 
 THREADS = 2

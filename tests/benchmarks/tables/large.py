@@ -36,9 +36,8 @@ CHILD = """
 import json, sys, time
 begin = time.monotonic()
 import specnet
-from specnet.training import Observer
 
-class Times(Observer):
+class Times(specnet.Observer):
     def started(self, network, rows, epochs):
         self.first_batch = time.monotonic() - begin
     def ended(self, epochs, steps, seconds, end):

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from specnet import Network, Observer, Spec, SpecnetError, parse_spec, resolve
 from specnet.compiler.thread_limits import limited_threads
-from specnet.data import RowSplit, load_table
+from specnet.data import RowSplit
 from specnet.running.data_rows import Rows, SpecData, fit_preparation, read_target
 from specnet.running.encoding import Encoder
 from specnet.running.fitting import fit_rows
@@ -79,7 +79,7 @@ def spec_on(path: Path, target: str, seed: int) -> Spec:
 
     values = spec("mean_squared_error", target_preprocessing=["clip", "standardize"])
     try:
-        has_classes = len(np.unique(load_table(values).y)) <= MOST_CLASSES
+        has_classes = len(np.unique(data_of(values).table.y)) <= MOST_CLASSES
     except SpecnetError:
         has_classes = True
     return spec("categorical_crossentropy") if has_classes else values

@@ -17,13 +17,12 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet.compiler.thread_limits import limited_threads
-from specnet.cpus import usable_cpus
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import COMPILED, NUMPY, Bound
 from tests.benchmarks.steps.peers import missing_peers
 from tests.benchmarks.timing import measured, medians, once
-from tests.compiling import missing
+from tests.compiling import missing, usable_cpus
 
 ROUNDS = 3
 MEMBERS_ROWS = 1000

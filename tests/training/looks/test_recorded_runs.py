@@ -7,9 +7,8 @@ import pytest
 
 import specnet
 from specnet import Observer
-from specnet.training import Snapshot
 from specnet.training.layer_recorder import look_epochs
-from tests.networks import rows_of, trained
+from tests.networks import Snapshot, rows_of, trained
 from tests.training.looks.looked_at import recorded, same
 from tests.training.test_resume import OPTIMIZERS, again, spec_of
 

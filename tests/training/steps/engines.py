@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 from unittest.mock import patch
@@ -23,9 +23,9 @@ from specnet import Network
 from specnet.compiler.native import c_plan
 from specnet.compiler.native.toolchain import libraries
 from specnet.files.interruptions import Interruptions
-from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.trainer import Stretch
+from tests.networks import Stepper, TrainingRows
 from tests.random_specs import random_rows, random_spec
 from tests.registry import names
 
@@ -187,15 +187,22 @@ def _numbers(numpy_steps: Stepper, compiled_steps: CompiledStepper, left_out: np
     return max(differences)
 
 
+def run_epochs(stepper: Stepper, first: int, epochs: int, logs: Callable[[int], bool], share: float = 1.0) -> Unseen:
+    """Make the steps of epochs, and return the losses of those that are logged."""
+    progress = Unseen()
+    with np.errstate(all="ignore"):
+        stepper.run(Stretch(first, epochs, logs, share, False), progress, Interruptions())
+    return progress
+
+
 def results_of_calls(seed: int, kind: type[Stepper]) -> list[tuple[int, int, bytes]]:
     """The numbers of steps and updates, and the bits, that a random network reaches by 1, 3 and all steps in a call."""
     spec, X, y, weight = random_training(seed)
     network, found = specnet.build(spec).run_by("compiled" if kind is CompiledStepper else "numpy"), []
     for most in (1, 3, kind.most_at_once):
         with patch.object(kind, "most_at_once", most):
-            made, progress = stepper(kind, network, X, y, weight), Unseen()
-            with np.errstate(all="ignore"):
-                made.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
+            made = stepper(kind, network, X, y, weight)
+            progress = run_epochs(made, 0, 9, lambda epochs: epochs % 3 == 0, 0.9)
         bits = [repr(list(progress)).encode(), *(array.tobytes() for array in made.tensors().values())]
         found.append((made.step_number, made.updates, b"".join(bits)))
     return found

@@ -14,13 +14,12 @@ from specnet import Network, Observer, SpecError, TrainingError
 from specnet.compiler import operations
 from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.parts import BATCH, Layer, PositiveNumber, SteppingOptimizer, matmul
-from specnet.training import Stepper
 from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.trainer import EpochSoFar
 from tests.compiling import PROCESSORS, Processor, compiles, wrong_form
-from tests.networks import TrainingRows, dense, document, network_of, trained
+from tests.networks import Stepper, TrainingRows, dense, document, network_of, trained
 from tests.registry import find
 from tests.training.steps.engines import (
     CLOSE,
