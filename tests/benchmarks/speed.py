@@ -3,7 +3,7 @@
 Everything that is compared is timed in turns within this one run; a figure is the median of the rounds. CPU times are
 those of all threads of the process. The exit status is 1 if a bound is missed. It takes about six minutes, and needs a
 machine that does nothing else. Names of tables choose some: `python -m tests.benchmarks.speed training cost`; those of
-activations, elementary functions, memory, records, reports and many runs are printed only where they are named.
+elementary functions, memory, records, reports and many runs are printed only where they are named.
 """
 
 import argparse
@@ -14,7 +14,6 @@ from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.processes import many, pages, processes
 from tests.benchmarks.report import Report, installed_versions
-from tests.benchmarks.steps.activations import activations
 from tests.benchmarks.steps.compiling import compiling
 from tests.benchmarks.steps.fits import fits
 from tests.benchmarks.steps.functions import functions
@@ -33,7 +32,7 @@ BUSY = 0.5
 
 
 TABLES = (training, fits, whole_runs, prediction, compiling, processes, cost, refusals)
-FURTHER = (activations, functions, memory, recording, pages, many)
+FURTHER = (functions, memory, recording, pages, many)
 
 
 def main() -> int:

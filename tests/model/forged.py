@@ -26,6 +26,7 @@ import specnet
 from specnet import FileError, Model, SpecnetError, SpecnetWarning, load_model
 
 ROWS = 60
+LOSSES = {"price": "mean_squared_error", "kind": "categorical_crossentropy"}
 SECONDS = 10.0
 """Within which each is refused or used."""
 
@@ -51,22 +52,14 @@ def of_table(target: str, folder: Path, **training: Any) -> Model:
     """Return the model of a CSV file, as a run of the command line saves it."""
     frame().drop(columns="kind" if target == "price" else "price").to_csv(folder / "rows.csv", index=False)
     columns = {"street": "category", "area": "numeric"}
-    spec = {
-        "data": {"type": "csv", "path": str(folder / "rows.csv"), "target": target, "columns": columns},
-        "network": {"hidden_layer_sizes": [4]},
-        "training": {
-            "loss": "mean_squared_error" if target == "price" else "categorical_crossentropy", "epochs": 1, **training
-        },
-    }  # fmt: skip
-    return specnet.run(spec).model
+    data = {"type": "csv", "path": str(folder / "rows.csv"), "target": target, "columns": columns}
+    training = {"loss": LOSSES[target], "epochs": 1, **training}
+    return specnet.run({"data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}).model
 
 
 def of_frame(target: str, **fields: Any) -> Model:
-    rows = frame()
-    spec = {
-        "network": {"hidden_layer_sizes": [3], **fields},
-        "training": {"loss": "mean_squared_error" if target == "price" else "categorical_crossentropy", "epochs": 1},
-    }
+    rows, network = frame(), {"hidden_layer_sizes": [3], **fields}
+    spec = {"network": network, "training": {"loss": LOSSES[target], "epochs": 1}}
     return specnet.fit(spec, rows.drop(columns=["price", "kind"]), rows[target])
 
 

@@ -150,13 +150,6 @@ def test_margins_of_several_outputs_and_of_classes(refused: Refused):
         model.predict_proba(X)
 
 
-def test_focal_probabilities():
-    y = (X[:, 0] + 0.3 * NOISE > 0).astype(int)
-    model = specnet.fit(document("binary_focal_crossentropy", [2, 8, 1]), X, y)
-    assert model.evaluate(X, y, metrics=["roc_auc"])["roc_auc"] > 0.9
-    np.testing.assert_allclose(model.predict_proba(X).sum(1), 1)
-
-
 def test_activations_with_parameters_and_of_halves(tmp_path: Path):
     layers = [dense(8, "glu"), dense(6, "prelu"), dense(5, {"type": "mish", "parametric": True}), dense(1)]
     spec = document("mse", [], epochs=60)

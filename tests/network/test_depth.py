@@ -17,7 +17,7 @@ REPEATED: dict[str, list[Any]] = {
     "normalized": [dense(4), "batch_normalization", {"type": "dropout", "rate": 0.1}, dense(4)],
     "residual": [dense(4, "swish", name="changed"), {"type": "add", "inputs": ["input", "changed"]}],
     "concatenated": [
-        *(dense(4, "elu", name="changed"), {"type": "concatenate", "inputs": ["input", "changed"]}, dense(4)),
+        *(dense(4, "elu", name="changed"), {"type": "concatenate", "inputs": ["input", "changed"]}, dense(4))
     ],
 }
 

@@ -59,15 +59,6 @@ def test_every_public_name_is_there_and_no_other():
         _ = specnet.nothing
 
 
-def test_forward_pass_is_plain_numpy():
-    network = network_of("mean_squared_error", 2)
-    theta, X = network.initial_parameters(), rows(7)
-    p = network.parameters(theta)
-    hidden = np.maximum(X @ p["layers.0.weight"].T + p["layers.0.bias"], 0)
-    expected = hidden @ p["layers.1.weight"].T + p["layers.1.bias"]
-    np.testing.assert_allclose(network.predict(theta, X), expected, rtol=1e-13)
-
-
 def test_parameters_are_views_of_theta_and_of_gradients(refused: Refused):
     network = network_of("mean_squared_error", 2)
     theta = network.initial_parameters()

@@ -5,7 +5,7 @@ import pytest
 
 import specnet
 from specnet import Observer
-from specnet.training.steps.stepper import DENORMAL_INTERVAL, clipping_factor
+from specnet.training.steps.stepper import DENORMAL_INTERVAL
 from tests.networks import Stepper, TrainingRows, batches_of, dense, network_of, rows_of, trained
 from tests.registry import find, names
 
@@ -62,24 +62,6 @@ def test_schedules_and_clipping_see_every_step(fields, changes):
     network, rows = network_of(**{"optimizer": "sgd", "batch_size": 5, "epochs": 4, **fields}), rows_of(20)
     *_, (expected, *_) = by_hand(network, rows, 5, 4, **changes)
     np.testing.assert_allclose(trained(network, rows).theta, expected, rtol=1e-11 if "clip" in str(fields) else 1e-12)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("longest", [1e-3, 1.0, 1e3])
-def test_a_gradient_of_any_size_is_clipped(dtype: type, longest: float):
-    """Also where its squares are out of range."""
-    limits = np.finfo(dtype)
-    for size in (limits.tiny, limits.tiny**0.5, longest / 5, longest / 4.999, longest, limits.max**0.5, limits.max / 8):
-        given = (np.array([3, 0, -4]) * size).astype(dtype)
-        with np.errstate(over="ignore"):
-            clipped = given.copy()
-            clipped *= clipping_factor(clipped, longest)
-        length = np.hypot(*given[::2].astype(np.longdouble))
-        np.testing.assert_allclose(clipped, given.astype(np.longdouble) * min(1, longest / length), rtol=4 * limits.eps)
-    for odd in ([0, 0, 0], [], [1, np.inf], [1, np.nan]):
-        gradient = np.array(odd, dtype)
-        assert clipping_factor(gradient, longest) == 1
-        np.testing.assert_array_equal(gradient, odd)
 
 
 def test_penalties_are_over_weights_and_whatever_the_batch_size():

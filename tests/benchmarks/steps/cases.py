@@ -106,12 +106,7 @@ CASES = (
         {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
         {NUMPY: Bound(0.32, 0.22), "jax": Bound(0.65, 0.45)},
     ),
-    Case(
-        *((64, 128, 64, 10), 64, 20_000),
-        {"torch": Bound(0.5, 0.4)},
-        {NUMPY: Bound(0.35, 0.2)},
-        normalized=True,
-    ),
+    Case(*((64, 128, 64, 10), 64, 20_000), {"torch": Bound(0.5, 0.4)}, {NUMPY: Bound(0.35, 0.2)}, normalized=True),
     Case(
         *((784, 256, 128, 10), 128, 20_000),
         {"scikit-learn": Bound(0.65, 0.5), "torch": Bound(1.4, 1.1)},

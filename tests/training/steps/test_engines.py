@@ -21,14 +21,7 @@ from specnet.training.steps.trainer import EpochSoFar
 from tests.compiling import PROCESSORS, Processor, compiles, wrong_form
 from tests.networks import Stepper, TrainingRows, dense, document, network_of, trained
 from tests.registry import find
-from tests.training.steps.engines import (
-    CLOSE,
-    STEPPING,
-    disagreement,
-    random_training,
-    results_of_calls,
-    steppers,
-)
+from tests.training.steps.engines import CLOSE, STEPPING, disagreement, random_training, results_of_calls, steppers
 
 pytestmark = compiles
 
