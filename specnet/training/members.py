@@ -365,13 +365,14 @@ class _Members:
                 self._pool.stop()
 
     def _stop_if_failed(self) -> None:
-        """Begin no more members once one has failed: those before it are still of interest, unless a process ended."""
-        done = [future for future, _ in self._begun if future.done() and not future.cancelled()]
-        if failures := [error for future in done if (error := future.exception())]:
-            for future, _ in self._begun:
-                future.cancel()
-            if isinstance(failures[0], ProcessEnded):
-                raise failures[0]
+        """Begin none of the members after one that has failed: those before it still count, unless a process ended."""
+        futures = iter([future for future, _ in self._begun])
+        for future in futures:
+            if future.done() and not future.cancelled() and (error := future.exception()):
+                for later in futures:
+                    later.cancel()
+                if isinstance(error, ProcessEnded):
+                    raise error
 
 
 CROSS_FITTED = "cross_fitted"

@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +17,8 @@ import pytest
 import specnet
 from specnet import Observer, StopTraining, TrainingError
 from specnet.compiler.thread_limits import available_threads, limited_threads
-from specnet.cpus import usable_cpus
-from specnet.files.interruptions import Interruptions
 from specnet.training import TrainingRows, members, train_members
-from specnet.training.members import Pool, in_threads
+from specnet.training.members import Pool, in_threads, trained_side_by_side
 from specnet.training.observer import EVENTS, Relay
 from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, members_worth
 from tests.compiling import compiles
@@ -138,6 +136,28 @@ def test_an_error_in_a_member_is_the_same(damaged: int):
     assert heard[0].told == heard[1].told
 
 
+def test_a_member_that_has_not_begun_when_a_later_one_fails_is_trained():
+    def begin(future: Future[Any], told: Callable[[Any], None]) -> None:
+        if future.set_running_or_notify_cancel():
+            future.set_result("trained")
+        told(None)
+
+    def train(member: int, checkpoint: Any, told: Callable[[Any], None]) -> Future[Any]:
+        future: Future[Any] = Future()
+        if member == 1:
+            future.set_exception(ValueError("it failed"))
+            told(None)
+        else:
+            threading.Timer(0.1, begin, (future, told)).start()
+        return future
+
+    pool = nullcontext(Pool(train, lambda: None))
+    found = trained_side_by_side(pool, range(2), None, observer=Observer(), interruptions=None)
+    assert next(found) == "trained"
+    with pytest.raises(ValueError, match="it failed"):
+        next(found)
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_at_the_very_end_is_not_lost(jobs: int):
     class Pressing(Observer):
@@ -170,7 +190,7 @@ class Fake:
     def __len__(self) -> int:
         return self.members
 
-    def train(self, member: int, observer: Any, checkpoint: Any, stop: Interruptions, keep: Any) -> Any:
+    def train(self, member: int, observer: Any, checkpoint: Any, stop: Any, keep: Any) -> Any:
         self.begun(member)
         return SimpleNamespace(member=member, interruption=stop.pending)
 
@@ -256,7 +276,9 @@ def test_no_member_begins_after_one_that_was_interrupted(cpus: Callable[[int], N
     assert sorted(begun) == ([0, 1] if interrupted else [*range(6)])
 
 
-def test_members_are_worth_threads_where_an_epoch_takes_long(monkeypatch: pytest.MonkeyPatch):
+def test_members_are_worth_threads_where_an_epoch_takes_long(
+    monkeypatch: pytest.MonkeyPatch, cpus: Callable[[int], None]
+):
     spec = {"network": {"layer_sizes": [4, 8, 1]}, "training": {"loss": "mean_squared_error", "batch_size": 32}}
     network = specnet.build(spec)
     enough = -(-MEMBERS_PAY // network.parameter_count)
@@ -264,7 +286,8 @@ def test_members_are_worth_threads_where_an_epoch_takes_long(monkeypatch: pytest
     assert (members_worth(network, few, 4), members_worth(network, many, 4)) == (1, 4)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    assert members_worth(network, many) == usable_cpus()
+    cpus(7)
+    assert members_worth(network, many) == 7
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert members_worth(network, many) == 1
     with limited_threads(3):
