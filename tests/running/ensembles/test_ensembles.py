@@ -140,7 +140,6 @@ def test_rows_of_a_group_are_in_one_fold(tmp_path: Path):
     data = csv_file(tmp_path / "visits.csv", "patient,pressure,ill", rows, "ill", split={"group": "patient"})
     spec = spec_on(data, 3, epochs=2, ensemble=4)
     rows = data_of(spec).splits["train"]
-    assert rows.folds is not None
     in_training = patients[rows.chosen]
     assert all(len(np.unique(rows.folds[in_training == patient])) == 1 for patient in in_training)
     assert len(np.unique(rows.folds)) == 4

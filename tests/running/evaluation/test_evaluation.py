@@ -166,7 +166,6 @@ def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.G
     rows = np.column_stack([patients, x, 10 * effect + x])
     spec = spec_on(by_patient(tmp_path, rows), network={"dtype": "float64"}, loss="mse")
     test = data_of(spec).splits["test"].chosen
-    assert test is not None
     found = specnet.run(spec)
     own = (found.model.predict(rows[test, 1:2]) - rows[test, 2]) ** 2
     names, counts = np.unique(patients[test].astype(str), return_counts=True)  # a group is a text
@@ -189,7 +188,6 @@ def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.ran
     data = by_patient(tmp_path, rows, "patient,x,w,y", **role)
     spec = spec_on(data, network={"dtype": "float64"}, metrics=["accuracy"], epochs=5)
     test = data_of(spec).splits["test"].chosen
-    assert test is not None
     found = specnet.run(spec, observer=specnet.Observer())
     counted = rows[test, 2] if weighted else np.ones(len(test))
     right = counted * (found.model.predict(rows[test, 1:2]) == y[test])

@@ -52,7 +52,6 @@ def test_figures_of_a_class_that_only_test_rows_have_are_scikit_learn_s(tmp_path
     result = ran(tmp_path, {"test": str(tmp_path / "test.csv")})
     assert codes(result) == ["unseen-class"]
     model, known = result.model, list("abcd")
-    assert model.labels is not None
     assert model.labels.tolist() == known
     probability, predicted = model.predict_proba(X), model.predict(X)
     expected = {
@@ -85,7 +84,6 @@ def test_a_baseline_has_a_finite_loss_for_a_class_that_it_has_not_seen(tmp_path:
     for name, scale in (("linear", 61), ("neighbours", 61 * 16)):
         assert losses[name] == pytest.approx((18 * known[name] + np.log(scale)) / 19, abs=0.05)
     own, gains = result.metrics["test"]["loss"], result.evaluation["gains"]
-    assert own is not None
     assert gains["constant"]["loss"]["value"] == pytest.approx(losses["constant"] - own)
 
 

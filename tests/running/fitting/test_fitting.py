@@ -123,13 +123,6 @@ def test_batches_of_weight_0_are_passed_over():
     assert all(np.isfinite(record["loss"]) for record in model.history)
 
 
-def test_arrays_in_place_of_the_spec_s_data():
-    X, y = blobs([0, 1])
-    spec = spec_of("binary_crossentropy", data={"type": "digits"})
-    spec["training"]["loss"] = "categorical_crossentropy"
-    assert specnet.fit(spec, X, y).spec.data is None
-
-
 def test_arguments_stay_as_they_are():
     X, y = blobs(["no", "yes"])
     X.flags.writeable = y.flags.writeable = False
@@ -149,6 +142,14 @@ WRONG: list[dict[str, Any]] = [
     {"spec": SINGLE, "X": np.full((120, 2), 1e300)},
     {"spec": SINGLE, "validation": (np.full((3, 2), 1e300), np.zeros(3))},
 ]
+TWO = [True, False]
+TABLES: list[dict[str, Any]] = [
+    *({"y": pandas.Series(["no", missing] * 60, dtype=object)} for missing in (None, np.nan, pandas.NA, pandas.NaT)),
+    *(
+        {"X": pandas.DataFrame({"mean radius": column, "sick": TWO}), "y": [0, 1]}
+        for column in ([1.0, np.nan], [None, 1], pandas.array([1, None], "Int64"), [1.0, np.inf])
+    ),
+]
 UNFIT: list[dict[str, Any]] = [
     *({"y": y} for y in (np.arange(120), ["red"] * 120)),
     {"spec": spec_of("mean_squared_error"), "y": ["a", "b"] * 60},
@@ -156,18 +157,18 @@ UNFIT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("arguments", WRONG + UNFIT, ids=range(len(WRONG + UNFIT)))
-def test_what_does_not_fit_is_named(arguments: dict[str, Any], refused: Refused):
+CASES = [
+    *((arguments, "data", "") for arguments in WRONG),
+    *((arguments, "data", None) for arguments in TABLES),
+    *((arguments, "loss-target", "training.loss") for arguments in UNFIT),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "at"), CASES, ids=range(len(CASES)))
+def test_what_does_not_fit_is_named(arguments: dict[str, Any], code: str, at: str | None, refused: Refused):
     X, y = blobs([0, 1])
-    code, at = ("loss-target", "training.loss") if any(arguments is each for each in UNFIT) else ("data", "")
     with refused(DataError, code=code, at=at):
         specnet.fit(**({"spec": spec_of("binary_crossentropy"), "X": X, "y": y} | arguments))
-
-
-def test_another_number_of_columns_than_in_the_spec_is_an_error(refused: Refused):
-    spec = spec_of("binary_crossentropy", network={"input_size": 3})
-    with refused(SpecError, code="size-clash", at="network.input_size"):
-        specnet.fit(spec, *blobs([0, 1]))
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_epoch_and_a_remedy(refused: Refused):
@@ -211,16 +212,12 @@ def test_validation_rows_are_set_aside_as_a_run_does_it(tmp_path, labels, split)
 
 def test_a_fit_has_no_test_rows_and_given_validation_rows_come_first(refused: Refused):
     X, y = blobs([0, 1])
-    sizes = []
-
-    class Listening(Observer):
-        def started(self, network, rows, epochs):
-            sizes.append(dict(rows))
-
+    sizes, observer = [], Observer()
+    observer.started = lambda network, rows, epochs: sizes.append(dict(rows))
     data = {"type": "make_moons", "split": {**SPLIT, "test_size": 0.2}}
     spec = {**spec_of("binary_crossentropy", training={"epochs": 1}), "data": data}
-    specnet.fit(spec, X, y, observer=Listening())
-    specnet.fit(spec, X, y, validation=(X[:7], y[:7]), observer=Listening())
+    specnet.fit(spec, X, y, observer=observer)
+    specnet.fit(spec, X, y, validation=(X[:7], y[:7]), observer=observer)
     held_out = math.ceil(0.3 * len(X))
     assert sizes == [{"train": len(X) - held_out, "validation": held_out}, {"train": len(X), "validation": 7}]
     with refused(DataError, code="split", at="data.split.stratify"):
@@ -240,15 +237,6 @@ def test_a_masked_array_without_a_masked_number_is_an_array(refused: Refused):
     np.testing.assert_array_equal(model.theta, expected.theta)
     with refused(DataError):
         model.evaluate(X, np.ma.masked_array(y, np.arange(120) == 3))
-
-
-@pytest.mark.parametrize("missing", [None, float("nan"), pandas.NA, pandas.NaT])
-def test_a_label_that_is_missing_has_its_place(missing, refused: Refused):
-    X, _ = blobs([0, 1])
-    y = np.array(["no", "yes"] * 60, dtype=object)
-    y[7] = missing
-    with refused(DataError):
-        specnet.fit(spec_of("binary_crossentropy"), X, pandas.Series(y))
 
 
 def frame(*names) -> tuple[pandas.DataFrame, np.ndarray]:
@@ -317,13 +305,6 @@ def test_columns_of_several_types_are_numbers(column):
     model = specnet.fit(spec, table, [0, 1, 0, 1])
     numbers = np.array([[1, 0.5], [0, 1.5], [1, 2.5], [0, 3.5]])
     np.testing.assert_array_equal(model.predict_proba(table), model.predict_proba(numbers))
-
-
-@pytest.mark.parametrize("column", [[1.0, np.nan], [None, 1], pandas.array([1, None], "Int64"), [1.0, np.inf]])
-def test_what_is_wrong_with_a_column_is_said_by_its_name(column, refused: Refused):
-    table = pandas.DataFrame({"mean radius": column, "sick": [True, False]})
-    with refused(DataError):
-        specnet.fit(spec_of("binary_crossentropy"), table, [0, 1])
 
 
 FILLED = {"preprocessing": ["impute", "standardize"]}

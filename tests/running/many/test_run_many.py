@@ -7,18 +7,15 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 import specnet
 from specnet import DataError, FileError, RepeatedResult, SpecError
-from specnet.parts.metrics import Metric
-from specnet.parts.metrics.base import VALUES
 from tests.made import data_of
 from tests.running.many.executors import EXECUTORS
-from tests.running.passed_parts import Looking
+from tests.running.passed_parts import Looking, Picky
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
@@ -223,18 +220,6 @@ def test_folds_that_all_fail_are_rows_of_the_table(rows: Path):
     assert not [path for path in out.iterdir() if path.is_dir()]
     assert [line["message"] for line in table(out)] == [run.message for run in result.runs]
     assert json.loads((out / "summary.json").read_text()) == {}
-
-
-class Picky(Metric):
-    """Fails on 21 rows: 61 rows have one fold of so many."""
-
-    type: Literal["picky"] = "picky"
-    task = VALUES
-
-    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
-        if len(target) == 21:
-            raise ValueError("not these")
-        return 1.0
 
 
 def test_one_of_the_folds_may_fail_alone(rows: Path):

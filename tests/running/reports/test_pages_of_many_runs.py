@@ -178,7 +178,6 @@ def test_curves_and_steps_are_where_the_figures_are(tmp_path: Path) -> None:
         for x, y, number in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"[^>]*><title>trial (\d+)', chart)
     }
     line = re.search(r'class="line series-2" d="M([^"]+)"', chart)
-    assert line is not None
     corners = [tuple(map(float, point.split())) for point in line[1].split("L")]
     (x0, y0), (x1, y1), (x2, _), (x3, y3) = places[0], places[1], places[2], places[3]
     assert corners == [(x0, y0), (x1, y0), (x1, y1), (x3, y1), (x3, y3)]
@@ -244,7 +243,6 @@ def test_median_beyond_the_axis_is_an_arrow_that_says_it(tmp_path: Path) -> None
     assert re.findall(r'class="arrow whisker"[^>]*><title>([^<]*)', chart) == ["median of sgd(momentum=0.9): 0.7320"]
     assert re.findall(r'class="line whisker"[^>]*><title>([^<]*)', chart) == ["median of adam: 0.1250"]
     arrows = re.search(r'class="arrow" d="([^"]*)', chart)
-    assert arrows is not None
     assert arrows[1].count("M") == 4
 
 

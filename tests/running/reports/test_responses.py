@@ -75,7 +75,6 @@ def trained(folder: Path, target: str | list[str], **training: Any) -> Trained:
     result = specnet.run(spec, folder / "run", observer=Observer())
     data = data_of(folder / "run" / "spec.json")
     shown = answers_shown(SavedRun(folder / "run"), data)
-    assert shown.responses is not None
     return result.model, data, shown, (folder / "run/report.html").read_text()
 
 
@@ -198,7 +197,6 @@ def test_a_team_responds_as_the_mean_of_its_models() -> None:
     generator = np.random.default_rng(0)
     train, test = generator.normal(size=(500, 3)), generator.normal(size=(60, 3))
     found = asked(Model.joined([linear([3, -1, 1]), linear([1, 1, 0])], [1, 3]), train, test)
-    assert found is not None
     assert [each.column for each in found] == ["c", "b", "a"]
     weights = np.array([1.5, 0.5, 0.25])
     for place, response in zip((2, 1, 0), found, strict=True):
@@ -267,7 +265,6 @@ def test_r2_falls_by_twice_the_share_of_the_variance(weighted: bool) -> None:
     model = linear([3.0, 1.0, 0.0])
     rows, _ = rows_of(model, weighted)
     found = permutation_importance(model, rows, ("a", "b", "c"))
-    assert found is not None
     assert (found.score, found.rows, found.shuffles, found.columns) == ("r2", MANY, 5, ("a", "b", "c"))
     np.testing.assert_allclose(found.mean, [1.8, 0.2, 0.0], atol=0.08)
     assert found.mean[2] == found.deviation[2] == 0
@@ -278,7 +275,6 @@ def test_the_score_falls_where_a_column_decides(loss: str, score: str, fall: flo
     """Half of the labels are others; the error of a shuffled column of weight w has the variance 2w²."""
     model = linear([4.0, 0.0], loss, [])
     found = permutation_importance(model, rows_of(model)[0], ("a", "b"))
-    assert found is not None
     assert found.score == score
     np.testing.assert_allclose(found.mean, [fall, 0], rtol=0.06)
 
@@ -317,7 +313,6 @@ def panel_and_page(folder: Path, units: int = 4) -> tuple[Any, str]:
 
 def test_controls_are_those_of_the_columns(tmp_path: Path) -> None:
     panel, _ = panel_and_page(tmp_path)
-    assert panel is not None
     columns = {column.name: column for column in panel.columns}
     number, colour, since = columns["number"], columns["colour"], columns["since"]
     assert (number.kind, number.is_whole, number.may_be_missing) == ("number", True, True)
@@ -330,7 +325,6 @@ def test_controls_are_those_of_the_columns(tmp_path: Path) -> None:
 
 def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
     panel, text = panel_and_page(tmp_path)
-    assert panel is not None
     model = specnet.load_model(tmp_path / "run")
     data = data_of(tmp_path / "run" / "spec.resolved.json")
     test = data.splits["test"]
@@ -340,7 +334,6 @@ def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
         assert row["told"].startswith(f"Test row {place + 1} of {len(test)}. It is {test.y[place]}; the model gave it ")
         cells = test.columns[[place]][0]
         texts = test.texts[1]
-        assert texts is not None
         assert row["cells"][1] == texts[int(cells[1])]
         assert row["cells"][2] == cells[2]
         assert (row["cells"][0] is None) == np.isnan(cells[0])

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,11 +20,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import specnet
 from specnet import DataError, FileError, Network, Observer, SpecError
 from specnet.compiler.native.toolchain import libraries
-from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.thread_limits import available_threads, limited_threads, thread_limit
-from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.engine_choice import Choice, Work, choose, threads_worth
 from tests.compiling import compiles
+from tests.running.moons import interrupt
 from tests.texts.pinned import Refused
 
 ROOT = Path(__file__).parents[3]
@@ -140,7 +138,6 @@ def test_a_compiler_that_fails_leaves_models_to_numpy(monkeypatch: pytest.Monkey
     assert model.network.engine == "compiled"
     monkeypatch.setenv("CC", "false")
     monkeypatch.setattr(libraries, "_loaded", {})
-    assert missing() is None
     for again in (specnet.load_model(tmp_path / "model.safetensors"), pickle.loads(pickled)):
         assert again.network.engine == "numpy"
         np.testing.assert_allclose(again.predict_proba(X), predicted, rtol=1e-12)
@@ -204,32 +201,13 @@ def test_estimators_take_an_engine():
 
 
 @compiles
-@pytest.mark.slow
-def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = specnet.run(document(engine="compiled"), observer=Observer()).model.to_bytes()
-    made, run = [0], CompiledStepper._run
-
-    def interrupted(stepper: CompiledStepper, *arguments: Any) -> list[float]:
-        made[0] += 1
-        losses = run(stepper, *arguments)
-        if made[0] == 7:
-            signal.raise_signal(signal.SIGINT)
-        return losses
-
-    with monkeypatch.context() as patch:
-        patch.setattr(CompiledStepper, "_run", interrupted)
-        patch.setattr(CompiledStepper, "most_at_once", 2)
-        patch.setattr(signal, "default_int_handler", signal.default_int_handler)
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                specnet.run(document(engine="compiled"), tmp_path / "out", observer=Observer())
-        finally:
-            signal.signal(signal.SIGINT, before)
-    assert (tmp_path / "out" / "checkpoint.safetensors").exists()
+def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path):
+    compiled = document(engine="compiled")
+    whole = specnet.run(compiled, observer=Observer()).model.to_bytes()
+    interrupt(compiled, tmp_path / "out", 3)
     with pytest.raises(FileError, match=r"training\.engine"):
         specnet.run(document(engine="numpy"), tmp_path / "out", resume=True, observer=Observer())
-    again = specnet.run(document(engine="compiled"), tmp_path / "out", resume=True, observer=Observer())
+    again = specnet.run(compiled, tmp_path / "out", resume=True, observer=Observer())
     assert again.model.to_bytes() == whole
 
 
@@ -273,33 +251,17 @@ class Threads(specnet.Observer):
         self.seen.append(blas_threads())
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_run_has_its_threads_and_gives_them_back(tmp_path: Path, threads: int):
-    observer = Threads()
-    with threadpool_limits(3 - threads):
-        before = blas_threads()
-        specnet.run(WINE, tmp_path / "run", overrides=SETTINGS, threads=threads, observer=observer)
-        assert blas_threads() == before
-    assert observer.seen == [{threads}] * 3
-    facts = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert facts["threads"] == threads
-    assert facts["blas"].keys() == {"name", "version", "architecture"}
-    (numpys,) = [library for library in threadpool_info() if "numpy" in library["filepath"]]
-    assert facts["blas"]["architecture"] == numpys["architecture"]
-    assert all(isinstance(feature, str) for feature in facts["cpu_features"])
-
-
-def test_a_run_of_a_small_network_has_one_thread(tmp_path: Path):
+def test_a_run_has_its_threads_and_gives_them_back_and_that_of_a_small_network_has_one(tmp_path: Path):
     """Others would only wait, at full speed."""
     models = []
-    with threadpool_limits(2):
-        for name, threads, expected in (("small", None, 1), ("one", 1, 1), ("said", 2, 2)):
+    for name, before, threads, expected in (("small", 2, None, 1), ("one", 2, 1, 1), ("said", 1, 2, 2)):
+        with threadpool_limits(before):
             observer = Threads()
             result = specnet.run(WINE, tmp_path / name, overrides=SETTINGS, threads=threads, observer=observer)
             assert observer.seen == [{expected}] * 3
             assert json.loads((tmp_path / name / "run.json").read_text())["threads"] == expected
             models.append(result.model.to_bytes())
-        assert blas_threads() == {2}
+            assert blas_threads() == {before}
     assert models[0] == models[1]
 
 

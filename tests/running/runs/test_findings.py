@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet import TrainingError
-from specnet.findings import judge
 from specnet.running import training_run
 from specnet.saved.saved_run import SavedRun
 from tests.made import data_of
@@ -32,6 +31,7 @@ def moons(**training: Any) -> dict[str, Any]:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What findings are read from, run by run."""
     given: list[Any] = []
+    judge = training_run.judge
     monkeypatch.setattr(training_run, "judge", lambda evidence: [given.append(evidence), judge(evidence)][1])
     return given
 

@@ -351,7 +351,6 @@ def test_a_sweep_that_another_processor_began_is_told_of(one_trial: Path, tmp_pa
 
 def space_of(lines: str) -> Any:
     sweep = specnet.parse_spec(f"{BASE}[sweep]\n[sweep.space]\n{lines}").sweep
-    assert sweep is not None
     return sweep.space
 
 

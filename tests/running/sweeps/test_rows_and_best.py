@@ -104,6 +104,8 @@ def test_other_test_rows_change_no_byte_of_a_trial(
     assert trial_files(one) == trial_files(two)
     assert len([name for name in trial_files(one) if name.endswith("model.safetensors")]) > 1
     assert first.metrics["test"] != other.metrics["test"]
+    assert first.team.shares == other.team.shares
+    assert weights(one / "team/model.safetensors") == weights(two / "team/model.safetensors")
     assert json.loads((one / "trials/0001/metrics.json").read_text()).keys() == {"train", "validation"}
     assert first.metrics.keys() == {"train", "validation", "test"}
     assert json.loads((one / "best/metrics.json").read_text())["test"]["r2"] == first.metrics["test"]["r2"]

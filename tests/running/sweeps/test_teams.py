@@ -24,7 +24,7 @@ from specnet.running.sweeps.trial_judge import HeldRows, Judge
 from tests.made import data_of, tensors_in
 from tests.running.passed_parts import Taken
 from tests.running.reports.page import Page
-from tests.running.sweeps.searches import BASE, FOLDS, MEMBERS, PRUNED, TEAM, VALUES, write_values
+from tests.running.sweeps.searches import BASE, FOLDS, MEMBERS, PRUNED, TEAM, write_values
 from tests.texts.calling import called
 from tests.texts.pinned import Refused
 
@@ -44,6 +44,11 @@ def of_values(tmp_path_factory: pytest.TempPathFactory) -> tuple[specnet.SweepRe
     return specnet.sweep(top / "spec.toml", top / "sweep", jobs=1, report=False), top / "sweep"
 
 
+def held_out(folder: Path, trial: int) -> np.ndarray:
+    """Return what a trial answers for rows held out."""
+    return tensors_in(folder / f"trials/{trial:04}/held_out.safetensors")["outputs"]
+
+
 def models_of(folder: Path, shares: dict[int, int]) -> list[tuple[Model, float]]:
     total = sum(shares.values())
     models = (load_model(folder / f"trials/{number:04}/model.safetensors") for number in shares)
@@ -55,8 +60,7 @@ def test_each_round_takes_the_trial_with_which_the_mean_is_better(of_classes: tu
     result, folder = of_classes
     y = data_of(folder / "spec.toml").splits["train"].y
     finished = [trial.number for trial in result.trials if trial.state == "finished"]
-    files = (folder / f"trials/{number:04}/held_out.safetensors" for number in finished)
-    p = {n: expit(tensors_in(path)["outputs"][:, 0]) for n, path in zip(finished, files, strict=True)}
+    p = {number: expit(held_out(folder, number)[:, 0]) for number in finished}
 
     def losses(numbers: Sequence[int]) -> np.ndarray:
         signed = np.where(y == 1, 1, -1) * logit(np.mean([p[each] for each in numbers], axis=0))
@@ -77,7 +81,6 @@ def test_each_round_takes_the_trial_with_which_the_mean_is_better(of_classes: tu
         if not is_better(tried, chosen, 1):
             break
         chosen = tried
-    assert result.team is not None
     assert result.team.shares == dict(Counter(chosen))
     assert len(result.team.shares) > 1
     together = np.mean([p[each] for each in chosen], axis=0)
@@ -91,7 +94,6 @@ def test_each_round_takes_the_trial_with_which_the_mean_is_better(of_classes: tu
 def test_a_team_of_classifiers_answers_by_its_mean(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
     result, folder = of_classes
     team = load_model(folder / "team")
-    assert result.team is not None
     models = models_of(folder, result.team.shares)
     data = data_of(folder / "spec.toml")
     test = data.splits["test"]
@@ -118,7 +120,6 @@ def by_member(model: Model, X: np.ndarray) -> list[np.ndarray]:
 
 def test_a_team_of_values_has_different_preprocessing(of_values: tuple[specnet.SweepResult, Path]):
     result, folder = of_values
-    assert result.team is not None
     assert len(result.team.shares) > 1
     team, models = load_model(folder / "team"), models_of(folder, result.team.shares)
     written = {tuple(step.type for step in model.spec.network.target_preprocessing) for model, _ in models}
@@ -139,11 +140,9 @@ def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
 ):
     """By hand: of the weighted mean of the trials' answers, none of which was trained on the row."""
     result, folder = of_values
-    assert result.team is not None
     data = data_of(folder.parent / "spec.toml")
     shares, y = result.team.shares, data.splits["train"].y
-    files = (folder / f"trials/{number:04}/held_out.safetensors" for number in shares)
-    scaled = np.average([tensors_in(file)["outputs"][:, 0] for file in files], 0, [*shares.values()])
+    scaled = np.average([held_out(folder, number)[:, 0] for number in shares], 0, [*shares.values()])
     held = y.mean() + y.std() * scaled
     rows = data.splits["train"]
     answers = Answers(y, y, np.zeros(len(y)), held, None, None)
@@ -164,10 +163,8 @@ def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
 
 def test_sets_of_a_team_hold_what_is_likely_enough(of_classes: tuple[specnet.SweepResult, Path]):
     result, folder = of_classes
-    assert result.team is not None
     y, shares = data_of(folder / "spec.toml").splits["train"].y, result.team.shares
-    files = (folder / f"trials/{number:04}/held_out.safetensors" for number in shares)
-    p = np.average([expit(tensors_in(file)["outputs"][:, 0]) for file in files], 0, [*shares.values()])
+    p = np.average([expit(held_out(folder, number)[:, 0]) for number in shares], 0, [*shares.values()])
     allowed = np.sort(np.where(y == 1, 1 - p, p))[int(np.ceil(0.8 * (len(y) + 1))) - 1]
     team, X = load_model(folder / "team"), np.random.default_rng(0).normal(size=(30, 2))
     assert (team.predict_set(X, 0.8) == (1 - team.predict_proba(X) <= allowed)).all()
@@ -186,7 +183,6 @@ def test_rows_that_trained_a_team_are_known(of_values: tuple[specnet.SweepResult
 
 def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
     result, folder = of_classes
-    assert result.team is not None
     again = Path(shutil.copytree(folder, tmp_path / "sweep"))
     (again / "team/report.html").unlink()
     assert called(["report", str(again / "team")])[0] == 0
@@ -216,7 +212,6 @@ def test_predictions_of_a_team_that_differs_are_compared(of_classes: tuple[specn
     (found,) = specnet.verify(again / "team").runs
     table = data_of(folder / "spec.toml").table
     p, q = (np.asarray(model.predict_proba(table.X)) for model in (team, other))
-    assert found.predictions is not None
     assert found.predictions.rows == len(table.X)
     assert found.predictions.largest == pytest.approx(np.abs(p - q).max(), rel=1e-6)
     assert found.predictions.others == (p.argmax(axis=1) != q.argmax(axis=1)).sum()
@@ -224,7 +219,6 @@ def test_predictions_of_a_team_that_differs_are_compared(of_classes: tuple[specn
 
 def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
     result = specnet.sweep(FOLDS, tmp_path / "sweep", jobs=1, report=False)
-    assert result.team is not None
     model = result.team.model
     assert len(model.networks) == 4 * len(result.team.shares)
     X = np.random.default_rng(0).normal(size=(5, 2))
@@ -255,27 +249,6 @@ def test_a_damaged_team_is_refused(
         load_model(tmp_path / "model.safetensors")
 
 
-def test_test_rows_have_no_part_in_the_team(tmp_path: Path):
-    """Other test rows, with the same rows for training, give the same trials and the same shares."""
-    rng = np.random.default_rng(4)
-    x, noise = rng.normal(size=(2, 80))
-    part = np.array(["train", "train", "validation", "test"])[np.arange(80) % 4]
-    text = VALUES.replace("split.test_size = 0.25", 'split.column = "part"').replace("ensemble = 3\n", "")
-    found = []
-    for shift in (0, 9):
-        y = np.exp(x) + noise + shift * (part == "test")
-        rows = [f"{a},{b},{c},{d}" for a, b, c, d in zip(x, x**2, y, part, strict=True)]
-        (tmp_path / "rows.csv").write_text("\n".join(["a,b,y,part", *rows]) + "\n")
-        (tmp_path / "spec.toml").write_text(text)
-        found.append(specnet.sweep(tmp_path / "spec.toml", tmp_path / str(shift), jobs=1, report=False))
-    one, two = (result.team for result in found)
-    assert one is not None
-    assert two is not None
-    assert one.shares == two.shares
-    assert one.model.to_bytes() == two.model.to_bytes()
-    assert one.metrics["test"] != two.metrics["test"]
-
-
 def test_memory_does_not_grow_with_the_answers_of_trials(tmp_path: Path):
     rows, trials = 10_000, 6
     rng = np.random.default_rng(0)
@@ -298,17 +271,10 @@ def test_memory_does_not_grow_with_the_answers_of_trials(tmp_path: Path):
     assert Taken.bytes[2 * trials - 2] - Taken.bytes[4] < 2 * answers  # of the three trials between
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.trains]
-
-
 @pytest.fixture(scope="module")
 def members(tmp_path_factory: pytest.TempPathFactory) -> tuple[specnet.SweepResult, Path]:
     folder = tmp_path_factory.mktemp("members")
     return specnet.sweep(MEMBERS, folder, jobs=1, report=False, force=True), folder
-
-
-def held_out(folder: Path, trial: int) -> np.ndarray:
-    return tensors_in(folder / f"trials/{trial:04}/held_out.safetensors")["outputs"]
 
 
 def test_logits_are_divided_by_what_makes_their_loss_least(members: tuple[specnet.SweepResult, Path]):

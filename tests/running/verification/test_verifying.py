@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ from safetensors.numpy import save
 from specnet import DataError, FileError, Observer, TakenError, load_model, run, verify
 from specnet.running.verification.file_differences import are_same, distance
 from specnet.training.steps.engine_choice import Choice
-from specnet.training.steps.trainer import BatchGradient
 from tests.compiling import compiles
+from tests.files.test_interruptions import during_step
 from tests.made import data_of, run_copied, tensors_in
 from tests.running.moons import Interrupting, contents, interrupt
 from tests.running.verification.folders import (
@@ -82,7 +81,6 @@ VALUES = SPEC.replace('"make_moons"', '"make_regression"\nn_features = 2').repla
 def test_predictions_of_both_models_are_compared_on_all_rows(tmp_path: Path, spec: str):
     folder = made(tmp_path / "run", spec)
     table = data_of(spec).table
-    assert table is not None
     made_again = load_model(folder / "model.safetensors")
     change_model(folder, "layers.1.bias", lambda bias: bias.__iadd__(0.5))
     kept, found = load_model(folder / "model.safetensors"), verified(folder).predictions
@@ -317,9 +315,6 @@ def test_a_short_run_of_it_is_the_same(path: Path, tmp_path: Path):
     assert found.machine == found.inputs == ()
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.trains]
-
-
 def test_the_beginning_alone_is_that_of_the_whole_run(tmp_path: Path):
     schedule = 'optimizer = { type = "sgd", learning_rate = 0.1, schedule = "cosine_decay" }\nbatch_size = 16'
     made(tmp_path / "run", SPEC.replace("epochs = 12", f"epochs = 40\n{schedule}\nlog_every = 3"))
@@ -385,17 +380,10 @@ def test_a_changed_checkpoint_is_found(tmp_path: Path):
 def test_a_run_that_was_interrupted_within_an_epoch_is_compared_up_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    take = BatchGradient.take
-
-    def interrupted(gradient, step, with_loss):
-        if step == 4 * 3 + 1:  # of three steps an epoch
-            signal.raise_signal(signal.SIGINT)
-        return take(gradient, step, with_loss)
-
-    monkeypatch.setattr(BatchGradient, "take", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(SPEC.replace("epochs = 12", "epochs = 12\nbatch_size = 16"), tmp_path / "run", observer=Observer())
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        during_step(patch, 4 * 3 + 1)  # of three steps an epoch
+        with pytest.raises(KeyboardInterrupt):
+            run(SPEC.replace("epochs = 12", "epochs = 12\nbatch_size = 16"), tmp_path / "run", observer=Observer())
     assert json.loads((tmp_path / "run/run.json").read_text())["end"] == "interrupted in epoch 5"
     found = verified(tmp_path / "run")
     assert (found.is_same, found.beginning.epochs) == (True, 4)
