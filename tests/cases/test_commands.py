@@ -5,7 +5,7 @@ A case of ``commands/`` has
 - its ``files`` beside ``moons.toml``, a small spec; a text may be given in parts. With ``given``, there is a trained
   model too: ``moons``, ``kinds`` or ``gappy`` (`tests/cli/conftest.py`).
 - its command lines to ``run``, of which the last one is looked at and the others go well; they may have ``$moons``
-  for the text of the spec.
+  for the text of the spec, and read ``stdin``.
 - its ``status``, 0 by default; texts that ``out`` and ``err`` contain; ``lines`` at the end of the output; values in
   the output as ``json``, by path; the ``differences`` in it, by key; files that are ``made`` and ``not_made``, and
   texts that some ``contain``. What a failing command writes is pinned, and so is what any writes that is ``pinned``.
@@ -25,7 +25,6 @@ import pytest
 
 from tests.cases.reading import FOLDER, cases, joined
 from tests.cli.conftest import MOONS, Specnet
-from tests.importing.answers import FILES
 from tests.running.sweeps.searches import FOLDS, GRID
 from tests.texts.pinned import Pinned
 
@@ -57,6 +56,8 @@ def test_a_command(name: str, specnet: Specnet, folder: Path, pinned: Pinned, re
     for file, text in case.get("files", {}).items():
         (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).write_text(joined(text).replace("$moons", MOONS), encoding=case.get("encoding", "utf-8"))
+    if "stdin" in case:
+        request.getfixturevalue("type_in")(joined(case["stdin"]).encode(case.get("encoding", "utf-8")))
     *before, last = case["run"]
     for line in before:
         assert specnet(*shlex.split(line)).status == 0, line
@@ -96,7 +97,7 @@ def refusing(moons: object, folder: Path) -> Path:
     for name, text in texts.items():
         (folder / name).write_text(text)
     np.savez(folder / "wide.npz", X=np.zeros((4, 3)), y=np.zeros(4, int))
-    shutil.copy(FILES / "sklearn_words.onnx", folder / "words.onnx")
+    shutil.copy(FOLDER.parent / "importing/files/sklearn_words.onnx", folder / "words.onnx")
     return folder
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from specnet import Model, load_model
 from specnet.cli import main
 from tests.made import made_once
+from tests.running.sweeps.searches import BASE, SPACE
 from tests.waiting import MARK, processes_of, wait_until
 
 COMMAND = [sys.executable, "-c", "from specnet.cli import main; main()"]
@@ -197,6 +198,14 @@ def moons(ran: Ran, folder: Path) -> Model:
     X = np.random.default_rng(0).normal(size=(7, 2))
     np.savez(folder / "rows.npz", X=X, y=np.array([0, 1, 0, 1, 0, 1, 1]))
     return load_model(folder / "moons/model.safetensors")
+
+
+@pytest.fixture
+def ready(moons: Model, folder: Path) -> Path:
+    """The working folder with all that the command lines of ``lines.txt`` need."""
+    (folder / "search.toml").write_text(BASE + SPACE)
+    shutil.copy(Path(__file__).parents[1] / "importing/files/sklearn_words.onnx", folder / "network.onnx")
+    return folder
 
 
 @pytest.fixture

@@ -19,9 +19,6 @@ from specnet import FileError, PartError, SpecnetError
 from specnet.cli.application import application
 from specnet.errors import is_memory_shortage
 from tests.cli.conftest import COMMAND, called, environment, in_ascii, process
-from tests.running.sweeps.searches import GRID
-
-NETWORK = Path(__file__).parents[1] / "importing/files/sklearn_words.onnx"
 
 VERBS = [
     *("new", "validate", "parts", "schema", "run", "sweep", "show", "report", "runs", "compare", "diff"),
@@ -55,60 +52,31 @@ def test_help_shows_what_a_user_types_with_an_example_and_no_codes(specnet, verb
     assert specnet(verb, "-h").out == out
 
 
-ASKED = """
-show moons.toml
-show moons.toml --code
-show moons.toml --schedule
-show moons --explain
-show moons --resolved
-show moons --code --engine compiled
-parts
-parts adam
-parts training
-diff moons.toml moons
-diff moons moons
-runs .
-evaluate moons rows.npz
-predict moons rows.npz
-schema
-""".strip().splitlines()
-"""Commands for what they print."""
-DONE = f"""
-new new.toml
-validate moons.toml
-run moons.toml -o new
-run moons.toml --seeds 2 -o many
-report moons
-sweep grid.toml --jobs 1 -o sweep
-compare moons moons
-runs . --html
-show moons --diagram moons.svg
-check moons.toml
-verify moons
-export moons --to numpy
-import {NETWORK} -o words.toml
-schema -o schema.json
-predict moons rows.npz -o rows.csv
-""".strip().splitlines()
-"""Commands that write files or prove something."""
+LINES = (Path(__file__).parents[1] / "cases/commands/lines.txt").read_text(encoding="utf-8").split("\n\n")
+PRINTING, DOING = (part.splitlines()[1:] for part in LINES)
+"""Command lines of all verbs, in the folder `ready`."""
 
 
-@pytest.mark.usefixtures("moons")
+def forced(line):
+    """Return a command line as it replaces what it has written before."""
+    writes = line in DOING and line.split()[0] not in ("validate", "report", "check", "verify")
+    return f"{line} --force" if writes else line
+
+
+@pytest.mark.usefixtures("ready")
 @pytest.mark.parametrize(
-    "line", [pytest.param(each, marks=[pytest.mark.slow] * each.startswith("sweep")) for each in (*ASKED, *DONE)]
+    "line", [pytest.param(each, marks=[pytest.mark.slow] * each.startswith("sweep")) for each in (*PRINTING, *DOING)]
 )
-def test_quiet_silences_remarks_and_never_what_was_asked_for(specnet, folder, line):
-    (folder / "grid.toml").write_text(GRID)
+def test_quiet_silences_remarks_and_never_what_was_asked_for(specnet, line):
     ended = specnet(f"{line} -q").ok()
     assert ended.err == ""
-    forced = line in DONE and line.split()[0] not in ("validate", "report", "check", "verify")
-    loud = specnet(f"{line} --force" if forced else line)
+    loud = specnet(forced(line))
     assert loud.out + loud.err
-    assert ended.out == (loud.out if line in ASKED else "")
+    assert ended.out == (loud.out if line in PRINTING else "")
 
 
 def test_all_verbs_are_asked_quietly():
-    assert {line.split()[0] for line in (*ASKED, *DONE)} == set(VERBS)
+    assert {line.split()[0] for line in (*PRINTING, *DOING)} == set(VERBS)
 
 
 @pytest.mark.slow
@@ -240,44 +208,18 @@ layers = [
 loss = "categorical_crossentropy"
 epochs = 1
 """
-LOADING = f"""
-validate moons.toml moons
-run moons.toml -o run --no-report
-run moons -o again --no-report
-run moons.toml --seeds 2 -o many --no-report
-sweep grid.toml -o sweep --trials 1 --jobs 1 --no-report
-show moons
-show moons/model.safetensors
-show moons --code
-show moons --schedule
-show moons --explain
-show moons --resolved
-report moons
-compare moons moons
-diff moons moons
-diff moons.toml moons/model.safetensors
-check moons.toml
-evaluate moons rows.npz
-evaluate moons.skops rows.npz
-verify moons
-predict moons rows.npz
-predict moons.onnx rows.npz
-export moons --to numpy
-import {NETWORK} -o network.toml
-""".strip().splitlines()
-"""Command lines that read specs or models."""
 NETWORKLESS = {"new", "parts", "schema", "runs"}
 """Verbs that read no spec and no model."""
 
 
-def test_a_cap_holds_wherever_a_network_is_read(specnet, folder, moons):
-    (folder / "grid.toml").write_text(GRID.replace("'grid'", "'random'"))
+@pytest.mark.usefixtures("ready")
+def test_a_cap_holds_wherever_a_network_is_read(specnet):
+    lines = [line for line in (*PRINTING, *DOING) if line.split()[0] not in NETWORKLESS]
+    assert {verb for verb, options in options_of_verbs().items() if "--limit" in options} == set(VERBS) - NETWORKLESS
     for target, suffix in (("onnx", "onnx"), ("sklearn", "skops")):
         specnet(f"export moons --to {target} -o moons.{suffix}").ok()
-    loading = {line.split()[0] for line in LOADING}
-    assert loading == set(VERBS) - NETWORKLESS
-    assert loading == {verb for verb, options in options_of_verbs().items() if "--limit" in options}
-    for line in LOADING:
+        lines.append(f"evaluate moons.{suffix} rows.npz")
+    for line in lines:
         reported = specnet(f"{line} --limit parameters=10").failed(1)
         assert "parameters exceed the limit of 10" in reported, line
         assert "--limit parameters=" in reported

@@ -48,23 +48,6 @@ def test_a_run_reads_standard_input_and_paths_from_the_working_folder(specnet, k
     assert (folder / "again/spec.toml").read_text() == CSV_SPEC
 
 
-@pytest.mark.parametrize(
-    ("text", "start"),
-    [
-        (MOONS.replace("make_moons", "make_moon"), "<stdin>:3:8: error[unknown-part]: "),
-        ("name = ", "<stdin>:1:8: error[syntax]: "),
-        ('{"network": 3}', "<stdin>:1:"),
-        (b"\xff", "<stdin>:1:1: error[encoding]: "),
-        (b"#" * 1_000_001, "<stdin>: error[too-large]: "),
-        ("", "<stdin>:1:1: error[missing-key]: "),
-    ],
-)
-def test_mistakes_on_standard_input_have_its_name(specnet, type_in, text, start):
-    for verb in ("run", "validate", "show", "check"):
-        type_in(text)
-        specnet(f"{verb} -").failed(1, start)
-
-
 @pytest.mark.usefixtures("kinds")
 def test_rows_are_read_from_standard_input(specnet, type_in):
     for verb in ("predict", "evaluate"):
@@ -72,25 +55,6 @@ def test_rows_are_read_from_standard_input(specnet, type_in):
         read = specnet(f"{verb} kinds -").ok()
         assert ("warning[training-rows]" in read.err) == (verb == "evaluate"), "they are the run's own rows"
         assert read.out.split() == specnet(f"{verb} kinds table.csv").out.replace("table.csv", "<stdin>").split()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("kinds")
-@pytest.mark.parametrize(
-    ("text", "start"),
-    [
-        ("first,second,third\n1,2,3\n4,five,6\n", "<stdin>:3:3: error["),
-        ("first,second\n1,2\n", "<stdin>: error[unknown-column]: "),
-        ("", "<stdin>:1:1: error[missing-header]: "),
-        ("first,second,third\n", "<stdin>: error[empty]: "),
-    ],
-)
-def test_mistakes_in_rows_on_standard_input_have_its_name(specnet, type_in, text, start):
-    type_in(text)
-    specnet("predict kinds -").failed(1, start)
-    type_in(text)
-    ended = specnet("predict kinds - --format json")
-    assert (ended.status, ended.document["errors"][0]["source"]) == (1, "<stdin>")
 
 
 @pytest.mark.slow

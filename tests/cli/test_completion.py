@@ -19,6 +19,7 @@ from specnet.cli.schema_keys import Keys, shipped_schema
 from specnet.cli.shells import SCRIPTS, VARIABLE
 from specnet.exporting import TARGETS
 from specnet.spec.json_schema import json_schema
+from tests.cases.reading import cases
 from tests.cli.conftest import MOONS, called, environment
 from tests.cli.test_application import VERBS
 from tests.registry import REGISTRY
@@ -50,38 +51,8 @@ def offered(line, folder, shell="zsh", **changes):
     return [text.split("\t")[0] for text in asked(line, folder, shell, **changes).splitlines()]
 
 
-SET = "specnet run moons.toml --set "
-OFFERED = {
-    "specnet ": VERBS,
-    "specnet e": ["evaluate", "export"],
-    "specnet run moons.toml --fo": ["--force", "--folds", "--format"],
-    "specnet --v": ["--version"],
-    "/usr/bin/specnet val": ["validate"],
-    # Values of options.
-    "specnet export model.safetensors --to ": list(TARGETS),
-    "specnet export model.safetensors --to=o": ["--to=onnx"],
-    "specnet show moons.toml --format ": ["text", "json"],
-    "specnet parts --format m": ["markdown"],
-    "specnet --completion ": list(SCRIPTS),
-    # Where a file stands, the shell offers files.
-    "specnet run moo": [],
-    "specnet predict model.safetensors ": [],
-    "specnet run moons.toml -o ": [],
-    "specnet parts class_w": ["class_weight"],
-    # Keys of settings; a table or a switch can be either.
-    SET: ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training.", "sweep."],
-    f"{SET}training.opt": ["training.optimizer.", "training.optimizer="],
-    f"{SET[:-1]}=training.ep": ["--set=training.epochs="],
-    f"{SET}'training.ep": ["training.epochs="],
-    f"{SET}network.layer_sizes.": [f"network.layer_sizes.{place}=" for place in range(3)],
-    f"{SET}training.early": ["training.early_stopping.", "training.early_stopping="],
-    f"{SET}data.sp": ["data.split."],
-    # Values of settings.
-    f"{SET}training.optimizer=adam": [f"training.optimizer={name}" for name in ("adam", "adamw", "adamax")],
-    f"{SET}training.shuffle=": [f"training.shuffle={value}" for value in ("true", "false", "blocks")],
-    f"{SET}network.dtype=": ["network.dtype=float32", "network.dtype=float64"],
-    f"{SET}training.epochs=": ["training.epochs=100"],
-}
+OFFERED = {"specnet ": VERBS, "specnet export model.safetensors --to ": [*TARGETS], "specnet --completion ": [*SCRIPTS]}
+OFFERED |= cases("completions")["offered"]
 
 
 @pytest.mark.parametrize("line", OFFERED)
@@ -91,8 +62,6 @@ def test_what_is_offered(folder, line):
 
 def test_every_option_and_name_of_a_part_is_offered(folder):
     assert {"--set", "--out", "-o", "--limit", "--help"} <= set(offered("specnet run -", folder))
-    assert offered("specnet run moons.toml --log ", folder) == ["jsonl:", "mlflow:", "tensorboard:"]
-    assert offered("specnet run moons.toml --log t", folder) == ["tensorboard:"]
     names = set(offered("specnet parts ", folder))
     assert {name for part in REGISTRY for name in (part.part_name(), *part.aliases)} <= names
     assert {part.kind for part in REGISTRY} | {"training", "network", "data.split"} <= names
@@ -229,17 +198,6 @@ def test_a_script_is_printed_which_its_shell_understands(specnet, folder, shell)
         subprocess.run([shell, "-n", "script"], cwd=folder, check=True)
 
 
-TYPED = {
-    "specnet valid": "specnet validate END",
-    "specnet run moo": "specnet run moons.toml END",
-    "specnet run moons.toml --set training.ep": "specnet run moons.toml --set training.epochs=END",
-    "specnet run moons.toml --set training.optimizer=adamw": "--set training.optimizer=adamw END",
-    "specnet parts class_w": "specnet parts class_weight END",
-    "specnet export x --to on": "specnet export x --to onnx END",
-    "specnet show runs/mo": "specnet show runs/moons/1 END",
-}
-
-
 @pytest.mark.slow
 def test_bash_completes_what_is_typed(folder):
     """On a terminal: a line is typed, TAB, END; then it is seen as bash has it."""
@@ -259,7 +217,7 @@ def test_bash_completes_what_is_typed(folder):
         )
         # With the prompt readline has taken the terminal over.
         _read_until(master, "ready\r\nprompt> ")
-        for typed, completed in TYPED.items():
+        for typed, completed in cases("completions")["typed"].items():
             os.write(master, f"{typed}\tEND".encode())
             assert completed in _read_until(master, "END")
             os.write(master, b"\x15")  # the line is taken away again

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,39 +10,16 @@ from io import StringIO
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.cli.conftest import COMMAND, MOONS, Ended, called, environment, own_signals, started
-from tests.cli.test_application import VERBS
+from tests.cli.test_application import DOING, PRINTING, VERBS, forced
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # processes that are stopped in many ways
 
-SWEPT = MOONS.replace("[data]", "[data]\nsplit = { validation_size = 0.2 }")
-NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"
-TYPED = """
-run moons.toml -o new --force
-sweep sweep.toml -o swept --force
-validate moons.toml
-show moons.toml
-parts
-check moons.toml
-report ended
-verify ended
-diff moons.toml ended
-runs .
-compare ended again --force
-predict ended rows.npz
-evaluate ended rows.npz
-export ended --to numpy -o new.py --force
-import network.onnx -o new.toml --force
-schema
-new new.toml --force
-"""
+LINES = {line.split()[0]: forced(line) for line in (*reversed(DOING), *reversed(PRINTING))}
 """A command line of each verb that prints on standard output."""
-LINES = {line.split()[0]: line for line in TYPED.strip().splitlines()}
-
 INTERRUPTED = """\
 import os, sys
 from specnet.cli import interrupts, main
@@ -112,17 +88,6 @@ for line in sys.stdin:
 """Gives each line's arguments to a process of its own, whose standard output nobody reads."""
 
 
-@pytest.fixture
-def ready(ran, folder):
-    """A folder with all that the lines need."""
-    for out in ("ended", "again"):
-        ran(out)
-    np.savez(folder / "rows.npz", X=np.zeros((4, 2)), y=[0, 1, 0, 1])
-    shutil.copy(NETWORK, folder / "network.onnx")
-    (folder / "sweep.toml").write_text(f"{SWEPT}\n[sweep]\ntrials = 2\nspace = {{ 'training.l2' = [0.0, 0.1] }}\n")
-    return folder
-
-
 def unread(*arguments, stream="stdout"):
     """Run a command with one stream that nobody reads; return its status and what it said on the other."""
     heard, (reading, writing) = StringIO(), os.pipe()
@@ -130,10 +95,6 @@ def unread(*arguments, stream="stdout"):
     with open(writing, "w", 1) as gone:
         streams = {"stdout": heard, "stderr": heard, stream: gone}
         return called(*arguments, **streams), heard.getvalue()
-
-
-def test_there_is_a_line_for_each_verb():
-    assert sorted(LINES) == sorted(VERBS)
 
 
 HELP = ["--help", "--version", "run --help", "--completion bash", "schema --format json"]

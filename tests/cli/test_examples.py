@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.conftest import write_rows
 from tests.cli.test_application import VERBS
 from tests.importing.onnx.graphs import policy_file
 
@@ -25,8 +26,8 @@ def _examples(specnet, verb):
 
 def _table(file, target):
     """Write a table with held-out rows enough for a level of 95 %."""
-    rows = [f"{i % 7},{i % 11},{i * 10 % 77 + i % 7 if target == 'price' else 'ab'[i % 2]}" for i in range(300)]
-    file.write_text("\n".join([f"size,rooms,{target}", *rows, ""]), encoding="utf-8")
+    prices = [i * 10 % 77 + i % 7 if target == "price" else "ab"[i % 2] for i in range(300)]
+    write_rows(file, f"size,rooms,{target}", [[i % 7, i % 11, price] for i, price in enumerate(prices)])
 
 
 @pytest.mark.usefixtures("born_loaded")

@@ -1,22 +1,17 @@
 """Paths that are not UTF-8: most files may have one, tables may not, and that is said before anything is trained."""
 
+import json
 import os
 import sys
 
 import numpy as np
 import pytest
 
-from tests.cli.conftest import MOONS
+from tests.cli.conftest import MOONS, spec_of_rows, write_rows
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where paths are bytes")
 
 ODD = os.fsdecode(b"od\xffd")
-TABLE = "a,y\n" + "".join(f"{row},{row % 2}\n" for row in range(20))
-SPEC = """
-data = { type = "csv", path = "rows.csv", target = "y" }
-network.hidden_layer_sizes = [2]
-training = { loss = "binary_crossentropy", epochs = 2 }
-"""
 
 
 @pytest.fixture
@@ -26,8 +21,8 @@ def odd(folder):
     odd.mkdir()
     for place in (folder, odd):
         (place / "moons.toml").write_text(MOONS)
-        (place / "table.toml").write_text(SPEC)
-        (place / "rows.csv").write_text(TABLE)
+        (place / "table.json").write_text(json.dumps(spec_of_rows()))
+        write_rows(place / "rows.csv", "a,y", [[row, row % 2] for row in range(20)])
         np.savez(place / "rows.npz", X=np.ones((3, 2)), y=[0, 1, 1])
     return odd
 
@@ -53,16 +48,16 @@ def test_specs_runs_models_and_predictions_may_have_any_path(odd, specnet):
 @pytest.mark.parametrize(
     "line",
     [
-        f"run {ODD}/table.toml -o out",
+        f"run {ODD}/table.json -o out",
         f"new new.toml --data {ODD}/rows.csv --target y",
         f"evaluate run {ODD}/rows.csv",
         f"evaluate run {ODD}/rows.npz",
         f"predict run {ODD}/rows.csv -o out.csv",
-        f"run table.toml -o out --set data.path={ODD}/rows.csv",
+        f"run table.json -o out --set data.path={ODD}/rows.csv",
     ],
 )
 def test_rows_of_such_a_path_are_refused_at_once(odd, folder, specnet, line):
-    specnet("run table.toml -o run -q").ok()
+    specnet("run table.json -o run -q").ok()
     before = sorted(os.listdir(folder))
     ended = specnet(*line.split())
     assert ended.status in (1, 2)
@@ -73,4 +68,4 @@ def test_rows_of_such_a_path_are_refused_at_once(odd, folder, specnet, line):
 def test_a_working_folder_of_such_a_path(odd, specnet, monkeypatch):
     monkeypatch.chdir(odd)
     specnet("run moons.toml -q -o ../out --no-report").ok()
-    assert "UTF-8" in specnet("run table.toml").err
+    assert "UTF-8" in specnet("run table.json").err

@@ -19,8 +19,18 @@ from specnet.data.suspicions.suspicious_targets import (
     suspicions,
     text_for_numbers,
 )
-from tests.cli.training.test_run import DIABETES
 from tests.texts.pinned import Pinned, Refused
+
+DIABETES = """\
+name = "sugar"
+[data]
+type = "diabetes"
+[network]
+hidden_layer_sizes = [3]
+[training]
+loss = "mse"
+epochs = 2
+"""
 
 ROWS = 24
 

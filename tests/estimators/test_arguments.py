@@ -9,9 +9,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_friedman1, make_moons
 
 import specnet
-from specnet import SpecClassifier, SpecError, SpecRegressor
-from specnet.compiler import sin
-from specnet.parts.activations import Activation
+from specnet import SpecClassifier, SpecError, SpecRegressor, parts
 
 X, Y = make_moons(200, noise=0.2, random_state=0)
 TEXT = """
@@ -28,13 +26,13 @@ epochs = 30
 SPEC = tomllib.loads(TEXT)
 
 
-class Wave(Activation):
+class Wave(parts.Activation):
     """sin x."""
 
     type: Literal["wave"] = "wave"
 
     def expression(self, x):
-        return sin(x)
+        return parts.sin(x)
 
 
 def trained(estimator):
@@ -206,18 +204,18 @@ def test_parts_of_ones_own_stay_known(refused):
         estimator.set_params(spec__training__epohcs=3)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"validation_size": 1.0}, "validation_size == 1.0, must be < 1"),
-        ({"random_state": "now"}, "cannot be used to seed"),
-        ({"random_state": -1}, "Seed must be between"),
-        ({"sepc__training__epochs": 1}, "Invalid parameter 'sepc'"),
-    ],
-)
-def test_scikit_learn_says_what_is_no_argument(arguments, message):
+WRONG = {
+    "validation_size == 1.0, must be < 1": {"validation_size": 1.0},
+    "cannot be used to seed": {"random_state": "now"},
+    "Seed must be between": {"random_state": -1},
+    "Invalid parameter 'sepc'": {"sepc__training__epochs": 1},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_scikit_learn_says_what_is_no_argument(message):
     with pytest.raises(ValueError, match=message):
-        SpecClassifier().set_params(**arguments).fit(X, Y)
+        SpecClassifier().set_params(**WRONG[message]).fit(X, Y)
 
 
 def test_random_state_is_the_seed():

@@ -15,12 +15,9 @@ import pytest
 from pydantic import field_serializer
 
 import specnet
-from specnet import Observer
+from specnet import Observer, parts
 from specnet.errors import Terminated
 from specnet.files.interruptions import Interruptions
-from specnet.parts import Data
-from specnet.parts.metrics import Metric
-from specnet.parts.metrics.base import CLASSES
 from specnet.parts.part import Section
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
@@ -196,11 +193,11 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(sent, optimizer, tmp_p
     assert expected == found
 
 
-class Signalling(Metric):
+class Signalling(parts.Metric):
     """Sends this process signals when it is computed."""
 
     type: Literal["signalling"] = "signalling"
-    task = CLASSES
+    task = frozenset({"binary", "classes"})
     sent: ClassVar[list[int]] = []
 
     def compute(self, target, response, keywords):
@@ -234,7 +231,7 @@ def test_a_hang_up_that_nohup_ignores_stays_ignored(tmp_path, monkeypatch):
         signal.signal(signal.SIGHUP, before)
 
 
-class EndedRows(Data):
+class EndedRows(parts.Data):
     """Rows whose reading ends with a signal."""
 
     type: Literal["ended_rows"] = "ended_rows"

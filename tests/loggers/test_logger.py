@@ -36,10 +36,16 @@ class Recording(specnet.Logger):
 
     def finish(self, outcome):
         self.outcomes.append(outcome)
+        folder = self.runs[-1].folder
+        self.written = {path.name for path in folder.iterdir()} if folder and folder.exists() else set()
 
 
-def test_a_run_is_logged_as_its_history_and_metrics_say(tmp_path):
-    logger = Recording()
+@pytest.fixture
+def logger():
+    return Recording()
+
+
+def test_a_run_is_logged_as_its_history_and_metrics_say(tmp_path, logger):
     result = specnet.run(MOONS, tmp_path / "out", observer=logger)
     (run,) = logger.runs
     assert (run.name, run.folder, run.history) == ("moons", tmp_path / "out", None)
@@ -47,21 +53,10 @@ def test_a_run_is_logged_as_its_history_and_metrics_say(tmp_path):
     assert run.rows == {"train": 36, "validation": 12, "test": 12}
     assert logger.records == result.history
     assert logger.outcomes == [Outcome("finished", result.metrics)]
+    assert {"model.safetensors", "metrics.json", "run.json"} <= logger.written, "files are written when a log ends"
 
 
-def test_files_are_written_when_a_log_ends(tmp_path):
-    there = []
-
-    class Looking(Recording):
-        def finish(self, outcome):
-            there.extend(path.name for path in (tmp_path / "out").iterdir())
-
-    specnet.run(MOONS, tmp_path / "out", observer=Looking())
-    assert {"model.safetensors", "metrics.json", "run.json"} <= set(there)
-
-
-def test_fits_are_logged_one_after_the_other():
-    logger = Recording()
+def test_fits_are_logged_one_after_the_other(logger):
     X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
     spec = specnet.parse_spec(MOONS, overrides=["data="])
     models = [specnet.fit(spec, X, y, observer=logger) for _ in range(2)]
@@ -73,46 +68,38 @@ def test_fits_are_logged_one_after_the_other():
 @pytest.mark.parametrize(
     ("error", "status"), [(RuntimeError(), "failed"), (KeyboardInterrupt(), "interrupted"), (SystemExit(), "failed")]
 )
-def test_how_a_run_ends_is_told(tmp_path, error, status):
-    logger = Recording()
+def test_how_a_run_ends_is_told(tmp_path, error, status, logger):
     with pytest.raises(type(error)):
         specnet.run(MOONS, tmp_path, observer=Observers(logger, Interrupting(6, error=error)))
     assert [outcome.status for outcome in logger.outcomes] == [status]
     assert [record["epoch"] for record in logger.records] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_loss_that_is_not_finite_fails():
-    logger = Recording()
+def test_a_loss_that_is_not_finite_fails(logger):
     settings = ["training.optimizer={type='sgd', learning_rate=1e300}", "training.loss=mse", "training.metrics="]
     with pytest.raises(TrainingError):
         specnet.run(MOONS, observer=logger, overrides=settings)
     assert logger.outcomes == [Outcome("failed", {})]
 
 
-def test_a_resumed_run_tells_what_was_logged_before_its_checkpoint(tmp_path):
+def test_a_resumed_run_tells_what_was_logged_before_its_checkpoint(tmp_path, logger):
     broken_off(Recording(), tmp_path, Interrupting(7, error=RuntimeError()))
-    logger = Recording()
     result = resumed(logger, tmp_path)
     (run,) = logger.runs
     assert run.history == result.history[:4]
     assert (run.reached(None), run.reached(0)) == (4, 4)
     assert logger.records == result.history[4:]
+    again = Recording()
+    resumed(again, tmp_path)  # a finished run is not logged again
+    assert (again.runs, again.outcomes) == ([], [])
 
 
-def test_what_a_resumed_ensemble_has_reached_is_told_by_member(tmp_path):
+def test_what_a_resumed_ensemble_has_reached_is_told_by_member(tmp_path, logger):
     broken_off(Recording(), tmp_path, Interrupting(7, 1, RuntimeError()), ENSEMBLE)
-    logger = Recording()
     result = resumed(logger, tmp_path, ENSEMBLE)
     (run,) = logger.runs
     assert [run.reached(member) for member in (0, 1)] == [12, 4]
     assert [*(run.history or ()), *logger.records] == result.history
-
-
-def test_a_finished_run_is_not_logged_again(tmp_path):
-    specnet.run(MOONS, tmp_path)
-    logger = Recording()
-    resumed(logger, tmp_path)
-    assert (logger.runs, logger.outcomes) == ([], [])
 
 
 def test_a_logger_that_cannot_start_ends_the_run_before_it_trains(tmp_path):

@@ -3,7 +3,6 @@
 import csv
 import json
 import shlex
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -33,33 +32,6 @@ OF_FILES = {"wine_csv.toml": {"inputs": 13, "outputs": 3}, "penguins.toml": {"in
 WITH_VALIDATION = {"breast_cancer.toml", "residual.toml", "realmlp.toml", "sweep_digits.toml"}
 OF_DIGITS = {"digits.toml", "sweep_digits.toml"}
 
-MOONS = """
-name = "moons_2_5_1"
-seed = 0
-random_generator = "legacy"
-
-[data]
-type = "make_moons"
-n_samples = 300
-noise = 0.2
-random_state = 0
-split = { test_size = 0.2, random_state = 0, stratify = false }
-
-[network]
-dtype = "float64"
-layer_sizes = [2, 5, 1]
-activations = ["relu", "sigmoid"]
-weight_initializer = { type = "variance_scaling", scale = 1.0, mode = "fan_in", distribution = "untruncated_normal" }
-
-[training]
-loss = "binary_crossentropy"
-optimizer = { type = "sgd", learning_rate = 0.003 }
-epochs = 20000
-batch_size = "full"
-shuffle = false
-metrics = ["accuracy"]
-"""
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPECS)
@@ -88,10 +60,6 @@ def test_says_what_it_teaches(name):
         assert first == "#:schema ../schemas/specnet.schema.json"
         comment = " ".join(line.removeprefix("# ") for line in lines if line.startswith("#"))
         assert "It shows" in comment
-
-
-def test_the_reference_spec_is_the_one_that_is_documented():
-    assert tomllib.loads((FOLDER / "moons.toml").read_text(encoding="utf-8")) == tomllib.loads(MOONS)
 
 
 @pytest.mark.slow

@@ -1,13 +1,10 @@
 """The folder of a run: each file is read when it is needed, once, and a damaged one is an error that names it."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-import specnet
-from specnet.errors import SpecnetError
+from specnet import SpecnetError
 from specnet.saved.saved_run import SavedRun
+from tests.made import run_copied
 from tests.running.moons import MOONS
 
 FILES = {
@@ -23,16 +20,9 @@ FILES = {
 OF_LATER_VERSIONS = ["looks", "snapshots", "judgement"]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "run"
-    specnet.run(MOONS, folder, report=False, observer=specnet.Observer())
-    return folder
-
-
 @pytest.fixture
-def folder(made, tmp_path):
-    return Path(shutil.copytree(made, tmp_path / "run"))
+def folder(tmp_path):
+    return run_copied(MOONS, tmp_path / "run", report=False)
 
 
 @pytest.mark.parametrize("name", FILES)

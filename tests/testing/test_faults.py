@@ -10,24 +10,8 @@ import pytest
 from pydantic import Field
 
 import specnet
-from specnet import SpecnetError
-from specnet.compiler import custom, exp, log, maximum, minimum, sin, sum_over, where
+from specnet import SpecnetError, parts
 from specnet.exporting.targets.numpy import NumpyTarget
-from specnet.parts import (
-    Activation,
-    Initializer,
-    Layer,
-    Loss,
-    PositiveNumber,
-    Schedule,
-    SteppingOptimizer,
-    absolute,
-    constant,
-    expand,
-    greater,
-    mean_over_outputs,
-    per_feature,
-)
 from specnet.parts.initializers import Ones
 from specnet.testing import check_layer, check_part
 from specnet.testing.numbers import arrays_of
@@ -37,14 +21,14 @@ from tests.registry import find
 __all__ = ["javascript_at_home", "node", "numpy_at_home"]
 
 
-class Snake(Activation):
+class Snake(parts.Activation):
     """x + sin²(a·x)/a."""
 
     type: Literal["snake"] = "snake"
-    frequency: PositiveNumber = Field(1.0, description="a")
+    frequency: parts.PositiveNumber = Field(1.0, description="a")
 
     def expression(self, x):
-        return x + sin(self.frequency * x) ** 2 / self.frequency
+        return x + parts.sin(self.frequency * x) ** 2 / self.frequency
 
 
 def snake(x, frequency=1.0):
@@ -134,7 +118,7 @@ def test_it_is_met_in_training_and_in_the_model_file(tmp_path, refused):
         specnet.load_model(tmp_path / "m.safetensors")
 
 
-class Forgetful(Loss):
+class Forgetful(parts.Loss):
     """The sum of squares of the outputs, whatever they should be."""
 
     type: Literal["forgetful"] = "forgetful"
@@ -142,16 +126,16 @@ class Forgetful(Loss):
     output_activation = "linear"
 
     def expression(self, output, target):
-        return sum_over(output * output, "features")
+        return parts.sum_over(output * output, "features")
 
 
-class Constant(Activation):
+class Constant(parts.Activation):
     """0, whatever it is given."""
 
     type: Literal["constant"] = "constant"
 
     def expression(self, x):
-        return expand(constant(0.0), x.shape)
+        return parts.expand(parts.constant(0.0), x.shape)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +160,7 @@ def part(title, base, description, **members):
     return type(base)(title, (base,), own | members)
 
 
-class Nameless(Activation):
+class Nameless(parts.Activation):
     """A type that is any text."""
 
     type: str = "nameless"
@@ -196,53 +180,53 @@ def doubled(self, context):
 
 
 def off_by_a_thousandth(self, x, own):
-    return custom(self.expression(x), [x], lambda d: (d * 1.001 * (1 + sin(2 * self.frequency * x)),))
+    return parts.custom(self.expression(x), [x], lambda d: (d * 1.001 * (1 + parts.sin(2 * self.frequency * x)),))
 
 
 def wrong_at_2(self, x, own):
-    slope = where(greater(x, 2), 1.0, where(greater(2, x), 0.0, 3.0))
-    return custom(self.expression(x), [x], lambda d: (d * slope,))
+    slope = parts.where(parts.greater(x, 2), 1.0, parts.where(parts.greater(2, x), 0.0, 3.0))
+    return parts.custom(self.expression(x), [x], lambda d: (d * slope,))
 
 
 def wrong_at_0(self, output, target):
     d = output - target
-    slope = where(greater(d, 0), 1.0, where(greater(0, d), -1.0, 2.0))
-    return mean_over_outputs(custom(absolute(d), [d], lambda seed: (seed * slope,)))
+    slope = parts.where(parts.greater(d, 0), 1.0, parts.where(parts.greater(0, d), -1.0, 2.0))
+    return parts.mean_over_outputs(parts.custom(parts.absolute(d), [d], lambda seed: (seed * slope,)))
 
 
 def wrong_while_training(self, scope, inputs, parameters):
     (x,), (s,) = inputs, parameters
-    return custom(x + s, [x, s], lambda d: (d, sum_over(d, "batch") * (1.001 if scope.training else 1)))
+    return parts.custom(x + s, [x, s], lambda d: (d, parts.sum_over(d, "batch") * (1.001 if scope.training else 1)))
 
 
-class Shift(Layer):
+class Shift(parts.Layer):
     """x + s with a learned s."""
 
     type: Literal["shift"] = "shift"
 
     def parameters(self, input_sizes):
-        return (per_feature("shift", input_sizes[0], Ones()),)
+        return (parts.per_feature("shift", input_sizes[0], Ones()),)
 
     def apply(self, scope, inputs, parameters):
         return inputs[0] + parameters[0]
 
 
 def activation(title, expression, description="A fault.", **members):
-    return part(title, Activation, description, expression=expression, **members)
+    return part(title, parts.Activation, description, expression=expression, **members)
 
 
 def loss(title, expression):
-    return part(title, Loss, "A fault.", target="values", output_activation="linear", expression=expression)
+    return part(title, parts.Loss, "A fault.", target="values", output_activation="linear", expression=expression)
 
 
 def initializer(title, draw):
-    return part(title, Initializer, "A fault.", draw=draw)
+    return part(title, parts.Initializer, "A fault.", draw=draw)
 
 
 def optimizer(title, change):
-    members = {"annotations": {"learning_rate": PositiveNumber}, "learning_rate": Field(0.01, description="lr")}
+    members = {"annotations": {"learning_rate": parts.PositiveNumber}, "learning_rate": Field(0.01, description="lr")}
     update = {"update": lambda self, theta, g, state, scalar: [(theta, theta + change(g) * scalar("rate"))]}
-    return part(title, SteppingOptimizer, "A fault.", **members, **update)
+    return part(title, parts.SteppingOptimizer, "A fault.", **members, **update)
 
 
 asked: list[int] = []
@@ -261,7 +245,7 @@ FAULTS: list[tuple[type, Any]] = [
     (Nameless, None),
     (FalseRelu, None),
     (int, None),
-    (Activation, None),
+    (parts.Activation, None),
     (part("Forgetful", Snake, "A fault.", model_post_init=doubled), snake),
     (part("NoExample", Snake, "A fault.", example="frequency: 2"), None),
     (part("WrongExample", Snake, "A fault.", example="frequency = -2"), None),
@@ -270,26 +254,26 @@ FAULTS: list[tuple[type, Any]] = [
     (Snake, lambda x: x.T),
     (part("WrongSlope", Snake, "A fault.", value=off_by_a_thousandth), snake),
     # Softplus from max and |x|: its derivative at 0 is 0 or 1, and should be ½.
-    (activation("Glued", lambda self, x: maximum(x, 0) + log(1 + exp(-absolute(x)))), None),
-    (activation("WrongTie", lambda self, x: maximum(x - 2, 0), value=wrong_at_2), None),
-    (activation("Overflowing", lambda self, x: log(1 + exp(x))), lambda x: np.logaddexp(0, x)),
+    (activation("Glued", lambda self, x: parts.maximum(x, 0) + parts.log(1 + parts.exp(-parts.absolute(x)))), None),
+    (activation("WrongTie", lambda self, x: parts.maximum(x - 2, 0), value=wrong_at_2), None),
+    (activation("Overflowing", lambda self, x: parts.log(1 + parts.exp(x))), lambda x: np.logaddexp(0, x)),
     (  # whose slope is ∞·0 at −1000
-        activation("NoNumber", lambda self, x: x / (1 + exp(minimum(-x, 800)))),
+        activation("NoNumber", lambda self, x: x / (1 + parts.exp(parts.minimum(-x, 800)))),
         lambda x: x * (x > -700) / (1 + np.exp(-np.maximum(x, -700))),
     ),
-    (activation("Shrinking", lambda self, x: sum_over(x, "features"), elementwise=False), None),
+    (activation("Shrinking", lambda self, x: parts.sum_over(x, "features"), elementwise=False), None),
     (activation("Numeric", lambda self, x: 1.0), None),
     (
-        loss("WrongLoss", lambda self, output, target: sum_over((output - target) ** 2, "features")),
+        loss("WrongLoss", lambda self, output, target: parts.sum_over((output - target) ** 2, "features")),
         lambda output, target: ((output - target) ** 2).mean(1),
     ),
     (loss("WideLoss", lambda self, output, target: output - target), None),
     (loss("WrongLossTie", wrong_at_0), None),
     (UPHILL, None),
-    (optimizer("Restless", lambda gradient: -gradient / absolute(gradient)), None),  # 0/0 at rest
+    (optimizer("Restless", lambda gradient: -gradient / parts.absolute(gradient)), None),  # 0/0 at rest
     (UPHILL, lambda theta, gradients: theta - 0.01 * gradients.sum(0)),
-    (part("Negative", Schedule, "A fault.", multiplier=lambda self, position, length: 1 - position / 10), None),
-    (part("Counting", Schedule, "A fault.", multiplier=counting), None),
+    (part("Negative", parts.Schedule, "A fault.", multiplier=lambda self, position, length: 1 - position / 10), None),
+    (part("Counting", parts.Schedule, "A fault.", multiplier=counting), None),
     (initializer("Transposed", lambda self, generator, shape, place: generator.normal(size=shape[::-1])), None),
     (initializer("Seedless", lambda self, generator, shape, place: np.random.default_rng().normal(size=shape)), None),
     (

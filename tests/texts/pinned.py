@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from specnet.errors import Diagnostic, SpecnetError
+from specnet import SpecnetError
 from tests.texts.snapshot import Recorder, pinned_cases
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +71,7 @@ def refused(pinned: Pinned) -> Refused:
     return refused
 
 
-def _places(diagnostic: Diagnostic) -> list[str]:
+def _places(diagnostic: Any) -> list[str]:
     """Return the keys that lead to a mistake, and its file, line and column without the folder of the file."""
     source = diagnostic.source and diagnostic.source.rpartition("/")[2]
     position = diagnostic.position

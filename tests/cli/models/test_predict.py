@@ -94,14 +94,6 @@ def test_a_set_is_a_text_of_labels(specnet, folder):
     assert specnet(f"{command} --format json").document["columns"]["set"] == texts
 
 
-def test_sets_of_rows_without_a_prediction_are_empty(specnet, folder):
-    write_rows("rows.csv", "a,b,y", [[f"{a:.17g}", f"{b:.17g}", int(a > 0)] for a, b in X])
-    (folder / "spec.json").write_text(json.dumps(spec_of_rows()))
-    specnet("run spec.json -o run -q --set training.ensemble=3").went()
-    (folder / "gaps.csv").write_text("a,b\n1,1\n,1\n")
-    assert csv_rows(specnet("predict run gaps.csv --strict --set 50").out)[1][1][-1] == ""
-
-
 @pytest.mark.usefixtures("rows")
 def test_what_is_refused(specnet, folder, pinned):
     trained(X[:, 0], "mse").save(folder / "values.safetensors")

@@ -317,19 +317,18 @@ def tables(folder):
     (folder / "spec.json").write_text(json.dumps(spec))
 
 
+LARGE = {
+    'data.path="large.csv"': f"large.csv:{LINE + 1}:10",
+    'data.split.test="large.csv"': f"large.csv:{LINE + 1}:10",
+    'data={type="jsonl", path="large.jsonl", target="y", features=["a","b"]}': f"large.jsonl:{LINE - 1}:1",
+}
+
+
 @pytest.mark.usefixtures("tables")
-@pytest.mark.parametrize(
-    "setting",
-    [
-        'data.path="large.csv"',
-        'data.split.test="large.csv"',
-        'data={type="jsonl", path="large.jsonl", target="y", features=["a","b"]}',
-    ],
-)
+@pytest.mark.parametrize("setting", LARGE)
 def test_a_run_names_the_cell_before_it_trains(specnet, folder, setting):
     reported = specnet("run", "spec.json", "-o", "out", "--set", setting).failed(1)
-    location = f"large.jsonl:{LINE - 1}:1" if "jsonl" in setting else f"large.csv:{LINE + 1}:10"
-    assert f'{location}: error[too-large]: column "b": 1e+303 is too large' in reported
+    assert f'{LARGE[setting]}: error[too-large]: column "b": 1e+303 is too large' in reported
     assert not (folder / "out").exists()
 
 

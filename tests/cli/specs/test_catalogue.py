@@ -6,14 +6,13 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
-from specnet import parse_spec
+from specnet import parse_spec, parts
 from specnet.cli.specs.catalogue import Catalogue, parts_page, parts_table
-from specnet.parts.activations import Activation
 from specnet.spec.document import EarlyStopping, NetworkSpec, Spec, TrainingSpec
 from tests.registry import REGISTRY
 
 
-class Snake(Activation):
+class Snake(parts.Activation):
     """x + sin²(a·x)/a.
 
     Periodic, and ``x`` keeps a trend.
@@ -160,8 +159,8 @@ def test_a_key_of_several_parts_is_told_once_for_all_that_mean_the_same(specnet)
     keys = specnet("parts learning_rate --format json").document["keys"]
     assert {key["path"] for key in keys} == {"training.optimizer.learning_rate"}
     owners = [owner for key in keys for owner in key["owners"]]
-    parts = [part for part in REGISTRY if "learning_rate" in part.model_fields]
-    assert sorted(owners) == sorted(part.part_name() for part in parts)
+    having = [part.part_name() for part in REGISTRY if "learning_rate" in part.model_fields]
+    assert sorted(owners) == sorted(having)
     assert len(keys) < len(owners)
     for name in ("adam.learning_rate", "optimizer.learning_rate", "training.optimizer.learning_rate"):
         specnet("parts", name).ok()

@@ -46,27 +46,6 @@ def test_the_calls_of_every_program_are_listed(specnet):
     assert "maximum" in ended.out
 
 
-CURVED = MOONS.replace(
-    "epochs = 20\n",
-    'epochs = 20\noptimizer = { type = "sgd", schedule = { type = "warmup", length = 2, then = "cosine_decay" } }\n',
-)
-
-
-@pytest.mark.parametrize("source", ["curved.toml", "here/model.safetensors"])
-def test_the_learning_rate_is_a_curve(specnet, folder, source):
-    (folder / "curved.toml").write_text(CURVED)
-    specnet("run curved.toml --out here -q").ok()
-    lines = specnet("show", source, "--schedule").went().splitlines()
-    assert lines[0] == "moons   sgd at 0.01, warmup(length=2, then=cosine_decay), 20 epochs of 2 steps"
-    assert lines[2] == "learning rate"
-    assert lines[3].startswith(" 0.01 |  ***********")
-    assert lines[-1] == "lowest 1.71e-05 at step 40, highest 0.01 at step 2"
-    data = specnet("show", source, "--schedule", "--format", "json").document
-    assert (data["errors"], data["name"], data["epochs"], data["steps_per_epoch"]) == ([], "moons", 20, 2)
-    assert [point["step"] for point in data["points"]] == list(range(1, 41))
-    assert [point["rate"] for point in data["points"][:3]] == [0.005, 0.01, 0.01]
-
-
 @pytest.mark.parametrize("columns", [80, 100, 200])
 @pytest.mark.parametrize(
     "spec", sorted((Path(__file__).parents[3] / "specs").glob("*.toml")), ids=lambda spec: spec.stem
@@ -89,12 +68,6 @@ def test_the_plan_says_which_engine_a_run_would_use(specnet, pinned):
     assert plan.splitlines()[2].startswith("engine: numpy")
 
 
-def test_compiled_code_is_c_with_the_formula_above_each_loop(specnet):
-    text = specnet("show moons.toml --code --engine compiled").out
-    assert "= affine(theta.layers.0.weight, x) */" in text
-    assert "index64 steps(" in text
-
-
 def test_without_a_compiler_the_plan_says_so(specnet, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
@@ -102,12 +75,6 @@ def test_without_a_compiler_the_plan_says_so(specnet, monkeypatch, tmp_path):
     ended = specnet("show moons.toml --set training.engine=compiled")
     ended.went()
     assert "engine: compiled (the compiled engine is not available: no C compiler was found" in ended.out
-
-
-def test_code_is_that_of_numpy_whatever_trains(specnet):
-    codes = {specnet(f"show moons.toml --code --set training.engine={name}").out for name in ("auto", "compiled")}
-    (code,) = codes
-    assert "theta <- " in code
 
 
 def test_a_diagram_is_a_file_that_stands_alone(specnet, folder, moons):
@@ -183,31 +150,6 @@ def test_without_the_file_of_a_run_its_resolved_spec_is_explained(specnet, folde
 def test_the_data_of_a_run_need_not_be_there(specnet, folder, kinds):
     (folder / "table.csv").unlink()
     assert origins(specnet("show kinds --explain"))["network.output_size"] == ("3", "from data")
-
-
-def test_a_model_has_no_file(specnet, ran):
-    ran("run")
-    found = origins(specnet("show run/model.safetensors --explain"))
-    assert found["training.epochs"] == ("20", "model")
-    assert found["training.l2"] == ("0.0", "default")
-    assert {origin for _, origin in found.values()} == {"model", "default"}
-
-
-def test_json_and_standard_input_have_lines_too(specnet, folder, type_in):
-    document = {"data": {"type": "make_moons"}, "network": {"layer_sizes": [2, 1]}, "training": {"loss": "bce"}}
-    (folder / "moons.json").write_text(json.dumps(document, indent=1))
-    assert origins(specnet("show moons.json --explain"))["data.type"] == ("make_moons", "file line 3")
-    type_in(MOONS)
-    assert origins(specnet("show - --explain"))["training.epochs"] == ("20", "stdin line 10")
-
-
-def test_a_long_or_wild_value_takes_one_line(specnet, folder):
-    names = [f'"a\\n\\u001b[31m{"x" * 90}{number}"' for number in range(2)]
-    (folder / "wild.toml").write_text(MOONS.replace("[network]", f"[network]\nfeature_names = [{', '.join(names)}]"))
-    ended = specnet("show wild.toml --explain")
-    value, origin = origins(ended)["network.feature_names"]
-    assert (len(value), value[-1], origin) == (48, "…", "file line 7")
-    assert "\x1b" not in ended.out
 
 
 @pytest.mark.parametrize(

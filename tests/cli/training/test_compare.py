@@ -8,9 +8,8 @@ from html import unescape
 import pytest
 
 from specnet import parse_spec, resolve
-from specnet.parts.data.base import Split
 from specnet.report.pages.comparison_page import differing_settings, short_names
-from tests.cli.conftest import MOONS
+from tests.cli.conftest import MOONS, spec_of_rows
 
 WILD = "<script>alert(1)</script>&\"']]>"
 
@@ -148,11 +147,12 @@ def test_no_run_is_the_best_on_other_rows(specnet, folder, train, setting, repor
 
 
 def test_rows_that_say_where_they_belong_are_told_by_the_data_alone():
-    by_column, by_time = (Split(**{key: "when"}, random_state=3).test_rule for key in ("column", "time"))
-    assert by_column == Split(column="when").test_rule
-    assert by_time == Split(time="when").test_rule
-    assert by_time != Split(time="then").test_rule
-    assert Split(group="who", random_state=3).test_rule != Split(group="who", random_state=4).test_rule
+    def test_rule(**split):
+        return parse_spec(spec_of_rows(split=split)).data.split.test_rule
+
+    assert test_rule(column="when", random_state=3) == test_rule(column="when")
+    assert test_rule(time="when", random_state=3) == test_rule(time="when") != test_rule(time="then")
+    assert test_rule(group="who", random_state=3) != test_rule(group="who", random_state=4)
 
 
 def test_a_setting_is_that_of_each_run():
@@ -167,18 +167,18 @@ def test_a_setting_is_that_of_each_run():
     ]
 
 
-@pytest.mark.parametrize(
-    ("names", "short"),
-    [
-        ("runs/moons/1|runs/moons/2", "run 1|run 2"),
-        ("runs/moons/1|runs/iris/1", "moons/1|iris/1"),
-        ("one|two/", "one|two"),
-        ("a/b|a/b", "b|b"),
-        ("/x/a|y", "/x/a|y"),
-    ],
-)
-def test_short_names_tell_runs_apart(names, short):
-    assert short_names(names.split("|")) == short.split("|")
+SHORT = {
+    "runs/moons/1 runs/moons/2": ["run 1", "run 2"],
+    "runs/moons/1 runs/iris/1": ["moons/1", "iris/1"],
+    "one two/": ["one", "two"],
+    "a/b a/b": ["b", "b"],
+    "/x/a y": ["/x/a", "y"],
+}
+
+
+@pytest.mark.parametrize("names", SHORT)
+def test_short_names_tell_runs_apart(names):
+    assert short_names(names.split()) == SHORT[names]
 
 
 @pytest.mark.slow

@@ -31,16 +31,6 @@ def test_report_again(specnet, ran, folder):
     assert "Each point is a row." not in shared
 
 
-def test_report_of_folds_again(specnet, folder):
-    command, printed = "run moons.toml --folds 2 --out many", "many   2 runs   runs.csv, summary.json, …\n"
-    assert specnet(command).out.endswith(f"{printed}many/report.html\n")
-    written = (folder / "many/report.html").read_bytes()
-    assert specnet("report many").went() == "many/report.html\n"
-    assert (folder / "many/report.html").read_bytes() == written
-    assert specnet(f"{command} --force --no-report").out.endswith(printed)
-    assert not (folder / "many/report.html").exists()
-
-
 @pytest.mark.parametrize("options", ["", "--quiet", "--format json"])
 def test_missing_report_is_told_of_a_run_that_succeeds(specnet, folder, monkeypatch, options):
     monkeypatch.setattr("specnet.report.pages.run_page.page", lambda *_: 1 / 0)

@@ -147,15 +147,6 @@ def test_two_findings_stand_below_the_table_errors_first(specnet, monkeypatch):
     assert read_json("runs/moons/4/findings.json")["findings"] == written
 
 
-def test_settings_are_made_and_recorded(specnet):
-    settings = ["training.epochs=3", "network.layer_sizes.1=7"]
-    ended = specnet(f"run moons.toml --out here --no-report --set {settings[0]} --set {settings[1]}").ok()
-    assert "2 → 7 relu → 1 sigmoid   29 " in ended.err
-    assert "\nepoch 3/3 " in ended.err
-    assert read_json("here/run.json")["overrides"] == settings
-    assert names_in("here") == FILES - {"report.html"}
-
-
 LONG = "--set training.epochs=100000000 --set training.log_every=1000 --set training.checkpoint_every=1000"
 
 
@@ -205,36 +196,6 @@ def test_a_run_from_standard_input_goes_on_from_its_folder(specnet):
 
 
 # --------------------------------------------------------------- what seems suspicious about the rows, before the run
-
-DIABETES = """\
-name = "sugar"
-[data]
-type = "diabetes"
-[network]
-hidden_layer_sizes = [3]
-[training]
-loss = "mse"
-epochs = 2
-"""
-
-
-def test_warnings_are_printed_before_the_run_and_are_data_of_json(specnet, folder):
-    (folder / "sugar.toml").write_text(DIABETES)
-    warned, training = specnet("run sugar.toml").ok().err.split("sugar   ", 1)
-    message, line, marks = warned.splitlines()
-    assert message.startswith("sugar.toml:7:8: warning[unscaled-target]: ")
-    assert re.search(r"152.*79\.1", message)
-    assert line == '   7 | loss = "mse"'
-    assert marks.startswith("     |        ^^^^^ ")
-    assert 'network.target_preprocessing = ["standardize"]' in marks
-    assert "epochs" in training
-    assert specnet("run sugar.toml --quiet").err == ""
-    document = json.loads(specnet("run sugar.toml --format json").went())
-    assert [warning["code"] for warning in document["warnings"]] == ["unscaled-target"]
-    diverging = "training.optimizer={type='sgd',learning_rate=1e9}"
-    failed = specnet("run", "sugar.toml", "--format", "json", "--set", diverging).document
-    assert failed["errors"]
-    assert failed["warnings"] == document["warnings"]
 
 
 def test_what_several_columns_have_is_one_line(specnet, folder):

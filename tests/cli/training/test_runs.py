@@ -10,7 +10,7 @@ import pytest
 
 from specnet import Observer, run
 from specnet.saved.summary import summarized
-from tests.cli.conftest import MOONS
+from tests.cli.conftest import MOONS, write_rows
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, scores, trial, write_series, write_sweep
 
@@ -87,7 +87,7 @@ def test_any_column_sorts_both_ways(specnet, trained, column):
     for name, found in codes.items():
         write_findings(trained / name, *found)
     header, *up = rows(specnet("runs", "--sort", column).out)
-    _, *down = rows(specnet("runs", "--sort", f"-{column}").out)
+    _, *down = rows(specnet(f"runs --sort -{column}").out)
     place = next(place for place, title in enumerate(header) if column.replace("_", " ") in (title, title[5:]))
     absent = [row for row in up if row[place] == "–"]
     assert [row for row in down if row[place] == "–"] == absent
@@ -103,8 +103,8 @@ def test_any_column_sorts_both_ways(specnet, trained, column):
 def test_numbers_of_runs_sort_by_size(specnet, trained):
     for number in (10, 9, 100):
         shutil.copytree(trained / "moons/1", trained / f"moons/{number}")
-    assert [row[0] for row in rows(specnet("runs", "runs/moons").out)[1:]] == ["1", "2", "9", "10", "100"]
-    assert [row[0] for row in rows(specnet("runs", ".").out)[1:3]] == ["runs/moons/1", "runs/moons/2"]
+    assert [row[0] for row in rows(specnet("runs runs/moons").out)[1:]] == ["1", "2", "9", "10", "100"]
+    assert [row[0] for row in rows(specnet("runs .").out)[1:3]] == ["runs/moons/1", "runs/moons/2"]
 
 
 def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
@@ -192,9 +192,9 @@ def test_which_runs_there_are(specnet, trained):
 def test_a_run_without_test_rows_has_a_dash(specnet, folder):
     text = MOONS.replace("noise = 0.2", "noise = 0.2\nsplit = { test_size = 0 }")
     (folder / "whole.toml").write_text(text)
-    specnet("run", "whole.toml", "-q").ok()
+    specnet("run whole.toml -q").ok()
     assert rows(specnet("runs").out)[0] == ["run", "train accuracy", "train loss", "time", "findings"]
-    specnet("run", "moons.toml", "-q").ok()
+    specnet("run moons.toml -q").ok()
     header, whole, tested = rows(specnet("runs").out)
     columns = ["test accuracy", "test loss", "train accuracy", "train loss"]
     assert header == ["run", *columns, "time", "findings"]
@@ -209,24 +209,21 @@ def test_an_ensemble_without_test_rows_is_judged_out_of_fold_everywhere(specnet,
     """Terminal, table of runs, summary, the page of a series and that of a run: one figure, not that of training."""
     spec = MOONS.replace("noise = 0.2", "noise = 0.3\nsplit = { test_size = 0 }")
     (folder / "whole.toml").write_text(spec.replace("epochs = 20", "epochs = 400\nensemble = 4"))
-    lines = specnet("run", "whole.toml", "--seeds", "2", "-o", "many", "--jobs", "1").err.splitlines()
+    lines = specnet("run whole.toml --seeds 2 -o many --jobs 1").err.splitlines()
     metrics = [read_json(folder / f"many/seed{seed}/metrics.json") for seed in (0, 1)]
     assert all({*each} & {"train", "out_of_fold", "validation", "test"} == {"train", "out_of_fold"} for each in metrics)
     own = [f"{100 * each['out_of_fold']['accuracy']:.1f} %" for each in metrics]
-    assert [
-        f"out of fold loss {each['out_of_fold']['loss']:.4f}   accuracy {figure}"
-        for each, figure in zip(metrics, own, strict=True)
-    ] == [line.split("   ", 1)[1].rsplit("   ", 1)[0] for line in lines if line.startswith("seed")]
+    loss = [f"out of fold loss {each['out_of_fold']['loss']:.4f}" for each in metrics]
+    shown = [line.split("   ", 1)[1].rsplit("   ", 1)[0] for line in lines if line.startswith("seed")]
+    assert shown == [f"{loss[seed]}   accuracy {own[seed]}" for seed in (0, 1)]
     mean = 100 * sum(each["out_of_fold"]["accuracy"] for each in metrics) / 2
     assert f"average an out-of-fold accuracy of {mean:.1f}" in (folder / "many/report.html").read_text()
-    specnet("report", "many/seed0").went()
-    assert f"{own[0]} of 60 training rows out of fold" in (folder / "many/seed0/report.html").read_text().replace(
-        "\u00a0", " "
-    )
-    assert rows(specnet("runs", "many").out)[0][1:3] == ["out_of_fold accuracy", "out_of_fold loss"]
-    assert [cells[1] for cells in rows(specnet("runs", "many").out)[1:]] == own
-    diff = specnet("diff", "many/seed0", "many/seed1").out
-    assert f"{own[0]} → {own[1]}" in diff
+    specnet("report many/seed0").went()
+    page = (folder / "many/seed0/report.html").read_text().replace("\u00a0", " ")
+    assert f"{own[0]} of 60 training rows out of fold" in page
+    assert rows(specnet("runs many").out)[0][1:3] == ["out_of_fold accuracy", "out_of_fold loss"]
+    assert [cells[1] for cells in rows(specnet("runs many").out)[1:]] == own
+    assert f"{own[0]} → {own[1]}" in specnet("diff many/seed0 many/seed1").out
 
 
 def test_page_of_runs_leads_to_theirs(specnet, trained, folder):
@@ -234,18 +231,17 @@ def test_page_of_runs_leads_to_theirs(specnet, trained, folder):
     shutil.copytree(trained / "moons/1", wild)
     assert (trained / "moons/2/report.html").is_file()
     (trained / "moons/1/report.html").unlink()
-    ended = specnet("runs", "--html", "--sort", "-accuracy")
-    assert (ended.status, ended.out) == (0, "runs.html\n")
+    assert specnet("runs --html --sort -accuracy").went() == "runs.html\n"
     page = Page((folder / "runs.html").read_text("utf-8"))
     leads = [each for each in page.references if not each.startswith("data:")]
     assert "b" not in page.tags  # of the name
     assert {(folder / unquote(each)).resolve() for each in leads} == {
         run / "report.html" for run in (wild, trained / "moons/2", trained / "numbers/1")
     }
-    for row in rows(specnet("runs", "--sort", "-accuracy").out):
+    for row in rows(specnet("runs --sort -accuracy").out):
         assert re.sub(r" -(?=\d)", " −", " ".join(" ".join(row).split())) in page.text
     (folder / "pages").mkdir()
-    document = specnet("runs", "--html", "-o", "pages/all.html", "--format", "json").document
+    document = specnet("runs --html -o pages/all.html --format json").document
     assert (document["file"], len(document["runs"])) == ("pages/all.html", 4)
     assert 'href="../runs/numbers/1/report.html"' in (folder / "pages/all.html").read_text("utf-8")
 
@@ -262,10 +258,10 @@ def test_a_sweep_is_one_row_and_its_trials_are_none(specnet, trained):
     (record, _) = listed(specnet, "sweeps")
     assert (record["run"], record["state"], record["trials"]) == ("moons/1", "finished", 3)
     assert record["metrics"] == {split: METRICS[split] for split in ("train", "validation", "test")}
-    assert rows(specnet("runs", "sweeps/moons/1").out)[1][0] == "sweeps/moons/1"
-    assert specnet("runs", "sweeps/moons/1/trials").out == "no runs in sweeps/moons/1/trials\n"
+    assert rows(specnet("runs sweeps/moons/1").out)[1][0] == "sweeps/moons/1"
+    assert specnet("runs sweeps/moons/1/trials").out == "no runs in sweeps/moons/1/trials\n"
     (sweeps / "moons/1/trials.csv").write_text("trial\n0\n")
-    broken = specnet("runs", "sweeps/moons").out
+    broken = specnet("runs sweeps/moons").out
     assert "broken: trials.csv: not a valid table of trials: column 'seconds' is missing" in broken
 
 
@@ -293,7 +289,7 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet, tra
     (record, *_) = listed(specnet)
     assert (record["runs"], record["metrics"]["test"]["accuracy"]) == (2, 0.375)
     assert record["deviations"]["test"]["accuracy"] == pytest.approx(0.5 / 2**0.5)
-    specnet("runs", "--html").went()
+    specnet("runs --html").went()
     assert 'href="runs/many/2/report.html"' in (trained.parent / "runs.html").read_text("utf-8")
     (failed / "runs.csv").write_text("run\nfold2\n")
     (many / ".specnet-lock").touch()
@@ -302,16 +298,18 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet, tra
     assert told[2][-1] == "broken: runs.csv: not a valid table of runs: column 'seed' is missing"
 
 
+PRICES = """
+data = { type = "csv", path = "prices.csv", target = "price" }
+network = { hidden_layer_sizes = [3], target_preprocessing = ["standardize"] }
+training = { loss = "mse", epochs = 5 }
+"""
+
+
 @pytest.fixture
 def of_prices(specnet, folder):
     """Runs with losses of the target, of its logarithm (two of them), and of another kind."""
-    table = [(n / 60, round(1 + 50 * (n / 60) ** 2 + n % 7, 2)) for n in range(60)]
-    (folder / "prices.csv").write_text("size,price\n" + "".join(f"{size},{price}\n" for size, price in table))
-    (folder / "prices.toml").write_text(
-        'data = { type = "csv", path = "prices.csv", target = "price" }\n'
-        'network = { hidden_layer_sizes = [3], target_preprocessing = ["standardize"] }\n'
-        'training = { loss = "mse", epochs = 5 }\n'
-    )
+    write_rows("prices.csv", "size,price", [[n / 60, round(1 + 50 * (n / 60) ** 2 + n % 7, 2)] for n in range(60)])
+    (folder / "prices.toml").write_text(PRICES)
     log = 'network.target_preprocessing=["log", "standardize"]'
     changes = {"plain": [], "log": [log], "longer": [log, "training.epochs=40"], "other": ["training.loss=mae"]}
     for name, settings in changes.items():
@@ -326,21 +324,19 @@ def test_losses_in_other_units_are_not_compared(specnet, of_prices):
         return read_json(of_prices / f"runs/{name}/metrics.json")["test"]["loss"]
 
     for other in ("log", "other"):
-        assert re.search(
-            r"^loss +not compared: in other units$", specnet("diff", "runs/plain", f"runs/{other}").out, re.M
-        )
-        assert specnet("diff", "runs/plain", f"runs/{other}", "--format", "json").document["scores"] == []
-    told = specnet("diff", "runs/log", "runs/longer").out
+        told = specnet(f"diff runs/plain runs/{other}").out
+        assert re.search(r"^loss +not compared: in other units$", told, re.MULTILINE)
+        assert specnet(f"diff runs/plain runs/{other} --format json").document["scores"] == []
+    told = specnet("diff runs/log runs/longer").out
     assert re.search(rf"^test loss +{loss('log'):.4f} → {loss('longer'):.4f}$", told, re.M)
-    header, *found = rows(specnet("runs", "--sort", "loss").out)
+    header, *found = rows(specnet("runs --sort loss").out)
     assert header == ["run", "test loss", "loss function", "time", "findings"]
     functions = {name: row[2] for name, *row in ((row[0], *row) for row in found)}
     assert functions["log"] == functions["longer"] == "mean_squared_error after log, standardize"
     assert functions["plain"] == "mean_squared_error after standardize"
-    assert [row[0] for row in found].index("log") - [row[0] for row in found].index("longer") == (
-        1 if loss("longer") < loss("log") else -1
-    )
-    specnet("compare", "runs/plain", "runs/log").went()
+    order = [row[0] for row in found if row[0] in ("log", "longer")]
+    assert order == sorted(order, key=loss)
+    specnet("compare runs/plain runs/log").went()
     assert "2 runs side by side; they have no score of test rows in common." in (of_prices / "compare.html").read_text()
-    specnet("compare", "runs/longer", "runs/log", "--force").went()
+    specnet("compare runs/longer runs/log --force").went()
     assert "the best test loss" in (of_prices / "compare.html").read_text()
