@@ -12,6 +12,7 @@ import pytest
 import specnet
 from specnet import Observer
 from specnet.errors import Diagnostic, render
+from tests.running.specs import spec_on
 from tests.texts.pinned import Pinned
 
 Frame = pd.DataFrame
@@ -21,11 +22,9 @@ Generator = np.random.Generator
 def warned(folder: Path, frame: Frame, *overrides: str, loss: str = "mean_squared_error") -> list[Diagnostic]:
     """Return the warnings about the split of a run on a table."""
     frame.to_csv(folder / "rows.csv", index=False)
-    network = {"hidden_layer_sizes": [2]}
-    if loss == "mean_squared_error":
-        network["target_preprocessing"] = ["standardize"]
+    scaled = {"target_preprocessing": ["standardize"]} if loss == "mean_squared_error" else {}
     data = {"type": "csv", "path": str(folder / "rows.csv"), "target": "y"}
-    spec = {"data": data, "network": network, "training": {"loss": loss, "epochs": 1, "baselines": []}}
+    spec = spec_on(data, network=scaled, loss=loss, baselines=[])
     warnings = specnet.run(spec, overrides=overrides, observer=Observer()).warnings
     return [each for each in warnings if each.code == "random-split"]
 
@@ -40,10 +39,8 @@ def hours(rng: Generator, rows: int = 600) -> Frame:
 
 
 def numbered_hours(rng: Generator) -> Frame:
-    frame = hours(rng).drop(columns="time")
-    return frame.assign(y=frame.y + np.arange(len(frame)) / 60, hour=np.arange(len(frame))).sample(
-        frac=1, random_state=0
-    )
+    frame, hour = hours(rng).drop(columns="time"), np.arange(600)
+    return frame.assign(y=frame.y + hour / 60, hour=hour).sample(frac=1, random_state=0)
 
 
 def days(rng: Generator) -> Frame:
@@ -78,9 +75,8 @@ def seldom_visits(rng: Generator) -> Frame:
     """Three rows of each person, whose names are ignored: they are texts that few rows share."""
     who = np.repeat(np.arange(150), 3)
     names = [f"person {number}" for number in rng.permutation(150)[who]]
-    return Frame(
-        {"Patient": names, "dose": rng.normal(size=450), "y": rng.normal(size=150)[who] + rng.normal(size=450)}
-    )
+    dose, level = rng.normal(size=450), rng.normal(size=150)[who]
+    return Frame({"Patient": names, "dose": dose, "y": level + rng.normal(size=450)})
 
 
 def sessions(rng: Generator) -> Frame:
@@ -125,11 +121,8 @@ def test_rows_that_a_random_split_tears_apart_are_found_and_the_hint_mends_it(tm
 def noisy(rng: Generator, rows: int = 800) -> Frame:
     """Nothing but noise, with a date, a time, numbers of rows, and a text in every few rows."""
     time = np.datetime64("2024-01-01T00:00") + rng.integers(0, 300_000, rows)
-    columns = {
-        "time": time,
-        "day": np.datetime64("1980-01-01") + rng.integers(0, 9000, rows),
-        "number": np.arange(rows),
-    }
+    day = np.datetime64("1980-01-01") + rng.integers(0, 9000, rows)
+    columns = {"time": time, "day": day, "number": np.arange(rows)}
     texts = [f"c{number}" for number in rng.integers(0, 90, rows)]
     return Frame({**columns, "customer_id": rng.integers(0, 200, rows), "city": texts, "y": rng.normal(size=rows)})
 

@@ -11,9 +11,8 @@ from specnet.data import split_rows
 from specnet.parts.data import Split, Table
 from tests.data.splits import assert_parts, table
 from tests.made import data_of
+from tests.running.specs import spec_on
 from tests.texts.pinned import Pinned, Refused
-
-NETWORK = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse", "epochs": 1}}
 
 
 def by(column):
@@ -106,7 +105,7 @@ ROWS = "".join(
 def read(folder: Path, split: dict[str, str], columns: dict[str, Any] | None = None, **fields: Any) -> Any:
     (folder / "rows.csv").write_text(f"number,text,a day,flag,x,y\n{ROWS}")
     data = {"type": "csv", "path": str(folder / "rows.csv"), "target": "y", "split": split, "columns": columns or {}}
-    return data_of({"data": {**data, **fields}, **NETWORK})
+    return data_of(spec_on({**data, **fields}, loss="mse"))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +179,7 @@ def test_a_cell_without_sense_is_found_at_its_line(tmp_path: Path, column: str, 
     data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "missing_target": "drop", **role}
     line = next(index for index, cell in enumerate(cells) if cell in ("", "-2", "tset")) + 4
     with refused(DataError, code=code, at=f"rows.csv:{line}:3"):
-        data_of({"data": data, **NETWORK})
+        data_of(spec_on(data, loss="mse"))
 
 
 def test_a_time_that_the_split_goes_by_is_no_feature_which_is_told_of(tmp_path: Path, pinned: Pinned, refused: Refused):

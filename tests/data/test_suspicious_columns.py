@@ -16,6 +16,7 @@ from specnet.data import Labels, column_suspicions
 from specnet.data.suspicions import leakage
 from specnet.errors import Diagnostic, render, rendered
 from specnet.parts.data import Column
+from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Pinned
 
 ROWS = 200
@@ -406,15 +407,11 @@ def test_public_tables_give_no_false_alarm(data: str, seed: int):
 
 
 def test_a_run_says_how_to_leave_a_column_out(tmp_path: Path, rng: np.random.Generator):
-    numbers = rng.normal(size=(60, 2))
-    rows = "".join(f"{row},{a:.3f},{b:.3f}\n" for row, (a, b) in enumerate(numbers))
-    (tmp_path / "rows.csv").write_text("number,size,price\n" + rows)
-    (tmp_path / "spec.toml").write_text(
-        '[data]\ntype = "csv"\npath = "rows.csv"\ntarget = "price"\n'
-        '[network]\nhidden_layer_sizes = [2]\n[training]\nloss = "mse"\nepochs = 1\n'
-    )
+    rows = [[row, *numbers] for row, numbers in enumerate(rng.normal(size=(60, 2)).round(3).tolist())]
+    data = csv_file(tmp_path / "rows.csv", "number,size,price", rows, target="price")
+    (tmp_path / "spec.json").write_text(json.dumps(spec_on(data, loss="mse")))
     with pytest.warns(SpecnetWarning, match=r"warning\[identifier\]") as caught:
-        result = specnet.run(tmp_path / "spec.toml", tmp_path / "out")
+        result = specnet.run(tmp_path / "spec.json", tmp_path / "out")
     assert caught[0].filename == __file__
     (warning,) = json.loads((tmp_path / "out" / "run.json").read_text())["warnings"]
     assert [warning] == [diagnostic.as_dict() for diagnostic in result.warnings]

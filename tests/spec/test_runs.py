@@ -8,6 +8,7 @@ import pytest
 
 import specnet
 from specnet import FileError
+from tests.running.specs import csv_file
 from tests.texts.pinned import Refused
 
 SPEC = """
@@ -26,9 +27,8 @@ epochs = 4
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
     (tmp_path / "specs" / "rows").mkdir(parents=True)
-    numbers = np.random.default_rng(0).normal(size=(20, 3)).round(3)
-    lines = ["a,b,y", *(",".join(map(str, row)) for row in numbers.tolist())]
-    (tmp_path / "specs" / "rows" / "table.csv").write_text("\n".join(lines) + "\n")
+    rows = np.random.default_rng(0).normal(size=(20, 3)).round(3).tolist()
+    csv_file(tmp_path / "specs" / "rows" / "table.csv", "a,b,y", rows)
     path = tmp_path / "specs" / "run.toml"
     path.write_text(SPEC)
     return path

@@ -1,7 +1,7 @@
 """What a resolved spec holds: every default, by the rules of the language."""
 
 import pickle
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import pytest
 
@@ -9,11 +9,11 @@ from specnet import Limits, Network, Spec, SpecError, parse_spec, resolve
 from specnet.errors import Position
 from specnet.parts import Initializer, LayerContext
 from specnet.parts.activations import Linear
-from specnet.parts.data import Data, DataSizes
+from specnet.parts.data import DataSizes
 from specnet.parts.initializers import Ones
-from specnet.parts.optimizers import Optimizer
 from specnet.spec import outputs_for
 from tests.parts.layers.test_own_layer import Squashed
+from tests.parts.test_optimizers import Bfgs
 
 
 def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
@@ -93,20 +93,12 @@ def test_the_size_that_a_plugin_s_layer_declares_is_known_without_data():
     assert (clash.code, clash.position) == ("size-clash", Position(5, 9, 1))
 
 
-class Whole(Optimizer):
-    """Needs every row at once."""
-
-    full_batch_only: ClassVar[bool] = True
-    type: Literal["whole"] = "whole"
-    learning_rate: float = 1.0
-
-
 def test_an_optimizer_of_full_batches_gets_them():
-    text = "[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\noptimizer = 'whole'\n"
-    assert resolve(parse_spec(text, parts=[Whole])).batch_size == "full"
-    assert resolve(parse_spec(text + "batch_size = 'full'\n", parts=[Whole])).batch_size == "full"
+    text = "[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\noptimizer = 'bfgs'\n"
+    assert resolve(parse_spec(text, parts=[Bfgs])).batch_size == "full"
+    assert resolve(parse_spec(text + "batch_size = 'full'\n", parts=[Bfgs])).batch_size == "full"
     with pytest.raises(SpecError) as caught:
-        parse_spec(text + "batch_size = 32\n", parts=[Whole])
+        parse_spec(text + "batch_size = 32\n", parts=[Bfgs])
     assert [(d.code, d.position) for d in caught.value.diagnostics] == [("batch-size", Position(6, 14, 2))]
 
 
@@ -114,18 +106,18 @@ def test_errors_of_the_long_form_stand_at_what_was_written():
     text = "[network]\nlayer_sizes = [2, 3, 1]\nactivations = 'tanh'\n[training]\nloss = 'mse'\n"
     resolved = resolve(parse_spec(text)).spec
     layers = ("network", "layers")
-    for path, place in [
-        ((*layers, 0), Position(2, 19)),
-        ((*layers, 0, "units"), Position(2, 19)),
-        ((*layers, 1, "units"), Position(2, 22)),
-        ((*layers, 0, "activation"), Position(3, 15, 6)),
-        ((*layers, 1, "activation"), Position(2, 22)),
-        (("training", "loss"), Position(5, 8, 5)),
-        (("training", "epochs"), Position(4, 2, 8)),
-        (("data", "type"), Position(1, 1)),
-    ]:
+    of_layers = {(0,): (2, 19), (0, "units"): (2, 19), (1, "units"): (2, 22), (1, "activation"): (2, 22)}
+    positions = {(*layers, *path): position for path, position in of_layers.items()} | {
+        (*layers, 0, "activation"): (3, 15, 6),
+        ("training", "loss"): (5, 8, 5),
+        ("training", "epochs"): (4, 2, 8),
+        ("data", "type"): (1, 1),
+    }
+    for path, position in positions.items():
         (diagnostic,) = resolved.error("code", "message", path, hint="hint").diagnostics
-        assert (diagnostic.position, diagnostic.source, diagnostic.hint) == (place, "<text>", "hint"), path
+        assert (diagnostic.position, diagnostic.source, diagnostic.hint) == (Position(*position), "<text>", "hint"), (
+            path
+        )
     ended = "[network]\ninput_size = 2\nlayers = [{ type = 'dense', units = 3 }, 'dropout']\n[training]\nloss = 'bce'\n"
     (diagnostic,) = resolve(parse_spec(ended)).spec.error("code", "message", (*layers, 2)).diagnostics
     assert diagnostic.position == Position(3, 42, 9)
@@ -146,7 +138,11 @@ def test_specs_are_equal_if_they_say_the_same():
     assert first == second
     assert hash(first) == hash(second)
     assert first != parse_spec(text + "epochs = 3\n")
-    assert isinstance(first.data, Data | None)
+    assert first == parse_spec(text + "epochs = 100\n"), "a default that is written changes nothing"
+    weights = ({"a": 1, "b": 2}, {"b": 2, "a": 1.0}, {"a": 2, "b": 1}, "balanced")
+    specs = [spec({"layer_sizes": [2, 3]}, "categorical_crossentropy", training={"class_weight": w}) for w in weights]
+    assert specs[0] == specs[1]
+    assert len({*specs}) == len({each.training for each in specs}) == 3
 
 
 def test_a_spec_can_be_pickled_with_the_places_of_its_errors():
