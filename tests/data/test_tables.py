@@ -1,5 +1,7 @@
 """Rows of specs, and rows that models are asked about, from files of every kind."""
 
+from typing import Any
+
 import numpy as np
 import pandas
 import pytest
@@ -68,20 +70,14 @@ def test_a_spec_without_data_cannot_give_rows(refused: Refused):
         load_table(spec)
 
 
-@pytest.mark.parametrize(
-    "arrays",
-    [
-        {"X": [[1, np.nan]], "y": [0]},
-        {"X": [1, 2], "y": [0, 1]},
-        {"X": [["a"]], "y": [0]},
-        {"X": [[1], [2]], "y": [0]},
-        {"X": [[1], [2]], "y": np.zeros((2, 1, 1))},
-        {"X": [[1], [2]], "y": [0, 0.5]},
-        {"X": [[1], [2]], "y": [0, 1], "sample_weight": [1, -1]},
-        {"X": np.zeros((0, 2)), "y": []},
-        {"X": np.array([[1, np.longdouble("1e400")]]), "y": [0]},
-    ],
-)
+CELLS: list[tuple[Any, Any]] = [
+    *(([[1, np.nan]], [0]), ([1, 2], [0, 1]), ([["a"]], [0]), ([[1], [2]], [0]), ([[1], [2]], np.zeros((2, 1, 1)))),
+    *(([[1], [2]], [0, 0.5]), (np.zeros((0, 2)), []), (np.array([[1, np.longdouble("1e400")]]), [0])),
+]
+ODD = [*({"X": X, "y": y} for X, y in CELLS), {"X": [[1], [2]], "y": [0, 1], "sample_weight": [1, -1]}]
+
+
+@pytest.mark.parametrize("arrays", ODD)
 def test_arrays_that_do_not_fit_are_marked_at_their_path(spec_of, tmp_path, arrays, refused: Refused):
     np.savez(tmp_path / "rows.npz", **{name: np.array(array) for name, array in arrays.items()})
     with refused(DataError, at="data.path", varying=r"(1e\+400|inf) at row 0, column 1.*") as caught:

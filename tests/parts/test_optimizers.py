@@ -47,8 +47,7 @@ def test_each_one_has_a_rate_a_schedule_and_decay_where_it_should():
 
 STATES: dict[str, dict[str, float]] = {
     "sgd": {},
-    "adam": {"sum": 0, "sum_of_squares": 0},
-    "adamw": {"sum": 0, "sum_of_squares": 0},
+    **{name: {"sum": 0, "sum_of_squares": 0} for name in ("adam", "adamw")},
     **{name: {"mean": 0, "square": 0} for name in ("nadam", "radam")},
     "adamax": {"mean": 0, "largest": 0},
     "rmsprop": {"square": 0},

@@ -21,21 +21,12 @@ SIGNS = ["[", "]", "{", "}", "[[", "]]", "=", ".", ",", '"', "'", '"""', "'''", 
 CHARACTERS = ["\n", "\r", "\0", "\ufeff", "\ud800", "日本", "e\u0301"]
 WORDS = ["null", "nan", "-inf", "1e999", "true", "0x1", "9" * 30, "1979-05-27", "type"]
 PIECES = st.one_of(st.text(max_size=6), st.sampled_from([*SIGNS, *CHARACTERS, *WORDS]))
+SCALARS = st.none() | st.booleans() | st.integers(-3, 5) | st.integers() | st.floats(-1e9, 1e9) | st.text(max_size=4)
+KNOWN = ["relu", "dense", "adam", "zeros", "standardize", "full", "iris", "add", "block", "float64"]
+KEYS = st.sampled_from(["type", "units", "layers", "name", "seed", "value", "x"])
 VALUES = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(-3, 5),
-        st.integers(),
-        st.floats(-1e9, 1e9),
-        st.sampled_from([float("nan"), float("-inf")]),
-        st.text(max_size=4),
-        st.sampled_from(["relu", "dense", "adam", "zeros", "standardize", "full", "iris", "add", "block", "float64"]),
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(st.sampled_from(["type", "units", "layers", "name", "seed", "value", "x"]), inner, max_size=3),
-    ),
+    SCALARS | st.sampled_from([float("nan"), float("-inf"), *KNOWN]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=6,
 )
 VALIDATOR = jsonschema.Draft7Validator(json_schema(installed_registry()))

@@ -1,6 +1,6 @@
 """Sources of rows that are made or come with scikit-learn: what they say of themselves, give and refuse."""
 
-import tomllib
+import json
 from functools import partial
 from pathlib import Path
 
@@ -15,35 +15,21 @@ from tests.registry import REGISTRY, part
 
 FROM_FILES = {"csv", "jsonl", "npz", "parquet"}
 PARTS = [each for each in REGISTRY.of_kind("data") if each.part_name() not in FROM_FILES]
-VARIANTS = tomllib.loads("""
-make_moons = { n_samples = 31, noise = 0.3, shuffle = false }
-make_circles = { n_samples = 40, noise = 0.1, factor = 0.3 }
-make_blobs = { n_samples = 33, n_features = 5, centers = 4, cluster_std = 2.0 }
-digits = { n_class = 3 }
-diabetes = { scaled = false }
-[make_classification]
-n_samples = 60
-n_features = 9
-n_informative = 4
-n_redundant = 1
-n_repeated = 2
-n_classes = 3
-weights = [0.5, 0.3]
-flip_y = 0.0
-class_sep = 2.0
-hypercube = false
-shift = 1.0
-scale = 3.0
-[make_regression]
-n_samples = 20
-n_features = 6
-n_informative = 3
-n_targets = 2
-bias = 4.0
-noise = 1.0
-effective_rank = 2
-tail_strength = 0.1
-""")
+VARIANTS = json.loads("""{
+    "make_moons": {"n_samples": 31, "noise": 0.3, "shuffle": false},
+    "make_circles": {"n_samples": 40, "noise": 0.1, "factor": 0.3},
+    "make_blobs": {"n_samples": 33, "n_features": 5, "centers": 4, "cluster_std": 2.0},
+    "make_classification": {
+        "n_samples": 60, "n_features": 9, "n_informative": 4, "n_redundant": 1, "n_repeated": 2, "n_classes": 3,
+        "weights": [0.5, 0.3], "flip_y": 0.0, "class_sep": 2.0, "hypercube": false, "shift": 1.0, "scale": 3.0
+    },
+    "make_regression": {
+        "n_samples": 20, "n_features": 6, "n_informative": 3, "n_targets": 2, "bias": 4.0, "noise": 1.0,
+        "effective_rank": 2, "tail_strength": 0.1
+    },
+    "digits": {"n_class": 3},
+    "diabetes": {"scaled": false}
+}""")
 VARIANTS["make_blobs"]["center_box"] = (-1.0, 2.0)  # which scikit-learn takes as a tuple alone
 made = partial(part, "data")
 

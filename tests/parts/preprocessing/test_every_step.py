@@ -98,19 +98,16 @@ def test_no_step_escapes():
     assert {type(step) for step in STEPS} == set(REGISTRY.of_kind("preprocessing"))
 
 
+STANDARDIZE, CALENDAR = step_of("standardize"), step_of("calendar")
 SIZES: list[tuple[list[Any], int, int | None]] = [
-    ([step_of("standardize")], 3, 3),
-    ([impute()], 3, None),
+    *(([step], 3, 3) for step in (STANDARDIZE, impute(indicator=False), impute(strategy="error"))),
+    *(([step], 3, None) for step in (impute(), one_hot(), CALENDAR)),
     ([impute(indicator=True)], 3, 6),
     ([impute(indicator=(0, 2))], 3, 5),
-    ([impute(indicator=False)], 3, 3),
-    ([impute(strategy="error")], 3, 3),
-    ([one_hot()], 3, None),
     ([one_hot(counts=(2, 3))], 2, 5),
     ([ordinal(counts=(2, 3))], 2, 2),
-    ([step_of("calendar")], 3, None),
     ([step_of("calendar", counts=(3, 1, 7))], 3, 11),
-    ([impute(indicator=True), step_of("standardize"), impute(indicator=(5,))], 3, 7),
+    ([impute(indicator=True), STANDARDIZE, impute(indicator=(5,))], 3, 7),
     ([impute(indicator=True), impute()], 3, None),
     ([impute(), impute(indicator=True)], 3, None),
     ([], 3, 3),
@@ -126,18 +123,18 @@ def test_sizes_follow_from_fields_alone_where_they_can(steps, columns, made):
 
 def test_sizes_that_no_columns_have_are_unknown():
     none = ((impute(indicator=True), 5), (impute(indicator=(0, 1)), 2), (one_hot(counts=(2, 3)), 4))
-    unknown = ((one_hot(), 4), (step_of("calendar"), 4), (impute(), 4))
+    unknown = ((one_hot(), 4), (CALENDAR, 4), (impute(), 4))
     assert {raw_size([step], size) for step, size in none + unknown} == {None}
     assert ordinal().shapes(3) == {"categories": (None,), "offsets": (None,), "starts": (4,)}
     assert ordinal(counts=(2, 0, 3)).shapes(3) == {"categories": (None,), "offsets": (6,), "starts": (4,)}
-    assert step_of("standardize").shapes(3) == {"mean": (3,), "scale": (3,)}
+    assert STANDARDIZE.shapes(3) == {"mean": (3,), "scale": (3,)}
 
 
 def test_gaps_that_training_rows_had_are_known_or_left_to_a_later_step():
     for step in STEPS:
         if not step.takes_missing:
             assert step.trained_gaps({}) == ()
-    assert step_of("calendar").trained_gaps({}) is None
+    assert CALENDAR.trained_gaps({}) is None
 
 
 @EVERY
