@@ -107,19 +107,21 @@ def test_folds_are_of_training_rows():
     assert (len(shared.validation), shared.folds) == (10, None)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        ({"y": np.zeros(4)}, "ensemble"),
-        ({"y": np.zeros(9), "by": np.arange(9) // 3, "group": "patient"}, "ensemble"),
-        ({"y": np.zeros(1)}, "ensemble"),
-        ({"y": np.zeros(9), "by": np.zeros(9), "group": "patient"}, "ensemble"),
-        ({"y": np.zeros(9), "ensemble": Ensemble(members=1)}, "ensemble"),
-        ({"y": np.zeros(9), "validation_size": 0.2}, "ensemble"),
-        ({"y": np.zeros(9), "group": "patient"}, "split"),
-        ({"y": np.zeros(9), "by": np.repeat(["train", "validation", "test"], 3), "column": "part"}, "ensemble"),
-    ],
-)
-def test_what_cannot_be_cut(arguments: dict[str, Any], code: str, refused: Refused):
-    with refused(DataError, code=code):
-        folds_of(**arguments)
+NINE, PARTS = np.zeros(9), np.repeat(["train", "validation", "test"], 3)
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"y": np.zeros(4)},
+    {"y": NINE, "by": np.arange(9) // 3, "group": "patient"},
+    {"y": np.zeros(1)},
+    {"y": NINE, "by": NINE, "group": "patient"},
+    {"y": NINE, "ensemble": Ensemble(members=1)},
+    {"y": NINE, "validation_size": 0.2},
+    {"y": NINE, "by": PARTS, "column": "part"},
+]
+
+
+def test_what_cannot_be_cut(refused: Refused):
+    for arguments in IMPOSSIBLE:
+        with refused(DataError, code="ensemble"):
+            folds_of(**arguments)
+    with refused(DataError, code="split"):
+        folds_of(NINE, group="patient")

@@ -20,25 +20,24 @@ class Frame:
         return self.values
 
 
-@pytest.mark.parametrize(
-    ("y", "count", "labels", "indices"),
-    [
-        ([0, 2, 1], 3, [0, 1, 2], [0, 2, 1]),
-        ([0, 2, 0], 3, [0, 1, 2], [0, 2, 0]),  # within 0 … K − 1: indices, though 1 does not occur
-        ([1, 3, 2], 3, [1, 2, 3], [0, 2, 1]),
-        ([-1, 1, 1], 2, [-1, 1], [0, 1, 1]),
-        ([0, 2, 0], None, [0, 2], [0, 1, 0]),
-        ([0, 2, 0], 2, [0, 2], [0, 1, 0]),
-        ([True, False], 2, [0, 1], [1, 0]),
-        ([1.0, 0.0], 2, [0, 1], [1, 0]),
-        (["b", "a", "b"], 2, ["a", "b"], [1, 0, 1]),
-        (Frame(["b", "a"]), 2, ["a", "b"], [1, 0]),
-        (np.array([[7], [5]]), 2, [5, 7], [1, 0]),
-        (np.array([[0, 0, 1], [1, 0, 0]]), 3, [0, 1, 2], [2, 0]),
-        (np.array([[0, 0, 1], [1, 0, 0]]), None, [0, 1, 2], [2, 0]),
-        (np.array([2**62, 0], np.uint64), 2, [0, 2**62], [1, 0]),
-    ],
-)
+ONE_HOT = np.array([[0, 0, 1], [1, 0, 0]])
+LABELS: list[tuple[Any, int | None, list[Any], list[int]]] = [
+    *(
+        ([0, index, 1], 3, [0, 1, 2], [0, index, 1]) for index in (2, 0)
+    ),  # within 0 … K − 1: indices, though 2 may not occur
+    ([1, 3, 2], 3, [1, 2, 3], [0, 2, 1]),
+    ([-1, 1, 1], 2, [-1, 1], [0, 1, 1]),
+    *(([0, 2, 0], count, [0, 2], [0, 1, 0]) for count in (None, 2)),
+    *((y, 2, [0, 1], [1, 0]) for y in ([True, False], [1.0, 0.0])),
+    (["b", "a", "b"], 2, ["a", "b"], [1, 0, 1]),
+    (Frame(["b", "a"]), 2, ["a", "b"], [1, 0]),
+    (np.array([[7], [5]]), 2, [5, 7], [1, 0]),
+    *((ONE_HOT, count, [0, 1, 2], [2, 0]) for count in (3, None)),
+    (np.array([2**62, 0], np.uint64), 2, [0, 2**62], [1, 0]),
+]
+
+
+@pytest.mark.parametrize(("y", "count", "labels", "indices"), LABELS)
 def test_labels_of_a_target(y, count, labels, indices):
     found = Labels.from_target(y, count)
     assert found.values.tolist() == labels

@@ -60,25 +60,24 @@ def test_a_column_says_where_rows_belong():
     assert_parts(split_rows(by(words), Split(column="set"), seed=0), train=[1, 2], validation=[3], test=[0, 4])
 
 
-@pytest.mark.parametrize(
-    ("column", "split", "key"),
-    [
-        (np.zeros(9), Split(group="g"), "test_size"),
-        (np.arange(9) // 7, Split(group="g", validation_size=0.5), "validation_size"),
-        (np.zeros(9), Split(time="t"), "test_size"),
-        (np.arange(9) // 3, Split(time="t", validation_size=0.6), "validation_size"),
-        (np.array(["test"] * 3), Split(column="set"), "column"),
-        (np.array(["validation"] * 3), Split(test="test.csv"), "test"),
-        (None, Split(group="g"), "group"),
-        (None, Split(group="g", folds=2, fold=0), "group"),
-        (None, Split(time="t"), "time"),
-        (None, Split(column="set"), "column"),
-        (None, Split(validation="rows.csv"), "validation"),
-    ],
-)
-def test_a_split_that_leaves_nothing_or_has_nothing_to_go_by_is_refused(column, split, key, refused: Refused):
-    with refused(DataError, code="split", at=f"data.split.{key}"):
-        split_rows(Table(np.zeros((9, 1)), np.zeros(9), "values", split_by=column), split, seed=0)
+NINE = np.arange(9)
+LEFT: list[tuple[Any, list[tuple[dict[str, Any], str]]]] = [
+    (np.zeros(9), [({"group": "g"}, "test_size"), ({"time": "t"}, "test_size")]),
+    (NINE // 7, [({"group": "g", "validation_size": 0.5}, "validation_size")]),
+    (NINE // 3, [({"time": "t", "validation_size": 0.6}, "validation_size")]),
+    (np.array(["test"] * 3), [({"column": "set"}, "column")]),
+    (np.array(["validation"] * 3), [({"test": "test.csv"}, "test")]),
+    (None, [({"group": "g"}, "group"), ({"group": "g", "folds": 2, "fold": 0}, "group"), ({"time": "t"}, "time")]),
+    (None, [({"column": "set"}, "column"), ({"validation": "rows.csv"}, "validation")]),
+]
+
+
+def test_a_split_that_leaves_nothing_or_has_nothing_to_go_by_is_refused(refused: Refused):
+    for column, splits in LEFT:
+        for split, key in splits:
+            rows = Table(np.zeros((9, 1)), np.zeros(9), "values", split_by=column)
+            with refused(DataError, code="split", at=f"data.split.{key}"):
+                split_rows(rows, Split(**split), seed=0)
 
 
 @pytest.mark.parametrize(("file", "other"), [("test", "validation"), ("validation", "test")])
