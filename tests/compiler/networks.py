@@ -95,12 +95,8 @@ class Network:
     def layer(self, x: c.Value) -> c.Value:
         rng, width = self.rng, x.shape[0]
         activation = ACTIVATIONS[rng.integers(len(ACTIVATIONS))]
-        kind = rng.choice(
-            [
-                *("dense", "dense", "activation", "dropout", "norm", "residual"),
-                *("branch", "gate", "slice", "pool", "tied", "columns"),
-            ]
-        )
+        kinds = "dense dense activation dropout norm residual branch gate slice pool tied columns"
+        kind = rng.choice(kinds.split())
         if kind == "dense":
             return activation(self.dense(x, int(rng.integers(1, 6))))
         if kind == "residual":
@@ -172,13 +168,8 @@ def draw(
     loss: c.Value, running: list[tuple[c.Value, c.Value]], rng: np.random.Generator, batch: int
 ) -> dict[str, Array]:
     """Numbers for every leaf of a network."""
-    seen: set[c.Value] = set()
-    stack = [loss, *(value for _, value in running)]
-    while stack:
-        if (value := stack.pop()) not in seen:
-            seen.add(value)
-            stack += value.arguments
-    leaves = {v.attributes: v for v in seen if v.operation.name in ("input", "state")}
+    calls = c.plan([loss, *(value for _, value in running)]).calls
+    leaves = {call.attributes: call for call in calls if call.operation.name in ("input", "state")}
     arrays: dict[str, Array] = {}
     for name, value in sorted(leaves.items()):
         shape = tuple({c.BATCH: batch}.get(axis, axis) for axis in value.shape)
@@ -188,10 +179,8 @@ def draw(
             arrays[name] = rng.integers(0, 3, shape)
         elif name.startswith("mask"):
             arrays[name] = (rng.random(shape) < 0.7) / 0.7
-        elif name.startswith("theta"):
-            arrays[name] = rng.standard_normal(shape) * 0.5
         else:
-            arrays[name] = rng.standard_normal(shape)
+            arrays[name] = rng.standard_normal(shape) * (0.5 if name.startswith("theta") else 1)
     return arrays
 
 

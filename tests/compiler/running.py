@@ -39,9 +39,9 @@ def complex_step(
     """Derivatives of the loss by inputs or states, one element at a time."""
     names = [value.attributes for value in wanted]
     given = {name: np.asarray(array).astype(complex) for name, array in arrays.items() if array.dtype.kind == "f"}
-    bound = c.NUMPY.bind(
-        c.plan([loss], expansions=c.NUMPY.expansions), complex, sizes, states_of(loss, given), check=True
-    )
+    plan = c.plan([loss], expansions=c.NUMPY.expansions)
+    states = {call.attributes: given[call.attributes] for call in plan.calls if call.operation.name == "state"}
+    bound = c.NUMPY.bind(plan, complex, sizes, states, check=True)
     fill(bound, arrays)
     found = []
     for name in names:
@@ -54,19 +54,6 @@ def complex_step(
             target[place] = target[place].real
         found.append(derivative)
     return found
-
-
-def states_of(loss: c.Value, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """The arrays of a loss's states."""
-    seen, stack, states = {loss}, [loss], {}
-    while stack:
-        value = stack.pop()
-        if value.operation.name == "state":
-            states[value.attributes] = arrays[value.attributes]
-        fresh = set(value.arguments) - seen
-        seen |= fresh
-        stack += fresh
-    return states
 
 
 def gradient_error(y: c.Value, wanted: Sequence[c.Value], arrays: Mapping[str, Array]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -161,3 +162,8 @@ def exported(model: Model, target: str, path: Path, **options: bool) -> Any:
     assert written.proof.obstacle == ""
     assert written.proof.rows == 256
     return written
+
+
+def functions_of(model: Model, folder: Path, **options: Any) -> dict[str, Any]:
+    """Return what the NumPy export of a model, ``m.py`` in a folder, defines."""
+    return runpy.run_path(str(exported(model, "numpy", folder / "m.py", **options).files[0]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import runpy
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from specnet import Model, export
 from tests.exporting import tools
-from tests.exporting.models import DTYPES, NAMES, built, dense, every_model, exported, spec_model
+from tests.exporting.models import DTYPES, NAMES, built, dense, every_model, exported, functions_of, spec_model
 from tests.importing.answers import session_of
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
@@ -71,8 +70,7 @@ def label_model() -> Model:
 @pytest.mark.slow
 @pytest.mark.parametrize("column", [np.nan, np.inf, -np.inf])
 def test_numpy_refuses_numbers_that_are_not_finite(column: float, tmp_path: Path, refused: Refused):
-    export(label_model(), "numpy", tmp_path / "m.py")
-    functions = runpy.run_path(str(tmp_path / "m.py"))
+    functions = functions_of(label_model(), tmp_path)
     for name in ("predict", "predict_proba"):
         with refused(ValueError):
             functions[name]([[1, column]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from specnet.exporting import find_target
 from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.model import untrained_gaps
 from tests.exporting import tables, tools
-from tests.exporting.models import DTYPES, exported
+from tests.exporting.models import DTYPES, exported, functions_of
 from tests.exporting.tables import fitted, group, raw
 from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
@@ -146,12 +145,6 @@ def test_groups_with_tables_without_codes_or_of_their_own(make: Callable[[], Mod
 @pytest.mark.parametrize("make", [tables.gaps_model, tables.month_model])
 def test_float32_prepares_in_float64(make: Any, target: str, tmp_path: Path):
     assert exported(make("float32"), target, tmp_path / f"m{tools.SUFFIXES[target]}").proof.rounding == 0
-
-
-def functions_of(model: Model, folder: Path) -> dict[str, Any]:
-    """Return what the NumPy export of a model defines."""
-    exported(model, "numpy", folder / "m.py")
-    return runpy.run_path(str(folder / "m.py"))
 
 
 def test_numpy_takes_rows_tables_data_frames_and_what_is_missing(tmp_path: Path):

@@ -180,15 +180,12 @@ def write_torch() -> None:
         for dynamo in (False, True):
             stem = f"torch_{name}{'_dynamo' if dynamo else ''}"
             if dynamo:
-                batch = torch.export.Dim("batch")
-                shapes = ({0: batch},)
+                shapes = ({0: torch.export.Dim("batch")},)
                 program = torch.onnx.export(model, (X,), dynamo=True, dynamic_shapes=shapes, external_data=False)
                 (FILES / f"{stem}.onnx").write_bytes(without_remarks(program.model_proto))
             else:
-                axes = {"X": {0: "batch"}}
-                torch.onnx.export(
-                    model, (X,), FILES / f"{stem}.onnx", dynamo=False, input_names=["X"], dynamic_axes=axes
-                )
+                how = {"dynamo": False, "input_names": ["X"], "dynamic_axes": {"X": {0: "batch"}}}
+                torch.onnx.export(model, (X,), FILES / f"{stem}.onnx", **how)
             keep(stem, X.numpy(), {"value": answer}, "torch", "onnxscript")
 
 
@@ -209,18 +206,12 @@ def keras_models(*, normalized: bool) -> dict[str, Any]:
     names = (
         "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid", "hard_sigmoid",
         "hard_silu", "tanh", "hard_tanh", "softplus", "softsign", "squareplus", "exponential", "log_sigmoid",
-        "tanh_shrink", "soft_shrink", "hard_shrink", "threshold", "linear", "softmax", "log_softmax", "glu",
-    )  # fmt: skip # several to a line
+        "tanh_shrink", "soft_shrink", "hard_shrink", "linear", "softmax", "log_softmax",
+    )  # fmt: skip # all but "threshold" and "glu", functions with arguments that have no defaults
     x = many = keras.Input((4,))
-    made = [
-        layers.Dense(3, activation=name)(x)
-        for name in names
-        if name not in ("threshold", "glu")  # functions with arguments that have no defaults
-    ]
-    made += [
-        layer(layers.Dense(3)(x))
-        for layer in (layers.LeakyReLU(0.1), layers.PReLU("random_normal"), layers.ELU(0.4), layers.ReLU(6.0))
-    ]
+    made = [layers.Dense(3, activation=name)(x) for name in names]
+    bent = layers.LeakyReLU(0.1), layers.PReLU("random_normal"), layers.ELU(0.4), layers.ReLU(6.0)
+    made += [layer(layers.Dense(3)(x)) for layer in bent]
     x = inputs = keras.Input((4,), name="columns")
     if normalized:
         x = layers.Normalization(mean=[0.5, -1.0, 2.0, 0.0], variance=[1.5, 0.7, 2.0, 1.0])(x)
@@ -232,25 +223,16 @@ def keras_models(*, normalized: bool) -> dict[str, Any]:
     models = {
         "activations": keras.Model(many, layers.Concatenate()(made)),
         "functional": keras.Model(inputs, layers.Dense(3, activation="softmax")(c)),
-        "binary": keras.Sequential(
-            [
-                keras.Input((4,)),
-                layers.Dense(5, activation="relu"),
-                layers.BatchNormalization(),
-                layers.Dense(1, activation="sigmoid"),
-            ]
-        ),
     }
+    stack = layers.Dense(5, activation="relu"), layers.BatchNormalization(), layers.Dense(1, activation="sigmoid")
+    models["binary"] = keras.Sequential([keras.Input((4,)), *stack])
     random = np.random.default_rng(2)
     for model in models.values():
         for variable in model.weights:
-            if "variance" in variable.path or "moving_variance" in variable.path:
+            is_left = "seed" in variable.path or "normalization/mean" in variable.path or variable.dtype != "float32"
+            if "variance" in variable.path:
                 variable.assign(variable.numpy() + random.uniform(0, 1, variable.shape))
-            elif (
-                "seed" not in variable.path
-                and variable.dtype == "float32"
-                and "normalization/mean" not in variable.path
-            ):
+            elif not is_left:
                 variable.assign(variable.numpy() + 0.2 * random.normal(0, 1, variable.shape))
     return models
 

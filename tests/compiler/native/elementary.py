@@ -20,33 +20,17 @@ OWN_LEVEL = ("-O1", "-ftree-vectorize", "-fexpensive-optimizations")
 """At -O1, gcc contracts to fused multiply-adds only with -fexpensive-optimizations."""
 NATIVE = (*OWN_LEVEL, "-march=native")
 
+SHARED = "exp expm1 log log1p tanh sin cos"
 EXACT: dict[str, Callable[[mpmath.mpf], mpmath.mpf]] = {
-    "exp": mpmath.exp,
-    "expm1": mpmath.expm1,
-    "log": mpmath.log,
-    "log1p": mpmath.log1p,
-    "tanh": mpmath.tanh,
+    **{name: getattr(mpmath, name) for name in f"{SHARED} erf".split()},
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
-    "erf": mpmath.erf,
-    "sin": mpmath.sin,
-    "cos": mpmath.cos,
 }
 NUMPY: dict[str, Callable[..., np.ndarray]] = {
-    "exp": np.exp,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log1p": np.log1p,
-    "tanh": np.tanh,
+    **{name: getattr(np, name) for name in f"{SHARED} sqrt abs sign floor".split()},
+    "erf": special.erf,
     "sigmoid": lambda x: special.expit(x, dtype=np.float64).astype(x.dtype),  # in float32 it is 27 ulp off
     "softplus": lambda x: np.logaddexp(0, x, dtype=x.dtype),
-    "erf": special.erf,
-    "sin": np.sin,
-    "cos": np.cos,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "sign": np.sign,
-    "floor": np.floor,
 }
 NUMPY_PAIRS: dict[str, Callable[..., np.ndarray]] = {"max": np.maximum, "min": np.minimum}
 LOWEST = {"log": 0.0, "log1p": -1.0}
@@ -154,9 +138,8 @@ def exact_values(name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with mpmath.workdps(40):
         exact = [EXACT[name](mpmath.mpf(float(value))) for value in x]
         high = np.array([float(value) for value in exact])
-        low = [
-            float(value - rounded) if np.isfinite(rounded) else 0.0 for value, rounded in zip(exact, high, strict=True)
-        ]
+        pairs = zip(exact, high, strict=True)
+        low = [float(value - rounded) if np.isfinite(rounded) else 0.0 for value, rounded in pairs]
     return high, np.array(low)
 
 

@@ -76,23 +76,8 @@ def libraries(made):
 
 def special_values(dtype):
     info = np.finfo(dtype)
-    magnitudes = [
-        0,
-        info.smallest_subnormal,
-        info.tiny / 3,
-        info.tiny,
-        1e-20,
-        0.3,
-        1,
-        1.5,
-        30,
-        100,
-        1000,
-        1e10,
-        info.max,
-        np.inf,
-    ]
-    values = np.array(magnitudes, dtype)
+    magnitudes = [0, info.smallest_subnormal, info.tiny / 3, info.tiny, 1e-20, 0.3, 1, 1.5, 30, 100, 1000, 1e10]
+    values = np.array([*magnitudes, info.max, np.inf], dtype)
     return np.concatenate([values, -values, np.array([np.nan], dtype)])
 
 

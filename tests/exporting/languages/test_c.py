@@ -16,18 +16,8 @@ from specnet import ExportError, Model, export
 from specnet.exporting.export_proof import TOLERANCES
 from specnet.model import ErrorQuantiles
 from specnet.parts import maximum, per_feature
-from tests.exporting.models import (
-    DTYPES,
-    activation,
-    built,
-    dense,
-    ensemble_of,
-    every_model,
-    exported,
-    labelled,
-    layered,
-    named,
-)
+from tests.exporting import models
+from tests.exporting.models import DTYPES, built, dense, ensemble_of, every_model, exported, labelled, layered
 from tests.exporting.tables import table_model
 from tests.exporting.tools import COMPILER, FLAGS, STRICT, answers_of_c, needs_compiler, probe, render
 from tests.model.models import make_model
@@ -45,10 +35,10 @@ CALL = """
 """
 
 
-def check_in_one_program(models: Sequence[Model], dtype: str, folder: Path) -> None:
+def check_in_one_program(made: Sequence[Model], dtype: str, folder: Path) -> None:
     """Compare exports with their models, compiled and linked into one program, in which their names must not clash."""
     calls, includes, rows, expected = [], ["#include <stdio.h>"], [], []
-    for number, model in enumerate(models):
+    for number, model in enumerate(made):
         stem = f"net{number}"
         header = render(model, folder / f"{stem}.c")[f"{stem}.h"]
         predict = f"{stem}_predict(x);" if f"{stem}_predict(const real *x);" in header else ""
@@ -70,8 +60,8 @@ def check_in_one_program(models: Sequence[Model], dtype: str, folder: Path) -> N
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
     # Models whose errors follow their answers answer as others do.
-    models = [make() for name, kind, make in every_model() if kind == dtype and "errors" not in name]
-    check_in_one_program(models, dtype, tmp_path)
+    made = [make() for name, kind, make in every_model() if kind == dtype and "errors" not in name]
+    check_in_one_program(made, dtype, tmp_path)
 
 
 WIDTHS = [[1, 8, 3, 1], [4, 7, 9, 17, 8, 2], [5, 16, 1, 11, 10], [6, 25, 7, 1, 4], [2, 5, 1]]
@@ -82,11 +72,11 @@ WIDTHS = [[1, 8, 3, 1], [4, 7, 9, 17, 8, 2], [5, 16, 1, 11, 10], [6, 25, 7, 1, 4
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_products_of_any_size(use_bias, tmp_path):
     """Four inputs and eight outputs at a time, and what is left of both."""
-    models = []
+    made = []
     for inputs, *units in WIDTHS:
         layers = [dense(each, activation="tanh", use_bias=use_bias) for each in units]
-        models.append(layered(*layers, input_size=inputs))
-    check_in_one_program(models, "float64", tmp_path)
+        made.append(layered(*layers, input_size=inputs))
+    check_in_one_program(made, "float64", tmp_path)
     helped = ["static void dense(" in (tmp_path / f"net{number}.c").read_text() for number in range(len(WIDTHS))]
     assert helped == [max(units) >= 8 for _, *units in WIDTHS]
 
@@ -164,7 +154,7 @@ COLUMNS = {
 
 @needs_compiler
 def test_the_header_says_which_column_is_which(tmp_path):
-    exported(named([*COLUMNS]), "c", tmp_path / "m.c")
+    exported(models.named([*COLUMNS]), "c", tmp_path / "m.c")
     (block,) = re.findall(r"/\* The columns:\n(.*?)\n\*/", (tmp_path / "m.h").read_text("utf-8"), re.DOTALL)
     lines = [line.strip() for line in block.split("\n")]
     assert lines == [f"x[{n}] {shown}" for n, shown in enumerate(COLUMNS.values())]
@@ -248,11 +238,13 @@ def test_functions_of_c_are_called_in_place_and_a_whole_right_hand_part_is_no_va
     assert not re.search(r"const real (\w+) = .*;\n\s*\w+\[\w+\] = \1;", body)
 
 
-Leaning = activation(  # x times a number that is learned for each feature, and that a C compiler takes for a type
-    "leaning",
-    maximum,
-    own_parameters=lambda self, size: (per_feature("double", size, find("initializer", "constant")(value=0.5)),),
-    value=lambda self, x, own: maximum(x, x * own[0]),
+Leaning = (
+    models.activation(  # x times a number that is learned for each feature, and that a C compiler takes for a type
+        "leaning",
+        maximum,
+        own_parameters=lambda self, size: (per_feature("double", size, find("initializer", "constant")(value=0.5)),),
+        value=lambda self, x, own: maximum(x, x * own[0]),
+    )
 )
 
 

@@ -16,7 +16,7 @@ import pytest
 import specnet
 from specnet import export
 from specnet.data import read_inputs
-from tests.exporting.models import built, dense, exported, random_model, spec_model
+from tests.exporting.models import built, dense, exported, functions_of, random_model, spec_model
 from tests.exporting.tools import as_program
 from tests.model.models import make_model, make_rows
 from tests.texts.pinned import Pinned, Refused
@@ -178,15 +178,20 @@ def test_columns_that_cannot_be_found_are_refused_in_one_line(tmp_path, pinned: 
         pinned(refusal(tmp_path / "m.py", given=given.encode()))
 
 
+def of_file(path: Path, loss: str = "binary_crossentropy", **data: Any) -> specnet.Model:
+    """Return a model of a CSV file."""
+    spec = {
+        "data": {"type": "csv", "path": str(path), "target": "y", **data},
+        "network": {"dtype": "float64", "hidden_layer_sizes": [3]},
+        "training": {"loss": loss, "epochs": 1, "engine": "numpy"},
+    }
+    return specnet.run(spec, observer=specnet.Observer()).model
+
+
 @pytest.mark.slow
 def test_numbers_can_be_names_of_columns(tmp_path):
     (tmp_path / "numbered.csv").write_text("0,1,y\n1,2,3\n4,5,6\n7,8,10\n9,1,2\n")
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "numbered.csv"), "target": "y"},
-        "network": {"layer_sizes": [2, 1]},
-        "training": {"loss": "mean_squared_error", "epochs": 1},
-    }
-    model = specnet.run(spec).model
+    model = of_file(tmp_path / "numbered.csv", "mean_squared_error")
     exported(model, "numpy", tmp_path / "m.py")
     header, row, *others = csv.reader(io.StringIO(run(tmp_path / "m.py", text="1,0\n2,3\n")))
     assert (header, others) == (["prediction"], [])
@@ -211,11 +216,10 @@ def test_a_byte_order_mark_hides_no_row_and_no_name(kind, tmp_path):
 
 @pytest.mark.slow
 def test_rows_of_another_width_are_refused_and_a_file_that_is_not_there_is_named(tmp_path, refused: Refused):
-    export(make_model("value"), "numpy", tmp_path / "widths.py")
-    predict = runpy.run_path(str(tmp_path / "widths.py"))["predict"]
+    predict = functions_of(make_model("value"), tmp_path)["predict"]
     with refused(ValueError):
         predict(np.zeros((2, 4)))
-    assert "missing.csv" in refusal(tmp_path / "widths.py", tmp_path / "missing.csv")
+    assert "missing.csv" in refusal(tmp_path / "m.py", tmp_path / "missing.csv")
 
 
 RNG = np.random.default_rng(0)
@@ -246,12 +250,7 @@ def trained(path: Path, seen: Any = "datetime", **data: Any) -> specnet.Model:
     kinds = {"id": "ignore", "age": "numeric", "smoker": "boolean", "city": "category", "seen": seen, "y": "category"}
     if not data.get("header", True):
         kinds = {f"column_{number}": kind for number, kind in enumerate(kinds.values(), 1)}
-    spec = {
-        "data": {"type": "csv", "path": str(path), "target": list(kinds)[-1], "columns": kinds, **data},
-        "network": {"dtype": "float64", "hidden_layer_sizes": [3]},
-        "training": {"loss": "binary_crossentropy", "epochs": 1, "ensemble": 2},
-    }
-    return specnet.run(spec, observer=specnet.Observer()).model
+    return of_file(path, target=list(kinds)[-1], columns=kinds, **data)
 
 
 GERMAN = {"missing_values": ["?"], "encoding": "latin-1", "delimiter": "|", "decimal": ",", "quote": "'", "skip": 2}
@@ -276,19 +275,19 @@ def test_the_csv_file_of_the_model_is_read_as_specnet_reads_it(name: str, tmp_pa
     text = path.read_bytes()
     path.write_bytes(b"first; line\n\n"[: 13 * bool(data.get("skip"))] + text)
     model = trained(path, **data)
-    export(model, "numpy", tmp_path / "own.py")
-    module = runpy.run_path(str(tmp_path / "own.py"))
+    functions = functions_of(model, tmp_path)
     expected = model.predict_proba(read_inputs(path, model.network.resolved))
     with path.open(encoding=data.get("encoding", "utf-8"), newline="") as lines:
-        np.testing.assert_allclose(module["predict_proba"](module["read_rows"](lines)), expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            functions["predict_proba"](functions["read_rows"](lines)), expected, rtol=0, atol=1e-12
+        )
 
 
 def test_data_frames_are_read_by_name_as_the_model_reads_them(tmp_path: Path, pinned: Pinned):
     frame = table(MOMENTS).replace({"1.0": "1"})
     frame.to_csv(tmp_path / "rows.csv", index=False)
     model = trained(tmp_path / "rows.csv")
-    export(model, "numpy", tmp_path / "own.py")
-    predict = runpy.run_path(str(tmp_path / "own.py"))["predict_proba"]
+    predict = functions_of(model, tmp_path)["predict_proba"]
     expected = model.predict_proba(frame)
     flags = frame["smoker"].map({"Yes": True, "YES": True, "no": False, "No": False})
     seen = pandas.to_datetime(frame["seen"], utc=True, format="mixed")
@@ -314,8 +313,7 @@ def test_a_frame_of_mere_numbers_is_read_by_name(tmp_path: Path):
     X = pandas.DataFrame(RNG.normal(size=(30, 2)), columns=["a", "b"])
     network = {"dtype": "float64", "hidden_layer_sizes": [2], "preprocessing": ["standardize"]}
     model = specnet.fit({"network": network, "training": {"loss": "mse", "epochs": 1}}, X, X.a)
-    export(model, "numpy", tmp_path / "own.py")
-    predict = runpy.run_path(str(tmp_path / "own.py"))["predict"]
+    predict = functions_of(model, tmp_path)["predict"]
     for given in (X, X.assign(c="text")[["b", "c", "a"]], X.to_numpy(), X.to_dict("list")):
         np.testing.assert_allclose(predict(given), model.predict(X), rtol=1e-12)
     with pytest.raises(ValueError, match="missing or not finite"):
@@ -335,12 +333,7 @@ def test_the_exported_program_reads_numbers_as_the_model_does(form: str, tmp_pat
     columns = {"price": {"type": "numeric", "unit": {"d": "$", "p": "%"}.get(form[0])}, "x": "numeric", "y": "category"}
     if form == "apostrophes":
         columns["price"] = {"type": "numeric", "decimal": "."}
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "columns": columns},
-        "network": {"hidden_layer_sizes": [3], "preprocessing": ["impute", "standardize"]},
-        "training": {"loss": "binary_crossentropy", "epochs": 2},
-    }
-    model = specnet.run(spec).model
+    model = of_file(tmp_path / "rows.csv", columns=columns)
     export(model, "numpy", tmp_path / "model.py")
     printed, _ = as_program(tmp_path / "model.py", tmp_path / "rows.csv")
     table = pandas.read_csv(tmp_path / "rows.csv")
@@ -367,26 +360,22 @@ def test_the_exported_program_reads_what_a_column_specifies(tmp_path: Path):
         time = ["?", "13:02", f"{row}h 30m", "1:02:03", "-0:45"][row % 5]
         lines.append(f"{price};{mass};{time};{1 + row % 28:02}.03.{(40 + row * 3) % 100:02};{row},25;{'ab'[row % 2]}")
     (tmp_path / "rows.csv").write_text("\n".join([";".join(columns), *lines]) + "\n")
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "decimal": ",", "columns": columns},
-        "network": {"dtype": "float64", "hidden_layer_sizes": [3]},
-        "training": {"loss": "binary_crossentropy", "epochs": 2},
-    }
-    model = specnet.run(spec).model
+    model = of_file(tmp_path / "rows.csv", decimal=",", columns=columns)
     raw = read_inputs(tmp_path / "rows.csv", model.network.resolved)
     assert np.isnan(raw.X[:, 0]).sum() == 12
     assert np.isnan(raw.X[:, 2]).sum() == 8
     np.testing.assert_array_equal(
         raw.X[1], [np.nan, 100, 782, (np.datetime64("1943-03-02") - np.datetime64(0, "D")).astype(int), 1.25]
     )
-    export(model, "numpy", tmp_path / "own.py")
-    module = runpy.run_path(str(tmp_path / "own.py"))
+    functions = functions_of(model, tmp_path)
     expected = model.predict_proba(raw)
     with (tmp_path / "rows.csv").open() as rows:
-        np.testing.assert_allclose(module["predict_proba"](module["read_rows"](rows)), expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            functions["predict_proba"](functions["read_rows"](rows)), expected, rtol=0, atol=1e-12
+        )
     frame = pandas.read_csv(tmp_path / "rows.csv", sep=";", decimal=",", dtype={"time": str}, keep_default_na=False)
     given = frame.assign(
         price=[float(cell.replace(".", "").replace(",", ".")) if cell[0] != "k" else -999.0 for cell in frame.price]
     )
     for X in (frame, given):
-        np.testing.assert_allclose(module["predict_proba"](X), expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(functions["predict_proba"](X), expected, rtol=0, atol=1e-12)
