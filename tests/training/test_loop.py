@@ -5,7 +5,7 @@ import pytest
 
 import specnet
 from specnet import Observer
-from specnet.training.steps.stepper import DENORMAL_INTERVAL
+from specnet.training.steps.stepper import DENORMAL_INTERVAL, clipping_factor
 from tests.networks import Stepper, TrainingRows, batches_of, dense, network_of, rows_of, trained
 from tests.registry import find, names
 
@@ -62,6 +62,13 @@ def test_schedules_and_clipping_see_every_step(fields, changes):
     network, rows = network_of(**{"optimizer": "sgd", "batch_size": 5, "epochs": 4, **fields}), rows_of(20)
     *_, (expected, *_) = by_hand(network, rows, 5, 4, **changes)
     np.testing.assert_allclose(trained(network, rows).theta, expected, rtol=1e-11 if "clip" in str(fields) else 1e-12)
+
+
+@pytest.mark.parametrize("odd", [[0, 0, 0], [], [1, np.inf], [1, np.nan]], ids=str)
+def test_a_gradient_that_cannot_be_clipped_stays_as_it_is(odd: list[float]):
+    gradient = np.array(odd, np.float32)
+    assert clipping_factor(gradient, 1.0) == 1
+    np.testing.assert_array_equal(gradient, np.array(odd, np.float32))
 
 
 def test_penalties_are_over_weights_and_whatever_the_batch_size():
