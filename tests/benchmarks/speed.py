@@ -3,7 +3,7 @@
 Everything that is compared is timed in turns within this one run; a figure is the median of the rounds. CPU times are
 those of all threads of the process. The exit status is 1 if a bound is missed. It takes about six minutes, and needs a
 machine that does nothing else. Names of tables choose some: `python -m tests.benchmarks.speed training cost`; those of
-elementary functions, memory, records, reports and many runs are printed only where they are named.
+memory, records, reports and many runs are printed only where they are named.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from tests.benchmarks.processes import many, pages, processes
 from tests.benchmarks.report import Report, installed_versions
 from tests.benchmarks.steps.compiling import compiling
 from tests.benchmarks.steps.fits import fits
-from tests.benchmarks.steps.functions import functions
 from tests.benchmarks.steps.peers import THREADS, missing_peers
 from tests.benchmarks.steps.prediction import prediction
 from tests.benchmarks.steps.stepping import training
@@ -32,7 +31,7 @@ BUSY = 0.5
 
 
 TABLES = (training, fits, whole_runs, prediction, compiling, processes, cost, refusals)
-FURTHER = (functions, memory, recording, pages, many)
+FURTHER = (memory, recording, pages, many)
 
 
 def main() -> int:

@@ -10,13 +10,11 @@ from tests.benchmarks.steps import peers
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Bound, Case
 from tests.benchmarks.steps.compiling import compiling_seconds
 from tests.benchmarks.steps.fits import FITS, ROWS, show_fit
-from tests.benchmarks.steps.functions import worst_error
 from tests.benchmarks.steps.ours import compiled_run, compiled_stepper, stepper_of, training_run
 from tests.benchmarks.steps.peak import sums_of_products
 from tests.benchmarks.steps.prediction import prediction_runs
 from tests.benchmarks.steps.stepping import COMPILED_AVX2, Steps, contenders, show_smaller_vectors, show_steps
 from tests.benchmarks.timing import Seconds, measured, medians
-from tests.compiler.native.elementary import EXACT, exact_values
 from tests.compiling import GENERIC, compiles, native_processor
 from tests.training.steps.engines import make_all
 
@@ -172,15 +170,3 @@ def test_a_fit_trains_to_its_end(title):
     assert ("validation_loss" in model.history[0]) == ("validation" in title)
     layers = [type(node.layer).__name__.lower() for node in model.network.nodes]
     assert ("dropout" in layers) == ("dropout" in title)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", EXACT)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_worst_of_many_points_is_found(name, dtype):
-    x = np.linspace(0.1, 3, 300, dtype=dtype)
-    y = exact_values(name, x)[0].astype(dtype)
-    y[100] += 3 * np.spacing(y[100])
-    error, place = worst_error(name, y, x)
-    assert 2.5 <= error <= 3.5
-    assert place == x[100]
