@@ -1,19 +1,15 @@
 """Observers see the epochs that they want, with the steps of these."""
 
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from specnet import DataError, Observer, SpecnetWarning, StopTraining, run
-from specnet.errors import Diagnostic, render
-from specnet.training import Observers, PythonWarnings, WarningRecorder
-from specnet.training.observer import EVENTS, Beginning, Relay, StopAfter, Stopped, check_observer, closing
+from specnet import Observer, StopTraining, run
+from specnet.training import Observers
+from specnet.training.observer import EVENTS, Beginning, Relay, StopAfter, Stopped, closing
 from tests.networks import Snapshot, Stepper, network_of, rows_of, trained
 from tests.running.moons import MOONS
-from tests.texts.pinned import Refused
 
 
 class Some(Observer):
@@ -116,23 +112,7 @@ def test_all_events_are_passed_on_in_order():
     assert Observers(both, Some(1)).takes_snapshots
 
 
-def test_warnings_are_kept_and_issued_as_they_are(tmp_path: Path):
-    diagnostics, kept = [Diagnostic("code", "message", hint="hint"), Diagnostic("other", "message")], list[Any]()
-    for _ in range(2):
-        WarningRecorder(kept).warned(diagnostics)
-    assert kept == [diagnostic.as_dict() for diagnostic in diagnostics] * 2
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        PythonWarnings(0).warned(diagnostics)
-    assert [str(warning.message) for warning in caught] == [render(each, "warning") for each in diagnostics]
-    assert {warning.category for warning in caught} == {SpecnetWarning}
-
-
-def test_who_may_follow_and_is_told_of_the_end(refused: Refused):
-    check_observer(None)
-    check_observer(Observer())
-    with refused(DataError):
-        check_observer(3)
+def test_an_observer_is_closed_with_the_error():
     told: list[Any] = []
     observer = Relay(lambda *event: told.append(event))
     with closing(observer):
@@ -141,8 +121,7 @@ def test_who_may_follow_and_is_told_of_the_end(refused: Refused):
     with pytest.raises(KeyboardInterrupt), closing(observer):
         raise error
     assert told == [("closed", (error,))]
-    stop = StopTraining(7)
-    assert (str(stop), stop.epoch) == ("stopped by an observer after epoch 7", 7)
+    assert str(StopTraining(7)) == "stopped by an observer after epoch 7"
 
 
 def stopped(beginning, *overrides):

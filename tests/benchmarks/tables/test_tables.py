@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from threadpoolctl import threadpool_limits
 
 import specnet
 from tests.benchmarks.report import Report
@@ -156,7 +157,8 @@ def test_all_models_are_judged_on_the_rows_that_none_has_seen():
     small = {"network": {"hidden_layer_sizes": [8], "preprocessing": ["standardize"]}, "training": training}
     folds = [recipe.Fold("iris", 11, number) for number in range(10)]
     assert sorted(row for fold in folds for row in fold.rows()[3]) == list(range(150))
-    found = recipe.outcomes(folds[0], {OURS: specnet.SpecClassifier(small, random_state=11)})
+    with threadpool_limits(1):
+        found = recipe.outcomes(folds[0], {OURS: specnet.SpecClassifier(small, random_state=11)})
     assert found.keys() == {OURS, MLP, "boosting", "linear"}
     assert all(outcome.score > 0.7 and outcome.log_loss < 2 for outcome in found.values())
 

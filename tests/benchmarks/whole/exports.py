@@ -1,7 +1,6 @@
 """One row of two networks in exported code, and how large and how fast the exports of the reference network are.
 
-Run with ``python -m tests.benchmarks.whole.exports``. With Keras and its ONNX exporter installed, the size of its own
-ONNX file of the same network stands beside that of specnet's.
+Run with ``python -m tests.benchmarks.whole.exports``.
 """
 
 import shutil
@@ -17,12 +16,9 @@ from specnet import ExportError, Model, export
 from specnet.exporting import TARGETS, find_target
 from tests.benchmarks.processes import MOONS
 
-SPEC = MOONS
 CALLS = 20_000_000
-WIDE = {
-    "network": {"dtype": "float32", "layer_sizes": [64, 128, 64, 10]},
-    "training": {"loss": "categorical_crossentropy"},
-}
+NETWORK = {"dtype": "float32", "layer_sizes": [64, 128, 64, 10]}
+WIDE = {"network": NETWORK, "training": {"loss": "categorical_crossentropy"}}
 WIDE_CALLS = 50_000
 C_LOOP = """
 #include <stdio.h>
@@ -56,10 +52,9 @@ console.log((Number(process.hrtime.bigint() - begin) / CALLS).toFixed(1));
 
 def main() -> None:
     """Print the figures."""
-    model = specnet.run(SPEC).model
+    model = specnet.run(MOONS).model
     with tempfile.TemporaryDirectory() as folder:
-        times = exporting_times(model, Path(folder))
-        for target, (seconds, size) in times.items():
+        for target, (seconds, size) in exporting_times(model, Path(folder)).items():
             print(f"{target:12} {seconds:6.2f} s to export   {size:7d} bytes")
         print(f"C            {c_nanoseconds(Path(folder), 'moons', 2, 1, CALLS):>6} ns a row")
         network = specnet.build(WIDE)
@@ -67,12 +62,6 @@ def main() -> None:
         export(wide, "c", Path(folder) / "wide.c")
         print(f"C, 64-128-64-10, float32 {c_nanoseconds(Path(folder), 'wide', 64, 10, WIDE_CALLS):>6} ns a row")
         print(f"JavaScript   {javascript_nanoseconds(Path(folder)):>6} ns a row")
-        theirs = keras_onnx_size(Path(folder))
-        print(
-            f"Keras's ONNX {theirs} bytes, specnet's {times['onnx'][1]}"
-            if theirs
-            else "Keras's ONNX exporter is not here"
-        )
 
 
 def exporting_times(model: Model, folder: Path) -> dict[str, tuple[float, int]]:
@@ -114,20 +103,6 @@ def javascript_nanoseconds(folder: Path) -> str:
     (folder / "loop.mjs").write_text(JAVASCRIPT_LOOP.replace("CALLS", str(CALLS)))
     ended = subprocess.run([node, folder / "loop.mjs"], check=True, capture_output=True, text=True)
     return ended.stdout.strip()
-
-
-def keras_onnx_size(folder: Path) -> int | None:
-    """Return the bytes of the file that Keras makes of its own network of the same layers; None without it."""
-    try:
-        import keras
-        import onnxscript  # noqa: F401 - the exporter needs it
-    except ImportError:
-        return None
-    layers = keras.layers
-    network = keras.Sequential([keras.Input((2,)), layers.Dense(5, "relu"), layers.Dense(1, "sigmoid")])
-    network(np.zeros((1, 2), np.float32))
-    network.export(str(folder / "keras.onnx"), format="onnx", verbose=False)
-    return (folder / "keras.onnx").stat().st_size
 
 
 if __name__ == "__main__":
