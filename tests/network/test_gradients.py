@@ -90,28 +90,6 @@ def test_the_random_networks_have_every_activation_layer_and_loss():
     assert {spec.training.loss.type for spec in specs} == set(names("loss")) == set(LOSSES)
 
 
-@pytest.mark.slow
-def test_input_gradient_by_central_differences():
-    for seed in range(20):
-        case = Case(seed)
-        network = specnet.build(case.spec)
-        theta = network.initial_parameters()
-        found = network.input_gradient(theta, case.X, case.y, case.weight)
-        h = 1e-6
-        expected = np.zeros_like(case.X)
-        categories = {column for node in network.nodes if node.layer.type == "embedding" for column in (0, 2)}
-        for place in np.ndindex(case.X.shape):
-            if place[1] in categories:  # which nothing but whole numbers may be in; the others still move with them
-                expected[place] = found[place]
-                continue
-            there = np.zeros_like(case.X)
-            there[place] = h
-            high, low = (network.loss(theta, case.X + sign * there, case.y, case.weight) for sign in (1, -1))
-            expected[place] = (high - low) / (2 * h)
-        assert found.shape == case.X.shape
-        np.testing.assert_allclose(found, expected, atol=1e-8 * max(1, abs(expected).max()), rtol=1e-6)
-
-
 Rule = tuple[Any, str]
 """What has a rule, and the name of the rule."""
 

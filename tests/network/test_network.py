@@ -1,6 +1,5 @@
 """The network's interface: shapes, ownership, errors, threads, pickles, and the example that embedders start from."""
 
-import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -186,15 +185,6 @@ def test_dropout_depends_on_seed_and_step_alone_and_keeps_the_mean():
     assert first[0] != network.loss_and_gradient(theta, X, y, training=True, step=4)[0]
     assert first[0] != other.loss_and_gradient(theta, X, y, training=True, step=3)[0]
     assert network.loss_and_gradient(theta, X, y)[0] == pytest.approx(network.loss(theta, X, y), rel=1e-14)
-
-
-def test_a_pickled_network_is_the_same_network():
-    network = specnet.build(DROPOUT)
-    theta, X = network.initial_parameters(), rows(5)
-    expected = network.predict(theta, X)
-    copy = pickle.loads(pickle.dumps(network))
-    np.testing.assert_array_equal(copy.predict(theta, X), expected)
-    assert copy.spec == network.spec
 
 
 @pytest.mark.slow
