@@ -246,7 +246,9 @@ def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], sha
     prefixes = name_prefixes(len(networks))
     required = _quantile_forms(header.entries, networks[0])
     for prefix, network in zip(prefixes, networks, strict=True):
-        required |= {prefix + name: form for name, form in _forms(_under(prefix, header.entries), network).items()}
+        entries = _under(prefix, header.entries)
+        forms = tensor_kinds(network) | _label_entries(entries, network) | _quantile_forms(entries, network)
+        required |= {prefix + name: form for name, form in forms.items()}
     _compare(header.entries, required)
     tensors, trained = tensors_of(header, stream.read(header.data_size)), []
     for prefix, network in zip(prefixes, networks, strict=True):
@@ -254,11 +256,6 @@ def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], sha
         quantiles = decode_quantiles(own, network) if prefix else None
         trained.append(trained_network(network, own, decode_labels(own), quantiles))
     return trained, shares, decode_quantiles(tensors, networks[0])
-
-
-def _forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
-    """Return dtype and shape of the tensors that a model's file has, and must have."""
-    return tensor_kinds(network) | _label_entries(entries, network) | _quantile_forms(entries, network)
 
 
 def _quantile_forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
@@ -286,10 +283,11 @@ def trained_network(
         for name, view in network.parameters(member).items():
             view[...] = tensors[prefix + name]
     state = {name: np.stack([tensors[prefix + name] for prefix in prefixes]) for name in network.initial_state()}
+    fitted = {name: array.copy() for name, array in tensors.items() if "preprocessing." in name}
+    targets = unfitted(spec.target_preprocessing)
     try:
-        preprocessing = Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors))
-        targets = unfitted(spec.target_preprocessing)
-        target_preprocessing = Preparation.from_tensors(targets, _without("target_preprocessing", tensors))
+        preprocessing = Preparation.from_tensors(_input_groups(network), _under("preprocessing.", fitted))
+        target_preprocessing = Preparation.from_tensors(targets, _under("target_preprocessing.", fitted))
     except DataError as error:
         raise FileError(*(replace(each, code=FileError.code) for each in error.diagnostics)) from error
     if network.spec.training.ensemble is None:
@@ -468,9 +466,3 @@ def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:
 def _under(prefix: str, items: Mapping[str, Item]) -> dict[str, Item]:
     """Return what has names under a prefix, by the rest of these."""
     return {name.removeprefix(prefix): item for name, item in items.items() if name.startswith(prefix)}
-
-
-def _without(prefix: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Return copies of the tensors under a prefix, by the rest of their names."""
-    start = f"{prefix}."
-    return {name.removeprefix(start): tensor.copy() for name, tensor in tensors.items() if name.startswith(start)}
