@@ -14,7 +14,6 @@ from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.part import described
 
 if TYPE_CHECKING:
-    from specnet.parts.activations import Activation
     from specnet.spec.resolving.graph import Node
 
 LONGEST = 64
@@ -44,11 +43,7 @@ def formula(node: Node, inputs: Sequence[str]) -> str:
     text = inputs[0]
     if layer is not None:
         text = _written(node, inputs) or f"{layer.type}({', '.join(inputs)})"
-    return text if activation is None else _activated(activation, text)
-
-
-def _activated(activation: Activation, text: str) -> str:
-    if activation.is_identity and not activation.parametric:
+    if activation is None or (activation.is_identity and not activation.parametric):
         return text
     fields = described(activation).removeprefix(activation.type).strip("()")
     return f"{activation.type}({', '.join(filter(None, [text, fields]))})"

@@ -83,31 +83,22 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
         1 where the network is better, -1 where it is worse, 0 where chance alone may explain the difference; the
         predictor's name; and the metric that says so.
     """
-    found = [each for name in evaluation.get("gains", {}) if (each := _compared(name, evaluation)) is not None]
-
-    def rank(gain: tuple[float, float], sign: int, baseline: str, name: str) -> tuple[Any, ...]:
-        first = (1 if sign < 0 else 3) if baseline != CONSTANT else 2 * sign + 2
-        return first, gain, sign, baseline, name
-
-    best = min(found, key=lambda each: rank(*each), default=None)
-    return None if best is None else best[1:]
-
-
-def _compared(baseline: str, evaluation: Mapping[str, Any]) -> tuple[tuple[float, float], int, str, str] | None:
-    """Return how a network compares with a baseline: by the main metric, and by the loss where that leaves it open.
-
-    Before what `comparison` returns are its gains in both.
-    """
-    gains, its = evaluation["gains"][baseline], evaluation.get("baselines", {}).get(baseline, {}).get("test", {})
-    names = [name for name in dict.fromkeys((score_name(evaluation), LOSS)) if name in gains and name in its]
-    known = [name for name in names if None not in map(gains[name].get, ("low", "value", "high"))]
-    if not known:
-        return None
-    signs = {name: int(gains[name]["low"] > 0) - int(gains[name]["high"] < 0) for name in known}
-    decisive = next((name for name in known if signs[name]), known[0])
-    first, sign = gains[known[0]], signs[decisive]
-    leans = not sign or first["value"] * sign > LEAST_LEAN * (first["high"] - first["low"])
-    return (first["value"], gains[known[-1]]["value"]), sign, baseline, known[0] if leans else decisive
+    found = []
+    for baseline, gains in evaluation.get("gains", {}).items():
+        # By the main metric, and by the loss where that leaves it open.
+        its = evaluation.get("baselines", {}).get(baseline, {}).get("test", {})
+        names = [name for name in dict.fromkeys((score_name(evaluation), LOSS)) if name in gains and name in its]
+        known = [name for name in names if None not in map(gains[name].get, ("low", "value", "high"))]
+        if not known:
+            continue
+        signs = {name: int(gains[name]["low"] > 0) - int(gains[name]["high"] < 0) for name in known}
+        decisive = next((name for name in known if signs[name]), known[0])
+        first, sign = gains[known[0]], signs[decisive]
+        leans = not sign or first["value"] * sign > LEAST_LEAN * (first["high"] - first["low"])
+        rank = 2 * sign + 2 if baseline == CONSTANT else 1 if sign < 0 else 3
+        both = first["value"], gains[known[-1]]["value"]
+        found.append((rank, both, sign, baseline, known[0] if leans else decisive))
+    return min(found)[2:] if found else None
 
 
 def _alone(evaluation: Mapping[str, Any], split: str) -> str:
