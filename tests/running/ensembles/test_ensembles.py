@@ -14,7 +14,6 @@ from sklearn.model_selection import train_test_split
 
 import specnet
 from specnet import DataError, FileError, Observer, SpecError, parse_spec
-from specnet.parts.arrays import relative_weights
 from specnet.running.fitting import fit_rows
 from specnet.training import Checkpoint, TrainingRows, train
 from specnet.training.observer import Relay
@@ -86,17 +85,21 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
     assert folds["accuracy"] == accuracy_score(train_rows.y, own > 0.5)
 
 
+def relative(weights: np.ndarray) -> np.ndarray:
+    return weights / weights.mean()
+
+
 def test_rows_of_folds_count_by_their_weights():
     """In the history and in what is out of fold by their own, in training also by those of their classes."""
     spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight={1 = 5}"])
     data = data_of(spec)
-    weights = relative_weights(np.random.default_rng(0).uniform(0.1, 3, len(data.table.y)))
+    weights = relative(np.random.default_rng(0).uniform(0.1, 3, len(data.table.y)))
     rows = replace(data.splits["train"], weight=weights)
     fitted = fit_rows(replace(data, splits={"train": rows}))
     network, X = fitted.model.network, fitted.model.preprocessing.prepare(rows.columns)
     own = np.empty(len(X))
     by_class = np.array([1.0, 5.0])
-    trained_weights = relative_weights(relative_weights(by_class[rows.y]) * weights)
+    trained_weights = relative(relative(by_class[rows.y]) * weights)
     for member, (theta, state) in enumerate(fitted.model.members):
         fold = rows.folds == member
         own[fold] = network.predict(theta, X[fold], state)[:, 0]

@@ -15,9 +15,8 @@ from specnet import FileError, nested_sweep, run_many, sweep
 from specnet.number_texts import figure, metric, rounded, true_minus
 from specnet.running.reports.folder_pages import page_again
 from specnet.saved.run_curves import read_curves
-from specnet.saved.summary import summarized
 from tests.running.reports.page import Page
-from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
+from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_summary, write_sweep
 from tests.texts.pinned import Pinned, Refused
 
 SWEEP = """
@@ -266,8 +265,7 @@ def test_at_most_a_third_of_the_trials_stand_out(tmp_path: Path, trials: int, le
 
 
 def test_nested_sweeps_are_told_by_their_best_runs(tmp_path: Path, pinned: Pinned) -> None:
-    (tmp_path / "nested").mkdir()
-    (tmp_path / "nested" / "summary.json").write_text(json.dumps(summarized([METRICS, METRICS])))
+    write_summary(tmp_path / "nested", [METRICS, METRICS])
     for fold in (10, 2):
         write_sweep(tmp_path / f"nested/fold{fold}", [trial(0, 0.5), trial(1, fold / 64)])
     write_sweep(tmp_path / "nested/fold3", [trial(0, None, "pruned")], metrics=None)

@@ -131,8 +131,13 @@ def write_series(folder: Path, runs: Sequence[tuple[str, int | None, int | None,
         rows.append([name, seed, fold, state, *cells[: len(columns)], 0 if failed else 10, 0.5, message])
     header = ["run", "seed", "fold", "state", *(f"{split}.{name}" for split, name in columns)]
     (folder / "runs.csv").write_text(csv_text([*header, "epochs", "seconds", "message"], rows))
-    (folder / "summary.json").write_text(json.dumps(summarized([dict(metrics) for metrics in done])))
+    write_summary(folder, done)
     return folder
+
+
+def write_summary(folder: Path, done: Sequence[Mapping[str, Any]]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps(summarized([dict(metrics) for metrics in done])))
 
 
 def scores(loss: float, accuracy: float | None) -> dict[str, dict[str, float | None]]:

@@ -305,8 +305,7 @@ LONG = ("realmlp", "digits", "sweep_digits")
 
 
 @pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ()) for path in SPECS],
+    "path", [pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ()) for path in SPECS]
 )
 def test_a_short_run_of_it_is_the_same(path: Path, tmp_path: Path):
     made(tmp_path / "run", str(path), overrides=["training.epochs=1" if path.stem in LONG else "training.epochs=4"])
