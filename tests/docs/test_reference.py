@@ -19,7 +19,7 @@ from tests.docs.reference.causes import CAUSES, MEANINGS
 from tests.docs.reference.command_pages import VARIABLES
 from tests.docs.reference.diagnostic_codes import all_codes, caused_examples, other_examples, spec_examples
 from tests.docs.reference.error_pages import error_pages
-from tests.docs.reference.formula_text import assignments, expression
+from tests.docs.reference.mathml import assignments, expression
 from tests.docs.reference.part_formulas import SYMBOL, formula
 from tests.docs.reference.part_pictures import picture
 from tests.docs.reference.searching import names, unfound

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from specnet import Network, parse_spec, resolve
 from specnet.data import Labels, Repeated
 from specnet.findings import RULES, Evidence, Finding, Held
 from specnet.findings.evidence import UntestableError
-from specnet.network import Network
 from specnet.parts.data import Column
-from specnet.spec import parse_spec, resolve
 
 ROWS, HELD_ROWS, LINES, LOOKS = 200, 100, 100, 6
 HALF = np.log(2.0)

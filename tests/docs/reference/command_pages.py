@@ -9,8 +9,8 @@ from typing import Any
 from typer.main import get_command
 
 from specnet.cli.application import application
-from specnet.cli.shells import SCRIPTS
 from specnet.cli.specs.catalogue import escaped
+from tests.texts.calling import called
 
 VARIABLES = {
     "CC": "C compiler, with arguments if it needs any. Default: the first of `cc`, `gcc`, `clang` on the `PATH`.",
@@ -44,7 +44,8 @@ def _overview(verbs: dict[str, Any]) -> Iterator[str]:
     yield from ["## Options of the command itself", ""]
     yield from _records([option.get_help_record(context) for option in group.get_params(context)])
     yield from ["## Shell completion", "", "`--completion` prints a script. To keep it:", ""]
-    kept = [re.search(r"# To keep it: (.*)", script) for script in SCRIPTS.values()]
+    scripts = [called(["--completion", shell])[1] for shell in ("bash", "zsh", "fish")]
+    kept = [re.search(r"# To keep it: (.*)", script) for script in scripts]
     yield from ["```text", *(found[1] for found in kept if found), "```", ""]
     yield from ["## Exit status", "", "| status | meaning |", "| --- | --- |"]
     for status, meaning in re.findall(r"(\d+) ([^;.]+)", group.epilog):

@@ -14,8 +14,8 @@ from specnet.compiler.reverse import postorder
 from specnet.parts import SteppingOptimizer
 from specnet.report.layer_formulas import layer_value
 from specnet.testing.common import example, made
-from tests.docs.reference.formula_text import assignments, expression, said
-from tests.docs.reference.mathml import MANY, NoMathError, display, identifier, math, row
+from tests.docs.reference import mathml
+from tests.docs.reference.mathml import MANY, NoMathError, assignments, display, expression, identifier, row
 from tests.registry import REGISTRY
 
 SYMBOL = re.compile(r"(\w[₁₂]?), ")
@@ -50,7 +50,7 @@ def _activation(part: type[Any]) -> str:
     size = 2 if halves else 1 if activation.elementwise else MANY
     blocks = activation.own_parameters(size)
     own = [state_value(block.tensors[0].name, (size, 1)) for block in blocks]
-    return math(activation.value(input_value("x", (size, BATCH)), own), "<mi>f</mi>(<mi>x</mi>)")
+    return mathml.math(activation.value(input_value("x", (size, BATCH)), own), "<mi>f</mi>(<mi>x</mi>)")
 
 
 def _loss(part: type[Any]) -> str:
@@ -61,7 +61,7 @@ def _loss(part: type[Any]) -> str:
     index = loss.target == "classes"
     targets = (1 if index or outputs == 2 else outputs, BATCH)
     target = input_value("t", targets, "index" if index else "float")
-    return math(loss.expression(input_value(name, (outputs, BATCH)), target), "<mi>L</mi>")
+    return mathml.math(loss.expression(input_value(name, (outputs, BATCH)), target), "<mi>L</mi>")
 
 
 def _optimizer(part: type[Any]) -> str:
@@ -109,7 +109,7 @@ def _averaging(part: type[Any]) -> str:
 
 def _said(part: type[Any]) -> str:
     """Return the formula with which the docstring begins, if it does."""
-    found = said(inspect.getdoc(part) or "")
+    found = mathml.said(inspect.getdoc(part) or "")
     return display([found]) if found else ""
 
 
@@ -121,7 +121,7 @@ def _preprocessing(part: type[Any]) -> str:
         return ""
     x = input_value("x", (1, BATCH))
     value = step.apply(x, {name: state_value(name, (1, 1)) for name in shapes})
-    return "" if value is x else math(value)
+    return "" if value is x else mathml.math(value)
 
 
 def _layer(part: type[Any]) -> str:
@@ -133,7 +133,7 @@ def _layer(part: type[Any]) -> str:
     spec = {"network": {"input_size": size, "layers": [layer]}, "training": {"loss": "mean_squared_error"}}
     node, *_ = resolve(parse_spec(spec)).nodes
     sources, value = layer_value(node, "xyz"[: len(node.input_sizes)])
-    return "" if value in sources else math(value)
+    return "" if value in sources else mathml.math(value)
 
 
 WRITTEN: dict[str, Callable[[type[Any]], str]] = {

@@ -10,8 +10,7 @@ from markupsafe import Markup, escape
 
 from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.plane.plane_story import PlaneStory
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure
+from specnet.report.svg.charts import Axis, Chart, Figure
 from specnet.running.reports.run_report import answers_shown, rows_again
 from specnet.saved.saved_run import SavedRun
 from tests.docs.site import stages

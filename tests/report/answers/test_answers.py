@@ -11,11 +11,12 @@ from sklearn import metrics
 
 from specnet import number_texts
 from specnet.model import Answers
-from specnet.report.answers import class_charts, uses_charts, value_charts
-from specnet.report.answers.roc_curves import calibration, precision_recall_curve, roc_curve, thresholds
+from specnet.report.answers import class_charts, roc_curves, uses_charts, value_charts
 from specnet.report.pages import model_answers
 from tests.report.drawn import Drawn, place_of
 
+calibration, thresholds, roc_curve = roc_curves.calibration, roc_curves.thresholds, roc_curves.roc_curve
+precision_recall_curve = roc_curves.precision_recall_curve
 RNG = np.random.default_rng(0)
 
 

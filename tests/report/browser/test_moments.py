@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from specnet import Model, Observer, load_model, run
-from specnet.report.plane.plane_answers import STRENGTH
-from specnet.report.svg.pixels import HUES
 from specnet.saved.saved_run import SavedRun
 from tests.report.browser.checks import script
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
+STRENGTH, HUES = 0.62, np.array([[222.0, 116.0, 28.0], [46.0, 124.0, 208.0]])
+"""Opacity of a certain answer, and the colours of both classes."""
 SPEC = """
 data = { type = "make_moons", n_samples = 120, noise = 0.3, split.validation_size = 0.3 }
 network.hidden_layer_sizes = [6]
@@ -70,7 +70,7 @@ def expected(model: Model, parameters: dict[str, np.ndarray], axes: list[list[fl
     rows = model.preprocessing.prepare(low + PLACES * (high - low), reader=model.network)
     probability = model.network.predict(theta, rows)[:, :1].astype(float)
     opacity = STRENGTH * np.abs(2 * probability - 1)
-    return (1 - opacity) * CARD + opacity * np.array(HUES, float)[(probability[:, 0] > 0.5).astype(int)]
+    return (1 - opacity) * CARD + opacity * HUES[(probability[:, 0] > 0.5).astype(int)]
 
 
 def test_the_slider_shows_each_snapshot_and_last_the_delivered_network(page: Any, restored: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 import specnet
 from specnet import Model, Observer
-from specnet.running.data_rows import Rows
 from tests.made import data_of
 from tests.report.browser.tables import CLUMSY
 from tests.report.drawn import coordinates
@@ -24,7 +23,7 @@ KEYS = ("Home", "ArrowRight", "PageUp", "PageUp", "End", "ArrowLeft")
 @pytest.fixture(
     scope="module", params=["", "w"], ids=["first class is rare", "second class is rare, rows have weights"]
 )
-def sliding(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Rows]:
+def sliding(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Any]:
     """The page of a run on two classes, one of them rare, with its model and test rows."""
     folder, generator = tmp_path_factory.mktemp("sliding"), np.random.default_rng(0)
     X = generator.normal(size=(600, 2))
@@ -55,7 +54,7 @@ def places(tab: Any, chart: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(zero), np.array(one)
 
 
-def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: tuple[Path, Model, Rows]) -> None:
+def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: tuple[Path, Model, Any]) -> None:
     """Its point begins where the model decides, and is there on paper, which has no slider."""
     page, model, rows = sliding
     tab.goto(page.as_uri())
@@ -112,11 +111,11 @@ def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: t
     assert not tab.locator(".thresholds").is_visible()
 
 
-def test_the_slider_is_well_behaved(faults: Any, sliding: tuple[Path, Model, Rows]) -> None:
+def test_the_slider_is_well_behaved(faults: Any, sliding: tuple[Path, Model, Any]) -> None:
     assert faults(sliding[0]) == []
 
 
-def test_without_script_there_is_no_slider(chromium: Any, sliding: tuple[Path, Model, Rows]) -> None:
+def test_without_script_there_is_no_slider(chromium: Any, sliding: tuple[Path, Model, Any]) -> None:
     tab = chromium.new_page(java_script_enabled=False)
     tab.goto(sliding[0].as_uri())
     assert not tab.locator(".thresholds").is_visible()

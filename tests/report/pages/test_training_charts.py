@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from specnet.report.pages.training_charts import training_figures
-from specnet.report.svg.charts import Figure
 from tests.report.drawn import Drawn
 
 TRAIN, OTHERS = {"loss": 0.3}, {"linear": 0.45, "constant": 0.7, "neighbours": 0.2}
 LOSSES = np.linspace(0.9, 0.25, 11)
 
 
-def chart(others: dict[str, float | None], delivered: list[int], members: int = 1, split: str = "test") -> Figure:
+def chart(others: dict[str, float | None], delivered: list[int], members: int = 1, split: str = "test") -> Any:
     """The chart of losses that fall evenly, each member's one epoch longer than that before it."""
     history: list[dict[str, Any]] = [
         {"epoch": epoch, "loss": loss} | ({"member": member} if members > 1 else {})

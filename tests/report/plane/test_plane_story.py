@@ -13,7 +13,6 @@ import pytest
 from specnet import Network, Resolved
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.plane.surfaces import Plane, leads, log_odds
-from specnet.report.svg.charts import Figure
 from tests.report.drawn import CLUMSY, NAMESPACE, Drawn, image_of, pieces, place_of
 from tests.report.networks import dense, initial, network
 
@@ -54,16 +53,16 @@ def story(*given: Any, moments: tuple[int, ...] = (), **fields: Any) -> PlaneSto
     return PlaneStory(plane, dict.fromkeys(moments, plane.tensors))
 
 
-def all_pictures(told: PlaneStory) -> list[Figure]:
+def all_pictures(told: PlaneStory) -> list[Any]:
     return [told.rows, told.answer, *(picture for _, _, pictures in told.sections for picture in pictures)]
 
 
-def section(told: PlaneStory, title: str) -> list[Figure]:
+def section(told: PlaneStory, title: str) -> list[Any]:
     (found,) = [pictures for heading, _, pictures in told.sections if heading.startswith(title)]
     return found
 
 
-def cut(picture: Figure) -> Points:
+def cut(picture: Any) -> Points:
     """Return the points of a strong line in the values of the plane."""
     drawn = Drawn(picture.chart)
     width, height = drawn.size

@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specnet.report.svg import markup, pixels, style
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart
-from specnet.report.svg.drawings import moved_apart, simplified
+from specnet.report.svg import drawings, markup, pixels, style
+from specnet.report.svg.charts import Axis, Chart
 from tests.report.drawn import CLUMSY, Drawn, decoded, numbers, place_of
 
 TEN, ONE = Axis(0, 10), Axis(0, 1)
@@ -192,13 +190,13 @@ def test_hover_values_are_those_of_the_line() -> None:
 def test_a_simplified_line_differs_by_less_than_is_seen(seed: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = np.linspace(0, 300, 400), 50 + np.cumsum(rng.normal(scale=0.3, size=400))
-    chosen = simplified(x, y)
+    chosen = drawings.simplified(x, y)
     assert {0, 399} <= set(chosen.tolist())
     assert len(chosen) < 400
     assert np.abs(np.interp(x, x[chosen], y[chosen]) - y).max() < 0.2
-    assert simplified(x, 2 * x).tolist() == [0, 399]
+    assert drawings.simplified(x, 2 * x).tolist() == [0, 399]
     angle = np.linspace(0, 2 * np.pi, 200)
-    assert len(simplified(9 * np.cos(angle), 9 * np.sin(angle))) > 8
+    assert len(drawings.simplified(9 * np.cos(angle), 9 * np.sin(angle))) > 8
 
 
 # ------------------------------------------------------------------------------------- points, surfaces and rectangles
@@ -381,13 +379,13 @@ def test_the_description_stands_for_the_chart() -> None:
 
 
 def test_moving_apart_moves_as_little_as_possible() -> None:
-    assert moved_apart([0, 100], [10, 10]) == [0, 100]
-    assert moved_apart([50, 50, 90], [10, 10, 10]) == [45, 55, 90]
-    assert moved_apart([], []) == []
+    assert drawings.moved_apart([0, 100], [10, 10]) == [0, 100]
+    assert drawings.moved_apart([50, 50, 90], [10, 10, 10]) == [45, 55, 90]
+    assert drawings.moved_apart([], []) == []
     rng = np.random.default_rng(0)
     for _ in range(20):
         starts, lengths = np.sort(rng.uniform(0, 60, 6)), rng.uniform(5, 20, 6)
-        moved = np.array(moved_apart(starts.tolist(), lengths.tolist()))
+        moved = np.array(drawings.moved_apart(starts.tolist(), lengths.tolist()))
         assert np.all(np.diff(moved) >= lengths[:-1] - 1e-9)
         # A projection onto a convex set: no feasible point is nearer.
         others = moved + rng.normal(scale=2, size=(50, 6))

@@ -13,8 +13,7 @@ import pytest
 
 import specnet
 from specnet import Observer
-from specnet.report.terminal import bars
-from specnet.report.terminal.run_progress import RunProgress
+from specnet.report.terminal import bars, run_progress
 from specnet.training import Observers
 from tests.cases.reading import load
 from tests.report.terminal.terminals import Coded, Terminal
@@ -133,7 +132,7 @@ def test_reading_a_file_is_seen_on_a_terminal(tmp_path: Path, clock: None) -> No
 def lines_of(members: int = 1, epochs: int = 40, before: float = 0.0) -> list[str]:
     stream, training = io.StringIO(), {"loss": "mse"} | ({"ensemble": members} if members > 1 else {})
     network = specnet.build({"network": {"layer_sizes": [2, 4, 1]}, "training": training})
-    with RunProgress(stream) as shown:
+    with run_progress.RunProgress(stream) as shown:
         shown.started(network, {"train": 30}, epochs)
         for member in range(members):
             if members > 1:

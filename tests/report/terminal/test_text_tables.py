@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from specnet.report.terminal import terminal_output
-from specnet.report.terminal.text_tables import TextTable, flowing, headless, wrapped
+from specnet.report.terminal import terminal_output, text_tables
 from tests.report.terminal.terminals import Coded, Terminal
 
 is_lively, write_line, write_table = terminal_output.is_lively, terminal_output.write_line, terminal_output.write_table
 write_mistakes, write_parts = terminal_output.write_mistakes, terminal_output.write_parts
+TextTable, flowing = text_tables.TextTable, text_tables.flowing
 ROWS = [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")]
 FIGURES = TextTable(("", "loss", "accuracy"), ROWS, frozenset({1, 2}))
 
@@ -160,12 +160,12 @@ def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> 
 
 def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
     rows = [("a.long.key", "1", "file line 3"), ("key", "a value of several words", "default")]
-    wide, narrow = (" | ".join(headless(rows, width)) for width in (None, 42))
+    wide, narrow = (" | ".join(text_tables.headless(rows, width)) for width in (None, 42))
     first = "a.long.key   1                          file line 3"
     assert wide == f"{first} | key          a value of several words   default"
     first = "a.long.key   1                 file line 3"
     assert narrow == f"{first} | key          a value of        default |              several words"
-    assert headless([]) == []
+    assert text_tables.headless([]) == []
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
     ],
 )
 def test_texts_are_broken_between_words_at_joints_and_not_within_numbers(text: str, width: int, lines: list[str]):
-    assert wrapped(text, width) == lines
+    assert text_tables.wrapped(text, width) == lines
 
 
 def test_a_terminal_breaks_paragraphs_anew(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
