@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from typing import Any
 
 from specnet.cli.specs.catalogue import Catalogue, Entry, escaped
-from specnet.parts.part import Part
 from tests.docs.reference.part_formulas import formula
 from tests.docs.reference.part_pictures import picture
 from tests.registry import REGISTRY, find
@@ -32,21 +31,12 @@ KINDS = {
 def part_pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page, the index first."""
     catalogue = Catalogue(REGISTRY)
-    kinds = [
-        [
-            f"[{name.capitalize()}]({name}.md)",
-            f": {_about(kind)}",
-            f": {_links(catalogue.entries(kind), f'{name}.md')}",
-            "",
-        ]
-        for kind, name in KINDS.items()
-    ]
-    lines = [
-        *["# Parts", "", "What a network and its training are made of. Each part has a name, and most have fields."],
-        *["`specnet parts NAME` prints the same in a terminal.", "", *chain.from_iterable(kinds)],
-        *["```{toctree}", ":hidden:", *KINDS.values(), "```"],
-    ]
-    yield "parts/index", "\n".join(lines) + "\n"
+    lines = ["# Parts", "", "What a network and its training are made of. Each part has a name, and most have fields."]
+    lines += ["`specnet parts NAME` prints the same in a terminal.", ""]
+    for kind, name in KINDS.items():
+        links = _links(catalogue.entries(kind), f"{name}.md")
+        lines += [f"[{name.capitalize()}]({name}.md)", f": {_about(kind)}", f": {links}", ""]
+    yield "parts/index", "\n".join([*lines, "```{toctree}", ":hidden:", *KINDS.values(), "```"]) + "\n"
     for kind, name in KINDS.items():
         yield f"parts/{name}", _page(kind, catalogue.entries(kind))
 
@@ -80,7 +70,7 @@ def _links(entries: Sequence[Entry], page: str = "") -> str:
     return " · ".join(f"[`{entry.name}`]({page}#{entry.name})" for entry in entries)
 
 
-def _shown(part: type[Part]) -> Iterator[str]:
+def _shown(part: type[Any]) -> Iterator[str]:
     for html in (formula(part), picture(part)):
         yield from (html, "") if html else ()
 

@@ -21,15 +21,12 @@ def section_pages() -> Iterator[tuple[str, str]]:
     told = [(f"[{_title(each)}]({_file(each)}.md)", escaped(each.summary)) for each in sections]
     told.insert(1, ("[`[data]`](../parts/data.md)", "Data to train and evaluate on, in one of many forms."))
     lines = [
-        *[
-            "# Sections and keys of a spec",
-            "",
-            "A spec is a TOML or JSON file. `specnet parts KEY` prints a key's entry.",
-        ],
-        *["", *chain.from_iterable([name, f": {summary}", ""] for name, summary in told)],
-        *["```{toctree}", ":hidden:", *pages.values(), "```"],
+        "# Sections and keys of a spec",
+        "",
+        "A spec is a TOML or JSON file. `specnet parts KEY` prints a key's entry.",
     ]
-    yield "sections/index", "\n".join(lines) + "\n"
+    lines += ["", *chain.from_iterable([name, f": {summary}", ""] for name, summary in told)]
+    yield "sections/index", "\n".join([*lines, "```{toctree}", ":hidden:", *pages.values(), "```"]) + "\n"
     for section in sections:
         yield f"sections/{_file(section)}", _page(section, pages)
 

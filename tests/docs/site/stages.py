@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sysconfig
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from markupsafe import escape
 from specnet import build
 from specnet.parts.activations import Relu
 from tests.reference.moons import reference_run
+from tests.texts.calling import called
 
 ROOT = Path(__file__).parents[3]
 SPEC = "specs/moons.toml"
@@ -24,15 +24,7 @@ POINT = (-0.5, 0.25)
 
 
 class Stage(NamedTuple):
-    """A box of the diagram.
-
-    Attributes
-    ----------
-    name, size : str
-        What it is, and how large it is for this network.
-    excerpt : str
-        The place in it that says relu.
-    """
+    """A box of the diagram: what it is, how large it is for this network, and where relu is in it."""
 
     name: str
     size: str
@@ -89,5 +81,5 @@ def _first(lines: list[str], word: str) -> str:
 
 
 def _shown(*options: str) -> str:
-    command = [str(Path(sysconfig.get_path("scripts")) / "specnet"), "show", SPEC, *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    with chdir(ROOT):
+        return called(["show", SPEC, *options])[1]

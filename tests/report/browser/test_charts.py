@@ -35,6 +35,8 @@ def charts() -> list[str]:
     chart.text(0, 0.2, "at the lower left")
     chart.text(1, 0.9, "at the upper right")
     made.append(chart.svg())
+    names = ["one", "another_with_a_long_name"]
+    joined = {"type": "concatenate", "inputs": names}
     networks = [
         network(dense(5, "relu"), dense(1)),
         residual(3),
@@ -42,12 +44,7 @@ def charts() -> list[str]:
         network(dense(500, "relu"), {"type": "batch_normalization"}, {"type": "dropout"}, dense(1), inputs=200),
         network(*[dense(20 + k, "relu") for k in range(40)], dense(1)),
         network({"type": "piecewise_linear_embedding"}, dense(3, "softmax"), loss="categorical_crossentropy"),
-        network(
-            dense(6, "relu", name="one", inputs=["input"]),
-            dense(4, "tanh", name="another_with_a_long_name", inputs=["input"]),
-            {"type": "concatenate", "inputs": ["one", "another_with_a_long_name"]},
-            dense(1),
-        ),
+        network(*[dense(5, "relu", name=name, inputs=["input"]) for name in names], joined, dense(1)),
     ]
     for resolved in networks:
         outputs = ["setosa", "versicolor", "virginica or another"][: resolved.outputs]

@@ -32,12 +32,10 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folds = request.param == "ensemble"
     kinds = KINDS | {target: "category" if classes else "numeric"}
     split = {"test_size": 0.3} if folds else {"test_size": 0.3, "validation_size": 0.2}
-    spec = {
-        "data": {"type": "csv", "path": str(folder / "table.csv"), "target": target, "columns": kinds, "split": split},
-        "network": NETWORK if classes else NETWORK | {"target_preprocessing": ["standardize"]},
-        "training": {"loss": losses[target], "epochs": 3} | ({"ensemble": 3} if folds else {}),
-    }
-    run(spec, folder / "run", observer=Observer())
+    data = {"type": "csv", "path": str(folder / "table.csv"), "target": target, "columns": kinds, "split": split}
+    network = NETWORK if classes else NETWORK | {"target_preprocessing": ["standardize"]}
+    training = {"loss": losses[target], "epochs": 3} | ({"ensemble": 3} if folds else {})
+    run({"data": data, "network": network, "training": training}, folder / "run", observer=Observer())
     return folder / "run" / "report.html", load_model(folder / "run")
 
 

@@ -31,11 +31,9 @@ def sliding(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     weight, names = generator.integers(1, 4, 600), np.where(rare, "rare" if request.param else CLUMSY, "and")
     pd.DataFrame({"p": X[:, 0], "q": X[:, 1], "w": weight, "is": names}).to_csv(folder / "table.csv", index=False)
     data = {"type": "csv", "path": str(folder / "table.csv"), "target": "is", "split": {"test_size": 0.5}}
-    spec = {
-        "data": data | ({"sample_weight": "w"} if request.param else {"features": ["p", "q"]}),
-        "network": {"hidden_layer_sizes": [4]},
-        "training": {"loss": "binary_crossentropy", "epochs": 15, "optimizer": {"type": "adam", "learning_rate": 0.02}},
-    }
+    data |= {"sample_weight": "w"} if request.param else {"features": ["p", "q"]}
+    training = {"loss": "binary_crossentropy", "epochs": 15, "optimizer": {"type": "adam", "learning_rate": 0.02}}
+    spec = {"data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}
     result = specnet.run(spec, folder / "run", observer=Observer())
     rows = data_of(folder / "run" / "spec.json").splits["test"]
     return folder / "run" / "report.html", result.model, rows

@@ -21,11 +21,8 @@ def chart(others: dict[str, float | None], delivered: list[int], members: int = 
         for member in range(members)
         for epoch, loss in enumerate([*LOSSES, *[LOSSES[-1]] * member], 1)
     ]
-    evaluation = {
-        "train": TRAIN,
-        split: {"loss": 0.35},
-        "baselines": {name: {split: {"loss": loss}} for name, loss in others.items()},
-    }
+    baselines = {name: {split: {"loss": loss}} for name, loss in others.items()}
+    evaluation = {"train": TRAIN, split: {"loss": 0.35}, "baselines": baselines}
     figure, *more = training_figures(history, [], evaluation, delivered, members)
     assert more == []
     return figure
@@ -41,9 +38,8 @@ def test_losses_of_simpler_predictors_are_level_lines_at_their_values(split: str
     drawn = Drawn(figure.chart)
     ((first, last),) = heights(drawn, "series-0")
     # The height of a value, by two that are known: both ends of the curve.
-    places = {
-        name: first + (last - first) * (loss - LOSSES[0]) / (LOSSES[-1] - LOSSES[0]) for name, loss in OTHERS.items()
-    }
+    scale = (last - first) / (LOSSES[-1] - LOSSES[0])
+    places = {name: first + scale * (loss - LOSSES[0]) for name, loss in OTHERS.items()}
     lines = heights(drawn, "reference")
     assert len(lines) == 3
     for (left, right), name in zip(lines, ("linear", "neighbours", "constant"), strict=True):
