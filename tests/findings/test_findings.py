@@ -12,27 +12,7 @@ from specnet.data import Labels
 from specnet.findings import RULES, Evidence, Finding, judge
 from specnet.findings.finding import read_finding
 from tests.findings import made
-from tests.findings.made import (
-    BOUNDARIES,
-    FLAT,
-    HALF,
-    HELD_ROWS,
-    LINES,
-    NORMAL,
-    REMEDIES,
-    RNG,
-    ROWS,
-    codes,
-    columns,
-    confident,
-    evidence,
-    found_by,
-    held,
-    looks,
-    network,
-    unfolded,
-    values,
-)
+from tests.findings.made import codes, columns, confident, evidence, found_by, held, looks, network, unfolded, values
 
 THREE = network(training={"loss": "categorical_crossentropy"})
 
@@ -41,14 +21,14 @@ def judged(given: Evidence) -> tuple[Finding, ...]:
     return judge(given).findings
 
 
-@pytest.mark.parametrize("place", range(len(BOUNDARIES)), ids=lambda place: f"{BOUNDARIES[place][0]}-{place}")
+@pytest.mark.parametrize("place", range(len(made.BOUNDARIES)), ids=lambda place: f"{made.BOUNDARIES[place][0]}-{place}")
 def test_a_finding_is_found_on_one_side_of_its_threshold_only(place: int):
-    code, there, not_there = BOUNDARIES[place]
+    code, there, not_there = made.BOUNDARIES[place]
     assert codes(found_by(code, there)) == [code]
     assert found_by(code, not_there) == []
 
 
-@pytest.mark.parametrize(("code", "given", "changes"), REMEDIES, ids=range(len(REMEDIES)))
+@pytest.mark.parametrize(("code", "given", "changes"), made.REMEDIES, ids=range(len(made.REMEDIES)))
 def test_a_remedy_is_settings_of_the_spec_as_it_was_written(code: str, given: Evidence, changes: dict[str, Any]):
     (found,) = found_by(code, given)
     assert found.changes == changes
@@ -59,7 +39,7 @@ def test_a_remedy_is_settings_of_the_spec_as_it_was_written(code: str, given: Ev
 
 def test_each_finding_has_a_boundary_and_comes_after_what_explains_it():
     assert len(RULES) == 19
-    assert {code for code, _, _ in BOUNDARIES} == RULES.keys()
+    assert {code for code, _, _ in made.BOUNDARIES} == RULES.keys()
     earlier = set[str]()
     for code, (_, unless) in RULES.items():
         assert unless <= earlier
@@ -74,8 +54,8 @@ def rising(**training: Any) -> Evidence:
     return made.gapped(0.98, 0.8, 0.4, 0.47, network=network(training=training))
 
 
-NO_HELD = {"target": np.repeat([0, 1], [ROWS - 10, 10]), "held": held(target=np.zeros(HELD_ROWS, int))}
-MARKUP = {"kinds": columns('<b>&"]]>', "b", "c"), "cells": NORMAL * [0.0, 1.0, 1.0]}
+NO_HELD = {"target": np.repeat([0, 1], [made.ROWS - 10, 10]), "held": held(target=np.zeros(made.HELD_ROWS, int))}
+MARKUP = {"kinds": columns('<b>&"]]>', "b", "c"), "cells": made.NORMAL * [0.0, 1.0, 1.0]}
 SENTENCES = [
     ("rate-too-high", made.ending(2.1), "the loss is 1.0000 at first and 2.1000 at the end; a constant prediction has "
      "0.6931"),
@@ -108,22 +88,25 @@ def test_a_finding_says_what_was_seen(code: str, given: Evidence, text: str):
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_setting_is_advised_for_a_class_with_a_single_training_row_or_none(count: int):
-    rows = held(target=np.repeat([0, 1, 2], [48, 48, 4]), prediction=np.zeros(HELD_ROWS, int))
-    target, labels = np.repeat([0, 1, 2], [ROWS // 2, ROWS // 2 - count, count]), Labels(np.array(["a", "b", "c"]))
+    rows = held(target=np.repeat([0, 1, 2], [48, 48, 4]), prediction=np.zeros(made.HELD_ROWS, int))
+    target, labels = (
+        np.repeat([0, 1, 2], [made.ROWS // 2, made.ROWS // 2 - count, count]),
+        Labels(np.array(["a", "b", "c"])),
+    )
     assert found_by("class-imbalance", evidence(network=THREE, labels=labels, target=target, held=rows)) == []
 
 
 @pytest.mark.parametrize(("numbers", "expected"), [([0.0, 1.0, 2.0], ["leakage"]), ([0.0, 1.0, 1.0], [])])
 def test_a_number_that_classes_share_does_not_give_them_away(numbers: list[float], expected: list[str]):
-    target = np.arange(ROWS) % 3
-    cells = np.column_stack([np.take(numbers, target), RNG.normal(size=ROWS)])
+    target = np.arange(made.ROWS) % 3
+    cells = np.column_stack([np.take(numbers, target), made.RNG.normal(size=made.ROWS)])
     given = evidence(network=THREE, kinds=columns("a", "b"), cells=cells, target=target)
     assert codes(found_by("leakage", given)) == expected
 
 
 def test_a_category_and_missing_cells_give_nothing_away_by_their_numbers():
-    target = np.arange(ROWS) % 2
-    cells = np.column_stack([target + 0.01 * RNG.normal(size=ROWS), RNG.normal(size=ROWS)])
+    target = np.arange(made.ROWS) % 2
+    cells = np.column_stack([target + 0.01 * made.RNG.normal(size=made.ROWS), made.RNG.normal(size=made.ROWS)])
 
     def found(category: str = "") -> list[str]:
         kinds = columns("a", "b", category=category)
@@ -144,7 +127,7 @@ def test_calibration_is_advised_where_there_are_rows_for_it():
     (found,) = judged(confident(-0.19))
     assert (found.code, found.changes) == ("underconfident", {})
     assert found.words == 'set training.calibration = "temperature", which needs validation rows'
-    (watched,) = judged(confident(-0.19, held_losses=np.geomspace(HALF, 0.1, LINES)))
+    (watched,) = judged(confident(-0.19, held_losses=np.geomspace(made.HALF, 0.1, made.LINES)))
     assert watched.changes == {"training.calibration": "temperature"}
     calibrated = network(training={"calibration": "temperature"})
     assert not found_by("underconfident", confident(-0.19, network=calibrated))[0].changes
@@ -167,7 +150,7 @@ def test_tests_are_counted_that_had_something_to_test():
 
 
 def unlearned(neighbours: float) -> Evidence:
-    error = 1.4 / np.sqrt(HELD_ROWS)
+    error = 1.4 / np.sqrt(made.HELD_ROWS)
     return values(held=held(0.0, 0.0, 0.0, neighbours * error, gains=made.gained()))
 
 
@@ -185,16 +168,16 @@ def test_values_have_their_own_thresholds(code: str, there: Evidence, not_there:
 
 
 CAUSES = {
-    "unscaled-columns": {"kinds": columns("a"), "cells": NORMAL[:, :1], "inputs": NORMAL * 1e4},
-    "large-first-weights": {"first_loss": 100.0, "losses": np.full(LINES, 2 * HALF)},
-    "rate-too-high": {"losses": np.linspace(1.0, 9.0, LINES)},
+    "unscaled-columns": {"kinds": columns("a"), "cells": made.NORMAL[:, :1], "inputs": made.NORMAL * 1e4},
+    "large-first-weights": {"first_loss": 100.0, "losses": np.full(made.LINES, 2 * made.HALF)},
+    "rate-too-high": {"losses": np.linspace(1.0, 9.0, made.LINES)},
     "equal-units": {"looks": looks(last={"parallel": 1.0})},
-    "class-imbalance": {"target": np.repeat([0, 1], [190, 10]), "held": held(prediction=np.zeros(HELD_ROWS, int))},
+    "class-imbalance": {"target": np.repeat([0, 1], [190, 10]), "held": held(prediction=np.zeros(made.HELD_ROWS, int))},
 }
 SYMPTOMS = {
     "dead-units": {"looks": looks(last={"dead": 0.9, "parallel": 1.0})},
-    "too-few-epochs": {"losses": np.linspace(1.0, 0.5, LINES)},
-    "underfitting": {"train_score": 0.5, "losses": FLAT},
+    "too-few-epochs": {"losses": np.linspace(1.0, 0.5, made.LINES)},
+    "underfitting": {"train_score": 0.5, "losses": made.FLAT},
 }
 
 
@@ -232,7 +215,7 @@ def test_equal_units_may_be_dead_too():
     ],
 )
 def test_a_poor_score_is_explained_by_dead_units_or_needs_a_better_one(changes: dict[str, Any], expected: list[str]):
-    poor = {"train_score": 0.5, "held": held(0.5, linear=0.95, neighbours=0.95), "losses": FLAT}
+    poor = {"train_score": 0.5, "held": held(0.5, linear=0.95, neighbours=0.95), "losses": made.FLAT}
     assert codes(judged(evidence(**poor | changes))) == expected
 
 
@@ -242,7 +225,7 @@ def test_a_failed_run_without_any_history_is_judged():
     assert (found.code, found.changes) == ("rate-too-high", {"training.optimizer.learning_rate": 0.0001})
     assert found.sentence == "the loss was not finite in the first epoch"
     assert codes(judged(replace(nothing, first_loss=1e9))) == ["large-first-weights"]
-    assert codes(judged(replace(nothing, inputs=NORMAL * 1e6))) == ["unscaled-columns"]
+    assert codes(judged(replace(nothing, inputs=made.NORMAL * 1e6))) == ["unscaled-columns"]
     assert codes(judged(made.starting(99.0, train_score=0.5, held=None))) == ["large-first-weights"]
 
 
