@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,38 +95,17 @@ def written(metadata: object, texts: dict[str, object], tensors: dict[str, np.nd
     return encode(bare | new | tensors, json.dumps(metadata))
 
 
-DAMAGED: list[tuple[object, dict[str, object], dict[str, np.ndarray]]] = [
-    *(
-        (metadata, {}, {})
-        for metadata in (
-            {"checkpoint": 4},
-            [],
-            {"data_sha256": None},
-            {"facts": None},
-            {"engine": "abacus"},
-            {"epochs": 1},
-            {"steps": 5, "updates": 6},
-        )
-    ),
-    *(({}, {name: None}, {}) for name in ("history", "looks", "spec")),
-    ({}, {"spec": []}, {}),
-    ({}, {"history": {}}, {}),
-    *(
-        ({}, {"history": history}, {})
-        for history in (
-            [{"epoch": 0}],
-            [{"epoch": 1, "loss": None}],
-            [{"epoch": 1, "loss": "low"}],
-            [{"epoch": 1}, {"epoch": 1}],
-            [{"epoch": 1}, {"epoch": 1, "member": 2}],
-        )
-    ),
-    *(({}, {"looks": looks}, {}) for looks in ([{"epoch": 1, "layers": []}] * 2, [3], [{"epoch": 1}])),
-    *(
-        ({}, {}, {f"snapshot/{name}": np.zeros(1)})
-        for name in ("first/theta", "1/", f"{'9' * 80}/theta", "1")
-    ),
-]  # fmt: skip
+METADATA: list[Any] = [{"checkpoint": 4}, [], {"data_sha256": None}, {"facts": None}, {"engine": "abacus"}]
+METADATA += [{"epochs": 1}, {"steps": 5, "updates": 6}]
+HISTORIES: list[Any] = [None, {}, [{"epoch": 0}], [{"epoch": 1, "loss": None}], [{"epoch": 1, "loss": "low"}]]
+HISTORIES += [[{"epoch": 1}, {"epoch": 1}], [{"epoch": 1}, {"epoch": 1, "member": 2}]]
+LOOKS: list[Any] = [None, [{"epoch": 1, "layers": []}] * 2, [3], [{"epoch": 1}]]
+TEXTS = {"history": HISTORIES, "looks": LOOKS, "spec": [None, []]}
+DAMAGED: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
+    *((metadata, {}, {}) for metadata in METADATA),
+    *(({}, {name: text}, {}) for name, texts in TEXTS.items() for text in texts),
+    *(({}, {}, {f"snapshot/{name}": np.zeros(1)}) for name in ("first/theta", "1/", f"{'9' * 80}/theta", "1")),
+]
 
 
 @pytest.mark.parametrize("damaged", DAMAGED)

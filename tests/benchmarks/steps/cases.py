@@ -76,11 +76,8 @@ class Case:
         """The spec, as a mapping."""
         network: dict[str, Any] = {"layer_sizes": list(self.sizes)}
         if self.normalized:
-            rest = [
-                "batch_normalization",
-                {"type": "activation", "activation": "relu"},
-                {"type": "dropout", "rate": DROPPED},
-            ]
+            relu = {"type": "activation", "activation": "relu"}
+            rest = ["batch_normalization", relu, {"type": "dropout", "rate": DROPPED}]
             hidden = [layer for units in self.sizes[1:-1] for layer in ({"type": "dense", "units": units}, *rest)]
             network = {"input_size": self.sizes[0], "layers": [*hidden, {"type": "dense", "units": self.sizes[-1]}]}
         loss = "binary_crossentropy" if self.binary else "categorical_crossentropy"

@@ -38,15 +38,13 @@ class Fit(NamedTuple):
         return specnet.fit(spec, X[:ROWS], y[:ROWS], held_out, engine=engine)
 
 
+BINARY = {"loss": "binary_crossentropy", "epochs": 4000, "batch_size": "full"}
+STOPPED = {**BATCHES, "early_stopping": {"patience": 2600}}
 FITS = {
-    "2-5-1, 4 000 full batches": Fit(
-        SMALL, {"loss": "binary_crossentropy", "epochs": 4000, "batch_size": "full"}, Bound(0.25, 0.2)
-    ),
+    "2-5-1, 4 000 full batches": Fit(SMALL, BINARY, Bound(0.25, 0.2)),
     "30-64-64-2, 2 600 epochs of 8 batches": Fit(DENSE, BATCHES, Bound(0.45, 0.35)),
     f"the same with dropout {DROPPED}": Fit(DROPPING, BATCHES, Bound(0.45, 0.4)),
-    "the same without, stopped early by a validation loss": Fit(
-        DENSE, {**BATCHES, "early_stopping": {"patience": 2600}}, Bound(0.5, 0.4)
-    ),
+    "the same without, stopped early by a validation loss": Fit(DENSE, STOPPED, Bound(0.5, 0.4)),
 }
 
 

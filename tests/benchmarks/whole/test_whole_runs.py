@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.training import members
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps.cases import COMPILED, NUMPY
 from tests.benchmarks.whole import memory
 from tests.benchmarks.whole.recording import SPECS, cost_of_record, time_inside, training_of
-from tests.benchmarks.whole.whole_runs import SAME, WHOLE, recipe_training, show_members
-from tests.compiling import compiles, missing
+from tests.benchmarks.whole.whole_runs import SAME, WHOLE, show_members
+from tests.compiling import missing
 from tests.registry import find
 
 
@@ -39,26 +38,6 @@ def test_each_contender_learns(name):
         contenders.pop(NUMPY)  # which learns digits, and is slow here
     for _, train in contenders.values():
         assert np.mean(train(rows)(rows.test[0]) == rows.test[1]) > 0.9
-
-
-@compiles
-@pytest.mark.usefixtures("compiled_quickly")
-def test_members_on_all_cores_are_those_of_one(monkeypatch):
-    used, in_threads = [], members.in_threads
-
-    def watched(ensemble, first, jobs, *others, **more):
-        used.append((len(ensemble), jobs))
-        return in_threads(ensemble, first, jobs, *others, **more)
-
-    monkeypatch.setattr(members, "in_threads", watched)
-    monkeypatch.setattr("specnet.training.steps.engine_choice.MEMBERS_PAY", 0)
-    monkeypatch.setattr("specnet.cpus.usable_cpus", lambda: 2)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    one, all_cores = (recipe_training(cores, rows=60, epochs=3).to_bytes() for cores in (1, None))
-    assert one == all_cores
-    ((count, jobs),) = used
-    assert count > jobs == 2
 
 
 @pytest.mark.parametrize(("ratio", "missed"), [(0.59, 0), (0.61, 1)])

@@ -120,12 +120,12 @@ def whole_runs(report: Report) -> None:
         rows, contenders, trained = whole.rows(), whole.contenders(), dict[str, Predict]()
 
         def train(name: str, rows: Rows, training: Callable[[Rows], Predict], trained: dict[str, Predict]) -> None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of constant columns
-                trained[name] = training(rows)
+            trained[name] = training(rows)
 
         runs = {name: once(partial(train, name, rows, each, trained)) for name, (_, each) in contenders.items()}
-        seconds = measured(runs, ROUNDS, seconds=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of constant columns
+            seconds = measured(runs, ROUNDS, seconds=0)
         for name, (differences, _) in contenders.items():
             accuracy = np.mean(trained[name](rows.test[0]) == rows.test[1])
             report.row(title, name, differences, *(plain(each) for each in seconds[name]), f"{accuracy:.3f}")
@@ -134,11 +134,11 @@ def whole_runs(report: Report) -> None:
         show_members(report, medians(runs, ROUNDS, seconds=0))
 
 
-def recipe_training(cores: int | None, rows: int = MEMBERS_ROWS, **settings: object) -> specnet.Model:
-    """What `specnet new` writes for a table of so many rows, by the compiled engine; None is all cores."""
-    X, y = make_friedman1(rows, noise=1.0, random_state=0)
+def recipe_training(cores: int | None) -> specnet.Model:
+    """What `specnet new` writes for a table, by the compiled engine; None is all cores."""
+    X, y = make_friedman1(MEMBERS_ROWS, noise=1.0, random_state=0)
     with limited_threads(cores):
-        return specnet.SpecRegressor("recipe", engine="compiled", **settings).fit(X, y).model_
+        return specnet.SpecRegressor("recipe", engine="compiled").fit(X, y).model_
 
 
 def show_members(report: Report, seconds: dict[str, float]) -> None:
