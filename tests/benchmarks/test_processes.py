@@ -17,6 +17,18 @@ from tests.compiling import missing
 from tests.processes.born_loaded import born_loaded
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes where a command sleeps, and nowhere else: however busy the machine is, bounds are missed or not."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+
 class Sleeping:
     """Runs nothing, but takes the seconds of the first pattern that a command has, and writes a page of some bytes."""
 
@@ -25,7 +37,8 @@ class Sleeping:
 
     def __call__(self, command: list[str]) -> int:
         self.commands.append(" ".join(command))
-        time.sleep(next((took for pattern, took in self.seconds.items() if re.search(pattern, self.commands[-1])), 0))
+        found = (took for pattern, took in self.seconds.items() if re.search(pattern, self.commands[-1]))
+        time.sleep(next(found, 0.001))
         if "--out" in command:
             out = Path(command[command.index("--out") + 1])
             out.mkdir(parents=True, exist_ok=True)
@@ -47,6 +60,7 @@ def run_here(command: list[str], **environment: str) -> int:
 SLOW, FAST = {"tutorial": 0.02, "no-report": 0.04, "validate": 0.61}, {"tutorial": 0.2, "no-report": 0.01}
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     ("seconds", "missed"),
     [
@@ -75,6 +89,7 @@ def test_a_run_is_timed_with_and_without_its_report(capsys):
     assert 10 < size < 400
 
 
+@pytest.mark.usefixtures("clock")
 def test_reports_have_bounds_of_time_and_size(capsys):
     report = Report()
     pages(report, 1, Sleeping({r"moons.*/with$": 0.25}, page=400_001))
@@ -92,6 +107,7 @@ def test_a_sweep_is_compared_with_the_runs_of_its_trials(tmp_path: Path):
     assert len(list((tmp_path / "sweep" / "trials").iterdir())) == 3
 
 
+@pytest.mark.usefixtures("clock")
 def test_many_runs_have_bounds_and_take_turns(capsys):
     report, run = (
         Report(),

@@ -11,23 +11,17 @@ from specnet.training.steps.trainer import StepMeter
 from tests.networks import dense, network_of, rows_of, trained
 from tests.training.looks.looked_at import in_layer, recorded, rms
 
+TEN = [(1, 1), (2, 9), (10, 3), (320, 10), (20, 4096), (20_000, 60), (10**6, 10**7)]
+FIVE = [(11, 3), (20, 256), (128, 341), (175, 10)]
+"""Epochs and rows for which at most so many epochs are spread evenly, and as many geometrically.
+
+In 128 epochs 341 rows are passed 43 648 times; 16 × 256 × 10 are 40 960. 384 rows are passed 49 152 times; as many are
+16 × 256 × 12.
+"""
+
 
 @pytest.mark.parametrize(
-    ("epochs", "rows", "half"),
-    [
-        (1, 1, 10),  # all epochs, as of 10 places at most
-        (2, 9, 10),
-        (10, 3, 10),
-        (11, 3, 5),
-        (20, 256, 5),
-        (128, 341, 5),  # in 128 epochs 341 rows are passed 43 648 times; 16 × 256 × 10 are 40 960
-        (128, 384, 6),  # 49 152 times; 16 × 256 × 12 are as many
-        (175, 10, 5),
-        (320, 10, 10),
-        (20, 4096, 10),
-        (20_000, 60, 10),
-        (10**6, 10**7, 10),
-    ],
+    ("epochs", "rows", "half"), [*((*each, 10) for each in TEN), *((*each, 5) for each in FIVE), (128, 384, 6)]
 )
 def test_when_it_is_looked(epochs: int, rows: int, half: int):
     looks, moments = look_epochs(epochs, rows), snapshot_epochs(epochs)
