@@ -7,7 +7,14 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.base import is_classifier
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.datasets import load_diabetes, load_digits, load_iris, make_moons, make_multilabel_classification
+from sklearn.datasets import (
+    load_diabetes,
+    load_digits,
+    load_iris,
+    make_friedman1,
+    make_moons,
+    make_multilabel_classification,
+)
 from sklearn.metrics import log_loss, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score, train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -34,23 +41,25 @@ def mean_score(estimator, X, y):
         return float(cross_val_score(estimator, X, y, cv=folds).mean())
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_digits_are_told_apart_as_well_as_by_scikit_learn():
-    X, y = (each[::2] for each in load_digits(return_X_y=True))
-    theirs = mean_score(MLPClassifier(random_state=0), X, y)
-    assert mean_score(SpecClassifier(random_state=0), X, y) >= theirs
+STANDARDIZED = make_pipeline(StandardScaler(), MLPRegressor(random_state=0))
+BOTH_STANDARDIZED = TransformedTargetRegressor(STANDARDIZED, transformer=StandardScaler())
+RIVALS = {
+    "digits": (SpecClassifier, [each[::2] for each in load_digits(return_X_y=True)], [MLPClassifier(random_state=0)]),
+    "diabetes": (
+        *(SpecRegressor, load_diabetes(return_X_y=True)),
+        [MLPRegressor(random_state=0), STANDARDIZED, BOTH_STANDARDIZED],
+    ),
+    "friedman": (SpecRegressor, make_friedman1(300, noise=1, random_state=0), [BOTH_STANDARDIZED]),
+}
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_diabetes_is_predicted_as_well_as_by_scikit_learn_on_standardized_numbers():
-    X, y = load_diabetes(return_X_y=True)
-    ours, theirs = mean_score(SpecRegressor(random_state=0), X, y), MLPRegressor(random_state=0)
-    assert ours > 0.4
-    standardized = make_pipeline(StandardScaler(), theirs)
-    for network in (theirs, standardized, TransformedTargetRegressor(standardized, transformer=StandardScaler())):
-        assert ours >= mean_score(network, X, y)
+@pytest.mark.parametrize(("estimator", "data", "rivals"), RIVALS.values(), ids=RIVALS)
+def test_scores_are_at_least_those_of_scikit_learn(estimator, data, rivals):
+    score = mean_score(estimator(random_state=0), *data)
+    assert score > 0.4
+    assert all(score >= mean_score(rival, *data) for rival in rivals)
 
 
 LABELS = [
@@ -178,19 +187,19 @@ def test_early_stopping_watches_rows_that_are_not_trained_on():
 MINIMAL = 'data.type = "make_moons"\nnetwork.layer_sizes = [2, 1]'
 
 
-@pytest.mark.parametrize(
-    ("arguments", "watched"),
-    [
-        ({}, 0),
-        ({"validation_size": 0.3}, 60),
-        ({"early_stopping": True}, 20),
-        ({"early_stopping": True, "validation_size": 0.05}, 10),
-        ({"early_stopping": {"monitor": "loss"}}, 0),
-        ({"early_stopping": False}, 0),
-        ({"spec": SPECS / "moons.toml"}, 0),
-        ({"spec": f"data.split.validation_size = 0.2\n{MINIMAL}"}, 40),
-    ],
-)
+WATCHED = [
+    ({}, 0),
+    ({"validation_size": 0.3}, 60),
+    ({"early_stopping": True}, 20),
+    ({"early_stopping": True, "validation_size": 0.05}, 10),
+    ({"early_stopping": {"monitor": "loss"}}, 0),
+    ({"early_stopping": False}, 0),
+    ({"spec": SPECS / "moons.toml"}, 0),
+    ({"spec": f"data.split.validation_size = 0.2\n{MINIMAL}"}, 40),
+]
+
+
+@pytest.mark.parametrize(("arguments", "watched"), WATCHED)
 def test_how_many_rows_are_watched(arguments, watched, monkeypatch):
     counts = {}
 

@@ -5,13 +5,6 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.datasets import make_friedman1
-from sklearn.model_selection import cross_val_score
-from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from specnet import SpecClassifier, SpecRegressor
 from tests.registry import REGISTRY
@@ -90,14 +83,3 @@ def test_what_gives_way_is_not_listed_and_stays_away_where_the_list_is_set():
     assert params["spec__training__early_stopping__min_delta"] == 1e-4
     copy = SpecRegressor().set_params(**params)
     np.testing.assert_array_equal(copy.fit(X, NUMBERS).model_.theta, estimator.fit(X, NUMBERS).model_.theta)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
-def test_the_regressor_is_better_than_scikit_learn_s_on_a_smooth_function():
-    rows = make_friedman1(300, noise=1, random_state=0)
-    theirs = make_pipeline(StandardScaler(), MLPRegressor(random_state=0))
-    theirs = TransformedTargetRegressor(theirs, transformer=StandardScaler())
-    with threadpool_limits(1):  # without threads that wait for each other
-        ours, scores = (cross_val_score(each, *rows, cv=3) for each in (SpecRegressor(random_state=0), theirs))
-        assert ours.mean() > scores.mean()

@@ -87,7 +87,7 @@ def test_any_column_sorts_both_ways(specnet, trained, column):
     for name, found in codes.items():
         write_findings(trained / name, *found)
     header, *up = rows(specnet("runs", "--sort", column).out)
-    _, *down = rows(specnet(f"runs --sort -{column}").out)
+    _, *down = rows(specnet("runs", "--sort", f"-{column}").out)
     place = next(place for place, title in enumerate(header) if column.replace("_", " ") in (title, title[5:]))
     absent = [row for row in up if row[place] == "–"]
     assert [row for row in down if row[place] == "–"] == absent
