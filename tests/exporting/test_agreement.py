@@ -17,8 +17,7 @@ from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_specs(name, target, tmp_path):
     """The tolerance covers the difference, with no regard to how far float32 is from float64."""

@@ -16,7 +16,7 @@ from specnet.exporting.target import ExportAnswers
 from specnet.parts import Activation, Value, greater, maximum, sin, sum_over, where
 from tests.exporting.models import activation, built, dense, ensemble_of, exported, labelled
 from tests.exporting.tables import fitted, group
-from tests.exporting.tools import LIBRARIES, PEER, RUNNABLE, SUFFIXES
+from tests.exporting.tools import LIBRARIES, PEER, RUNNABLE, SUFFIXES, each_target
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
@@ -48,8 +48,7 @@ def answering(change: Change, target: str, changed: Callable[[Any], tuple[Any, A
     change(target, "run", lambda answers, *_: ExportAnswers(*changed(answers)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
+@each_target
 def test_an_activation_of_someone_else_needs_nothing(target, tmp_path):
     model = plugin_model({"type": "snake", "frequency": 2.5}, "snake", "twofold", {"type": "snake", "parametric": True})
     assert exported(model, target, tmp_path / f"m{SUFFIXES[target]}").proof.difference < 1e-13
@@ -63,8 +62,7 @@ def test_targets_are_the_modules_of_a_folder():
         assert find_target(name).suffix == suffix
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
+@each_target
 def test_the_network_names_the_file_where_nobody_does(target, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written = export(make_model("value"), target)
@@ -181,8 +179,7 @@ class Remarked(Activation):
         return x + 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
+@each_target
 def test_a_part_says_nothing_outside_of_comments(target, tmp_path):
     layers = [dense(2, activation={"type": "remarked", "text": "\n*/ break \\"})] * 2
     model = built(*layers, parts=[Remarked], input_size=2, output_size=2)

@@ -18,7 +18,7 @@ from specnet.exporting import TARGETS, find_target
 from specnet.importing import open_model
 from specnet.model import ErrorQuantiles
 from tests.exporting.models import DTYPES, spec_model
-from tests.exporting.tools import RUNNABLE, SUFFIXES, as_program, peers
+from tests.exporting.tools import SUFFIXES, as_program, each_target, peers
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
@@ -39,8 +39,7 @@ def written(model: Model, target: str, folder: Path) -> Path:
     return export(model, target, folder / f"m{SUFFIXES[target]}", interval=0.5).files[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
+@each_target
 @pytest.mark.parametrize("kind", [*KINDS, "plain values", "ensemble"])
 def test_each_export_is_proved_with_its_intervals(kind: str, target: str, tmp_path: Path):
     for dtype in DTYPES:
@@ -112,8 +111,7 @@ def test_what_cannot_be_had(tmp_path: Path, refused: Refused):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
+@each_target
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_an_offset_that_float32_does_not_hold_is_added_in_float64(target: str, dtype: str, tmp_path: Path):
     model = model_of("value", dtype)

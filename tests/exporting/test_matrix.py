@@ -181,8 +181,7 @@ WRONG: dict[str, Callable[[], tuple[Model, Model]]] = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_number_is_seen_and_nothing_is_written(
     name: str, target: str, tmp_path: Path, expect: Callable[..., None], refused: Refused
@@ -212,8 +211,7 @@ TABLES: list[Callable[[], Model]] = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 @pytest.mark.parametrize("made", TABLES)
 def test_texts_gaps_unseen_categories_and_dates_are_read_once(made: Callable[[], Model], target: str, tmp_path: Path):
     """By all members; each network of a team then has its own code for a text."""
@@ -241,8 +239,7 @@ def test_c_without_a_warning(made: Callable[[], Model], tmp_path: Path):
     tools.answers_of_c(tmp_path, f'#include "m.h"\nint main(void) {{ {inside} }}\n')
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 def test_penguins(target: str, tmp_path: Path):
     """A trained ensemble, asked about the rows of its file."""
     model, path = models.spec_model("penguins.toml", ensemble=5), tmp_path / f"m{tools.SUFFIXES[target]}"

@@ -29,8 +29,7 @@ FORMS = ["one_hot", pytest.param("ordinal", marks=pytest.mark.slow), pytest.para
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", FORMS)
 def test_they_agree(form: str, dtype: str, target: str, tmp_path: Path):
@@ -92,8 +91,7 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 def test_a_wrong_code_is_seen(target: str, tmp_path: Path, change: Callable[..., None], refused: Refused):
     def rendered(files: dict[Path, bytes], _: Any, path: Path) -> dict[Path, bytes]:
         wrong = WRONG[target](files[path])
@@ -129,8 +127,7 @@ def quantile_model() -> Model:
     return fitted([group("a c", tables.QUANTILES), group("b", {**tables.QUANTILES, "points": 5})], rows)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 @pytest.mark.parametrize("make", [rare_model, quantile_model])
 def test_groups_with_tables_without_codes_or_of_their_own(make: Callable[[], Model], target: str, tmp_path: Path):
     model = make()
@@ -140,8 +137,7 @@ def test_groups_with_tables_without_codes_or_of_their_own(make: Callable[[], Mod
     exported(model, target, tmp_path / f"m{tools.SUFFIXES[target]}")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", tools.RUNNABLE)
+@tools.each_target
 @pytest.mark.parametrize("make", [tables.gaps_model, tables.month_model])
 def test_float32_prepares_in_float64(make: Any, target: str, tmp_path: Path):
     assert exported(make("float32"), target, tmp_path / f"m{tools.SUFFIXES[target]}").proof.rounding == 0

@@ -114,6 +114,11 @@ def change(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return change
 
 
+def each_target(test: Any) -> Any:
+    """Run a test, which takes long, with each target that expresses any network and can be run here."""
+    return pytest.mark.slow(pytest.mark.parametrize("target", RUNNABLE)(test))
+
+
 def as_program(path: Path, *arguments: Path, given: bytes = b"") -> tuple[str, str]:
     """What a Python file prints and what it ends with, run as a program in this process, with a standard input."""
     printed, refusal, kept = io.StringIO(), "", os.dup(0)
