@@ -187,6 +187,15 @@ class Decoder:
         Of the classes, where the network tells classes apart.
     weights : tuple of float, optional
         How much each member counts.
+
+    Attributes
+    ----------
+    gives_probabilities : bool
+        Whether the outputs are probabilities.
+    boundary : float
+        The binary output above which 1 is predicted: probability 0.5, or margin 0.
+    gives_values : bool
+        Whether the outputs that the loss sees are the target's values and nothing else.
     """
 
     def __init__(
@@ -194,20 +203,15 @@ class Decoder:
     ) -> None:
         self.network, self.target_preprocessing, self.labels = network, target_preprocessing, labels
         self.weights = weights
+        loss = network.spec.training.loss
+        self.gives_probabilities = network.task != "values" and loss.gives_probabilities
+        self.boundary = 0.5 if self.gives_probabilities else 0.0
+        are_targets = network.task == "values" and network.outputs == network.target_size
+        self.gives_values = are_targets and loss.accepted_activations is None
 
     def with_weights(self, weights: Weights) -> Decoder:
         """Return the same for members that count differently."""
         return Decoder(self.network, self.target_preprocessing, self.labels, weights)
-
-    @property
-    def gives_probabilities(self) -> bool:
-        """Whether the outputs are probabilities."""
-        return self.network.task != "values" and self.network.spec.training.loss.gives_probabilities
-
-    @property
-    def boundary(self) -> float:
-        """The binary output above which 1 is predicted: probability 0.5, or margin 0."""
-        return 0.5 if self.gives_probabilities else 0.0
 
     def averaged(self, outputs: Array) -> Array:
         """Return what an ensemble averages: values in the target's units, else the outputs.
@@ -275,12 +279,6 @@ class Decoder:
             return "values"
         steps = [step.model_dump(mode="json") for step in spec.network.target_preprocessing or ()]
         return json.dumps([spec.training.loss.type, steps])
-
-    @property
-    def gives_values(self) -> bool:
-        """Whether the outputs that the loss sees are the target's values and nothing else."""
-        network, loss = self.network, self.network.spec.training.loss
-        return network.task == "values" and network.outputs == network.target_size and loss.accepted_activations is None
 
     def comparable(self, raw: Sequence[Array], values: Sequence[Array] | None = None) -> NDArray[np.float64]:
         """Return what members answer together, as another network of the task may answer it too, (rows, outputs).
