@@ -43,6 +43,13 @@ class Warned(Observer):
         self.codes += [each.code for each in diagnostics]
 
 
+class Watching(Observer):
+    """Sees each epoch, which only the process that trains can show."""
+
+    def trained(self, epoch: int, snapshot: Any) -> None:
+        pass
+
+
 def interrupt(spec: Any, out: Path, epoch: int, member: int = 0, **options: Any) -> None:
     """Run a spec into a folder until Ctrl-C comes in an epoch."""
     with pytest.raises(KeyboardInterrupt):

@@ -15,7 +15,7 @@ import specnet
 from specnet import DataError, Observer, PartError, TrainingError
 from specnet.training.observer import Relay
 from tests.running.ensembles.test_ensembles import MOONS
-from tests.running.moons import contents
+from tests.running.moons import Watching, contents, interrupt
 from tests.running.passed_parts import SECONDS_OF_A_STEP, Exiting, Halved, Killing, Limited, Raising, Slowed
 from tests.texts.pinned import Refused
 
@@ -149,14 +149,7 @@ def test_an_interrupted_run_resumes_with_any_number_of_jobs(
 @pytest.mark.slow
 def test_an_observer_may_press_ctrl_c_too(tmp_path: Path):
     """In the last record of a member: by then the others may have ended."""
-
-    class Pressing(Observer):
-        def logged(self, epoch: int, record: Any) -> None:
-            if (record["member"], epoch) == (1, 4):
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(MOONS, tmp_path / "parts", jobs=2, observer=Pressing())
+    interrupt(MOONS, tmp_path / "parts", 4, 1, jobs=2, report=True)
     specnet.run(MOONS, tmp_path / "parts", resume=True, observer=Observer())
     specnet.run(MOONS, tmp_path / "whole", observer=Observer())
     assert_same(tmp_path / "whole", tmp_path / "parts")
@@ -210,10 +203,6 @@ def test_parts_that_no_other_process_can_have(refused: Refused):
 
 
 def test_jobs_that_cannot_be(refused: Refused):
-    class Watching(Observer):
-        def trained(self, epoch: int, snapshot: Any) -> None:
-            pass
-
     for wrong in (0, -1, 1.5, True, "2"):
         with refused(DataError):
             specnet.run(MOONS, jobs=wrong)

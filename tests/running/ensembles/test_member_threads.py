@@ -24,7 +24,7 @@ from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, m
 from tests.compiling import compiles
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.ensembles.test_jobs import Signalling, assert_same
-from tests.running.moons import Interrupting, contents
+from tests.running.moons import Interrupting, Watching, contents
 
 pytestmark = compiles
 COMPILED = ("training.engine=compiled", "training.early_stopping={monitor='validation_loss', patience=3}")
@@ -137,18 +137,18 @@ def test_an_error_in_a_member_is_the_same(damaged: int):
 
 
 def test_a_member_that_has_not_begun_when_a_later_one_fails_is_trained():
-    def begin(future: Future[Any], told: Callable[[Any], None]) -> None:
+    def begin(future: Future[Any], tell: Callable[[Any], None]) -> None:
         if future.set_running_or_notify_cancel():
             future.set_result("trained")
-        told(None)
+        tell(None)
 
-    def train(member: int, checkpoint: Any, told: Callable[[Any], None]) -> Future[Any]:
+    def train(member: int, checkpoint: Any, tell: Callable[[Any], None]) -> Future[Any]:
         future: Future[Any] = Future()
         if member == 1:
             future.set_exception(ValueError("it failed"))
-            told(None)
+            tell(None)
         else:
-            threading.Timer(0.1, begin, (future, told)).start()
+            threading.Timer(0.1, begin, (future, tell)).start()
         return future
 
     pool = nullcontext(Pool(train, lambda: None))
@@ -309,10 +309,6 @@ def worth(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_default_is_as_many_as_there_may_be_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: list[int], cpus: Callable[[int], None]
 ):
-    class Watching(Observer):
-        def trained(self, epoch: int, snapshot: Any) -> None:
-            pass
-
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     cpus(3)

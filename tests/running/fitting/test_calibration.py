@@ -317,17 +317,12 @@ def linear_spec(
     np.savez(folder / "rows.npz", X=X, y=10 * y + 50, **weight)
     split = {"test_size": 0.2, "validation_size": 0.0 if ensemble == FOLDS else 0.3}
     training |= {} if ensemble is None else {"ensemble": ensemble}
+    adam = {"type": "adam", "learning_rate": 0.02}
     return {
         "seed": 3,
         "data": {"type": "npz", "path": str(folder / "rows.npz"), "split": split},
         "network": {"dtype": "float64", "layers": layers, "target_preprocessing": ["standardize"]},
-        "training": {
-            "loss": "mean_squared_error",
-            "epochs": 160,
-            "optimizer": {"type": "adam", "learning_rate": 0.02},
-            "baselines": [],
-            **training,
-        },
+        "training": {"loss": "mean_squared_error", "epochs": 160, "optimizer": adam, "baselines": [], **training},
     }
 
 
@@ -414,13 +409,13 @@ def test_metrics_json_has_the_share(tmp_path: Path):
     assert told["squared_error"]["after"] < told["squared_error"]["before"]
 
 
-NO_PLACE = "there is no place for a linear model"
+NOWHERE = "there is no place for a linear model"
 WITHOUT: list[tuple[dict[str, Any], str]] = [
     ({"loss": "mean_absolute_error"}, "a linear model minimizes the squared error, and mean_absolute_error another"),
     ({"loss": "categorical_crossentropy"}, "training.calibration = .temperature"),
     ({"validation_size": 0.0}, "calibration needs validation rows"),
     *(
-        ({"layers": layers}, NO_PLACE)
+        ({"layers": layers}, NOWHERE)
         for layers in (
             OWN,
             [*OWN, {**LINEAR, "activation": "tanh"}, SUM],

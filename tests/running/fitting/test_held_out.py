@@ -15,6 +15,7 @@ from specnet.running.fitting import fit_rows
 from tests.made import data_of
 from tests.running.ensembles.test_ensembles import MOONS, VALUES
 from tests.running.moons import Interrupting, contents, interrupt
+from tests.running.specs import spec_on
 
 SINGLE = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 3}}
 
@@ -87,16 +88,9 @@ def test_intervals_and_sets_cover_rows_like_the_training_rows():
 ROWS, UNTIL = 120, 160
 BEST = {"monitor": "validation_loss", "patience": 60, "restore_best": True}
 PLATEAU = {"type": "reduce_on_plateau", "patience": 3}
-STOPPED: dict[str, Any] = {
-    "network": {"hidden_layer_sizes": [32], "target_preprocessing": ["standardize"]},
-    "training": {
-        "loss": "mse",
-        "epochs": 60,
-        "batch_size": 16,
-        "optimizer": {"type": "adam", "learning_rate": 0.03},
-        "early_stopping": BEST,
-    },
-}
+ADAM = {"type": "adam", "learning_rate": 0.03}
+SCALED = {"target_preprocessing": ["standardize"]}
+STOPPED = spec_on(None, 32, SCALED, loss="mse", epochs=60, batch_size=16, optimizer=ADAM, early_stopping=BEST)
 
 
 def covered(seeds: int, **training: Any) -> np.ndarray:
@@ -122,7 +116,7 @@ def covered(seeds: int, **training: Any) -> np.ndarray:
     [
         {},
         {"early_stopping": {**BEST, "patience": 5}},
-        {"optimizer": {"type": "adam", "learning_rate": 0.03, "schedule": PLATEAU}},
+        {"optimizer": {**ADAM, "schedule": PLATEAU}},
     ],
 )
 def test_rows_that_choose_the_epoch_do_not_make_intervals_too_narrow(training: dict[str, Any]):

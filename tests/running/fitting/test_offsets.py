@@ -9,6 +9,7 @@ import pytest
 
 import specnet
 from specnet import DataError, Observer
+from tests.running.specs import spec_on
 from tests.texts.pinned import Refused
 
 OFFSET = 1e9
@@ -17,17 +18,10 @@ Y = np.round((X[:, 0] * 3 + np.random.default_rng(1).normal(size=240)) * 1024) /
 
 
 def spec(steps: list[Any], dtype: str = "float32") -> dict[str, Any]:
-    return {
-        "network": {"dtype": dtype, "hidden_layer_sizes": [8], "target_preprocessing": steps},
-        "training": {
-            "loss": "mse",
-            "epochs": 30,
-            "optimizer": {"type": "adam", "learning_rate": 0.02},
-            "ensemble": 3,
-            "metrics": ["r2", "root_mean_squared_error", "mean_absolute_error"],
-            "baselines": ["constant", "linear", "neighbours"],
-        },
-    }
+    network = {"dtype": dtype, "target_preprocessing": steps}
+    adam = {"type": "adam", "learning_rate": 0.02}
+    scores = ["r2", "root_mean_squared_error", "mean_absolute_error"]
+    return spec_on(None, 8, network, loss="mse", epochs=30, optimizer=adam, ensemble=3, metrics=scores)
 
 
 def run(y: np.ndarray, tmp_path: Any, **split: Any) -> specnet.RunResult:

@@ -324,11 +324,7 @@ RESTORED = {
 
 
 def delivered(folder: Path, training: dict[str, Any], **split: Any) -> tuple[specnet.RunResult, str]:
-    spec = {
-        "data": {**NOISY, "split": {"test_size": 0.2, **split}},
-        "network": {"hidden_layer_sizes": [24]},
-        "training": training,
-    }
+    spec = spec_on({**NOISY, "split": {"test_size": 0.2, **split}}, 24, **training)
     result = specnet.run(spec, folder, observer=Observer())
     return result, Page((folder / "report.html").read_text("utf-8")).text
 

@@ -300,12 +300,7 @@ TYPES = {"number": "numeric", "colour": "category", "since": "datetime", "y": "c
 
 def panel_and_page(folder: Path, units: int = 4) -> tuple[Any, str]:
     data = csv_file(folder / "rows.csv", "number,colour,since,y", ASKED, columns=TYPES, split={"test_size": 0.3})
-    training = {"loss": "binary_crossentropy", "epochs": 3}
-    spec = {
-        "data": data,
-        "network": {"hidden_layer_sizes": [units], "preprocessing": ["impute", "standardize"]},
-        "training": training,
-    }
+    spec = spec_on(data, units, {"preprocessing": ["impute", "standardize"]}, epochs=3)
     specnet.run(spec, folder / "run", observer=Observer())
     shown = answers_shown(SavedRun(folder / "run"), data_of(spec))
     return shown.panel, (folder / "run/report.html").read_text()

@@ -61,13 +61,8 @@ def test_a_name_that_is_taken_or_a_link_is_found_before_training(tmp_path: Path,
 
 DAMAGED: dict[str, list[Any]] = {
     "run.json": [
-        b"",
-        b"[1]",
-        b"[" * 10**5,
-        b"{}",
-        b'{"finished": "yes"}',
-        (b'"steps"', b'"stops"'),
-        (b'"overrides": []', b'"overrides": 3'),
+        *(b"", b"[1]", b"[" * 10**5, b"{}", b'{"finished": "yes"}'),
+        *((b'"steps"', b'"stops"'), (b'"overrides": []', b'"overrides": 3')),
     ],
     "metrics.json": [
         *(b"\xff", b"{}", b'{"train": 3}', b'{"train": {"loss": "low"}}', b'{"train": {"loss": NaN}}'),

@@ -206,8 +206,8 @@ def test_what_is_no_observer_is_refused(observer: object, refused: Refused):
 RECORD = ("layers.jsonl", "snapshots.safetensors")
 
 
-LOOKS = [0, 1, 2, 3, 4, 6, 9, 12]
-"""Of 12 epochs, as tests/training/looks has them."""
+SEEN = [0, 1, 2, 3, 4, 6, 9, 12]
+"""Of 12 epochs, as tests/training has them."""
 
 
 def quiet_run(out: Path | None = None, *overrides: str, **options: Any) -> Any:
@@ -217,7 +217,7 @@ def quiet_run(out: Path | None = None, *overrides: str, **options: Any) -> Any:
 def test_a_run_writes_what_it_returns(tmp_path: Path):
     result = quiet_run(tmp_path)
     assert [json.loads(line) for line in (tmp_path / "layers.jsonl").read_text().splitlines()] == result.looks
-    assert [look["epoch"] for look in result.looks] == LOOKS
+    assert [look["epoch"] for look in result.looks] == SEEN
     layers = [layer["layer"] for layer in result.looks[0]["layers"]]
     assert layers == ["layers.0", "layers.1"]
     tensors = tensors_in(tmp_path / "snapshots.safetensors")
@@ -266,7 +266,7 @@ def test_an_ensemble_records_its_first_member(tmp_path: Path):
         np.testing.assert_array_equal(
             result.snapshots[0][name], network.parameters(network.initial_parameters(0))[name]
         )
-    assert [look["epoch"] for look in result.looks] == LOOKS
+    assert [look["epoch"] for look in result.looks] == SEEN
 
 
 @pytest.mark.slow
