@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from copy import deepcopy
+from functools import reduce
+from operator import getitem
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,113 +16,41 @@ from specnet.report.pages import answer_charts, comparison_page, headline
 from specnet.saved import metrics_file, saved_run
 from tests.registry import find
 
-Range = tuple[float, float, float]
+CASES = tomllib.loads(Path(__file__).with_name("verdicts.toml").read_text("utf-8"))
 
 
-def ranges(**ends: Range) -> dict[str, Any]:
-    return {name: dict(zip(("low", "value", "high"), each, strict=True)) for name, each in ends.items()}
+def plain(value: Any) -> Any:
+    """Return a value of verdicts.toml as evaluations have it."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return dict(zip(("low", "value", "high"), value, strict=True))
+    return None if value == "none" else value
 
 
-def both(loss: float, accuracy: float) -> dict[str, float]:
-    return {"loss": loss, "accuracy": accuracy}
+EVALUATION = plain(CASES["evaluation"])
+TRAINED = {"rows": {"train": 9}, "train": {"loss": 0.5, "accuracy": 1.0}}
 
 
-EVALUATION: dict[str, Any] = {
-    "rows": {"train": 455, "test": 114},
-    "train": both(0.05, 0.98),
-    "test": both(0.117, 108 / 114),
-    "baselines": {
-        "constant": {"test": both(0.66, 0.63)},
-        "linear": {"test": both(0.081, 111 / 114)},
-        "neighbours": {"test": both(0.13, 107 / 114)},
-    },
-    "intervals": {"test": {"loss": None, "accuracy": {"low": 0.89, "high": 0.98, "method": "wilson"}}},
-    "gains": {
-        "constant": ranges(loss=(0.4, 0.543, 0.6), accuracy=(0.2, 0.32, 0.4)),
-        "linear": ranges(loss=(-0.075, -0.036, -0.004), accuracy=(-0.06, -3 / 114, 0.0)),
-        "neighbours": ranges(loss=(-0.02, 0.013, 0.04), accuracy=(-0.03, 1 / 114, 0.04)),
-    },
-}
-NONE = (0.0, 0.0, 0.0)
-LITTLE = {"loss": (-0.01, 0.001, 0.02), "accuracy": NONE}
-"""What is gained where one class has 99.8 % of the rows, and all predictors find it."""
-LINEAR = "a linear model: 94.7 % against 97.4 % of 114 test rows."
-LINEAR_LOSS = "a linear model: a loss of 0.117 against 0.081 on 114 test rows."
-
-
-def with_gains(**gains: dict[str, Range] | None) -> dict[str, Any]:
-    """Return the evaluation where gains over baselines are others, or unknown."""
+def evaluation_of(case: dict[str, Any]) -> dict[str, Any]:
+    """Return the evaluation of a case."""
+    if "evaluation" in case:
+        return plain(case["evaluation"])
     changed = deepcopy(EVALUATION)
-    for baseline, ends in gains.items():
-        if ends is None:
-            del changed["gains"][baseline]
+    for path in [*case.get("set", {}), *case.get("removed", [])]:
+        *tables, key = path.split(".")
+        table = reduce(getitem, tables, changed)
+        if path in case.get("set", {}):
+            table[key] = plain(case["set"][path])
         else:
-            changed["gains"][baseline] |= ranges(**ends)
+            del table[key]
     return changed
 
 
-def linear(loss: Range, accuracy: Range) -> dict[str, Any]:
-    return with_gains(linear={"loss": loss, "accuracy": accuracy}, neighbours=None)
-
-
-UP, DOWN = (0.01, 0.02, 0.03), (-0.06, -0.03, 0.0)
-RARE = {"test": both(0.041, 0.998)}
-RARE_BASELINES = {"baselines": EVALUATION["baselines"] | {"constant": {"test": both(0.0015, 0.998)}}}
-VALUES = {
-    "rows": {"train": 300, "test": 80},
-    "test": {"loss": 0.2, "r2": 0.812345},
-    "baselines": {"constant": {"test": {"loss": 1.0, "r2": -4.026e-06}}},
-}
-TRAINED = {"rows": {"train": 9}, "train": both(0.5, 1.0)}
-WATCHED = TRAINED | {"rows": {"train": 9, "validation": 6}, "validation": both(0.5, 0.9)}
-UNKNOWN = {**EVALUATION, "gains": {}}
-VERDICTS = [
-    (EVALUATION, f"Worse than {LINEAR}"),
-    (with_gains(linear={"loss": (-0.075, -0.036, 0.0)}), f"As good as {LINEAR}"),
-    # The linear model is the best one, and the neighbours are worse than it; only these are surely better.
-    (with_gains(linear={"loss": (-0.075, -0.036, 0.004)},
-                neighbours={"loss": (-0.2, -0.1, -0.01), "accuracy": (-0.03, -0.01, 0.04)}),
-     "Worse than the 15 nearest neighbours: a loss of 0.12 against 0.13 on 114 test rows."),
-    # The main metric decides, and else the loss, which is shown where the metric says little.
-    (linear(UP, (0.01, 0.03, 0.05)), f"Better than {LINEAR}"),
-    (linear((-0.2, -0.1, 0.1), (0.01, 0.03, 0.05)), f"Better than {LINEAR}"),
-    (linear((-0.2, -0.1, -0.05), (0.01, 0.03, 0.05)), f"Better than {LINEAR}"),
-    (linear(UP, (-0.02, 0.011, 0.02)), f"Better than {LINEAR}"),
-    (linear(UP, (-0.02, 0.009, 0.02)), f"Better than {LINEAR_LOSS}"),
-    (linear(UP, DOWN), f"Better than {LINEAR_LOSS}"),
-    (linear((-0.03, -0.02, -0.01), NONE), f"Worse than {LINEAR_LOSS}"),
-    (linear(NONE, NONE), f"As good as {LINEAR}"),
-    # One class has 99.8 % of the rows: worse than a constant is the first thing to say; no better than it is said
-    # unless a simple model is better.
-    (with_gains(constant={"loss": (-0.06, -0.0395, -0.02), "accuracy": NONE}) | RARE | RARE_BASELINES,
-     "Worse than a constant answer: a loss of 0.041 against 0.002 on 114 test rows."),
-    (with_gains(constant=LITTLE, linear=LITTLE, neighbours=LITTLE),
-     "As good as a constant answer: 94.7 % against 63.0 % of 114 test rows."),
-    (with_gains(constant=LITTLE), f"Worse than {LINEAR}"),
-    # Figures have as many digits as chance leaves.
-    (VALUES | {"gains": {"constant": ranges(r2=(0.7, 0.812, 0.9), loss=(0.6, 0.8, 1))}},
-     "Better than a constant answer: R² 0.81 against 0.00 on 80 test rows."),
-    (VALUES | {"gains": {"constant": ranges(r2=(0.811, 0.812, 0.813), loss=(0.6, 0.8, 1))}},
-     "Better than a constant answer: R² 0.8123 against 0.0000 on 80 test rows."),
-    # Without intervals there is no verdict.
-    (UNKNOWN | {"baselines": {}}, "94.7 % of 114 test rows are right."),
-    (UNKNOWN | {"rows": {}, "baselines": {}}, "94.7 % of test rows are right."),
-    (UNKNOWN | {"gains": {"linear": {"loss": {"value": -0.1, "low": None, "high": None}}}},
-     "94.7 % of 114 test rows are right."),
-    (UNKNOWN | {"test": {"loss": 0.2667, "roc_auc": None}, "baselines": {}}, "ROC AUC – on 114 test rows."),
-    (UNKNOWN | {"test": {"loss": -1.5}, "baselines": {}}, "A loss of −1.5000 on 114 test rows."),
-    # Without test rows other rows are named.
-    (TRAINED, "100.0 % of 9 training rows are right. No rows were held out for testing."),
-    (TRAINED | {"out_of_fold": both(0.5, 0.8)}, "80.0 % of 9 training rows out of fold are right. No rows were held "
-     "out for testing."),
-    (WATCHED | {"baselines": {"linear": {"validation": both(0.4, 0.8)}}},
-     "90.0 % of 6 validation rows are right. No rows were held out for testing."),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("evaluation", "told"), VERDICTS, ids=range(len(VERDICTS)))
-def test_a_run_in_a_sentence(evaluation: dict[str, Any], told: str) -> None:
-    assert headline.verdict(evaluation) == told
+@pytest.mark.parametrize("name", CASES["verdicts"])
+def test_a_run_in_a_sentence(name: str) -> None:
+    case = CASES["verdicts"][name]
+    assert headline.verdict(evaluation_of(case)) == case["verdict"]
 
 
 def test_a_network_that_loses_beyond_chance_is_compared_by_its_metric_though_that_alone_may_be_chance() -> None:
