@@ -1,7 +1,10 @@
 """Tables for pipes and for terminals."""
 
 import io
+import tomllib
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +14,8 @@ from tests.report.terminal.terminals import Coded, Terminal
 
 is_lively, write_line, write_table = terminal_output.is_lively, terminal_output.write_line, terminal_output.write_table
 write_mistakes, write_parts = terminal_output.write_mistakes, terminal_output.write_parts
-TextTable, flowing = text_tables.TextTable, text_tables.flowing
+TextTable = text_tables.TextTable
+CASES = tomllib.loads(Path(__file__).with_name("tables.toml").read_text("utf-8"))
 ROWS = [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")]
 FIGURES = TextTable(("", "loss", "accuracy"), ROWS, frozenset({1, 2}))
 
@@ -21,21 +25,37 @@ def narrow(monkeypatch: pytest.MonkeyPatch, lively: Terminal) -> None:
     monkeypatch.setenv("COLUMNS", "60")
 
 
-def test_cells_that_are_cut_lose_their_ends_before_others_are_folded() -> None:
-    rows = [("a name of words", "x", "日本語 and more of this"), ("b", "1 000", "short")]
-    table = TextTable(("name", "n", "formula"), rows, folded=frozenset({0}), cut=frozenset({2}))
-    assert table.lines() == [
-        "name              n       formula",
-        "a name of words   x       日本語 and more of this",
-        "b                 1 000   short",
-    ]
-    assert table.lines(48)[1] == "a name of words  x      日本語 and more of this"
-    assert table.lines(40) == [
-        "name             n      formula",
-        "a name of words  x      日本語 and more…",
-        "b                1 000  short",
-    ]
-    assert table.lines(34)[1:3] == ["a name of      x      日本語 and…", "words"]
+def table(case: dict[str, Any]) -> text_tables.TextTable:
+    columns = {name: frozenset(case.get(name, ())) for name in ("right", "folded", "cut")}
+    return TextTable(case["header"], case["rows"], **columns)
+
+
+@pytest.mark.parametrize("name", CASES["tables"])
+def test_a_table_fits_into_a_window(name: str) -> None:
+    case = CASES["tables"][name]
+    lines = table(case).lines if "header" in case else partial(text_tables.headless, case["rows"])
+    for width, expected in case["lines"].items():
+        assert lines(None if width == "any" else int(width)) == expected.splitlines()
+
+
+def test_columns_below_the_others_have_bold_headers_too(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "33")
+    (case,) = [case for name, case in CASES["tables"].items() if name.startswith("columns that do not fit")]
+    write_table(lively, table(case))
+    assert lively.shown() == case["lines"]["32"]
+    assert lively.getvalue().count("\x1b[1m") == 2
+
+
+@pytest.mark.parametrize("width", CASES["flowing"]["lines"])
+def test_parts_of_a_line_are_broken_between_each_other_first(width: str) -> None:
+    parts, lines = CASES["flowing"]["parts"], CASES["flowing"]["lines"]
+    assert text_tables.flowing(parts, int(width)) == lines[width]
+    assert text_tables.flowing(parts) == lines["80"]
+
+
+@pytest.mark.parametrize(("text", "width", "lines"), [(text, width, lines) for text, width, *lines in CASES["wrapped"]])
+def test_texts_are_broken_between_words_at_joints_and_not_within_numbers(text: str, width: int, lines: list[str]):
+    assert text_tables.wrapped(text, width) == lines
 
 
 def piped(write: Callable[..., None], *given: Any, **options: Any) -> str:
@@ -67,46 +87,12 @@ def test_a_window_that_is_too_narrow_wraps_the_plain_table(lively: Terminal, mon
     assert lively.shown().splitlines() == table.lines()
 
 
-def test_columns_that_do_not_fit_stand_below_the_others(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = TextTable(
-        ("", "loss", "accuracy", "95 %", "constant"),
-        [("train", "0.2993", "85.4 %", "", ""), ("test", "0.2667", "85.0 %", "74–92 %", "38.3 %")],
-        frozenset({1, 2, 3, 4}),
-    )
-    assert table.lines(46) == table.lines()
-    assert table.lines(45)[0] == "         loss  accuracy     95 %  constant", "there is less between them"
-    assert table.lines(42) == table.lines(45)
-    monkeypatch.setenv("COLUMNS", "33")
-    write_table(lively, table)
-    assert lively.shown().splitlines() == [
-        "         loss  accuracy     95 %",
-        "train  0.2993    85.4 %",
-        "test   0.2667    85.0 %  74–92 %",
-        "",
-        "      constant",
-        "test    38.3 %",
-    ]
-    assert lively.getvalue().count("\x1b[1m") == 2, "both headers are bold"
-
-
 def test_a_narrow_terminal_without_colour_folds_too(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     write_table(lively, TextTable(("name", "text"), [("x", "one two three four five " * 4)], folded=frozenset({1})))
     assert max(map(len, lively.getvalue().splitlines())) <= 60
     assert lively.getvalue().split() == ["name", "text", "x", *["one", "two", "three", "four", "five"] * 4]
     assert "\x1b" not in lively.getvalue()
-
-
-def test_wide_and_joined_signs_take_the_columns_that_a_terminal_gives_them() -> None:
-    table = TextTable(("name", "n"), [("日本", "1"), ("e\u0301t\u0301", "2"), ("abcde", "3")])
-    assert table.lines() == ["name    n", "日本    1", "e\u0301t\u0301      2", "abcde   3"]
-
-
-def test_parts_of_a_line_are_broken_between_each_other_first() -> None:
-    parts = ["moons_2_5_1", "2 → 5 relu → 1 sigmoid", "21 parameters"]
-    assert flowing(parts) == flowing(parts, 80) == ["moons_2_5_1   2 → 5 relu → 1 sigmoid   21 parameters"]
-    assert flowing(parts, 40) == ["moons_2_5_1   2 → 5 relu → 1 sigmoid", "    21 parameters"]
-    assert flowing(parts, 20) == ["moons_2_5_1", "    2 → 5 relu →", "    1 sigmoid", "    21 parameters"]
 
 
 def test_signs_that_an_encoding_lacks_have_plain_ones_in_their_place() -> None:
@@ -156,35 +142,6 @@ def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> 
     long = Terminal()
     write_mistakes(long, "x" * 200)
     assert long.getvalue() == "x" * 200 + "\n"
-
-
-def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
-    rows = [("a.long.key", "1", "file line 3"), ("key", "a value of several words", "default")]
-    wide, narrow = (" | ".join(text_tables.headless(rows, width)) for width in (None, 42))
-    first = "a.long.key   1                          file line 3"
-    assert wide == f"{first} | key          a value of several words   default"
-    first = "a.long.key   1                 file line 3"
-    assert narrow == f"{first} | key          a value of        default |              several words"
-    assert text_tables.headless([]) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "lines"),
-    [
-        ("train for 20 000 epochs", 12, ["train for", "20 000", "epochs"]),
-        ("it is 100.0 %", 11, ["it is", "100.0 %"]),
-        ("train for 20 000 epochs", 13, ["train for", "20 000 epochs"]),
-        ("batches of 32 rows", 13, ["batches of", "32 rows"]),
-        ("8 000/20 000 rows read", 12, ["8 000/20 000", "rows read"]),
-        ("variance_scaling", 14, ["variance_", "scaling"]),
-        ("from runs/moons/1/model.safetensors", 12, ["from", "runs/moons/", "1/model.", "safetensors"]),
-        ("one_abcdefghij", 6, ["one_", "abcdef", "ghij"]),
-        ("3.14159265", 5, ["3.141", "59265"]),
-        ("日本語", 4, ["日本", "語"]),
-    ],
-)
-def test_texts_are_broken_between_words_at_joints_and_not_within_numbers(text: str, width: int, lines: list[str]):
-    assert text_tables.wrapped(text, width) == lines
 
 
 def test_a_terminal_breaks_paragraphs_anew(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
