@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import specnet
@@ -31,26 +32,10 @@ def _kind(value: Any) -> str:
     return "function" if inspect.isfunction(value) else "class" if inspect.isclass(value) else "type"
 
 
-_OWN = """
-training: Train and search: From a spec, its own data or arrays, to a trained model.
-    fit run run_many sweep nested_sweep verify
-results: Results: What training and searching return.
-    RunResult RepeatedResult SweepResult NestedResult Verification
-models: Models: Predict, save, load, export and import.
-    Model load_model export import_model
-estimators: Estimators: scikit-learn's interface.
-    SpecClassifier SpecRegressor
-specs: Specs: Read, check and resolve.
-    parse_spec resolve Spec Resolved Limits
-networks: Networks: Closures over one flat parameter vector.
-    build Network
-observers: Observers and loggers: What is told of the course of training, and can end it.
-    Observer StopTraining Logger JsonLinesLogger TensorBoardLogger MLflowLogger
-"""
-"""Groups of names of `specnet`: page, title, what they are for, and names."""
+_WRITTEN = tomllib.loads(Path(__file__).with_name("written.toml").read_text("utf-8"))["groups"]
 GROUPS = {
-    page: Group(title, about, "specnet", tuple(names.split()))
-    for page, title, about, names in re.findall(r"^(\w+): (.*?): (.*)\n    (.*)", _OWN, re.MULTILINE)
+    page: Group(group["title"], group["about"], "specnet", tuple(group["names"].split()))
+    for page, group in _WRITTEN.items()
 }
 _ERRORS = tuple(name for name in specnet.__all__ if name.endswith(("Error", "Warning")))
 GROUPS |= {

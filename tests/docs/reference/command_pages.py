@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
@@ -12,18 +14,7 @@ from specnet.cli.application import application
 from specnet.cli.specs.catalogue import escaped
 from tests.texts.calling import called
 
-VARIABLES = {
-    "CC": "C compiler, with arguments if it needs any. Default: the first of `cc`, `gcc`, `clang` on the `PATH`.",
-    "SPECNET_CACHE": "Folder of compiled functions. It may be deleted at any time. Default: `specnet` in the user's "
-    "cache folder (`~/.cache`, on macOS `~/Library/Caches`).",
-    "XDG_CACHE_HOME": "The user's cache folder, if `SPECNET_CACHE` is not set.",
-    "OMP_NUM_THREADS": "Most threads of one process, for compiled functions and BLAS.",
-    "OPENBLAS_NUM_THREADS": "The same; the smaller number counts.",
-    "NO_COLOR": "Any value: no colours and no live progress.",
-    "TERM": "`dumb`: no colours and no live progress.",
-    "COLUMNS": "Width of tables in a terminal. Default: the terminal's own.",
-    "KERAS_BACKEND": "Backend with which `specnet export --to keras` writes. Default: the first that is installed.",
-}
+VARIABLES: dict[str, str] = tomllib.loads(Path(__file__).with_name("written.toml").read_text("utf-8"))["variables"]
 """What each environment variable changes that a user may set."""
 
 
