@@ -1,5 +1,8 @@
 """What layers compute, in a line, and what their weights are before training."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,8 @@ import specnet
 from specnet.parts import Place
 from specnet.report.overview import Overview
 from tests.registry import REGISTRY, find
+
+CASES = tomllib.loads(Path(__file__).with_name("layer_formulas.toml").read_text("utf-8"))
 
 
 def told(*layers: dict) -> list[str]:
@@ -16,24 +21,7 @@ def told(*layers: dict) -> list[str]:
     return [layer["formula"] for layer in plan["layers"]]
 
 
-@pytest.mark.parametrize(
-    ("layer", "formula"),
-    [
-        ({"type": "dense", "units": 3}, "W·x + b"),
-        ({"type": "dense", "units": 3, "use_bias": False, "activation": "tanh"}, "tanh(W·x)"),
-        ({"type": "dense", "units": 4, "parametrization": "ntk"}, "W·(x·0.577) + b"),
-        ({"type": "dense", "units": 3, "activation": {"type": "elu", "alpha": 0.5}}, "elu(W·x + b, alpha=0.5)"),
-        ({"type": "activation", "activation": "gelu"}, "gelu(x)"),
-        ({"type": "scale", "use_shift": True}, "x·factor + shift"),
-        ({"type": "batch_normalization"}, "(x − mean)·scale/√(variance + 1e-05) + shift"),
-        ({"type": "layer_normalization"}, "layer_normalization(x)"),
-        ({"type": "dropout"}, "dropout(x)"),
-        ({"type": "periodic_embedding"}, "periodic_embedding(x)"),
-        ({"type": "add", "inputs": ["input", "input"]}, "x + x"),
-        ({"type": "multiply", "inputs": ["input", "input"]}, "x·x"),
-        ({"type": "concatenate", "inputs": ["input", "input"]}, "[x, x]"),
-    ],
-)
+@pytest.mark.parametrize(("layer", "formula"), CASES["formulas"])
 def test_a_formula_is_what_the_layer_says(layer: dict, formula: str) -> None:
     assert told(layer)[0] == formula
 
@@ -63,18 +51,6 @@ def test_the_scale_is_that_of_what_is_drawn(name: str) -> None:
     assert looked >= 4
 
 
-@pytest.mark.parametrize(
-    ("name", "fields", "text"),
-    [
-        ("zeros", {}, "0"),
-        ("ones", {}, "1"),
-        ("constant", {"value": 0.1}, "0.1"),
-        ("random_normal", {"mean": 1.0, "stddev": 0.2}, "normal 1 ±0.2"),
-        ("random_uniform", {"minval": 0.0, "maxval": 0.5}, "uniform 0 to 0.5"),
-        ("orthogonal", {"gain": 2.0}, "orthogonal ×2"),
-        ("identity", {}, "identity"),
-        ("variance_scaling", {"distribution": "uniform", "scale": 3.0, "mode": "fan_out"}, "uniform ±0.47"),
-    ],
-)
+@pytest.mark.parametrize(("name", "fields", "text"), CASES["initializers"])
 def test_other_initializers_are_told_by_what_they_give(name: str, fields: dict, text: str) -> None:
     assert find("initializer", name)(**fields).summary(PLACE) == text

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from markupsafe import escape
 
-from specnet.compiler import Shape, Value, operations
+from specnet.compiler import Shape, Value, expressions, operations
 from specnet.compiler import value as values
-from specnet.compiler.expressions import CALL, CHOICE, COMPARISON, NAME, PRODUCT, SIGN, SUM, Form, Forms, Text
+from specnet.compiler.expressions import CALL, COMPARISON, NAME, PRODUCT, SIGN, Form, Forms, Text
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import ADD, CONSTANT, DIVIDE, INPUT, MULTIPLY, NEGATIVE, STATE, SUBTRACT, number_of
 
@@ -22,49 +24,18 @@ TALL = re.compile("<mfrac|<munder|<mtable")
 """What stretches the parentheses around it."""
 DIGITS = "₀₁₂₃"
 INDICES = "ijkl"
-"""Names of places along the features, the first of them outside of sums."""
+"""Names of indices along the features, the first of them outside of sums."""
+_WRITTEN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
-def _called(name: str) -> Form:
-    return Form(f"<mi>{name}</mi><mo>⁡</mo>({{}})")
+def _form(template: str, level: str, *needs: str) -> Form:
+    return Form(template, getattr(expressions, level), tuple(getattr(expressions, need) for need in needs))
 
 
 FORMS: Forms = {
-    ADD: Form("{}<mo>+</mo>{}", SUM, (SUM, SUM)),
-    SUBTRACT: Form("{}<mo>−</mo>{}", SUM, (SUM, PRODUCT)),
-    MULTIPLY: Form("{}<mo>·</mo>{}", PRODUCT, (PRODUCT, PRODUCT)),
-    DIVIDE: Form("<mfrac><mrow>{}</mrow><mrow>{}</mrow></mfrac>", CALL),
-    NEGATIVE: Form("<mo>−</mo>{}", SIGN, (PRODUCT,)),
-    operations.EXP: Form("<msup><mi>e</mi><mrow>{}</mrow></msup>", CALL),
-    operations.EXPM1: Form("<msup><mi>e</mi><mrow>{}</mrow></msup><mo>−</mo><mn>1</mn>", SUM),
-    operations.LOG: _called("ln"),
-    operations.LOG1P: Form("<mi>ln</mi><mo>⁡</mo>(<mn>1</mn><mo>+</mo>{})", CALL, (SUM,)),
-    operations.SQRT: Form("<msqrt><mrow>{}</mrow></msqrt>", NAME),
-    operations.ABSOLUTE: Form('<mo stretchy="false">|</mo>{}<mo stretchy="false">|</mo>', NAME),
-    operations.FLOOR: Form('<mo stretchy="false">⌊</mo>{}<mo stretchy="false">⌋</mo>', NAME),
-    **{each: _called(each.name) for each in (operations.SIN, operations.COS, operations.TANH, operations.ERF)},
-    operations.SIGN: _called("sign"),
-    operations.SIGMOID: Form(
-        "<mfrac><mn>1</mn><mrow><mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow><mo>−</mo>{}</mrow></msup></mrow></mfrac>",
-        CALL,
-        (PRODUCT,),
-    ),
-    operations.SOFTPLUS: Form("<mi>ln</mi><mo>⁡</mo>(<mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow>{}</mrow></msup>)", CALL),
-    operations.MAXIMUM: Form("<mi>max</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
-    operations.MINIMUM: Form("<mi>min</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
-    operations.GREATER: Form("{}<mo>&gt;</mo>{}", COMPARISON, (SUM, SUM)),
-    operations.EQUAL: Form("{}<mo>=</mo>{}", COMPARISON, (SUM, SUM)),
-    operations.WHERE: Form(
-        "<mo>{{</mo><mtable><mtr><mtd>{1}</mtd><mtd><mtext>if </mtext>{0}</mtd></mtr>"
-        "<mtr><mtd>{2}</mtd><mtd><mtext>otherwise</mtext></mtd></mtr></mtable>",
-        CHOICE,
-    ),
-    values.CAST: Form('<mo stretchy="false">[</mo>{}<mo stretchy="false">]</mo>', NAME),
-    values.EXPAND: Form("{}", NAME, (NAME,)),
-    operations.AFFINE: Form("<mi>W</mi><mo>·</mo>{1}<mo>+</mo><mi>b</mi>", SUM, (CHOICE, CALL)),
-    operations.MATMUL: Form("<mi>W</mi><mo>·</mo>{1}", PRODUCT, (CHOICE, CALL)),
+    getattr(values, name, None) or getattr(operations, name): _form(*row) for name, row in _WRITTEN["forms"].items()
 }
-"""Parentheses become operators of MathML at the end, so that forms need no others than those of texts."""
+"""How operations are written."""
 
 
 class NoMathError(NotImplementedError):
@@ -214,15 +185,7 @@ def _number(number: float) -> Text:
 
 NUMBER = r"\d+(?:\.\d+)?(?:e-?\d+)?"
 WORD = r"[A-Za-zα-ω]+(?:_[A-Za-z0-9]+)*"
-INDEX = {
-    "₁": "<mn>1</mn>",
-    "₂": "<mn>2</mn>",
-    "ₖ": "<mi>k</mi>",
-    "ₜ": "<mi>t</mi>",
-    "₊": "<mo>+</mo>",
-    "∞": "<mi>∞</mi>",
-}
-EXPONENT = {"²": "<mn>2</mn>", "ᵏ": "<mi>k</mi>", "ᵗ": "<mi>t</mi>", "ᶜ": "<mi>c</mi>"}
+INDEX, EXPONENT, SAID = (_WRITTEN[name] for name in ("index", "exponent", "words"))
 BRACKETS = {"(": (")", None), "⌊": ("⌋", operations.FLOOR), "|": ("|", operations.ABSOLUTE)}
 """What opens: what closes, and what is made of that between them."""
 FUNCTIONS = ("cos", "log", "max", "min", "sign")
@@ -233,19 +196,6 @@ IS_FORMULA = re.compile("<mo>|<mn>|<mfrac|<msub|<msup")
 """What a word has not."""
 JOINS = re.compile("<mo>|<mfrac")
 """What a word, a number and a power have not."""
-MEAN = "<mi>mean</mi><mo>⁡</mo>({})"
-SAID = {
-    "Mean (of )?": MEAN,
-    "Negative mean of ": f"<mo>−</mo>{MEAN}",
-    "Square root of the mean of ": f"<msqrt>{MEAN}</msqrt>",
-    "Negative square root of the mean of ": f"<mo>−</mo><msqrt>{MEAN}</msqrt>",
-    "Negative median of ": "<mo>−</mo><mi>median</mi><mo>⁡</mo>({})",
-    "Negative of the largest ": "<mo>−</mo><mi>max</mi><mo>⁡</mo>({})",
-    ".*? variance ": "<mi>Var</mi><mo>⁡</mo>(<mi>w</mi>)<mo>=</mo>{}",
-    "Uniform within ±": '<mo stretchy="false">|</mo><mi>w</mi><mo stretchy="false">|</mo><mo>≤</mo>{}',
-    "": "{}",
-}
-"""The words in front of a formula, and what they make of it."""
 
 
 class NoFormulaError(ValueError):
