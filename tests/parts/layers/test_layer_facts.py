@@ -142,3 +142,4 @@ def test_summaries_leave_out_what_is_shown_elsewhere():
     assert dense.summary() == "dense(learning_rate_factor=0.5, parametrization=ntk)"
     assert dense.summary(training=False) == "dense(parametrization=ntk)"
     assert layer("activation", activation="relu").summary() == "activation"
+    assert layer("add").rules == (True, 1.0, 1.0), "what layers that learn nothing have, too"
