@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from specnet.data.feed import Feed
+from specnet.data.feed import BLOCK_ROWS, BLOCKS_AT_ONCE, Feed
 
 ROWS = 10
 
@@ -43,26 +43,29 @@ def test_an_epochs_order_is_its_generators_and_can_be_gone_on_with():
             np.testing.assert_array_equal(batch, expected)
 
 
-@pytest.mark.parametrize("size", [1, 3, 4, 25])
-def test_blocks_are_shuffled_and_some_of_them_at_a_time_their_rows(size: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("specnet.data.feed.BLOCK_ROWS", 4)
-    monkeypatch.setattr("specnet.data.feed.BLOCKS_AT_ONCE", 2)
-    arrays = {"x": np.zeros((26, 1))}
-    feed = Feed(arrays, size, inverse_weight="inverse", generator=np.random.default_rng, in_blocks=True)
+@pytest.mark.parametrize("size", [1000, BLOCK_ROWS, 200_000])
+def test_blocks_are_shuffled_and_some_of_them_at_a_time_their_rows(size: int):
+    """Of 70 blocks and two rows more."""
+    together, rows = BLOCKS_AT_ONCE * BLOCK_ROWS, 70 * BLOCK_ROWS + 2
+    feed = Feed(
+        {"x": np.zeros((rows, 1))}, size, inverse_weight="inverse", generator=np.random.default_rng, in_blocks=True
+    )
     orders = []
-    for epoch in (0, 4):
+    for epoch in (4, 7):  # whose short block is not among the first
         batches = list(feed.batches(epoch))
-        assert [len(batch) for batch in batches[:-1]] == [size] * (feed.batches_per_epoch - 1)
+        assert {len(batch) for batch in batches[:-1]} == {size}
+        assert len(batches) == feed.batches_per_epoch
         order = np.concatenate(batches)
-        assert sorted(order) == list(range(26))
-        # The last block has two rows only, so that from there on it is not known where the next two begin.
-        whole = order[: list(order // 4).index(6) // 8 * 8].reshape(-1, 8) // 4
-        assert all(len(set(blocks)) == 2 for blocks in whole.tolist())
-        for batch, expected in zip(feed.batches(epoch, 2), batches[2:], strict=True):
+        np.testing.assert_array_equal(np.sort(order), np.arange(rows))
+        # The last block has two rows only, so that from there on it is not known where the next ones begin.
+        known = np.argmax(order // BLOCK_ROWS == 70) // together * together
+        assert all(
+            len(np.unique(blocks)) == BLOCKS_AT_ONCE for blocks in order[:known].reshape(-1, together) // BLOCK_ROWS
+        )
+        for batch, expected in zip(feed.batches(epoch, 1), batches[1:], strict=True):
             np.testing.assert_array_equal(batch, expected)
-        orders.append(order.tolist())
-    assert orders[0] != orders[1]
-    assert orders[0] != sorted(orders[0])
+        orders.append(order)
+    assert (orders[0] != orders[1]).any()
 
 
 @pytest.mark.parametrize("weighted", [False, True])

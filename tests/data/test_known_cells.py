@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-import pytest
 
 from specnet import data
 from specnet.data import Preparation, StepGroup
@@ -45,8 +44,8 @@ def test_gaps_are_filled_where_the_steps_fill_or_code_them_whatever_training_had
     assert data.group_texts(StepGroup(None, ())) == []
 
 
-def test_cells_too_large_are_found_wherever_they_are(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 6)
+def test_cells_too_large_are_found_wherever_they_are(numbers_at_once):
+    numbers_at_once(6)
     X = np.array([[0.0, 1.0, 2.0]] * 9)
     X[1, 1], X[4, 2], X[5], X[7, 0] = np.nan, -1e200, [1e39, 4e39, np.nan], np.inf
     single, double = np.dtype(np.float32), np.dtype(np.float64)

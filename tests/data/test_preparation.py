@@ -84,8 +84,8 @@ class Reader:
 @pytest.mark.parametrize("steps", [(), (Standardize(),)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("is_view", [False, True])
-def test_a_network_reads_prepared_rows_in_its_dtype(steps, dtype, is_view, monkeypatch, refused: Refused):
-    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 100)
+def test_a_network_reads_prepared_rows_in_its_dtype(steps, dtype, is_view, numbers_at_once):
+    numbers_at_once(100)
     columns, reader = NUMBERS.astype(dtype), Reader()
     preparation = Preparation.fit(unfitted(steps) if steps else (), columns)
     given = RowView(columns, np.arange(60)[::-1]) if is_view else columns
@@ -196,8 +196,8 @@ def test_fitted_state_depends_on_the_given_rows_alone():
 
 @pytest.mark.parametrize("names", [(), ("length", "kind", "width")])
 @pytest.mark.parametrize("steps", [(), (Standardize(),)])
-def test_a_missing_cell_that_nothing_fills_is_refused_with_its_place(steps, names, refused: Refused, monkeypatch):
-    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 3)
+def test_a_missing_cell_that_nothing_fills_is_refused_with_its_place(steps, names, refused: Refused, numbers_at_once):
+    numbers_at_once(3)
     X, _ = mixed()
     with refused(DataError):
         Preparation.fit([StepGroup((2,), steps)], X, names=names)

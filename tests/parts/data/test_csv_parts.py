@@ -1,5 +1,6 @@
 """Large CSV files are read part by part: what comes of it is what comes of the whole."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +41,33 @@ def outcome(folder: Path, **fields: Any) -> object:
     return repr((table.X.tolist(), table.y.tolist(), table.columns))
 
 
+@pytest.fixture
+def part_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return what lets parts be of so many bytes."""
+
+    def of_size(size: int) -> None:
+        for module in (csv_files, csv_parts):
+            monkeypatch.setattr(module, "PART_BYTES", size)
+
+    return of_size
+
+
 @pytest.mark.parametrize(
     "size", [20, pytest.param(100, marks=pytest.mark.slow), pytest.param(333, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("name", TEXTS)
-def test_parts_say_what_the_whole_says(name: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_parts_say_what_the_whole_says(name: str, size: int, tmp_path: Path, part_bytes):
     fields = {"header": False, "target": "column_3"} if "no header" in name else {}
     (tmp_path / "rows.csv").write_bytes(TEXTS[name].encode())
     expected = outcome(tmp_path, **fields)
     assert ("0.125" in str(expected)) == (name not in FAULTY)
-    for module in (csv_files, csv_parts):
-        monkeypatch.setattr(module, "PART_BYTES", size)
+    part_bytes(size)
     assert outcome(tmp_path, **fields) == expected
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_parts_are_the_lines_of_the_file(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(csv_parts, "PART_BYTES", 50)
+def test_parts_are_the_lines_of_the_file(end: str, tmp_path: Path, part_bytes):
+    part_bytes(50)
     file = tmp_path / "rows.csv"
     file.write_bytes(("head" + end + end.join(LINES)).encode())
     (tmp_path / "parts").mkdir()
@@ -68,8 +79,8 @@ def test_parts_are_the_lines_of_the_file(end: str, tmp_path: Path, monkeypatch: 
     assert not list((tmp_path / "parts").iterdir())
 
 
-def test_a_file_that_cannot_be_cut_has_no_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(csv_parts, "PART_BYTES", 50)
+def test_a_file_that_cannot_be_cut_has_no_parts(tmp_path: Path, part_bytes, monkeypatch: pytest.MonkeyPatch):
+    part_bytes(50)
     monkeypatch.setattr(csv_parts, "LONGEST_LINE", 100)
     (tmp_path / "parts").mkdir()
     for text in ("1,2\r" * 50, "1,2\n" * 50 + '1,"2"\n'):
