@@ -189,3 +189,45 @@ def test_words_about_arrays():
     assert [arrays.described_dtype(np.dtype(each)) for each in ("U3", "f4")] == ["text", "float32"]
     missing = (None, np.nan, np.float32("nan"), pd.NA, pd.NaT)
     assert [arrays.is_missing(item) for item in (*missing, 0, "", "nan", np.zeros(2))] == [True] * 5 + [False] * 4
+
+
+# ------------------------------------------------------------------------- rows that are copied when they are read
+
+WIDE = np.arange(60.0).reshape(12, 5)
+ROWS = np.array([7, 2, 2, 11])
+COLUMNS = [(0, 1, 2), (4, 1), (2,), ()]
+KEYS = [
+    slice(None),
+    slice(1, 3),
+    slice(3, 3),
+    np.array([True, False, True, False]),
+    np.array([3, 0]),
+    (slice(None), slice(0, 2)),
+    (slice(1, 4), slice(1, None)),
+]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("columns", [None, *COLUMNS])
+@pytest.mark.parametrize("rows", [None, ROWS])
+def test_it_is_read_as_an_array_is(rows: np.ndarray | None, columns: tuple[int, ...] | None, order: str):
+    table = np.array(WIDE[:4] if rows is None else WIDE, order=order)
+    some = table if rows is None else table[rows]
+    expected = some if columns is None else some[:, columns]
+    view = arrays.RowView(table, rows, columns)
+    assert (view.shape, view.size, len(view), view.dtype) == (expected.shape, expected.size, 4, expected.dtype)
+    for key in KEYS:
+        read = view[key]
+        np.testing.assert_array_equal(read, expected[key])
+        assert read.flags.c_contiguous
+        assert not np.shares_memory(read, table)
+    np.testing.assert_array_equal(np.asarray(view, np.float32), expected.astype(np.float32))
+    assert np.asarray(arrays.RowView(table.astype(np.int32), rows, columns)).dtype == np.int32
+    for place in range(expected.shape[1]):
+        np.testing.assert_array_equal(view[:, place], expected[:, place])
+
+
+def test_columns_of_a_view_are_a_view():
+    view = arrays.RowView(WIDE, ROWS).taken((4, 0, 2))
+    np.testing.assert_array_equal(view[:], WIDE[ROWS][:, [4, 0, 2]])
+    np.testing.assert_array_equal(view.taken((2, 0))[:], WIDE[ROWS][:, [2, 4]])

@@ -1,17 +1,22 @@
-"""Every metric against scikit-learn's scorer of the same name, asked of an estimator that answers what it is told."""
+"""Every metric against scikit-learn's scorer of the same name, of one weighting and of many; and those of others."""
 
 import math
 import subprocess
 import sys
 from importlib.util import find_spec, module_from_spec
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from sklearn import metrics as sklearn_metrics
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from specnet.parts.metrics import ExpectedCalibrationError
+from specnet import PartError
+from specnet.parts.metrics import ExpectedCalibrationError, Metric, PositiveLikelihoodRatio, RocAuc
 from specnet.parts.metrics.scorers import Scorer
+from specnet.parts.metrics.statistics import weighted_mean
 from tests.registry import REGISTRY, find
 
 METRICS = REGISTRY.of_kind("metric")
@@ -231,3 +236,137 @@ def test_the_calibration_error_of_a_few_rows():
     score = ExpectedCalibrationError(bins=4).score
     assert score(target, target, probability) == pytest.approx((abs(1 - 1.5) + abs(1 - 1.0) + abs(1 - 0.5)) / 4)
     assert score(target[2:3], target[2:3], probability[2:3]) == 0
+
+
+# ------------------------------------------------------------------------------- under many weightings at once
+
+
+WEIGHTINGS = 25
+OF_VALUES = {
+    "mean_squared_error",
+    "neg_mean_squared_error",
+    "root_mean_squared_error",
+    "neg_root_mean_squared_error",
+    "mean_absolute_error",
+    "neg_mean_absolute_error",
+    "neg_mean_absolute_percentage_error",
+    "neg_mean_squared_log_error",
+    "neg_root_mean_squared_log_error",
+    "r2",
+}
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def statistic(name, *compared):
+    return find("metric", name)().statistic(*compared)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("name", sorted(OF_VALUES))
+def test_values_are_as_scikit_learn_s(name: str, outputs: int, rng: np.random.Generator):
+    target, prediction = rng.gamma(2.0, 3.0, (2, ROWS, outputs)) + 1000 * (name == "r2")
+    weightings = rng.integers(0, 4, (WEIGHTINGS, ROWS)) * rng.random(ROWS)
+    scorer = get_scorer(OWN_NAMES.get(name, name))
+    sign = -1 if name in OWN_NAMES else 1
+    expected = [
+        sign * scorer._sign * scorer._score_func(target, prediction, sample_weight=weights) for weights in weightings
+    ]
+    if outputs == 1:
+        target, prediction = target[:, 0], prediction[:, 0]
+    np.testing.assert_allclose(statistic(name, target, prediction)(weightings), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "roc_auc with ties", "accuracy", "accuracy of two outputs"])
+def test_scores_of_classes_are_as_scikit_learn_s(name: str, rng: np.random.Generator):
+    target, prediction = rng.integers(0, 2, (2, ROWS, 2) if "outputs" in name else (2, ROWS))
+    second = rng.random(ROWS).round(1 if "ties" in name else 16)
+    weightings = rng.integers(0, 4, (WEIGHTINGS, ROWS)) * rng.random(ROWS)
+    found = statistic(name.split()[0], target, prediction, np.stack([1 - second, second], axis=1))(weightings)
+    score = sklearn_metrics.accuracy_score if "accuracy" in name else sklearn_metrics.roc_auc_score
+    compared = target, prediction if "accuracy" in name else second
+    np.testing.assert_allclose(found, [score(*compared, sample_weight=each) for each in weightings], rtol=1e-12)
+
+
+def test_a_row_of_weight_2_counts_twice_in_a_mean(rng: np.random.Generator):
+    numbers, weights = rng.random((2, ROWS))
+    assert weighted_mean(numbers, weights) == pytest.approx(np.average(numbers, weights=weights), rel=1e-14)
+    assert weighted_mean(numbers, None) == numbers.mean()
+
+
+def test_what_is_not_defined_is_nan(rng: np.random.Generator):
+    target, prediction = np.array([5.1, 5.1, 7.3]), np.array([5.0, 6.0, 7.0])
+    weightings = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 3.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    assert np.isnan(statistic("r2", target, prediction)(weightings)).tolist() == [True, True, False, True]
+    assert np.isnan(statistic("mean_absolute_error", target, prediction)(weightings)).tolist() == [False] * 3 + [True]
+    classes, probability = np.array([0, 0, 1]), np.array([[0.5, 0.5], [0.4, 0.6], [0.7, 0.3]])
+    area = statistic("roc_auc", classes, classes, probability)
+    assert np.isnan(area(weightings)).tolist() == [True, True, False, True]
+
+
+def test_no_other_metric_has_one(rng: np.random.Generator):
+    values = rng.random((2, ROWS))
+    classes, probability = rng.integers(0, 2, (2, ROWS)), rng.random((ROWS, 2))
+    for metric in REGISTRY.of_kind("metric"):
+        compared = values if "values" in metric.task else classes
+        found = metric().statistic(*compared, None if "values" in metric.task else probability)
+        assert (found is not None) == (metric.part_name() in OF_VALUES | {"accuracy", "roc_auc"}), metric.part_name()
+    several = rng.integers(0, 2, (2, ROWS, 2))
+    assert statistic("roc_auc", *several, probability) is None
+
+
+# ------------------------------------------------------------------------------------------ of other packages
+
+
+class Failing(Metric):
+    """Fails as its keywords, its computation or its result say."""
+
+    task = frozenset({"binary"})
+    type: Literal["failing"] = "failing"
+    how: str = "compute"
+
+    def keywords(self) -> dict[str, Any]:
+        return {}[self.how] if self.how == "keywords" else {}
+
+    def compute(self, target: NDArray[Any], response: NDArray[Any], keywords: dict[str, Any]) -> float:
+        if self.how == "result":
+            return "much"
+        raise ValueError("these rows are odd")
+
+
+class Borrowed(Metric):
+    """Leaves the work to scikit-learn, with a word that it knows or does not know."""
+
+    task = frozenset({"binary"})
+    function = "roc_auc_score"
+    response = "probability"
+    type: Literal["borrowed"] = "borrowed"
+    average: str = "macro"
+
+    def keywords(self) -> dict[str, Any]:
+        return {"average": self.average}
+
+
+@pytest.mark.parametrize(
+    ("metric", "reason"),
+    [
+        (Failing(), "ValueError: these rows are odd"),
+        (Failing(how="keywords"), "KeyError: 'keywords'"),
+        (Failing(how="result"), "ValueError: could not convert"),
+        (Borrowed(average="mostly"), "InvalidParameterError"),
+    ],
+)
+def test_what_a_metric_of_another_package_raises_is_named_as_its_fault(metric: Metric, reason: str):
+    target = np.array([0, 1, 1])
+    with pytest.raises(PartError, match=rf"error\[broken-part\]: metric {metric.type} .*{reason}"):
+        metric.score(target, target, np.eye(2)[target])
+
+
+def test_scores_that_scikit_learn_does_not_define_are_nan_whoever_asks():
+    same = np.zeros(3, int)
+    for metric in (Borrowed(), RocAuc(), PositiveLikelihoodRatio()):
+        figure = metric.score(same, same, np.eye(2)[same])
+        assert math.isnan(figure) or metric.type == "positive_likelihood_ratio"

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ UNSAYABLE = CODES["network"] | CODES["unsayable"]
 """What a JSON Schema cannot say: how sizes, names and choices at different places go together; numbers beyond JSON."""
 
 
+@cache
 def validator() -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(json_schema(installed_registry()))
 
