@@ -8,33 +8,20 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet import SpecError, resolve
+from specnet import SpecError, parts, resolve
 from specnet.checking import check_spec
 from specnet.checking.layer_gradients import types_of
-from specnet.parts import (
-    Activation,
-    Initializer,
-    Layer,
-    LearningLayer,
-    ParameterBlock,
-    Place,
-    Scope,
-    Tensor,
-    Value,
-    linear_map,
-)
-from specnet.parts.initializers import HeNormal
 from specnet.report.overview import Overview
 
 
-class Squashed(LearningLayer):
+class Squashed(parts.LearningLayer):
     """f(W·x)."""
 
     size_field = "width"
     type: Literal["squashed"] = "squashed"
     width: int
-    squash: Activation | None = None
-    drawn: Initializer = HeNormal()
+    squash: parts.Activation | None = None
+    drawn: parts.Initializer = parts.initializers.HeNormal()
     note: str = ""
 
     def declared_size(self) -> int:
@@ -43,28 +30,32 @@ class Squashed(LearningLayer):
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         return self.width
 
-    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
+    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[parts.ParameterBlock, ...]:
         (inputs,) = input_sizes
-        weight = Tensor("w", (self.width, inputs), (0, inputs), self.drawn, Place(inputs, self.width), decays=True)
-        return (ParameterBlock((inputs, self.width), (weight,)),)
+        weight = parts.Tensor(
+            "w", (self.width, inputs), (0, inputs), self.drawn, parts.Place(inputs, self.width), decays=True
+        )
+        return (parts.ParameterBlock((inputs, self.width), (weight,)),)
 
-    def with_activation(self, activation: Activation) -> Self:
+    def with_activation(self, activation: parts.Activation) -> Self:
         return self if self.squash else self.model_copy(update={"squash": activation})
 
-    def split_activation(self) -> tuple[Layer, Activation | None]:
+    def split_activation(self) -> tuple[parts.Layer, parts.Activation | None]:
         return self.model_copy(update={"squash": None}), self.squash
 
-    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        z = linear_map(parameters[0], inputs[0])
+    def apply(
+        self, scope: parts.Scope, inputs: Sequence[parts.Value], parameters: Sequence[parts.Value]
+    ) -> parts.Value:
+        z = parts.linear_map(parameters[0], inputs[0])
         return self.squash.apply(z) if self.squash else z
 
 
-class Chain(Layer):
+class Chain(parts.Layer):
     """Layers in a row, some number of times."""
 
     layers_field = "links"
     type: Literal["chain"] = "chain"
-    links: tuple[Layer, ...]
+    links: tuple[parts.Layer, ...]
     times: int
 
     @property
