@@ -160,42 +160,27 @@ def by_patient(folder: Path, table: np.ndarray, header: str = "patient,x,y", **d
     return csv_file(folder / "rows.csv", header, cells(table), split={"group": "patient"}, **data)
 
 
-def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.Generator):
-    patients = rng.permutation(np.repeat(np.arange(20), 6))
-    effect, x = rng.normal(size=20)[patients], rng.normal(size=len(patients))
-    rows = np.column_stack([patients, x, 10 * effect + x])
-    spec = spec_on(by_patient(tmp_path, rows), network={"dtype": "float64"}, loss="mse")
-    test = data_of(spec).splits["test"].chosen
-    found = specnet.run(spec)
-    own = (found.model.predict(rows[test, 1:2]) - rows[test, 2]) ** 2
-    names, counts = np.unique(patients[test].astype(str), return_counts=True)  # a group is a text
-    assert set(counts) == {6}
-    sums = np.array([own[patients[test] == int(name)].sum() for name in names])
-    drawn = stream(0, "resampling").integers(0, len(names), (1000, len(names)))
-    low, high = np.quantile(sums[drawn].sum(axis=1) / len(test), [0.025, 0.975])
-    interval = found.evaluation["intervals"]["test"]["loss"]
-    assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.random.Generator, weighted: bool):
-    """So that accuracy is as uncertain as groups are few."""
-    patients = np.repeat(np.arange(40), 6)
+@pytest.mark.parametrize(("figure", "weighted"), [("loss", False), ("accuracy", False), ("accuracy", True)])
+def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.Generator, figure: str, weighted: bool):
+    """So that a figure is as uncertain as groups are few."""
+    patients = rng.permutation(np.repeat(np.arange(40), 6))
     x, weight = rng.normal(size=(2, len(patients)))
-    y = (x + 3 * rng.normal(size=40)[patients] > 0).astype(int)
+    effect = rng.normal(size=40)[patients]
+    y = 10 * effect + x if figure == "loss" else (x + 3 * effect > 0).astype(int)
     rows = np.column_stack([patients, x, 1 + weight**2, y])
     role = {"sample_weight": "w"} if weighted else {"columns": {"w": "ignore"}}
     data = by_patient(tmp_path, rows, "patient,x,w,y", **role)
-    spec = spec_on(data, network={"dtype": "float64"}, metrics=["accuracy"], epochs=5)
+    training = {"loss": "mse"} if figure == "loss" else {"metrics": ["accuracy"], "epochs": 5}
+    spec = spec_on(data, network={"dtype": "float64"}, **training)
     test = data_of(spec).splits["test"].chosen
     found = specnet.run(spec, observer=specnet.Observer())
-    counted = rows[test, 2] if weighted else np.ones(len(test))
-    right = counted * (found.model.predict(rows[test, 1:2]) == y[test])
+    prediction, counted = found.model.predict(rows[test, 1:2]), rows[test, 2] if weighted else np.ones(len(test))
+    own = counted * ((prediction - y[test]) ** 2 if figure == "loss" else prediction == y[test])
     names = np.unique(patients[test].astype(str))  # a group is a text
-    sums = np.array([[each[patients[test] == int(name)].sum() for name in names] for each in (right, counted)])
+    sums = np.array([[each[patients[test] == int(name)].sum() for name in names] for each in (own, counted)])
     drawn = stream(0, "resampling").integers(0, len(names), (1000, len(names)))
     low, high = np.quantile(np.divide(*sums[:, drawn].sum(axis=2)), [0.025, 0.975])
-    interval = found.evaluation["intervals"]["test"]["accuracy"]
+    interval = found.evaluation["intervals"]["test"][figure]
     assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
 
 
