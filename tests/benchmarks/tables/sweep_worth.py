@@ -101,8 +101,8 @@ def write_spec(table: str, source: Source, folder: Path) -> Path:
         columns = {f"x{number}": column for number, column in enumerate(X.T)} | {"y": y}
         pandas.DataFrame(columns).to_csv(data, index=False)
     if not spec.exists():
-        options = ["--data", str(data), "--target", source.target, "--sweep", "--quiet"]
-        run_process([specnet_command(), "new", str(spec), *options])
+        options = ["--data", str(data.resolve()), "--target", source.target, "--sweep", "--quiet"]
+        run_process([specnet_command(), "new", str(spec.resolve()), *options])
     return spec
 
 
