@@ -136,7 +136,7 @@ def test_types_of_columns(name: str):
     if kind != "datetime":  # whose steps are others
         assert model.theta.tobytes() == other.theta.tobytes()
     else:
-        np.testing.assert_array_equal(specnet.data.raw_columns(table, {"c": kind}, 1, ("c",)).X[:, 0], days)
+        np.testing.assert_array_equal(specnet.data.raw_columns.raw_columns(table, {"c": kind}, 1, ("c",)).X[:, 0], days)
 
 
 DURATIONS = [timedelta(hours=row) for row in range(ROWS)]
