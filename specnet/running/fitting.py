@@ -29,9 +29,7 @@ from specnet.training import (
     Observer,
     TrainingResult,
     TrainingRows,
-    joined_result,
     train,
-    train_members,
 )
 from specnet.training.observer import Stopped
 
@@ -160,7 +158,7 @@ def fit_rows(
     cores: int | None = None,
     interruptions: Interruptions | None = None,
     records: bool = False,
-    train_ensemble: Callable[..., list[TrainingResult]] = train_members,
+    train_ensemble: Callable[..., list[TrainingResult]] | None = None,
 ) -> FitResult:
     """Train a network, or the members of an ensemble.
 
@@ -180,8 +178,8 @@ def fit_rows(
         preparation then.
     records : bool
         As for `train` and `train_members`.
-    train_ensemble : callable
-        Takes the arguments of `train_members`; returns the result of each member that there is to be.
+    train_ensemble : callable, optional
+        Takes the arguments of `train_members`, the default; returns the result of each member that there is to be.
 
     Raises
     ------
@@ -224,10 +222,12 @@ def fit_rows(
             result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
             members = [result]
         else:
+            from specnet.training.members import joined_result, train_members
+
             first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
             own = encoder.member_rows(training, rows, watched)
             starts = first if start is None else start.members
-            members = train_ensemble(network, starts, own, jobs=jobs, cores=cores, **given)
+            members = (train_ensemble or train_members)(network, starts, own, jobs=jobs, cores=cores, **given)
             result = joined_result(members)
     except NotFiniteError as error:
         error.fitted = encoder, training, splits

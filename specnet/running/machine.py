@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import Any
 
 from specnet.compiler.native.toolchain.compilers import compiler_name
-from specnet.compiler.native.toolchain.processors import native_processor
 from specnet.version import __version__
 
 THREADS, BLAS, CPU_FEATURES = "threads", "blas", "cpu_features"
@@ -42,6 +41,8 @@ def machine_facts() -> dict[str, Any]:
 
 def compiler_facts() -> dict[str, str | None]:
     """Return the name and version of the C compiler, and the kind of CPU that it compiles for."""
+    from specnet.compiler.native.toolchain.processors import native_processor
+
     return {"name": compiler_name(), "target": native_processor().name}
 
 

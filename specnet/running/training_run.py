@@ -9,7 +9,7 @@ import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,12 @@ from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
 from specnet.running.run_evidence import explaining, run_evidence
 from specnet.saved.metrics_file import Evaluation, Metrics
-from specnet.saved.saved_trials import RungLosses, State
 from specnet.spec import Spec
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.steps.engine_choice import threads_worth
+
+if TYPE_CHECKING:
+    from specnet.saved.saved_trials import RungLosses, State
 
 Contents = dict[str, str | bytes]
 """Files by name."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
@@ -31,11 +31,12 @@ from specnet.findings import Finding, Judgement
 from specnet.findings.finding import read_finding
 from specnet.model import Model, load_model
 from specnet.saved.metrics_file import Evaluation
-from specnet.saved.run_curves import Curves, read_curves
 from specnet.saved.saved_folder import FINISHED, INTERRUPTED, SavedFolder, loss_in_words
 from specnet.spec import Spec, parse_spec
-from specnet.training.checkpoint import checked_history
-from specnet.training.layer_record import Look, Snapshots, checked_looks, snapshots_of
+from specnet.training.layer_record import Look, Snapshots, snapshots_of
+
+if TYPE_CHECKING:
+    from specnet.saved.run_curves import Curves
 
 RECORD = "the record of the run"
 
@@ -104,10 +105,14 @@ class SavedRun(SavedFolder):
 
     @cached_property
     def history(self) -> Sequence[Mapping[str, Any]]:
+        from specnet.training.checked_records import checked_history
+
         return self.read(HISTORY, lambda content: checked_history(records_of(content)))
 
     @cached_property
     def looks(self) -> Sequence[Look]:
+        from specnet.training.checked_records import checked_looks
+
         return self.read(LAYERS, lambda content: checked_looks(records_of(content)), [])
 
     @cached_property
@@ -209,6 +214,8 @@ class SavedRun(SavedFolder):
 
     def curves(self, most: int) -> Curves:
         """Return the curves of its history at so many epochs at most: see `read_curves`."""
+        from specnet.saved.run_curves import read_curves
+
         return read_curves(self.path / HISTORY, most)
 
     @cached_property

@@ -13,7 +13,6 @@ from specnet.files.plain_data import json_text
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.document import FORMS, OF_STACKS, Limits, Origin, Spec
-from specnet.spec.reading.diagnostics import Explanation
 from specnet.spec.reading.overrides import settings_of
 from specnet.spec.reading.reader import SpecSource, read
 from specnet.spec.reading.source_document import Document, Format
@@ -162,6 +161,8 @@ def validated(document: Document, registry: Registry) -> Spec:
     try:
         spec = Spec.model_validate(data, context={"registry": registry})
     except ValidationError as error:
+        from specnet.spec.reading.diagnostics import Explanation
+
         told, left_out = Explanation(document, registry).of(error)
         problems += told
     if problems:

@@ -10,7 +10,6 @@ is written and read by `specnet.running.run_folder`.
 from specnet.training.after_epoch import Keeper
 from specnet.training.checkpoint import Checkpoint, RunIdentity
 from specnet.training.loop import TrainingResult, train
-from specnet.training.members import joined_result, train_member, train_members
 from specnet.training.observer import Observer, Observers, PythonWarnings, Snapshot, StopTraining, WarningRecorder
 from specnet.training.steps.stepper import Stepper
 from specnet.training.training_rows import TrainingRows
@@ -28,8 +27,5 @@ __all__ = [
     "TrainingResult",
     "TrainingRows",
     "WarningRecorder",
-    "joined_result",
     "train",
-    "train_member",
-    "train_members",
 ]

@@ -10,18 +10,15 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from pydantic import Field, Strict, TypeAdapter
 
 from specnet.errors import FileError, Path
-from specnet.files.plain_data import Count, NotNegative, Plain, checked, leaves
+from specnet.files.plain_data import leaves
 from specnet.files.tensors import decode, encode, parse_object, shown
-from specnet.network.bound import Engine
 from specnet.parts.arrays import Array
-from specnet.training.layer_record import TrainingRecord, checked_looks, snapshots_of
+from specnet.training.layer_record import TrainingRecord, snapshots_of
 
 MOST_SHOWN = 5
 LONGEST_SHOWN = 60
@@ -92,46 +89,6 @@ MEMBER = "member"
 FORMAT = 5
 
 
-class _Memory(Plain):
-    best: float | None
-    waited: Count
-    rate_factor: NotNegative
-    ends: bool
-
-
-class _Measured(Plain):
-    epoch: Count
-    sizes: dict[str, Annotated[tuple[float | None, float | None], Strict(False)]]
-
-
-class _Finished(Plain):
-    epochs: Count
-    steps: Count
-    seconds: NotNegative
-    end: str
-
-
-class _Facts(Plain):
-    engine: Engine
-    epochs: Count
-    steps: Count
-    updates: Count
-    so_far: Annotated[tuple[Count, float, float], Strict(False)]
-    measured: _Measured | None
-    seconds: NotNegative
-    watchers: dict[str, _Memory]
-    members: tuple[_Finished, ...] = Field((), strict=False)
-
-
-class _HistoryLine(Plain, extra="allow"):
-    epoch: Annotated[Count, Field(ge=1)]
-    member: Count = 0
-    __pydantic_extra__: dict[str, float]
-
-
-_HISTORY = TypeAdapter(list[_HistoryLine])
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """The state of a run.
@@ -183,6 +140,9 @@ class Checkpoint:
         FileError
             If it is damaged, or not a checkpoint.
         """
+        # What a run writes itself is not checked.
+        from specnet.training.checked_records import check_facts, checked_history, checked_looks
+
         metadata, tensors = decode(content)
         try:
             data = parse_object(metadata.encode(), "the metadata")
@@ -197,8 +157,7 @@ class Checkpoint:
             raise FileError("not a valid checkpoint") from error
         facts: Any = data.get("facts")
         records = checked_history(history)
-        if checked(_Facts.model_validate, facts, "the checkpoint is").updates > facts["steps"]:
-            raise FileError("the checkpoint is damaged: it has more updates than steps")
+        check_facts(facts)
         current = history_of(records, len(facts[FINISHED])) if FINISHED in facts else records
         if current and current[-1]["epoch"] > facts["epochs"]:
             raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
@@ -226,21 +185,6 @@ class Checkpoint:
 def is_finite(value: Any) -> bool:
     """Return whether a value from a file is a finite number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def checked_history(records: Any) -> list[dict[str, Any]]:
-    """Return the history of a run after checking it, one record per logged epoch, of each member of an ensemble.
-
-    Raises
-    ------
-    FileError
-        If it is not a history.
-    """
-    lines = checked(_HISTORY.validate_python, records, "the history is")
-    for before, place in pairwise([(0, 0), *((line.member, line.epoch) for line in lines)]):
-        if place <= before or place[0] > before[0] + 1:
-            raise FileError(f"the history is damaged after epoch {before[1]}: the next record must have a later epoch")
-    return list(records)
 
 
 _Line = TypeVar("_Line", bound=Mapping[str, Any])

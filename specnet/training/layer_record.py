@@ -13,13 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from specnet.errors import FileError
-from specnet.files.plain_data import LARGEST_COUNT, Count, Plain, checked
+from specnet.files.plain_data import LARGEST_COUNT
 from specnet.parts.arrays import Array
 
 Look = dict[str, Any]
@@ -49,39 +46,6 @@ class TrainingRecord:
             for name, array in arrays.items()
             if array.size
         }
-
-
-class _LayerLook(Plain, extra="allow"):
-    layer: str
-    weight: float | None
-    gradient: float | None
-    step: float | None
-    dead: float | None
-    saturated: float | None
-    __pydantic_extra__: dict[str, float | None]
-
-
-class _Look(Plain):
-    epoch: Count
-    layers: list[_LayerLook]
-
-
-_LOOKS = TypeAdapter(list[_Look])
-
-
-def checked_looks(records: Any) -> list[Look]:
-    """Return the looks of a run after checking them.
-
-    Raises
-    ------
-    FileError
-        If they are none.
-    """
-    looks = checked(_LOOKS.validate_python, records, "the looks are")
-    for before, look in pairwise(looks):
-        if look.epoch <= before.epoch:
-            raise FileError(f"the looks are damaged after epoch {before.epoch}: expected a later epoch")
-    return list(records)
 
 
 def snapshots_of(tensors: Mapping[str, Array]) -> Snapshots:

@@ -5,3 +5,6 @@ many steps in a call. On the way: `c_plan` asks what each call is for loops, `fu
 values, `c_text/` writes the text (start at `emit_function`), `toolchain/` makes a loaded library of it. `binding` binds
 a plan, `training_steps` a whole training, `row_calls` predictions of a few rows.
 """
+
+LONG_PROGRAM = 200
+"""Operations from which on a program is long."""

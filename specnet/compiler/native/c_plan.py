@@ -17,6 +17,7 @@ from typing import Literal
 from specnet.compiler import operations
 from specnet.compiler.backend import UnavailableError
 from specnet.compiler.lowering import Plan
+from specnet.compiler.native import LONG_PROGRAM
 from specnet.compiler.operations import AFFINE, MATMUL
 from specnet.compiler.value import CONSTANT, EXPAND, INPUT, STATE, SUM, Axis, MissingRuleError, Shape
 
@@ -36,8 +37,6 @@ Role = Literal["leaf", "view", "name", "element", "reduction", "call"]
 ONE: Space = (1, 1)
 FEW_WEIGHTS = 16
 """Of a dense layer that is as fast in the loop which reads it as in registers, and spares the way to memory."""
-LONG_PROGRAM = 200
-"""Operations from which on a program is long."""
 
 
 class CPlan(Plan):

@@ -20,7 +20,6 @@ from specnet.parts.arrays import Array
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.constant import constant_outputs, output_model
 from specnet.running.evaluation.predictors import DenseFeatures, Predictor, fitted_linear, fitted_neighbours
-from specnet.running.evaluation.trees import fitted_trees
 from specnet.running.fitting import FitResult
 
 MOST_NUMBERS = 2**22
@@ -50,6 +49,8 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
         chosen = _sample(len(train), _most_rows(fitted), stream(fitted.model.spec.seed, "baselines", 0))
         rows = _answers(head, train, chosen)
     if "trees" in names:
+        from specnet.running.evaluation.trees import fitted_trees
+
         trees = fitted_trees(head, rows, train, chosen)
         outputs["trees"] = {part: trees(splits[part].columns) for part in held}
         fitting.remove("trees")

@@ -23,7 +23,8 @@ from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.running.training_run import Contents, HeldAnswers, RunOutcome
 from specnet.saved.metrics_file import Evaluation
 from specnet.saved.saved_trials import RUNGS, RungLosses
-from specnet.training import Observer, StopTraining, TrainingResult, train_member
+from specnet.training import Observer, StopTraining, TrainingResult
+from specnet.training.members import train_member
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -44,8 +44,9 @@ from specnet.files.run_files import (
 from specnet.files.tensors import Array, decode, parse_object
 from specnet.number_texts import counted
 from specnet.training import Checkpoint
+from specnet.training.checked_records import checked_looks
 from specnet.training.checkpoint import MEMBER, NOT_SET, texts_by_key
-from specnet.training.layer_record import checked_looks, snapshots_of
+from specnet.training.layer_record import snapshots_of
 from specnet.training.observer import Beginning
 
 Value = Array | str

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from specnet.compiler import UnavailableError, operations
 from specnet.compiler.lowering import Call
-from specnet.compiler.native.c_plan import LONG_PROGRAM
+from specnet.compiler.native import LONG_PROGRAM
 from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.thread_limits import available_threads
 from specnet.network import Network

@@ -17,8 +17,8 @@ import pytest
 import specnet
 from specnet import Observer, StopTraining, TrainingError
 from specnet.compiler.thread_limits import available_threads, limited_threads
-from specnet.training import TrainingRows, members, train_members
-from specnet.training.members import Pool, in_threads, trained_side_by_side
+from specnet.training import TrainingRows, members
+from specnet.training.members import Pool, in_threads, train_members, trained_side_by_side
 from specnet.training.observer import EVENTS, Relay
 from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, members_worth
 from tests.compiling import compiles
