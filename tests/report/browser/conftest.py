@@ -19,27 +19,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 AXE = "SPECNET_AXE"
 """The environment variable with the path of axe-core's ``axe.min.js``."""
 SPECS = Path(__file__).parents[3] / "specs"
-EPOCHS = {"moons.toml": 40, "realmlp.toml": 2}
+EPOCHS = {"moons.toml": 40, "realmlp.toml": 2, "wide.toml": 2, "went_wrong.toml": 6}
 """Few, since only the looks of pages count; 3 for other specs."""
 
-WIDE = """
-name = "wide"
-data = { type = "make_classification", n_samples = 500, n_features = 200, n_informative = 20 }
-network = { hidden_layer_sizes = [500] }
-training = { loss = "binary_crossentropy", epochs = 2, metrics = ["accuracy"] }
-"""
-WENT_WRONG = """
-name = "went_wrong"
-data = { type = "digits" }
-network.hidden_layer_sizes = [32, 32]
-network.activations = "sigmoid"
-network.weight_initializer = { type = "random_normal", stddev = 5 }
-training = { loss = "categorical_crossentropy", epochs = 6, metrics = ["accuracy"] }
-"""
-SOURCES: dict[str, str | Path | Callable[[Path], Path]] = {
-    **{spec.name: spec for spec in sorted(SPECS.iterdir()) if spec.suffix in (".toml", ".json")},
-    "wide": WIDE,
-    "went_wrong": WENT_WRONG,
+FOLDERS = SPECS, Path(__file__).parent
+SOURCES: dict[str, Path | Callable[[Path], Path]] = {
+    **{spec.name: spec for folder in FOLDERS for spec in sorted(folder.iterdir()) if spec.suffix in (".toml", ".json")},
     **{f"new_{target}": partial(recipe_for, target=target) for target in ("price", "kind", "sold")},
 }
 
@@ -101,7 +86,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @cache
     def made(name: str) -> Path:
         source, folder = SOURCES[name], tmp_path_factory.mktemp(name.partition(".")[0])
-        overrides = [] if isinstance(source, str) else [f"training.epochs={EPOCHS.get(name, 3)}"]
+        overrides = [f"training.epochs={EPOCHS.get(name, 3)}"]
         source = source(folder) if callable(source) else source
         specnet.run(source, folder / "run", overrides=overrides, observer=specnet.Observer())
         return folder / "run" / "report.html"
