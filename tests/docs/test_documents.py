@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from specnet.cli.application import application
 from tests.cli.on_terminal import Seen, on_terminal
 from tests.docs.documents import PEERS, ROOT, RUN, Document, documents, shell, without_times
+from tests.docs.reference.command_pages import verbs
 from tests.exporting.tools import PLAIN, needs_node
 
 DOCUMENTS = documents()
@@ -108,8 +108,7 @@ def test_a_block_does_what_is_shown(
 
 def test_each_command_is_shown_with_its_output() -> None:
     found = [code for document in DOCUMENTS for code, text in document.commands_and_output() if text is not None]
-    verbs = {(verb.name or verb.callback.__name__).rstrip("_") for verb in application().registered_commands}
-    assert {verb for verb in verbs if not re.search(rf"\bspecnet {verb}\b", " ".join(found))} == set()
+    assert {verb for verb in verbs() if not re.search(rf"\bspecnet {verb}\b", " ".join(found))} == set()
 
 
 def test_the_two_commands_stand_as_they_must() -> None:

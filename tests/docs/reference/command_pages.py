@@ -18,19 +18,23 @@ VARIABLES: dict[str, str] = tomllib.loads(Path(__file__).with_name("written.toml
 """What each environment variable changes that a user may set."""
 
 
+def verbs() -> dict[str, Any]:
+    """Return the commands by their names."""
+    return get_command(application()).commands
+
+
 def command_pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page, the index first."""
-    verbs = get_command(application()).commands
-    yield "commands/index", "\n".join(_overview(verbs))
-    for name, command in verbs.items():
+    yield "commands/index", "\n".join(_overview())
+    for name, command in verbs().items():
         yield f"commands/{name}", "\n".join(_page(name, command))
 
 
-def _overview(verbs: dict[str, Any]) -> Iterator[str]:
+def _overview() -> Iterator[str]:
     group = get_command(application())
     context = group.make_context("specnet", [], resilient_parsing=True)
     yield from ["# Commands", "", escaped(group.help), "", "```text", "specnet VERB [OPTIONS] …", "```", ""]
-    for name, command in verbs.items():
+    for name, command in group.commands.items():
         yield from [f"[`specnet {name}`]({name}.md)", f": {escaped(command.help.partition(chr(10))[0])}", ""]
     yield from ["## Options of the command itself", ""]
     yield from _records([option.get_help_record(context) for option in group.get_params(context)])
@@ -44,7 +48,7 @@ def _overview(verbs: dict[str, Any]) -> Iterator[str]:
     yield from ["", "## Environment variables", ""]
     for name, meaning in VARIABLES.items():
         yield from [f"`{name}`", f": {meaning}", ""]
-    yield from ["```{toctree}", ":hidden:", *verbs, "```", ""]
+    yield from ["```{toctree}", ":hidden:", *group.commands, "```", ""]
 
 
 def _page(name: str, command: Any) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import specnet
 from specnet import SpecError, parse_spec
-from specnet.errors import render
+from specnet.errors import Diagnostic, render
 from specnet.spec import parse_sweep
 from tests.docs.reference.causes import CAUSES
 from tests.spec.cases import DOCUMENTS, NETWORKS, SEARCHES, TEXTS, marked
@@ -89,12 +89,18 @@ def spec_examples() -> dict[str, Example]:
     for name, text in sorted((cases | MORE_SPECS).items(), key=lambda case: (len(case[1]), case[0])):
         if len(text) > LONGEST:
             break
-        try:
-            (parse_sweep if name in SEARCHES else parse_spec)(text)
-        except SpecError as error:
-            for each in error.diagnostics:
-                found.setdefault(each.code, Example(text, render(each).replace("<text>", "spec.toml")))
+        for each in mistakes(text, is_search=name in SEARCHES):
+            found.setdefault(each.code, Example(text, render(each).replace("<text>", "spec.toml")))
     return found
+
+
+def mistakes(text: str, *, is_search: bool) -> list[Diagnostic]:
+    """Return the mistakes of a spec."""
+    try:
+        (parse_sweep if is_search else parse_spec)(text)
+    except SpecError as error:
+        return list(error.diagnostics)
+    return []
 
 
 @cache

@@ -7,11 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from typer.main import get_command
-
-from specnet.cli.application import application
 from specnet.cli.specs.catalogue import Catalogue
 from tests.docs.reference.api_pages import GROUPS
+from tests.docs.reference.command_pages import verbs
 from tests.docs.reference.diagnostic_codes import all_codes
 from tests.registry import REGISTRY
 
@@ -30,7 +28,7 @@ def names() -> Iterator[str]:
             yield from (entry.name, *entry.aliases)
         tables = {field.name.partition(".")[0] for field in entry.fields if "." in field.name}
         yield from (field.name for field in entry.fields if field.name.partition(".")[0] not in tables)
-    for name, command in get_command(application()).commands.items():
+    for name, command in verbs().items():
         yield f"specnet {name}"
         yield from (each for option in command.params for each in option.opts if re.match("--", each))
     yield from all_codes()
