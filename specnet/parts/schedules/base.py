@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from specnet.errors import Path
 from specnet.parts.registry import PartKind
-
-if TYPE_CHECKING:
-    from specnet.parts.schedules.factors import ReduceOnPlateau
 
 
 class Schedule(PartKind):
@@ -39,8 +36,8 @@ class Schedule(PartKind):
             return self.multiplier(step, total_steps)
         return self.multiplier(step // steps_per_epoch, math.ceil(total_steps / steps_per_epoch))
 
-    def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
-        """Yield what in this schedule is told a figure after each epoch, with its path under the schedule."""
+    def plateaus(self) -> Iterator[tuple[Path, Any]]:
+        """Yield each `ReduceOnPlateau` in this schedule, with its path under the schedule."""
         yield from ()
 
 
