@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specnet.number_texts import interval, page_metric, true_minus
-from specnet.parts.losses import Quantile
 from specnet.parts.metrics import Metric
 from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.report.answers.class_charts import class_figures, class_thresholds
@@ -158,6 +157,8 @@ def _results(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[Fig
     if shown.classes:
         yield from class_figures(tables.get("confusion"), shown.classes, shown.answers, shown.uncalibrated)
     elif shown.model.network.task == "values" and shown.answers is not None:
+        from specnet.parts.losses import Quantile
+
         loss = shown.model.spec.training.loss
         quantile = loss.quantile if isinstance(loss, Quantile) else None
         covered = drawn_coverage(evaluation)

@@ -19,18 +19,15 @@ Numbers = NDArray[np.float64]
 
 def answer_tables(model: Model, answers: Answers) -> dict[str, Any]:
     """Return the tables of a model's answers for test rows, as plain data; what is not defined is None."""
-    covered = coverage(model, answers)
-    return _of_task(model, answers) | ({"coverage": covered} if covered else {})
-
-
-def _of_task(model: Model, answers: Answers) -> dict[str, Any]:
     match model.network.task:
         case "values":
-            return _of_values(model, answers)
+            tables = _of_values(model, answers)
         case "multilabel":
-            return _of_outputs(model, answers)
+            tables = _of_outputs(model, answers)
         case _:
-            return _of_classes(model, answers)
+            tables = _of_classes(model, answers)
+    covered = coverage(model, answers)
+    return tables | ({"coverage": covered} if covered else {})
 
 
 def _of_classes(model: Model, answers: Answers) -> dict[str, Any]:
