@@ -80,16 +80,13 @@ def test_settings_of_a_sweep():
 
 
 def test_mistakes_of_data_without_a_text_have_their_paths_in_the_space():
-    data = tomllib.loads(SWEPT)
-    data["sweep"] = {
-        "space": {
-            "training.l2": {"low": -1, "high": 1},
-            "training.optimizer": ["adam", {"type": "sgd", "lr": {"low": 1, "high": 2}, "momentum": -1}],
-            "network.activations": ["rleu"],
-            "training.optimizer2": [1],
-        }
+    space = {
+        "training.l2": {"low": -1, "high": 1},
+        "training.optimizer": ["adam", {"type": "sgd", "lr": {"low": 1, "high": 2}, "momentum": -1}],
+        "network.activations": ["rleu"],
+        "training.optimizer2": [1],
     }
-    assert told(data) == [
+    assert told(tomllib.loads(SWEPT) | {"sweep": {"space": space}}) == [
         ("sweep.space.training.l2.low", "out-of-bounds"),
         ("sweep.space.training.optimizer.1.lr.low", "unknown-key"),
         ("sweep.space.training.optimizer.1.momentum", "out-of-bounds"),

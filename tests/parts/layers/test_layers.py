@@ -304,17 +304,17 @@ def test_bins_are_quantiles_of_the_training_rows_and_belong_to_the_state():
     assert network.initial_state()["layers.0.edges"].tolist() == [-2, 0, 2]
 
 
-@pytest.mark.parametrize(
-    ("column", "edges"),
-    [
-        ([0] * 7 + [1, 2, 9], [0, 1, 2, 9]),
-        ([0] * 92 + [1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 1 + 7 / 3, 1 + 14 / 3, 8]),
-        ([0] * 3 + [1] * 4 + [2] * 3, [0, 1, 1, 2]),
-        ([0] * 9 + [1, 1, 1, 5], [0, 1, 1, 1, 5]),
-        ([0] * 5 + [1] * 5, [0, 0, 0, 1]),
-        ([3] * 4, [3, 3, 3, 3]),
-    ],
-)
+EDGES = [
+    ([0] * 7 + [1, 2, 9], [0, 1, 2, 9]),
+    ([0] * 92 + [1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 1 + 7 / 3, 1 + 14 / 3, 8]),
+    ([0] * 3 + [1] * 4 + [2] * 3, [0, 1, 1, 2]),
+    ([0] * 9 + [1, 1, 1, 5], [0, 1, 1, 1, 5]),
+    ([0] * 5 + [1] * 5, [0, 0, 0, 1]),
+    ([3] * 4, [3, 3, 3, 3]),
+]
+
+
+@pytest.mark.parametrize(("column", "edges"), EDGES)
 def test_a_frequent_number_is_one_edge_and_bins_that_coincide_are_empty(column, edges):
     network = alone({"type": "piecewise_linear_embedding", "bins": len(edges) - 1}, 1)
     rows = np.array(column, float)[:, None]
