@@ -17,7 +17,6 @@ import pytest
 
 import specnet
 from specnet import Limits, Resolved, SpecError, resolve
-from specnet.errors import Diagnostic
 from specnet.spec import parse_sweep
 from specnet.spec.resolving.origins import ResolvedValue, explain
 from tests.cases.reading import cases
@@ -36,7 +35,7 @@ def read(case: dict[str, Any]) -> tuple[specnet.Spec, Resolved]:
     return spec, resolve(spec, **case.get("given", {}))
 
 
-def where(problem: Diagnostic, expected: str) -> str:
+def where(problem: Any, expected: str) -> str:
     """Return the code of a mistake, and its setting and position if these are expected."""
     if " " not in expected:
         return problem.code

@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 import specnet
-from specnet.parts import Loss, Value, rows
+from specnet import parts
 from specnet.parts.optimizers import Adam, Optimizer, SteppingOptimizer
 from specnet.parts.optimizers.adam_kin import NEGLIGIBLE
 from specnet.testing.optimizer_checks import Walk
@@ -194,16 +194,16 @@ def test_the_plateau_is_found_behind_a_warmup():
     assert list(warming.plateaus()) == [(("schedule", "then"), plateau)]
 
 
-class Rosenbrock(Loss):
+class Rosenbrock(parts.Loss):
     """(target_a − a)² + 100·(b − target_b·a²)²: a bent, narrow valley (Rosenbrock 1960)."""
 
     target: ClassVar[str] = "values"
     output_activation: ClassVar[str] = "linear"
     type: Literal["rosenbrock"] = "rosenbrock"
 
-    def expression(self, output: Value, target: Value) -> Value:
-        a, b = rows(output, 0, 1), rows(output, 1, 2)
-        return (rows(target, 0, 1) - a) ** 2 + (b - rows(target, 1, 2) * a * a) ** 2 * 100
+    def expression(self, output: parts.Value, target: parts.Value) -> parts.Value:
+        a, b = parts.rows(output, 0, 1), parts.rows(output, 1, 2)
+        return (parts.rows(target, 0, 1) - a) ** 2 + (b - parts.rows(target, 1, 2) * a * a) ** 2 * 100
 
 
 # For each optimizer: fields, and the loss that it must come below, in Rosenbrock's valley from (−1, −1) to (1, 1), and

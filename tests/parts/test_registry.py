@@ -15,7 +15,6 @@ import pytest
 
 from specnet import DataError, SpecError, parse_spec, resolve
 from specnet.compiler import Value
-from specnet.errors import Position
 from specnet.parts import registry as module
 from specnet.parts.activations import Activation, Relu
 from specnet.parts.part import Part
@@ -210,6 +209,6 @@ def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used
         table = SPEC.replace("'ACTIVATION'", f"{{ type = '{name}', height = 2 }}")
         within = mistake(SpecError, lambda: parse_spec(table))
         diagnostic = mistake(SpecError, lambda: parse_spec(spec(name)))
-    assert (within.message, within.position) == (diagnostic.message, Position(3, 24, 6))
-    assert (diagnostic.code, diagnostic.position, diagnostic.hint) == ("broken-plugin", Position(3, 15, 6), None)
+    assert (within.message, within.position) == (diagnostic.message, (3, 24, 6))
+    assert (diagnostic.code, diagnostic.position, diagnostic.hint) == ("broken-plugin", (3, 15, 6), None)
     pinned(PYDANTICS.sub("…", diagnostic.message))

@@ -9,19 +9,17 @@ import jsonschema
 import pytest
 from pydantic import Field, ValidationError
 
-from specnet import Spec
-from specnet.parts.activations import Activation
-from specnet.parts.fields import PositiveNumber
+from specnet import Spec, parts
 from specnet.parts.part import Part, Section
-from specnet.parts.registry import built_in_registry
 from specnet.spec.document import NetworkSpec, TrainingSpec
 from specnet.spec.forms import OrShort, WrittenForm, or_word, switched
 from specnet.spec.json_schema import json_schema, schema_text
+from tests.registry import REGISTRY
 
 COMMITTED = Path(__file__).parents[2] / "schemas" / "specnet.schema.json"
 
 
-class Snake(Activation):
+class Snake(parts.Activation):
     """x + sin²(a·x)/a.
 
     Keeps a trend (Ziyin et al. 2020).
@@ -29,7 +27,7 @@ class Snake(Activation):
 
     aliases = ("serpent",)
     type: Literal["snake"] = "snake"
-    frequency: PositiveNumber = Field(1.0, description="a, in radians per unit of input")
+    frequency: parts.PositiveNumber = Field(1.0, description="a, in radians per unit of input")
 
 
 def every(value: Any) -> Iterator[Any]:
@@ -40,11 +38,11 @@ def every(value: Any) -> Iterator[Any]:
 
 
 def test_the_committed_schema_is_fresh():
-    assert COMMITTED.read_text(encoding="utf-8") == schema_text(built_in_registry()), "specnet schema > schemas/…"
+    assert COMMITTED.read_text(encoding="utf-8") == schema_text(REGISTRY), "specnet schema > schemas/…"
 
 
 def test_it_is_a_schema_of_draft_7_without_titles_and_nulls():
-    schema = json_schema(built_in_registry())
+    schema = json_schema(REGISTRY)
     jsonschema.Draft7Validator.check_schema(schema)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     for item in every(schema):
@@ -56,14 +54,14 @@ def test_it_is_a_schema_of_draft_7_without_titles_and_nulls():
 
 
 def test_every_reference_leads_somewhere_and_every_definition_is_used():
-    schema = json_schema(built_in_registry())
+    schema = json_schema(REGISTRY)
     used = {item["$ref"] for item in every(schema) if isinstance(item, dict) and "$ref" in item}
     assert used == {f"#/definitions/{name}" for name in schema["definitions"]}
 
 
 def test_every_part_is_a_definition_with_all_that_its_class_says():
-    definitions = json_schema(built_in_registry())["definitions"]
-    for part in built_in_registry():
+    definitions = json_schema(REGISTRY)["definitions"]
+    for part in REGISTRY:
         definition = definitions[f"{part.kind}.{part.part_name()}"]
         assert definition["additionalProperties"] is False
         assert definition["required"][0] == "type"
@@ -76,7 +74,7 @@ def test_every_part_is_a_definition_with_all_that_its_class_says():
 
 
 def test_every_key_of_the_document_is_there_with_its_description():
-    schema = json_schema(built_in_registry())
+    schema = json_schema(REGISTRY)
     for table, section in [
         (schema, Spec),
         (schema["definitions"]["network"], NetworkSpec),
@@ -89,7 +87,7 @@ def test_every_key_of_the_document_is_there_with_its_description():
 
 
 def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
-    schema = json_schema(built_in_registry().with_parts([Snake]))
+    schema = json_schema(REGISTRY.with_parts([Snake]))
     definition = schema["definitions"]["activation.snake"]
     assert (definition["description"], definition["required"]) == ("x + sin²(a·x)/a.", ["type"])
     assert definition["properties"]["type"] == {"enum": ["snake", "serpent"]}
@@ -104,9 +102,8 @@ def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
 
 
 def test_the_text_is_json_and_always_the_same():
-    registry = built_in_registry()
-    assert schema_text(registry) == schema_text(registry.with_parts([]))
-    assert json.loads(schema_text(registry)) == json_schema(registry)
+    assert schema_text(REGISTRY) == schema_text(REGISTRY.with_parts([]))
+    assert json.loads(schema_text(REGISTRY)) == json_schema(REGISTRY)
     assert issubclass(Snake, Part)
 
 

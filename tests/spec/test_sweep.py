@@ -8,8 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field, ValidationError
 
-from specnet import Limits, SpecError, parse_spec, resolve
-from specnet.parts import Activation, Fraction
+from specnet import Limits, SpecError, parse_spec, parts, resolve
 from specnet.parts.part import FieldProblem
 from specnet.parts.searches import Tpe
 from specnet.spec import parse_sweep
@@ -20,17 +19,17 @@ from tests.spec.cases import SWEPT
 SPACE = "[sweep.space]\n'training.l2' = { low = 1e-6, high = 1e-2, log = true }\n"
 
 
-class Leaning(Activation):
+class Leaning(parts.Activation):
     """a·x."""
 
     type: Literal["leaning"] = "leaning"
-    slope: Fraction = Field(0.5, description="a")
+    slope: parts.Fraction = Field(0.5, description="a")
 
     def expression(self, x: Any) -> Any:
         return self.slope * x
 
 
-class Ends(Activation):
+class Ends(parts.Activation):
     """Refuses all slopes but a few."""
 
     type: Literal["ends"] = "ends"
@@ -103,8 +102,8 @@ def test_a_spec_with_parts_and_limits_of_its_own_is_tried_with_them():
         ("sweep.space.network.activations.1.type", "unknown-part"),
     ]
     spec = parse_spec(SWEPT + space, parts=[Leaning])
-    for source, parts in [(SWEPT + space, [Leaning]), (spec, [])]:
-        assert told(source, parts=parts) == [("sweep.space.network.activations.1.slope.high", "out-of-bounds")]
+    for source, own in [(SWEPT + space, [Leaning]), (spec, [])]:
+        assert told(source, parts=own) == [("sweep.space.network.activations.1.slope.high", "out-of-bounds")]
     sizes = "[sweep.space]\n'network.hidden_layer_sizes' = [[4], [40000]]\n"
     small = Limits(parameters=1000)
     for source, limits in [(SWEPT + sizes, small), (parse_spec(SWEPT + sizes, limits=small), None)]:

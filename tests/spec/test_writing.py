@@ -10,15 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from specnet import SpecError, parse_spec
-from specnet.parts.activations import Activation
+from specnet import SpecError, parse_spec, parts
 from specnet.parts.fields import FilePath
 from specnet.parts.part import Section
-from specnet.parts.registry import built_in_registry
 from specnet.spec.reading.reader import document_of, read
 from specnet.spec.reading.source_document import Document
 from specnet.spec.spec_writing import Change, SpecWriter, TomlText
 from tests.random_specs import random_spec
+from tests.registry import REGISTRY
 from tests.spec.cases import GOOD, files
 
 TEXT = """\
@@ -55,7 +54,7 @@ loss = "mse"
 
 
 def writer(document: Document) -> SpecWriter:
-    return SpecWriter(document, built_in_registry())
+    return SpecWriter(document, REGISTRY)
 
 
 def written(source: str, *changes: Change, overrides: tuple[str, ...] = (), folder: Path | None = None) -> str:
@@ -174,7 +173,7 @@ class Chart(Section):
     path: FilePath
 
 
-class Charted(Activation):
+class Charted(parts.Activation):
     """Holds files at several depths."""
 
     type: Literal["charted"] = "charted"
@@ -187,13 +186,13 @@ def test_paths_of_a_plugin_are_moved_wherever_they_stand(tmp_path: Path):
     network = {"layer_sizes": [2, 1], "activations": {"type": "charted", **charts}}
     data = {"network": network, "training": {"loss": "mse"}}
     document = replace(read(data), folder=tmp_path)
-    text = SpecWriter(document, built_in_registry().with_parts([Charted])).text([], tmp_path / "runs")
+    text = SpecWriter(document, REGISTRY.with_parts([Charted])).text([], tmp_path / "runs")
     moved = json.loads(text)["network"]["activations"]
     assert moved["charts"] == {"a": {"path": "../a.csv"}, "b": {"path": "/b.csv"}}
     assert moved["pairs"] == [{"path": "../c.csv"}]
 
 
-class Dated(Activation):
+class Dated(parts.Activation):
     """An activation with a field that is no plain data."""
 
     type: Literal["dated"] = "dated"

@@ -7,7 +7,6 @@ import pytest
 
 import specnet
 from specnet import SpecError, parse_spec, resolve
-from specnet.errors import Position
 from specnet.spec.document import EarlyStopping
 from specnet.spec.reading.reader import read
 from tests.cases.reading import cases
@@ -39,7 +38,7 @@ def test_an_empty_value_removes_the_key():
     document = read(TEXT, ["name=", "training.metrics.0="])
     assert document.data["training"]["metrics"] == ("r2",)
     assert "name" not in document.data
-    assert document.places["training", "metrics", 0].value == Position(7, 18, 4)
+    assert document.places["training", "metrics", 0].value == (7, 18, 4)
     assert ("training", "metrics", 1) not in document.places
     places = read("l = [0, { a = 1 }, [2], 3]\nm = [4, 5, 6]\n", ["l.1="]).places
     lists = {path: place.value.column for path, place in places.items() if len(path) > 1}

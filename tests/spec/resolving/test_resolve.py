@@ -5,15 +5,12 @@ from typing import Any, Literal, Self
 
 import pytest
 
-from specnet import Limits, Network, Spec, SpecError, parse_spec, resolve
-from specnet.errors import Position
-from specnet.parts import Initializer, LayerContext
-from specnet.parts.activations import Linear
+from specnet import Limits, Network, Spec, SpecError, parse_spec, parts, resolve
 from specnet.parts.data import DataSizes
-from specnet.parts.initializers import Ones
 from specnet.spec import outputs_for
 from tests.parts.layers.test_own_layer import Squashed
 from tests.parts.test_optimizers import Bfgs
+from tests.registry import part
 
 
 def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
@@ -52,10 +49,10 @@ class Mixing(Squashed):
     """Draws as the spec says."""
 
     type: Literal["mixing"] = "mixing"
-    drawn: Initializer | None = None
+    drawn: parts.Initializer | None = None
 
-    def with_defaults(self, context: LayerContext) -> Self:
-        usual = context.initializer_before(context.activation_after or Linear())
+    def with_defaults(self, context: parts.LayerContext) -> Self:
+        usual = context.initializer_before(context.activation_after or part("activation", "linear"))
         return self.model_copy(update={"drawn": context.initializer("weight_initializer", self.drawn, usual)})
 
 
@@ -68,12 +65,12 @@ RELU = {"type": "activation", "activation": "relu"}
     [
         ([MIXING], None, ["glorot_uniform"]),
         ([MIXING, RELU], None, ["he_normal"]),
-        ([{**MIXING, "drawn": "orthogonal"}, RELU], Ones(), ["orthogonal"]),
-        ([MIXING, RELU, {"type": "block", "layers": [MIXING, RELU]}], Ones(), ["ones", "ones"]),
+        ([{**MIXING, "drawn": "orthogonal"}, RELU], part("initializer", "ones"), ["orthogonal"]),
+        ([MIXING, RELU, {"type": "block", "layers": [MIXING, RELU]}], part("initializer", "ones"), ["ones", "ones"]),
     ],
 )
 def test_initializers_reach_the_layers_of_a_plugin(
-    layers: list[dict[str, Any]], of_all: Initializer | None, expected: list[str]
+    layers: list[dict[str, Any]], of_all: parts.Initializer | None, expected: list[str]
 ):
     data = {"network": {"layers": layers}, "training": {"loss": "mse"}}
     given = parse_spec(data, parts=[Mixing])
@@ -90,7 +87,7 @@ def test_the_size_that_a_plugin_s_layer_declares_is_known_without_data():
     with pytest.raises(SpecError) as caught:
         parse_spec(text, parts=[Mixing])
     (clash,) = caught.value.diagnostics
-    assert (clash.code, clash.position) == ("size-clash", Position(5, 9, 1))
+    assert (clash.code, clash.position) == ("size-clash", (5, 9, 1))
 
 
 def test_an_optimizer_of_full_batches_gets_them():
@@ -99,30 +96,28 @@ def test_an_optimizer_of_full_batches_gets_them():
     assert resolve(parse_spec(text + "batch_size = 'full'\n", parts=[Bfgs])).batch_size == "full"
     with pytest.raises(SpecError) as caught:
         parse_spec(text + "batch_size = 32\n", parts=[Bfgs])
-    assert [(d.code, d.position) for d in caught.value.diagnostics] == [("batch-size", Position(6, 14, 2))]
+    assert [(d.code, d.position) for d in caught.value.diagnostics] == [("batch-size", (6, 14, 2))]
 
 
 def test_errors_of_the_long_form_stand_at_what_was_written():
     text = "[network]\nlayer_sizes = [2, 3, 1]\nactivations = 'tanh'\n[training]\nloss = 'mse'\n"
     resolved = resolve(parse_spec(text)).spec
     layers = ("network", "layers")
-    of_layers = {(0,): (2, 19), (0, "units"): (2, 19), (1, "units"): (2, 22), (1, "activation"): (2, 22)}
+    of_layers = {(0,): (2, 19, 1), (0, "units"): (2, 19, 1), (1, "units"): (2, 22, 1), (1, "activation"): (2, 22, 1)}
     positions = {(*layers, *path): position for path, position in of_layers.items()} | {
         (*layers, 0, "activation"): (3, 15, 6),
         ("training", "loss"): (5, 8, 5),
         ("training", "epochs"): (4, 2, 8),
-        ("data", "type"): (1, 1),
+        ("data", "type"): (1, 1, 1),
     }
     for path, position in positions.items():
         (diagnostic,) = resolved.error("code", "message", path, hint="hint").diagnostics
-        assert (diagnostic.position, diagnostic.source, diagnostic.hint) == (Position(*position), "<text>", "hint"), (
-            path
-        )
+        assert (diagnostic.position, diagnostic.source, diagnostic.hint) == (position, "<text>", "hint"), path
     ended = "[network]\ninput_size = 2\nlayers = [{ type = 'dense', units = 3 }, 'dropout']\n[training]\nloss = 'bce'\n"
     (diagnostic,) = resolve(parse_spec(ended)).spec.error("code", "message", (*layers, 2)).diagnostics
-    assert diagnostic.position == Position(3, 42, 9)
+    assert diagnostic.position == (3, 42, 9)
     again = resolve(resolved).spec.error("code", "message", (*layers, 0, "units")).diagnostics[0]
-    assert again.position == Position(2, 19)
+    assert again.position == (2, 19, 1)
 
 
 def test_a_spec_is_its_own_source():
@@ -150,7 +145,7 @@ def test_a_spec_can_be_pickled_with_the_places_of_its_errors():
     again = pickle.loads(pickle.dumps(resolved))
     assert again == resolved
     (diagnostic,) = again.spec.error("code", "message", ("network", "layers", 0, "units")).diagnostics
-    assert diagnostic.position == Position(2, 19)
+    assert diagnostic.position == (2, 19, 1)
 
 
 @pytest.mark.slow
