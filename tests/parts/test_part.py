@@ -12,14 +12,14 @@ from pydantic_core import PydanticSerializationError
 from specnet import DataError, PartError, parts
 from specnet.compiler import constant
 from specnet.parts import averaging, blame, fields
-from specnet.parts.activations import Elu, Linear, Prelu, Relu
 from specnet.parts.layers import Block, Dense, Layer, embeddings
-from specnet.parts.optimizers import Adam, Sgd
 from specnet.parts.part import Names, Part, Section, described, short
-from specnet.parts.registry import Registry, built_in_registry
-from specnet.parts.schedules import StepDecay, Warmup
+from specnet.parts.registry import Registry
 from specnet.parts.watchers import Monitored, SearchedMetric, monitored_names, searched_names
+from tests.registry import REGISTRY, find, part
 from tests.texts.pinned import Pinned
+
+Elu, Relu = find("activation", "elu"), find("activation", "relu")
 
 
 def errors_of(call: Callable[..., Any], *arguments: Any, **keywords: Any) -> list[tuple[Any, ...]]:
@@ -80,10 +80,10 @@ def test_fields_are_numbers_and_names_as_written():
 
 
 def test_figures_are_losses_and_the_metrics_of_the_registry():
-    names = [metric.part_name() for metric in built_in_registry().of_kind("metric")]
+    names = [metric.part_name() for metric in REGISTRY.of_kind("metric")]
     monitored = ["validation_loss", "loss", *(f"validation_{name}" for name in names)]
-    assert monitored_names(built_in_registry()) == monitored
-    assert searched_names(built_in_registry()) == ["validation_loss", *names]
+    assert monitored_names(REGISTRY) == monitored
+    assert searched_names(REGISTRY) == ["validation_loss", *names]
     assert read(Monitored, "validation_r2") == "validation_r2"
     assert read(SearchedMetric, "r2") == "r2"
     context = {"registry": Registry(())}
@@ -96,7 +96,8 @@ def test_figures_are_losses_and_the_metrics_of_the_registry():
 def test_a_name_a_table_or_a_part_stands_for_a_part():
     """What is none of these is refused in the words of the corpus of specs."""
     elu = {"type": "elu", "alpha": 2.0}
-    for value, expected in (("relu", Relu()), (elu, Elu(alpha=2.0)), ("identity", Linear()), (Elu(), Elu())):
+    linear = part("activation", "linear")
+    for value, expected in (("relu", Relu()), (elu, Elu(alpha=2.0)), ("identity", linear), (Elu(), Elu())):
         assert Dense(units=1, activation=value).activation == expected
     for value, code in ((Dense(units=1), "wrong-type"), ({"alpha": 2.0}, "missing-key"), ({"type": 3}, "unknown-part")):
         assert [error[:2] for error in errors_of(Dense, units=1, activation=value)] == [(("activation",), code)]
@@ -118,8 +119,8 @@ def test_parts_are_fixed_and_equal_where_their_fields_are():
         Elu().alpha = 2.0
 
 
-SGD = Sgd(schedule=Warmup(length=3, then=StepDecay(factor=0.5, every=2)), momentum=0.9)
 SCHEDULE = {"type": "warmup", "length": 3, "then": {"type": "step_decay", "factor": 0.5, "every": 2}}
+SGD = part("optimizer", "sgd", schedule=SCHEDULE, momentum=0.9)
 SHORT: list[tuple[Any, Any]] = [
     (Relu(), "relu"),
     (Elu(alpha=1.0), "elu"),
@@ -137,7 +138,7 @@ def test_parts_are_written_in_the_fewest_words():
     assert described(Relu()) == "relu"
     assert described(SGD) == "sgd(schedule=warmup(length=3, then=step_decay(factor=0.5, every=2)), momentum=0.9)"
     assert described(SGD, {"schedule"}) == "sgd(momentum=0.9)"
-    assert described(Adam(amsgrad=True)) == "adam(amsgrad=true)"
+    assert described(part("optimizer", "adam", amsgrad=True)) == "adam(amsgrad=true)"
     assert Part.dump(Elu()) == {"type": "elu", "parametric": False, "alpha": 1.0}
     table = {"type": "dense", "units": 2, "activation": {"type": "elu", "alpha": 2.0}}
     layer = Dense.model_validate(table)
@@ -162,7 +163,7 @@ def test_an_interruption_of_writing_stays_one():
 def test_arguments_of_pytorch_are_the_fields_in_braces():
     names = Names(torch=("", 'f({x}, a={b}, c="{d}", e=1)'))
     assert names.torch_arguments() == {"a": "b", "c": "d"}
-    assert Prelu.names.torch_arguments() == {}
+    assert find("activation", "prelu").names.torch_arguments() == {}
 
 
 UNFINISHED = """
@@ -177,10 +178,10 @@ def test_what_an_author_has_not_written_is_named(name: str):
     kind, _, method = name.partition(".")
     base = next(getattr(module, kind) for module in (parts, embeddings, averaging) if hasattr(module, kind))
     unfinished = type("Unfinished", (base,), {"__annotations__": {"type": str}, "__module__": __name__})
-    part = unfinished.model_construct(type="unfinished")
-    needed = [each for each in signature(getattr(part, method)).parameters.values() if each.default is each.empty]
+    made = unfinished.model_construct(type="unfinished")
+    needed = [each for each in signature(getattr(made, method)).parameters.values() if each.default is each.empty]
     with pytest.raises(NotImplementedError, match=f"^Unfinished has no {method}$"):
-        getattr(part, method)(*[None] * len(needed))
+        getattr(made, method)(*[None] * len(needed))
 
 
 class Foreign(parts.Activation):

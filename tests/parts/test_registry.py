@@ -13,27 +13,28 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from specnet import DataError, SpecError, parse_spec, resolve
-from specnet.compiler import Value
+from specnet import DataError, SpecError, parse_spec, parts, resolve
 from specnet.parts import registry as module
-from specnet.parts.activations import Activation, Relu
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, built_in_registry, installed_registry, origin, parts_of
+from tests.registry import find
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned, Refused
 
+Relu = find("activation", "relu")
 
-class Cube(Activation):
+
+class Cube(parts.Activation):
     """x³."""
 
     aliases = ("third_power",)
     type: Literal["cube"] = "cube"
 
-    def expression(self, x: Value, *parameters: Value) -> Value:
+    def expression(self, x: parts.Value, *parameters: parts.Value) -> parts.Value:
         return x**3
 
 
-class FalseRelu(Activation):
+class FalseRelu(parts.Activation):
     """Has a name that is taken."""
 
     type: Literal["relu"] = "relu"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,17 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import specnet
 from specnet import DataError, Spec, parse_spec
-from specnet.parts.data import Csv
-from specnet.parts.layers import PeriodicEmbedding
 from specnet.recipes import recipe, table_facts
 from specnet.spec import parse_sweep
 from specnet.spec.sweep_section import Range
+from tests.registry import part
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 PENGUINS = Path(__file__).parents[2] / "specs" / "data" / "penguins.csv"
 
 Recipe = Callable[[str, str], Spec]
+csv = partial(part, "data", "csv", path="table.csv")
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def recipe_for(tmp_path: Path) -> Recipe:
 
     def made(table: str, target: str) -> Spec:
         (tmp_path / "table.csv").write_text(table, encoding="utf-8")
-        facts = table_facts(Csv(path="table.csv", target=target), tmp_path)
+        facts = table_facts(csv(target=target), tmp_path)
         for name, sweep in (("t", False), ("searched", True)):
             text = recipe(facts, name="t", file="t.toml", data_type="csv", path="table.csv", target=target, sweep=sweep)
             (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
@@ -73,10 +74,10 @@ def run(spec: Spec, epochs: int = 2) -> specnet.Model:
     return specnet.load_model(folder / "run")
 
 
-def embedding(spec: Spec) -> PeriodicEmbedding:
+def embedding(spec: Spec) -> Any:
     layers = spec.network.layers
     assert layers is not None
-    assert isinstance(layers[0], PeriodicEmbedding)
+    assert layers[0].type == "periodic_embedding"
     return layers[0]
 
 
@@ -223,11 +224,10 @@ def test_classes_beside_a_marker_are_refused_until_it_is_missing(tmp_path: Path)
     """A label "?" would be a class of its own."""
     rows = "".join(f"{row},{['1', '2', '?'][row % 3]}\n" for row in range(60))
     (tmp_path / "table.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
-    problem = mistake(DataError, lambda: table_facts(Csv(path="table.csv", target="y"), tmp_path))
+    problem = mistake(DataError, lambda: table_facts(csv(target="y"), tmp_path))
     assert problem.message == 'the target "y" is numbers beside "?"'
     assert problem.hint == 'add "?" to data.missing_values'
-    part = Csv(path="table.csv", target="y", missing_values=("", "?"))
-    facts = table_facts(part, tmp_path)
+    facts = table_facts(csv(target="y", missing_values=("", "?")), tmp_path)
     assert (facts.classes, facts.rows, facts.gaps) == (2, 40, 20)
 
 
@@ -245,9 +245,9 @@ def test_classes_beside_a_marker_are_refused_until_it_is_missing(tmp_path: Path)
 def test_nines_far_from_all_other_numbers_are_perhaps_missing(cells: list[int], message: Any, tmp_path: Path) -> None:
     rows = "".join(f"{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells))
     (tmp_path / "table.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
-    warnings = table_facts(Csv(path="table.csv", target="y"), tmp_path).warnings
+    warnings = table_facts(csv(target="y"), tmp_path).warnings
     assert [each.message for each in warnings] == ([] if message is None else [f'column "x": {message}'])
     if message is not None:
         kind = {"type": "numeric", "missing_values": [message.partition(" ")[0]]}
-        read = Csv(path="table.csv", target="y", columns={"x": kind}).load(tmp_path, "classes")  # type: ignore[dict-item] # read as a kind
+        read = csv(target="y", columns={"x": kind}).load(tmp_path, "classes")
         assert np.isnan(read.X).sum() == int(message.split()[2])

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from specnet import Spec, SpecError, parse_spec, resolve
-from specnet.parts.metrics import Metric
+from specnet import Spec, SpecError, parse_spec, parts, resolve
 from specnet.parts.watchers import Memory
 from specnet.spec import known_outputs
 from specnet.spec.document import EarlyStopping, TrainingSpec
@@ -47,7 +46,7 @@ def test_members_and_folds(ensemble: Any, members: int, folds: int | None):
         TrainingSpec(loss="bce", ensemble="many")
 
 
-class Watched(Metric):
+class Watched(parts.Metric):
     """A metric with a setting."""
 
     type: str = "watched"
