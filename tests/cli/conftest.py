@@ -27,6 +27,7 @@ from specnet import Model, load_model
 from specnet.cli import main
 from tests.made import made_once
 from tests.running.sweeps.searches import BASE, SPACE
+from tests.texts.calling import own_signals
 from tests.waiting import MARK, processes_of, wait_until
 
 COMMAND = [sys.executable, "-c", "from specnet.cli import main; main()"]
@@ -104,18 +105,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "80")
     (tmp_path / "moons.toml").write_text(MOONS, encoding="utf-8")
     return tmp_path
-
-
-@contextmanager
-def own_signals() -> Iterator[None]:
-    """Give this process back how it took signals: `main` is the last thing in a process otherwise."""
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM), sys.unraisablehook
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before[0])
-        signal.signal(signal.SIGALRM, before[1])
-        sys.unraisablehook = before[2]
 
 
 @pytest.fixture
