@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 import specnet
 from specnet import parts
 from specnet.parts.optimizers import Adam, Optimizer, SteppingOptimizer
-from specnet.parts.optimizers.adam_kin import NEGLIGIBLE
+from specnet.parts.optimizers.adam_variants import NEGLIGIBLE
 from specnet.testing.optimizer_checks import Walk
 from tests.registry import REGISTRY, figures, find, part
 

@@ -1,7 +1,7 @@
 """Optimizers, written over the flat parameter vector in the language of the compiler.
 
 In: theta, its gradient, and states and scalars by name. Out: what each becomes. Start with `base` (what an optimizer
-is, and decay); then `moments` (sgd and Adam), `adam_kin`, `scaled_steps`, and `second_order`, which SciPy runs.
+is, and decay); then `moments` (sgd and Adam), `adam_variants`, `scaled_steps`, and `second_order`, which SciPy runs.
 A new optimizer is a class in one of the modules, and its name stands in the list below.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from specnet.lazy import lazily
 
 if TYPE_CHECKING:
-    from specnet.parts.optimizers.adam_kin import *
+    from specnet.parts.optimizers.adam_variants import *
     from specnet.parts.optimizers.base import *
     from specnet.parts.optimizers.moments import *
     from specnet.parts.optimizers.scaled_steps import *
@@ -21,7 +21,7 @@ else:
         {
             "base": "Commits DecayingOptimizer Optimizer ScalarLookup StateLookup SteppingOptimizer",
             "moments": "Sgd Adam AdamW",
-            "adam_kin": "Nadam Radam Adamax",
+            "adam_variants": "Nadam Radam Adamax",
             "scaled_steps": "Rmsprop Adagrad Adadelta Rprop Lion",
             "second_order": "Lbfgs",
         },
