@@ -34,6 +34,13 @@ def test_outputs_that_a_loss_needs(loss: str, sizes: DataSizes, outputs: int | N
     assert outputs_for(spec({"layer_sizes": [1, 2]}, loss).training.loss, sizes) == outputs
 
 
+def test_a_loss_that_does_not_fit_the_data_hides_mistakes_of_metrics_alone():
+    training = {"loss": "mse", "class_weight": "balanced", "metrics": ["accuracy"]}
+    with pytest.raises(SpecError) as caught:
+        parse_spec({"data": {"type": "iris"}, "network": {"hidden_layer_sizes": [4]}, "training": training})
+    assert [problem.code for problem in caught.value.diagnostics] == ["loss-target", "class-weight"]
+
+
 def test_what_was_learned_by_reading_takes_the_data_s_place():
     csv = {"type": "csv", "path": "x.csv", "target": "y"}
     given = spec({"hidden_layer_sizes": []}, data=csv)
