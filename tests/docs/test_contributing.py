@@ -10,8 +10,8 @@ COMMANDS = re.findall(r"^ *```sh\n(.*?)^ *```$", CONTRIBUTING.text, re.MULTILINE
 TOOLS = {"ruff check", "ruff format", "mypy", "lint-imports", "specnet schema", "pytest"}
 
 
-def test_it_has_at_most_80_lines() -> None:
-    assert len(CONTRIBUTING.text.splitlines()) <= 80
+def test_it_has_at_most_110_lines() -> None:
+    assert len(CONTRIBUTING.text.splitlines()) <= 110
 
 
 def test_its_tools_are_those_of_the_checks() -> None:
