@@ -87,7 +87,9 @@ def _unknown_verb(name: str, verbs: Sequence[str]) -> UsageError:
 
 
 def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
-    """Return the setting that an option stands for which is a key of specs, or the option that is meant."""
+    """Return what to type in place of an unknown option: a setting of a key of specs, or an option with a like name."""
+    if error.ctx is not None and error.ctx.info_name == "predict" and error.option_name == "--set":
+        return f"use --confidence-set {_value('--set', arguments)}"
     takes_settings = _takes_settings(error)
     name = error.option_name.lstrip("-").replace("-", "_")
     path = _path(name, exactly=True) if takes_settings and len(name) > 1 else None

@@ -316,7 +316,7 @@ class Model(Displayed):
     def interval_quantiles(self, level: float) -> Array:
         """Return the quantiles of errors of a level, as `ErrorQuantiles.at` does; errors are `predict_interval`'s."""
         if self.network.task != "values":
-            raise DataError("intervals need a model of values", hint="use predict_set (--set) for classes")
+            raise DataError("intervals need a model of values", hint="use predict_set (--confidence-set) for classes")
         return self.error_quantiles.at(level)
 
     def predict_set(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:

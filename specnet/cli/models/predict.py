@@ -44,7 +44,7 @@ def predict(
         int | None, level_option("--interval", "Add lower and upper ends that cover this percentage of true values.")
     ] = None,
     classes: Annotated[
-        int | None, level_option("--set", "Add sets of classes that cover this percentage of true classes.")
+        int | None, level_option("--confidence-set", "Add sets of classes that cover this percentage of true classes.")
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Predict no rows with gaps in columns that had none.")
@@ -61,9 +61,9 @@ def predict(
 
     A classifier gives the most probable label and the probability of each class, or of several targets the more
     probable word of each and the probability that it is true; an ensemble of regressors also the
-    standard deviation over its members (spread). --interval adds the columns lower and upper, --set a column with the
-    labels of likely classes, such as red|blue; both hold for rows like the training rows, on average and not for each
-    group. Numbers are written with all digits, so they read back exactly; a .npy file has the predictions alone.
+    standard deviation over its members (spread). --interval adds the columns lower and upper, --confidence-set a column
+    with the labels of likely classes, such as red|blue; both hold for rows like the training rows, on average and not
+    for each group. Numbers are written with all digits, so they read back exactly; a .npy file has the predictions alone.
     Missing cells are filled as in training. Gaps in columns that had none in training and unseen categories are
     predicted too, and counted in warnings; with --strict the rows of such gaps have no prediction. MODEL can also be
     an .onnx, .keras or .skops file written by export.
@@ -73,7 +73,7 @@ def predict(
     specnet predict runs/moons_2_5_1/1 rows.npz
     specnet predict runs/wine_csv/1 specs/data/wine.csv --keep alcohol,cultivar -o predictions.csv
     specnet predict runs/prices/1 houses.csv --interval 90
-    specnet predict runs/species/1 birds.csv --set 95
+    specnet predict runs/species/1 birds.csv --confidence-set 95
     """
     from specnet.cli.models.prediction_files import ROWS_AT_ONCE, WRITERS, Predictions, csv_bytes, exact
     from specnet.cli.models.spreadsheet_formulas import Formulas
@@ -85,7 +85,7 @@ def predict(
     check_model_and_data(model, data)
     if out is not None:
         check_suffix(out, tuple(WRITERS), "the file of predictions")
-        beside = {"--keep": keep, "--interval": interval, "--set": classes}
+        beside = {"--keep": keep, "--interval": interval, "--confidence-set": classes}
         if out.suffix == ".npy" and (asked := [name for name, value in beside.items() if value is not None]):
             raise UsageError("a .npy file has the predictions alone", hint="write a .csv file", source=asked[0])
         if out.exists() and data.exists() and out.samefile(data):

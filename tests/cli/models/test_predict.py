@@ -84,7 +84,7 @@ def test_values_and_intervals_are_columns_of_each_output_with_every_digit(specne
 def test_a_set_is_a_text_of_labels(specnet, folder):
     model = trained(WORDS, "categorical_crossentropy")
     model.save(folder / "model.safetensors")
-    command = "predict model.safetensors rows.npz --set 90"
+    command = "predict model.safetensors rows.npz --confidence-set 90"
     header, written = csv_rows(specnet(f"{command} --escape-formulas").out)
     assert header == ["prediction", *(f"probability_{label}" for label in ["=a", "b c", "d"]), "set"]
     texts = ["|".join(model.labels[row]) for row in model.predict_set(X)]
@@ -99,9 +99,9 @@ def test_what_is_refused(specnet, folder, pinned):
     trained(X[:, 0], "mse").save(folder / "values.safetensors")
     trained(np.char.replace(WORDS, " ", "|"), "categorical_crossentropy").save(folder / "classes.safetensors")
     for status, model, options in (
-        (1, "values", "--set 90 -o out.csv"),
+        (1, "values", "--confidence-set 90 -o out.csv"),
         (1, "values", "--interval 97 -o out.csv"),
-        (2, "classes", "--set 90 -o out.csv"),
+        (2, "classes", "--confidence-set 90 -o out.csv"),
         (2, "values", "--interval 90 -o out.npy"),
     ):
         pinned(specnet(f"predict {model}.safetensors rows.npz {options}").failed(status))
