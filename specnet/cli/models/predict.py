@@ -63,10 +63,10 @@ def predict(
     probable word of each and the probability that it is true; an ensemble of regressors also the
     standard deviation over its members (spread). --interval adds the columns lower and upper, --confidence-set a column
     with the labels of likely classes, such as red|blue; both hold for rows like the training rows, on average and not
-    for each group. Numbers are written with all digits, so they read back exactly; a .npy file has the predictions alone.
-    Missing cells are filled as in training. Gaps in columns that had none in training and unseen categories are
-    predicted too, and counted in warnings; with --strict the rows of such gaps have no prediction. MODEL can also be
-    an .onnx, .keras or .skops file written by export.
+    for each group. Numbers are written with all digits, so they read back exactly; a .npy file has the predictions
+    alone. Missing cells are filled as in training. Gaps in columns that had none in training and unseen categories
+    are predicted too, and counted in warnings; with --strict the rows of such gaps have no prediction. MODEL can also
+    be an .onnx, .keras or .skops file written by export.
 
     Examples
     --------

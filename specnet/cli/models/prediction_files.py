@@ -181,7 +181,8 @@ def _joined(sets: Array, labels: Array | None) -> Array:
     texts = list(map(str, labels.tolist()))
     if taken := [text for text in texts if SEPARATOR in text]:
         hint = "use Model.predict_set in Python"
-        raise UsageError(f'the label "{taken[0]}" has {SEPARATOR}, which is between labels', hint=hint, source="--confidence-set")
+        message = f'the label "{taken[0]}" has {SEPARATOR}, which separates labels'
+        raise UsageError(message, hint=hint, source="--confidence-set")
     return np.array([SEPARATOR.join(compress(texts, row)) for row in sets.tolist()], np.str_)
 
 
