@@ -1,34 +1,44 @@
 """From C text to a loaded library, compiled once and then taken from the user's cache.
 
 The key of a cached library is made from everything that decides what its bytes are: the text, the flags, the compiler
-and the CPU. What is loaded is a private copy of the bytes that were checked: nobody can change it, or cut it off, while
-it is in use. Only what could be loaded is kept.
+and the CPU. The cache is a folder of the user's own, with one file ``<key>-<SHA-256 of its bytes>.so`` for each
+library. A folder or file of another user, or one that others may write, is not used: a library is code that runs with
+all rights of the user. What is loaded is a private copy of the bytes that were checked: it stays whole when its file is
+cut off while it is in use. Only what could be loaded is stored.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
+import stat
+import sys
 import threading
 import weakref
 from collections.abc import MutableMapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from specnet.compiler.native.toolchain.compilers import BuildError, Compiler, find_compiler, run_compiler
-from specnet.compiler.native.toolchain.library_cache import (
-    cache_folder,
-    drop_entry,
+from specnet.compiler.native.toolchain.compilers import (
+    PRIVATE_FOLDER,
+    BuildError,
+    Compiler,
+    find_compiler,
     private_folder,
-    read_entry,
-    store_entry,
+    run_compiler,
 )
 from specnet.compiler.native.toolchain.processors import Processor, cpu_identity, native_processor
 
 __all__ = ["BuildError", "LoadedLibrary", "library", "unusable"]
 
-MOST_CONTENTS = 64
+MAX_CONTENTS = 64
+MAX_ENTRIES = 200
+MAX_AGE = 3600.0
+"""Seconds after which a private folder can only be that of a killed process."""
 _FLAGS = (
     "-std=gnu11",
     "-O1",
@@ -43,12 +53,14 @@ _FLAGS = (
 )
 _ELF_64 = b"\x7fELF\x02\x01"
 """The beginning of a library for 64-bit processors with the low byte first, on Linux."""
+_ENTRY = re.compile(r"[0-9a-f]{64}-[0-9a-f]{64}\.so")
+_PRIVATE_FOLDER = re.compile(PRIVATE_FOLDER + r"\w+")
 
 
 class LoadedLibrary(ctypes.CDLL):
     """A library that is closed when neither it nor a function of it is in use any more.
 
-    Functions are had by `function`, or `library[name]`: an attribute would keep the library forever.
+    Functions are returned by `function`, or `library[name]`: an attribute would keep the library open forever.
     """
 
     def __init__(self, path: str) -> None:
@@ -67,7 +79,7 @@ class LoadedLibrary(ctypes.CDLL):
 
 _loaded: MutableMapping[str, LoadedLibrary] = weakref.WeakValueDictionary()
 _locks: dict[str, threading.Lock] = {}
-"""A lock for each key, as threads often need the same library at once, and may compile others side by side."""
+"""A lock for each key: threads often need the same library at once, and may compile different ones in parallel."""
 
 if hasattr(os, "register_at_fork"):
     # In a new process, the threads that hold locks do not exist.
@@ -117,31 +129,34 @@ def _trial(compiler: Compiler) -> LoadedLibrary:
 
 
 def _from_cache(key: str, functions: tuple[str, ...]) -> LoadedLibrary | None:
+    """Load a library from the cache; None if it has none that can be loaded, and such files are removed."""
     folder = cache_folder()
-    content = read_entry(folder, key) if folder else None
-    if folder is None or content is None:
-        return None
-    try:
-        return _opened(content, functions, folder)
-    except BuildError:
-        drop_entry(folder, key)
-        return None
+    for path in _entries(folder, key) if folder else []:
+        with suppress(OSError, BuildError):
+            loaded = _opened(_content(path), functions, folder)
+            with suppress(OSError):
+                os.utime(path)  # the least recently used ones are removed first
+            return loaded
+        with suppress(OSError):
+            os.unlink(path)
+    return None
 
 
 def _built(
     text: str, compiler: Compiler, flags: tuple[str, ...], functions: tuple[str, ...], key: str
 ) -> LoadedLibrary:
-    """Compile and load a library, and keep it: in the cache if that is possible."""
+    """Compile and load a library, and store it in the cache if that is possible."""
     content, folder = _compiled(text, compiler, flags), cache_folder()
     made = _opened(content, functions, folder)
     if folder:
-        store_entry(folder, key, content)
+        with suppress(OSError):  # read-only, or full
+            _store(folder, f"{key}-{sha256(content).hexdigest()}.so", content)
     return made
 
 
-@lru_cache(MOST_CONTENTS)
+@lru_cache(MAX_CONTENTS)
 def _compiled(text: str, compiler: Compiler, flags: tuple[str, ...]) -> bytes:
-    """Return the bytes of a compiled library; no cache may be able to keep them, and a process compiles once."""
+    """Return the bytes of a compiled library, once in a process: there may be no cache."""
     try:
         with private_folder() as folder:
             path = os.path.join(folder, "library.so")
@@ -159,7 +174,7 @@ def _compiled(text: str, compiler: Compiler, flags: tuple[str, ...]) -> bytes:
 
 def _is_cut_off(content: bytes) -> bool:
     """Return whether a library ends before its table of sections, which is its end, does."""
-    start, size, count = (int.from_bytes(content[slice(*place)], "little") for place in ((40, 48), (58, 60), (60, 62)))
+    start, size, count = (int.from_bytes(content[slice(*span)], "little") for span in ((40, 48), (58, 60), (60, 62)))
     return content.startswith(_ELF_64) and start + size * count > len(content)
 
 
@@ -187,3 +202,88 @@ def _opened(content: bytes, functions: tuple[str, ...], cache: str | None) -> Lo
 
 def _not_opened(error: Exception) -> BuildError:
     return BuildError(f"the compiled library cannot be written or loaded: {error}")
+
+
+def cache_folder() -> str | None:
+    """Return the cache's folder, made if it is missing; None if it cannot be made, or others may write it.
+
+    Its parents are not checked: who may rename it can only put a folder of their own in its place.
+    """
+    folder = os.environ.get("SPECNET_CACHE")
+    if not folder:
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(base):  # the XDG specification has relative ones ignored
+            home = os.path.expanduser("~")
+            if not (os.path.isabs(home) and os.path.isdir(home)):
+                return None
+            base = os.path.join(home, "Library/Caches" if sys.platform == "darwin" else ".cache")
+        folder = os.path.join(base, "specnet")
+    path = Path(os.path.abspath(folder))
+    try:
+        for each in (*reversed(path.parents), path):
+            each.mkdir(0o700, exist_ok=True)
+        status = path.lstat()
+    except OSError:
+        return None
+    return str(path) if stat.S_ISDIR(status.st_mode) and _is_private(status) else None
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Return whether the user owns a file or folder that nobody else may write."""
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _entries(folder: str, key: str) -> list[str]:
+    """Return the paths of a library's files; there may be several, since not every compiler repeats its bytes."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.startswith(key) and _ENTRY.fullmatch(name))
+    except OSError:
+        return []
+    return [os.path.join(folder, name) for name in names]
+
+
+def _content(path: str) -> bytes:
+    """Return the bytes of a file of the cache.
+
+    Raises
+    ------
+    BuildError
+        If others may write it, or its bytes are not those that its name specifies.
+    """
+    with open(path, "rb") as file:
+        is_private, content = _is_private(os.fstat(file.fileno())), file.read()
+    if not is_private or not path.endswith(f"-{sha256(content).hexdigest()}.so"):
+        raise BuildError(f"{path} is not a file that specnet has written")
+    return content
+
+
+def _store(folder: str, name: str, content: bytes) -> None:
+    """Write a file into the cache, whole or not at all, and remove what is too old."""
+    import time
+    from shutil import rmtree
+    from tempfile import gettempdir
+
+    with private_folder(folder) as temporary:
+        path = os.path.join(temporary, name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(content)
+        os.replace(path, os.path.join(folder, name))
+    for _, path in _by_age(folder, _ENTRY)[:-MAX_ENTRIES]:
+        with suppress(OSError):
+            os.unlink(path)
+    for changed, path in _by_age(folder, _PRIVATE_FOLDER) + _by_age(gettempdir(), _PRIVATE_FOLDER):
+        if changed < time.time() - MAX_AGE:
+            rmtree(path, ignore_errors=True)
+
+
+def _by_age(folder: str, pattern: re.Pattern[str]) -> list[tuple[float, str]]:
+    """Return when each of the user's files or folders with such names was changed, and its path; oldest first."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name):
+                with suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_uid == os.geteuid():
+                        found.append((status.st_mtime, entry.path))
+    return sorted(found)

@@ -95,7 +95,7 @@ class Workbench:
         """Forget what this process has loaded, compiled and asked for, as a new one has not."""
         libraries._loaded.clear()
         libraries._compiled.cache_clear()
-        compilers._said.cache_clear()
+        compilers._version_text.cache_clear()
 
     def answer(self, text: str = TEXT) -> int:
         """Return a text's answer as in a new process."""
