@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def born_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes start in no time, for tests that look at what they compute, and not at how they begin."""
-    from specnet.processes import pool
+    from specnet import processes
     from tests.processes.born_loaded import born_loaded
 
-    monkeypatch.setattr(pool, "get_context", lambda _: born_loaded())
+    monkeypatch.setattr(processes, "get_context", lambda _: born_loaded())

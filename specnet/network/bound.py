@@ -1,7 +1,4 @@
-"""The arrays of a network for one thread, and the programs bound to them.
-
-What runs them is a backend: calls of NumPy, or compiled functions.
-"""
+"""The arrays of a network for one thread, and the programs bound to them by the backend of an engine."""
 
 from __future__ import annotations
 
@@ -24,9 +21,9 @@ NOT_AVAILABLE = "the compiled engine is not available"
 
 
 def engine_of(spec: Spec) -> Engine:
-    """Return the engine of a network that may come from another machine: compiled if the spec says so and it can be.
+    """Return the default engine of a network: compiled if the spec requests it and it is available, else NumPy.
 
-    It is that of a network which is given none; for training, `specnet.training.steps.engine_choice` chooses one.
+    A spec may come from another machine. For training, `specnet.training.steps.engine_choice` chooses an engine.
     """
     if spec.training.engine != "compiled":
         return "numpy"
@@ -45,7 +42,7 @@ def backend_of(engine: Engine) -> Backend:
 
 
 def check_engine(spec: Spec) -> None:
-    """Check that there is the engine that a spec wants.
+    """Check that the engine that a spec requests is available.
 
     Raises
     ------
@@ -59,7 +56,7 @@ def check_engine(spec: Spec) -> None:
 
 
 def not_available(spec: Spec, reason: UnavailableError, *, is_begun: bool = False) -> SpecError:
-    """Return the error for a compiled engine that is to be used, or that a run was begun with, and cannot be had."""
+    """Return the error for a compiled engine that is not available, but requested or used before an interruption."""
     from specnet.compiler.native.toolchain.compilers import NoCompilerError
 
     code, hint = "no-compiled-form", "start the run anew" if is_begun else 'set training.engine to "numpy"'
@@ -71,17 +68,17 @@ def not_available(spec: Spec, reason: UnavailableError, *, is_begun: bool = Fals
 
 
 def why_not_available(spec: Spec, reason: UnavailableError) -> str:
-    """Return why the compiled engine cannot be had, with the parts that may be the cause.
+    """Return why the compiled engine is not available, with the names of parts that may be the cause.
 
-    All operations of built-in parts have a form in C.
+    These are custom parts only: all operations of built-in parts have a form in C.
     """
     found = foreign_parts((spec.network, spec.training)) if isinstance(reason, MissingRuleError) else ()
     named = dict.fromkeys(f"{part.kind} {part.part_name()}" for part in found)
     return f"{NOT_AVAILABLE}{' with ' * bool(named)}{' and '.join(named)}: {reason}"
 
 
-BOUND_KEPT = 16
-"""Number of bound programs kept in the cache; the least recently used one is dropped."""
+MAX_BOUND_PROGRAMS = 16
+"""Number of bound programs in the cache of a thread; the least recently used one is dropped."""
 
 
 class LayerOutputs(NamedTuple):
@@ -92,7 +89,7 @@ class LayerOutputs(NamedTuple):
 
 
 class BatchProgram:
-    """A program bound to a number of rows.
+    """A program bound to arrays for a number of rows.
 
     Attributes
     ----------
@@ -134,7 +131,7 @@ class Workspace:
     ----------
     blueprint : Blueprint
     plan : callable
-        Returns a program of the network by its name.
+        From the name of a program to its plan.
     """
 
     def __init__(self, blueprint: Blueprint, plan: Callable[[str], Plan]) -> None:
@@ -144,24 +141,24 @@ class Workspace:
         self.state = layout.initial_state(self._dtype)
         self._arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
         self._arrays |= layout.state_arrays(self.state)
-        self._initial_state = {name: kept.copy() for name, kept in self.state.items()}
+        self._initial_state = {name: array.copy() for name, array in self.state.items()}
         self._plan, self._bind = plan, blueprint.backend.bind
-        self._kept: OrderedDict[tuple[str, int], BatchProgram] = OrderedDict()
+        self._programs: OrderedDict[tuple[str, int], BatchProgram] = OrderedDict()
 
     def program(self, name: str, rows: int) -> BatchProgram:
         """Return a program bound to a number of rows."""
         key = (name, rows)
-        program = self._kept.get(key)
+        program = self._programs.get(key)
         if program is None:
             try:
                 bound = self._bind(self._plan(name), self._dtype, {BATCH: rows}, self._arrays)
             except UnavailableError as error:
                 raise not_available(self._spec, error) from error
-            program = self._kept[key] = BatchProgram(bound, rows)
-            if len(self._kept) > BOUND_KEPT:
-                self._kept.popitem(last=False)
+            program = self._programs[key] = BatchProgram(bound, rows)
+            if len(self._programs) > MAX_BOUND_PROGRAMS:
+                self._programs.popitem(last=False)
         else:
-            self._kept.move_to_end(key)
+            self._programs.move_to_end(key)
         return program
 
     def set_theta(self, theta: ArrayLike) -> None:
@@ -196,16 +193,16 @@ class Workspace:
             raise DataError(f"state must be a mapping from names to arrays, got {type(given).__name__}")
         if given.keys() != self.state.keys():
             raise DataError(f"state has {_listed(given)}; expected {_listed(self.state)}")
-        for name, kept in self.state.items():
-            if np.shape(given[name]) != kept.shape:
-                raise DataError(f'state "{name}" has shape {np.shape(given[name])}; expected {kept.shape}')
-            kept[...] = given[name]
+        for name, array in self.state.items():
+            if np.shape(given[name]) != array.shape:
+                raise DataError(f'state "{name}" has shape {np.shape(given[name])}; expected {array.shape}')
+            array[...] = given[name]
 
 
 def check_writable(state: Mapping[str, Array]) -> None:
     """Check that a state can be updated in place."""
-    for name, kept in state.items():
-        if not (isinstance(kept, np.ndarray) and kept.dtype.kind == "f" and kept.flags.writeable):
+    for name, array in state.items():
+        if not (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.flags.writeable):
             raise DataError(f'state "{name}" must be a writable array of floats for training')
 
 

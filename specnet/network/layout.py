@@ -90,7 +90,7 @@ class Layout:
         return self._of_node.get(number, [])
 
     def tensors(self) -> Iterator[tuple[str, Tensor, PlacedBlock]]:
-        """Yield the tensors that users see, with their names, in the order of the layers."""
+        """Yield the tensors that users see, with their names and blocks, in the order of the layers."""
         for placed in self.blocks:
             for tensor in placed.block.tensors:
                 yield f"{placed.key}.{tensor.name}", tensor, placed
@@ -163,16 +163,17 @@ class Layout:
 
 
 def activation_after(nodes: Sequence[Node], number: int) -> tuple[Node, Activation | None]:
-    """Return the layer whose activation the units of a layer pass through, and that activation.
+    """Return the first layer from the given one on that has an activation, and that activation.
 
-    Others that they pass through do nothing but normalize, drop or activate: they have one input and no size.
+    Layers between them only normalize or drop values: they have one input and no size. Without such a layer, return
+    the given one and None.
     """
-    place = number
+    index = number
     while True:
-        _, activation = nodes[place].layer.split_activation()
+        _, activation = nodes[index].layer.split_activation()
         if activation is not None and not activation.is_identity:
-            return nodes[place], activation
-        readers = [later for later, node in enumerate(nodes) if place in node.inputs]
+            return nodes[index], activation
+        readers = [later for later, node in enumerate(nodes) if index in node.inputs]
         if len(readers) != 1 or nodes[readers[0]].layer.size_field is not None or len(nodes[readers[0]].inputs) > 1:
             return nodes[number], None
-        (place,) = readers
+        (index,) = readers

@@ -41,7 +41,7 @@ from specnet.parts.part import Part
 from specnet.spec import Limits, NetworkSpec, Resolved, Spec, SpecSource, parse_spec, resolve, with_engine
 
 FewRows = Callable[[Array, Array], Array | None]
-"""Takes theta and rows, and returns predictions; None if it does not take these."""
+"""From theta and rows to predictions; to None if it does not accept these arrays."""
 CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
 ROW_MULTIPLE = 16
@@ -56,8 +56,8 @@ class Network(Displayed):
     resolved : Resolved
         A spec after `resolve`.
     engine : {"numpy", "compiled"}, optional
-        What runs its programs: calls of NumPy, or compiled functions. Default: that of the spec if it says so and there
-        is a C compiler, else NumPy.
+        Runs its programs by calls of NumPy or by compiled functions. Default: "compiled" if the spec requests it and
+        there is a C compiler, else "numpy".
 
     Attributes
     ----------
@@ -94,9 +94,7 @@ class Network(Displayed):
         rows = CHUNK_BYTES // (self.blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
         self._column_nodes = tuple(node for node in self.nodes if node.layer.reads_columns)
-        self._few_rows: Callable[[Array, Array], Array | None] = (
-            _no_rows if self.engine == "numpy" else self._compiled_rows
-        )
+        self._few_rows: FewRows = _no_rows if self.engine == "numpy" else self._compiled_rows
         self._plans: dict[str, Plan] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -106,7 +104,7 @@ class Network(Displayed):
         return type(self), (self.resolved, self._given_engine)
 
     def run_by(self, engine: Engine) -> Network:
-        """Return this network run by an engine: itself, or another one, which is made once."""
+        """Return this network, or a second one for the other engine, which is made once."""
         if engine == self.engine:
             return self
         with self._lock:
@@ -116,9 +114,9 @@ class Network(Displayed):
 
     @cached_property
     def output_network(self) -> Network:
-        """A network without parameters, in float64, whose inputs are the outputs that the loss sees.
+        """A network without parameters, in float64, whose inputs are the outputs that the loss reads.
 
-        It measures outputs by the network's loss, whatever they come from.
+        It applies the network's loss to any outputs, such as those of an ensemble.
         """
         spec, loss = self.spec, self.spec.training.loss
         name = "linear" if loss.accepted_activations is None else loss.output_activation
@@ -215,7 +213,7 @@ class Network(Displayed):
         return self.predict_checked(theta, self.check_inputs(X), state)
 
     def _compiled_rows(self, theta: Array, X: Array) -> Array | None:
-        """Find out whether there is a compiled function of few rows, and use it from now on."""
+        """Compile a function for few rows if the network can have one, and use it from now on."""
         from specnet.compiler.native.row_calls import few_rows
 
         starts = {f"theta.{placed.name}": placed.start for placed in self.layout.blocks}
@@ -315,8 +313,8 @@ class Network(Displayed):
             check_writable(state or {})
         name = "gradient, training" if training else "gradient"
         workspace, program = self._run(name, theta, X, y, sample_weight, state, step)
-        for name, kept in (state or {}).items() if training else ():
-            kept[...] = workspace.state[name]
+        for name, array in (state or {}).items() if training else ():
+            array[...] = workspace.state[name]
         return float(program.outputs[0]), workspace.gradient.copy()
 
     def input_gradient(
@@ -420,18 +418,18 @@ class Network(Displayed):
             for start in range(0, rows, self._chunk):
                 stop = min(start + self._chunk, rows)
                 program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
-                # What earlier calls left in the rows beyond these does no harm: no row depends on another.
-                x, wanted, output = program.first_rows(stop - start)
+                # Rows beyond these hold values of earlier calls, which change nothing: no row depends on another.
+                x, target_rows, output = program.first_rows(stop - start)
                 x[...] = X[start:stop]
-                if wanted is not None and target is not None:
-                    wanted[...] = target[:, start:stop].T
+                if target_rows is not None and target is not None:
+                    target_rows[...] = target[:, start:stop].T
                 program.run()
                 result[start:stop] = output
         return result
 
 
 def _no_rows(theta: Array, X: Array) -> Array | None:
-    """Answer for no rows: there is no faster way for a few."""
+    """Accept no rows: there is no faster function for a few."""
     return None
 
 

@@ -20,12 +20,10 @@ _NUMBERS: dict[Purpose, int] = {
 }
 _STEP_STRIDE = 2**64
 _STEP_FACTOR = pow(0x2360ED051FC65DA44385DF649FCCF645, _STEP_STRIDE, 2**128)
-"""Of PCG64's multiplier, once for each number of a step."""
-
-
+"""PCG64's multiplier to the power of the stride: from the state before a step's numbers to that before the next's."""
 _MADE_AT_ONCE = 256
 _POOL, _WORDS, _HALF = 4, 8, 16
-"""Of a seed sequence: words of 32 bits that are its state, those that a generator begins with, and half their bits."""
+"""Numbers of 32-bit words in a seed sequence's state and in a generator's first state, and half the bits of a word."""
 _LEFT, _RIGHT = np.array([0xCA01F9DD, 0x4973F715], np.uint32)
 
 
@@ -63,7 +61,7 @@ class NumberedStreams:
         if not 0 <= number - self._first < len(self._words):
             numbers = np.arange(number, number + _MADE_AT_ONCE, dtype=np.uint32)
             self._first, self._words = number, self._words_of(numbers)
-        known: Any = _KnownWords(self._words[number - self._first])  # which NumPy's annotations do not foresee
+        known: Any = _KnownWords(self._words[number - self._first])  # NumPy's annotations do not allow it
         return np.random.Generator(np.random.PCG64(known))
 
     def _words_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:

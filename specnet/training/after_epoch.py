@@ -23,7 +23,7 @@ from specnet.training.epoch_metrics import EpochMetrics, Monitors, check_figure
 from specnet.training.layer_record import TrainingRecord
 from specnet.training.layer_recorder import LayerRecorder
 from specnet.training.observer import Observer, Observers, Snapshot
-from specnet.training.steps.trainer import State, Stretch, Trainer
+from specnet.training.steps.trainer import EpochSpan, State, Trainer
 
 Memories = Mapping[str, Memory]
 """Memories of watchers, by their paths under training."""
@@ -178,7 +178,7 @@ class Course:
         self._log_every, self._checkpoint_every = network.resolved.log_every, training.checkpoint_every
         self._watchers = Watchers(network.spec)
         keeps_best = training.early_stopping is not None and training.early_stopping.restore_best
-        self._best = BestWeights(*trainer.kept()) if keeps_best else None
+        self._best = BestWeights(*trainer.model_state()) if keeps_best else None
         self._cross_fitted = monitors.cross_fitted if keeps_best else None
         self.snapshot, self._seen_next = Snapshot(network, trainer), self._observer.next_epoch(-1)
         self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
@@ -188,7 +188,7 @@ class Course:
         """Seconds of training so far, including those before an interruption."""
         return self._seconds_before + time.perf_counter() - self._begin
 
-    def begin(self) -> Stretch | None:
+    def begin(self) -> EpochSpan | None:
         """Return the first epochs, or those to resume with; None if there are none."""
         if self.epochs or self._trainer.so_far.batches:
             self._seen_next = self._observer.next_epoch(self.epochs)
@@ -196,7 +196,7 @@ class Course:
             self._show()
         return self._upcoming()
 
-    def _upcoming(self) -> Stretch | None:
+    def _upcoming(self) -> EpochSpan | None:
         """Return the next epochs, or None at the end of training."""
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
@@ -205,7 +205,7 @@ class Course:
         if not is_measured and self._observer.takes_snapshots:
             # L-BFGS may end training with any epoch.
             is_measured = watchers.may_end() or not self._trainer.resumes
-        return Stretch(epochs, self._unseen() + 1, self._with_loss, watchers.rate_factor, is_measured)
+        return EpochSpan(epochs, self._unseen() + 1, self._with_loss, watchers.rate_factor, is_measured)
 
     def _unseen(self) -> int:
         """Return the number of epochs from the next one on that nothing looks at, though they may be logged."""
@@ -246,7 +246,7 @@ class Course:
         for record in records:
             self._observer.logged(record["epoch"], record)
 
-    def after_epoch(self, loss: float) -> Stretch | None:
+    def after_epoch(self, loss: float) -> EpochSpan | None:
         """Record the finished epoch, with its loss if it was requested, and return the next ones.
 
         Raises
@@ -268,9 +268,9 @@ class Course:
         self.epochs = epoch
         self._trainer.so_far.set()
         if self._best is not None and self._stopping is not None and not self._stopping.waited:
-            self._best.replace(*self._trainer.kept())
+            self._best.replace(*self._trainer.model_state())
         if self._cross_fitted is not None:
-            self._cross_fitted.after_epoch(*self._trainer.kept())
+            self._cross_fitted.after_epoch(*self._trainer.model_state())
         # What is kept comes first: an observer may be broken off.
         if record is not None:
             self.history.append(record)
@@ -312,7 +312,7 @@ class Course:
         """Return the parameters and layer states of the model: the best ones if the spec restores them."""
         if self._best is not None and self._has_best:
             return self._best.kept()
-        theta, state = self._trainer.kept()
+        theta, state = self._trainer.model_state()
         return theta.copy(), state
 
     def cross_fitted(self) -> Array | None:
@@ -344,7 +344,7 @@ class Course:
         return Checkpoint(self._tensors(), self._facts(), self.history, record=record)
 
     def _figures(self, loss: float) -> EpochMetrics:
-        return EpochMetrics(self._network, self.trained, loss, self._monitors, self._trainer.kept)
+        return EpochMetrics(self._network, self.trained, loss, self._monitors, self._trainer.model_state)
 
     def _monitored(self, figures: EpochMetrics) -> dict[str, float]:
         return {name: figures[name] for name in self._monitors}

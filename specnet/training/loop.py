@@ -164,8 +164,8 @@ def train(
         stack.enter_context(np.errstate(all="ignore"))
         stack.enter_context(_failures_recorded(course, recorder))
         try:
-            stretch = course.begin()
-            ended = None if stretch is None else trainer.run(stretch, course, interruptions)
+            span = course.begin()
+            ended = None if span is None else trainer.run(span, course, interruptions)
             if ended is not None:
                 course.close(ended.loss)
         except KeyboardInterrupt as error:

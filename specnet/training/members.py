@@ -25,8 +25,8 @@ from specnet.files.interruptions import Interruptions
 from specnet.files.large import Shared
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.processes.pool import ProcessEnded, processes, tell
-from specnet.processes.pool import interruptions as requested
+from specnet.processes import ProcessEnded, processes, tell
+from specnet.processes import interruptions as requested
 from specnet.spec import Spec
 from specnet.training.after_epoch import Keeper, Watchers
 from specnet.training.checkpoint import FINISHED, Checkpoint, history_of

@@ -50,7 +50,7 @@ def during_step(monkeypatch, number, sent=signal.SIGINT):
 
     monkeypatch.setattr(Stepper, "_update", interrupted)
     monkeypatch.setattr(CompiledStepper, "_run", interrupted_run)
-    monkeypatch.setattr(CompiledStepper, "most_at_once", 1)
+    monkeypatch.setattr(CompiledStepper, "max_steps_per_call", 1)
 
 
 @pytest.mark.parametrize("step", [0, 1, 2, 7, 3 * EPOCHS - 2])

@@ -30,7 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "data": ("tests/data", "tests/parts/data", "tests/cases/test_tables.py", *NOT_SLOW),
     "training": (
         *("tests/training", "tests/running/ensembles", "tests/running/runs/test_engines.py"),
-        *("tests/network/test_extremes.py", "tests/processes/test_interruptions.py"),
+        *("tests/network/test_extremes.py", "tests/files/test_interruptions.py"),
         *("-m", "not peers", "-k", "not killed and not random_networks and not reference_specs"),
     ),
     "files": ("tests/files", *NOT_SLOW),

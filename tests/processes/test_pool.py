@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from specnet.files.large import Shared
-from specnet.processes.pool import ProcessEnded, RemoteTraceback, interruptions, processes, signals_blocked, tell
+from specnet.processes import ProcessEnded, RemoteTraceback, interruptions, processes, signals_blocked, tell
 
 ROOT = Path(__file__).parents[2]
 RESULT = 300_000

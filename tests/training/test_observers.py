@@ -75,9 +75,9 @@ def test_an_observer_that_can_wait_is_told_the_same_after_fewer_calls(
 ):
     network, rows, calls, go_on = network_of("sgd", epochs=100, **training), rows_of(10), list[int](), Stepper._go_on
 
-    def counted(stepper: Stepper, stretch: Any) -> list[float]:
-        calls.append(stretch.epochs)
-        return go_on(stepper, stretch)
+    def counted(stepper: Stepper, span: Any) -> list[float]:
+        calls.append(span.epochs)
+        return go_on(stepper, span)
 
     monkeypatch.setattr(Stepper, "_go_on", counted)
     patient = Patient()

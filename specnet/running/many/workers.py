@@ -17,7 +17,7 @@ from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import SpecnetError, TrainingError
 from specnet.extras import required
 from specnet.parts.data import Table
-from specnet.processes.pool import processes, signals_blocked
+from specnet.processes import processes, signals_blocked
 from specnet.running.many.run_tasks import THREADS, RowsNeeded, Task, begin_tasks, cannot_be_sent, perform, work
 from specnet.running.training_run import RunOutcome
 

@@ -1,5 +1,5 @@
-"""Steps: how the parameters change, batch by batch, by NumPy or by a compiled function, or by L-BFGS.
+"""Training steps: updates of the parameters batch by batch, by NumPy, by a compiled function or by L-BFGS.
 
-In: a network, its parameters, and a feed of rows. Out: the same arrays, changed. Start at `trainer.Trainer`, which the
-others are; `engine_choice.choose` decides between them, `stepper.Stepper` is the plainest.
+In: a network, its parameters, and a feed of rows. Out: the same arrays, updated in place. Start at `trainer.Trainer`,
+the base class of all; `stepper.Stepper` makes steps with NumPy, and `engine_choice.choose` decides which engine trains.
 """

@@ -1,4 +1,4 @@
-"""Training by the compiled engine: many steps in one call, up to where something looks at them."""
+"""Training by the compiled engine: many steps in one call, up to the next epoch that is observed."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from specnet.parts.arrays import Array
 from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
 from specnet.training.steps.stepper import Stepper
 
-VECTOR_ROOM = 16
-"""Numbers of the longest vector."""
+VECTOR_PADDING = 16
+"""Numbers of the longest vector register: a vector is read as a whole where a row of random numbers ends."""
 NOISE_AT_ONCE = 2**20
 """Random numbers that are drawn for one call, unless a single step needs more."""
 
 
 def step_programs(network: Network, rows: int, *, weighted: bool) -> StepPrograms:
-    """Return what the steps of a network compute, on batches of so many rows as a rule."""
+    """Return the programs of a network's training steps for batches that usually have so many rows."""
     training, blueprint = network.spec.training, network.blueprint
     gradient, updates = network.plan("step, weighted" if weighted else "step"), [blueprint.update.plan]
     if training.average_weights is not None and network.layout.states:
@@ -62,7 +62,7 @@ def _inputs(program: Plan) -> list[str]:
 
 
 def steps_text(network: Network, rows: int) -> str:
-    """Return the C text of a network's steps, on batches of so many rows as a rule.
+    """Return the C text of a network's training steps for batches that usually have so many rows.
 
     Raises
     ------
@@ -78,11 +78,11 @@ def steps_text(network: Network, rows: int) -> str:
 
 
 class CompiledStepper(Stepper):
-    """Makes the steps of a `Stepper`, many in one call."""
+    """A `Stepper` that makes many steps in one call of a compiled function."""
 
     @property
     def target(self) -> Processor:
-        """The CPU that is compiled for."""
+        """The CPU for which functions are compiled."""
         return native_processor()
 
     def _bind(self, member: int | None) -> None:
@@ -96,43 +96,43 @@ class CompiledStepper(Stepper):
         if self._average and self.layer_state:
             averages = layout.state_arrays({name: self._average[name] for name in self.layer_state})
             arrays |= {name.replace("state", "average", 1): array for name, array in averages.items()}
-        # What cannot be made is found out before training begins.
+        # It is compiled here: what has no compiled form is an error before training begins.
         self._bound = BoundSteps(self._compiled, {BATCH: feed.size, FLAT: layout.trainable_size}, arrays, feed.sources)
 
     @cached_property
-    def most_at_once(self) -> int:
-        return max(1, min(super().most_at_once, NOISE_AT_ONCE // max(1, self._bound.noise_size)))
+    def max_steps_per_call(self) -> int:
+        return max(1, min(super().max_steps_per_call, NOISE_AT_ONCE // max(1, self._bound.noise_size)))
 
-    def make(self, places: Array | None, with_loss: Array) -> tuple[Array, Array]:
-        weights = self._weights(places, len(with_loss))
+    def make(self, row_indices: Array | None, with_loss: Array) -> tuple[Array, Array]:
+        weights = self._weights(row_indices, len(with_loss))
         if not weights.all():
             if not weights[0]:
                 return self._pass_over()
             weights = weights[: weights.argmin()]
-        losses = self._run(places, weights, with_loss[: len(weights)])
+        losses = self._run(row_indices, weights, with_loss[: len(weights)])
         return losses, weights[: len(losses)]
 
-    def _weights(self, places: Array | None, count: int) -> Array:
-        """The sum of the weights of each of the next batches."""
-        if places is None:
+    def _weights(self, row_indices: Array | None, count: int) -> Array:
+        """Return the sum of the row weights of each of the next batches, (count,)."""
+        if row_indices is None:
             return np.full(count, self._weight_of_all)
         lengths = self._feed.lengths(self.step_number, count)
         if self._feed.weight is None:
             return lengths.astype(np.float64)
-        weights, sums = self._feed.sources[self._feed.weight][places].astype(np.float64), np.empty(count)
+        weights, sums = self._feed.sources[self._feed.weight][row_indices].astype(np.float64), np.empty(count)
         lengths_of_rows = np.repeat(lengths, lengths)
         for length in set(lengths.tolist()):
             sums[lengths == length] = weights[lengths_of_rows == length].reshape(-1, length).sum(axis=1)
         return sums
 
-    def _run(self, places: Array | None, weights: Array, with_loss: Array) -> Array:
+    def _run(self, row_indices: Array | None, weights: Array, with_loss: Array) -> Array:
         count = len(with_loss)
-        place = self._place_in_table(count)
-        numbers: Array = self._table[place : place + count]
+        row = self._table_row(count)
+        numbers: Array = self._table[row : row + count]
         if self._feed.weight is not None:
             numbers[:, -1] = 1 / weights
         noise = self._noise_of(count) if self._compiled.programs.noise else None
-        losses = self._bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, with_loss)
+        losses = self._bound.run(self.step_number % self._steps_per_epoch, row_indices, numbers, noise, with_loss)
         self._count(len(losses))
         return losses
 
@@ -141,17 +141,16 @@ class CompiledStepper(Stepper):
         return optimizer.scalars_of(steps, rate)
 
     def _prepared(self, table: Array) -> Any:
-        """Return the numbers with a last column for 1 over the sum of the weights."""
+        """Return the table in the network's dtype, with a last column for 1 over the sum of the weights."""
         return np.column_stack([table, np.ones(len(table))]).astype(self.theta.dtype)
 
     def _noise_of(self, count: int) -> Array:
-        """Return the random numbers of the next steps, (steps, numbers), or what they draw them by."""
+        """Return the random numbers of the next steps, (steps, numbers), or the generator's state to draw them from."""
         if self._compiled.programs.draws:
             return words_of(*self._random.walk(self.step_number))
-        # A vector is read as a whole where a row ends, and there is room for one behind the last.
         size, lengths = self._bound.noise_size, self._feed.lengths(self.step_number, count).tolist()
-        room = np.zeros(count * size + VECTOR_ROOM, self.theta.dtype)
-        noise = room[: count * size].reshape(-1, size)
+        padded = np.zeros(count * size + VECTOR_PADDING, self.theta.dtype)
+        noise = padded[: count * size].reshape(-1, size)
         for step, (row, rows) in enumerate(zip(noise, lengths, strict=True)):
             self._random.fill(self._bound.noise_arrays(row, rows), self.step_number + step)
         return noise

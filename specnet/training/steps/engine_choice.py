@@ -1,4 +1,4 @@
-"""Which engine trains, and on how many threads: functions are compiled where they save more time than that takes."""
+"""Which engine trains, and on how many threads: steps are compiled where that saves more time than it takes."""
 
 from __future__ import annotations
 
@@ -20,36 +20,37 @@ from specnet.spec import Resolved, Spec
 from specnet.training.training_rows import TrainingRows
 
 LIKELY_ROWS = 256
-"""Of a full batch, before rows are read."""
+"""Rows of a full batch, as long as the data are not read."""
 WORTH_SECONDS = 0.5
-"""Of NumPy, from which on training is compiled."""
+"""Seconds of NumPy from which on training is compiled."""
 CALL_SECONDS, NUMBER_SECONDS, FUNCTION_SECONDS, PRODUCT_SECONDS = 3.5e-7, 2e-10, 2e-9, 1.5e-11
-"""Of a call of NumPy, a number of its result, one of an elementary function, and a product with its sum: of a processor
-like any other, so that the same spec is trained by the same engine on all."""
+"""Seconds of NumPy for a call, for a number of its result, for one of an elementary function, and for a multiplication
+with its addition in a matrix product. They are constants, so that a spec is trained by the same engine everywhere."""
 SAVED_SHARE = 0.4
-"""Of NumPy's time, what compiled steps save as a rule, and more of small networks."""
+"""Share of NumPy's time that compiled steps usually save; they save more in small networks."""
 COMPILING_SECONDS, COMPILING_CALL = 0.15, 3e-3
-"""Of compiling anything, and of each call of the plans; in long ones, those that are alike are compiled once."""
+"""Seconds to compile anything, and for each call of the plans; equal calls of long plans are compiled once."""
 LARGEST_PRODUCT = 2**26
-"""Products with their sums from which on a call is left to BLAS, which is about as fast and needs no compiling."""
+"""Multiplications of a matrix product from which on it is left to BLAS, which is as fast and needs no compiling."""
 THREADS_PAY = 2**22
-"""Products with their sums of a call from which on threads share it: a tenth of a millisecond of one. Shorter ones are
-over before a second thread has gained a third, and it waits for the next one at full speed: 4 to 18 times the work."""
+"""Multiplications of a matrix product from which on threads share it: a tenth of a millisecond of one thread. Shorter
+ones end before a second thread saves a third, and threads wait for the next one at full speed: 4 to 18 times the
+work."""
 MEMBERS_PAY = 2**15
-"""Products with their sums of an epoch from which on threads train members of an ensemble side by side: they gain a
-fifth. Before shorter ones are over, Python, which does one thing at a time, has much more to do than they have."""
-MOST_ROWS_BYTES = 2**28
-"""Of the training rows of all members that are trained side by side unless somebody wants more."""
+"""Multiplications of an epoch from which on threads train members of an ensemble in parallel: they save a fifth. In
+shorter epochs Python, which runs one thread at a time, takes most of the time."""
+MAX_ROWS_BYTES = 2**28
+"""Bytes of the training rows of all members that are trained in parallel, unless the caller requests more."""
 _FUNCTIONS = set(operations.SMOOTH) - {operations.SQRT}
 _PRODUCTS = (operations.AFFINE, operations.AFFINE_GRADIENT, operations.MATMUL, operations.GROUPED_MATMUL)
 
 
-SAID, BEGUN = "as training.engine says", "as the run was begun"
+SPECIFIED, BEGUN = "as training.engine says", "as the run was begun"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine, and why.
+    """An engine, and the reason for it.
 
     Attributes
     ----------
@@ -58,7 +59,7 @@ class Choice:
     reason : str
         In words, such as ``as training.engine says`` or ``NumPy would need about 3 s``.
     is_free : bool
-        Whether NumPy may be used instead, where a part has no compiled form.
+        Whether NumPy may be used instead if a part has no compiled form.
     """
 
     engine: Engine | Literal["auto"]
@@ -66,7 +67,7 @@ class Choice:
     is_free: bool = False
 
     def facts(self) -> dict[str, str]:
-        """Return the choice as plain data."""
+        """Return the choice as plain data for a run's record."""
         return {"engine": self.engine, "engine_reason": self.reason}
 
 
@@ -83,28 +84,28 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
     Raises
     ------
     SpecError
-        If there is no compiled engine though the spec wants it, or the checkpoint is one of it.
+        If the spec or the checkpoint requires the compiled engine and it is not available.
     """
     return _chosen(network, lambda: Work.of(network, rows, epochs), begun)
 
 
 def _chosen(network: Network, work: Callable[[], Work], begun: Engine | None = None) -> Choice:
-    wanted = network.spec.training.engine
-    if wanted == "numpy":
-        return Choice("numpy", SAID)
+    requested = network.spec.training.engine
+    if requested == "numpy":
+        return Choice("numpy", SPECIFIED)
     reason = missing()
-    choice = Choice("compiled", SAID) if wanted == "compiled" else _fastest(work(), reason)
+    choice = Choice("compiled", SPECIFIED) if requested == "compiled" else _fastest(work(), reason)
     if begun not in (None, choice.engine):
         choice = Choice(begun, BEGUN)
     if choice.engine == "compiled" and reason:
-        raise not_available(network.spec, reason, is_begun=wanted == "auto")
+        raise not_available(network.spec, reason, is_begun=requested == "auto")
     return choice if begun is None else replace(choice, is_free=False)
 
 
 def expected_seconds(network: Network, rows: int) -> float:
-    """Return about how long a network, or all members of an ensemble, will train on so many training rows.
+    """Estimate how many seconds training takes on so many rows, of all members of an ensemble together.
 
-    It is a fixed estimate of one core, within a factor of two on processors like any other.
+    It is an estimate for one core, within a factor of two on common processors.
 
     Raises
     ------
@@ -120,16 +121,16 @@ def expected_seconds(network: Network, rows: int) -> float:
 
 
 def about(seconds: float) -> str:
-    """Return a time that is an estimate, in words."""
+    """Return an estimated time in words, such as ``about 1.2 s``."""
     if seconds < 0.095:
         return "less than 0.1 s"
     return f"about {seconds:.1f} s" if seconds < 9.5 else f"about {duration(round(seconds)).replace('.0 s', ' s')}"
 
 
 def threads_worth(resolved: Resolved, rows: int) -> int | None:
-    """Return how many threads a run on so many rows needs at most: one if none of its steps gains by more, else None.
+    """Return the maximum number of threads for a run on so many rows: 1 if none of its steps gains by more, else None.
 
-    It depends on the spec and the number of rows alone, since the number of threads changes the last bits of a result.
+    It depends only on the spec and the number of rows, since the number of threads changes the last bits of a result.
     """
     batch = rows if resolved.batch_size == "full" else min(resolved.batch_size, rows)
     largest = max((placed.block.size for placed in Layout(resolved.nodes).blocks), default=0)
@@ -137,14 +138,14 @@ def threads_worth(resolved: Resolved, rows: int) -> int | None:
 
 
 def members_worth(network: Network, rows: TrainingRows, cores: int | None = None) -> int:
-    """Return how many compiled members of an ensemble are worth being trained at once, each on so many rows.
+    """Return how many members of an ensemble to train in parallel by the compiled engine, each on these rows.
 
-    At most as many as there are cores, by default those that work may have; one if an epoch is over too soon, or if
-    each step has threads itself.
+    At most as many as `cores`, by default the available threads; 1 if an epoch is too short, or if each step uses
+    threads itself.
     """
     if len(rows) * network.parameter_count < MEMBERS_PAY or threads_worth(network.resolved, len(rows)) is None:
         return 1
-    return max(1, min(available_threads() if cores is None else cores, MOST_ROWS_BYTES // rows.X.nbytes))
+    return max(1, min(available_threads() if cores is None else cores, MAX_ROWS_BYTES // rows.X.nbytes))
 
 
 def _fastest(work: Work, reason: UnavailableError | None) -> Choice:
@@ -160,12 +161,12 @@ def _fastest(work: Work, reason: UnavailableError | None) -> Choice:
 
 
 def undecided() -> Choice:
-    """Return the choice of ``auto`` before rows are read."""
+    """Return the choice of ``auto`` before the number of rows is known."""
     return Choice("auto", f"compiled where NumPy would need over {WORTH_SECONDS:g} s, which the rows decide")
 
 
 def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:
-    """Return the choice where the compiled engine would be faster, but lacks a part of the spec."""
+    """Return the choice of NumPy where the compiled engine would be faster, but a part has no compiled form."""
     return Choice("numpy", why_not_available(spec, reason))
 
 
@@ -175,11 +176,11 @@ class Work(NamedTuple):
     Attributes
     ----------
     seconds
-        Of NumPy, of all steps.
+        Seconds of NumPy for all steps.
     compiling_seconds
-        Until a step is compiled, unless it is in the cache.
+        Seconds to compile a step that is not in the cache.
     largest_product
-        Products with their sums of the largest call.
+        Multiplications of the largest matrix product.
     """
 
     seconds: float
@@ -188,9 +189,9 @@ class Work(NamedTuple):
 
     @classmethod
     def of(cls, network: Network, rows: int, epochs: int) -> Work:
-        """Estimate the training of a network, of all members of an ensemble, on so many rows."""
-        spec, wanted = network.spec, network.resolved.batch_size
-        batch = rows if wanted == "full" else min(wanted, rows)
+        """Estimate the work of training a network on so many rows, of all members of an ensemble together."""
+        spec, batch_size = network.spec, network.resolved.batch_size
+        batch = rows if batch_size == "full" else min(batch_size, rows)
         plans = [network.plan("step")]
         if spec.training.optimizer.stepping is not None:
             plans.append(network.blueprint.update.plan)

@@ -8,7 +8,7 @@ from specnet.data.feed import Feed
 from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.training.steps.trainer import Ended, Gradients, Progress, State, Stretch, Trainer
+from specnet.training.steps.trainer import Ended, EpochSpan, Gradients, Progress, State, Trainer
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
 """Reason for an early end, by SciPy's status."""
@@ -39,7 +39,7 @@ class LbfgsTrainer(Trainer):
         self._batch = Gradients(self, feed, member)[feed.rows]
         self._batch.feed(np.arange(feed.rows))
 
-    def run(self, stretch: Stretch, progress: Progress, interruptions: Interruptions) -> Ended | None:
+    def run(self, span: EpochSpan, progress: Progress, interruptions: Interruptions) -> Ended | None:
         """Minimize the loss; the loss of an epoch is that before its iteration.
 
         Raises
@@ -51,7 +51,7 @@ class LbfgsTrainer(Trainer):
 
         training = self.network.spec.training
         losses: list[float] = []
-        upcoming: list[Stretch | None] = [stretch]
+        upcoming: list[EpochSpan | None] = [span]
         accepted = self._learning.copy()
 
         def loss_and_gradient(point: Array) -> tuple[float, Array]:

@@ -1,4 +1,4 @@
-"""Epochs of steps on batches, bound to their arrays: feed a batch, compute its gradient, reduce it, update theta.
+"""Training steps on batches: copy a batch's rows, compute the gradient of their loss, clip it, update theta.
 
 Gradient and update are bound programs; the gradient is bound once per batch size. Steps allocate nothing. Gradients are
 clipped by norm without overflow or underflow.
@@ -20,11 +20,9 @@ from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
 from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
-from specnet.training.steps.trainer import Ended, Gradients, Progress, State, Stretch, Trainer
+from specnet.training.steps.trainer import Ended, EpochSpan, Gradients, Progress, State, Trainer
 
-_LEAST_SQUARE = {
-    np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)
-}
+_MIN_SQUARE = {np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)}
 """Below this, a sum of squares has lost digits to underflow."""
 
 
@@ -36,7 +34,7 @@ def clipping_factor(gradient: Array, longest: float) -> float:
     it.
     """
     squared = float(np.dot(gradient, gradient))
-    if not _LEAST_SQUARE[gradient.dtype] <= squared < math.inf:
+    if not _MIN_SQUARE[gradient.dtype] <= squared < math.inf:
         return _factor_of_extremes(gradient, longest)
     length = math.sqrt(squared)
     return longest / length if length > longest else 1.0
@@ -61,8 +59,8 @@ UPDATE_BLOCK = 48 * 1024
 DENORMAL_INTERVAL = 512
 """Number of steps between two flushes of the optimizer's denormal numbers to 0."""
 WORK_AT_ONCE, WORK_OF_ROW = 2**28, 2**8
-"""Multiplications of one call, at most, unless a step has more: then signals are looked for, and observers told.
-At least so many are counted of a row, whose index is in memory."""
+"""Maximum number of multiplications of one call, unless a single step has more: signals and observers wait for its end.
+At least `WORK_OF_ROW` are counted for each row, whose index is in memory."""
 TINY = 1e-30
 FLUSH_BLOCK = 1024
 
@@ -91,7 +89,7 @@ class Stepper(Trainer):
 
     resumes = True
     _scalars_of = staticmethod(SteppingOptimizer.scalars_of)
-    """By the functions of Python, with the same bits on every CPU."""
+    """The scalars of an optimizer's step, by functions of Python, which give the same bits on every CPU."""
 
     def __init__(
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
@@ -109,14 +107,14 @@ class Stepper(Trainer):
         self._all, self._interruptions = np.arange(feed.rows), Interruptions()
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
-            self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
+            self._average = {"theta": theta.copy(), **{name: array.copy() for name, array in layer_state.items()}}
         starts = network.blueprint.update.states
         self.states = {name: np.full_like(self.gradient, start) for name, start in starts.items()}
         self._bind(member)
 
-    def run(self, stretch: Stretch, progress: Progress, interruptions: Interruptions) -> Ended | None:
-        self._interruptions, self._order = interruptions, self._feed.order(stretch.first, self.so_far.batches)
-        left: Stretch | None = stretch
+    def run(self, span: EpochSpan, progress: Progress, interruptions: Interruptions) -> Ended | None:
+        self._interruptions, self._order = interruptions, self._feed.order(span.first, self.so_far.batches)
+        left: EpochSpan | None = span
         while left is not None:
             if left.epochs == 1 and self.so_far.batches == self._steps_per_epoch:
                 left = progress.after_epoch(self.so_far.mean())
@@ -131,32 +129,32 @@ class Stepper(Trainer):
                 interruptions.deliver()
         return None
 
-    def _go_on(self, stretch: Stretch) -> Array:
-        """Make some of the steps of a stretch, and return the losses of the epochs that they end, but for its last one.
+    def _go_on(self, span: EpochSpan) -> Array:
+        """Make some of the steps of a span, and return the losses of the epochs that they end, except its last one.
 
-        The loss of an epoch is the mean over its batches before their steps; they count by the sums of their weights.
+        The loss of an epoch is the mean over its batches before their steps, weighted by the sums of their row weights.
         """
         so_far, per_epoch = self.so_far, self._steps_per_epoch
-        is_measured = stretch.is_measured and not so_far.batches
+        is_measured = span.is_measured and not so_far.batches
         # Nothing comes after an epoch that has failed.
-        epochs = stretch.epochs if math.isfinite(so_far.loss) else 1
+        epochs = span.epochs if math.isfinite(so_far.loss) else 1
         left = epochs * per_epoch - so_far.batches
-        count = 1 if is_measured else min(left, self.most_at_once, self._steps_to_flush)
-        if stretch.epochs == 1:
-            wanted = np.full(count, stretch.with_loss(stretch.first))
+        count = 1 if is_measured else min(left, self.max_steps_per_call, self._steps_to_flush)
+        if span.epochs == 1:
+            with_loss = np.full(count, span.with_loss(span.first))
         else:
-            numbers = stretch.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
-            wanted = stretch.with_loss(numbers)
-        self.rate_factor = stretch.rate_factor
+            numbers = span.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
+            with_loss = span.with_loss(numbers)
+        self.rate_factor = span.rate_factor
         if is_measured:
             self.meter.before_step(self.theta)
-        losses, weights = self._make_next(wanted)
+        losses, weights = self._make_next(with_loss)
         if is_measured:
-            self.meter.after_step(stretch.first + 1, self.theta, self.gradient)
-        return self._ended(losses, weights, stretch.epochs)
+            self.meter.after_step(span.first + 1, self.theta, self.gradient)
+        return self._ended(losses, weights, span.epochs)
 
     def _make_next(self, with_loss: Array) -> tuple[Array, Array]:
-        """Make the next steps, as `make` does."""
+        """Make the next steps on the rows that come next in the epoch, and return what `make` does."""
         if self._steps_per_epoch == 1:
             return self.make(None, with_loss)
         first = self.step_number
@@ -165,7 +163,7 @@ class Stepper(Trainer):
         return losses, weights
 
     def _ended(self, losses: Array, weights: Array, epochs: int) -> Array:
-        """Add steps to the epoch so far, and return the losses of those of several epochs that end before the last."""
+        """Add steps to the epoch so far; return the losses of the epochs that they end, except the last of `epochs`."""
         so_far, per_epoch, found, ending = self.so_far, self._steps_per_epoch, np.zeros(0), 0
         if whole := min((so_far.batches + len(losses)) // per_epoch, epochs - 1):
             ending = whole * per_epoch - so_far.batches
@@ -175,64 +173,64 @@ class Stepper(Trainer):
         return found
 
     @cached_property
-    def most_at_once(self) -> int:
-        """How many steps are made in one call, at most."""
+    def max_steps_per_call(self) -> int:
+        """The maximum number of steps that are made in one call."""
         return max(1, WORK_AT_ONCE // (self._feed.size * max(6 * self.theta.size, WORK_OF_ROW)))
 
     @property
     def _steps_to_flush(self) -> int:
         return DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL
 
-    def make(self, places: Array | None, with_loss: Array) -> tuple[Array, Array]:
-        """Make the next steps, in one epoch or several.
+    def make(self, row_indices: Array | None, with_loss: Array) -> tuple[Array, Array]:
+        """Make the next steps, of one epoch or of several.
 
-        It makes fewer of them, at least one, if an interruption waits, and after a loss that is not finite.
+        It stops early, after at least one step, if an interruption is pending or a loss is not finite.
 
         Parameters
         ----------
-        places : (rows of all steps,) or None
+        row_indices : (rows of all steps,) or None
             Indices of rows, batch after batch; None if each step is on all rows, in their own order.
         with_loss : (steps,) of bool
-            Of each step, whether its loss is needed.
+            Whether the loss of each step is needed.
 
         Returns
         -------
         losses : (steps,)
-            Of each step that was made, the mean loss before it; 0 if it was not needed.
+            The mean loss before each step that was made; 0 if it was not needed.
         weights : (steps,)
-            The sums of the weights.
+            The sums of the row weights of their batches.
         """
         losses, weights = list[float](), list[float]()
-        place = self._place_in_table(len(with_loss))
-        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss.tolist(), strict=True):
+        row = self._table_row(len(with_loss))
+        for batch, is_needed in zip(self._batches(row_indices, len(with_loss)), with_loss.tolist(), strict=True):
             gradient = self._gradients[len(batch)]
             weight = gradient.feed(batch)
             if not weight:
                 if not losses:
                     return self._pass_over()
                 break
-            for name, number in zip(self._numbers, self._table[place + len(losses)], strict=True):
+            for name, number in zip(self._numbers, self._table[row + len(losses)], strict=True):
                 self._scalars[name][()] = number
-            losses.append(gradient.take(self.step_number, is_wanted))
+            losses.append(gradient.take(self.step_number, is_needed))
             weights.append(weight)
-            self._reduce()
+            self._clip()
             self._update()
             if self._interruptions.pending is not None or not math.isfinite(losses[-1]):
                 break
         return np.array(losses), np.array(weights)
 
-    def _batches(self, places: Array | None, count: int) -> Iterator[Array]:
+    def _batches(self, row_indices: Array | None, count: int) -> Iterator[Array]:
         """Yield the indices of the rows of each of the next steps."""
-        if places is None:
+        if row_indices is None:
             yield from [self._all] * count
             return
         start = 0
         for rows in self._feed.lengths(self.step_number, count).tolist():
-            yield places[start : start + rows]
+            yield row_indices[start : start + rows]
             start += rows
 
-    def _reduce(self) -> None:
-        """Reduce the gradients to one for the update: clip the norm of the only one."""
+    def _clip(self) -> None:
+        """Compute the factor that clips the norm of the gradient."""
         if self._longest is not None:
             self._scalars[CLIPPING][()] = clipping_factor(self.gradient, self._longest)
 
@@ -259,7 +257,7 @@ class Stepper(Trainer):
         return np.zeros(1), np.zeros(1)
 
     def _numbers_of(self, count: int) -> Array:
-        """Return the numbers of the next updates, (count, numbers)."""
+        """Return the scalars of the next updates, (count, scalars)."""
         steps, optimizer = range(self.step_number, self.step_number + count), self._optimizer
         rate: Numbers = self._learning_rate * self.rate_factor
         if not self._constant_rate:
@@ -274,18 +272,18 @@ class Stepper(Trainer):
             table[:, k] = found[name]
         return table
 
-    def _place_in_table(self, steps: int) -> int:
-        """Return the row of the next update in the table of numbers, after making one that has so many updates ahead.
+    def _table_row(self, steps: int) -> int:
+        """Return the row of the next update in the table of scalars, which has this many updates from there on.
 
-        It holds until numbers are flushed, or a step is skipped, or the rate is another one.
+        The table is computed anew when tiny numbers are flushed, a step is skipped, or the factor of the rate changes.
         """
         since = self.step_number - self.updates, self.rate_factor
-        place = self.step_number - self._table_begins
-        if since != self._table_since or not 0 <= place <= len(self._table) - steps:
-            self._table_since, self._table_begins, place = since, self.step_number, 0
+        row = self.step_number - self._table_begins
+        if since != self._table_since or not 0 <= row <= len(self._table) - steps:
+            self._table_since, self._table_begins, row = since, self.step_number, 0
             left = max(steps, min(self._total_steps - self.step_number, self._steps_to_flush))
             self._table = self._prepared(self._numbers_of(left))
-        return place
+        return row
 
     def _prepared(self, table: Array) -> Any:
         return table.tolist()
@@ -297,11 +295,11 @@ class Stepper(Trainer):
 
     def _average_layer_state(self) -> None:
         share = self._average_share(self.step_number)
-        for name, kept in self.layer_state.items():
-            self._average[name] += (kept - self._average[name]) * share
+        for name, array in self.layer_state.items():
+            self._average[name] += (array - self._average[name]) * share
 
-    def kept(self) -> tuple[Array, dict[str, Array]]:
-        """Return the parameters and layer states for a model: their averages once averaging has begun."""
+    def model_state(self) -> tuple[Array, dict[str, Array]]:
+        """Return the parameters and layer states of a model: their averages once averaging has begun."""
         averaging = self.network.spec.training.average_weights
         if averaging is None or self.step_number <= averaging.begins(self._total_steps, self._steps_per_epoch):
             return self.theta, self.layer_state

@@ -1,6 +1,6 @@
-"""The interface of trainers, which update the parameters epoch by epoch and report their progress.
+"""The base of trainers, which update the parameters epoch by epoch and report their progress.
 
-They share the gradient of the mean loss of a batch, by a program bound once per batch size, and the sizes of steps.
+They share the gradient of a batch's mean loss, by a program bound once per batch size, and the measuring of steps.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class WeightSizes:
 
 
 class StepMeter:
-    """Measures the first step of epochs. Numbers are copied during training, and sizes computed when asked for.
+    """Measures the first step of epochs. Vectors are copied during training, and sizes computed on request.
 
     Parameters
     ----------
@@ -86,10 +86,10 @@ class StepMeter:
         self._vectors[0][:] = theta
 
     def after_step(self, epoch: int, theta: Array, gradient: Array) -> None:
-        """Copy the parameters after it, and its gradient (trainable parameters,); it was the first one of an epoch."""
+        """Copy the parameters after the first step of an epoch, and its gradient (trainable parameters,)."""
         assert self._vectors is not None, "before_step was called"
-        _, after, kept = self._vectors
-        after[:], kept[: len(gradient)] = theta, gradient
+        _, after, gradients = self._vectors
+        after[:], gradients[: len(gradient)] = theta, gradient
         self._epoch, self._sizes = epoch, None
 
     def sizes(self, epoch: int) -> dict[str, StepSize] | None:
@@ -131,17 +131,17 @@ State = dict[str, Array]
 """Layer states by name."""
 
 
-class Stretch(NamedTuple):
-    """Epochs to train, up to the end of the next one that something looks at.
+class EpochSpan(NamedTuple):
+    """Epochs to train, up to the next one after which training is observed.
 
     Attributes
     ----------
     first : int
-        The number of the first, from 0.
+        The number of the first epoch, from 0.
     epochs : int
-        How many they are.
+        The number of epochs.
     with_loss : callable
-        Whether the loss of an epoch is needed, or of each of several, given its number, or an array of them.
+        From the number of an epoch, or an array of them, to whether its loss is needed.
     rate_factor : float
         Factor on the learning rate in addition to that of the schedule.
     is_measured : bool
@@ -154,8 +154,8 @@ class Stretch(NamedTuple):
     rate_factor: float
     is_measured: bool
 
-    def after(self, epochs: int) -> Stretch:
-        """Return what is left of it after some of its epochs."""
+    def after(self, epochs: int) -> EpochSpan:
+        """Return the rest of the span after some of its epochs."""
         return self._replace(first=self.first + epochs, epochs=self.epochs - epochs)
 
 
@@ -213,17 +213,17 @@ class Ended(NamedTuple):
 
 
 class Progress(Protocol):
-    """Is told of the epochs that have ended."""
+    """Receives the losses of epochs, and returns the next ones to train."""
 
     def passed(self, losses: Array) -> None:
-        """Take the losses of epochs of a stretch that is not at its end; 0 where they were not needed."""
+        """Receive the losses of epochs before the last of a span; 0 where they were not needed."""
 
-    def after_epoch(self, loss: float) -> Stretch | None:
-        """Take the loss of the last epoch of a stretch, and return the next one, or None at the end of training."""
+    def after_epoch(self, loss: float) -> EpochSpan | None:
+        """Receive the loss of the last epoch of a span; return the next span, or None at the end of training."""
 
 
 class Trainer:
-    """Updates the parameters, epoch by epoch; the base of what does.
+    """The base of what updates the parameters epoch by epoch.
 
     Attributes
     ----------
@@ -237,14 +237,14 @@ class Trainer:
     gradient : (trainable parameters,)
         The last gradient.
     step_number : int
-        Number of steps so far, including skipped ones; of evaluations of the gradient where one does not follow.
+        Number of steps so far, including skipped ones; for L-BFGS, of evaluations of the gradient.
     updates : int
         Number of updates by the optimizer.
     is_whole : bool
         Whether it is between two steps, where it can be resumed.
     so_far : EpochSoFar
     meter : StepMeter
-        Measures the steps that are to be measured.
+        Measures the first steps of epochs.
     """
 
     resumes: ClassVar[bool]
@@ -256,10 +256,10 @@ class Trainer:
         self.is_whole, self.so_far, self.meter = True, EpochSoFar(), StepMeter(network.layout)
         self.network = network
 
-    def run(self, stretch: Stretch, progress: Progress, interruptions: Interruptions) -> Ended | None:
-        """Train from these epochs on.
+    def run(self, span: EpochSpan, progress: Progress, interruptions: Interruptions) -> Ended | None:
+        """Train from a span of epochs on, until `progress` returns no further one.
 
-        Returns why it ended early, or None if `progress` knows no further ones.
+        Returns the reason if training ended early, else None.
 
         Raises
         ------
@@ -269,13 +269,13 @@ class Trainer:
         raise NotImplementedError
 
     def arrays(self) -> dict[str, Array]:
-        """Return the blocks of the parameters and their gradient, and the layer states, as programs name them."""
+        """Return the blocks of parameters and gradient, and the layer states, by their names in programs."""
         layout = self.network.layout
         blocks = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
         return blocks | layout.state_arrays(self.layer_state)
 
-    def kept(self) -> tuple[Array, State]:
-        """Return the parameters and layer states of a model if training ended now."""
+    def model_state(self) -> tuple[Array, State]:
+        """Return the parameters and layer states of the model if training ended now."""
         return self.theta, self.layer_state
 
     def tensors(self) -> dict[str, Array]:
@@ -300,7 +300,7 @@ class Gradients(dict[int, "BatchGradient"]):
     Parameters
     ----------
     trainer : Trainer
-        Whose parameters and layer states they read, and whose gradient they compute.
+        The owner of the parameters and layer states that they read, and of the gradient that they compute.
     feed : Feed
     member : int, optional
         Number of the member of an ensemble, which has random numbers of its own.

@@ -20,7 +20,7 @@ from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.training import TrainingRows, members
 from specnet.training.members import Pool, in_threads, train_members, trained_side_by_side
 from specnet.training.observer import EVENTS, Relay
-from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, members_worth
+from specnet.training.steps.engine_choice import MAX_ROWS_BYTES, MEMBERS_PAY, members_worth
 from tests.compiling import compiles
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.ensembles.test_jobs import Signalling, assert_same
@@ -295,7 +295,7 @@ def test_members_are_worth_threads_where_an_epoch_takes_long(
     whole = specnet.build(spec, overrides=["training.batch_size=full"])
     wide = TrainingRows(np.zeros((2**20, 4), np.float32), np.zeros((2**20, 1)))
     assert members_worth(whole, wide, 4) == 1  # a step has threads itself
-    huge = replace(wide, X=np.broadcast_to(np.float32(0), (MOST_ROWS_BYTES // 40, 4)))
+    huge = replace(wide, X=np.broadcast_to(np.float32(0), (MAX_ROWS_BYTES // 40, 4)))
     assert members_worth(network, huge, 4) == 2
 
 

@@ -24,7 +24,7 @@ from specnet.compiler.native import c_plan
 from specnet.compiler.native.toolchain import libraries
 from specnet.files.interruptions import Interruptions
 from specnet.training.steps.compiled_steps import CompiledStepper
-from specnet.training.steps.trainer import Stretch
+from specnet.training.steps.trainer import EpochSpan
 from tests.networks import Stepper, TrainingRows
 from tests.random_specs import random_rows, random_spec
 from tests.registry import names
@@ -191,7 +191,7 @@ def run_epochs(stepper: Stepper, first: int, epochs: int, logs: Callable[[int], 
     """Make the steps of epochs, and return the losses of those that are logged."""
     progress = Unseen()
     with np.errstate(all="ignore"):
-        stepper.run(Stretch(first, epochs, logs, share, False), progress, Interruptions())
+        stepper.run(EpochSpan(first, epochs, logs, share, False), progress, Interruptions())
     return progress
 
 
@@ -199,8 +199,8 @@ def results_of_calls(seed: int, kind: type[Stepper]) -> list[tuple[int, int, byt
     """The numbers of steps and updates, and the bits, that a random network reaches by 1, 3 and all steps in a call."""
     spec, X, y, weight = random_training(seed)
     network, found = specnet.build(spec).run_by("compiled" if kind is CompiledStepper else "numpy"), []
-    for most in (1, 3, kind.most_at_once):
-        with patch.object(kind, "most_at_once", most):
+    for most in (1, 3, kind.max_steps_per_call):
+        with patch.object(kind, "max_steps_per_call", most):
             made = stepper(kind, network, X, y, weight)
             progress = run_epochs(made, 0, 9, lambda epochs: epochs % 3 == 0, 0.9)
         bits = [repr(list(progress)).encode(), *(array.tobytes() for array in made.tensors().values())]

@@ -253,9 +253,9 @@ def test_random_numbers_of_many_steps_take_little_memory():
     spec = spec_of({"type": "gaussian_noise", "stddev": 0.1}, loss="mse", batch_size="full")
     X = np.zeros((400_000, 3))
     stepper = steppers(spec, X, X[:, 0], None)[1]
-    assert stepper.most_at_once == 1
+    assert stepper.max_steps_per_call == 1
     few = steppers(spec, X[:1000], X[:1000, 0], None)[1]
-    assert 100 < few.most_at_once * 3000 <= NOISE_AT_ONCE
+    assert 100 < few.max_steps_per_call * 3000 <= NOISE_AT_ONCE
 
 
 @pytest.mark.slow

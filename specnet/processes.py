@@ -1,6 +1,8 @@
-"""Processes that compute what they are told to, for the one that started them.
+"""A pool of processes that call functions, and end with the process that started them.
 
-Each has a link to a thread of that one: orders go one way, events and answers the other. It ends when its link does.
+In: functions with their arguments, and an object that all of them share. Out: futures, and events while functions run.
+Start at `processes`, whose `Processes` is an executor like any other of `concurrent.futures`. Each process has a link
+to a thread of the one that started it: functions go one way, events and results the other. It ends when its link does.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ Tell = Callable[[Any], object]
 Begin = Callable[[Shared], object]
 
 interruptions = Interruptions()
-"""In a process of a pool: what `Processes.stop` requests."""
+"""In a process of a pool: the interruptions that `Processes.stop` requests."""
 _links: list[Connection] = []
-"""In a process of a pool: the link to the one that started it."""
+"""In a process of a pool: the link to the process that started it."""
 
 
 class ProcessEnded(BrokenExecutor):
@@ -42,12 +44,12 @@ class ProcessEnded(BrokenExecutor):
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - not raised itself
-    """The cause of an error from another process: its traceback there, in words."""
+    """The cause of an error from another process: its traceback there, as text."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a function has returned; or the error that it has raised, and where, in words."""
+    """The value that a function returned, or the error that it raised with its traceback as text."""
 
     value: Any = None
     error: Exception | None = None
@@ -55,7 +57,7 @@ class _Answer:
 
 
 class Processes(ThreadPoolExecutor):
-    """An executor whose functions run in processes; `processes` starts and ends them."""
+    """An executor whose functions run in processes, which the function `processes` starts and ends."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -63,20 +65,20 @@ class Processes(ThreadPoolExecutor):
         self._started: list[tuple[SpawnProcess, Connection]] = []
         self._stop_read, self._stop = get_context("spawn").Pipe(duplex=False)
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, tell: Tell | None = None) -> Future[Any]:  # type: ignore[override] # tell is one more
-        """Let a process call a function; both must be importable or picklable there, and so must what it returns.
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, tell: Tell | None = None) -> Future[Any]:  # type: ignore[override] # tell is added
+        """Call a function in one of the processes; it, its arguments and its result must be picklable.
 
         Parameters
         ----------
         function : callable
         *arguments
         tell : callable, optional
-            Called with each event that the function tells by `tell`, and with None before the future is done.
+            Called with each event that the function sends by `tell`, and with None before the future is done.
         """
         return super().submit(self._called, function, arguments, tell)
 
     def stop(self) -> None:
-        """Request an interruption in all processes, of what they compute now and of what they will."""
+        """Request an interruption of the functions that the processes run now and later."""
         self._stop.close()
 
     def _called(self, function: Callable[..., Any], arguments: tuple[Any, ...], tell: Tell | None) -> Any:
@@ -109,7 +111,7 @@ class Processes(ThreadPoolExecutor):
         self._idle.put((process, link))
 
     def end(self) -> None:
-        """End all processes at once: they have nothing to tidy up."""
+        """Kill all processes: they have nothing to clean up."""
         self.shutdown(wait=False, cancel_futures=True)
         for process, _ in self._started:
             process.kill()
@@ -124,20 +126,20 @@ class Processes(ThreadPoolExecutor):
 
 @contextmanager
 def processes(count: int, begin: Begin, given: object) -> Iterator[Processes]:
-    """Give processes that end with this context, and with this process, however it ends.
+    """Start a pool of processes that ends with this context, and with this process even if that is killed.
 
     Parameters
     ----------
     count : int
     begin : callable
-        Called in each of them first, with what they share.
+        Called first in each of them, with the shared object.
     given : object
-        What they share; its large arrays are mapped and not copied.
+        The shared object; its large arrays are mapped and not copied.
 
     Raises
     ------
     PicklingError, AttributeError, TypeError
-        If it cannot be pickled.
+        If the shared object cannot be pickled.
     """
     with closing(Shared.of(given)) as shared:
         pool = Processes(count)
@@ -152,16 +154,16 @@ def processes(count: int, begin: Begin, given: object) -> Iterator[Processes]:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Block what processes that are started here ignore: they are born so, before they can say it themselves.
+    """Block signals while processes are started, which inherit this: they ignore them as soon as they can.
 
-    A signal that another thread takes, which blocks nothing, waits too: between a process and what is sent to it, an
-    error would leave one that waits for its orders, and is waited for.
+    A signal that another thread receives waits too: an error between the start of a process and what is sent to it
+    would leave two processes that wait for each other.
     """
     with Interruptions(terminates=True) as waiting:
         waiting.hold()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            # It would start with the first process: it must not end by SIGHUP either, and it may unblock the others.
+            # Python's resource tracker starts with the first process: it must survive SIGHUP too, and may unblock them.
             ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             yield
@@ -170,35 +172,35 @@ def signals_blocked() -> Iterator[None]:
 
 
 def tell(*event: Any) -> None:
-    """Tell the process that started this one of an event, a tuple."""
+    """Send an event, a tuple, to the process that started this one."""
     _links[0].send(event)
 
 
 def _work(link: Connection, stop: Connection, begin: Begin, given: Shared) -> None:
-    """Compute what is ordered over a link, until it ends."""
+    """Call the functions that come over a link, until it ends."""
     for number in SIGNALS:  # the process that started this one handles them
         signal.signal(number, signal.SIG_IGN)
     _links.append(link)
-    orders: SimpleQueue[bytes] = SimpleQueue()
+    calls: SimpleQueue[bytes] = SimpleQueue()
     stopped = threading.Event()
-    threading.Thread(target=_listen, args=(link, stop, orders, stopped), daemon=True).start()
+    threading.Thread(target=_listen, args=(link, stop, calls, stopped), daemon=True).start()
     begun = _answer(begin, given)
-    with suppress(OSError):  # nobody is left to tell
+    with suppress(OSError):  # the link has ended
         while True:
-            function, arguments = pickle.loads(orders.get())
+            function, arguments = pickle.loads(calls.get())
             if stopped.is_set():
                 interruptions.request()
             link.send(begun if begun.error else _answer(function, *arguments))
 
 
-def _listen(link: Connection, stop: Connection, orders: SimpleQueue[bytes], stopped: threading.Event) -> None:
-    """Take orders while others are carried out; end the process with the link, however it ends."""
+def _listen(link: Connection, stop: Connection, calls: SimpleQueue[bytes], stopped: threading.Event) -> None:
+    """Receive functions while others run, and end the process with the link, however that ends."""
     watched = [link, stop]
     try:
         while True:
             for ready in wait(watched):
                 if ready is link:
-                    orders.put(link.recv_bytes())
+                    calls.put(link.recv_bytes())
                 else:
                     watched.remove(stop)
                     stopped.set()
