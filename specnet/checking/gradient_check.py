@@ -1,34 +1,124 @@
-"""The gradient of a spec's network against central differences, tensor by tensor; on a fault, layer by layer."""
+"""The gradient of a spec's network against central differences, by tensor and, on a fault, by layer.
+
+`check_spec` also says how the network starts: what its layers output, which units are dead, how large gradients are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 
 import numpy as np
 
-from specnet.checking.central_differences import Comparisons, Coordinates, GradientComparison, Measured, compare
-from specnet.checking.layer_gradients import LayerComparison, compare_layers
-from specnet.checking.layer_starts import LayerStart, layer_starts
-from specnet.checking.point import point_of
+from specnet.checking.derivatives import CentralDifferences, Function, GradientComparison, noise_of
+from specnet.checking.point import Point, point_of
+from specnet.compiler import Value, gradients, input_value, sum_over
 from specnet.errors import TrainingError
 from specnet.network import Network
-from specnet.network.programs import INPUTS
+from specnet.network.layout import PlacedBlock
+from specnet.network.programs import INPUTS, AppliedLayer, Forward, LayerRequests, LayerScope
+from specnet.parts import Layer
+from specnet.parts.arrays import Array
 from specnet.spec import Spec
 
-Progress = Callable[[int, int], None]
-"""Is told how many coordinates of how many have been compared."""
+INPUT, LOSS = "input", "loss"
+MAX_IN_ALL = 20_000
+MAX_EACH, MIN_EACH, MAX_OF_LAYER = 200, 20, 50
+"""Coordinates of a tensor that are compared: of the network, and of each array that a layer reads."""
+SATURATED_BELOW = 1e-3
+"""The absolute slope of an activation under which a unit hardly learns."""
 
-INPUT = "input"
-MOST_IN_ALL = 20_000
-MOST_EACH, LEAST_EACH = 200, 20
+
+class Comparisons:
+    """What several comparisons say together."""
+
+    comparisons: tuple[GradientComparison, ...]
+
+    @property
+    def wrong(self) -> list[GradientComparison]:
+        """The comparisons that do not agree."""
+        return [comparison for comparison in self.comparisons if not comparison.agrees]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all derivatives are right wherever they were compared."""
+        return not self.wrong
+
+    @property
+    def worst(self) -> GradientComparison:
+        """The comparison with the largest error, as a fraction of the derivative."""
+        return max(self.wrong or self.comparisons, key=lambda comparison: comparison.share)
+
+
+@dataclass(frozen=True)
+class LayerStart:
+    """A layer before the first step.
+
+    Attributes
+    ----------
+    key : str
+    layer : str
+        Its type, and its activation's.
+    units : int
+        Number of its outputs.
+    mean, deviation : float
+        Of all of its outputs, over units and rows.
+    dead : int or None
+        Units whose activation has the slope 0 in every row, as a rectifier that never fires; None where there is no
+        activation that works unit by unit.
+    saturated : int or None
+        Other units whose activation's slope is below 0.001 in every row.
+    gradient : float or None
+        The root mean square of the gradient by its parameters; None where it has none.
+    """
+
+    key: str
+    layer: str
+    units: int
+    mean: float
+    deviation: float
+    dead: int | None
+    saturated: int | None
+    gradient: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LayerComparison(Comparisons):
+    """The derivatives of one layer by all that it reads, compared with central differences.
+
+    Attributes
+    ----------
+    key : str
+        As the layer's parameters are named; ``loss`` for what follows the last layer.
+    described : str
+        The layer's type, and its activation's.
+    comparisons : tuple of GradientComparison
+        By the layer's inputs and its parameters.
+    """
+
+    key: str
+    described: str
+    comparisons: tuple[GradientComparison, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparisons as plain data."""
+        return {
+            "key": self.key,
+            "layer": self.described,
+            "agrees": self.agrees,
+            "derivatives": [comparison.as_dict() for comparison in self.comparisons],
+        }
 
 
 @dataclass(frozen=True)
 class GradientCheck(Comparisons):
-    """What was found about a network.
+    """The result of checking a network.
 
     Attributes
     ----------
@@ -77,20 +167,19 @@ class GradientCheck(Comparisons):
         }
 
 
-def check_spec(spec: Spec, progress: Progress = lambda done, total: None) -> GradientCheck:
+def check_spec(spec: Spec, progress: Callable[[int, int], None] = lambda done, total: None) -> GradientCheck:
     """Compare the gradient of a parsed spec's network with central differences, at its initial parameters.
 
-    Everything is computed in float64. Coordinates that are moved across a kink are left out and counted: whether a
-    switch changes sides is seen from the switch itself. Of a large tensor only some coordinates, drawn by the spec's
-    seed, are compared: 200, or fewer (20 at least) where a network has so many tensors that it would be more than
-    20 000 in all.
+    Everything is computed in float64. Coordinates that are moved across a kink are left out and counted: a kink is
+    where a switch of the program changes. Of a large tensor only some coordinates, drawn by the spec's seed, are
+    compared: 200, or fewer (20 at least) where a network has so many tensors that it would be more than 20 000 in all.
 
     Parameters
     ----------
     spec : Spec
         Parsed.
     progress : callable
-        Is told how many coordinates of how many have been compared.
+        Called with the number of coordinates that have been compared, and of all.
 
     Raises
     ------
@@ -101,32 +190,105 @@ def check_spec(spec: Spec, progress: Progress = lambda done, total: None) -> Gra
     """
     point = point_of(spec)
     network, theta, X, y, weight = point.network, point.theta, point.X, point.y, point.weight
-    kept = {name: array.copy() for name, array in point.state.items()}
-    loss, gradient = network.loss_and_gradient(theta, X, y, weight, kept, training=True, step=0)
+    state = {name: array.copy() for name, array in point.state.items()}
+    loss, gradient = network.loss_and_gradient(theta, X, y, weight, state, training=True, step=0)
     if not np.isfinite(loss):
         raise TrainingError(f"the loss is {loss} before the first step; there is no gradient to check")
     tensors = network.layout.views(np.arange(theta.size))
-    limit = max(LEAST_EACH, min(MOST_EACH, MOST_IN_ALL // (len(tensors) + 1)))
+    limit = max(MIN_EACH, min(MAX_EACH, MAX_IN_ALL // (len(tensors) + 1)))
+    total, done = sum(min(size, limit) for size in (*(each.size for each in tensors.values()), X.size)), count(1)
     generator = np.random.default_rng(network.spec.seed)
-    chosen = [Coordinates.of(name, places, limit, generator) for name, places in tensors.items()]
-    # The engine has features first, and a user sees rows first.
-    places = np.arange(X.size).reshape(X.T.shape).T
-    of_input = Coordinates.of(INPUT, places, limit, generator)
-    total, done = sum(coordinates.chosen.size for coordinates in (*chosen, of_input)), count(1)
 
-    def tell() -> None:
-        progress(next(done), total)
+    def differences_of(forward: Forward) -> CentralDifferences:
+        return CentralDifferences(
+            network.blueprint.mean_loss(forward, weighted=weight is not None),
+            point.numbers,
+            len(point),
+            limit=limit,
+            generator=generator,
+            shared=point.states,
+            after_each=lambda: progress(next(done), total),
+        )
 
-    arrays = point.states()
-    measured, in_evaluation = (
-        Measured(point.loss(seen), len(X), arrays) for seen in (point.training, point.evaluation)
-    )
-    point.fill(measured.inputs)
-    point.fill(in_evaluation.inputs)
-    comparisons = [compare(measured, theta, gradient, coordinates, tell) for coordinates in chosen]
-    by_input = network.input_gradient(theta, X, y, weight, point.state).T.reshape(-1)
-    moved = in_evaluation.inputs.get(INPUTS, np.empty(0)).reshape(-1)
-    comparisons.append(compare(in_evaluation, moved, by_input, of_input, tell))
+    differences = differences_of(point.training)
+    comparisons = [differences.compare(name, theta, gradient, indices) for name, indices in tensors.items()]
+    by_input, differences = network.input_gradient(theta, X, y, weight, point.state).T, differences_of(point.evaluation)
+    # Programs have features first, and a user sees rows first.
+    indices = np.arange(X.size).reshape(X.T.shape).T
+    comparisons.append(differences.compare(INPUT, differences.arrays[INPUTS], by_input, indices))
     agrees = all(comparison.agrees for comparison in comparisons)
-    starts, layers = tuple(layer_starts(point, gradient)), () if agrees else tuple(compare_layers(point))
+    starts, layers = tuple(_layer_starts(point, gradient)), () if agrees else tuple(_compared_layers(point))
     return GradientCheck(network, point.source, len(X), loss, limit, tuple(comparisons), starts, layers)
+
+
+def _layer_starts(point: Point, gradient: Array) -> Iterator[LayerStart]:
+    """Yield the start of each layer, given the network's gradient in theta's layout."""
+    network, forward = point.network, point.training
+    slopes: dict[int, Value] = {}
+    for number, (node, layer) in enumerate(zip(network.nodes, forward.layers, strict=True)):
+        activation = node.layer.split_activation()[1]
+        if activation is not None and activation.elementwise:
+            slopes[number] = gradients(sum_over(layer.output, "all"), [layer.raw])[layer.raw]
+    found = dict(zip(slopes, point.evaluate(list(slopes.values())), strict=True))
+    for number, (node, output) in enumerate(zip(network.nodes, point.outputs, strict=True)):
+        dead = saturated = None
+        if number in found:
+            steepest = np.abs(found[number]).max(axis=1)
+            dead, saturated = int((steepest == 0).sum()), int(((steepest > 0) & (steepest < SATURATED_BELOW)).sum())
+        own = [placed.view(gradient).reshape(-1) for placed in network.layout.of_node(number)]
+        size = float(np.sqrt(np.mean(np.concatenate(own) ** 2))) if own else None
+        mean, deviation = float(output.mean()), float(output.std())
+        yield LayerStart(node.key, types_of(node.layer), node.size, mean, deviation, dead, saturated, size)
+
+
+def types_of(layer: Layer) -> str:
+    """Return a layer's type, and its activation's."""
+    _, activation = layer.split_activation()
+    return layer.type if activation is None else f"{layer.type}, {activation.type}"
+
+
+def _compared_layers(point: Point) -> Iterator[LayerComparison]:
+    """Compare each layer's own derivatives, while training, and the loss's with central differences.
+
+    A layer is applied by itself to leaves that hold what it reads in the network, and differentiated as the sum of its
+    outputs, each times a random number.
+    """
+    blueprint, forward = point.network.blueprint, point.training
+    values = dict(zip((layer.output for layer in forward.layers), point.outputs, strict=True))
+    values[forward.x] = point.X.T
+    seen = blueprint.seen_by_loss(forward)
+    fused = seen is forward.layers[-1].raw
+    for number, node in enumerate(blueprint.nodes):
+        inputs, blocks = forward.layers[number].inputs, forward.layers[number].blocks
+        layer = node.layer.split_activation()[0] if fused and number == len(blueprint.nodes) - 1 else node.layer
+        if layer is None:
+            continue
+        blocks = blocks[: len(layer.parameters(node.input_sizes))]
+        distinct = list(dict.fromkeys(inputs))
+        names = [f"input {index}" for index in range(1, len(distinct) + 1)] if len(distinct) > 1 else ["input"]
+        leaves = {value: input_value(name, value.shape) for name, value in zip(names, distinct, strict=True)}
+        output = layer.apply(
+            LayerScope(LayerRequests(training=True), node), [leaves[value] for value in inputs], blocks
+        )
+        reads = {leaf: values[value] for value, leaf in leaves.items()}
+        compared = _compared(point, output, reads, blocks, blueprint.layout.of_node(number))
+        yield LayerComparison(node.key, types_of(node.layer), compared)
+    leaf = input_value("output", seen.shape)
+    alone = Forward(forward.x, (AppliedLayer((), leaf, leaf, forward.blocks),), [])
+    loss = blueprint.mean_loss(alone, weighted=point.weight is not None)
+    compared = _compared(point, loss, {leaf: point.evaluate([seen])[0]}, forward.blocks, blueprint.layout.blocks)
+    yield LayerComparison(LOSS, blueprint.loss.type, compared)
+
+
+def _compared(
+    point: Point, value: Value, reads: Mapping[Value, Array], blocks: Sequence[Value], placed: Sequence[PlacedBlock]
+) -> tuple[GradientComparison, ...]:
+    """Compare the derivatives of a value by leaves with these numbers, and by blocks of parameters."""
+    generator = np.random.default_rng(point.network.spec.seed)
+    inputs = {str(leaf.attributes): array for leaf, array in reads.items()}
+    weights = generator.standard_normal([len(point) if isinstance(axis, str) else axis for axis in value.shape])
+    numbers = {**point.numbers, **noise_of(value, len(point), generator), **inputs}
+    variables = {str(leaf.attributes): leaf for leaf in reads} | {
+        each.name: block for block, each in zip(blocks, placed, strict=False)
+    }
+    return tuple(Function(value, numbers, variables).central_differences(np.asarray(weights), MAX_OF_LAYER, generator))

@@ -1,15 +1,14 @@
-"""A network at its initial parameters, on some of the spec's rows: the arrays that its programs read, filled once."""
+"""A network at its initial parameters, on some of the spec's rows: the numbers that its programs read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 
-from specnet.compiler import BATCH, NUMPY, Value, plan
+from specnet.checking.derivatives import evaluate
+from specnet.compiler import BATCH, Value
 from specnet.errors import DataError
 from specnet.network import Network
 from specnet.network.programs import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
@@ -25,7 +24,7 @@ ROWS = 16
 
 @dataclass(frozen=True)
 class Point:
-    """The place at which a network is looked at: rows, initial parameters and states, and the noise of step 0.
+    """Where a network is checked: rows, initial parameters and layer states, and the noise of step 0.
 
     Attributes
     ----------
@@ -36,9 +35,9 @@ class Point:
     y : (rows,) or (rows, outputs)
     weight : (rows,) or None
     state : dict of str to array
-        What the layers keep at the start of training.
+        The layers' states at the start of training.
     source : str
-        Where the rows come from, in words.
+        Where the rows come from, for people.
     """
 
     network: Network
@@ -70,8 +69,9 @@ class Point:
         """Return the mean loss of the rows, as they are weighted."""
         return self.network.blueprint.mean_loss(forward, weighted=self.weight is not None)
 
+    @cached_property
     def states(self) -> dict[str, Array]:
-        """Return theta's blocks, as views of it, and the layers' initial states, by the names that programs use."""
+        """Theta's blocks, as views of it, and the layers' initial states, by the names that programs use."""
         layout = self.network.layout
         return layout.arrays(self.theta, "theta") | layout.state_arrays(self.state)
 
@@ -89,24 +89,19 @@ class Point:
             **self._noise(),
         }
 
+    @property
+    def numbers(self) -> dict[str, Array]:
+        """What the leaves of the network's programs hold, by name."""
+        return {**self.inputs, **self.states}
+
     @cached_property
     def outputs(self) -> list[Array]:
-        """What each layer gives while training, (features, rows)."""
+        """The outputs of each layer while training, (features, rows)."""
         return self.evaluate([layer.output for layer in self.training.layers])
 
-    def fill(self, inputs: Mapping[str, Array], others: Mapping[str, Array] = MappingProxyType({})) -> None:
-        """Fill the inputs of a bound program: those that are the network's own, and others."""
-        for name, array in inputs.items():
-            array[...] = others[name] if name in others else self.inputs[name]
-
-    def evaluate(self, outputs: list[Value], others: Mapping[str, Array] = MappingProxyType({})) -> list[Array]:
-        """Return values of the network at this point; `others` are further inputs, by name."""
-        program = plan(outputs, expansions=NUMPY.expansions)
-        bound = NUMPY.bind(program, np.float64, {BATCH: len(self)}, self.states())
-        self.fill(bound.inputs, others)
-        with np.errstate(all="ignore"):
-            bound.run()
-        return [output.copy() for output in bound.outputs]
+    def evaluate(self, outputs: list[Value]) -> list[Array]:
+        """Return the arrays of values of the network."""
+        return evaluate(outputs, self.numbers, len(self))
 
     def _noise(self) -> dict[str, Array]:
         """Return the noise of step 0 as training draws it: in the order in which its program has its inputs."""
@@ -119,9 +114,9 @@ class Point:
 
 
 def point_of(spec: Spec) -> Point:
-    """Return the network of a parsed spec, with at most 16 rows, chosen or made by its seed.
+    """Return the network of a parsed spec at its initial parameters, with at most 16 rows drawn by its seed.
 
-    The spec's own are training rows, prepared and weighted as training would have them.
+    They are training rows of the spec's data, preprocessed and weighted as for training; random ones without data.
 
     Raises
     ------
@@ -143,7 +138,7 @@ def point_of(spec: Spec) -> Point:
 
 
 def _made(network: Network, generator: np.random.Generator) -> Point:
-    """Return rows of standard normal numbers; of 0 and 1 in columns where a layer wants categories."""
+    """Return a network with rows of standard normal numbers; of 0 and 1 in columns where a layer needs categories."""
     X = np.zeros((ROWS, network.inputs))
     for column in X.T:
         column[:] = generator.standard_normal(ROWS)
@@ -158,7 +153,7 @@ def _made(network: Network, generator: np.random.Generator) -> Point:
 
 
 def made_target(loss: Loss, rows: int, columns: int, generator: np.random.Generator) -> Array:
-    """Return a target that a loss takes: class indices among so many (rows,), or numbers (rows, columns)."""
+    """Draw a target for a loss: indices of so many classes, (rows,), or numbers, (rows, columns)."""
     shape = (rows, columns)
     if loss.target == "classes":
         return generator.integers(0, columns, rows)

@@ -1,9 +1,9 @@
-'''Checks of parts, for whoever writes some: the same that specnet's own parts pass.
+'''Checks of parts for their authors: the same that specnet's own parts pass.
 
-A part is one class. `check_part` takes it, and for most kinds a plain NumPy function that says the same again; it
-raises an AssertionError that names the part and the place where the two differ, a derivative is wrong, a kink has a
-slope between no sides, a number is lost at ±20 or ±1000, float32 becomes float64, or the spec's schema and the engine
-judge a table of fields differently. `check_layer` does that for layers.
+`check_part` takes the class of a part, and for most kinds a plain NumPy function that computes the same. It raises an
+AssertionError, which names the part and where the two differ, if a derivative is wrong, the slope at a kink is not
+between the slopes on its left and right, a number is lost at ±20 or ±1000, float32 becomes float64, or the spec's
+schema and the engine disagree about which fields are valid. `check_layer` does that for layers.
 
 >>> from typing import Literal
 >>> import numpy as np

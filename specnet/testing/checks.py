@@ -17,24 +17,29 @@ from specnet.model import Model
 from specnet.network import build
 from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Schedule
 from specnet.parts.part import Part
-from specnet.testing.activation_checks import FEATURES, check_activation
 from specnet.testing.common import (
     check_class,
     check_document,
     example,
     made,
+    naming,
     registry_with,
     subject_of,
-    telling,
     unregistered,
 )
-from specnet.testing.layer_checks import check_values_and_gradients
-from specnet.testing.loss_checks import check_loss
 from specnet.testing.numbers import Reference, fail
-from specnet.testing.optimizer_checks import check_initializer, check_optimizer, check_schedule
+from specnet.testing.part_checks import (
+    FEATURES,
+    check_activation,
+    check_initializer,
+    check_loss,
+    check_optimizer,
+    check_schedule,
+    check_values_and_gradients,
+)
 
 TARGETS = ("numpy", "c", "javascript", "onnx")
-"""Those that say any part, as long as they have its operations.
+"""Exports that can have any part, as long as they have its operations.
 
 Where a compiler, Node or onnxruntime is missing the export is written and not run; without onnx that one is left out.
 """
@@ -43,7 +48,7 @@ Where a compiler, Node or onnxruntime is missing the export is written and not r
 def check_exports(subject: str, part: type[Part], layer: Mapping[str, Any], inputs: int) -> None:
     """Check that the exports of a network with this layer, of a part, agree with it.
 
-    What a target cannot say it refuses by name, and that is no fault of the part.
+    A target that lacks an operation refuses it by name, which is no fault of the part.
     """
     layers = [dict(layer), {"type": "dense", "units": 2}]
     spec = {"network": {"dtype": "float64", "input_size": inputs, "layers": layers}, "training": {"loss": "mse"}}
@@ -149,7 +154,7 @@ def _check(
         check_document(part, variant, registry)
         subject, instance = subject_of(part, variant), made(part, variant, registry)
         table = Part.dump(instance)
-        with telling(subject):
+        with naming(subject):
             if isinstance(instance, Layer):
                 for arrays in [inputs] if inputs is not None else _usual_inputs(instance):
                     check_values_and_gradients(subject, instance, forward, variant, arrays)

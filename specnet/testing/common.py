@@ -1,4 +1,4 @@
-"""What every part must be, whatever its kind: named, described, bounded, and the same when it is written and read."""
+"""Checks of every part, whatever its kind: named, described, bounded, and the same when it is written and read."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def subject_of(part: type[Part], settings: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def telling(subject: str) -> Iterator[None]:
-    """Turn whatever a part raises into an error that names it."""
+def naming(subject: str) -> Iterator[None]:
+    """Raise every error of a part as one that names it."""
     try:
         yield
     except AssertionError:
@@ -47,7 +47,7 @@ def registry_with(part: type[Part]) -> Registry:
 
 
 def unregistered(part: type[Part]) -> list[type[Part]]:
-    """Return what a spec that names a part has to be given: the part, unless it is known already."""
+    """Return the part as the argument `parts` for a spec that names it; nothing if it is installed."""
     return [] if installed_registry().find(part.kind, part.part_name()) is part else [part]
 
 
@@ -86,7 +86,7 @@ def made(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> P
 
 
 def check_document(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> None:
-    """Refuse a part that is another one when it is written and read, or that engine and schema judge differently."""
+    """Refuse a part that changes when it is written and read, or of whose fields engine and schema accept others."""
     from jsonschema import Draft7Validator
 
     subject, instance = subject_of(part, settings), made(part, settings, registry)
@@ -121,19 +121,19 @@ def _is_valid(part: type[Part], document: Mapping[str, Any], registry: Registry)
 
 
 def _as_read(value: Any) -> Any:
-    """Return a document's value as the reader hands it on: lists as tuples."""
+    """Return a value of a document as the reader of specs returns it, with tuples for lists."""
     if isinstance(value, Mapping):
         return {key: _as_read(item) for key, item in value.items()}
     return tuple(map(_as_read, value)) if isinstance(value, list) else value
 
 
 def _beyond(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield for each number and truth value of a table what it may not be: beyond its bounds, or of another type."""
+    """Yield invalid values of each numeric and boolean field: beyond its bounds, or of another type."""
     for name, schema in definition["properties"].items():
         kind = schema.get("type")
         if kind in ("number", "integer"):
-            sides = {"minimum": -1, "maximum": 1, "exclusiveMinimum": 0, "exclusiveMaximum": 0}
+            beyond = {"minimum": -1, "maximum": 1, "exclusiveMinimum": 0, "exclusiveMaximum": 0}
             yield from ((name, value) for value in ("1", True))
-            yield from ((name, schema[bound] + side) for bound, side in sides.items() if bound in schema)
+            yield from ((name, schema[bound] + change) for bound, change in beyond.items() if bound in schema)
         elif kind == "boolean":
             yield name, 1

@@ -11,9 +11,7 @@ import pytest
 import specnet
 from specnet.parts.part import Part
 from specnet.testing import check_layer, check_part
-from specnet.testing.activation_checks import check_activation
-from specnet.testing.layer_checks import check_values_and_gradients
-from specnet.testing.loss_checks import check_loss
+from specnet.testing.part_checks import check_activation, check_loss, check_values_and_gradients
 from tests.compiling import compiles
 from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
 from tests.exporting.models import built, dense

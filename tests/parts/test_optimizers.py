@@ -13,7 +13,7 @@ import specnet
 from specnet import parts
 from specnet.parts.optimizers import Adam, Optimizer, SteppingOptimizer
 from specnet.parts.optimizers.adam_variants import NEGLIGIBLE
-from specnet.testing.optimizer_checks import Walk
+from specnet.testing.part_checks import Walk
 from tests.registry import REGISTRY, figures, find, part
 
 FIGURES = figures("optimizer")

@@ -14,7 +14,7 @@ from specnet import SpecnetError, parts
 from specnet.exporting.targets.numpy import NumpyTarget
 from specnet.parts.initializers import Ones
 from specnet.testing import check_layer, check_part
-from specnet.testing.numbers import arrays_of
+from specnet.testing.numbers import computes_in_float64
 from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
 from tests.registry import find
 
@@ -306,8 +306,8 @@ def test_the_arrays_of_a_call_are_seen_wherever_they_stand():
 
     found, out = np.ones(2), np.ones((2, 2), np.float32)
     for call in (partial(np.add, found, 1), partial(np.add, out, out, out=found), partial(found.fill, 0), found.sum):
-        assert any(array.dtype == np.float64 for array in arrays_of(call))
-    assert not any(array.dtype == np.float64 for array in arrays_of(partial(np.add, out, out, out)))
+        assert computes_in_float64([call])
+    assert not computes_in_float64([partial(np.add, out, out, out)])
 
 
 def test_an_export_that_answers_otherwise_is_found(monkeypatch, refused):

@@ -12,6 +12,7 @@ from specnet.cli.output import Output
 if TYPE_CHECKING:
     from specnet.checking import GradientCheck
     from specnet.errors import SpecnetError
+    from specnet.report.terminal.text_tables import TextTable
 
 
 def check(output: Output, spec: SpecArgument, overrides: SetOption = None, limit: LimitOption = None) -> None:
@@ -44,7 +45,6 @@ def check(output: Output, spec: SpecArgument, overrides: SetOption = None, limit
 
 def _show(found: GradientCheck, output: Output) -> None:
     from specnet.checking import STEP, TOLERANCE
-    from specnet.checking.check_tables import comparison_table, start_table
     from specnet.number_texts import count, counted, figure
     from specnet.report.overview import Overview
 
@@ -52,9 +52,9 @@ def _show(found: GradientCheck, output: Output) -> None:
     head = [plan.spec.name, plan.summary(), counted(plan.parameter_count, "parameter"), found.source]
     output.parts(*(part or "" for part in head))
     output.line()
-    output.table(start_table(found))
+    output.table(_start_table(found))
     output.line()
-    output.table(comparison_table(found))
+    output.table(_comparison_table(found))
     output.line()
     compared = sum(comparison.compared for comparison in found.comparisons)
     left_out = sum(comparison.left_out for comparison in found.comparisons)
@@ -89,3 +89,43 @@ def _fault(found: GradientCheck) -> SpecnetError:
         for wrong in found.wrong_layers
     ]
     return SpecnetError(*tensors, *layers)
+
+
+def _start_table(found: GradientCheck) -> TextTable:
+    """Return a row for each layer: its outputs, and how large its gradient is before the first step."""
+    from specnet.number_texts import count, figure
+    from specnet.report.terminal.text_tables import TextTable
+
+    header = ("layer", "units", "dead", "saturated", "mean", "std", "gradient")
+    rows = [
+        (
+            f"{start.key} {start.layer}",
+            count(start.units),
+            *("" if number is None else count(number) for number in (start.dead, start.saturated)),
+            figure(start.mean),
+            figure(start.deviation),
+            "" if start.gradient is None else f"{start.gradient:.1e}",
+        )
+        for start in found.start
+    ]
+    return TextTable(header, rows, right=frozenset(range(1, 7)), folded=frozenset({0}))
+
+
+def _comparison_table(found: GradientCheck) -> TextTable:
+    """Return a row for each tensor: how many coordinates were compared, and how well they agree.
+
+    The error is a fraction of the tensor's largest gradient.
+    """
+    from specnet.number_texts import count
+    from specnet.report.terminal.text_tables import TextTable
+
+    rows = [
+        (
+            comparison.name,
+            f"{count(comparison.compared)} of {count(comparison.compared + comparison.left_out)}",
+            f"{comparison.share:.0e}" if comparison.largest else "",
+            comparison.verdict,
+        )
+        for comparison in found.comparisons
+    ]
+    return TextTable(("tensor", "compared", "error", "verdict"), rows, right=frozenset({1, 2}))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.checking.derivatives import Function
 from specnet.compiler import input_value, state_value
 from specnet.parts import BATCH, Place
 from specnet.parts.watchers import Memory
 from specnet.report.svg.charts import Axis, Chart
-from specnet.testing.numbers import Function
 from tests.docs.reference.part_formulas import example_of
 
 POINTS = 241
@@ -41,7 +41,7 @@ def _activation(activation: Any) -> Chart | None:
     own = [state_value(tensor.name, (1, 1)) for tensor in tensors]
     rng = np.random.default_rng(0)
     starts = {tensor.name: tensor.initializer.draw(rng, (1,), PLACE)[:, None] for tensor in tensors}
-    function = Function(activation.type, activation.value(leaf, own), {"x": x[None], **starts}, {"x": leaf})
+    function = Function(activation.value(leaf, own), {"x": x[None], **starts}, {"x": leaf})
     y, slope = function.values()[0], function.gradients(np.ones((1, POINTS)))["x"][0]
     shown = np.clip(np.concatenate([y, slope]), -4, 4)
     told = f"{activation.type}, from {y[0]:.3g} at −4 to {y[-1]:.3g} at 4, and its derivative"
@@ -86,7 +86,7 @@ def _loss_at(loss: Any, z: Curve, target: float) -> Curve:
     kind = "index" if loss.target == "classes" else "float"
     output, wanted = input_value("z", (len(outputs), BATCH)), input_value("t", (len(targets), BATCH), kind)
     held = targets.astype(np.intp) if kind == "index" else targets
-    function = Function(loss.type, loss.expression(output, wanted), {"z": outputs, "t": held}, {"z": output})
+    function = Function(loss.expression(output, wanted), {"z": outputs, "t": held}, {"z": output})
     with np.errstate(divide="ignore"):  # the logarithm of a target of 0, which `where` leaves out
         values: Curve = function.values()[0]
     return values

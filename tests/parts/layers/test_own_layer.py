@@ -10,7 +10,7 @@ import pytest
 import specnet
 from specnet import SpecError, parts, resolve
 from specnet.checking import check_spec
-from specnet.checking.layer_gradients import types_of
+from specnet.checking.gradient_check import types_of
 from specnet.report.overview import Overview
 
 
