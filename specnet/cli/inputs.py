@@ -135,10 +135,12 @@ def parse_for_target(
 ) -> Spec:
     """Return the spec that an argument names, as `parse` does, or as the rows of its target need it to be."""
     from specnet.data import load_table
-    from specnet.data.suspicions.suspicious_targets import parsed_for_target
+    from specnet.data.target_errors import parsed_for_target
     from specnet.spec import parse_spec
 
-    return parse(path, settings, limits, partial(parsed_for_target, look=load_table, parse=parser or parse_spec))
+    return parse(
+        path, settings, limits, partial(parsed_for_target, check_target=load_table, parse=parser or parse_spec)
+    )
 
 
 def kept_spec(path: Path, overrides: Sequence[str] | None, limits: Sequence[str] | None) -> Spec:

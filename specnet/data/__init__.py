@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from specnet.data.column_preprocessing import check_fitted as check_fitted
     from specnet.data.column_preprocessing import column_groups as column_groups
     from specnet.data.column_preprocessing import with_fitted_steps as with_fitted_steps
+    from specnet.data.data_warnings import TrainingData as TrainingData
+    from specnet.data.data_warnings import column_warnings as column_warnings
+    from specnet.data.data_warnings import target_warnings as target_warnings
+    from specnet.data.dependent_rows import names_a_group as names_a_group
     from specnet.data.labels import Labels as Labels
     from specnet.data.labels import check_labels as check_labels
     from specnet.data.preparation import Preparation as Preparation
@@ -40,10 +44,6 @@ if TYPE_CHECKING:
     from specnet.data.row_hashes import RowSet as RowSet
     from specnet.data.split import RowSplit as RowSplit
     from specnet.data.split import split_rows as split_rows
-    from specnet.data.suspicions.dependent_rows import names_a_group as names_a_group
-    from specnet.data.suspicions.repeated_rows import Repeated as Repeated
-    from specnet.data.suspicions.repeated_rows import repeated_rows as repeated_rows
-    from specnet.data.suspicions.suspicious_columns import column_suspicions as column_suspicions
 else:
     __all__, __getattr__ = lazily(
         __name__,
@@ -51,14 +51,13 @@ else:
             "checked_tables": "about_file first_large_cell large_cell_in large_cell_problem large_rows "
             "largest_cell load_table read_cells read_inputs read_table table_target",
             "column_preprocessing": "check_fitted column_groups with_fitted_steps",
+            "data_warnings": "TrainingData column_warnings target_warnings",
+            "dependent_rows": "names_a_group",
             "labels": "Labels check_labels",
             "preparation": "Preparation StepGroup filled_gaps group_texts known_texts tensor_forms trained_gaps "
             "unfitted",
             "raw_columns": "RawColumns frame_columns",
             "row_hashes": "RowSet",
             "split": "RowSplit split_rows",
-            "suspicions.dependent_rows": "names_a_group",
-            "suspicions.repeated_rows": "Repeated repeated_rows",
-            "suspicions.suspicious_columns": "column_suspicions",
         },
     )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from specnet.data.labels import check_labels
 from specnet.data.preparation import Preparation, RawTable, StepGroup
 from specnet.data.raw_columns import RawColumns, raw_columns
-from specnet.data.suspicions.suspicious_targets import is_number, is_text, text_for_numbers
+from specnet.data.target_errors import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
 from specnet.parts import data as data_parts  # most of whose names are imported when they are used

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.suspicions.suspicious_targets import looks_like_numbers, other_kind_hint
+from specnet.data.target_errors import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.number_texts import counted
 from specnet.parts.data import Split, Table

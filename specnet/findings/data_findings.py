@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from specnet.data.data_warnings import far_from_zero
+from specnet.data.leakage import ClassTarget, ValueTarget, linear_leak
 from specnet.data.row_hashes import by_value
-from specnet.data.suspicions.leakage import ClassTarget, ValueTarget, linear_leak
-from specnet.data.suspicions.suspicious_targets import FAR_FROM_ZERO
 from specnet.findings.evidence import Evidence, Numbers, UntestableError
 from specnet.findings.finding import Finding, ignored_columns, standardized_columns
 from specnet.number_texts import count, percent, short
@@ -77,12 +77,9 @@ def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
     has_no_bounds = loss.domain == "any" and (last is None or last.is_identity)
     if evidence.has_classes or loss.target != "values" or not has_no_bounds:
         raise UntestableError
-    values = np.asarray(evidence.target, np.float64).reshape(len(evidence.target), -1)
-    means, spreads = values.mean(axis=0), values.std(axis=0)
-    worst = int(np.maximum(abs(means), spreads).argmax())
-    if max(abs(means[worst]), spreads[worst]) > FAR_FROM_ZERO:
-        whose = f"target {worst}" if values.shape[1] > 1 else "the target"
-        sentence = f"{whose} has mean {short(means[worst])} and standard deviation {short(spreads[worst])}"
+    if (found := far_from_zero(evidence.target)) is not None:
+        name, mean, deviation = found
+        sentence = f"{name} has mean {short(mean)} and standard deviation {short(deviation)}"
         changes = {"network.target_preprocessing": ["standardize"]}
         yield Finding("unscaled-target", "warning", sentence, changes)
 
@@ -124,7 +121,7 @@ def shared_rows(evidence: Evidence) -> Iterator[Finding]:
     if evidence.held is None or len(evidence.column_names) < 2:
         raise UntestableError
     if (found := evidence.repeated) is not None:
-        yield Finding("shared-rows", "error", found.sentence, {}, found.advice)
+        yield Finding("shared-rows", "error", found[0], {}, found[1])
 
 
 def _named(names: Sequence[str], count: int | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import Labels, Repeated
+from specnet.data import Labels
 from specnet.network import Network
 from specnet.network.layout import activation_after
 from specnet.parts.activations import Activation
@@ -111,8 +111,8 @@ class Evidence:
         Whether the loss was no longer finite after the history.
     train_score, held, out_of_fold
         As in `Scores`; None also if it has failed.
-    repeated : Repeated or None
-        What `repeated_rows` finds of the rows held out.
+    repeated : tuple of str, or None
+        What `repeated_rows.repeated_rows` returns about the rows held out.
     """
 
     network: Network
@@ -129,7 +129,7 @@ class Evidence:
     train_score: float | None
     held: Held | None
     out_of_fold: Held | None
-    repeated: Repeated | None
+    repeated: tuple[str, str] | None
 
     def written(self, *path: str | int) -> Any:
         """Return what the spec says at a path as it was written, with overrides; None if nothing."""

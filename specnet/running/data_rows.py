@@ -28,7 +28,7 @@ from specnet.data import (
     with_fitted_steps,
 )
 from specnet.data.preparation import ColumnTexts
-from specnet.data.suspicions.suspicious_targets import (
+from specnet.data.target_errors import (
     is_text,
     more_than_two_classes,
     one_class,

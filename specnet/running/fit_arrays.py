@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from specnet.data import frame_columns, split_rows, table_target
 from specnet.data.raw_columns import raw_columns
-from specnet.data.suspicions.suspicious_targets import parsed_for_target
+from specnet.data.target_errors import parsed_for_target
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.parts.arrays import as_array, column_names, select_columns

@@ -9,8 +9,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import column_suspicions, first_large_cell, large_cell_problem, names_a_group
-from specnet.data.suspicions.suspicious_targets import suspicions
+from specnet.data import (
+    TrainingData,
+    column_warnings,
+    first_large_cell,
+    large_cell_problem,
+    names_a_group,
+    target_warnings,
+)
 from specnet.errors import DataError, Diagnostic, NotFiniteError
 from specnet.files.interruptions import Interruptions
 from specnet.model import Answers, ErrorQuantiles, Model
@@ -205,10 +211,9 @@ def fit_rows(
         check_monitors(spec)
     if problems := list(_without_weight(spec, splits, training)):
         raise DataError(*problems)
-    held = {name: part.y for name, part in splits.items() if name != TRAIN}
-    found = (*data.warnings, *suspicions(data.resolved, data.labels, rows.y, held))
+    found = (*data.warnings, *target_warnings(TrainingData(data.resolved, data.labels, splits)))
     if spec.data is not None:  # who passes arrays has made their columns
-        found += _column_suspicions(data)
+        found += _column_warnings(data)
     if found:
         observer.warned(found)
     counts = {name: len(part) for name, part in splits.items()}
@@ -244,13 +249,17 @@ def fit_rows(
     return fitted
 
 
-def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
-    """Return what `column_suspicions` does, looked for once where many runs train on the same rows."""
+def _column_warnings(data: SpecData) -> tuple[Diagnostic, ...]:
+    """Return the warnings about columns, which are searched once where many runs train on the same rows."""
     spec, labels, splits = data.resolved.spec, data.labels, data.splits
     rows, names = splits[TRAIN], None if labels is None else tuple(labels.values.tolist())
     place = spec.diagnostic("column", "", ("data",))
-    key = "suspicions", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, place
-    return rows.once(key, lambda: column_suspicions(spec, labels, splits, rows.kinds, _names_of_groups(data)))
+    key = "column warnings", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, place
+
+    def warnings() -> tuple[Diagnostic, ...]:
+        return column_warnings(TrainingData(data.resolved, labels, splits, rows.kinds, _names_of_groups(data)))
+
+    return rows.once(key, warnings)
 
 
 def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data import repeated_rows
+from specnet.data.repeated_rows import repeated_rows
 from specnet.errors import Diagnostic, NotFiniteError
 from specnet.findings import Evidence, Scores, judge
 from specnet.findings.data_findings import SHARED

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from specnet.data import load_table
-from specnet.data.suspicions.suspicious_targets import parsed_for_target
+from specnet.data.target_errors import parsed_for_target
 from specnet.errors import DataError, Diagnostic, signal_of
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions

@@ -1,5 +1,7 @@
 """Tables to be split, and what a split is compared with."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from specnet.parts.data import Table
@@ -15,3 +17,12 @@ def assert_parts(split, **expected):
     assert split.parts().keys() == expected.keys()
     for name, rows in split.parts().items():
         np.testing.assert_array_equal(rows, expected[name], name)
+
+
+@dataclass
+class Rows:
+    """Rows of a table, as a split has them."""
+
+    table: np.ndarray
+    y: np.ndarray
+    chosen: np.ndarray | None = None

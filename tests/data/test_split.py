@@ -6,7 +6,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_te
 
 from specnet import DataError
 from specnet.data import split_rows
-from specnet.data.suspicions.suspicious_targets import looks_like_numbers
+from specnet.data.target_errors import looks_like_numbers
 from specnet.parts.data import Split
 from tests.data.splits import assert_parts, table
 from tests.texts.pinned import Refused

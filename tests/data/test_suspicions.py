@@ -11,14 +11,11 @@ import pytest
 
 import specnet
 from specnet import DataError, Observer, Spec, SpecError, SpecnetWarning, parse_spec, resolve
-from specnet.data import Labels
-from specnet.data.suspicions.suspicious_targets import (
-    is_text,
-    more_than_two_classes,
-    one_class,
-    suspicions,
-    text_for_numbers,
-)
+from specnet.data import Labels, TrainingData, target_warnings
+from specnet.data.target_errors import is_text, more_than_two_classes, one_class, text_for_numbers
+from specnet.errors import Diagnostic
+from specnet.spec import Resolved
+from tests.data.splits import Rows
 from tests.texts.pinned import Pinned, Refused
 
 DIABETES = """\
@@ -40,6 +37,12 @@ def spec(loss: str, **network: Any) -> Spec:
     return parse_spec({"network": network, "training": {"loss": loss, "epochs": 1}})
 
 
+def warnings_of(resolved: Resolved, labels: Labels | None, **targets: np.ndarray) -> tuple[Diagnostic, ...]:
+    """Return the warnings about the target of rows without columns, by the names of sets."""
+    splits = {name: Rows(np.empty((len(target), 0)), target) for name, target in targets.items()}
+    return target_warnings(TrainingData(resolved, labels, splits))
+
+
 def found(given: Spec, y: Any) -> list[tuple[str, str, str]]:
     """Return code, message and hint of each warning about a target."""
     target, kind = np.asarray(y), given.training.loss.target
@@ -48,9 +51,9 @@ def found(given: Spec, y: Any) -> list[tuple[str, str, str]]:
         labels = Labels.from_target(target, 2 if kind == "binary" else None)
     outputs = len(labels) if labels and kind == "classes" else 1 if target.ndim == 1 else target.shape[1]
     outputs *= given.training.loss.outputs_per_target
-    told = suspicions(resolve(given, inputs=2, outputs=outputs), labels, target)
-    assert all(diagnostic.path == ("training", "loss") for diagnostic in told)
-    return [(diagnostic.code, diagnostic.message, diagnostic.hint or "") for diagnostic in told]
+    found = warnings_of(resolve(given, inputs=2, outputs=outputs), labels, train=target)
+    assert all(diagnostic.path == ("training", "loss") for diagnostic in found)
+    return [(diagnostic.code, diagnostic.message, diagnostic.hint or "") for diagnostic in found]
 
 
 NUMBERS = 'use training.loss = "mean_squared_error" to predict numbers'
@@ -109,11 +112,11 @@ def test_classes_of_one_set_of_the_split_are_reported_once(train: str, held: Any
     parts = {part: np.array(list(y)) for part, y in held.items()}
     labels = Labels.from_target(np.concatenate([list(train), *parts.values()]))
     given = resolve(spec("categorical_crossentropy"), inputs=2, outputs=len(labels))
-    told = suspicions(given, labels, np.array(list(train)), parts)
-    assert [(diagnostic.code, diagnostic.message) for diagnostic in told] == list(expected.items())
-    for diagnostic in told:
-        place = ("training", "loss") if diagnostic.code == "single-rows" else ("data", "split")
-        assert (diagnostic.path, diagnostic.hint) == (place, HINTS[diagnostic.code])
+    found = warnings_of(given, labels, train=np.array(list(train)), **parts)
+    assert [(diagnostic.code, diagnostic.message) for diagnostic in found] == list(expected.items())
+    for diagnostic in found:
+        path = ("training", "loss") if diagnostic.code == "single-rows" else ("data", "split")
+        assert (diagnostic.path, diagnostic.hint) == (path, HINTS[diagnostic.code])
 
 
 @pytest.mark.parametrize("y", [np.zeros(ROWS, int), np.ones(ROWS), np.zeros(ROWS, bool)])
@@ -141,7 +144,7 @@ def test_a_target_far_from_0_asks_for_preprocessing(loss: str):
 
 def test_every_column_of_a_target_counts(pinned: Pinned):
     y = np.array([[0.0, 100.0], [1.0, 300.0]])
-    (diagnostic,) = suspicions(resolve(spec("mse"), inputs=2, outputs=2), None, y)
+    (diagnostic,) = warnings_of(resolve(spec("mse"), inputs=2, outputs=2), None, train=y)
     assert diagnostic.code == "unscaled-target"
     pinned(diagnostic.message)
 

@@ -1,7 +1,6 @@
 """Columns that look suspicious: each planted fault gives its warning and no other, and what is right gives none."""
 
 import json
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,16 @@ from scipy.stats import spearmanr
 
 import specnet
 from specnet import Observer, SpecnetWarning
-from specnet.data import Labels, column_suspicions
-from specnet.data.suspicions import leakage
+from specnet.data import Labels, TrainingData, column_warnings, leakage
 from specnet.errors import Diagnostic, render, rendered
 from specnet.parts.data import Column
+from tests.data.splits import Rows
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Pinned
 
 ROWS = 200
 MISSING = np.nan
 NUMERIC = [Column(f"x{number}", "numeric") for number in range(5)]
-
-
-@dataclass
-class Rows:
-    table: np.ndarray
-    y: np.ndarray
-    chosen: np.ndarray | None = None
 
 
 @pytest.fixture
@@ -57,7 +49,13 @@ def found(
 ) -> tuple[Diagnostic, ...]:
     spec = specnet.parse_spec({"network": {"hidden_layer_sizes": [2]}, "training": {"loss": loss}})
     labels = Labels.from_target(y) if loss == "categorical_crossentropy" else None
-    return column_suspicions(spec, labels, {"train": Rows(table, y), **held_out}, kinds)
+    return warnings_of(spec, labels, {"train": Rows(table, y), **held_out}, kinds)
+
+
+def warnings_of(
+    spec: specnet.Spec, labels: Labels | None, splits: dict[str, Rows], kinds: Any = ()
+) -> tuple[Diagnostic, ...]:
+    return column_warnings(TrainingData(specnet.resolve(spec, inputs=2, outputs=3), labels, splits, kinds))
 
 
 def codes(*arguments: Any, **keywords: Any) -> list[str]:
@@ -133,7 +131,7 @@ def test_rows_increase_in_the_order_of_their_table(table: np.ndarray, classes: n
     table, order = with_column(table, np.arange(ROWS) * 5), rng.permutation(ROWS)[:150]
     spec = specnet.parse_spec({"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}})
     target = rng.normal(size=150)
-    (warning,) = column_suspicions(spec, None, {"train": Rows(table, target, order)})
+    (warning,) = warnings_of(spec, None, {"train": Rows(table, target, order)})
     assert warning.code == "identifier"
 
 
@@ -429,6 +427,6 @@ def test_a_warning_says_how_a_column_is_left_out(table: np.ndarray, classes: np.
     spec = specnet.parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": training})
     kinds = [Column(name, "numeric") for name in ("a", "b", "c", "d", "e", "bill length")] if named else []
     splits = dict.fromkeys(("train", "test"), Rows(with_column(table, np.ones(ROWS)), classes))
-    warning, both = column_suspicions(spec, Labels.from_target(classes), splits, kinds)
+    warning, both = warnings_of(spec, Labels.from_target(classes), splits, kinds)
     assert (warning.path, both.path) == (("data", "columns") if named else ("data",), ("data",))
     pinned(render(warning, "warning"))

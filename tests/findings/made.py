@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from specnet import Network, parse_spec, resolve
-from specnet.data import Labels, Repeated
+from specnet.data import Labels
 from specnet.findings import RULES, Evidence, Finding, Held
 from specnet.findings.evidence import UntestableError
 from specnet.parts.data import Column
@@ -167,10 +167,6 @@ def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
     return values(kinds=columns("a", "b"), cells=cells, target=target, **changes)
 
 
-def sharing(others: int) -> Evidence:
-    return evidence(repeated=Repeated(6, HELD_ROWS, "test", others))
-
-
 def starting(first: float, tenth: float = 2.0, **changes: Any) -> Evidence:
     """A loss of so much before the first step, and so many times the constant's after a tenth of all epochs."""
     losses = np.linspace(tenth * HALF, 0.1, LINES)
@@ -301,8 +297,7 @@ BOUNDARIES = [
     ("unscaled-target", of_mean(99.0), of_mean(99.0, network=BOUNDED)),
     ("leakage", giving(0.0095), giving(0.0105)),
     ("leakage", giving(0.009), giving(0.009, held=held(0.0, 0.0))),
-    ("shared-rows", sharing(0), evidence()),
-    ("shared-rows", sharing(5), evidence()),
+    ("shared-rows", evidence(repeated=("6 test rows repeat training rows", "remove them")), evidence()),
     ("large-first-weights", starting(10.1 * HALF), starting(9.9 * HALF)),
     ("large-first-weights", starting(99.0, 1.01), starting(99.0, 0.99)),
     ("large-first-weights", starting(np.inf), starting(10 * HALF)),

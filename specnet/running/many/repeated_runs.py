@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specnet.data import load_table
-from specnet.data.suspicions.suspicious_targets import parsed_for_target
+from specnet.data.target_errors import parsed_for_target
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder

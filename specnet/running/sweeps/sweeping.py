@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from specnet.data import load_table
-from specnet.data.suspicions.suspicious_targets import parsed_for_target
+from specnet.data.target_errors import parsed_for_target
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.interruptions import Interruptions

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.suspicions.leakage import Target
+from specnet.data.leakage import Target
 from specnet.number_texts import counted
 from specnet.parts.arrays import pieces
 from specnet.parts.data import Column
 
-LEAST_ROWS = 50
-LEAST_GROUPS, ROWS_TO_A_GROUP = 10, (2, 50)
-"""Fewer groups, or groups of fewer rows on average, say nothing; larger ones have to be named as such."""
+MIN_ROWS = 50
+MIN_GROUPS, ROWS_TO_A_GROUP = 10, (2, 50)
+"""Fewer groups, or groups of fewer rows on average, say nothing; larger ones need a name such as ``patient_id``."""
 NAMED_GROUPS, SIMILAR, SAME = 0.05, 0.2, 0.9
 """Fractions of the target that groups explain: those with the name of one, those that share columns, and others."""
 SHARED_BITS, SHARED_FRACTION = 2.5, {"category": 0.7, "numeric": 0.95}
@@ -32,7 +31,7 @@ NOISE = 3.5
 DRIFT = 0.03
 """Fraction of the target that wide blocks of numbered rows explain, from which on the numbers are taken for times."""
 LARGE = 20_000
-"""Of more rows, every so many groups or blocks are looked at."""
+"""Above so many rows, a sample of the groups or blocks is examined."""
 
 _ENTITIES = (
     "patient|subject|participant|person|individual|user|customer|client|member|student|pupil|household|family|session|"
@@ -45,26 +44,10 @@ Cells = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 
-class Dependence(NamedTuple):
-    """A column whose equal, or nearly equal, values are those of rows that depend on each other.
-
-    Attributes
-    ----------
-    column : int
-        Its index.
-    key : "group" or "time"
-        What the column is to a split.
-    sentence : str
-        What was found, in words.
-    """
-
-    column: int
-    key: str
-    sentence: str
-
-
-def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], target: Target) -> Iterator[Dependence]:
-    """Yield the column of groups and that of times that a split should go by, as far as there are such.
+def dependent_rows(
+    columns: Sequence[Column], cells: Callable[[int], Cells], target: Target
+) -> Iterator[tuple[int, str, str]]:
+    """Yield the column of groups and the column of times that a split should go by, if there are such.
 
     Parameters
     ----------
@@ -73,23 +56,29 @@ def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], tar
         Returns the cells of a column by its index, (rows,), NaN where one is missing.
     target : ClassTarget or ValueTarget
 
+    Yields
+    ------
+    tuple
+        A column's index, ``group`` or ``time``, and a sentence that says why.
+
     Notes
     -----
     Groups are texts or whole numbers without an order that explain part of the target, and have a name such as
     ``patient_id``, share the values of another column, or, if they are numbers, have nearly the same target. Of several
-    such columns that with most groups counts. Times are dates whose neighbours are more alike than rows that are far
-    from each other, since slow changes alone are those of an age; or numbers of the rows, along which the target
+    such columns the one with most groups is taken. Times are dates whose neighbours are more alike than rows that are
+    far from each other, since slow changes alone may come from an age; or numbers of the rows, along which the target
     drifts. What rows have in common is adjusted for chance.
     """
-    groups, times = list[tuple[int, Dependence]](), list[tuple[float, Dependence]]()
+    groups, times = list[tuple[int, int, str]](), list[tuple[float, int, str]]()
     for index, column in enumerate(columns):
         if column.kind in ("category", "numeric"):
             groups += _group(columns, cells, index, target)
         if column.kind in ("datetime", "numeric"):
             times += _time(column, cells(index), index, target)
-    for found in (groups, times):
+    for key, found in (("group", groups), ("time", times)):
         if found:
-            yield max(found, key=lambda each: each[0])[1]
+            _, index, sentence = max(found, key=lambda each: each[0])
+            yield index, key, sentence
 
 
 def names_a_group(name: str) -> bool:
@@ -99,17 +88,17 @@ def names_a_group(name: str) -> bool:
 
 def _group(
     columns: Sequence[Column], cells: Callable[[int], Cells], index: int, target: Target
-) -> Iterator[tuple[int, Dependence]]:
-    """Yield that a column is one of groups, and how many there are."""
+) -> Iterator[tuple[int, int, str]]:
+    """Yield the number of groups, the index and a sentence if a column names groups of rows."""
     column = columns[index]
     numbers = cells(index)
     present = np.flatnonzero(~np.isnan(numbers))
-    if len(present) < LEAST_ROWS or (column.kind == "numeric" and (numbers[present] % 1).any()):
+    if len(present) < MIN_ROWS or (column.kind == "numeric" and (numbers[present] % 1).any()):
         return
     values, codes = np.unique(numbers[present], return_inverse=True)
-    count, (least, most) = len(values), ROWS_TO_A_GROUP
+    count, (minimum, maximum) = len(values), ROWS_TO_A_GROUP
     is_named = names_a_group(column.name)
-    if count < LEAST_GROUPS or not least * count <= len(present) <= (np.inf if is_named else most * count):
+    if count < MIN_GROUPS or not minimum * count <= len(present) <= (np.inf if is_named else maximum * count):
         return
     if len(present) > LARGE:
         some = codes % -(-len(present) // LARGE) == 0
@@ -128,16 +117,16 @@ def _group(
             return
         alike += f" and mostly the same {shared}"
     groups = f"{counted(count, 'value')} in {counted(len(numbers), 'row')}"
-    yield count, Dependence(index, "group", f'rows with the same "{column.name}" have {alike} ({groups})')
+    yield count, index, f'rows with the same "{column.name}" have {alike} ({groups})'
 
 
 def _explained_by_order(codes: Codes, target: Target) -> float:
-    """Return how much of the target neighbouring pairs of different values explain, as those of a measurement do."""
+    """Return how much of the target is explained by pairs of neighbouring values, which are alike in a measurement."""
     return target.explained_by(codes // max(2, -(-(int(codes.max()) + 1) // WIDE_BLOCKS)))
 
 
 def _shared(columns: Sequence[Column], cells: Callable[[int], Cells], index: int, present: Codes, codes: Codes) -> str:
-    """Return the names of up to two columns whose values rows of a group share, and which say much; or nothing."""
+    """Return the names of up to two informative columns whose values the rows of a group share, or an empty text."""
     names = []
     shuffled = np.random.default_rng(0).permutation(len(codes))
     for other, column in enumerate(columns):
@@ -152,6 +141,7 @@ def _shared(columns: Sequence[Column], cells: Callable[[int], Cells], index: int
 
 
 def _entropy_within(groups: Codes, values: Codes) -> float:
+    """Return the conditional entropy of values given their group, in bits."""
     pairs = np.unique(groups * (int(values.max()) + 1) + values, return_counts=True)[1]
     return _entropy(pairs) - _entropy(np.bincount(groups))
 
@@ -162,11 +152,11 @@ def _entropy(counts: NDArray[np.intp]) -> float:
     return -float(shares @ np.log2(shares))
 
 
-def _time(column: Column, cells: Cells, index: int, target: Target) -> Iterator[tuple[float, Dependence]]:
-    """Yield that a column is one of times, and how much of the target neighbours in its order have in common."""
+def _time(column: Column, cells: Cells, index: int, target: Target) -> Iterator[tuple[float, int, str]]:
+    """Yield the fraction of the target that neighbours share, the index and a sentence if a column is one of times."""
     present = np.flatnonzero(~np.isnan(cells))
     is_number = column.kind == "numeric"
-    if len(present) < LEAST_ROWS or (is_number and numbers_rows(cells) is None):
+    if len(present) < MIN_ROWS or (is_number and numbers_rows(cells) is None):
         return
     cells, known = cells[present], target.some(present)
     near, far = (_blocks(cells, size) for size in (NEIGHBOURS, max(len(cells) / WIDE_BLOCKS, 5 * NEIGHBOURS)))
@@ -175,23 +165,23 @@ def _time(column: Column, cells: Cells, index: int, target: Target) -> Iterator[
         near, far, known = np.unique(near[some], return_inverse=True)[1], far[some], known.some(some)
     close, distant = known.explained_by(near), known.explained_by(far)
     if distant >= max(DRIFT, NOISE * _chance(far)) if is_number else close - distant >= NOISE * _chance(near):
-        yield close, Dependence(index, "time", f'rows near each other in "{column.name}" have similar targets')
+        yield close, index, f'rows near each other in "{column.name}" have similar targets'
 
 
 def numbers_rows(cells: Cells) -> str | None:
-    """Return why cells are numbers of rows, None if they are not: each is whole, and there is hardly any other."""
+    """Return why cells number the rows: they are distinct whole numbers in or without order. None if they do not."""
     if np.isnan(cells).any() or not all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells)):
         return None
-    least = cells.min()
+    minimum = cells.min()
     if (cells[1:] > cells[:-1]).all():
         return "whole numbers that increase from row to row"
-    if cells.max() - least < 2 * len(cells) and np.bincount((cells - least).astype(np.intp)).max() == 1:
+    if cells.max() - minimum < 2 * len(cells) and np.bincount((cells - minimum).astype(np.intp)).max() == 1:
         return "whole numbers, all different"
     return None
 
 
 def _blocks(cells: Cells, size: float) -> Codes:
-    """Return the number of the block of each row: successive rows in the order of cells, equal ones together."""
+    """Return the block of each row, numbered from 0: successive rows in the order of cells, equal ones together."""
     values, codes, counts = np.unique(cells, return_inverse=True, return_counts=True)
     blocks, filled = np.empty(len(values), np.intp), 0
     block = 0
@@ -204,6 +194,6 @@ def _blocks(cells: Cells, size: float) -> Codes:
 
 
 def _chance(groups: Codes) -> float:
-    """Return the standard error of the fraction that groups of rows explain that have nothing in common."""
+    """Return the standard error of the fraction of the target that groups of unrelated rows explain."""
     others = max(len(groups) / (int(groups.max()) + 1) - 1, 1)
     return float(np.sqrt(2 / (len(groups) * others)))

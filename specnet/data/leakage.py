@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 
 from specnet.parts.data.column_kinds import are_frequent
 
-LEAST_CLASS_ROWS = 20
-LEAST_VALUE_ROWS = 30
+MIN_CLASS_ROWS = 20
+MIN_VALUE_ROWS = 30
 CLASS_THRESHOLD = 0.98
 RANK_THRESHOLD = 0.995
 EXPLAINED = 0.99
-"""Fraction of the variance of values, beyond which what explains it is suspicious; the square of the former."""
-MOST_TERMS, MOST_COLUMNS = 20, 200
-"""Of a linear model, and columns that are tried for it."""
+"""Fraction of the variance of the target above which its explanation is suspicious; the square of the former."""
+MAX_TERMS, MAX_COLUMNS = 20, 200
+"""Terms of a linear model, and columns that are tried for it."""
 ROWS_TO_A_TERM = 10
-FEWEST_PRESENT = 0.9
-"""Fraction of the cells of a column that a linear model is tried on."""
+MIN_PRESENT = 0.9
+"""A linear model is tried with columns of which at least this fraction of the cells is present."""
 SLIGHT = 1e-10
-"""Added to the squared lengths of columns, so that those that depend on each other have an inverse."""
+"""Added to the squared lengths of columns, so that the matrix of dependent columns has an inverse."""
 SAMPLE = 8
-"""Of so many rows one is looked at first."""
+"""One in so many rows is examined first."""
 RANK_SAMPLE = 10_000
 SURELY_LESS = 0.95
-"""Of a sample's correlation of ranks: that of all rows is below the threshold then."""
+"""If the rank correlation of a sample is below this, that of all rows is below the threshold."""
 LARGE = 20_000
 """Below so many rows a sample saves nothing."""
 
@@ -58,19 +58,19 @@ class ClassTarget:
         rows = len(self.classes)
         counts = np.bincount(self.classes)
         mixed = rows * (1 - float(np.square(counts / rows).sum()))
-        if rows < LEAST_CLASS_ROWS or np.count_nonzero(counts) < 2:
+        if rows < MIN_CLASS_ROWS or np.count_nonzero(counts) < 2:
             return False
-        most = (1 - CLASS_THRESHOLD) * mixed
+        allowed = (1 - CLASS_THRESHOLD) * mixed
         column = np.where(np.isnan(column), np.inf, column)
         needed = int(np.count_nonzero(counts)) - 1
         if rows > LARGE:  # no part of the rows costs more than all of them
             part = slice(None, None, SAMPLE)
-            if _cost(column[part], self.classes[part], needed, is_category) > most:
+            if _cost(column[part], self.classes[part], needed, is_category) > allowed:
                 return False
         # Texts of fewer rows say as much of the target as an identifier does.
         if is_category and not are_frequent(np.unique(column, return_counts=True)[1]):
             return False
-        return _cost(column, self.classes, needed, is_category) <= most * (1 + 1e-12)
+        return _cost(column, self.classes, needed, is_category) <= allowed * (1 + 1e-12)
 
     def some(self, rows: NDArray[np.intp]) -> ClassTarget:
         """Return the target of some rows."""
@@ -100,10 +100,10 @@ class ValueTarget:
         """
         if is_category:
             _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
-            is_known = len(column) >= LEAST_VALUE_ROWS and are_frequent(counts)
+            is_known = len(column) >= MIN_VALUE_ROWS and are_frequent(counts)
             return is_known and _explained(self.values, codes) >= EXPLAINED
         present = np.flatnonzero(~np.isnan(column))
-        if len(present) < LEAST_VALUE_ROWS:
+        if len(present) < MIN_VALUE_ROWS:
             return False
         if len(present) > LARGE:
             part = present[:: len(present) // RANK_SAMPLE]
@@ -140,54 +140,54 @@ def linear_leak(column: Callable[[int], Column], candidates: Iterable[int], valu
     Returns
     -------
     list of int
-        Ascending; empty if there is no such model of `MOST_TERMS` columns, with `ROWS_TO_A_TERM` rows to each.
+        Ascending; empty if there is no such model of `MAX_TERMS` columns, with `ROWS_TO_A_TERM` rows to each.
     float
         R², adjusted for the number of columns.
     """
     some = slice(None, None, -(-len(values) // LARGE))
-    wanted = values[some]
-    chosen = _most_correlated(column, candidates, some, wanted)
-    if len(wanted) < LEAST_VALUE_ROWS or not chosen:
+    values = values[some]
+    chosen = _most_correlated(column, candidates, some, values)
+    if len(values) < MIN_VALUE_ROWS or not chosen:
         return [], 0.0
-    cells = np.column_stack([column(place)[some] for place in chosen])
+    cells = np.column_stack([column(index)[some] for index in chosen])
     whole = ~np.isnan(cells).any(axis=1)
-    cells, wanted = cells[whole], wanted[whole]
-    if len(wanted) < LEAST_VALUE_ROWS or not np.ptp(wanted):
+    cells, values = cells[whole], values[whole]
+    if len(values) < MIN_VALUE_ROWS or not np.ptp(values):
         return [], 0.0
-    cells, wanted = cells - cells.mean(axis=0), wanted - wanted.mean()
+    cells, values = cells - cells.mean(axis=0), values - values.mean()
     sizes = np.sqrt(np.square(cells).sum(axis=0))
     cells /= np.where(sizes > 0, sizes, 1)
-    wanted /= np.sqrt(wanted @ wanted)
-    terms, explained = _without_needless(cells, wanted)
-    if not terms or len(terms) > min(MOST_TERMS, len(wanted) // ROWS_TO_A_TERM):
+    values /= np.sqrt(values @ values)
+    terms, explained = _without_needless(cells, values)
+    if not terms or len(terms) > min(MAX_TERMS, len(values) // ROWS_TO_A_TERM):
         return [], 0.0
     return sorted(chosen[term] for term in terms), explained
 
 
 def _most_correlated(
-    column: Callable[[int], Column], candidates: Iterable[int], some: slice, wanted: Column
+    column: Callable[[int], Column], candidates: Iterable[int], some: slice, values: Column
 ) -> list[int]:
-    """Return the columns with few gaps that correlate most with some of the values, in their order."""
+    """Return the columns with few missing cells that correlate most with the values of some rows, ascending."""
     found = []
-    for place in candidates:
-        cells = column(place)[some]
+    for index in candidates:
+        cells = column(index)[some]
         present = ~np.isnan(cells)
-        if present.mean() >= FEWEST_PRESENT and np.ptp(cells[present]) > 0:
+        if present.mean() >= MIN_PRESENT and np.ptp(cells[present]) > 0:
             centered = cells[present] - cells[present].mean()
             size = float(np.sqrt(centered @ centered))
-            found.append((-abs(float(wanted[present] @ centered)) / size, place))
-    return sorted(place for _, place in sorted(found)[:MOST_COLUMNS])
+            found.append((-abs(float(values[present] @ centered)) / size, index))
+    return sorted(index for _, index in sorted(found)[:MAX_COLUMNS])
 
 
-def _without_needless(cells: NDArray[np.float64], wanted: Column) -> tuple[list[int], float]:
+def _without_needless(cells: NDArray[np.float64], values: Column) -> tuple[list[int], float]:
     """Return which of the columns suffice to explain almost all, and how much they do; none if all do not.
 
     Columns and values are centered and of length 1.
     """
-    rows, terms = len(wanted), list(range(cells.shape[1]))
+    rows, terms = len(values), list(range(cells.shape[1]))
     inverse = np.linalg.inv(cells.T @ cells + np.eye(len(terms)) * SLIGHT)
-    factors = inverse @ (cells.T @ wanted)
-    left = max(1 - float(wanted @ (cells @ factors)), 0.0)
+    factors = inverse @ (cells.T @ values)
+    left = max(1 - float(values @ (cells @ factors)), 0.0)
 
     def explained(left: float, terms: int) -> float:
         return 1 - left * (rows - 1) / (rows - terms - 1) if rows > terms + 1 else 0.0

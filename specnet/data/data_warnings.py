@@ -1,0 +1,498 @@
+"""Warnings about training data: one table of checks of the target, of each column, and of all rows.
+
+In: `TrainingData`, the sets of a split with the spec. Out: diagnostics. `CHECKS` has a row for each warning: what it is
+about, its code, and the function that yields what it finds. The statistics are in `leakage`, `dependent_rows` and
+`repeated_rows`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.data.dependent_rows import dependent_rows, numbers_rows
+from specnet.data.labels import Labels
+from specnet.data.leakage import ClassTarget, Target, ValueTarget, linear_leak
+from specnet.data.repeated_rows import RawRows, repeated_rows
+from specnet.data.row_hashes import by_value
+from specnet.data.target_errors import looks_like_numbers, other_kind_hint
+from specnet.errors import Diagnostic, OneOfMany, Path
+from specnet.files.plain_data import toml_key, toml_text
+from specnet.number_texts import count, counted, percent
+from specnet.parts.arrays import Array, first_few
+from specnet.parts.data import Column
+from specnet.parts.data.column_kinds import are_frequent
+from specnet.spec import Resolved, Spec
+
+FAR_FROM_ZERO = 30.0
+"""Mean or standard deviation above which a target takes many steps to reach from initial weights."""
+MIN_IDENTIFIER_ROWS = 20
+REPEATED_SHARE = 0.1
+"""Fraction of the test rows: if more are copies of training rows, metrics are too good."""
+
+_LOSS: Path = ("training", "loss")
+_SPLIT: Path = ("data", "split")
+_UNKNOWN_BEFOREHAND = "if it is not known beforehand, ", "if they are not known beforehand, "
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What the checks look at.
+
+    Attributes
+    ----------
+    resolved : Resolved
+    labels : Labels or None
+        Of the target, where the loss has labels.
+    splits : mapping of str to RawRows
+        ``train``, and the others by name.
+    kinds : sequence of Column
+        The columns; empty where they are mere numbers.
+    ignored : mapping of str to ndarray (all rows,)
+        Columns that are ignored but may name groups of rows: indices of their texts, NaN for missing ones.
+    codes : dict of int to str
+        The code of the first warning about each column, as far as columns have been checked.
+    labels_by_content : dict of bytes to str
+        How messages call the first column with a content, by its fingerprint.
+    """
+
+    resolved: Resolved
+    labels: Labels | None
+    splits: Mapping[str, RawRows]
+    kinds: Sequence[Column] = ()
+    ignored: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+    codes: dict[int, str] = field(default_factory=dict)
+    labels_by_content: dict[bytes, str] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> Spec:
+        """The spec."""
+        return self.resolved.spec
+
+    @property
+    def data_path(self) -> Path:
+        """Where the spec has the data."""
+        return () if self.spec.data is None else ("data",)
+
+    @cached_property
+    def order(self) -> slice | NDArray[np.intp]:
+        """What sorts the training rows as their table has them, whatever the order in which they train."""
+        chosen = self.splits["train"].chosen
+        return slice(None) if chosen is None else np.argsort(chosen, kind="stable")
+
+    def column(self, index: int) -> NDArray[np.float64]:
+        """Return a column of the training rows in the table's order, a copy; zeros are +0, missing cells one NaN."""
+        return by_value(self._in_order(self.splits["train"].table[:, index]))
+
+    def _in_order(self, column: Array) -> Array:
+        chosen = self.splits["train"].chosen
+        return column if chosen is None else column.take(chosen[self.order])
+
+    @cached_property
+    def classes(self) -> dict[str, NDArray[np.intp]]:
+        """The class index of each row, by the name of the set; empty for a target without labels."""
+        return {} if self.labels is None else {name: self.labels.encode(rows.y) for name, rows in self.splits.items()}
+
+    @cached_property
+    def class_counts(self) -> dict[str, NDArray[np.intp]]:
+        """How many rows each class has, (classes,), by the name of the set."""
+        count = 0 if self.labels is None else len(self.labels)
+        return {name: np.bincount(classes, minlength=count) for name, classes in self.classes.items()}
+
+    @cached_property
+    def targets(self) -> dict[str, Target]:
+        """Each column of the target, by what messages call it, in the table's order."""
+        y = self.splits["train"].y[self.order]
+        if self.labels is not None:
+            return {"the target": ClassTarget(self.labels.encode(y))}
+        columns = np.asarray(y).reshape(len(y), -1).T
+        names = ["the target"] if len(columns) == 1 else [f"target {number}" for number in range(len(columns))]
+        if self.spec.training.loss.target == "binary":
+            return {name: ClassTarget(column.astype(np.intp)) for name, column in zip(names, columns, strict=True)}
+        return {name: ValueTarget(column.astype(np.float64)) for name, column in zip(names, columns, strict=True)}
+
+    @cached_property
+    def split_by(self) -> dict[int, tuple[str, str]]:
+        """Columns that a split should go by instead of chance: at most one of groups, and one of times.
+
+        By the column's index, ``group`` or ``time`` and why. Ignored columns are counted behind the others.
+        """
+        if not self.kinds or not self._is_random:
+            return {}
+        columns, ignored = [*self.kinds, *(Column(name, "category") for name in self.ignored)], [*self.ignored.values()]
+
+        def cells(index: int) -> NDArray[np.float64]:
+            return self.column(index) if index < len(self.kinds) else self._in_order(ignored[index - len(self.kinds)])
+
+        found = [each for target in self.targets.values() for each in dependent_rows(columns, cells, target)]
+        first = {key: (index, reason) for index, key, reason in reversed(found)}
+        return {index: (key, reason) for key, (index, reason) in first.items()}
+
+    @property
+    def _is_random(self) -> bool:
+        """Whether chance decides which rows are held out, or which member of an ensemble trains on them."""
+        data, ensemble = self.spec.data, self.spec.training.ensemble
+        if data is None or data.split.by_column is not None or data.split.says_parts:
+            return False
+        return len(self.splits) > 1 or (ensemble is not None and bool(ensemble.folds))
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedColumn:
+    """A column of the training rows."""
+
+    data: TrainingData
+    index: int
+
+    @cached_property
+    def cells(self) -> NDArray[np.float64]:
+        """Its cells (rows,), in the order of their table."""
+        return self.data.column(self.index)
+
+    @property
+    def described(self) -> Column | None:
+        """What it is, where that is known."""
+        return self.data.kinds[self.index] if self.data.kinds else None
+
+    @property
+    def kind(self) -> str:
+        """What its numbers stand for."""
+        return "numeric" if self.described is None else self.described.kind
+
+    @property
+    def name(self) -> str | None:
+        """Its name, where it has one."""
+        if self.described is not None:
+            return self.described.name
+        names = self.data.spec.feature_names
+        return names[self.index] if names else None
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return str(self.index) if self.name is None else f'"{self.name}"'
+
+    @cached_property
+    def is_missing(self) -> NDArray[np.bool_]:
+        """Where its cells are missing."""
+        return np.isnan(self.cells)
+
+    @cached_property
+    def is_constant(self) -> bool:
+        """Whether all cells are equal, missing ones to each other."""
+        return bool(self.is_missing.all() or (self.cells == self.cells[0]).all())
+
+    def fingerprint(self) -> bytes:
+        """Return what equal columns have in common, and only they: of categories, those with the same texts."""
+        digest = hashlib.blake2b(digest_size=16)
+        cells = self.cells
+        if self.described is not None and self.described.texts is not None:
+            values, codes = np.unique(cells, return_inverse=True)
+            texts = [None if np.isnan(code) else str(self.described.texts[int(code)]) for code in values]
+            digest.update(repr(texts).encode())
+            cells = codes.astype(np.float64)
+        digest.update(cells.tobytes())
+        return digest.digest()
+
+    @property
+    def path(self) -> Path:
+        """Where a spec says what the column is."""
+        is_named = self.data.spec.data is not None and self.described is not None
+        return (*self.data.data_path, "columns") if is_named else self.data.data_path
+
+    @property
+    def omission(self) -> tuple[str, str, str]:
+        """How to leave the column out, how to leave several out, and what to set for each of several."""
+        data = self.data.spec.data
+        if data is None or not hasattr(data, "features"):
+            return "leave it out", "leave them out", ""
+        if self.described is None:
+            return "leave it out of data.features", "leave them out of data.features", ""
+        if self.name in (data.features or ()):
+            return f"take {self.label} out of data.features", "take these out of data.features:", self.label
+        setting = f'data.columns.{toml_key(self.described.name)} = "ignore"'
+        return f"set {setting}", "set", setting
+
+
+class Suspicion(NamedTuple):
+    """What a check found.
+
+    Attributes
+    ----------
+    message : str
+    path : tuple
+        Where the spec has what the message is about.
+    hint : str
+    of_many : OneOfMany or None
+        How the warning is shown with those of the same code about other columns.
+    """
+
+    message: str
+    path: Path
+    hint: str
+    of_many: OneOfMany | None = None
+
+
+def target_warnings(data: TrainingData) -> tuple[Diagnostic, ...]:
+    """Return the warnings about the target of training rows."""
+    return tuple(_diagnostic(data, *each) for each in _found("target", data))
+
+
+def column_warnings(data: TrainingData) -> tuple[Diagnostic, ...]:
+    """Return the warnings about the columns of training rows, a random split of them, and test rows that repeat some.
+
+    A column has the first warning that applies to it. Warnings about all rows come last.
+    """
+    found: list[tuple[str, Suspicion]] = []
+    for index in range(data.splits["train"].table.shape[1]):
+        column = CheckedColumn(data, index)
+        code, first = next(_found("constant" if column.is_constant else "column", column), ("", None))
+        if column.is_constant or first is not None:
+            data.codes[index] = code or "constant"
+        if first is not None and not (code == "identifier" and index in data.split_by):
+            found.append((code, first))
+    return tuple(_diagnostic(data, *each) for each in (*found, *_found("rows", data)))
+
+
+def _found(subject: str, checked: TrainingData | CheckedColumn) -> Iterator[tuple[str, Suspicion]]:
+    """Yield what the checks of a subject find, by their codes."""
+    for each, code, find in CHECKS:
+        if each == subject:
+            yield from ((code, found) for found in find(checked))
+
+
+def _diagnostic(data: TrainingData, code: str, found: Suspicion) -> Diagnostic:
+    return replace(data.spec.diagnostic(code, found.message, found.path, hint=found.hint), of_many=found.of_many)
+
+
+def _many_single_rows(data: TrainingData) -> Iterator[Suspicion]:
+    """A target whose classes mostly have a single row, as numbers have."""
+    if data.labels is None or not looks_like_numbers(data.classes["train"]):
+        return
+    counts = data.class_counts["train"]
+    message = (
+        f"{count(int((counts == 1).sum()))} of {count(int((counts > 0).sum()))} classes have a single training row"
+    )
+    yield Suspicion(message, _LOSS, other_kind_hint(data.labels.values))
+
+
+def _one_class(data: TrainingData) -> Iterator[Suspicion]:
+    """A target with one class in all training rows."""
+    if data.labels is not None and np.count_nonzero(counts := data.class_counts["train"]) == 1:
+        message = f"all training rows have the same label, {data.labels.values[counts.argmax()]}"
+        yield Suspicion(message, _LOSS, "add rows of the other classes")
+
+
+def _unseen_class(data: TrainingData) -> Iterator[Suspicion]:
+    """Classes that only rows held out have."""
+    if data.labels is None:
+        return
+    trained, held_out = _trained_and_held_out(data)
+    unseen = np.flatnonzero((trained == 0) & (sum(held_out.values()) > 0))
+    if len(unseen):
+        rows = " and ".join(
+            counted(int(each[unseen].sum()), f"{name} row") for name, each in held_out.items() if each[unseen].any()
+        )
+        message = f"{_named(data.labels, unseen)} in {rows} and in no training row: the network cannot learn it"
+        yield Suspicion(message, _SPLIT, "add training rows of it; each of its rows now counts as a mistake")
+
+
+def _single_row(data: TrainingData) -> Iterator[Suspicion]:
+    """Classes whose only row is a training row, though rows are held out."""
+    if data.labels is None or len(data.splits) < 2:
+        return
+    trained, held_out = _trained_and_held_out(data)
+    single = np.flatnonzero((trained == 1) & (sum(held_out.values()) == 0))
+    if len(single) and not looks_like_numbers(data.classes["train"]):
+        message = f"{_named(data.labels, single)} in one row, which is a training row"
+        yield Suspicion(message, _SPLIT, "add rows of it; no metric tells how well it is predicted")
+
+
+def _trained_and_held_out(data: TrainingData) -> tuple[NDArray[np.intp], dict[str, NDArray[np.intp]]]:
+    """Return how many training rows each class has, and how many rows of each other set."""
+    counts = dict(data.class_counts)
+    return counts.pop("train"), counts
+
+
+def _named(labels: Labels, classes: NDArray[np.intp]) -> str:
+    """Return classes by name, with their verb: ``class a is``, ``each of 2 classes (a, b) is``."""
+    names = first_few(labels.decode(classes), 6)
+    return f"class {names} is" if len(classes) == 1 else f"each of {len(classes)} classes ({names}) is"
+
+
+def _unscaled_target(data: TrainingData) -> Iterator[Suspicion]:
+    """A target of numbers that is far from the outputs of initial weights."""
+    spec = data.spec
+    if data.labels is not None or spec.training.loss.domain != "any" or spec.network.target_preprocessing:
+        return
+    activation = data.resolved.nodes[-1].layer.split_activation()[1]
+    if activation is not None and not activation.is_identity:  # it may have been chosen for numbers in these units
+        return
+    if (found := far_from_zero(data.splits["train"].y)) is not None:
+        name, mean, deviation = found
+        message = f"{name} is not scaled: mean {mean:.3g}, standard deviation {deviation:.3g}"
+        yield Suspicion(message, _LOSS, 'use network.target_preprocessing = ["standardize"]')
+
+
+def far_from_zero(target: ArrayLike) -> tuple[str, float, float] | None:
+    """Return the column of a target that is farthest from 0, if it is beyond `FAR_FROM_ZERO`.
+
+    Parameters
+    ----------
+    target : array_like (rows,) or (rows, outputs)
+
+    Returns
+    -------
+    tuple or None
+        How messages call it, its mean, and its standard deviation.
+    """
+    columns = np.asarray(target).astype(np.float64)
+    columns = columns.reshape(len(columns), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        means, deviations = columns.mean(0), columns.std(0)
+    worst = int(np.maximum(abs(means), deviations).argmax())
+    if not max(abs(means[worst]), deviations[worst]) > FAR_FROM_ZERO:
+        return None
+    return f"target {worst}" if len(means) > 1 else "the target", float(means[worst]), float(deviations[worst])
+
+
+def _constant(column: CheckedColumn) -> Iterator[Suspicion]:
+    """A column that is empty in all training rows, or that has one value in all rows, those held out included.
+
+    A value that is rare is no constant; but a column that is empty where the network trains is none that it can use.
+    """
+    data, first = column.data, column.cells[0]
+    advice = "it teaches nothing: ", "they teach nothing: "
+    if len(column.cells) < 2:
+        return
+    if np.isnan(first):
+        empty = "empty in all training rows"
+        yield _of_column(column, f"is {empty}", f"are {empty}", advice=advice)
+        return
+    for name, rows in data.splits.items():
+        if name != "train":
+            cells = rows.table[:, column.index]
+            if not ((cells if rows.chosen is None else cells.take(rows.chosen)) == first).all():
+                return
+    shown = f"{first:.6g}" if column.described is None else column.described.cell_text(first)
+    yield _of_column(column, f"is {shown} in all rows", "are constant in all rows", advice=advice)
+
+
+def _duplicate(column: CheckedColumn) -> Iterator[Suspicion]:
+    """A column that equals one before it."""
+    twin = column.data.labels_by_content.setdefault(column.fingerprint(), column.label)
+    if twin != column.label:
+        equal = "in all training rows"
+        yield _of_column(column, f"equals column {twin} {equal}", f"equal others {equal}", f" = {twin}")
+
+
+def _gives_target_away(column: CheckedColumn) -> Iterator[Suspicion]:
+    """A column that almost determines a target, by its values or by being missing."""
+    missing = column.is_missing
+    for name, target in column.data.targets.items():
+        determined = f"{name}: {target.reason}"
+        if not target.is_given_away(column.cells, is_category=column.kind == "category"):
+            determined = f"{name} by being empty or not"
+            if not missing.any() or not target.is_given_away(missing.astype(np.float64)):
+                continue
+        message, of_many = f"almost determines {determined}", f"almost determine {name}"
+        yield _of_column(column, message, of_many, advice=_UNKNOWN_BEFOREHAND)
+
+
+def _identifier(column: CheckedColumn) -> Iterator[Suspicion]:
+    """A column of texts that are rare, or of whole numbers that number the rows."""
+    reason, rows = None, len(column.cells)
+    if column.kind == "category":
+        present = column.cells[~column.is_missing]
+        counts = np.unique(present, return_counts=True)[1]
+        if not are_frequent(counts):
+            reason = f"{counted(len(counts), 'text')} in {counted(len(present), 'row')}"
+    elif column.kind == "numeric" and rows >= MIN_IDENTIFIER_ROWS:
+        reason = numbers_rows(column.cells)
+    if reason is not None:
+        yield _of_column(column, f"looks like an identifier: {reason}", "look like identifiers")
+
+
+def _of_column(
+    column: CheckedColumn, message: str, of_many: str, item: str = "", *, advice: tuple[str, str] = ("", "")
+) -> Suspicion:
+    """Return what was found about a column.
+
+    Parameters
+    ----------
+    column : CheckedColumn
+    message, of_many : str
+        What is wrong, of the column alone and together with others.
+    item : str
+        What follows the column in the list of those others.
+    advice : tuple of str
+        What the hint begins with, of one column and of several, before how they are left out.
+    """
+    alone, together, settings = column.omission
+    several = OneOfMany(column.label + item, of_many, advice[1] + together, settings)
+    return Suspicion(f"column {column.label} {message}", column.path, advice[0] + alone, several)
+
+
+def _linear_leak(data: TrainingData) -> Iterator[Suspicion]:
+    """Numeric columns without another warning whose linear model explains almost all of a target."""
+    columns = [CheckedColumn(data, index) for index in range(data.splits["train"].table.shape[1])]
+    numbers = [each.index for each in columns if each.index not in data.codes and each.kind != "category"]
+    for name, target in data.targets.items():
+        if not isinstance(target, ValueTarget):
+            continue
+        terms, explained = linear_leak(data.column, numbers, target.values)
+        if not terms:
+            continue
+        first, labels = columns[terms[0]], [columns[term].label for term in terms]
+        named, determine, left_out = f"column {first.label}", "almost determines", first.omission[0]
+        if len(terms) > 1:
+            named, determine = f"columns {' and '.join(labels)}", "together almost determine"
+            settings = ", ".join(filter(None, (columns[term].omission[2] for term in terms)))
+            left_out = f"{first.omission[1]} {settings}".rstrip()
+        message = f"{named} {determine} {name}: a linear model explains {percent(explained)}"
+        yield Suspicion(message, first.path, _UNKNOWN_BEFOREHAND[len(terms) > 1] + left_out)
+
+
+def _random_split(data: TrainingData) -> Iterator[Suspicion]:
+    """Rows of one group, or near each other in time, that a random split puts into different sets."""
+    names = [*(column.name for column in data.kinds), *data.ignored]
+    for index, (key, reason) in data.split_by.items():
+        if key == "time" and data.codes.get(index) == "gives-target-away":  # rows that are sorted by their target
+            continue
+        advice = {"group": "to hold out whole groups", "time": "to test on the latest rows"}[key]
+        yield Suspicion(reason, _SPLIT, f"set data.split.{key} = {toml_text(names[index])} {advice}")
+
+
+def _rows_in_both(data: TrainingData) -> Iterator[Suspicion]:
+    """Test rows that repeat training rows."""
+    train, test = data.splits["train"], data.splits.get("test")
+    repeated = None if test is None else repeated_rows(train, test, "test", data.kinds, REPEATED_SHARE)
+    if repeated is not None:
+        yield Suspicion(repeated[0], data.data_path, repeated[1])
+
+
+CHECKS: tuple[tuple[str, str, Callable[[Any], Iterator[Suspicion]]], ...] = (
+    ("target", "single-rows", _many_single_rows),
+    ("target", "one-class", _one_class),
+    ("target", "unseen-class", _unseen_class),
+    ("target", "single-row", _single_row),
+    ("target", "unscaled-target", _unscaled_target),
+    ("constant", "constant", _constant),
+    ("column", "duplicate-column", _duplicate),
+    ("column", "gives-target-away", _gives_target_away),
+    ("column", "identifier", _identifier),
+    ("rows", "gives-target-away", _linear_leak),
+    ("rows", "random-split", _random_split),
+    ("rows", "rows-in-both", _rows_in_both),
+)
+"""What is looked at, a warning's code, and the function that yields what is wrong, in the order of the warnings.
+
+``target`` and ``rows`` are of all `TrainingData`; ``constant`` is a column with one value, ``column`` any other one.
+"""

@@ -1,0 +1,129 @@
+"""Errors about targets that do not fit the loss: texts for numbers, one class, more than two classes.
+
+In: a spec and the labels or values of its target. Out: the error, or the spec that was parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, SpecError, SpecnetError
+from specnet.parts.arrays import first_few
+from specnet.parts.part import Part
+from specnet.spec import Limits, Spec, SpecSource, parse_spec
+from specnet.spec.reading.overrides import settings_of
+from specnet.spec.reading.source_document import Document
+
+MANY_CLASSES = 10
+"""Fewer classes with a single row are likely in a small table."""
+ROWS_TO_A_CLASS = 5
+"""Labels that occur this often on average are classes, as the texts of a category are."""
+
+_LOSS = ("training", "loss")
+
+
+def looks_like_numbers(labels: NDArray[Any]) -> bool:
+    """Return whether labels look like numbers: there are many, most occur once, and on average they occur rarely."""
+    _, counts = np.unique(labels, axis=0, return_counts=True)
+    has_few = len(labels) < ROWS_TO_A_CLASS * len(counts)
+    return has_few and len(counts) >= MANY_CLASSES and bool(2 * np.count_nonzero(counts == 1) > len(counts))
+
+
+def other_kind_hint(labels: NDArray[Any]) -> str:
+    """Return the hint for labels that mostly occur once."""
+    if labels.dtype.kind == "U" and not all(map(is_number, labels.flat)):
+        return "choose another target column"
+    return 'use training.loss = "mean_squared_error" to predict numbers'
+
+
+def is_text(target: NDArray[Any]) -> bool:
+    """Return whether a target holds text."""
+    return target.dtype.kind in "UT" or (
+        target.dtype.kind == "O" and all(isinstance(item, str) for item in target.flat)
+    )
+
+
+def text_for_numbers(spec: Spec, target: NDArray[Any]) -> DataError:
+    """Return the error for a regression loss with a text target."""
+    labels = np.unique(target.astype(np.str_))
+    fitting = "binary_crossentropy" if len(labels) == 2 else "categorical_crossentropy"
+    message = f"{spec.training.loss.part_name()} needs numbers, but the target holds text: {first_few(labels, 6)}"
+    return DataError(spec.diagnostic("loss-target", message, _LOSS, hint=f"use {fitting} for text labels"))
+
+
+def more_than_two_classes(spec: Spec, labels: NDArray[Any], unseen: NDArray[Any]) -> DataError:
+    """Return the error for a binary loss whose target has more than two labels.
+
+    Parameters
+    ----------
+    spec : Spec
+    labels : (classes,)
+        Distinct and ascending.
+    unseen : (some of them,)
+        Those that no training row has.
+    """
+    numbers = len(labels) >= MANY_CLASSES and all(map(is_number, labels.astype(np.str_)))
+    hint = "use categorical_crossentropy for three or more classes"
+    if numbers:
+        hint += ", mean_squared_error for numbers"
+    loss = spec.training.loss.part_name()
+    message = f"{loss} needs two classes, but the target has {len(labels)}: {first_few(labels, 6)}"
+    if len(unseen):
+        message += f"; no training row is of class {first_few(unseen, 6)}"
+        hint = "use categorical_crossentropy, or leave the rows of this class out"
+    return DataError(spec.diagnostic("loss-target", message, _LOSS, hint=hint))
+
+
+def one_class(spec: Spec, labels: NDArray[Any]) -> DataError:
+    """Return the error for a target with one class, whose labels do not tell which others there are."""
+    expected = "two classes" if spec.training.loss.target == "binary" else "two classes or more"
+    message = f"{spec.training.loss.part_name()} needs {expected}, but the target has one: {labels[0]}"
+    return DataError(spec.diagnostic("loss-target", message, _LOSS, hint="add rows of the other classes"))
+
+
+def is_number(text: Any) -> bool:
+    """Return whether a label can be read as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parsed_for_target(
+    source: SpecSource | Document | Spec,
+    check_target: Callable[[Spec], object],
+    *,
+    parse: Callable[..., Spec] = parse_spec,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> Spec:
+    """Parse a spec for a target that may not fit its loss; such an error comes before one about the metrics.
+
+    Parameters
+    ----------
+    source, parts, overrides, limits
+        As for `parse_spec`.
+    check_target : callable
+        Raises the error about the target of a spec, if there is one.
+    parse : callable
+        `parse_spec`, or `parse_sweep`.
+    """
+    parts, overrides = tuple(parts), settings_of(overrides)
+    try:
+        return parse(source, parts=parts, overrides=overrides, limits=limits)
+    except SpecError as error:
+        if any(problem.code == "metric-task" for problem in error.diagnostics):
+            try:
+                check_target(parse(source, parts=parts, overrides=(*overrides, "training.metrics="), limits=limits))
+            except DataError as other:
+                if any(problem.code == "loss-target" for problem in other.diagnostics):
+                    raise other from None
+            except SpecnetError:  # the mistakes of the spec come first
+                pass
+        raise
