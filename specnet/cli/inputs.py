@@ -238,11 +238,10 @@ def read_limits(settings: Sequence[str] | None) -> Limits:
 def _source(path: Path) -> SpecSource | Document:
     if path != STANDARD_INPUT:
         return path
-    from specnet.spec.reading.reader import document_of
-    from specnet.spec.reading.source_document import LARGEST_TEXT
+    from specnet.spec.reading.reader import MAX_BYTES, document_of
 
     # One byte more than is allowed, so that what is too large is refused and not cut.
-    return document_of(_standard_input().read(LARGEST_TEXT + 1), STDIN_NAME)
+    return document_of(_standard_input().read(MAX_BYTES + 1), STDIN_NAME)
 
 
 def _standard_input() -> BinaryIO:

@@ -21,8 +21,8 @@ from specnet.parts.preprocessing import (
 from specnet.spec import ColumnGroup, Spec, Written
 from specnet.spec.column_names import PREPROCESSING as PATH
 from specnet.spec.column_names import wrong_groups
-from specnet.spec.groups import prepared_columns
-from specnet.spec.reading.words import shown
+from specnet.spec.reading.hints import shown
+from specnet.spec.resolving.agreement import prepared_columns
 
 Steps = tuple[Preprocessing, ...]
 

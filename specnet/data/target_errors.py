@@ -15,7 +15,7 @@ from specnet.errors import DataError, SpecError, SpecnetError
 from specnet.parts.arrays import first_few
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
-from specnet.spec.reading.overrides import settings_of
+from specnet.spec.reading.reader import settings_of
 from specnet.spec.reading.source_document import Document
 
 MANY_CLASSES = 10

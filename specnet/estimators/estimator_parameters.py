@@ -17,8 +17,7 @@ from specnet.parts.data import Column
 from specnet.parts.preprocessing import Impute
 from specnet.parts.registry import installed_registry
 from specnet.spec import Spec, SpecSource, parse_spec
-from specnet.spec.reading.overrides import CannotSetError, with_change
-from specnet.spec.reading.reader import read
+from specnet.spec.reading.reader import CannotSetError, read, with_change
 from specnet.spec.reading.source_document import Document
 
 RECIPE = "recipe"

@@ -13,7 +13,7 @@ from specnet.number_texts import ABSENT
 from specnet.parts.part import Part, Section, short
 from specnet.report.terminal.text_tables import text_width
 from specnet.spec import Spec
-from specnet.spec.meaning import value_text
+from specnet.spec.explanation import value_text
 
 GAP_COST = 0.45
 """Of an entry that only one list has; entries of one type are matched if less than twice that share of them differs."""

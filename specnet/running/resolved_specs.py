@@ -7,8 +7,8 @@ from specnet.model import Model
 from specnet.running.data_rows import read_data
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Resolved, Spec, resolve
+from specnet.spec.resolving.agreement import Given
 from specnet.spec.resolving.resolve import partly_resolved
-from specnet.spec.resolving.sizes import Given
 
 
 def resolved_with_data(spec: Spec) -> Resolved:

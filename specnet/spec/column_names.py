@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from specnet.errors import Diagnostic
 from specnet.parts.arrays import first_few
 from specnet.parts.data import ColumnKind
-from specnet.spec.document import Spec
-from specnet.spec.groups import ColumnGroup
-from specnet.spec.reading.hints import close_match
-from specnet.spec.reading.source_document import LARGEST_TEXT, MOST_TOKENS
-from specnet.spec.reading.words import shown
+from specnet.spec.document import ColumnGroup, Spec
+from specnet.spec.reading.hints import close_match, shown
+from specnet.spec.reading.reader import MAX_BYTES, MAX_TOKENS
 
 PATH = ("network", "feature_names")
 PREPROCESSING = ("network", "preprocessing")
@@ -73,9 +71,9 @@ def wrong_groups(spec: Spec, names: Sequence[str]) -> Iterator[Diagnostic]:
 
 def may_stand_in_a_spec(names: Sequence[str]) -> bool:
     """Return whether a spec may have these names of columns."""
-    if not all(names) or len(set(names)) < len(names) or len(names) > MOST_TOKENS // 2:
+    if not all(names) or len(set(names)) < len(names) or len(names) > MAX_TOKENS // 2:
         return False
     try:
-        return len(json.dumps(names, ensure_ascii=False).encode()) <= LARGEST_TEXT // 2
+        return len(json.dumps(names, ensure_ascii=False).encode()) <= MAX_BYTES // 2
     except UnicodeEncodeError:
         return False

@@ -1,17 +1,16 @@
 """The tables of a spec and their keys.
 
-`Limits` bound how large a network may be: the plan is measured before anything is allocated. `Problems` collects the
-mistakes that are found while a spec is resolved, each where it was written.
+`Limits` bound how large a network may be: the plan is measured before anything is allocated.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, Unpack, cast, get_args
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, SerializationInfo, ValidationInfo, ValidatorFunctionWrapHandler
 from pydantic_core import PydanticCustomError
 
 from specnet.errors import Diagnostic, Path, SpecError
@@ -34,15 +33,11 @@ from specnet.parts.metrics import Metric
 from specnet.parts.optimizers import Adam, Optimizer
 from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
-from specnet.parts.registry import Registry, installed_registry
+from specnet.parts.registry import KIND_KEY, Registry, installed_registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
-from specnet.spec.forms import OrShort, WrittenForm, or_word, switched
-from specnet.spec.groups import StepOrGroup
+from specnet.spec.forms import WrittenForm, or_short, or_word, switched
 from specnet.spec.reading.source_document import Details, Document
 from specnet.spec.sweep_section import SweepSpec
-
-VECTORS = 5
-"""Arrays of the parameters' length that training holds: themselves, the gradient, the best so far, two of adam's."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +57,6 @@ class Limits:
     layers: int = 1_000
     parameters: int = 100_000_000
     memory: int = 8 * 2**30
-
-
-def training_bytes(values: int, parameters: int, rows: int, dtype: str) -> int:
-    """Return about how many bytes it takes to train with that many rows in a batch, and values in a row."""
-    return (VECTORS * parameters + rows * 2 * values) * (4 if dtype == "float32" else 8)
 
 
 def raising(limit: str, needed: int | str = "N") -> str:
@@ -129,6 +119,38 @@ ClassWeight = Annotated[
 BatchSize = Annotated[int | Literal["full"], or_word(PositiveInteger, "an integer", "full")]
 Shuffle = Annotated[bool | Literal["blocks"], or_word(bool, "true, false", "blocks")]
 
+
+class ColumnGroup(Section):
+    """Columns with preprocessing steps of their own, which other steps then leave alone."""
+
+    columns: ColumnNames = Field(description="names of the columns")
+    steps: tuple[Preprocessing, ...] = Field(
+        description="preprocessing steps, in order; none leaves numbers as they are"
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from named_twice("columns", self.columns)
+
+
+def _read_step(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    is_table = isinstance(value, Mapping) and "type" not in value and not value.keys().isdisjoint(_GROUP_KEYS)
+    return handler(value) if is_table or isinstance(value, ColumnGroup) else Preprocessing.read(value, info)
+
+
+def _dump_step(value: Any, info: SerializationInfo) -> Any:
+    if isinstance(value, Preprocessing):
+        return Preprocessing.dump(value, info)
+    return {"columns": list(value.columns), "steps": [Preprocessing.dump(step, info) for step in value.steps]}
+
+
+_GROUP_KEYS = frozenset(ColumnGroup.model_fields)
+StepOrGroup = Annotated[
+    Preprocessing | ColumnGroup,
+    WrittenForm(ColumnGroup, _read_step, lambda group: {"anyOf": [{KIND_KEY: Preprocessing.kind}, group]}, _dump_step),
+]
+"""A table with ``columns`` or ``steps`` is a group."""
+Written = Sequence[Preprocessing | ColumnGroup]
+
 Baseline = Literal["constant", "linear", "neighbours", "trees"]
 
 
@@ -182,7 +204,7 @@ class NetworkSpec(Section):
 
 
 EARLY_STOPPING: Path = ("early_stopping",)
-"""The path of early stopping among the watchers."""
+"""The path of early stopping in the table of training."""
 
 
 class EarlyStopping(Section):
@@ -247,11 +269,11 @@ class TrainingSpec(Section):
     clip_norm: PositiveNumber | None = Field(None, description="maximum Euclidean norm of the gradient")
     clip_value: PositiveNumber | None = Field(None, description="maximum absolute value of each gradient entry")
     average_weights: Averaging | None = Field(None, description="keep averaged weights instead of the last ones")
-    early_stopping: Annotated[EarlyStopping | None, OrShort(switched, {"type": "boolean"})] = Field(
-        None, description="stop when the monitored metric no longer improves; true uses the default settings"
+    early_stopping: Annotated[EarlyStopping | None, or_short(EarlyStopping | None, switched, {"type": "boolean"})] = (
+        Field(None, description="stop when the monitored metric no longer improves; true uses the default settings")
     )
-    ensemble: Annotated[Ensemble | None, OrShort(of_members, {"type": "integer", "minimum": 1})] = Field(
-        None, description="train several networks and average their predictions; a number sets ensemble.members"
+    ensemble: Annotated[Ensemble | None, or_short(Ensemble | None, of_members, {"type": "integer", "minimum": 1})] = (
+        Field(None, description="train several networks and average their predictions; a number sets ensemble.members")
     )
     calibration: Literal["temperature", "linear"] | None = Field(
         None,
@@ -302,7 +324,7 @@ class TrainingSpec(Section):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a spec comes from: what it was read from and with.
+    """What a spec was read from, and with which parts and limits.
 
     Attributes
     ----------
@@ -312,7 +334,7 @@ class Origin:
     limits : Limits
         How large its network may be.
     written : mapping
-        From paths of a resolved spec to those of what was written.
+        From paths of a resolved spec to those of the document.
     """
 
     document: Document = field(default_factory=lambda: Document({}))
@@ -321,7 +343,7 @@ class Origin:
     written: Mapping[Path, Path] = field(default_factory=dict)
 
     def path_of(self, path: Path) -> Path:
-        """Return where what stands at a path was written."""
+        """Return the path in the document of a path in the resolved spec."""
         for depth in range(len(path), 0, -1):
             if path[:depth] in self.written:
                 return (*self.written[path[:depth]], *path[depth:])
@@ -397,7 +419,7 @@ class Spec(Section):
             if metric.type == name:
                 return metric
         part = self.registry.find(Metric.kind, name)
-        assert part is not None, "it was read"
+        assert part is not None, "the name was checked"
         return cast(Metric, part.model_validate({"type": name}))
 
     @property
@@ -433,7 +455,7 @@ class Spec(Section):
         return json.dumps(self.model_dump(exclude_none=True), indent=2, ensure_ascii=False) + "\n"
 
     def diagnostic(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> Diagnostic:
-        """Return a mistake, by code, message and details, at the place where what stands at a path was written."""
+        """Return a mistake, by code, message and details, at the location where the value of a path was written."""
         return self.document.diagnostic(code, message, self._origin.path_of(path), **details)
 
     def error(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> SpecError:
@@ -442,7 +464,7 @@ class Spec(Section):
 
 
 def default_part(path: Path) -> str | None:
-    """Return the name of the part that stands at a path of every spec which says nothing there, None if none does."""
+    """Return the name of the default part at a path of a spec, None if there is no default or it is no part."""
     value: Any = Spec
     for step in path:
         field = value.model_fields.get(str(step)) if isinstance(value, type) and issubclass(value, Section) else None
@@ -453,59 +475,3 @@ def default_part(path: Path) -> str | None:
             tables = (field.annotation, *get_args(field.annotation))
             value = next((each for each in tables if isinstance(each, type) and issubclass(each, Section)), None)
     return value.part_name() if isinstance(value, Part) else None
-
-
-class Problems:
-    """Collects the mistakes of one resolution.
-
-    Attributes
-    ----------
-    written : dict
-        From paths of the resolved spec to those of the spec, filled while the long form is made.
-    """
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        self.written: dict[Path, Path] = {}
-        self._found: dict[tuple[str, str, Path], Diagnostic] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
-    def report(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> None:
-        """Keep a mistake at a path of the resolved spec. The repetitions of a block have it once."""
-        diagnostic = self.spec.diagnostic(code, message, self._source(path), **details)
-        alike = (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path))
-        earlier = next(alike, None)
-        if earlier is not None:  # both ends of layer_sizes are one mistake
-            note = self.note(message, path)
-            self._found[earlier] = replace(self._found[earlier], notes=(*self._found[earlier].notes, note))
-            return
-        self._found.setdefault((code, message, diagnostic.path), diagnostic)
-
-    def has(self, code: str) -> bool:
-        """Return whether there is a mistake of this kind."""
-        return any(known == code for known, _, _ in self._found)
-
-    def note(self, message: str, path: Path) -> Diagnostic:
-        """Return a second place that a mistake has to do with."""
-        return self.spec.diagnostic("note", message, self._source(path))
-
-    def raise_all(self) -> None:
-        """Raise what was found, if anything was."""
-        if self._found:
-            raise self.spec.document.error(self._found.values())
-
-    def origin(self) -> Origin:
-        """Return the origin of the resolved spec: the spec's own, by the resolved spec's paths."""
-        origin = self.spec.origin
-        written = {path: origin.path_of(source) for path, source in self.written.items()}
-        return Origin(origin.document, origin.registry, origin.limits, {**origin.written, **written})
-
-    def _source(self, path: Path) -> Path:
-        return Origin(written=self.written, registry=self.spec.registry).path_of(path)
-
-
-def _of_one_list(first: Path, second: Path) -> bool:
-    """Return whether two paths lead to different entries of ``layer_sizes``."""
-    return first[:2] == second[:2] == ("network", "layer_sizes") and len(first) == len(second) == 3 and first != second

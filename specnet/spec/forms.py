@@ -20,7 +20,7 @@ class WrittenForm:
     schema : callable
         Takes the JSON Schema of `inner` and returns that of the field.
     dump : callable, optional
-        Takes what the field holds and the serialization's information; returns it as plain data.
+        Takes what the field holds and the serialization's information; returns it as plain data. Default: as `inner`.
     """
 
     def __init__(
@@ -28,16 +28,14 @@ class WrittenForm:
         inner: Any,
         read: Callable[[Any, ValidatorFunctionWrapHandler, Any], Any],
         schema: Callable[[JsonSchemaValue], JsonSchemaValue],
-        dump: Callable[[Any, Any], Any] = lambda value, info: value,
+        dump: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         self.inner, self.read, self.schema, self.dump = inner, read, schema, dump
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_wrap_validator_function(
-            self.read,
-            handler.generate_schema(self.inner),
-            serialization=core_schema.plain_serializer_function_ser_schema(self.dump, info_arg=True),
-        )
+        dump = self.dump and core_schema.plain_serializer_function_ser_schema(self.dump, info_arg=True)
+        inner = handler.generate_schema(self.inner)
+        return core_schema.with_info_wrap_validator_function(self.read, inner, serialization=dump)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return self.schema(handler(schema))
@@ -53,30 +51,23 @@ def or_word(kind: Any, noun: str, word: str) -> WrittenForm:
             raise PydanticCustomError("unknown-value", "no such word", {"words": f'{noun} or "{word}"'})
         return handler(value)
 
-    return WrittenForm(kind, read, lambda schema: {"anyOf": [schema, {"const": word}]})
+    return WrittenForm(kind, read, lambda schema: {"anyOf": [schema, {"const": word}]}, lambda value, _: value)
 
 
-class OrShort:
-    """Annotates ``Table | None`` that has a short form, which `full` makes a table of.
+def or_short(table: Any, full: Callable[[Any], Any], short: Mapping[str, Any]) -> WrittenForm:
+    """Return the form of a table that has a short form too.
 
     Parameters
     ----------
+    table : type
     full : callable
-        Takes what is written, and returns what is read.
-    schema : mapping
+        Takes what is written, and returns the table, unchanged if it is written in full.
+    short : mapping
         The JSON Schema of the short form.
     """
-
-    def __init__(self, full: Callable[[Any], Any], schema: Mapping[str, Any]) -> None:
-        self.full, self.schema = full, schema
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.full, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), self.schema]}
+    return WrittenForm(table, lambda value, read, _: read(full(value)), lambda schema: {"anyOf": [schema, short]})
 
 
 def switched(value: Any) -> Any:
-    """Return a table's defaults for true, and none for false."""
+    """Map true to an empty table, which has the defaults, false to None, and all else to itself."""
     return value if not isinstance(value, bool) else {} if value else None

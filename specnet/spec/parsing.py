@@ -1,9 +1,9 @@
-"""From a source to a spec that makes sense as far as it can be told without its data.
+"""From a source to a spec, checked as far as that is possible without its data.
 
 Rules that span several keys are found on the document itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -13,8 +13,7 @@ from specnet.files.plain_data import json_text
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.document import FORMS, OF_STACKS, Limits, Origin, Spec
-from specnet.spec.reading.overrides import settings_of
-from specnet.spec.reading.reader import SpecSource, read
+from specnet.spec.reading.reader import SpecSource, read, settings_of
 from specnet.spec.reading.source_document import Document, Format
 from specnet.spec.resolving.resolve import check
 from specnet.spec.sweep_section import is_unquoted, may_be_searched
@@ -77,7 +76,7 @@ def parse_spec(
     source : str, path-like, mapping, Document or Spec
         A path, also of the folder of a run, a text with a line break (TOML, or JSON where it starts with ``{``), or
         plain data, also as a `Document`. A `Spec` is returned as it is, or with the parts and overrides added; changes
-        made to it in Python are kept.
+        made to it in Python stay.
     parts : iterable of part classes
         Custom parts that the spec can use in addition to built-in parts and installed plugins.
     overrides : iterable of str
@@ -104,16 +103,15 @@ def parse_spec(
             return source
         origin = source.origin
         registry, limits = origin.registry.with_parts(parts), limits or origin.limits
-        if overrides:
-            spec = _read_again(source, overrides, registry, limits)
-        else:
+        if not overrides:
             spec = source.with_origin(replace(origin, registry=registry, limits=limits))
+            check(spec)
+            return spec
+        document = read(document_saying(source), overrides)
     else:
-        registry = installed_registry().with_parts(parts)
+        registry, limits = installed_registry().with_parts(parts), limits or Limits()
         document = read(source, overrides)
-        spec = validated(document, registry).with_origin(Origin(document, registry, limits or Limits()))
-    check(spec)
-    return spec
+    return checked(document, registry, limits)
 
 
 def with_engine(overrides: Iterable[str], engine: str | None) -> Iterable[str]:
@@ -121,25 +119,23 @@ def with_engine(overrides: Iterable[str], engine: str | None) -> Iterable[str]:
     return overrides if engine is None else [*settings_of(overrides), f"training.engine={engine}"]
 
 
-def says_its_document(spec: Spec) -> bool:
-    """Return whether a spec still is what it was read as, and neither resolved nor changed in Python since."""
-    try:
-        return validated(spec.document, spec.registry) == spec
-    except SpecError:  # made in Python, it has no document
-        return False
-
-
 def document_saying(spec: Spec) -> Document:
-    """Return a document that says a spec: its own if that still does, so that mistakes have their places there."""
-    if says_its_document(spec):
-        return spec.document
+    """Return a document of a spec: the one that it was read from, unless it was changed in Python since.
+
+    So mistakes have their locations there.
+    """
+    try:
+        if validated(spec.document, spec.registry) == spec:
+            return spec.document
+    except SpecError:  # made in Python, it has no document
+        pass
     # Only what is set: defaults stay defaults, and a network has one form.
     data = spec.model_dump(exclude_unset=True, exclude_none=True, warnings=False)
     return Document(data, folder=spec.document.folder)
 
 
 def text_saying(spec: Spec) -> tuple[Format, str]:
-    """Return the text of a document that says a spec, and what it is written in: its own text, or JSON of what is set.
+    """Return the text of a spec and its format: the text that it was read from, else JSON of what is set.
 
     Defaults are left out: beside what is set, some would be refused as having no effect.
     """
@@ -147,13 +143,15 @@ def text_saying(spec: Spec) -> tuple[Format, str]:
     return document.format or "json", json_text(document.data) if document.text is None else document.text.content
 
 
-def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:
-    document = read(document_saying(spec), overrides)
-    return validated(document, registry).with_origin(Origin(document, registry, limits))
+def checked(document: Document, registry: Registry, limits: Limits) -> Spec:
+    """Return the spec of a document that has been read; it raises a `SpecError` as `parse_spec` does."""
+    spec = validated(document, registry).with_origin(Origin(document, registry, limits))
+    check(spec)
+    return spec
 
 
 def validated(document: Document, registry: Registry) -> Spec:
-    """Return what a document says; it raises a `SpecError` with all mistakes that need no walk through the network."""
+    """Return the spec of a document; raise a `SpecError` with all mistakes that need no walk through the network."""
     data = dict(document.data)
     problems, left_out = list(broken_rules(document)), 0
     if document.format != "toml" and isinstance(data.get("$schema"), str):
@@ -161,10 +159,10 @@ def validated(document: Document, registry: Registry) -> Spec:
     try:
         spec = Spec.model_validate(data, context={"registry": registry})
     except ValidationError as error:
-        from specnet.spec.reading.diagnostics import Explanation
+        from specnet.spec.reading.diagnostics import diagnostics_of
 
-        told, left_out = Explanation(document, registry).of(error)
-        problems += told
+        found, left_out = diagnostics_of(error, document, registry)
+        problems += found
     if problems:
         raise document.error(problems, left_out)
     return spec

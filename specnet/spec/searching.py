@@ -1,18 +1,18 @@
-"""From a source to a spec that can be searched: every value that a trial may have is tried in the spec beforehand."""
+"""From a source to a spec that can be searched: each value that a trial may have is checked in the spec beforehand."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.part import Part
+from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.spec.document import Limits, Spec
-from specnet.spec.parsing import document_saying, parse_spec
-from specnet.spec.reading.overrides import CannotSetError, settings_of, with_change
-from specnet.spec.reading.reader import SpecSource, read
-from specnet.spec.reading.source_document import MOST_SHOWN, Document
+from specnet.spec.parsing import checked, document_saying, parse_spec
+from specnet.spec.reading.reader import CannotSetError, SpecSource, plain, read, settings_of, with_change
+from specnet.spec.reading.source_document import MAX_REPORTED, Document
 from specnet.spec.sweep_section import SweepSpec, is_range
 
 SWEEP: Path = ("sweep",)
@@ -48,7 +48,7 @@ def parse_sweep(
     ------
     SpecError
         With all errors of the spec without ``[sweep]``; if there are none, with all errors of that table: of its own
-        keys, and of each entry of its lists and both ends of its ranges, put into the spec alone.
+        keys, and of each entry of its lists and both ends of its ranges, each put into the spec alone.
     FileError
         If the file cannot be read.
     """
@@ -62,7 +62,7 @@ def parse_sweep(
         raise document.error(
             [document.diagnostic("missing-key", 'missing key "sweep" at the top level', SWEEP, hint=hint)]
         )
-    return _Search(document, lambda each: parse_spec(each, parts=tuple(parts), limits=limits)).checked()
+    return _Search(document, installed_registry().with_parts(parts), limits or Limits()).checked()
 
 
 def parse_whole(source: SpecSource | Document, *, overrides: Iterable[str] = (), limits: Limits | None = None) -> Spec:
@@ -141,10 +141,14 @@ def _what_losses_are(spec: Spec) -> tuple[Any, ...]:
 
 
 class _Search:
-    """The mistakes of a document's sweep."""
+    """The mistakes of a document's sweep.
 
-    def __init__(self, document: Document, parse: Callable[[Document], Spec]) -> None:
-        self.document, self.parse = document, parse
+    The document is read once. Each value of ``[sweep]`` is then put into its data alone, and the spec of these data is
+    checked as any other: values that are right together may be wrong one by one.
+    """
+
+    def __init__(self, document: Document, registry: Registry, limits: Limits) -> None:
+        self.document, self.registry, self.limits = document, registry, limits
         self.without_sweep = document.without("sweep")
         self.sweep: SweepSpec | None = None
         self.found: dict[tuple[Any, ...], Diagnostic] = {}
@@ -153,9 +157,9 @@ class _Search:
         """Return the spec if there are no mistakes."""
         spec = None
         try:
-            spec = self.parse(self.document)
+            spec = self._spec(self.document)
         except SpecError as error:
-            base = self.parse(self.without_sweep)  # its own mistakes come first
+            base = self._spec(self.without_sweep)  # its own mistakes come first
             self._add(error.diagnostics)
         else:
             base, self.sweep = spec.model_copy(update={"sweep": None}), spec.sweep
@@ -176,6 +180,9 @@ class _Search:
             raise self.document.error(self.found.values())
         return spec
 
+    def _spec(self, document: Document) -> Spec:
+        return checked(document, self.registry, self.limits)
+
     def _add(self, problems: Iterable[Diagnostic]) -> None:
         """Add mistakes, each once."""
         for problem in problems:
@@ -191,78 +198,83 @@ class _Search:
             self._try_value(key, (*SPACE, key, index), choice, ranges)
 
     def _try_value(self, key: str, source: Path, value: Any, ranges: Mapping[Path, Any]) -> None:
-        """Try what stands at a path: with all ranges in it at their low ends, at their high ends, and in between."""
-        if len(self.found) > MOST_SHOWN:  # more would not be told
+        """Try the value at a path: with all ranges in it at their low ends, at their high ends, and in between."""
+        if len(self.found) > MAX_REPORTED:
             return
         if not ranges:
             self._add(self._mistakes(key, source, value, {}))
             return
-        told: dict[tuple[str, str, Path], Diagnostic] = {}
+        at_ends: dict[tuple[str, str, Path], Diagnostic] = {}
         for end in ("low", "high"):
             numbers = {path: each[end] for path, each in ranges.items()}
             sources = {path: (*source, *path, end) for path in ranges}
             for problem in self._mistakes(key, source, _with_numbers(value, numbers), sources):
-                told.setdefault((problem.code, problem.message, problem.path[: len(problem.path) - 1]), problem)
-        self._add(told.values())
-        if not told:
+                at_ends.setdefault((problem.code, problem.message, problem.path[: len(problem.path) - 1]), problem)
+        self._add(at_ends.values())
+        if not at_ends:
             numbers = {path: _between(each) for path, each in ranges.items()}
             problems = self._mistakes(key, source, _with_numbers(value, numbers), {})
             self._add(replace(problem, hint=problem.hint or _BETWEEN) for problem in problems)
 
     def _mistakes(self, key: str, source: Path, value: Any, sources: Mapping[Path, Path]) -> Iterator[Diagnostic]:
-        """Yield what is wrong with the spec that has this value, at the value's place in the space.
+        """Yield the mistakes of the spec that has a value of the space, at the value's path in the space.
 
-        `sources` are the places of what does not stand where it is in the value: numbers of ranges.
+        `sources` are the paths of numbers of ranges, which the space has elsewhere than the value itself.
         """
-        entry = (*SPACE, key)
         try:
             data, path = with_change(self.without_sweep.data, key.split("."), value, False)
         except CannotSetError as error:
-            yield self.document.diagnostic("space-key", error.message, entry, at_key=True, hint=error.hint)
+            yield self._wrong_key(error, (*SPACE, key))
             return
-        # Mistakes of plain data have paths alone; their places are looked up in the space.
+        # Mistakes of plain data have paths alone, which are looked up in the space.
         try:
-            spec = self.parse(Document(data))
+            spec = self._spec(plain(Document(data)))
         except SpecError as error:
             for problem in error.diagnostics:
-                yield self._moved(problem, path, source, sources)
+                yield self._in_sweep(problem, path, source, sources)
             return
-        for code, message, at, hint in _clashes(spec, self.sweep) if self.sweep else ():
-            if not any(problem.path == at for problem in self.found.values()):
-                yield self.document.diagnostic(code, message, source, hint=hint)
+        if self.sweep:
+            yield from self._new_clashes(_clashes(spec, self.sweep), source)
 
     def _mistakes_of_candidate(self, source: Path, settings: Mapping[str, Any], base: Spec) -> Iterator[Diagnostic]:
-        """Yield what is wrong with the spec that has all settings of a candidate, at their places in it."""
+        """Yield the mistakes of the spec that has all settings of a candidate, at their paths in it."""
         assert self.sweep is not None, "it has candidates"
         data, paths = self.without_sweep.data, dict[Path, str]()
         for key, value in settings.items():
             try:
                 data, path = with_change(data, key.split("."), value, False)
             except CannotSetError as error:
-                yield self.document.diagnostic("space-key", error.message, (*source, key), at_key=True, hint=error.hint)
+                yield self._wrong_key(error, (*source, key))
                 return
             paths[path] = key
         try:
-            spec = self.parse(Document(data))
+            spec = self._spec(plain(Document(data)))
         except SpecError as error:
             for problem in error.diagnostics:
                 path = max(paths, key=lambda path: _shared_steps(path, problem.path))
-                yield self._moved(problem, path, (*source, paths[path]), {})
+                yield self._in_sweep(problem, path, (*source, paths[path]), {})
             return
-        for code, message, at, hint in (*_clashes(spec, self.sweep), *_clashes_with_data(spec, self.sweep)):
-            if not any(problem.path == at for problem in self.found.values()):
-                yield self.document.diagnostic(code, message, source, hint=hint)
+        yield from self._new_clashes((*_clashes(spec, self.sweep), *_clashes_with_data(spec, self.sweep)), source)
         if self.sweep.metric == VALIDATION_LOSS and spec.training.loss.type != base.training.loss.type:
             yield self.document.diagnostic("space-key", _OTHER_LOSS, source, hint=_OTHER_METRIC)
         elif _compares_epochs(self.sweep) and _what_losses_are(spec) != _what_losses_are(base):
             yield self.document.diagnostic("space-key", _OTHER_UNITS, source, hint=_OTHER_PRUNER)
 
-    def _moved(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
-        """Return a mistake that a value makes as one of the space, or of a candidate."""
+    def _wrong_key(self, error: CannotSetError, path: Path) -> Diagnostic:
+        return self.document.diagnostic("space-key", error.message, path, at_key=True, hint=error.hint)
+
+    def _new_clashes(self, clashes: Iterable[_Clash], source: Path) -> Iterator[Diagnostic]:
+        """Yield, at a path of the sweep, the clashes that the spec as it is written does not have."""
+        for code, message, path, hint in clashes:
+            if not any(problem.path == path for problem in self.found.values()):
+                yield self.document.diagnostic(code, message, source, hint=hint)
+
+    def _in_sweep(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
+        """Return a mistake of a trial's data as one of the sweep, whose value at `source` these data have at `path`."""
         entry = source[: 4 if source[: len(CANDIDATES)] == CANDIDATES else 3]
 
-        def place(found: Diagnostic) -> Path:
-            """Return where the document says what a mistake or a note is about."""
+        def written_path(found: Diagnostic) -> Path:
+            """Return the document's path of a mistake or a note."""
             rest = found.path[len(path) :]
             if found.path[: len(path)] == path:
                 named = (*source, *rest) if rest else entry
@@ -270,21 +282,21 @@ class _Search:
             is_around = path[: len(found.path)] == found.path and not self._is_written(found.path)
             return (entry if found.at_key else source) if is_around else found.path
 
-        notes = [replace(self._placed(note, place(note)), path=note.path) for note in problem.notes]
-        where, rest = place(problem), problem.path[len(path) :]
+        notes = [replace(self._located(note, written_path(note)), path=note.path) for note in problem.notes]
+        where, rest = written_path(problem), problem.path[len(path) :]
         if where != problem.path:
             is_inside = problem.path[: len(path)] == path
-            told = sources.get(rest, (*source, *rest)) if is_inside else entry
-            return replace(self._placed(problem, where), path=told, notes=tuple(notes))
+            reported = sources.get(rest, (*source, *rest)) if is_inside else entry
+            return replace(self._located(problem, where), path=reported, notes=tuple(notes))
         if self._is_written(problem.path):
             name = ".".join(map(str, problem.path))
             notes.insert(0, self.document.diagnostic("note", f"{name} is set here", problem.path, at_key=True))
         return self.document.diagnostic(problem.code, problem.message, source, hint=problem.hint, notes=notes)
 
     def _is_written(self, path: Path) -> bool:
-        return self.document.place(path)[1]
+        return self.document.location(path)[1]
 
-    def _placed(self, found: Diagnostic, path: Path) -> Diagnostic:
+    def _located(self, found: Diagnostic, path: Path) -> Diagnostic:
         """Return a mistake, without its notes, at a path of the document."""
         return self.document.diagnostic(found.code, found.message, path, at_key=found.at_key, hint=found.hint)
 

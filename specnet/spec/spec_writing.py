@@ -24,8 +24,7 @@ from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
 from specnet.spec.file_paths import file_paths
 from specnet.spec.parsing import validated
-from specnet.spec.reading.overrides import with_change
-from specnet.spec.reading.reader import document_of, plain
+from specnet.spec.reading.reader import document_of, plain, with_change
 from specnet.spec.reading.source_document import Document, Format, key_name, key_nodes, parser
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import pytest
 import specnet
 from specnet import Limits, Resolved, SpecError, resolve
 from specnet.spec import parse_sweep
-from specnet.spec.resolving.origins import ResolvedValue, explain
+from specnet.spec.explanation import ResolvedValue, explain
 from tests.cases.reading import cases
 from tests.texts.pinned import Pinned
 
@@ -54,8 +54,8 @@ def origin(value: ResolvedValue, spec: specnet.Spec) -> str:
     words = [value.origin]
     if value.setting is not None:
         words.append(f"#{1 + spec.document.overrides.index(value.setting)}")
-    if value.place is not None:
-        words.append(written(value.place))
+    if value.location is not None:
+        words.append(written(value.location))
     if value.replaced is not None:
         words += ["for", written(value.replaced)]
     return " ".join(words)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from specnet.spec.reading.source_document import MOST_TOKENS
+from specnet.spec.reading.reader import MAX_TOKENS
 
 _MARK = re.compile(r"⟦([a-z-]+)⟧")
 _CASE = re.compile(r"^==== (.+)\n", re.MULTILINE)
@@ -85,8 +85,8 @@ TEXTS = load("texts") | {
     "surrogate-in-the-text": f'name = "⟦encoding⟧\ud800"\n{REST}',
     "digits": f"seed = ⟦number-range⟧{'9' * 5000}\n{REST}",
     "json-digits": '{"seed":\n  ⟦number-range⟧' + "9" * 5000 + "}\n",
-    "too-many-values": f"seed = [{'1,' * (MOST_TOKENS - 2)}⟦too-large⟧1]\n",
-    "too-many-lines": "\n" * MOST_TOKENS + "⟦too-large⟧\n",
+    "too-many-values": f"seed = [{'1,' * (MAX_TOKENS - 2)}⟦too-large⟧1]\n",
+    "too-many-lines": "\n" * MAX_TOKENS + "⟦too-large⟧\n",
     "nested-lists": f"seed = {'[' * 64}⟦too-deep⟧[\n",
     "nested-tables": '{"a":' * 64 + '{⟦too-deep⟧"a":0' + "}" * 65 + "\n",
     "dotted-key": f"{'a.' * 64}⟦too-deep⟧a = 1\n",

@@ -10,7 +10,7 @@ import pytest
 from specnet import Limits, Spec, SpecError, parse_spec, resolve, run
 from specnet.spec import text_saying, with_feature_names
 from specnet.spec.document import NetworkSpec
-from specnet.spec.parsing import says_its_document
+from specnet.spec.parsing import document_saying
 from tests.parts.test_registry import Cube
 from tests.texts.pinned import Refused
 
@@ -127,13 +127,12 @@ def test_relative_paths_start_where_they_did(tmp_path: Path):
     assert parse_spec(spec, overrides=["name=b"]).folder == tmp_path
 
 
-def test_which_specs_say_what_their_document_says():
+def test_which_specs_have_their_own_document():
     spec = parse_spec(TEXT, overrides=["seed=5"])
-    assert says_its_document(spec)
-    assert says_its_document(spec.model_copy(update={"seed": 5}))
-    assert not says_its_document(spec.model_copy(update={"seed": 6}))
-    assert says_its_document(parse_spec(TEXT.replace("relu", "cube"), parts=[Cube]))
-    assert not says_its_document(Spec(network=spec.network, training=spec.training))
+    for same in (spec, spec.model_copy(update={"seed": 5}), parse_spec(TEXT.replace("relu", "cube"), parts=[Cube])):
+        assert document_saying(same) is same.document
+    for other in (spec.model_copy(update={"seed": 6}), Spec(network=spec.network, training=spec.training)):
+        assert document_saying(other) is not other.document
 
 
 def test_a_run_writes_the_spec_that_it_trained(tmp_path: Path):

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from specnet import Spec, parts
 from specnet.parts.part import Part, Section
 from specnet.spec.document import NetworkSpec, TrainingSpec
-from specnet.spec.forms import OrShort, WrittenForm, or_word, switched
+from specnet.spec.forms import WrittenForm, or_short, or_word, switched
 from specnet.spec.json_schema import json_schema, schema_text
 from tests.registry import REGISTRY
 
@@ -123,7 +123,7 @@ def test_fields_of_several_forms_are_read_written_and_described_as_they_say():
             ),
         ] = ()
         plain: Annotated[int, WrittenForm(int, lambda value, read, info: read(value), lambda number: number)] = 0
-        inner: Annotated[Inner | None, OrShort(switched, {"type": "boolean"})] = None
+        inner: Annotated[Inner | None, or_short(Inner | None, switched, {"type": "boolean"})] = None
 
     table = Table.model_validate({"count": "all", "doubled": 3, "plain": 4, "inner": True})
     assert (table.count, table.doubled, table.plain, table.inner) == ("all", (6, 7), 4, Inner())

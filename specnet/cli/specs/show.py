@@ -28,8 +28,7 @@ def show_explanation(
     target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, output: Output
 ) -> None:
     """Print every resolved value of what an argument names with its origin, and the equations in force."""
-    from specnet.spec.meaning import equations, explanation_data, explanation_rows
-    from specnet.spec.resolving.origins import explain
+    from specnet.spec.explanation import equations, explain, explanation_data, explanation_rows
 
     spec, resolved = _specs(target, overrides, limit)
     values, found = explain(spec, resolved), equations(resolved)

@@ -23,8 +23,7 @@ from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.svg.pixels import data_uri, png
 from specnet.report.terminal.text_tables import TextTable
 from specnet.saved.saved_run import SavedRun
-from specnet.spec.meaning import explanation_rows
-from specnet.spec.resolving.origins import explain
+from specnet.spec.explanation import explain, explanation_rows
 from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
 from specnet.training.steps.trainer import WeightSizes
 

@@ -232,7 +232,7 @@ class _Course:
         if self._folder is not None and outcome.state == "finished":
             contents = with_hashes({self._spec_name: self._written(each).text, **outcome.files}, FACTS)
             write_folder(self._folder / each.name, contents)
-        self._progress.warned(map(self._document.placed, outcome.warnings))
+        self._progress.warned(map(self._document.located, outcome.warnings))
         metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
         run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
         self._done[each] = run

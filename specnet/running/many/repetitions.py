@@ -14,7 +14,7 @@ from specnet.parts.data.base import FoldPart
 from specnet.running.data_rows import split_errors_at
 from specnet.spec import Spec, parse_spec
 from specnet.spec.parsing import document_saying
-from specnet.spec.reading.overrides import with_change
+from specnet.spec.reading.reader import with_change
 from specnet.spec.reading.source_document import Document, Override, SourceText
 from specnet.spec.spec_writing import Change
 

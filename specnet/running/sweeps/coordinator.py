@@ -243,7 +243,7 @@ class Coordinator:
         if drawn.ended_by:
             drawn.trial = replace(drawn.trial, state="pruned", message=drawn.ended_by, figure=None, figures=())
         for _, outcome in runs:
-            self._progress.warned(map(self._document.placed, outcome.warnings))
+            self._progress.warned(map(self._document.located, outcome.warnings))
         spec = {} if drawn.spec is None else {f"spec.{self.writer.format}": drawn.spec}
         path, files = self._path(drawn.key), trial_files(drawn.trial, runs, spec, outputs)
         self.folder.later(write_folder, path, files)

@@ -19,7 +19,7 @@ from specnet.parts.searches import Pruner
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.running.sweeps.space import Settings, combinations, draw, shown_value, written_parameters
 from specnet.saved.saved_trials import RUNGS, Trial
-from specnet.spec.reading.overrides import with_change
+from specnet.spec.reading.reader import with_change
 from specnet.spec.spec_writing import Change
 from specnet.spec.sweep_section import SweepSpec
 

@@ -40,7 +40,7 @@ from specnet.saved.summary import Summary, summarized
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying, text_saying
-from specnet.spec.reading.overrides import settings_of
+from specnet.spec.reading.reader import settings_of
 from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import Observer

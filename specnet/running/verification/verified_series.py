@@ -101,7 +101,7 @@ def verified_series(
                         continue
                     run = runs[name]
                     for outcome in outcomes:
-                        progress.warned(map(run.spec_again.document.placed, outcome.warnings))
+                        progress.warned(map(run.spec_again.document.located, outcome.warnings))
                     given = folder and folder / name, sha256, table, judges.get(id(run.sweep))
                     verified[name], results[name] = _verified(run, outcomes, *given)
                     seconds = sum(outcome.seconds for outcome in outcomes)

@@ -1,7 +1,6 @@
-"""What was written: text, its places, the data in it, and mistakes at their places.
+"""From a source to a document, and mistakes at the locations of their values.
 
-In comes a source with its settings, out a `source_document.Document`: plain data that still know where each value
-stands. Start at `reader.read`; `check_caps` and `plain_values` refuse what no spec may hold, `text_places` finds places
-once a mistake asks for one. `diagnostics` and `hints` say what pydantic found, as a user reads it; `editing` changes
-texts.
+In: a source with its settings. Out: a `source_document.Document`, plain data with the location of each value. Start at
+`reader.read`, which also refuses what is beyond the caps. `diagnostics` makes the errors of users of those of pydantic,
+with the suggestions of `hints`.
 """

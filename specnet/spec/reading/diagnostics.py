@@ -1,4 +1,4 @@
-"""From what pydantic found to what a user reads: a code, one sentence, the place, and what to write instead."""
+"""From the errors of pydantic to those of a user: a code, one sentence, the location, and what to write instead."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -16,15 +16,18 @@ from specnet.parts.registry import Registry
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.reading.hints import (
     close_match,
+    either,
     key_hint,
+    kind_name,
+    kind_noun,
     layer_hint,
     metric_hint,
     monitor_hint,
     name_hint,
     part_hint,
+    shown,
 )
-from specnet.spec.reading.source_document import MOST_SHOWN, Document
-from specnet.spec.reading.words import either, kind_name, kind_noun, shown
+from specnet.spec.reading.source_document import MAX_REPORTED, Document
 from specnet.spec.sweep_section import is_unquoted
 
 _NEEDED = {
@@ -59,26 +62,26 @@ _MOST_QUOTED = 3
 _AROUND_LAYERS = (Spec, NetworkSpec, TrainingSpec, Layer)
 
 
-class Explanation:
-    """Tells the mistakes of one validation."""
+def diagnostics_of(error: ValidationError, document: Document, registry: Registry) -> tuple[list[Diagnostic], int]:
+    """Return a diagnostic for each of the first mistakes of a validation, and how many are left out."""
+    explanation, found = _Explanation(document, registry), error.errors(include_url=False)
+    if len(found) > MAX_REPORTED:
+        found.sort(key=lambda details: document.rank(details["loc"]))
+    explained = [explanation.diagnostic(each) for each in found[:MAX_REPORTED] if not explanation.follows(each)]
+    return explained, max(0, len(found) - MAX_REPORTED)
+
+
+class _Explanation:
+    """Explains the mistakes of a document."""
 
     def __init__(self, document: Document, registry: Registry) -> None:
         self.document, self.registry = document, registry
 
-    def of(self, error: ValidationError) -> tuple[list[Diagnostic], int]:
-        """Return a diagnostic for each of the first mistakes, and how many are left out."""
-        found = error.errors(include_url=False)
-        if len(found) > MOST_SHOWN:
-            found.sort(key=lambda details: self.document.rank(details["loc"]))
-        told = [diagnostic for details in found[:MOST_SHOWN] for diagnostic in self._diagnostics(details)]
-        return told, max(0, len(found) - MOST_SHOWN)
+    def follows(self, details: ErrorDetails) -> bool:
+        """Return whether a list is too short only because entries of it are wrong, which are mistakes of their own."""
+        return details["type"] == "too_short" and len(self._at(details["loc"])) >= details["ctx"]["min_length"]
 
-    def _diagnostics(self, details: ErrorDetails) -> Iterator[Diagnostic]:
-        """Yield the diagnostic of a mistake, or nothing where another mistake is its cause."""
-        if details["type"] != "too_short" or len(self._at(details["loc"])) < details["ctx"]["min_length"]:
-            yield self._diagnostic(details)
-
-    def _diagnostic(self, details: ErrorDetails) -> Diagnostic:
+    def diagnostic(self, details: ErrorDetails) -> Diagnostic:
         code, path, value, context = details["type"], details["loc"], details["input"], details.get("ctx", {})
         if code == "space-key":
             return self.document.diagnostic(code, context["message"], path[:-1], at_key=True, hint=context["hint"])
@@ -103,8 +106,8 @@ class Explanation:
                 return self._say("wrong-type", message, path)
             case "literal_error":
                 choices = self._choices(path)
-                meant = close_match(value, choices) if isinstance(value, str) else None
-                hint = f'did you mean "{meant}"?' if meant else None
+                close = close_match(value, choices) if isinstance(value, str) else None
+                hint = f'did you mean "{close}"?' if close else None
                 return self._say("unknown-value", f"expected {either(choices)}, got {shown(value)}", path, hint)
             case "unknown-value":
                 return self._say(code, f"expected {context['words']}, got {shown(value)}", path)
@@ -164,7 +167,7 @@ class Explanation:
         return self._say("unknown-part", f"unknown {kind_name(kind)} {shown(name)}", path, hint)
 
     def _other_tables(self, section: type[Section]) -> dict[str, set[str]]:
-        """Return the keys of tables that a key of this one may have been meant for."""
+        """Return the keys of the tables in which a key of this one may belong."""
         if issubclass(section, Part):
             alike = {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
             return alike | {"training": set(TrainingSpec.model_fields)}
@@ -228,7 +231,7 @@ def _bound(number: float) -> str:
 
 
 def _words_in(annotation: Any) -> Iterator[str]:
-    """Yield the words that an annotation allows, through options."""
+    """Yield the texts that an annotation allows as literals, also those inside options."""
     for argument in get_args(annotation):
         if isinstance(argument, str):
             yield argument
@@ -237,7 +240,7 @@ def _words_in(annotation: Any) -> Iterator[str]:
 
 
 def _sections_in(annotation: Any) -> Iterator[type[Section]]:
-    """Yield the classes of tables that an annotation speaks of, through lists and options."""
+    """Yield the classes of tables in an annotation, also those inside lists and options."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in get_args(annotation):

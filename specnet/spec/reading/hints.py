@@ -1,5 +1,10 @@
-"""What someone may have meant: close names, and the names that other libraries use."""
+"""The words of messages: values and kinds as a user reads them, and what to write instead.
 
+Suggestions are the closest of the known names, or the name for what another library calls by another one.
+"""
+
+import json
+import math
 import re
 from collections.abc import Container, Iterable, Mapping
 from difflib import get_close_matches
@@ -8,15 +13,54 @@ from typing import Any
 from specnet.errors import Path
 from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, monitored_names
-from specnet.spec.reading.words import kind_noun, shown
+
+_LONGEST = 60
+_NOUNS = {"averaging": "weight averaging", "data": "data source", "preprocessing": "preprocessing step"}
 
 
-def _words(**meant: str) -> dict[str, str]:
-    """Return what is meant by each of the words that others use for it."""
-    return {word: name for name, words in meant.items() for word in words.split()}
+def shown(value: Any) -> str:
+    """Return a value as a document writes it, cut where it is long; lists and tables are only named as such."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, str):
+        text = value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
+        return json.dumps(text, ensure_ascii=not text.isprintable())
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, int | float):
+        return (
+            repr(value) if abs(value) < 10**15 else f"about {'-' * (value < 0)}1e{math.floor(math.log10(abs(value)))}"
+        )
+    return f"a {type(value).__name__}"
 
 
-KEYS = _words(
+def kind_name(kind: str) -> str:
+    """Return how messages call a kind of part, such as "preprocessing step"."""
+    return _NOUNS.get(kind, kind)
+
+
+def kind_noun(kind: str) -> str:
+    """Return a kind of part with its article, such as "an activation"."""
+    noun = kind_name(kind)
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def either(names: Iterable[str]) -> str:
+    """Return names in quotes as a sentence has them: "a", "b" or "c"."""
+    quoted = [f'"{name}"' for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+def _by_word(**words_of: str) -> dict[str, str]:
+    """Map each of the words that others use to our name."""
+    return {word: name for name, words in words_of.items() for word in words.split()}
+
+
+KEYS = _by_word(
     learning_rate="lr eta learning_rate_init",
     epsilon="eps",
     beta_1="betas",
@@ -56,16 +100,16 @@ KEYS = _words(
     repeat="times",
     inputs="input",
 )
-"""From a key of other libraries, or of a neighbouring table, to the one that is meant where that one exists."""
+"""From a key of other libraries, or of a neighbouring table, to ours where a table has that one."""
 
-LAYERS = _words(
+LAYERS = _by_word(
     dropout="dropout dropout_rate",
     batch_normalization="batch_norm batch_normalization batchnorm use_batch_norm",
     layer_normalization="layer_norm layer_normalization layernorm",
 )
-"""From what other libraries set for a whole network, or for another layer, to the layer that does it."""
+"""From what other libraries set for a whole network, or for another layer, to the type of layer that does it."""
 
-PARTS = _words(
+PARTS = _by_word(
     relu="rectifier",
     hard_sigmoid="hsigmoid",
     linear="none",
@@ -95,7 +139,7 @@ PARTS = _words(
 
 
 def close_match(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that is meant most likely: the same but for its capitals and signs, or one like it."""
+    """Return the known name that is most like another, capitals and punctuation aside; None if none is."""
     by_form = {_form(candidate): candidate for candidate in names}
     if len(name) > 100:
         return None
@@ -104,23 +148,23 @@ def close_match(name: str, names: Iterable[str]) -> str | None:
 
 
 def monitor_hint(name: str, registry: Registry) -> str:
-    """Return what can be monitored instead, by the name of a metric or by one that is like it."""
-    meant = _meant_metric(name, registry)
-    if meant:
-        return f'did you mean "{VALIDATION}{meant}"?'
+    """Return the hint for a name that cannot be monitored: one that can, if there is one like it."""
+    known = _like_metric(name, registry)
+    if known:
+        return f'did you mean "{VALIDATION}{known}"?'
     return f'choose "{VALIDATION_LOSS}", "{LOSS}", or "{VALIDATION}" and the name of a metric'
 
 
 def metric_hint(name: str, registry: Registry) -> str:
-    """Return what the trials of a sweep can be compared by instead."""
-    meant = _meant_metric(name, registry)
-    if meant:
-        return f'did you mean "{VALIDATION_LOSS if meant == LOSS else meant}"?'
+    """Return the hint for a name that trials cannot be compared by: one that they can, if there is one like it."""
+    known = _like_metric(name, registry)
+    if known:
+        return f'did you mean "{VALIDATION_LOSS if known == LOSS else known}"?'
     return f'choose "{VALIDATION_LOSS}" or the name of a metric of training.metrics'
 
 
-def _meant_metric(name: str, registry: Registry) -> str | None:
-    """Return the metric or the loss that a name of a figure is like."""
+def _like_metric(name: str, registry: Registry) -> str | None:
+    """Return the name of the metric or loss that a name is like, None if there is none."""
     metric = re.sub("^val(idation)?_", "", name)
     part = registry.find("metric", metric) or registry.find("metric", PARTS.get(_form(metric)))
     known = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
@@ -128,20 +172,20 @@ def _meant_metric(name: str, registry: Registry) -> str | None:
 
 
 def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[str]]) -> str:
-    """Return what to write instead of a key that a table does not have, or in which other table it belongs."""
+    """Return the hint for an unknown key: the key of the table that is like it, or the table in which it belongs."""
     keys = list(keys)
-    meant = KEYS.get(_form(key), key)
-    if meant in keys:
-        return f'did you mean "{meant}"?'
-    owner = next((owner for owner, theirs in elsewhere.items() if meant in theirs), None)
+    name = KEYS.get(_form(key), key)
+    if name in keys:
+        return f'did you mean "{name}"?'
+    owner = next((owner for owner, theirs in elsewhere.items() if name in theirs), None)
     if owner:
-        return f'"{meant}" belongs to {owner}'
+        return f'"{name}" belongs to {owner}'
     close = close_match(key, keys)
     return f'did you mean "{close}"?' if close else f"choose from {', '.join(keys)}"
 
 
 def layer_hint(key: str, value: Any) -> str | None:
-    """Return where a key belongs that is a layer of its own, with an example; None if it is none."""
+    """Return the hint for a key that is a layer of its own, with an example; None for other keys."""
     layer = LAYERS.get(_form(key))
     if layer is None:
         return None
@@ -155,25 +199,25 @@ _BY_PATH = re.compile(r"(?:(?:network\.)?layers[.\[])?\d+(?:\.\d+)*\]?")
 
 
 def name_hint(name: str, path: Path, rules: str | None) -> str | None:
-    """Return what to write instead of what is no name; `rules` say what is one."""
+    """Return the hint for an invalid name; `rules` describe valid ones."""
     if "inputs" in path and _BY_PATH.fullmatch(name):
         return 'name that layer, as in name = "hidden", and write inputs = ["hidden"]'
     return rules
 
 
 def part_hint(name: str, kind: str, registry: Registry) -> str:
-    """Return what to write instead of a name that no part of a kind has."""
+    """Return the hint for an unknown name of a part: the name of its kind that is like it, or the names there are."""
     names = registry.names(kind)
-    meant = PARTS.get(_form(name))
-    if meant not in names:
-        meant = close_match(name, names)
-    if meant:
-        return f'did you mean "{meant}"?'
+    known = PARTS.get(_form(name))
+    if known not in names:
+        known = close_match(name, names)
+    if known:
+        return f'did you mean "{known}"?'
     others = [part.kind for part in registry if name in (part.part_name(), *part.aliases)]
     if others:
-        told = f'"{name}" is {kind_noun(others[0])}'
+        words = f'"{name}" is {kind_noun(others[0])}'
         is_layer = kind == "layer" and others[0] == "activation"
-        return f'{told}; use {{ type = "activation", activation = "{name}" }}' if is_layer else told
+        return f'{words}; use {{ type = "activation", activation = "{name}" }}' if is_layer else words
     if len(names) > 30:
         return f"list them with `specnet parts {kind}`"
     return f"choose from {', '.join(part.part_name() for part in registry.of_kind(kind))}"

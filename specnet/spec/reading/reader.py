@@ -1,6 +1,7 @@
-"""From a path, a text or a mapping to a document: plain data, and the places of what it says.
+"""From a path, a text or a mapping, and settings ``KEY=VALUE``, to a document: plain data that know their locations.
 
-Whatever its values mean, they are text, finite numbers, true and false, lists and tables.
+Whatever its values mean, they are text, finite numbers, true and false, lists and tables, no more of them than the caps
+allow.
 """
 
 import json
@@ -19,99 +20,30 @@ from specnet.errors import DataError, Diagnostic, FileError, Path, Position, Spe
 from specnet.files import read_file
 from specnet.files.plain_data import json_mistake
 from specnet.files.run_files import paths_start, spec_file
-from specnet.spec.reading.overrides import apply_overrides
-from specnet.spec.reading.source_document import (
-    DEEPEST,
-    LARGEST_TEXT,
-    MOST_SHOWN,
-    MOST_TOKENS,
-    Document,
-    Format,
-    SourceText,
-    TextCapError,
-    check_caps,
-    locate,
-)
-from specnet.spec.reading.words import shown
+from specnet.number_texts import counted
+from specnet.spec.document import default_part
+from specnet.spec.reading.hints import shown
+from specnet.spec.reading.source_document import MAX_REPORTED, Document, Format, Override, SourceText, locate
 
-LARGEST_INTEGER = 2**63 - 1
+MAX_BYTES = 1_000_000
+"""Of a text."""
+MAX_DEPTH = 64
+"""Levels of tables and lists, whether brackets or the dots of keys make them."""
+MAX_TOKENS = 50_000
+"""Keys, values, lists and tables, and lines: parsers spend their time on these."""
+MAX_INTEGER = 2**63 - 1
 """As in TOML."""
 
-
-def plain(document: Document) -> Document:
-    """Return the document with lists as tuples, and without anything that a spec may not hold.
-
-    Raises
-    ------
-    SpecError
-        With every value that is null, not finite, no text, or nothing that a spec knows.
-    """
-    check = _Check(document)
-    data = check.table(document.data, ())
-    if check.problems:
-        raise document.error(check.problems, check.left_out)
-    return replace(document, data=data)
-
-
-class _Check:
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.problems: list[Diagnostic] = []
-        self.left_out = 0
-        self.count = 0
-
-    def table(self, table: Mapping[Any, Any], path: Path) -> dict[str, Any]:
-        checked = {}
-        for key, value in table.items():
-            if not isinstance(key, str) or not _is_text(key):
-                self.refuse("key", f"invalid key {shown(key)}", (*path, str(key)), at_key=True)
-            else:
-                checked[key] = self.value(value, (*path, key))
-        return checked
-
-    def value(self, value: Any, path: Path) -> Any:
-        self.count += 1
-        if len(path) > DEEPEST:
-            raise SpecError(self.document.diagnostic("too-deep", f"more than {DEEPEST} levels of nesting", path))
-        if self.count > MOST_TOKENS:
-            raise SpecError(self.document.diagnostic("too-large", f"more than {MOST_TOKENS} values", path))
-        if isinstance(value, np.generic | np.ndarray):
-            value = value.tolist()
-        if isinstance(value, Mapping):
-            return self.table(value, path)
-        if isinstance(value, list | tuple):
-            return tuple(self.value(item, (*path, index)) for index, item in enumerate(value))
-        if isinstance(value, os.PathLike):
-            value = os.fspath(value)
-        if isinstance(value, str):
-            if not _is_text(value):
-                self.refuse("encoding", "invalid Unicode: unpaired surrogate", path)
-        elif isinstance(value, float):
-            if not math.isfinite(value):
-                self.refuse("not-finite", f"expected a finite number, got {value}", path)
-        elif isinstance(value, int):
-            if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
-                self.refuse("number-range", "expected an integer of at most 64 bits", path)
-        elif value is None:
-            self.refuse("null", "null is not supported", path, hint="omit the key")
-        else:
-            self.refuse("wrong-type", f"values of type {type(value).__name__} are not supported", path)
-        return value
-
-    def refuse(self, code: str, message: str, path: Path, *, at_key: bool = False, hint: str | None = None) -> None:
-        if len(self.problems) == MOST_SHOWN:
-            self.left_out += 1
-        else:
-            self.problems.append(self.document.diagnostic(code, message, path, at_key=at_key, hint=hint))
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
+_TOKEN = re.compile(
+    r"""
+      \#[^\n]*
+    | \"{3} [^"\\]*+ (?: (?: \\. | "(?!"") ) [^"\\]*+ )*+ (?: \"{3} | \Z )
+    | '{3} .*? (?: '{3} | \Z )
+    | (?P<word> " (?: \\. | [^"\\\n] )*+ "? | ' [^'\n]*+ '? | [\w+-]++ )
+    | (?P<mark> [\[\]{}] | =++ | \.++ | \n\s*+ )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 SpecSource = str | os.PathLike[str] | Mapping[str, Any]
 """A path, a text that has a line break, or a mapping."""
@@ -123,10 +55,10 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
     Parameters
     ----------
     source : str, path-like, mapping or Document
-        A text is told from a path by its line break; it is JSON where it starts with ``{``, and so is a file whose name
+        A text differs from a path by its line break; it is JSON where it starts with ``{``, and so is a file whose name
         ends in ``.json``. The folder of a run stands for its spec.
     overrides : iterable of str
-        Settings ``KEY=VALUE`` that are made in order, after reading.
+        Settings ``KEY=VALUE``, which change the document one after the other.
 
     Raises
     ------
@@ -152,7 +84,7 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
 
 def _read_file(path: str) -> Document:
     try:
-        content = read_file(path, LARGEST_TEXT)
+        content = read_file(path, MAX_BYTES)
     except UnicodeEncodeError:
         raise FileError("invalid file name", source=path) from None
     except FileError as error:
@@ -196,16 +128,14 @@ def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Docu
     try:
         check_caps(text)
         data = _json(text) if language == "json" else tomllib.loads(text.content)
-    except TextCapError as cap:
-        raise SpecError(text.diagnostic(cap.code, cap.message, cap.position)) from None
     except UnicodeEncodeError as error:
         message = "invalid Unicode: unpaired surrogate"
         raise SpecError(text.diagnostic("encoding", message, text.position(error.start))) from None
     except _DuplicateKeyError:
         raise Document({}, text).error(_duplicates(text, language)) from None
     except json.JSONDecodeError as error:
-        message, place = json_mistake(text.content, error)
-        raise SpecError(text.diagnostic("syntax", _sentence(message), text.position(place))) from None
+        message, index = json_mistake(text.content, error)
+        raise SpecError(text.diagnostic("syntax", _sentence(message), text.position(index))) from None
     except tomllib.TOMLDecodeError as error:
         raise Document({}, text).error(_toml_problems(text, str(error))) from None
     except RecursionError:
@@ -237,9 +167,9 @@ def _json(text: SourceText) -> Any:
 
 
 def _toml_problems(text: SourceText, message: str) -> Sequence[Diagnostic]:
-    """Return what is wrong with a text that is no TOML: keys that stand twice, or the first mistake of the syntax."""
-    message, _, place = message.rpartition(" (at ")
-    numbers = [int(number) for number in re.findall(r"\d+", place)]
+    """Return the mistakes of a text that is not valid TOML: its duplicate keys, or the first error of its syntax."""
+    message, _, location = message.rpartition(" (at ")
+    numbers = [int(number) for number in re.findall(r"\d+", location)]
     lines = text.content.rstrip("\n").split("\n")
     position = Position(*numbers) if len(numbers) == 2 else Position(len(lines), len(lines[-1]) + 1)
     # A little more than what was read before the mistake, so that the last key and its value are in it.
@@ -252,14 +182,14 @@ _YAML = re.compile(r"^(?:---\s*$|%YAML\b|(?:- +)?[A-Za-z_][\w-]*:(?:\s|$))")
 
 
 def _yaml_hint(text: SourceText) -> str | None:
-    """Return what to say of a text that is YAML by its name or its first line."""
+    """Return the hint for a text that is YAML by its name or its first line, None for others."""
     first = next((line for line in text.lines if line.strip() and not line.lstrip().startswith("#")), "")
-    looks_so = text.name.lower().endswith((".yaml", ".yml")) or _YAML.match(first)
-    return "this looks like YAML; write specs in TOML or JSON" if looks_so else None
+    is_yaml = text.name.lower().endswith((".yaml", ".yml")) or _YAML.match(first)
+    return "this looks like YAML; write specs in TOML or JSON" if is_yaml else None
 
 
 def _duplicates(text: SourceText, language: Format, end: int | None = None) -> list[Diagnostic]:
-    """Return the keys that stand twice before an end."""
+    """Return a mistake for each key that is defined twice in a text up to an index, all of it by default."""
     found = []
     for path, first, second in locate(SourceText(text.name, text.content[:end]), language).duplicates:
         message = f"duplicate key {shown(path[-1])}"
@@ -269,7 +199,270 @@ def _duplicates(text: SourceText, language: Format, end: int | None = None) -> l
 
 
 def _sentence(message: str) -> str:
-    """Return a parser's message as ours look: short, small at the start, and keys as a document writes them."""
+    """Return a parser's message in our style: short, with a small first letter, and keys as a document writes them."""
     message = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
     message = re.sub(r"\('.*',?\)", lambda keys: '"' + ".".join(re.findall(r"'(.*?)'", keys[0])) + '"', message)
     return message[:1].lower() + message[1:]
+
+
+def check_caps(text: SourceText) -> None:
+    """Refuse a text that is too large, too deep or too long for a parser.
+
+    Parameters
+    ----------
+    text : SourceText
+        TOML or JSON, valid or not. Where it is not valid the pass may lose its way, but only after the location at
+        which a parser stops.
+
+    Raises
+    ------
+    SpecError
+        At the first location beyond a cap.
+    """
+    size = len(text.content.encode())
+    if size > MAX_BYTES:
+        raise SpecError(text.diagnostic("too-large", f"the spec has {size} bytes; the limit is {MAX_BYTES}", None))
+    if len(text.lines) > MAX_TOKENS:
+        raise SpecError(text.diagnostic("too-large", f"more than {MAX_TOKENS} lines", Position(MAX_TOKENS + 1, 1)))
+    tokens = 0
+    header = 0  # levels of the table whose header was last seen
+    open_levels: list[int] = []  # what each open bracket adds: the steps of the key before it, or one for an entry
+    depth = 0  # what they add together
+    steps = 0  # of the key or value that was read last
+    before: str | None = "\n"  # the bracket or separator that was read last, None after a word
+    in_header = False
+    for match in _TOKEN.finditer(text.content):
+        mark = match["mark"] and match["mark"][0]
+        if mark is None and match["word"] is None:
+            continue
+        tokens += mark is None or mark in "[{"
+        if mark is None:
+            steps = steps + 1 if before == "." else 1
+        elif mark in "[{":
+            first = not open_levels and before == "\n"  # of a header, or of JSON's outermost table
+            if first:
+                in_header, header = mark == "[", 0
+            open_levels.append(0 if first else max(steps, 1))
+            depth += open_levels[-1]
+            steps = 0
+        elif mark in "]}":
+            if in_header and before != mark:
+                header = depth + steps
+            if open_levels:
+                depth -= open_levels.pop()
+            in_header = in_header and bool(open_levels)
+            steps = 0
+        if header + depth + steps > MAX_DEPTH:
+            message = f"more than {MAX_DEPTH} levels of nesting"
+            raise SpecError(text.diagnostic("too-deep", message, text.position(match.start())))
+        if tokens > MAX_TOKENS:
+            message = f"more than {MAX_TOKENS} keys, values, lists and tables"
+            raise SpecError(text.diagnostic("too-large", message, text.position(match.start())))
+        before = mark
+
+
+def plain(document: Document) -> Document:
+    """Return a document with lists as tuples, after a check that all of its values are such as a spec may have.
+
+    Raises
+    ------
+    SpecError
+        With every value that is null, not finite, not valid Unicode, or of another type than TOML has.
+    """
+    check = _Check(document)
+    data = check.table(document.data, ())
+    if check.problems:
+        raise document.error(check.problems, check.left_out)
+    return replace(document, data=data)
+
+
+class _Check:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Diagnostic] = []
+        self.left_out = 0
+        self.count = 0
+
+    def table(self, table: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+        checked = {}
+        for key, value in table.items():
+            if not isinstance(key, str) or not _is_text(key):
+                self.refuse("key", f"invalid key {shown(key)}", (*path, str(key)), at_key=True)
+            else:
+                checked[key] = self.value(value, (*path, key))
+        return checked
+
+    def value(self, value: Any, path: Path) -> Any:
+        self.count += 1
+        if len(path) > MAX_DEPTH:
+            raise SpecError(self.document.diagnostic("too-deep", f"more than {MAX_DEPTH} levels of nesting", path))
+        if self.count > MAX_TOKENS:
+            raise SpecError(self.document.diagnostic("too-large", f"more than {MAX_TOKENS} values", path))
+        if isinstance(value, np.generic | np.ndarray):
+            value = value.tolist()
+        if isinstance(value, Mapping):
+            return self.table(value, path)
+        if isinstance(value, list | tuple):
+            return tuple(self.value(item, (*path, index)) for index, item in enumerate(value))
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if isinstance(value, str):
+            if not _is_text(value):
+                self.refuse("encoding", "invalid Unicode: unpaired surrogate", path)
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                self.refuse("not-finite", f"expected a finite number, got {value}", path)
+        elif isinstance(value, int):
+            if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+                self.refuse("number-range", "expected an integer of at most 64 bits", path)
+        elif value is None:
+            self.refuse("null", "null is not supported", path, hint="omit the key")
+        else:
+            self.refuse("wrong-type", f"values of type {type(value).__name__} are not supported", path)
+        return value
+
+    def refuse(self, code: str, message: str, path: Path, *, at_key: bool = False, hint: str | None = None) -> None:
+        if len(self.problems) == MAX_REPORTED:
+            self.left_out += 1
+        else:
+            self.problems.append(self.document.diagnostic(code, message, path, at_key=at_key, hint=hint))
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_ESCAPE = r'\\(?:["\\btnfr]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})'
+_QUOTED = re.compile(rf"""\s*("(?:[^"\\\x00-\x1f\x7f]|{_ESCAPE})*"|'[^'\x00-\x1f\x7f]*')\s*(?=[.=]|\Z)""")
+_BARE = re.compile(r"\s*([^.=]*)")
+
+
+class CannotSetError(Exception):
+    """The key of a setting leads to no value; `depth` is the index of the step that fails."""
+
+    def __init__(self, depth: int, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.depth, self.message, self.hint = depth, message, hint
+
+
+def settings_of(overrides: Iterable[str]) -> tuple[str, ...]:
+    """Return overrides as a tuple: a single text is one of them."""
+    return (overrides,) if isinstance(overrides, str) else tuple(overrides)
+
+
+def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[Mapping[str, Any], tuple[Override, ...]]:
+    """Return data as settings ``KEY=VALUE`` change them, and the changes.
+
+    Names in the key may be in quotes, as in ``data.columns."a.b"``. The value is read as TOML, and is a text where it
+    is not valid TOML. Digits in the key index lists. A part that is given by name, or a table that is switched on by
+    true, becomes a table when one of its fields is set. An empty value removes the key, with all that is in it.
+
+    Raises
+    ------
+    SpecError
+        With a mistake for each setting whose key leads to no value.
+    """
+    applied, problems = [], []
+    for number, setting in enumerate(settings, 1):
+        text = SourceText(f"--set #{number}", setting)
+        names, keys, end = _key(setting)
+        equals, value_text = setting[end : end + 1], setting[end + 1 :]
+        whole_key = Position(1, 1, end or 1)
+        try:
+            if not equals or not all(names):
+                raise CannotSetError(0, "expected KEY=VALUE", "write it as in training.epochs=100")
+            value, removed = _value(text, value_text), not value_text.strip()
+            data, path = with_change(data, names, value, removed)
+        except UnicodeEncodeError:
+            problems.append(text.diagnostic("encoding", "invalid Unicode: unpaired surrogate", whole_key))
+        except SpecError as error:  # beyond a cap
+            problems += [text.diagnostic(each.code, each.message, whole_key) for each in error.diagnostics]
+        except CannotSetError as error:
+            problems.append(text.diagnostic("override", error.message, keys[error.depth], hint=error.hint))
+        else:
+            position = Position(1, end + 2, max(1, len(value_text.split("\n")[0])))
+            applied.append(Override(text, path, tuple(keys), position, removed))
+    if problems:
+        raise SpecError(*problems)
+    return data, tuple(applied)
+
+
+def _key(setting: str) -> tuple[list[str], list[Position], int]:
+    """Return the names of a setting's key, their positions, and where the key ends; names in quotes are read as TOML.
+
+    A quote that does not end where a name does is a part of the name.
+    """
+    names, positions, start = list[str](), list[Position](), 0
+    while True:
+        found = _QUOTED.match(setting, start) or _BARE.match(setting, start)
+        assert found is not None, "a bare name may be empty"
+        name = found[1].rstrip()
+        names.append(next(iter(tomllib.loads(f"{name} = 0"))) if found.re is _QUOTED else name)
+        positions.append(Position(1, found.start(1) + 1, max(1, len(name))))
+        if setting[found.end() : found.end() + 1] != ".":
+            return names, positions, found.end()
+        start = found.end() + 1
+
+
+def _value(text: SourceText, value: str) -> Any:
+    assignment = f"value = {value}"
+    check_caps(SourceText(text.name, assignment))
+    try:
+        read = tomllib.loads(assignment)
+    except ValueError:  # tomllib's own, or Python's for an integer of thousands of digits
+        return value
+    return read["value"] if len(read) == 1 else value
+
+
+def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: bool) -> tuple[dict[str, Any], Path]:
+    """Return a copy of data with a value set or `removed` where names lead, and the path of this value.
+
+    Raises
+    ------
+    CannotSetError
+        If the names lead to no value.
+    """
+    # The containers along the path are copied, so that the caller's data do not change.
+    changed = dict(data)
+    container: Any = changed
+    path: Path = ()
+    for depth, name in enumerate(names):
+        step: str | int = name
+        if isinstance(container, list):
+            step = _index(container, name, depth)
+        path = (*path, step)
+        if depth == len(names) - 1:
+            break
+        inner = container[step] if isinstance(step, int) else container.get(step, default_part(path) or {})
+        if isinstance(inner, str):
+            inner = {"type": inner}
+        elif isinstance(inner, bool):  # of a table that is switched on or off: its defaults
+            inner = {}
+        elif isinstance(inner, Mapping):
+            inner = dict(inner)
+        elif isinstance(inner, list | tuple):
+            inner = list(inner)
+        else:
+            raise CannotSetError(depth + 1, f'"{name}" is {shown(inner)} and has no keys')
+        container[step] = inner
+        container = inner
+    if not removed:
+        container[step] = value
+    elif isinstance(step, str) and step not in container:
+        raise CannotSetError(len(names) - 1, f'cannot remove "{step}": no such key')
+    else:
+        del container[step]
+    return changed, path
+
+
+def _index(container: list[Any], name: str, depth: int) -> int:
+    if not name.isdecimal() or not name.isascii():
+        raise CannotSetError(depth, f'expected an index into the list, got "{name}"', "count entries from 0")
+    if len(name) > 9 or int(name) >= len(container):
+        message = f"index {name[:20]} out of range: the list has {counted(len(container), 'entry', 'entries')}"
+        raise CannotSetError(depth, message, "count entries from 0")
+    return int(name)

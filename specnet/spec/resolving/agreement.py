@@ -1,49 +1,286 @@
-"""What goes with what: the loss with the data and the output, the metrics with the loss, the plan with its caps."""
+"""What has to agree: the sizes with each other, the loss with data and output, the metrics with the loss.
+
+`Problems` collects the mistakes. Each check takes a spec, and reports to it what does not go together.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple, Unpack
 
-from specnet.errors import Path
+from specnet.errors import Diagnostic, Path
+from specnet.number_texts import counted
+from specnet.parts.data import DataSizes
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
-from specnet.parts.preprocessing import Preprocessing
+from specnet.parts.preprocessing import Preprocessing, prepared_size, raw_size
 from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION
 from specnet.spec.column_names import PATH, differences, wrong_groups
-from specnet.spec.document import Problems, Spec, raising, training_bytes
-from specnet.spec.reading.words import either, shown
-from specnet.spec.resolving.graph import Node, layer_count, linear_part, logits_node
-from specnet.spec.resolving.long_form import LAYERS
-from specnet.spec.resolving.sizes import data_sizes
+from specnet.spec.document import ColumnGroup, Origin, Spec, Written, raising
+from specnet.spec.reading.hints import either, shown
+from specnet.spec.reading.source_document import Details
+from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, layer_count, linear_part, logits_node
+
+VECTORS = 5
+"""Arrays of the parameters' length that training holds: themselves, the gradient, the best so far, two of adam's."""
+_ENSEMBLE: Path = ("training", "ensemble")
+_NAMED = 3
+"""How many of the losses or metrics that would fit a hint names."""
+_TASKS = {
+    "binary": "two classes",
+    "classes": "more than two classes",
+    "multilabel": "several binary outputs",
+    "values": "numbers",
+}
+
+_DISTRIBUTIONS = {"binary": "sigmoid", "classes": "softmax"}
+"""The activation that makes probabilities of logits, by the target of the loss."""
+_DOMAINS = {
+    "not negative": "non-negative targets",
+    "positive": "positive targets",
+    "distribution": "distributions that sum to 1",
+}
 
 
-def check_layer_count(spec: Spec, problems: Problems) -> None:
-    """Report more layers than there may be, at what asks for them, and raise: they are not unrolled."""
-    most, network = spec.origin.limits.layers, spec.network
+class Problems:
+    """Collects the mistakes of one resolution, each with its path in the document.
+
+    Attributes
+    ----------
+    written : dict
+        From paths of the resolved spec to those of the spec, filled while the long form is made.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.written: dict[Path, Path] = {}
+        self._found: dict[tuple[str, str, Path], Diagnostic] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def report(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> None:
+        """Add a mistake at a path of the resolved spec, once for all repetitions of a block."""
+        diagnostic = self.spec.diagnostic(code, message, self._source(path), **details)
+        alike = (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path))
+        earlier = next(alike, None)
+        if earlier is not None:  # both ends of layer_sizes are one mistake
+            note = self.note(message, path)
+            self._found[earlier] = replace(self._found[earlier], notes=(*self._found[earlier].notes, note))
+            return
+        self._found.setdefault((code, message, diagnostic.path), diagnostic)
+
+    def has(self, code: str) -> bool:
+        """Return whether there is a mistake of this kind."""
+        return any(known == code for known, _, _ in self._found)
+
+    def note(self, message: str, path: Path) -> Diagnostic:
+        """Return a note about a path of the resolved spec, for a mistake that also concerns this path."""
+        return self.spec.diagnostic("note", message, self._source(path))
+
+    def raise_all(self) -> None:
+        """Raise a SpecError of all mistakes, if there are any."""
+        if self._found:
+            raise self.spec.document.error(self._found.values())
+
+    def origin(self) -> Origin:
+        """Return the origin of the resolved spec: the spec's own, by the resolved spec's paths."""
+        origin = self.spec.origin
+        written = {path: origin.path_of(source) for path, source in self.written.items()}
+        return Origin(origin.document, origin.registry, origin.limits, {**origin.written, **written})
+
+    def _source(self, path: Path) -> Path:
+        return Origin(written=self.written, registry=self.spec.registry).path_of(path)
+
+
+def _of_one_list(first: Path, second: Path) -> bool:
+    """Return whether two paths lead to different entries of ``layer_sizes``."""
+    return first[:2] == second[:2] == ("network", "layer_sizes") and len(first) == len(second) == 3 and first != second
+
+
+class Claim(NamedTuple):
+    """A size that something specifies, in words for a message; without a path it is an argument in Python."""
+
+    size: int
+    words: str
+    path: Path | None
+
+
+class Given(NamedTuple):
+    """Sizes that are known from elsewhere than the spec.
+
+    Attributes
+    ----------
+    inputs, outputs : int or None
+        Raw columns, and outputs of the network.
+    rows : int or None
+        Training rows, where the sizes are those of X and y and not arguments.
+    """
+
+    inputs: int | None = None
+    outputs: int | None = None
+    rows: int | None = None
+
+
+def outputs_for(loss: Loss, sizes: DataSizes) -> int | None:
+    """Return how many outputs a loss needs for data of these sizes, None if that is not known."""
+    if loss.target == "classes":
+        return sizes.classes
+    if sizes.classes is not None:
+        return 1 if sizes.classes == 2 else None
+    return None if sizes.outputs is None else sizes.outputs * loss.outputs_per_target
+
+
+def data_sizes(spec: Spec) -> DataSizes:
+    """Return the sizes of a spec's data, as far as they are known before reading."""
+    return spec.data.sizes() if spec.data is not None else DataSizes()
+
+
+def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
+    """Return the number of raw columns, 0 if it is not known.
+
+    Where neither names, data nor an argument give it, it follows from the network's inputs and its preprocessing.
+    """
+    names = spec.network.feature_names
+    given = len(names) if names is not None else data_sizes(spec).inputs or argument
+    return given or _raw_columns(spec.network.preprocessing or (), inputs) or 0
+
+
+def input_claims(spec: Spec, given: Given) -> Iterator[Claim]:
+    """Yield the numbers of inputs that a spec, its data and arguments specify, those of the network first."""
+    network, sizes = spec.network, data_sizes(spec)
+    if network.input_size is not None:
+        yield Claim(network.input_size, f"input_size is {network.input_size}", ("network", "input_size"))
+    if network.feature_names is not None:
+        size = len(network.feature_names)
+        yield from _columns_claim(
+            spec, size, f"feature_names has {counted(size, 'name')}", ("network", "feature_names")
+        )
+    if network.layer_sizes is not None:
+        size = network.layer_sizes[0]
+        yield Claim(size, f"layer_sizes has {counted(size, 'input')}", ("network", "layer_sizes", 0))
+    if spec.data is not None and sizes.inputs is not None:
+        words = f"{spec.data.part_name()} has {counted(sizes.inputs, 'column')}"
+        yield from _columns_claim(spec, sizes.inputs, words, ("data",))
+    if given.inputs is not None:
+        words = f"the argument inputs is {given.inputs}"
+        if given.rows is not None:
+            words = f"X has {counted(given.inputs, 'column')}"
+        yield from _columns_claim(spec, given.inputs, words, None)
+
+
+def output_claims(spec: Spec, given: Given) -> Iterator[Claim]:
+    """Yield the numbers of outputs that a spec, its data and arguments specify, all but that of the last layer."""
+    network, sizes, loss = spec.network, data_sizes(spec), spec.training.loss
+    if network.output_size is not None:
+        yield Claim(network.output_size, f"output_size is {network.output_size}", ("network", "output_size"))
+    needed = outputs_for(loss, sizes)
+    if spec.data is not None and needed is not None:
+        if sizes.classes is not None:
+            has = f"{sizes.classes} classes ({counted(needed, 'output')} with {loss.part_name()})"
+        else:
+            has = counted(needed // loss.outputs_per_target, "target column")
+            if loss.outputs_per_target > 1:
+                has += f" ({counted(needed, 'output')} with {loss.part_name()})"
+        yield Claim(needed, f"{spec.data.part_name()} has {has}", ("data",))
+    if given.outputs is not None:
+        words = f"the argument outputs is {given.outputs}"
+        if given.rows is not None:
+            words = f"the target needs {counted(given.outputs, 'output')}"
+        yield Claim(given.outputs, words, None)
+
+
+def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
+    """Return the number of outputs of the layers, at the layer that decides it; None if it is not known."""
+    if not nodes or nodes[-1].size == 0:
+        return None
+    node = nodes[-1]
+    while node.layer.declared_size() is None and len(node.inputs) == 1 and node.inputs[0] != INPUT_INDEX:
+        node = nodes[node.inputs[0]]
+    return Claim(nodes[-1].size, f"the network has {counted(nodes[-1].size, 'output')}", node.size_path)
+
+
+def agreed(claims: Sequence[Claim], problems: Problems) -> int:
+    """Return the size that all claims share, 0 if there are none, and report those that differ, as one mistake."""
+    clashing = [other for other in claims[1:] if other.size != claims[0].size]
+    if clashing:
+        first, other = claims[0], clashing[0]
+        notes = [problems.note(claim.words, claim.path) for claim in clashing if claim.path]
+        assert first.path is not None, "of all claims an argument comes last"
+        problems.report("size-clash", f"{first.words}, but {other.words}", first.path, notes=notes)
+    return claims[0].size if claims else 0
+
+
+def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> Iterator[Claim]:
+    """Yield the number of inputs that preprocessing makes of a number of raw columns, if that is known."""
+    size = prepared_columns(spec.network.preprocessing or (), columns)
+    if size is not None:
+        yield Claim(size, words if size == columns else f"{words}, {counted(size, 'input')} after preprocessing", path)
+
+
+def prepared_columns(written: Written, columns: int) -> int | None:
+    """Return how many inputs preprocessing makes of a number of raw columns; None if that depends on the rows."""
+    groups = [group for group in written if isinstance(group, ColumnGroup)]
+    if not groups:
+        return prepared_size((step for step in written if isinstance(step, Preprocessing)), columns)
+    sizes = [prepared_size(group.steps, len(group.columns)) for group in groups]
+    known = [size for size in sizes if size is not None]
+    is_whole = len(known) == len(written) and sum(len(group.columns) for group in groups) >= columns
+    return sum(known) if is_whole else None  # other columns get steps by their kinds
+
+
+def _raw_columns(written: Written, inputs: int) -> int | None:
+    """Return of how many raw columns preprocessing makes these inputs; None if that depends on names or rows."""
+    steps = [step for step in written if isinstance(step, Preprocessing)]
+    return raw_size(steps, inputs) if len(steps) == len(written) else None
+
+
+def check_before_layers(spec: Spec, problems: Problems) -> None:
+    """Report what does not go together in a spec before its layers are known one by one."""
+    _check_target(spec, problems)
+    _check_columns(spec, problems)
+    _check_layer_count(spec, problems)
+
+
+def check_network(
+    spec: Spec, layers: Sequence[Layer], nodes: Sequence[Node], inputs: int, outputs: int, problems: Problems
+) -> None:
+    """Report what does not go together in a spec with these layers and sizes, which are 0 where they are not known."""
+    _check_output(spec, layers, outputs, problems)
+    _check_training(spec, outputs, problems)
+    _check_rules(spec, nodes, problems)
+    _check_calibration(spec, nodes, problems)
+    if not problems and inputs and outputs:
+        _check_plan(spec, nodes, inputs, problems)
+
+
+def _check_layer_count(spec: Spec, problems: Problems) -> None:
+    """Report a network of too many layers, at the field that sets their number, and raise: they are not unrolled."""
+    limit, network = spec.origin.limits.layers, spec.network
     path: Path = LAYERS
     if network.layers is not None:
         counts = [layer_count([layer]) for layer in network.layers]
         count, largest = sum(counts), max(counts, default=0)
-        if largest > most:
+        if largest > limit:
             path = (*LAYERS, counts.index(largest), "repeat")
     elif network.layer_sizes is not None:
         count, path = len(network.layer_sizes) - 1, ("network", "layer_sizes")
     else:
         count, path = len(network.hidden_layer_sizes or ()) + 1, ("network", "hidden_layer_sizes")
-    if count > most:
+    if count > limit:
         problems.report(
-            "too-many-layers", f"{shown(count)} layers exceed the limit of {most}", path, hint=raising("layers", count)
+            "too-many-layers", f"{shown(count)} layers exceed the limit of {limit}", path, hint=raising("layers", count)
         )
         problems.raise_all()
 
 
-def check_target(spec: Spec, problems: Problems) -> None:
-    """Report a loss that wants another kind of target than the data have."""
+def _check_target(spec: Spec, problems: Problems) -> None:
+    """Report a loss that needs another kind of target than the data have."""
     if spec.data is None:
         return
     loss, sizes, data = spec.training.loss, data_sizes(spec), spec.data.part_name()
-    wanted = "values" if sizes.target == "values" else "binary" if sizes.classes == 2 else "classes"
+    target = "values" if sizes.target == "values" else "binary" if sizes.classes == 2 else "classes"
     if loss.target != "values" and sizes.target == "values":
         needed, words = "classes", f"the target of {data} is numeric"
     elif loss.target == "values" and (sizes.classes or 2) > 2:
@@ -52,22 +289,22 @@ def check_target(spec: Spec, problems: Problems) -> None:
         needed, words = "two classes", f"{data} has {sizes.classes} classes"
     else:
         return
-    hint = _use(part for part in _losses(spec.registry) if part.target == wanted)
+    hint = _use(part for part in _losses(spec.registry) if part.target == target)
     message, notes = f"{loss.part_name()} needs {needed}, but {words}", [problems.note(words, ("data",))]
     problems.report("loss-target", message, ("training", "loss"), hint=hint, notes=notes)
 
 
-def check_columns(spec: Spec, problems: Problems) -> None:
+def _check_columns(spec: Spec, problems: Problems) -> None:
     """Report names of columns that are not those of the data, and groups of other columns."""
-    said, features = spec.network.feature_names, spec.data.feature_names if spec.data is not None else None
-    for index, message in differences(said or (), features or ()):
+    names, features = spec.network.feature_names, spec.data.feature_names if spec.data is not None else None
+    for index, message in differences(names or (), features or ()):
         notes = [problems.note("the data's column names are set here", ("data", "features"))]
         problems.report("feature-names", message, (*PATH, index), notes=notes)
-    for wrong in wrong_groups(spec, names) if (names := features or said) else ():
+    for wrong in wrong_groups(spec, known) if (known := features or names) else ():
         problems.report(wrong.code, wrong.message, wrong.path, hint=wrong.hint)
 
 
-def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
+def _check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
     """Report an output, of that size or 0 where it is not known, that the loss cannot work on."""
     loss = spec.training.loss
     if loss.target == "classes" and outputs == 1 and not problems.has("size-clash"):
@@ -79,24 +316,24 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
         message = f"{loss.part_name()} needs {loss.outputs_per_target} outputs per target, got {outputs} outputs"
         problems.report("output-size", message, ("training", "loss"))
     last, activation = layers[-1], layers[-1].split_activation()[1]
-    place = (*LAYERS, len(layers) - 1, *filter(None, [last.activation_field]))
+    path = (*LAYERS, len(layers) - 1, *filter(None, [last.activation_field]))
     accepted = loss.accepted_activations
     if accepted is None or activation is None:
         return
     name = activation.part_name()
     if activation.parametric:
         message = f"{loss.part_name()} reads raw outputs; a parametric output activation is not supported"
-        problems.report("output-activation", message, place)
+        problems.report("output-activation", message, path)
     elif name not in accepted:
         takers = [p for p in _losses(spec.registry) if not p.accepted_activations or name in p.accepted_activations]
         alike, asking = [p for p in takers if p.target == loss.target], [p for p in takers if p.accepted_activations]
         hint = _use(alike or asking or takers, f"use {either(sorted(accepted))}, or change the loss to")
         message = f"{loss.part_name()} needs output activation {either(sorted(accepted))}, got {shown(name)}"
-        problems.report("output-activation", message, place, hint=hint)
+        problems.report("output-activation", message, path, hint=hint)
 
 
-def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
-    """Report what under training, or around the target, does not go with the loss or the optimizer."""
+def _check_training(spec: Spec, outputs: int, problems: Problems) -> None:
+    """Report settings of the training and the target that do not go with the loss or the optimizer."""
     training, loss = spec.training, spec.training.loss
     if training.optimizer.full_batch_only and training.batch_size not in (None, "full"):
         message = f"{training.optimizer.part_name()} needs the full batch, got batch_size {training.batch_size}"
@@ -144,7 +381,7 @@ def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
 def _check_metric(
     spec: Spec, metric: type[Metric], tasks: set[str], path: Path, problems: Problems, prefix: str = ""
 ) -> None:
-    """Report a metric that the loss does not support; what stands in the spec is its name behind the prefix."""
+    """Report a metric that the loss does not support; the spec has its name behind a prefix."""
     loss = spec.training.loss
     hint = None
     if loss.target == "values" and "values" not in metric.task:
@@ -168,7 +405,7 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
     return alike[:_NAMED] or ["accuracy"]
 
 
-def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
+def _check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
     """Report a calibration of outputs that the loss or the layers do not have, or without rows for it."""
     training, loss, path = spec.training, spec.training.loss, ("training", "calibration")
     if training.calibration is None:
@@ -201,7 +438,7 @@ def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: 
             'end with { type = "dense", name = "network", … }, { type = "dense", name = "linear", inputs = ["input"], '
             '… } and { type = "add", inputs = ["network", "linear"] }'
         )
-        message = "there is no place for a linear model: the output is no sum of dense layers, one of them of the input"
+        message = "a linear model needs an output that is a sum of dense layers, one of them of the input"
         problems.report("calibration", message, path, hint=hint)
 
 
@@ -218,7 +455,7 @@ def _before_activation(nodes: Sequence[Node]) -> Node:
 
 
 def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) -> None:
-    """Report what needs validation rows, in these words, where there are none."""
+    """Report a setting, named by `words`, that needs validation rows where there are none."""
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
     lacks_validation = split is not None and not split.has_validation
     if ensemble is not None and ensemble.validation == "none":
@@ -231,7 +468,7 @@ def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) ->
 
 
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
-    """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
+    """Report a monitored figure that cannot be computed: without validation rows, or of a metric that does not fit."""
     if monitor != LOSS:
         _check_validation(spec, f"monitoring {monitor}", path[:-1], problems)
     metric = spec.registry.find(Metric.kind, monitor.removeprefix(VALIDATION))
@@ -246,7 +483,7 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
 
 
 def _check_ensemble(spec: Spec, problems: Problems) -> None:
-    """Report a split that does not go with what the members of an ensemble are validated on."""
+    """Report a split that does not go with the validation of an ensemble's members."""
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
     if ensemble is None or ensemble.validation == "split" or split is None:
         return
@@ -261,7 +498,7 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
         problems.report("ensemble", message, _ENSEMBLE, hint=ensemble.validated_on("none", "split"))
 
 
-def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
+def _check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
     """Report a layer's factors on rates and decay where the optimizer has neither."""
     optimizer = spec.training.optimizer
     if optimizer.stepping is not None:
@@ -273,18 +510,18 @@ def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
                 problems.report("optimizer-option", message, (*node.path, key))
 
 
-def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
+def _check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
     """Report a network that is larger than its limits, before anything of it is allocated."""
     limits, network, training = spec.origin.limits, spec.network, spec.training
     counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
     parameters = sum(counts)
     path = nodes[counts.index(max(counts))].size_path
-    total, words, place = training.members * parameters, f"{training.members} members of {parameters}", _ENSEMBLE
+    total, words, cause = training.members * parameters, f"{training.members} members of {parameters}", _ENSEMBLE
     if parameters > limits.parameters:
-        total, words, place = parameters, str(parameters), path
+        total, words, cause = parameters, str(parameters), path
     if total > limits.parameters:
         message = f"{words} parameters exceed the limit of {limits.parameters}"
-        problems.report("too-many-parameters", message, place, hint=raising("parameters", total))
+        problems.report("too-many-parameters", message, cause, hint=raising("parameters", total))
         return
     rows = spec.data.row_count if spec.data is not None else None
     if isinstance(training.batch_size, int):
@@ -299,27 +536,13 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
         problems.report("too-much-memory", message, path, hint=raising("memory", size))
 
 
-_ENSEMBLE: Path = ("training", "ensemble")
-_NAMED = 3
-"""How many of the losses or metrics that would fit a hint names."""
-_TASKS = {
-    "binary": "two classes",
-    "classes": "more than two classes",
-    "multilabel": "several binary outputs",
-    "values": "numbers",
-}
-
-_DISTRIBUTIONS = {"binary": "sigmoid", "classes": "softmax"}
-"""The activation that makes probabilities of logits, by the target of the loss."""
-_DOMAINS = {
-    "not negative": "non-negative targets",
-    "positive": "positive targets",
-    "distribution": "distributions that sum to 1",
-}
+def training_bytes(values: int, parameters: int, rows: int, dtype: str) -> int:
+    """Return about how many bytes training takes, of a number of values in a row and of rows in a batch."""
+    return (VECTORS * parameters + rows * 2 * values) * (4 if dtype == "float32" else 8)
 
 
 def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
-    """Yield what a loss and that many outputs may be about; 0 outputs are not known."""
+    """Yield the tasks for which a loss and a number of outputs can be; 0 means that the number is not known."""
     if loss.target == "values":
         yield "values"
     elif loss.target == "binary":

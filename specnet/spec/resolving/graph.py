@@ -5,18 +5,18 @@ from typing import NamedTuple, Protocol
 
 from specnet.errors import Path
 from specnet.parts.layers import Dense, Layer
-from specnet.spec.reading.hints import close_match
-from specnet.spec.reading.words import either, shown
+from specnet.spec.reading.hints import close_match, either, shown
 
+LAYERS: Path = ("network", "layers")
 INPUT = "input"
 """The name of what goes into the network, or into a block for the layers inside it."""
 INPUT_INDEX = -1
-_MOST_LISTED = 200
+_MAX_LISTED = 200
 """Columns up to which a hint lists all."""
 
 
 class Node(NamedTuple):
-    """A layer in its place.
+    """A layer of the graph, with what it reads.
 
     Attributes
     ----------
@@ -26,16 +26,16 @@ class Node(NamedTuple):
         The first part of its parameters' names: ``layers.0``, ``layers.head`` for a layer with a name, and for one in a
         block the block, the repetition and the layer: ``layers.3.0.1``.
     path : tuple
-        Where it stands in the resolved spec.
+        In the resolved spec.
     inputs : tuple of int
-        The nodes that it reads, by number; -1 is the network's input.
+        The indices of the nodes that it reads; -1 is the network's input.
     input_sizes : tuple of int
-        The features of each of these; 0 where that is not known, which is never so in a `Resolved`.
+        The number of features of each of these; 0 if it is not known, which is never so in a `Resolved`.
     size : int
-        Features of its output, or 0.
+        Number of features of its output, or 0.
     columns : tuple of int or None
-        The data column that each feature of its output is, unchanged, and None for others; empty if there are only
-        others, or if a size is not known.
+        For each feature of its output the data column that it passes on unchanged, else None; empty if it passes on
+        none, or if a size is not known.
     """
 
     layer: Layer
@@ -48,12 +48,12 @@ class Node(NamedTuple):
 
     @property
     def size_path(self) -> Path:
-        """Where the layer says its size, or the layer itself where that follows from what it reads."""
+        """The path of the field that sets the size of the layer, or of the layer if its inputs set its size."""
         return self.path if self.layer.size_field is None else (*self.path, self.layer.size_field)
 
 
 class Report(Protocol):
-    """Takes a mistake at a path."""
+    """A function that reports a mistake at a path."""
 
     def __call__(self, code: str, message: str, path: Path, *, hint: str | None = None) -> None: ...
 
@@ -61,15 +61,15 @@ class Report(Protocol):
 def walk(layers: Sequence[Layer], input_size: int, report: Report) -> tuple[Node, ...]:
     """Return the nodes of layers in the order in which they are computed; the last is the output.
 
-    Mistakes are reported. An input size of 0 is one not known.
+    Mistakes are reported. An input size of 0 is unknown.
     """
     graph = _Graph(input_size, report)
-    graph.add(layers, INPUT_INDEX, ("network", "layers"), "layers")
+    graph.add(layers, INPUT_INDEX, LAYERS, "layers")
     return tuple(graph.nodes)
 
 
 def logits_node(nodes: Sequence[Node]) -> int | None:
-    """Return the number of the dense layer whose W·x + b the output activation reads; None if it reads another layer.
+    """Return the index of the dense layer whose W·x + b the output activation reads; None if it reads another layer.
 
     Nothing else reads it: all layers lead to the output. W and b times a factor make the logits times that factor.
     """
@@ -84,7 +84,7 @@ def logits_node(nodes: Sequence[Node]) -> int | None:
 
 
 def linear_part(nodes: Sequence[Node]) -> tuple[int, tuple[int, ...]] | None:
-    """Return the numbers of the dense layer of the network's input and of all dense layers whose sum is the output.
+    """Return the indices of the dense layer of the network's input and of all dense layers whose sum is the output.
 
     None if the output is made otherwise, or if these layers have other readers, or are added twice: W and b of all of
     them times a factor are to make the output times that factor, and those of the one to add any linear function.
@@ -135,7 +135,7 @@ class _Graph:
             for number in inputs:
                 unread.pop(number, None)
             clear &= self._count_fits(layer, here, inputs) and _UNKNOWN not in inputs
-            output = self._place(layer, inputs, here, f"{key}.{layer.name or index}")
+            output = self._append(layer, inputs, here, f"{key}.{layer.name or index}")
             unread[output] = here
             if layer.name in outputs:
                 clear = False
@@ -178,7 +178,7 @@ class _Graph:
             self.report("layer-inputs", message, (*here, "inputs"), hint='combine them with "add" or "concatenate"')
         return (layer.input_count == "one") == (len(inputs) == 1)
 
-    def _place(self, layer: Layer, inputs: tuple[int, ...], here: Path, key: str) -> int:
+    def _append(self, layer: Layer, inputs: tuple[int, ...], here: Path, key: str) -> int:
         if layer.layers_field is not None:
             output = inputs[0]
             for repetition in range(layer.repetitions):
@@ -192,16 +192,16 @@ class _Graph:
         return len(self.nodes) - 1
 
     def _check_passed(self, layer: Layer, inputs: tuple[int, ...], here: Path) -> None:
-        """Refuse a layer for data columns that reads what other layers made; it may be known later."""
+        """Report a layer for data columns that reads what other layers made, as far as that is known."""
         may_pass = layer.reads_passed_columns and len(inputs) == 1
         known = self._columns_of(inputs[0]) if may_pass else ()
         if may_pass and not self._size_of(inputs[0]):
             return
-        if known and all(place < len(known) and known[place] is not None for place in layer.chosen(len(known))):
+        if known and all(index < len(known) and known[index] is not None for index in layer.chosen(len(known))):
             return
-        places = [place for place, column in enumerate(known) if column is not None]
-        listed = places if len(places) <= _MOST_LISTED else f"[{places[0]}, {places[1]}, …, {places[-1]}]"
-        hint = f"set columns = {listed}" if places else f'put it first, or set inputs = ["{INPUT}"]'
+        passed = [index for index, column in enumerate(known) if column is not None]
+        listed = passed if len(passed) <= _MAX_LISTED else f"[{passed[0]}, {passed[1]}, …, {passed[-1]}]"
+        hint = f"set columns = {listed}" if passed else f'put it first, or set inputs = ["{INPUT}"]'
         self.report("layer-place", f"{layer.type} reads data columns, not the output of a layer", here, hint=hint)
 
     def _passed(
@@ -209,7 +209,7 @@ class _Graph:
     ) -> tuple[int | None, ...]:
         passed = layer.passed(sizes) if size and len(sizes) == 1 and all(sizes) else ()
         before = self._columns_of(inputs[0]) if passed else ()
-        return tuple(None if place is None else before[place] for place in passed) if before else ()
+        return tuple(None if index is None else before[index] for index in passed) if before else ()
 
     def _columns_of(self, number: int) -> tuple[int | None, ...]:
         return tuple(range(self.input_size)) if number == INPUT_INDEX else self.nodes[number].columns
@@ -227,4 +227,4 @@ class _Graph:
 
 
 _UNKNOWN = -2
-"""In place of a node that was named and is not there."""
+"""Stands for a node that a layer names and that does not exist."""

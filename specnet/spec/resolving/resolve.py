@@ -4,38 +4,47 @@
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.errors import Path
+from specnet.number_texts import counted
+from specnet.parts.activations import Activation, Relu
 from specnet.parts.data import Data
-from specnet.spec.document import FORMS, OF_STACKS, Problems, Spec
-from specnet.spec.groups import with_ordinals
+from specnet.parts.initializers import Initializer
+from specnet.parts.layers import ActivationLayer, Dense, Layer
+from specnet.parts.part import Part
+from specnet.parts.preprocessing import Preprocessing, prepared_size
+from specnet.spec.document import FORMS, OF_STACKS, ColumnGroup, NetworkSpec, Spec, Written
 from specnet.spec.resolving.agreement import (
-    check_calibration,
-    check_columns,
-    check_layer_count,
-    check_output,
-    check_plan,
-    check_rules,
-    check_target,
-    check_training,
+    Given,
+    Problems,
+    agreed,
+    check_before_layers,
+    check_network,
+    column_count,
+    input_claims,
+    last_layer_claim,
+    output_claims,
 )
-from specnet.spec.resolving.graph import INPUT_INDEX, Node, walk
-from specnet.spec.resolving.long_form import LongForm
-from specnet.spec.resolving.sizes import Given, agreed, column_count, input_claims, last_layer_claim, output_claims
+from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, walk
+
+if TYPE_CHECKING:
+    from specnet.parts.layers import Embedding
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What `resolve` makes of a spec, once, for all that comes after it.
+    """A spec of which everything is known: its long form, and its layers in order.
 
     Attributes
     ----------
     spec : Spec
-        The spec in its long form, with every default and size filled in: what is saved and shown.
+        The spec in its long form, with every default and size filled in.
     nodes : tuple of Node
         The layers in the order in which they are computed, blocks unrolled; the last is the output.
     columns : int
@@ -53,16 +62,16 @@ class Resolved:
 
     @property
     def category_counts(self) -> dict[int, int]:
-        """The number of categories of each input that holds codes of categories, by its place."""
-        return {place: count for node in self.nodes for place, count in node.layer.category_counts(self.inputs).items()}
+        """The number of categories of each input that holds codes of categories, by the index of the input."""
+        return {index: count for node in self.nodes for index, count in node.layer.category_counts(self.inputs).items()}
 
     def columns_read(self, node: Node, X: NDArray[Any]) -> NDArray[Any]:
-        """Return what the layer of a node reads of rows X (rows, inputs), whatever layers pass columns on to it.
+        """Return the columns of X (rows, inputs) that the layer of a node reads, itself or through other layers.
 
-        Columns that are no data's are other ones, which the layer leaves alone.
+        A column that another layer made is replaced by the first one of X, as this layer does not use it.
         """
         (source,) = node.inputs
-        return X if source == INPUT_INDEX else X[:, [place or 0 for place in self.nodes[source].columns]]
+        return X if source == INPUT_INDEX else X[:, [column or 0 for column in self.nodes[source].columns]]
 
     @property
     def outputs(self) -> int:
@@ -99,7 +108,7 @@ class Resolved:
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
-MOST_SHUFFLED = 2**29
+MAX_SHUFFLED = 2**29
 """Bytes of the inputs of all training rows that are shuffled one by one."""
 
 
@@ -111,7 +120,7 @@ def resolve(
     data: Data | None = None,
     rows: int | None = None,
 ) -> Resolved:
-    """Return a spec's long form with every default filled in, and its layers; resolving that again changes nothing.
+    """Return a spec's long form with every default filled in, and its layers; resolving it again changes nothing.
 
     Parameters
     ----------
@@ -120,14 +129,14 @@ def resolve(
     inputs, outputs : int, optional
         Numbers of raw columns and of the network's outputs, where they are known from elsewhere than the spec.
     data : Data, optional
-        What stands in place of the spec's data: the same part with what was learned by reading it.
+        Replaces the spec's data: the same part with what is known after reading it.
     rows : int, optional
-        Number of training rows, where the others are those of X and y; errors call them so.
+        Number of training rows, if `inputs` and `outputs` are those of X and y, as errors then call them.
 
     Raises
     ------
     SpecError
-        With every mistake in sizes, names and what goes with what, or if a size is not known.
+        With every mistake in sizes, names and settings that do not go together, or if a size is not known.
     """
     if data is not None:
         spec = spec.model_copy(update={"data": data})
@@ -148,49 +157,42 @@ def resolve(
 
 
 def check(spec: Spec) -> None:
-    """Raise what `resolve` would, as far as it can be told without the sizes that only data know."""
+    """Raise what `resolve` would, as far as that is possible without the sizes that only data know."""
     problems = Problems(spec)
     _resolved(spec, Given(), problems)
     problems.raise_all()
 
 
 def partly_resolved(spec: Spec, given: Given) -> Resolved:
-    """Return what is known of a spec without mistakes before its data are read, with sizes of 0 where they are not."""
+    """Return a spec without mistakes as far as it is known before its data are read; unknown sizes are 0."""
     return _resolved(spec, given, Problems(spec))
 
 
 def known_outputs(spec: Spec) -> int | None:
-    """Return the number of outputs, if a spec without mistakes or its data's fields say it."""
+    """Return the number of outputs of a spec without mistakes, None if it depends on the rows of its data."""
     return partly_resolved(spec, Given()).outputs or None
 
 
 def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
-    """Return what is known of a spec, with sizes of 0 where they are not, and report its mistakes."""
+    """Return a spec as far as it is known, with unknown sizes as 0, and report its mistakes."""
     network, training = spec.network, spec.training
-    check_target(spec, problems)
-    check_columns(spec, problems)
-    check_layer_count(spec, problems)
+    check_before_layers(spec, problems)
     input_size = agreed([*input_claims(spec, given)], problems)
     claims = [*output_claims(spec, given)]
     output_size = claims[0].size if claims else 0
     preprocessing, embedding = with_ordinals(network.preprocessing or ())
     long = LongForm(spec, output_size, problems, embedding)
     nodes = walk(long.layers, input_size, problems.report)
-    layers_say = last_layer_claim(nodes)
-    if layers_say is not None and network.hidden_layer_sizes is None:
-        claims = [layers_say, *claims]
+    of_layers = last_layer_claim(nodes)
+    if of_layers is not None and network.hidden_layer_sizes is None:
+        claims = [of_layers, *claims]
     output_size = agreed(claims, problems)
-    check_output(spec, long.layers, output_size, problems)
-    check_training(spec, output_size, problems)
-    check_rules(spec, nodes, problems)
-    check_calibration(spec, nodes, problems)
-    if not problems and input_size and output_size:
-        check_plan(spec, nodes, input_size, problems)
+    check_network(spec, long.layers, nodes, input_size, output_size, problems)
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
     shuffle = training.shuffle
     if shuffle is None:
         size = (given.rows or 0) * input_size * np.dtype(network.dtype).itemsize
-        shuffle = "blocks" if size > MOST_SHUFFLED else True
+        shuffle = "blocks" if size > MAX_SHUFFLED else True
     log_every = training.log_every or math.ceil(training.members * training.epochs / HISTORY_LINES)
     long_form = spec.with_network(
         input_size=input_size,
@@ -201,3 +203,170 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     data = spec.data and spec.data.with_defaults(spec.seed, spec.target_kind)
     long_form = long_form.model_copy(update={"data": data, "sweep": None}).with_origin(problems.origin())
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))
+
+
+def with_ordinals(written: Written) -> tuple[Written, "Embedding | None"]:
+    """Return preprocessing with `embedding` steps replaced by `ordinal` ones, and the layer that embeds their codes."""
+    found: list[Preprocessing | ColumnGroup] = []
+    fields: list[dict[str, Any]] = []
+    start = 0
+    for group in written:
+        if isinstance(group, ColumnGroup):
+            from specnet.parts.preprocessing import CategoryEmbedding
+
+            last = group.steps[-1] if group.steps else None
+            if isinstance(last, CategoryEmbedding) and last.counts is not None:
+                fields.append(last.layer(last.counts, start))
+                group = group.model_copy(update={"steps": (*group.steps[:-1], last.ordinal())})
+            start += prepared_size(group.steps, len(group.columns)) or 0
+        found.append(group)
+    if not fields:
+        return written, None
+    from specnet.parts.layers import Embedding
+
+    columns = tuple(column for layer in fields for column in layer["columns"])
+    categories = tuple(count for layer in fields for count in layer["categories"])
+    sizes = tuple(size for layer in fields for size in layer["size"] * len(layer["columns"]))
+    return tuple(found), Embedding(columns=columns, categories=categories, size=sizes)
+
+
+class LongForm:
+    """A network's layers as the resolved spec has them.
+
+    Parameters
+    ----------
+    spec : Spec
+    outputs : int
+        The size of the layer after those of `hidden_layer_sizes`; 0 if it is not known.
+    problems : Problems
+        Collects the mistakes, and the path at which each layer was written.
+    first : Layer, optional
+        A layer that preprocessing needs before all others.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    """
+
+    def __init__(self, spec: Spec, outputs: int, problems: Problems, first: Layer | None = None) -> None:
+        self.registry, self.report, self.written = spec.registry, problems.report, problems.written
+        self.legacy = spec.random_generator == "legacy"
+        network = spec.network
+        self.initializers = {
+            "weight_initializer": network.weight_initializer,
+            "bias_initializer": network.bias_initializer,
+        }
+        output_activation = self.part(Activation, spec.training.loss.output_activation)
+        if network.layers is None:
+            layers = self._stack(network, outputs, output_activation)
+        else:
+            layers = self._with_output(network.layers, output_activation)
+        if first is not None:
+            layers = self._after(first, layers)
+        self.layers = tuple(self._filled(layers, LAYERS))
+
+    def _after(self, first: Layer, layers: list[Layer]) -> list[Layer]:
+        """Return the layers with another one before them, which preprocessing needs."""
+        written: dict[Path, Path] = {(*LAYERS, index + 1): (*LAYERS, index) for index in range(len(layers))}
+        written |= {(*LAYERS, int(path[2]) + 1, *path[3:]): source for path, source in self.written.items()}
+        self.written.clear()
+        self.written.update({**written, (*LAYERS, 0): ("network", "preprocessing")})
+        return [first, *layers]
+
+    def part(self, kind: type[Part], name: str) -> Any:
+        """Return the part of a kind that has this name, with its defaults."""
+        part: Any = self.registry.find(kind.kind, name)
+        assert part is not None, f'a part uses the {kind.kind} "{name}", which is not registered'
+        return part()
+
+    def _stack(self, network: NetworkSpec, outputs: int, output_activation: Activation) -> list[Layer]:
+        """Return the dense layers of a list of sizes; the last has one unit if the number of outputs is not known."""
+        layers: list[Layer] = []
+        sizes = _sizes(network, outputs)
+        activations = self._activations(network.activations, len(sizes), output_activation)
+        for index, ((units, source), activation) in enumerate(zip(sizes, activations, strict=True)):
+            here = (*LAYERS, index)
+            self.written[here] = self.written[*here, "units"] = source
+            for name in self.initializers:
+                self.written[*here, name] = ("network", name)
+            if isinstance(network.activations, tuple):
+                self.written[*here, "activation"] = ("network", "activations", index)
+            elif network.activations is not None and index < len(sizes) - 1:
+                self.written[*here, "activation"] = ("network", "activations")
+            layers.append(Dense(units=units, activation=activation))
+        return layers
+
+    def _activations(
+        self, given: Activation | tuple[Activation, ...] | None, count: int, output: Activation
+    ) -> list[Activation]:
+        """Return an activation for each of the layers of a stack."""
+        if not isinstance(given, tuple):
+            return [*[given or Relu()] * (count - 1), output]
+        if len(given) != count:
+            message = f"got {counted(len(given), 'activation')} for {counted(count, 'layer')}"
+            hint = "give one per layer, or a single one for all hidden layers"
+            self.report("activation-count", message, ("network", "activations"), hint=hint)
+        return [*given, *[output] * count][:count]
+
+    def _with_output(self, layers: Sequence[Layer], output_activation: Activation) -> list[Layer]:
+        """Return the layers with the loss's activation at the end, if they have none there."""
+        last = layers[-1].with_activation(output_activation) if layers else None
+        if last is not None:
+            return [*layers[:-1], last]
+        self.written[*LAYERS, len(layers)] = (*LAYERS, len(layers) - 1) if layers else LAYERS
+        return [*layers, ActivationLayer(activation=output_activation)]
+
+    def _filled(self, layers: Sequence[Layer], path: Path) -> Iterator[Layer]:
+        for index, layer in enumerate(layers):
+            here = (*path, index)
+            if layer.layers_field is not None:
+                yield layer.with_inner_layers(tuple(self._filled(layer.inner_layers, (*here, layer.layers_field))))
+            else:
+                after = layers[index + 1] if index + 1 < len(layers) else None
+                yield layer.with_defaults(_Surroundings(self, here, _activation_of(after, layer)))
+
+
+class _Surroundings(NamedTuple):
+    """The network around a layer, from which the layer takes defaults."""
+
+    long_form: LongForm
+    path: Path
+    activation_after: Activation | None
+
+    def initializer(self, field: str, own: Initializer | None, default: Initializer) -> Initializer:
+        of_all = self.long_form.initializers.get(field)
+        path: Path
+        used, what, path = default, "the default initializer", ("random_generator",)
+        if own is not None:
+            used, what, path = own, own.part_name(), (*self.path, field)
+        elif of_all is not None:
+            used, what, path = of_all, of_all.part_name(), ("network", field)
+        if self.long_form.legacy and not used.legacy:
+            message = f"the legacy generator supports only untruncated normal distributions, got {what}"
+            similar = '{ type = "variance_scaling", distribution = "untruncated_normal" }'
+            hint = f"set {field} = {similar} in network, or in each of network.layers"
+            self.long_form.report("legacy-initializer", message, path, hint=hint)
+        return used
+
+    def initializer_before(self, activation: Activation) -> Initializer:
+        found: Initializer = self.long_form.part(Initializer, activation.default_initializer)
+        return found
+
+
+def _activation_of(after: Layer | None, layer: Layer) -> Activation | None:
+    """Return the activation of the next layer, if that is only an activation and reads this one."""
+    if after is None or after.inputs not in (None, (layer.name,)):
+        return None
+    rest, activation = after.split_activation()
+    return activation if rest is None else None
+
+
+def _sizes(network: NetworkSpec, outputs: int) -> list[tuple[int, Path]]:
+    """Return the size of each layer of a stack and the path at which it was written."""
+    sizes: list[tuple[int, Path]]
+    if network.layer_sizes is not None:
+        sizes = [(size, ("network", "layer_sizes", index)) for index, size in enumerate(network.layer_sizes)]
+        return sizes[1:]
+    path: Path = ("network", "hidden_layer_sizes")
+    sizes = [(size, (*path, index)) for index, size in enumerate(network.hidden_layer_sizes or ())]
+    return [*sizes, (outputs or 1, path)]

@@ -409,7 +409,7 @@ def test_metrics_json_has_the_share(tmp_path: Path):
     assert told["squared_error"]["after"] < told["squared_error"]["before"]
 
 
-NOWHERE = "there is no place for a linear model"
+NOWHERE = "a linear model needs an output that is a sum of dense layers"
 WITHOUT: list[tuple[dict[str, Any], str]] = [
     ({"loss": "mean_absolute_error"}, "a linear model minimizes the squared error, and mean_absolute_error another"),
     ({"loss": "categorical_crossentropy"}, "training.calibration = .temperature"),

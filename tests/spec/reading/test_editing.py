@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specnet.files.plain_data import toml_key, toml_value
-from specnet.spec.reading.overrides import with_change
-from specnet.spec.reading.reader import plain
+from specnet.spec.reading.reader import plain, with_change
 from specnet.spec.reading.source_document import Document
 from specnet.spec.spec_writing import TomlText
 from tests.cases.reading import cases

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from specnet import SpecError, SpecnetError, parse_spec
-from specnet.spec.reading.source_document import MOST_TOKENS
+from specnet.spec.reading.reader import MAX_TOKENS
 from tests.spec.cases import DOCUMENTS, GOOD, marked
 
 SPEC = "[network]\nlayer_sizes = [2, 3, 1]\n[training]\nloss = 'mse'\n"
@@ -22,26 +22,26 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "braces": lambda: '{"a":' * (MEGABYTE // 6) + "\n",
     "headers": lambda: "[[" * (MEGABYTE // 2 - 10) + "\n",
     "empty lists": lambda: "a = [" + "[]," * (MEGABYTE // 3 - 10) + "]\n",
-    "lists at the cap": lambda: "a = [" + "[]," * (MOST_TOKENS - 10) + "]\n",
+    "lists at the cap": lambda: "a = [" + "[]," * (MAX_TOKENS - 10) + "]\n",
     "commas": lambda: "a = [" + "," * (MEGABYTE - 10) + "]\n",
     "equals": lambda: "=" * (MEGABYTE - 1) + "\n",
     "dots": lambda: "." * (MEGABYTE - 1) + "\n",
     "dotted key": lambda: "a." * (MEGABYTE // 2 - 10) + "a = 1\n",
-    "dotted keys at the cap": lambda: "".join(f"{'a.' * 60}b{n} = 1\n" for n in range(MOST_TOKENS // 63)),
-    "deep headers at the cap": lambda: "".join(f"[{A * 31}b{n}]\n{A * 30}d = 1\n" for n in range(MOST_TOKENS // 65)),
-    "unknown keys at the cap": lambda: SPEC + "".join(f"k{n} = 1\n" for n in range(MOST_TOKENS // 2 - 20)),
-    "inline keys at the cap": lambda: "a = {" + ",".join(f"k{n}=1" for n in range(MOST_TOKENS // 2 - 20)) + "}\n",
-    "wrong sizes": lambda: SPEC.replace("3", "'a'," * (MOST_TOKENS - 20)),
-    "unknown parts": lambda: "network.layers = [" + "'x'," * (MOST_TOKENS - 20) + "]\ntraining.loss = 'mse'\n",
-    "layers": lambda: SPEC.replace("3", "3," * (MOST_TOKENS - 20)),
-    "nan": lambda: "a = [" + "nan," * (MOST_TOKENS - 20) + "]\n",
-    "json null": lambda: '{"a": [' + "null," * (MOST_TOKENS - 20) + "null]}\n",
-    "tables": lambda: "".join(f"[a{n}]\n" for n in range(MOST_TOKENS // 2 - 10)),
-    "lists of tables": lambda: "[[a]]\n" * (MOST_TOKENS // 4),
-    "keys twice": lambda: "a = 1\n" * (MOST_TOKENS // 2 - 10),
-    "json keys twice": lambda: '{"a": [\n' + ",".join(['{"a":1,"a":2}'] * (MOST_TOKENS // 6)) + "]}",
+    "dotted keys at the cap": lambda: "".join(f"{'a.' * 60}b{n} = 1\n" for n in range(MAX_TOKENS // 63)),
+    "deep headers at the cap": lambda: "".join(f"[{A * 31}b{n}]\n{A * 30}d = 1\n" for n in range(MAX_TOKENS // 65)),
+    "unknown keys at the cap": lambda: SPEC + "".join(f"k{n} = 1\n" for n in range(MAX_TOKENS // 2 - 20)),
+    "inline keys at the cap": lambda: "a = {" + ",".join(f"k{n}=1" for n in range(MAX_TOKENS // 2 - 20)) + "}\n",
+    "wrong sizes": lambda: SPEC.replace("3", "'a'," * (MAX_TOKENS - 20)),
+    "unknown parts": lambda: "network.layers = [" + "'x'," * (MAX_TOKENS - 20) + "]\ntraining.loss = 'mse'\n",
+    "layers": lambda: SPEC.replace("3", "3," * (MAX_TOKENS - 20)),
+    "nan": lambda: "a = [" + "nan," * (MAX_TOKENS - 20) + "]\n",
+    "json null": lambda: '{"a": [' + "null," * (MAX_TOKENS - 20) + "null]}\n",
+    "tables": lambda: "".join(f"[a{n}]\n" for n in range(MAX_TOKENS // 2 - 10)),
+    "lists of tables": lambda: "[[a]]\n" * (MAX_TOKENS // 4),
+    "keys twice": lambda: "a = 1\n" * (MAX_TOKENS // 2 - 10),
+    "json keys twice": lambda: '{"a": [\n' + ",".join(['{"a":1,"a":2}'] * (MAX_TOKENS // 6)) + "]}",
     "lines": lambda: "\n" * (MEGABYTE - 1),
-    "comments": lambda: "#\n" * (MOST_TOKENS - 10),
+    "comments": lambda: "#\n" * (MAX_TOKENS - 10),
     "quotes": lambda: '"' * (MEGABYTE - 1) + "\n",
     "apostrophes": lambda: "a = '''" + "''" * (MEGABYTE // 2 - 10) + "\n",
     "escapes": lambda: 'a = "' + "\\\\" * (MEGABYTE // 2 - 10) + '"\n',

@@ -38,9 +38,9 @@ def test_an_empty_value_removes_the_key():
     document = read(TEXT, ["name=", "training.metrics.0="])
     assert document.data["training"]["metrics"] == ("r2",)
     assert "name" not in document.data
-    assert document.places["training", "metrics", 0].value == (7, 18, 4)
-    assert ("training", "metrics", 1) not in document.places
-    places = read("l = [0, { a = 1 }, [2], 3]\nm = [4, 5, 6]\n", ["l.1="]).places
+    assert document.locations["training", "metrics", 0].value == (7, 18, 4)
+    assert ("training", "metrics", 1) not in document.locations
+    places = read("l = [0, { a = 1 }, [2], 3]\nm = [4, 5, 6]\n", ["l.1="]).locations
     lists = {path: place.value.column for path, place in places.items() if len(path) > 1}
     assert lists == {("l", 0): 6, ("l", 1): 20, ("l", 1, 0): 21, ("l", 2): 25, ("m", 0): 6, ("m", 1): 9, ("m", 2): 12}
 

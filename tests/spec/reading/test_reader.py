@@ -31,7 +31,7 @@ JSON = '{"n\\u00e9": "日本", "b": [1,\n {"c": -1.5e3}]}\n'
 
 
 def test_places_of_toml():
-    places = read(TEXT).places
+    places = read(TEXT).locations
     expected = {
         ("name",): ((1, 8, 3), (1, 1, 4)),
         ("network",): ((2, 2, 7), (2, 2, 7)),
@@ -196,13 +196,13 @@ def test_messages_of_the_parser_name_keys_as_a_document_does(refused: Refused):
         read(f"a = {{ {'x' * 300} = {{ c = 1 }} }}\n[a.{'x' * 300}]\n")
 
 
-def test_a_mistake_of_data_alone_gets_its_place():
+def test_a_mistake_of_data_alone_gets_its_location():
     document = read("a = 1\n[b]\nc = 2\n")
     note = Diagnostic("note", "see")
-    placed = document.placed(Diagnostic("code", "message", ("b", "c"), hint="hint", notes=(note,)))
-    assert placed == Diagnostic("code", "message", ("b", "c"), "<text>", Position(3, 5, 1), "c = 2", "hint", (note,))
-    for other in (placed, Diagnostic("code", "message")):
-        assert document.placed(other) is other
+    located = document.located(Diagnostic("code", "message", ("b", "c"), hint="hint", notes=(note,)))
+    assert located == Diagnostic("code", "message", ("b", "c"), "<text>", Position(3, 5, 1), "c = 2", "hint", (note,))
+    for other in (located, Diagnostic("code", "message")):
+        assert document.located(other) is other
 
 
 def test_64_levels_are_not_too_deep_whatever_makes_them():
@@ -241,7 +241,7 @@ def test_every_value_stands_at_its_place(text: str):
 
     def check(value: object, path: tuple[str | int, ...]) -> set[tuple[str | int, ...]]:
         if path:
-            place = document.places[path]
+            place = document.locations[path]
             lines = place.text.content.split("\n")
             if isinstance(value, bool | int | float | str) and "\n" not in str(value):
                 said = lines[place.value.line - 1][place.value.column - 1 :][: place.value.length]
@@ -255,4 +255,4 @@ def test_every_value_stands_at_its_place(text: str):
         items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple) else ()
         return {path}.union(*(check(inner, (*path, step)) for step, inner in items))
 
-    assert check(document.data, ()) == {(), *document.places}
+    assert check(document.data, ()) == {(), *document.locations}

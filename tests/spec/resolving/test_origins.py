@@ -10,7 +10,7 @@ import pytest
 
 from specnet import Resolved, parse_spec, resolve
 from specnet.running.data_rows import read_data
-from specnet.spec.resolving.origins import ResolvedValue, explain
+from specnet.spec.explanation import ResolvedValue, explain
 from tests.cases.test_specs import written
 from tests.spec.cases import files
 
@@ -47,7 +47,7 @@ def test_what_comes_from_the_file_is_written_there(path: Path) -> None:
     found = [value for value in values if value.origin == "file"]
     assert len(found) >= 9
     for value in found:
-        text = written(value.place)
+        text = written(value.location)
         if isinstance(value.value, str):
             assert value.value in text or value.path[-1] == "type"  # of which an alias may be written
         elif isinstance(value.value, bool | int | float) and text[0] != "[":
@@ -78,7 +78,7 @@ def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_pat
     for field, numbers in (("columns", [1, 2]), ("categories", [4, 3]), ("size", [8, 3])):
         assert found[f"network.layers.0.{field}"].value == numbers
     for key, line in (("1.units", 13), ("1.activation.type", 13), ("2.units", 14)):
-        place = found[f"network.layers.{key}"].place
+        place = found[f"network.layers.{key}"].location
         assert place.value.line == line
     assert found["network.layers.1.use_bias"].origin == "default"
     assert found["network.layers.2.activation.type"].origin == "default"
@@ -86,7 +86,7 @@ def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_pat
     (tmp_path / "table.toml").write_text(stack)
     _, values = resolved(tmp_path / "table.toml")
     found = {value.key: value for value in values}
-    assert (found["network.layers.1.units"].place.value.line, found["network.layers.2.units"].origin) == (12, "data")
+    assert (found["network.layers.1.units"].location.value.line, found["network.layers.2.units"].origin) == (12, "data")
 
 
 def test_a_spec_without_a_text_says_what_is_no_default() -> None:
@@ -101,4 +101,4 @@ def test_a_spec_without_a_text_says_what_is_no_default() -> None:
         *(f"training.{key}" for key in training.split()),
     }
     assert {value.origin for value in values} == {"model", "default"}
-    assert all(value.place is value.setting is value.replaced is None for value in values)
+    assert all(value.location is value.setting is value.replaced is None for value in values)
