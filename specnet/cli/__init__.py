@@ -1,10 +1,11 @@
 """The command line: each verb parses its arguments, calls the public interface, and prints.
 
-In come words, out go results on standard output, all else on standard error, and an exit status. Start at
-`application`, where the verbs of `specs`, `training` and `models` are put together: each is a function of an `Output`
-and of what the command line says. `inputs` and `options` are what verbs share, `usage` tells what a line gets wrong.
-Keys of specs are read here from the JSON Schema alone (`schema_keys`), without importing a part: the shell completes
-them.
+`main` takes the words of a command line; it prints results on standard output, all else on standard error, and ends
+with an exit status. Start at `application`, which makes the commands. The verbs of one heading of the help are in one
+module: `start`, `train`, `look`, `prove` and `use`. Each is a function of an `Output` and of what the command line
+gives. `arguments` has the arguments and options that verbs share. The catalogue of ``specnet parts`` is in
+`catalogue`, the files of ``specnet predict`` in `prediction_files`. `completion` and `schema_keys` complete words in a
+shell: they read the keys of specs from the JSON Schema alone, without importing a part.
 
 Little is imported before `main` runs: until then Ctrl-C ends in Python's own traceback.
 """
@@ -18,17 +19,17 @@ import os
 import sys
 import warnings
 
-from specnet.cli import interrupts
-from specnet.cli.memory_limit import check_imports
-from specnet.cli.shells import VARIABLE
+from specnet.cli.startup import check_imports, ignore_interrupts, take_interrupts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn, TextIO
 
-RARE_COLLECTIONS = 300_000, 100
-"""Allocations before new objects are looked through, and how often that happens before older ones are."""
+COLLECTION_THRESHOLDS = 300_000, 100
+"""Allocations before young objects are searched for cycles, and how often that happens before older ones are."""
+COMPLETION_VARIABLE = "_SPECNET_COMPLETE"
+"""The variable with the name of the shell that completes a line; the only argument is the line up to the cursor."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -37,21 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Parameters
     ----------
     arguments : sequence of str, optional
-        What stands behind ``specnet``; by default the process's own arguments.
+        The words after ``specnet``; by default the process's own arguments.
 
     Raises
     ------
     SystemExit
         Always. Its code is 0 when all was done; 1 when the spec, the data, a file or the training is at fault; 2 when
-        the command line is; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; 141 when whoever read the output has
-        gone.
+        the command line is; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; 141 when the reader of the output
+        has gone.
     """
     try:
-        interrupts.install()
+        take_interrupts()
         status = _status(sys.argv[1:] if arguments is None else arguments)
-        interrupts.ignore()
+        ignore_interrupts()
     except KeyboardInterrupt:
-        interrupts.ignore()
+        ignore_interrupts()
         status = 130
     raise SystemExit(status)
 
@@ -60,19 +61,19 @@ def _status(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status."""
     # Pydantic's plugins, which no spec needs, would be looked for in all installed packages.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # What a command imports stays. Looking through it for cycles, now and then and at the end, would take longer than
+    # What a command imports is not freed. To search it for cycles, now and then and at the end, would take longer than
     # most verbs do.
-    gc.set_threshold(*RARE_COLLECTIONS)
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     atexit.register(gc.freeze)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
             _prepare_streams()
             check_imports()
-            if VARIABLE in os.environ:
+            if shell := os.environ.get(COMPLETION_VARIABLE):
                 from specnet.cli.completion import complete
 
-                complete(arguments[-1] if arguments else "")
+                complete(shell, arguments[-1] if arguments else "")
                 sys.stdout.flush()
                 return 0
             from specnet.cli.application import call
@@ -82,7 +83,7 @@ def _status(arguments: Sequence[str]) -> int:
             from specnet.errors import is_memory_shortage, out_of_memory
 
             if is_memory_shortage(error):
-                # Not even what prints an error for people may be there.
+                # There may be too little memory even for what prints errors.
                 sys.stderr.write(f"{out_of_memory()}\n")
                 return 1
             if not isinstance(error, OSError):
@@ -94,13 +95,13 @@ def _status(arguments: Sequence[str]) -> int:
 
 
 def _prepare_streams() -> None:
-    """Let every text be printed: signs that the encoding lacks become question marks, closed streams swallow it."""
+    """Let every text be printed: question marks replace characters that the encoding lacks, closed streams take all."""
     for name in ("stdout", "stderr"):
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
         elif isinstance(getattr(stream, "buffer", None), io.RawIOBase):
-            # Unbuffered, as PYTHONUNBUFFERED asks for: what does not go in at once would be dropped without a word.
+            # Unbuffered, as PYTHONUNBUFFERED requests: what is not written at once would be lost without an error.
             number, encoding = stream.fileno(), stream.encoding
             buffered = open(number, "w", 1, encoding, errors="replace", closefd=False)  # noqa: SIM115 - as above
             setattr(sys, name, buffered)
@@ -120,6 +121,6 @@ def _show_warning(
 
     from specnet.report.terminal.terminal_output import write_line
 
-    # Nobody is left to be warned where standard error cannot be written, and the work goes on.
+    # Where standard error cannot be written nobody can be warned, and the work goes on.
     with suppress(OSError):
         write_line(sys.stderr, f"warning: {message}")

@@ -1,40 +1,57 @@
-"""The verbs put together: each is a function in a module of its own, which is imported when it is used."""
+"""The commands, made of the functions of the verbs, and the messages about mistakes of a command line."""
 
 from __future__ import annotations
 
 import inspect
+import re
+import shlex
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from inspect import Parameter, Signature
-from itertools import chain
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from specnet.cli.options import CatalogueFormat, OutputFormat, QuietOption, format_option
-from specnet.cli.output import reporting
-from specnet.cli.shells import SCRIPTS
-from specnet.cli.usage import Fault, report
+from specnet.cli.arguments import COUNT, SETTING, QuietOption, format_option
+from specnet.cli.output import CatalogueFormat, OutputFormat, UsageError, reporting
 
 _SECTION = "\n\nExamples\n--------\n"
 _BY_NAME = Parameter.KEYWORD_ONLY
-
+SHELLS = ("bash", "zsh", "fish")
 USES = {
-    "Start": ("specs.new", "specs.validate", "specs.parts", "specs.schema"),
-    "Train": ("training.run", "training.sweep"),
-    "Look": ("specs.show", "training.report", "training.runs", "training.compare", "specs.diff"),
-    "Prove": ("specs.check", "models.evaluate", "training.verify"),
-    "Use": ("models.predict", "models.export", "models.import_"),
+    "Start": ("new", "validate", "parts", "schema"),
+    "Train": ("run", "sweep"),
+    "Look": ("show", "report", "runs", "compare", "diff"),
+    "Prove": ("check", "evaluate", "verify"),
+    "Use": ("predict", "export", "import"),
 }
-"""The modules of all verbs by what they are for, in the order of the help; a module's function is called alike."""
-VERBS = {module.rpartition(".")[2].rstrip("_"): module for module in chain.from_iterable(USES.values())}
-"""The module of each verb."""
+"""All verbs by their headings in the help; the functions of ``Start`` are in the module ``start``, and so on."""
+VERBS = {verb: use.lower() for use, verbs in USES.items() for verb in verbs}
+"""The module of each verb, in the order of the help."""
 _ANSWERING = ("parts", "show", "runs", "diff", "evaluate")
-"""Verbs that are asked for what they print; the words of others are about what they have written or proved."""
+"""Verbs whose result is the printed text; others print about what they have written or checked."""
+_OTHER_TOOLS = {
+    "new": "create init",
+    "--help": "help",
+    "export": "convert",
+    "evaluate": "eval measure score test",
+    "run": "fit train",
+    "validate": "lint",
+    "parts": "list",
+    "import": "load",
+    "show": "plan summary",
+}
+"""What other tools call our verbs."""
+
+Fault: type[Exception] = typer.BadParameter.__mro__[1]
+"""Typer's error of a command line, which has no public name."""
+_UNEXPECTED = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
 
 
 class Verb(TyperCommand):
@@ -53,39 +70,47 @@ class Verb(TyperCommand):
         with formatter.section("Options"):
             formatter.write_dl([option.get_help_record(ctx) for option in options])
 
+    def get_short_help_str(self, limit: int = 80) -> str:
+        """Return the first sentence of the help."""
+        return super().get_short_help_str(80)
+
     def _arguments(self) -> list[tuple[str, str]]:
         arguments: list[Any] = [parameter for parameter in self.params if parameter.param_type_name == "argument"]
         return [(str(argument.metavar), argument.help or "") for argument in arguments]
 
 
 class Verbs(TyperGroup):
-    """All verbs, whose help lists them by what they are for."""
+    """All verbs, which the help lists by what they are for."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write what each verb does."""
-        widest = max(map(len, VERBS))
-        for use, modules in USES.items():
-            names = [name for name, module in VERBS.items() if module in modules]
-            told = [(f"{name:{widest}}", self.commands[name].get_short_help_str(80)) for name in names]
+        width = max(map(len, VERBS))
+        for use, verbs in USES.items():
             with formatter.section(use):
-                formatter.write_dl(told)
+                formatter.write_dl([(f"{name:{width}}", self.commands[name].get_short_help_str()) for name in verbs])
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, is_requested: bool) -> None:
+    if is_requested and not context.resilient_parsing:
         from specnet.version import __version__
 
         typer.echo(f"specnet {__version__}")
         raise typer.Exit
 
 
-def _print_completion(shell: str | None) -> None:
-    if shell is None:
+def _print_completion(context: typer.Context, shell: str | None) -> None:
+    if shell is None or context.resilient_parsing:
         return
-    if shell not in SCRIPTS:
+    if shell not in SHELLS:
         raise typer.BadParameter(shell)
+    from specnet.cli.completion import SCRIPTS
+
     typer.echo(SCRIPTS[shell])
     raise typer.Exit
+
+
+def _complete_shells() -> Sequence[str]:
+    return SHELLS
 
 
 def _without_verb(
@@ -97,10 +122,11 @@ def _without_verb(
         str | None,
         typer.Option(
             "--completion",
-            metavar="|".join(SCRIPTS),
+            metavar="|".join(SHELLS),
             callback=_print_completion,
             is_eager=True,
             help="Print the completion script of a shell.",
+            autocompletion=_complete_shells,
         ),
     ] = None,
 ) -> None:
@@ -110,22 +136,28 @@ def _without_verb(
 
 
 def _register(application: typer.Typer, name: str) -> None:
-    """Add a verb, whose help is its function's docstring; the section Examples stands below the options.
+    """Add a verb, whose help is the docstring of its function; the section Examples follows the options.
 
-    The function takes an `Output`, and what the command line says; how it is printed are options of all verbs.
+    The function takes an `Output` and the values of its parameters; all verbs have the options ``--format`` and
+    ``--quiet`` too.
     """
-    module = VERBS[name]
-    verb: Callable[..., None] = getattr(import_module(f"specnet.cli.{module}"), module.rpartition(".")[2])
+    # `import` is a keyword of Python.
+    verb: Callable[..., None] = getattr(
+        import_module(f"specnet.cli.{VERBS[name]}"), "import_" if name == "import" else name
+    )
     formats: type[StrEnum] = CatalogueFormat if name == "parts" else OutputFormat
 
-    def called(output_format: StrEnum, quiet: bool, **said: Any) -> None:
-        with reporting(output_format, quiet, name in _ANSWERING) as output:
-            verb(output, **said)
+    def called(context: typer.Context, output_format: StrEnum, quiet: bool, **values: Any) -> None:
+        with reporting(output_format, quiet, name in _ANSWERING, context) as output:
+            verb(output, **values)
 
     (_, *own) = inspect.signature(verb, eval_str=True).parameters.values()
-    format_and_quiet = (("output_format", format_option(formats), formats("text")), ("quiet", QuietOption, False))
-    common = [Parameter(name, _BY_NAME, default=default, annotation=kind) for name, kind, default in format_and_quiet]
-    parameters = [*(each.replace(kind=_BY_NAME) for each in own), *common]
+    parameters = [
+        Parameter("context", _BY_NAME, annotation=typer.Context),
+        *(each.replace(kind=_BY_NAME) for each in own),
+        Parameter("output_format", _BY_NAME, default=formats("text"), annotation=format_option(formats)),
+        Parameter("quiet", _BY_NAME, default=False, annotation=QuietOption),
+    ]
     called.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # Typer reads it
     called.__annotations__ = {each.name: each.annotation for each in parameters}
     text, _, examples = (inspect.getdoc(verb) or "").partition(_SECTION)
@@ -134,8 +166,8 @@ def _register(application: typer.Typer, name: str) -> None:
 
 
 @cache
-def application(verbs: tuple[str, ...] = tuple(VERBS)) -> typer.Typer:
-    """Return the application with these verbs, whose modules are imported."""
+def specnet_command(verbs: tuple[str, ...] = tuple(VERBS)) -> Any:
+    """Return the command ``specnet`` with these verbs, whose modules are imported."""
     made = typer.Typer(
         cls=Verbs,
         help="Check, train, evaluate and export small neural networks described by a spec.",
@@ -150,24 +182,98 @@ def application(verbs: tuple[str, ...] = tuple(VERBS)) -> typer.Typer:
     made.callback(invoke_without_command=True)(_without_verb)
     for name in verbs:
         _register(made, name)
-    return made
-
-
-@cache
-def _command(verbs: tuple[str, ...]) -> Any:
-    return get_command(application(verbs))
+    return get_command(made)
 
 
 def call(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit status."""
-    # Only the module of the verb is imported, which nearly all lines begin with.
-    command = _command(tuple(name for name in arguments[:1] if name in VERBS) or tuple(VERBS))
+    # Only the module of the verb is imported, which is the first word of nearly all lines.
+    called = specnet_command(tuple(name for name in arguments[:1] if name in VERBS) or tuple(VERBS))
     try:
         try:
-            with command.make_context("specnet", [*arguments]) as context:
-                command.invoke(context)
+            with called.make_context("specnet", [*arguments]) as context:
+                called.invoke(context)
         except Fault as error:
-            report(error, arguments)
+            _report(error, arguments)
     except typer.Exit as ended:
         return ended.exit_code
     return 0
+
+
+def _report(error: Any, arguments: Sequence[str]) -> None:
+    """Print a mistake of the command line below the usage of the verb, or as data; end with status 2."""
+    as_json = "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+    with reporting(OutputFormat.JSON if as_json else OutputFormat.TEXT, quiet=False) as output:
+        if error.ctx is not None:
+            output.remark(f"{error.ctx.get_usage()}\nTry `{error.ctx.command_path} --help` for help.\n")
+        raise _usage_error(error, arguments)
+
+
+def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
+    """Return typer's error of a command line in the form of all other errors, with what to type instead."""
+    if type(error).__name__ == "NoSuchOption":
+        return UsageError(f'unknown option "{error.option_name}"', hint=_option_hint(error, arguments))
+    message, hint = error.format_message().rstrip("."), None
+    parameter: Any = getattr(error, "param", None)
+    option = "" if parameter is None else parameter.opts[0]
+    if message.startswith("No such command"):
+        name, verbs = next(word for word in arguments if word[:1] != "-"), [*error.ctx.command.commands]
+        others = {other: verb for verb, names in _OTHER_TOOLS.items() for other in names.split()}
+        close = get_close_matches(name, [*verbs, *others], n=1)
+        hint = f'did you mean "{others.get(close[0], close[0])}"?' if close else f"choose from {', '.join(verbs)}"
+        return UsageError(f'unknown command "{name}"', hint=hint)
+    if found := _UNEXPECTED.match(message):
+        if "=" in found[1] and _takes_settings(error):
+            hint = f"use --set {shlex.quote(found[1])}"
+        elif [*arguments[:2]] == ["show", "parts"]:
+            hint = f"use `specnet {shlex.join(arguments[1:])}`"
+        return UsageError(f'unexpected argument "{found[1]}"', hint=hint)
+    if message.startswith("Invalid") and "|" in str(parameter.metavar):
+        choices = parameter.metavar.split("|")
+        if close := get_close_matches(_value(option, arguments), choices, n=1):
+            hint = f'did you mean "{close[0]}"?'
+        return UsageError(f"unknown value of {option}; choose from {', '.join(choices)}", hint=hint, source=option)
+    if message.startswith("Invalid") and parameter.metavar == COUNT:
+        minimum = getattr(parameter, "min", None) or parameter.type.min  # by the version of typer
+        return UsageError(f"expected an integer of at least {minimum}, got {_value(option, arguments)}", source=option)
+    return UsageError((message[:1].lower() + message[1:]).replace("'", ""))
+
+
+def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
+    """Return what to type in place of an unknown option: a setting of a key of specs, or an option with a like name."""
+    if error.ctx is not None and error.ctx.info_name == "predict" and error.option_name == "--set":
+        return f"use --confidence-set {_value('--set', arguments)}"
+    name = error.option_name.lstrip("-").replace("-", "_")
+    takes_settings = len(name) > 1 and _takes_settings(error)
+    path = _path_of_key(name, exactly=True) if takes_settings else None
+    if path is None and (close := get_close_matches(error.option_name, error.possibilities or (), n=1)):
+        return f"did you mean {close[0]}?"
+    if path is None and takes_settings:
+        path = _path_of_key(name, exactly=False)
+    return f"use --set {path}={_value(error.option_name, arguments)}" if path else None
+
+
+def _takes_settings(error: Any) -> bool:
+    return error.ctx is not None and any(parameter.metavar == SETTING for parameter in error.ctx.command.params)
+
+
+def _path_of_key(name: str, *, exactly: bool) -> str | None:
+    """Return the path of the key with this name or, if not `exactly`, with one like it; None for a key in a list."""
+    from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
+    from specnet.spec.reading.hints import KEYS, close_match
+
+    keys = [key for key in Keys(shipped_schema()) if ENTRY not in key.path.split(".")]
+    names = [key.name for key in keys]
+    found = name if name in names else KEYS.get(name) if exactly else close_match(name, names)
+    return next((key.path for key in keys if key.name == found), None)
+
+
+def _value(option: str, arguments: Sequence[str]) -> str:
+    """Return the value that was given to an option, quoted for a shell; VALUE if there is none."""
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            following = arguments[index + 1] if index + 1 < len(arguments) else ""
+            value = value if equals else "" if re.match(r"-\D", following) else following
+            return shlex.quote(value) if value else "VALUE"
+    return "VALUE"

@@ -1,8 +1,7 @@
-"""What a shell offers after TAB: verbs, options, their values, parts, and the keys of specs.
+"""What a shell offers after TAB: verbs, options, their values, runs, parts, and the settings of specs.
 
-It has to be quick, so that parts and keys come from the JSON Schema that is shipped.
-
-A setting ``KEY=VALUE`` is completed by the schema too, and by what the spec has already.
+Typer finds the parameter that is being typed, whose own function, in `arguments` and beside the verbs, returns what can
+be typed. All that these functions need is here, without importing a part: parts and keys are those of the JSON Schema.
 """
 
 from __future__ import annotations
@@ -13,136 +12,44 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from typer.main import get_command
+from typer._completion_classes import BashComplete
 
-from specnet.cli.application import application
-from specnet.cli.models.export import TARGETS
-from specnet.cli.schema_keys import ROOT, Keys, Schema, references, shipped_schema
-from specnet.cli.shells import VARIABLE
-from specnet.cli.training.run import PLACES
+from specnet.cli.application import VERBS, specnet_command
+from specnet.cli.schema_keys import Keys, Settings, shipped_schema
 from specnet.errors import FileError
 from specnet.files.run_files import folders_of_runs, spec_file
 
-Candidate = tuple[str, str]
-"""A text, and what it means."""
-
-
-class _Node(NamedTuple):
-    schema: Schema
-    data: Any
-
-
-class Settings:
-    """The settings that change a spec.
-
-    Parameters
-    ----------
-    keys : Keys
-        What a spec may have.
-    data : mapping
-        What the spec has.
-    """
-
-    def __init__(self, keys: Keys, data: Mapping[str, Any]) -> None:
-        self._keys = keys
-        self._root = _Node({"$ref": f"#/definitions/{ROOT}"}, data)
-
-    def candidates(self, text: str) -> Iterator[Candidate]:
-        """Yield how a setting can go on: a key that ends in ``.`` or ``=``, or a key with a value."""
-        key, equals, _ = text.partition("=")
-        *steps, last = key.split(".")
-        nodes = [self._root]
-        for step in (*steps, last) if equals else steps:
-            nodes = [inner for node in nodes for name, inner in self._inner(node) if name == step]
-        if equals:
-            found = [(f"{key}={value}", "") for node in nodes for value in self._values(node.schema)]
-        else:
-            before = "".join(f"{step}." for step in steps)
-            found = [candidate for node in nodes for candidate in self._below(before, node)]
-        yield from dict(found).items()
-
-    def _below(self, before: str, node: _Node) -> Iterator[Candidate]:
-        for name, inner in self._inner(node):
-            meaning = inner.schema.get("description", "")
-            if any(self._inner(inner)):
-                yield f"{before}{name}.", meaning
-            if not self._is_table_alone(inner.schema):
-                yield f"{before}{name}=", meaning
-
-    def _inner(self, node: _Node) -> Iterator[tuple[str, _Node]]:
-        """Yield the keys of a table, or the numbers of a list's entries."""
-        for table in self._tables(node):
-            for name, schema in table["properties"].items():
-                if name != "$schema":
-                    yield name, _Node(schema, node.data.get(name) if isinstance(node.data, Mapping) else None)
-        if isinstance(node.data, list):
-            kinds = [reference for reference, in_list in references(node.schema) if in_list]
-            items: Schema = {"anyOf": [{"$ref": f"#/definitions/{kind}"} for kind in kinds]}
-            yield from ((str(number), _Node(items, entry)) for number, entry in enumerate(node.data))
-
-    def _tables(self, node: _Node) -> Iterator[Schema]:
-        """Yield the tables that may stand there: of parts the one that the spec or the default names, if one does."""
-        named = node.data if node.data is not None else node.schema.get("default")
-        named = named.get("type") if isinstance(named, Mapping) else named
-        for reference, in_list in references(node.schema):
-            if in_list:
-                continue
-            if reference in self._keys.tables:
-                yield self._keys.tables[reference]
-            parts = self._keys.parts(reference).values()
-            yield from [part for part in parts if named in part["properties"]["type"]["enum"]] or parts
-
-    def _is_table_alone(self, schema: Schema) -> bool:
-        return "anyOf" not in schema and any(reference in self._keys.tables for reference, _ in references(schema))
-
-    def _values(self, schema: Schema) -> Iterator[str]:
-        if "enum" in schema:
-            yield from map(str, schema["enum"])
-        if "const" in schema:
-            yield str(schema["const"])
-        if schema.get("type") == "boolean":
-            yield from ("true", "false")
-        elif not isinstance(schema.get("default", ""), str | dict | list):
-            yield json.dumps(schema["default"])
-        for member in schema.get("anyOf", ()):
-            if "$ref" not in member:
-                yield from self._values(member)
-        for reference, in_list in references(schema):
-            if not in_list:
-                yield from self._keys.names(reference)
-
-
-_TAKES_RUNS = re.compile(r"\bfolders? of (?:a run|runs)\b", re.IGNORECASE)
-"""What the help of an argument says that can be a run."""
-_TAKES_MANY = re.compile(r"\bsweeps?\b")
-"""What it says that can be the folder of many runs, too."""
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
-"""What a shell takes for something else than a part of a word."""
+"""Characters that a shell does not read as a part of a word."""
 
 
-def complete(line: str) -> None:
-    """Print what can end a command line, in the way of the shell that asks; the shell offers files if that is nothing.
+def complete(shell: str, line: str) -> None:
+    """Print what can complete a command line, in the form that a shell expects; for nothing the shell offers files.
 
     Parameters
     ----------
+    shell : {"bash", "zsh", "fish"}
     line : str
         The command up to the cursor.
     """
     words, current = _split(line)
-    shell = os.environ[VARIABLE]
-    # What readline takes for the current word begins behind the last of these signs.
+    verbs = tuple(word for word in words[1:2] if word in VERBS) or tuple(VERBS)
+    # For ``--option=value`` Typer returns values alone.
+    option = re.match(r"-[^=]*=|", current)[0]  # type: ignore[index] # it matches always
+    # For readline the current word begins behind the last of these characters.
     breaks = os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else ""
-    done = max((current.rfind(sign) + 1 for sign in "=:" if sign in breaks), default=0)
-    for value, meaning in _candidates(words[1:], current):
-        if value.startswith(current) and value.isprintable():
+    done = max((current.rfind(character) + 1 for character in "=:" if character in breaks), default=0)
+    for item in BashComplete(specnet_command(verbs), {}, "specnet", "").get_completions(words[1:], current):
+        value = option + item.value
+        if item.type == "plain" and value.startswith(current) and value.isprintable():
             word = _SPECIAL.sub(r"\\\g<0>", value[done:])
-            sys.stdout.write(f"{word}\n" if shell == "bash" else f"{value}\t{meaning}\n")
+            sys.stdout.write(f"{word}\n" if shell == "bash" else f"{value}\t{item.help or ''}\n")
 
 
 def _split(line: str) -> tuple[list[str], str]:
@@ -155,72 +62,43 @@ def _split(line: str) -> tuple[list[str], str]:
     return (words, "") if not words or line[-1].isspace() else (words[:-1], words[-1])
 
 
-def _candidates(words: Sequence[str], current: str) -> Iterator[Candidate]:
-    group: Any = get_command(application())
-    place = next((place for place, word in enumerate(words) if word in group.commands), None)
-    command = group if place is None else group.commands[words[place]]
-    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
-    with_values = {name: option for option in options if not option.is_flag for name in option.opts}
-    before, equals, value = current.partition("=")
-    if words and words[-1] in with_values:
-        yield from _values(with_values[words[-1]], words, current)
-    elif equals and before in with_values:
-        for text, meaning in _values(with_values[before], words, value):
-            yield f"{before}={text}", meaning
-    elif current.startswith("-"):
-        for option in options:
-            yield from ((name, option.help or "") for name in option.opts)
-        yield "--help", "Show this message and exit."
-    elif place is None:
-        yield from ((name, verb.get_short_help_str(80)) for name, verb in group.commands.items())
-    elif command.name == "parts":
-        yield from _names(with_keys=bool(current))
-    elif (argument := _argument(command, words[place + 1 :], with_values)) and _TAKES_RUNS.search(argument.help):
-        many = bool(_TAKES_MANY.search(argument.help))
-        yield from _runs(current, with_files=not argument.metavar.startswith("RUN"), many=many)
+def settings_for(arguments: Iterable[Any], current: str) -> list[tuple[str, str]]:
+    """Return how a setting can continue, by the first spec among arguments and lists of arguments."""
+    data: Any = {}
+    for each in arguments:
+        for word in each if isinstance(each, list | tuple) else [each]:
+            with suppress(OSError, ValueError, RecursionError, FileError):
+                text = Path(spec_file(str(word))).read_text(encoding="utf-8-sig")
+                data = data or (json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text))
+    return [*Settings(Keys(shipped_schema()), data if isinstance(data, Mapping) else {}).candidates(current)]
 
 
-def _argument(command: Any, words: Sequence[str], with_values: Mapping[str, Any]) -> Any:
-    """Return the argument for which the next word stands; None if there is none."""
-    given = sum(
-        not word.startswith("-") and (number == 0 or words[number - 1] not in with_values)
-        for number, word in enumerate(words)
-    )
-    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    if arguments and arguments[-1].nargs == -1:
-        given = min(given, len(arguments) - 1)
-    return arguments[given] if given < len(arguments) else None
+def runs_below(current: str, *, with_files: bool = False, with_series: bool = False) -> list[tuple[str, str]]:
+    """Return the folders of runs, then other folders and files, which a shell no longer offers; nothing without runs.
 
-
-def _runs(current: str, *, with_files: bool, many: bool) -> Iterator[Candidate]:
-    """Yield folders of runs, then files and folders, which a shell no longer offers; nothing if there are no runs."""
-    found = folders_of_runs(current, many=many)
-    yield from ((run, "run") for run in found)
-    if not found:
-        return
+    Parameters
+    ----------
+    current : str
+        The beginning of the path.
+    with_files : bool
+        Return files too.
+    with_series : bool
+        Return folders of several runs too.
+    """
+    runs = folders_of_runs(current, many=with_series)
+    found = [(run, "run") for run in runs]
     before = current[: current.rfind("/") + 1]
     with suppress(OSError), os.scandir(before or ".") as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
+        for entry in sorted(entries, key=lambda entry: entry.name) if runs else ():
             is_folder, path = entry.is_dir(), before + entry.name
-            leads_to_run = any(f"{run}/".startswith(f"{path}/") for run in found)
+            leads_to_run = any(f"{run}/".startswith(f"{path}/") for run in runs)
             if not leads_to_run and not entry.name.startswith(".") and (is_folder or with_files):
-                yield (f"{path}/", "folder") if is_folder else (path, "file")
+                found.append((f"{path}/", "folder") if is_folder else (path, "file"))
+    return found
 
 
-def _values(option: Any, words: Sequence[str], current: str) -> Iterator[Candidate]:
-    """Yield what can stand behind an option."""
-    if "--set" in option.opts:
-        yield from Settings(Keys(shipped_schema()), _spec(words)).candidates(current)
-    elif "--log" in option.opts:
-        yield from ((f"{name}:", f"{name}:{target}") for name, target in PLACES.items())
-    else:
-        # Where an option has only some values, its help shows them; but formats of exports would be too many.
-        choices = TARGETS if "--to" in option.opts else option.metavar.split("|") if "|" in option.metavar else []
-        yield from ((choice, "") for choice in choices)
-
-
-def _names(*, with_keys: bool) -> Iterator[Candidate]:
-    """Yield what `specnet parts` explains."""
+def names_of_parts(*, with_keys: bool) -> Iterator[tuple[str, str]]:
+    """Yield the names that `specnet parts` explains."""
     keys = Keys(shipped_schema())
     for section in keys.sections:
         yield section, "section"
@@ -233,12 +111,47 @@ def _names(*, with_keys: bool) -> Iterator[Candidate]:
         yield from dict.fromkeys((key.name, "key") for key in keys)
 
 
-def _spec(words: Sequence[str]) -> Mapping[str, Any]:
-    """Return what the first spec says that is named; nothing where it cannot be read."""
-    for word in words:
-        with suppress(OSError, ValueError, RecursionError, FileError):
-            file = Path(spec_file(word))
-            text = file.read_text(encoding="utf-8-sig")
-            data = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-            return data if isinstance(data, Mapping) else {}
-    return {}
+SCRIPTS = {
+    "bash": """\
+_specnet() {
+    local IFS=$'\\n'
+    COMPREPLY=($(COMP_WORDBREAKS=$COMP_WORDBREAKS _SPECNET_COMPLETE=bash "$1" "${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
+    case ${COMPREPLY[0]} in *[=./]) compopt -o nospace ;; esac
+}
+complete -o default -F _specnet specnet
+# To keep it: echo 'eval "$(specnet --completion bash)"' >> ~/.bashrc""",
+    "zsh": """\
+#compdef specnet
+_specnet() {
+    local line
+    local -a open closed
+    for line in "${(@f)$(_SPECNET_COMPLETE=zsh ${words[1]} "${(j: :)words[1,CURRENT-1]} $PREFIX" 2>/dev/null)}"; do
+        case ${line%%$'\\t'*} in
+            '') ;;
+            *[=./]) open+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}") ;;
+            *) closed+=("${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}") ;;
+        esac
+    done
+    if (( ! $#open && ! $#closed )); then
+        _files
+        return
+    fi
+    (( $#closed )) && _describe specnet closed
+    (( $#open )) && _describe specnet open -S ''
+}
+compdef _specnet specnet
+# To keep it: echo 'eval "$(specnet --completion zsh)"' >> ~/.zshrc, below compinit""",
+    "fish": """\
+function __specnet_complete
+    set -l line (commandline --cut-at-cursor --current-process | string collect)
+    set -l found (_SPECNET_COMPLETE=fish command specnet $line 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path (commandline --current-token)
+    end
+end
+complete --command specnet --no-files --arguments '(__specnet_complete)'
+# To keep it: specnet --completion fish > ~/.config/fish/completions/specnet.fish""",
+}
+"""The script by which each shell asks `complete` what can follow; it sets ``_SPECNET_COMPLETE`` to its own name."""

@@ -16,8 +16,7 @@ from typing import IO, Any, TextIO
 
 import typer
 
-from specnet.cli import interrupts
-from specnet.cli.options import OutputFormat
+from specnet.cli.startup import was_interrupted
 from specnet.errors import (
     Diagnostic,
     FileError,
@@ -38,12 +37,27 @@ from specnet.report.terminal.terminal_output import (
 )
 from specnet.report.terminal.text_tables import TextTable
 
-MOST_IN_MEMORY = 2**24
-"""Bytes of data that are held in memory until they are printed."""
+MAX_IN_MEMORY = 2**24
+"""Bytes of data that are stored in memory until they are printed; more go to a temporary file."""
+
+
+class OutputFormat(StrEnum):
+    """How results and mistakes are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class CatalogueFormat(StrEnum):
+    """How `parts` prints."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
 
 
 class UsageError(SpecnetError):
-    """The command line asks for something that is not possible."""
+    """The command line requests something that is not possible."""
 
     code = "usage"
 
@@ -54,7 +68,7 @@ class _StoppedError(SpecnetError):
 
 
 _STOPPED = {"Ctrl-C": 130, "SIGTERM": 143, "SIGHUP": 129}
-"""How a verb ends that such a signal ends."""
+"""The exit status after each signal that stops a verb."""
 
 
 class _OutputError(Exception):
@@ -66,26 +80,28 @@ class _OutputError(Exception):
 
 
 class Output:
-    """What a verb says.
+    """What a verb prints, and how it ends.
 
     Attributes
     ----------
     format : StrEnum
-        What the verb was asked to print.
+        As requested by ``--format``.
     quiet : bool
-        Whether only mistakes are printed, and what was asked for.
+        Whether only mistakes and requested results are printed.
     answers : bool
-        Whether what is printed for people is what the verb was asked for, not what it has written or proved.
+        Whether the printed text is the requested result, and not only about what the verb has written or checked.
+    context : typer.Context
+        The verb as it was called; None if the command line is wrong.
     as_json : bool
         Whether everything goes into one JSON document.
     data : dict
-        The document's content beside its ``errors``.
+        The content of the document beside its ``errors``.
     status : int
         The exit status so far.
     """
 
-    def __init__(self, output_format: StrEnum, quiet: bool, answers: bool = False) -> None:
-        self.format, self.quiet, self.answers = output_format, quiet, answers
+    def __init__(self, output_format: StrEnum, quiet: bool, answers: bool = False, context: Any = None) -> None:
+        self.format, self.quiet, self.answers, self.context = output_format, quiet, answers, context
         self.as_json = output_format == OutputFormat.JSON
         self.data: dict[str, Any] = {}
         self.status = 0
@@ -95,7 +111,7 @@ class Output:
 
     @property
     def speaks(self) -> bool:
-        """Whether remarks and progress are wanted in words."""
+        """Whether remarks and progress are printed as text."""
         return not (self.quiet or self.as_json)
 
     @property
@@ -108,11 +124,11 @@ class Output:
         self._print(write_line, text)
 
     def parts(self, *parts: str, label: str = "") -> None:
-        """Print a line of a result in parts, between which a narrow terminal breaks it; its label stands out."""
+        """Print a line of a result in parts, which a narrow terminal breaks between them; the label is highlighted."""
         self._print(write_parts, *parts, label=label)
 
     def prose(self, text: str) -> None:
-        """Print paragraphs of a result, which a terminal breaks anew."""
+        """Print paragraphs of a result, whose lines are broken to fit a terminal."""
         self._print(write_prose, text)
 
     def table(self, table: TextTable) -> None:
@@ -124,12 +140,12 @@ class Output:
         self._print(write_rows, rows)
 
     def written(self, file: Path) -> None:
-        """Print where a file is that was written, alone on a line."""
+        """Print the path of a file that was written, alone on a line."""
         if self.speaks:
             self.line(str(file))
 
     def page(self, file: Path, *, is_opened: bool) -> None:
-        """Print where a page is, alone on a line, so that terminals make it a link; and open it in a browser."""
+        """Print the path of a page, alone on a line, so that terminals make it a link; open it in a browser too."""
         self.written(file)
         if is_opened:
             import webbrowser
@@ -144,42 +160,42 @@ class Output:
                 write(sys.stdout, *content, **options)
 
     def remark(self, text: str) -> None:
-        """Say something beside the results."""
-        self._tell(self.speaks, write_line, text)
+        """Print a text beside the results, on standard error."""
+        self._print_beside(self.speaks, write_line, text)
 
     def warnings(self, *diagnostics: Diagnostic, always: bool = False) -> None:
-        """Say what looks wrong beside the results, `always` however quietly; JSON documents have ``warnings``."""
+        """Print warnings on standard error, if `always` also with ``--quiet``, or as ``warnings`` in a document."""
         for diagnostic in diagnostics:
             self.data.setdefault("warnings", []).append(diagnostic.as_dict())
         for text in rendered(diagnostics):
-            self._tell(not self.as_json if always else self.speaks, write_mistakes, text)
+            self._print_beside(not self.as_json if always else self.speaks, write_mistakes, text)
 
-    def _tell(self, is_wanted: bool, write: Callable[[TextIO, str], None], text: str) -> None:
-        if is_wanted:
+    def _print_beside(self, is_shown: bool, write: Callable[[TextIO, str], None], text: str) -> None:
+        if is_shown:
             with _writing():
                 sys.stdout.flush()
                 write(sys.stderr, text)
 
     def document(self, text: str) -> None:
-        """Print a text that is data, exactly and as UTF-8, however little is said to people; last of all."""
+        """Print a text that is data at the end, exactly and as UTF-8, also with ``--quiet``."""
         self._document = text if text.endswith("\n") else text + "\n"
 
     def data_stream(self) -> IO[bytes]:
-        """Return a private file for data that may be large: what it holds is printed last of all, if nothing fails."""
+        """Return a temporary file for data that may be large; it is printed at the end, if nothing fails."""
         from tempfile import SpooledTemporaryFile
 
-        self._stream = SpooledTemporaryFile(MOST_IN_MEMORY, prefix="specnet-")  # noqa: SIM115 - `close` closes it
+        self._stream = SpooledTemporaryFile(MAX_IN_MEMORY, prefix="specnet-")  # noqa: SIM115 - `close` closes it
         return self._stream
 
     def mistakes(self, error: SpecnetError) -> None:
-        """Print mistakes, and end with the status that they ask for."""
+        """Print mistakes; the exit status is that of the worst one."""
         status = error.status if isinstance(error, _StoppedError) else 1 + isinstance(error, UsageError | TakenError)
         self.status = max(self.status, status)
         self._errors += [diagnostic.as_dict() for diagnostic in error.diagnostics]
-        self._tell(not self.as_json, write_mistakes, str(error))
+        self._print_beside(not self.as_json, write_mistakes, str(error))
 
     def close(self) -> None:
-        """Print what has been kept for the end."""
+        """Print what is printed at the end."""
         with _writing(), self._stream or nullcontext():
             if self._stream is not None and not self._errors:
                 self._stream.seek(0)
@@ -194,23 +210,25 @@ class Output:
 
 
 def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:
-    """Return the error of a verb that ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP`` has ended, and what it had reached."""
+    """Return the error of a verb that ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP`` stopped, with what it had done by then."""
     error = _StoppedError("; ".join(filter(None, [f"stopped by {signal}", reached])), hint=hint)
     error.status = _STOPPED[signal]
     return error
 
 
 @contextmanager
-def reporting(output_format: StrEnum, quiet: bool, answers: bool = False) -> Iterator[Output]:
-    """Give a verb its output, and turn whatever ends it into a message and an exit status.
+def reporting(output_format: StrEnum, quiet: bool, answers: bool = False, context: Any = None) -> Iterator[Output]:
+    """Yield the output of a verb, and turn any error that ends the verb into a message and an exit status.
+
+    Parameters are those of `Output`.
 
     Raises
     ------
     typer.Exit
-        With 1 or 2 after mistakes; with 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; with 141 when whoever
-        read the output has gone.
+        With 1 or 2 after mistakes; with 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; with 141 when the
+        reader of the output has gone.
     """
-    output = Output(output_format, quiet, answers)
+    output = Output(output_format, quiet, answers, context)
     try:
         try:
             yield output
@@ -218,10 +236,10 @@ def reporting(output_format: StrEnum, quiet: bool, answers: bool = False) -> Ite
             raise
         except GeneratorExit:
             raise
-        except BaseException as error:  # a part's SystemExit among them, which is no end of a command
-            # What a library makes of Ctrl-C may be any error.
-            stopped = interrupts.asked() and not isinstance(error, KeyboardInterrupt | _StoppedError)
-            output.mistakes(_told(KeyboardInterrupt() if stopped else error))
+        except BaseException as error:  # also a part's SystemExit, which must not end the command
+            # A library may raise any error for Ctrl-C.
+            stopped = was_interrupted() and not isinstance(error, KeyboardInterrupt | _StoppedError)
+            output.mistakes(_for_user(KeyboardInterrupt() if stopped else error))
         output.close()
     except _OutputError as error:
         raise typer.Exit(abandon(error.cause)) from None
@@ -230,13 +248,13 @@ def reporting(output_format: StrEnum, quiet: bool, answers: bool = False) -> Ite
 
 
 def abandon(error: OSError) -> int:
-    """Say that standard output or standard error cannot be written, and keep the interpreter from trying again.
+    """Report that standard output or standard error cannot be written, and redirect them to nothing.
 
     Returns
     -------
     int
-        The exit status. A reader that has gone, such as ``head``, has what it wanted: the end is silent then, with the
-        status of a process that ended by SIGPIPE.
+        The exit status. Where a reader such as ``head`` has gone, the end is silent, with the status of a process that
+        SIGPIPE ended.
     """
     status = 128 + 13 if error.errno == errno.EPIPE else 1
     if status == 1:
@@ -252,8 +270,8 @@ def abandon(error: OSError) -> int:
     return status
 
 
-def _told(error: BaseException) -> SpecnetError:
-    """Return what ended a verb as an error for its user."""
+def _for_user(error: BaseException) -> SpecnetError:
+    """Return the error that a user sees, for any exception that ended a verb."""
     if is_memory_shortage(error):
         return out_of_memory()
     if isinstance(error, SpecnetError):
@@ -264,7 +282,7 @@ def _told(error: BaseException) -> SpecnetError:
         return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
     from specnet.parts.blame import part_behind, part_error
 
-    # Python's development mode is for whoever looks for the fault.
+    # Python's development mode is for finding the bug.
     if sys.flags.dev_mode:
         raise error
     part = part_behind(error)
@@ -276,7 +294,7 @@ def _told(error: BaseException) -> SpecnetError:
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """Tell failures of standard output and standard error from those of other files."""
+    """Mark errors of standard output and standard error, to distinguish them from those of other files."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The keys that a spec may have, and where they stand, read from the JSON Schema alone."""
+"""The keys that a spec may have, their paths and their values, read from the JSON Schema alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 Schema = Mapping[str, Any]
 
 ROOT = "spec"
-"""The name of the section that holds all others."""
+"""The name of the section that contains all others."""
 
 ENTRY = "N"
-"""In place of the number of a list's entry."""
+"""Stands for the index of an entry of a list in a path."""
 
 _FILE = "schemas/specnet.schema.json"
 
@@ -25,13 +25,13 @@ class Key(NamedTuple):
     Attributes
     ----------
     path : str
-        Where it stands: ``training.optimizer.learning_rate``.
+        The keys that lead to it: ``training.optimizer.learning_rate``.
     owner : str
         The section or the part that has it.
     kind : str
         ``section``, or the part's kind.
     schema : mapping
-        What it may hold.
+        Of its values.
     required : bool
     """
 
@@ -67,7 +67,7 @@ class Keys:
     definitions : mapping
         The schemas of sections, kinds and parts.
     tables : dict
-        The schema of the whole spec, and those of the tables in it that are no parts, by the names of definitions.
+        The schemas of the whole spec and of the tables in it that are not parts, by the names of definitions.
     kinds : tuple of str
         The kinds of parts.
     sections : dict
@@ -83,21 +83,21 @@ class Keys:
         self._keys = list(self._walk(_Table((), ROOT, "section", schema)))
 
     def __iter__(self) -> Iterator[Key]:
-        """Yield every key once for each owner, those that stand highest first."""
+        """Yield every key once for each owner, those of outer sections first."""
         return iter(self._keys)
 
     def find(self, name: str) -> list[Key]:
-        """Return the keys with this name, or with this path, from any step of it on."""
+        """Return the keys with this name, or whose path ends with it."""
         paths = ((key, (key.path, f"{key.owner}.{key.name}", f"{key.kind}.{key.name}")) for key in self)
         return [key for key, (path, *others) in paths if f".{path}".endswith(f".{name}") or name in others]
 
     def parts(self, kind: str) -> dict[str, Schema]:
-        """Return the schemas of a kind's parts by their names; of no parts where it is no kind."""
+        """Return the schemas of a kind's parts by their names; none if there is no such kind."""
         of_kind = [(name, part) for name, part in self.definitions.items() if name.startswith(f"{kind}.")]
         return {name.removeprefix(f"{kind}."): part for name, part in of_kind if "properties" in part}
 
     def names(self, kind: str) -> list[str]:
-        """Return the names and aliases of the kind's parts that can do without a table."""
+        """Return the names and aliases of the kind's parts that can be written as a name alone."""
         alternatives = self.definitions.get(kind, {}).get("anyOf", ())
         return [name for alternative in alternatives for name in alternative.get("enum", ())]
 
@@ -137,9 +137,96 @@ def references(schema: Schema, in_list: bool = False) -> Iterator[tuple[str, boo
 
 
 def shipped_schema() -> Schema:
-    """Return the JSON Schema of the built-in parts as it is shipped; that is quick, since no part is imported."""
+    """Return the JSON Schema that is shipped, which is of the built-in parts; no part is imported."""
     package = Path(__file__).parents[1]
-    # In a wheel it lies within the package, in a checkout beside it.
+    # In a wheel it is in the package, in a checkout beside it.
     file = next(folder / _FILE for folder in (package, package.parent) if (folder / _FILE).is_file())
     schema: Schema = json.loads(file.read_text(encoding="utf-8"))
     return schema
+
+
+class _Node(NamedTuple):
+    """A location in a spec: the schema of what it may contain, and what the spec has there."""
+
+    schema: Schema
+    data: Any
+
+
+class Settings:
+    """The settings that can change a spec.
+
+    Parameters
+    ----------
+    keys : Keys
+        All keys that a spec may have.
+    data : mapping
+        The present content of the spec.
+    """
+
+    def __init__(self, keys: Keys, data: Mapping[str, Any]) -> None:
+        self._keys = keys
+        self._root = _Node({"$ref": f"#/definitions/{ROOT}"}, data)
+
+    def candidates(self, text: str) -> Iterator[tuple[str, str]]:
+        """Yield how a setting can continue, and its meaning: a key that ends in ``.`` or ``=``, or one with a value."""
+        key, equals, _ = text.partition("=")
+        *steps, last = key.split(".")
+        nodes = [self._root]
+        for step in (*steps, last) if equals else steps:
+            nodes = [inner for node in nodes for name, inner in self._inner(node) if name == step]
+        if equals:
+            found = [(f"{key}={value}", "") for node in nodes for value in self._values(node.schema)]
+        else:
+            before = "".join(f"{step}." for step in steps)
+            found = [candidate for node in nodes for candidate in self._keys_of(before, node)]
+        yield from dict(found).items()
+
+    def _keys_of(self, before: str, node: _Node) -> Iterator[tuple[str, str]]:
+        for name, inner in self._inner(node):
+            meaning = inner.schema.get("description", "")
+            if any(self._inner(inner)):
+                yield f"{before}{name}.", meaning
+            if not self._is_only_table(inner.schema):
+                yield f"{before}{name}=", meaning
+
+    def _inner(self, node: _Node) -> Iterator[tuple[str, _Node]]:
+        """Yield the keys of a table, or the numbers of a list's entries."""
+        for table in self._tables(node):
+            for name, schema in table["properties"].items():
+                if name != "$schema":
+                    yield name, _Node(schema, node.data.get(name) if isinstance(node.data, Mapping) else None)
+        if isinstance(node.data, list):
+            kinds = [reference for reference, in_list in references(node.schema) if in_list]
+            items: Schema = {"anyOf": [{"$ref": f"#/definitions/{kind}"} for kind in kinds]}
+            yield from ((str(number), _Node(items, entry)) for number, entry in enumerate(node.data))
+
+    def _tables(self, node: _Node) -> Iterator[Schema]:
+        """Yield the schemas of tables that are allowed there; of parts only the one that the spec or default names."""
+        named = node.data if node.data is not None else node.schema.get("default")
+        named = named.get("type") if isinstance(named, Mapping) else named
+        for reference, in_list in references(node.schema):
+            if in_list:
+                continue
+            if reference in self._keys.tables:
+                yield self._keys.tables[reference]
+            parts = self._keys.parts(reference).values()
+            yield from [part for part in parts if named in part["properties"]["type"]["enum"]] or parts
+
+    def _is_only_table(self, schema: Schema) -> bool:
+        return "anyOf" not in schema and any(reference in self._keys.tables for reference, _ in references(schema))
+
+    def _values(self, schema: Schema) -> Iterator[str]:
+        if "enum" in schema:
+            yield from map(str, schema["enum"])
+        if "const" in schema:
+            yield str(schema["const"])
+        if schema.get("type") == "boolean":
+            yield from ("true", "false")
+        elif not isinstance(schema.get("default", ""), str | dict | list):
+            yield json.dumps(schema["default"])
+        for member in schema.get("anyOf", ()):
+            if "$ref" not in member:
+                yield from self._values(member)
+        for reference, in_list in references(schema):
+            if not in_list:
+                yield from self._keys.names(reference)

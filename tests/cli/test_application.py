@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.main import get_command
 
 from specnet import FileError, PartError, SpecnetError
-from specnet.cli.application import application
+from specnet.cli.application import specnet_command
 from specnet.errors import is_memory_shortage
 from tests.cli.conftest import COMMAND, called, environment, in_ascii, process
 
@@ -32,7 +31,7 @@ def test_help_lists_every_verb(specnet):
     listed = [line for use in uses for line in use[1:]]
     assert [line.split()[0] for line in listed] == VERBS
     assert not any(line.endswith("...") for line in listed), "each summary fits its line"
-    assert {command.name for command in application().registered_commands} == set(VERBS)
+    assert set(specnet_command().commands) == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -177,7 +176,7 @@ def test_streams_and_names_of_other_encodings(folder):
 
 def options_of_verbs():
     """Return the options of each verb by name."""
-    verbs = get_command(application()).commands.items()
+    verbs = specnet_command().commands.items()
     return {verb: {name: option for option in command.params for name in option.opts} for verb, command in verbs}
 
 
@@ -265,7 +264,7 @@ def test_too_little_memory_is_a_message_wherever_it_is_missed(specnet, monkeypat
     def fail(*_, **__):
         raise error
 
-    for function in ("inputs._source", *([] if isinstance(error, SpecnetError) else ["application.call"])):
+    for function in ("arguments._source", *([] if isinstance(error, SpecnetError) else ["application.call"])):
         monkeypatch.setattr(f"specnet.cli.{function}", fail)
         assert specnet("show moons.toml").failed(1, "error[memory]: ").count("\n") == 1
 

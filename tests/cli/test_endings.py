@@ -22,7 +22,7 @@ LINES = {line.split()[0]: forced(line) for line in (*reversed(DOING), *reversed(
 """A command line of each verb that prints on standard output."""
 INTERRUPTED = """\
 import os, sys
-from specnet.cli import interrupts, main
+from specnet.cli import main, startup
 left = [{moment}]
 def count(event, arguments):
     if event == "import":
@@ -30,7 +30,7 @@ def count(event, arguments):
         if left[0] == 0:
             os.kill(os.getpid(), {signal})
 sys.addaudithook(count)
-interrupts.install()
+startup.take_interrupts()
 main()
 """
 """Sends itself Ctrl-C at an import, the first one being 1."""
@@ -38,17 +38,17 @@ main()
 FORKS = """\
 import os, signal, sys, time
 import specnet.model, specnet.spec
-from specnet.cli import interrupts, main
+from specnet.cli import main, startup
 def count(event, arguments):
     if event == "import":
         left[0] -= 1
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGINT)
-install = interrupts.install
+install = startup.take_interrupts
 def install_and_tell():
     install()
     os.close(writing)
-interrupts.install = install_and_tell
+startup.take_interrupts = install_and_tell
 for line in sys.stdin:
     moment, seconds, *sys.argv[1:] = line.split()
     left, (reading, writing) = [int(moment)], os.pipe()

@@ -19,7 +19,7 @@ import pandas as pd
 
 import specnet
 from specnet import SpecError, SpecnetWarning, parse_spec
-from specnet.cli.application import application
+from specnet.cli.application import specnet_command
 from specnet.spec import parse_sweep
 from tests.spec.cases import DOCUMENTS, NETWORKS, SEARCHES, TEXTS, marked
 from tests.texts.calling import called
@@ -83,7 +83,7 @@ def document() -> str:
 
 
 def _help() -> Iterator[tuple[str, str]]:
-    for verb in ("", *(command.name or "" for command in application().registered_commands)):
+    for verb in ("", *specnet_command().commands):
         yield f"specnet {verb} --help".replace("  ", " "), called([*verb.split(), "--help"])[1]
 
 

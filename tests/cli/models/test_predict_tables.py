@@ -217,7 +217,7 @@ def test_predictions_are_written_part_by_part(target, loss, specnet, folder, mon
     for suffix, keep in ((".csv", "--keep island,sex"), (".parquet", "--keep island,sex"), (".npy", "")):
         tables = []
         for rows in (10_000, 50):
-            monkeypatch.setattr("specnet.cli.models.prediction_files.ROWS_AT_ONCE", rows)
+            monkeypatch.setattr("specnet.cli.prediction_files.ROWS_AT_ONCE", rows)
             out = folder / f"{rows}{suffix}"
             specnet(f"{command} --out {out} {keep}").ok()
             if suffix == ".npy":

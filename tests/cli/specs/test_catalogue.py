@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from specnet import parse_spec, parts
-from specnet.cli.specs.catalogue import Catalogue, parts_page, parts_table
+from specnet.cli.catalogue import Catalogue, parts_page, parts_table
 from specnet.spec.document import EarlyStopping, NetworkSpec, Spec, TrainingSpec
 from tests.registry import REGISTRY
 

@@ -12,7 +12,8 @@ import pytest
 
 import specnet as specnet_package
 from specnet import Observer
-from specnet.cli.training.verb_folders import ResumeCommand
+from specnet.cli.application import specnet_command
+from specnet.cli.train import resume_command
 from specnet.findings import Finding, Judgement
 from specnet.report.pages.headline import verdict
 from tests.cli.conftest import CSV_SPEC, MOONS, TABLE, in_ascii, started, write_rows
@@ -174,14 +175,16 @@ def test_a_spec_needs_no_name(specnet, folder):
 
 
 def test_the_command_that_goes_on_needs_no_standard_input_again():
-    settings, options = ["seed=1", "name=a b"], {"limit": ["layers=5"], "jobs": 2, "threads": None, "no_report": True}
-    command = ResumeCommand("run", Path("a.toml"), settings, stands=True, **options)
-    assert command.words(Path("out")) == (
-        "specnet run a.toml --out out --set seed=1 --set 'name=a b' --limit layers=5 --jobs 2 --no-report --resume"
+    def resuming(line, **options):
+        context = specnet_command(("run",)).commands["run"].make_context("run", shlex.split(line))
+        return resume_command(context, Path("out"), **options)
+
+    settings = "--set seed=1 --set 'name=a b'"
+    assert resuming(f"a.toml --force -q --limit layers=5 --jobs 2 --no-report {settings}") == (
+        f"specnet run a.toml --out out {settings} --jobs 2 --no-report --limit layers=5 --resume"
     )
-    for stands, spec, given in ((True, "out", ""), (False, "-", "--set seed=1 --set 'name=a b' ")):
-        command = ResumeCommand("run", Path("-"), settings, stands=stands, no_report=False)
-        assert command.words(Path("out")) == f"specnet run {spec} --out out {given}--resume"
+    assert resuming(f"- {settings}") == f"specnet run - --out out {settings} --resume"
+    assert resuming(f"- {settings}", is_spec=True) == "specnet run out --out out --resume"
 
 
 def test_a_run_from_standard_input_goes_on_from_its_folder(specnet):

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from typer.main import get_command
-
-from specnet.cli.application import application
-from specnet.cli.specs.catalogue import escaped
+from specnet.cli.application import specnet_command
+from specnet.cli.catalogue import escaped
 from tests.texts.calling import called
 
 VARIABLES: dict[str, str] = tomllib.loads(Path(__file__).with_name("written.toml").read_text("utf-8"))["variables"]
@@ -20,7 +18,7 @@ VARIABLES: dict[str, str] = tomllib.loads(Path(__file__).with_name("written.toml
 
 def verbs() -> dict[str, Any]:
     """Return the commands by their names."""
-    return get_command(application()).commands
+    return specnet_command().commands
 
 
 def command_pages() -> Iterator[tuple[str, str]]:
@@ -31,7 +29,7 @@ def command_pages() -> Iterator[tuple[str, str]]:
 
 
 def _overview() -> Iterator[str]:
-    group = get_command(application())
+    group = specnet_command()
     context = group.make_context("specnet", [], resilient_parsing=True)
     yield from ["# Commands", "", escaped(group.help), "", "```text", "specnet VERB [OPTIONS] …", "```", ""]
     for name, command in group.commands.items():

@@ -1,4 +1,4 @@
-"""`specnet new`: a spec to start from, for a table or without one."""
+"""Verbs to start with: `specnet new`, `validate`, `parts` and `schema` are about specs, and train nothing."""
 
 from __future__ import annotations
 
@@ -12,18 +12,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specnet.cli.inputs import check_suffix
-from specnet.cli.options import ForceOption, argument, word_option
-from specnet.cli.output import Output, UsageError
+from specnet.cli.arguments import (
+    STANDARD_INPUT,
+    STDIN_NAME,
+    ForceOption,
+    LimitOption,
+    SetOption,
+    argument,
+    check_suffix,
+    complete_runs_and_files,
+    out_option,
+    parse,
+    word_option,
+)
+from specnet.cli.output import CatalogueFormat, Output, UsageError
 
 if TYPE_CHECKING:
+    from specnet.cli.catalogue import Entry, KeyEntry
     from specnet.parts.data import TableFile
+
 
 SCHEMA_NAME = "specnet.schema.json"
 
 
 class TemplateName(StrEnum):
-    """What is written without a table."""
+    """Specs that `new` writes without a table."""
 
     MOONS = "moons"
     CLASSIFICATION = "classification"
@@ -79,9 +92,9 @@ def new(
     _check_choice(data, target, template, {"--set": settings, "--quick": quick, "--sweep": sweep})
     schema_file = file.with_name(SCHEMA_NAME)
     schema = schema_text(installed_registry())
-    kept = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
+    is_current = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
     if not force:
-        refuse_taken(file, *([] if kept else [schema_file]))
+        refuse_taken(file, *([] if is_current else [schema_file]))
     name, shown = spec_name(file.stem), visible(str(file))
     if data is not None and target:
         text = _for_table(
@@ -89,18 +102,18 @@ def new(
         )
     else:
         text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
-    write_files({file: text, **({} if kept else {schema_file: schema})})
-    written = [str(path) for path in (file, *([] if kept else [schema_file]))]
+    write_files({file: text, **({} if is_current else {schema_file: schema})})
+    written = [str(path) for path in (file, *([] if is_current else [schema_file]))]
     output.data["written"] = written
     output.line(", ".join(written))
     if data is not None and (output.speaks or output.as_json):  # the table is read once more
-        _tell_seconds(output, file)
+        _print_seconds(output, file)
 
 
 def _check_choice(
     data: Path | None, target: Sequence[str] | None, template: TemplateName | None, others: Mapping[str, object]
 ) -> None:
-    """Refuse options that are only of use with others, or not with them."""
+    """Refuse options that need others, or cannot be combined."""
     if data is not None and template is not None:
         raise UsageError("--data and --template exclude each other")
     given = [option for option, value in {"--target": target, **others}.items() if value]
@@ -111,7 +124,7 @@ def _check_choice(
 
 
 def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool) -> str:
-    """Return the spec for a table, and tell of its warnings."""
+    """Return the text of a spec for a table, and print the warnings about the table."""
     from specnet.errors import DataError
     from specnet.parts.data import settings_as_options
     from specnet.recipes import recipe, table_facts
@@ -132,13 +145,13 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
         data_type=table.type,
         path=Path(os.path.relpath(path, file.parent)).as_posix(),
         target=table.targets,
-        reading={name: getattr(table, name) for name in _ways_of_reading(table) if name in table.model_fields_set},
+        reading={name: getattr(table, name) for name in _reading_keys(table) if name in table.model_fields_set},
         **options,
     )
 
 
-def _tell_seconds(output: Output, file: Path) -> None:
-    """Say how long training will take, if a run on these rows can begin; else the run says why not."""
+def _print_seconds(output: Output, file: Path) -> None:
+    """Print how long training will take, if a run on these rows can begin; otherwise the run reports why not."""
     from specnet.errors import SpecnetError
     from specnet.network import Network
     from specnet.running.data_rows import read_data
@@ -153,14 +166,14 @@ def _tell_seconds(output: Output, file: Path) -> None:
 
 
 def _named_once(targets: Sequence[str]) -> str | tuple[str, ...]:
-    """Return the columns to predict as a spec has them."""
-    if repeated := [name for place, name in enumerate(targets) if name in targets[:place]]:
+    """Return the columns to predict in the form of a spec."""
+    if repeated := [name for index, name in enumerate(targets) if name in targets[:index]]:
         raise UsageError(f'duplicate name "{repeated[0]}"', source="--target")
     return targets[0] if len(targets) == 1 else tuple(targets)
 
 
 def _table(data: Path, target: str | tuple[str, ...], settings: Sequence[str]) -> TableFile:
-    """Return what reads a table, with settings of how it is read."""
+    """Return the part of a spec that reads a table, with settings of how it is read."""
     from specnet.parts.data import not_a_table, table_file_type
     from specnet.spec import parse_spec
 
@@ -169,25 +182,162 @@ def _table(data: Path, target: str | tuple[str, ...], settings: Sequence[str]) -
         message, hint = not_a_table(data)
         raise UsageError(message, hint=hint, source=str(data))
     table = part(path=str(data), target=target)
-    known = [f"data.{name}" for name in _ways_of_reading(table)]
+    known = [f"data.{name}" for name in _reading_keys(table)]
     for number, setting in enumerate(settings, 1):
-        key, sign, _ = setting.partition("=")
-        if not sign or not (key in known or key.startswith("data.columns.")):
+        key, equals, _ = setting.partition("=")
+        if not equals or not (key in known or key.startswith("data.columns.")):
             hint = f"choose from {', '.join([*known, 'data.columns.NAME'])}"
             message = f'"{key}" does not say how a {table.type} file is read'
-            message = message if sign else f'expected KEY=VALUE, got "{key}"'
+            message = message if equals else f'expected KEY=VALUE, got "{key}"'
             raise UsageError(message, hint=hint, source=f"--set #{number}")
     if not settings:
         return table
     any_other = {"network": {"hidden_layer_sizes": [1]}, "training": {"loss": "mean_squared_error"}}
     read = {"type": table.type, "path": str(data), "target": target}
     spec = parse_spec({"data": read, **any_other}, overrides=settings)
-    assert isinstance(spec.data, part), "its type is said"
+    assert isinstance(spec.data, part), "its type is given"
     return spec.data
 
 
-def _ways_of_reading(table: TableFile) -> list[str]:
-    """Return the keys that only such files have."""
+def _reading_keys(table: TableFile) -> list[str]:
+    """Return the keys of the data source that are not common to all tables."""
     from specnet.parts.data import TableFile
 
     return [name for name in type(table).model_fields if name not in (*TableFile.model_fields, "type")]
+
+
+def validate(
+    output: Output,
+    specs: Annotated[
+        list[Path],
+        argument("SPEC...", "Specs, TOML or JSON; folders of runs; or - for standard input.", complete_runs_and_files),
+    ],
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+) -> None:
+    """Check specs and report every error.
+
+    Reads no data, and neither trains nor writes anything. Also tries every value of [sweep] in its spec.
+
+    Examples
+    --------
+    specnet validate specs/moons.toml
+    specnet validate --format json specs/moons.toml specs/iris.json
+    specnet validate specs/moons.toml --set training.epochs=100
+    """
+    from specnet.errors import SpecnetError
+    from specnet.number_texts import counted
+    from specnet.spec.searching import parse_whole
+
+    if specs.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
+    valid = output.data["valid"] = []
+    for source in specs:
+        try:
+            parse(source, overrides, limit, parse_whole)
+        except SpecnetError as error:
+            output.mistakes(error)
+        else:
+            name = STDIN_NAME if source == STANDARD_INPUT else str(source)
+            valid.append(name)
+    checked = counted(len(specs), "spec")
+    if output.mistake_count:
+        output.remark(f"{checked}, {counted(output.mistake_count, 'mistake')}")
+    else:
+        output.line(f"{checked}, no mistakes")
+
+
+def _complete_names(incomplete: str) -> list[tuple[str, str]]:
+    from specnet.cli.completion import names_of_parts
+
+    return [*names_of_parts(with_keys=bool(incomplete))]
+
+
+def parts(
+    output: Output,
+    name: Annotated[
+        str | None,
+        argument(
+            "[NAME|KIND|SECTION]",
+            "A part, a kind of parts, a section or a key: adam, loss, training, class_weight.",
+            _complete_names,
+        ),
+    ] = None,
+) -> None:
+    """List and explain parts, sections and keys.
+
+    Shows the keys of a part with their values, defaults and an example.
+
+    Examples
+    --------
+    specnet parts
+    specnet parts adam
+    specnet parts training
+    specnet parts data.split
+    specnet parts class_weight
+    specnet parts loss --format markdown
+    """
+    from specnet.cli.catalogue import Catalogue, keys_page, parts_page
+    from specnet.parts.registry import installed_registry
+
+    catalogue = Catalogue(installed_registry())
+    listed = catalogue.entries(name) if name is None or name in catalogue.kinds else []
+    found = catalogue.find(name) if name is not None else []
+    keys = catalogue.keys(name) if name is not None and not listed and not found else []
+    if not listed and not found and not keys:
+        raise UsageError(f'unknown part, kind, section or key "{name}"', hint=catalogue.hint(str(name)))
+    if keys:
+        output.data["keys"] = [entry.as_dict() for entry in keys]
+    else:
+        output.data["parts"] = [entry.as_dict() for entry in (*listed, *found)]
+    if output.format is CatalogueFormat.MARKDOWN:
+        output.document(keys_page(keys) if keys else parts_page((*listed, *found)))
+    else:
+        _show_parts(listed, found, keys, output)
+
+
+def _show_parts(listed: list[Entry], found: list[Entry], keys: list[KeyEntry], output: Output) -> None:
+    from specnet.cli.catalogue import keys_table, parts_table
+
+    if listed:
+        output.table(parts_table(listed))
+    for number, entry in enumerate(found):
+        if number or listed:
+            output.line()
+        output.prose("\n".join(entry.lines()))
+        if entry.fields:
+            output.line()
+            output.table(entry.table())
+    if keys:
+        output.table(keys_table(keys))
+
+
+def schema(
+    output: Output,
+    out: Annotated[Path | None, out_option("FILE.json", "File to write. Default: standard output.")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Print the JSON Schema of specs.
+
+    Editors use it to complete and check specs. It includes the parts of installed plugins.
+
+    Examples
+    --------
+    specnet schema > specnet.schema.json
+    specnet schema -o specnet.schema.json --force
+    """
+    from specnet.files import refuse_taken, write_file
+    from specnet.parts.registry import installed_registry
+    from specnet.spec.json_schema import schema_text
+
+    if out is not None:
+        check_suffix(out, (".json",), "the name of the schema")
+        if not force:
+            refuse_taken(out)
+    text = schema_text(installed_registry())
+    if out is None:
+        output.document(text)
+        return
+    write_file(out, text)
+    output.data["file"] = str(out)
+    output.written(out)

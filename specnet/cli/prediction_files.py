@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, compress, repeat
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.cli.models.spreadsheet_formulas import Formulas
 from specnet.cli.output import UsageError
 from specnet.data import RawColumns, large_rows
 from specnet.errors import DataError, Diagnostic
@@ -20,6 +19,8 @@ from specnet.model import Model, UnfamiliarCells, unfilled_gaps, untrained_gaps
 from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array, first_few
 from specnet.parts.data import ColumnCells, parquet_pieces
+from specnet.parts.data.column_kinds import shown_cell
+from specnet.parts.data.tables.cells import number, trimmed
 
 ROWS_AT_ONCE = 2**14
 """How many rows are predicted and written together."""
@@ -252,3 +253,43 @@ def _array(part: Part, has_gaps: bool) -> Array:
 
 WRITERS = {".csv": csv_bytes, ".parquet": _parquet_bytes, ".npy": _npy_bytes}
 """By the suffix of the file."""
+
+
+_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Formulas:
+    """Counts such cells as they are written, or makes mere texts of them by an apostrophe in front.
+
+    Parameters
+    ----------
+    escape : bool
+    """
+
+    def __init__(self, escape: bool) -> None:
+        self._escape = escape
+        self._count, self._first = 0, ""
+
+    def written(self, cells: Iterable[Any]) -> list[Any]:
+        """Return cells as they are to be written."""
+        return [self._written(cell) if isinstance(cell, str) and _is_formula(cell) else cell for cell in cells]
+
+    def warnings(self, source: str) -> Iterator[Diagnostic]:
+        """Yield the warning about cells that were written as they are, if there were any."""
+        if not self._count:
+            return
+        cells = f"{counted(self._count, 'cell')} {'is a formula' if self._count == 1 else 'are formulas'}"
+        message = f'{cells} to spreadsheets, such as "{shown_cell(self._first)}"'
+        hint = "use --escape-formulas to write an apostrophe before them"
+        yield Diagnostic("formula", message, source=source, hint=hint)
+
+    def _written(self, cell: str) -> str:
+        if self._escape:
+            return f"'{cell}"
+        self._first = self._first or cell
+        self._count += 1
+        return cell
+
+
+def _is_formula(cell: str) -> bool:
+    return cell.startswith(_STARTS) and number(trimmed(cell)) is None

@@ -1,0 +1,386 @@
+"""Verbs that train: `specnet run` and `specnet sweep`, with the folders that they write and how to resume them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from specnet.cli.arguments import (
+    STANDARD_INPUT,
+    DaskOption,
+    JobsOption,
+    LimitOption,
+    NoReportOption,
+    NoRowsOption,
+    OpenOption,
+    SetOption,
+    SpecArgument,
+    count_option,
+    out_option,
+    parse_for_target,
+)
+from specnet.cli.output import Output, UsageError, stopped_by
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from specnet.loggers import Logger
+    from specnet.running.runner import RunResult
+    from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
+    from specnet.spec import Spec
+    from specnet.training import Observer
+
+
+LOGGERS = {"jsonl": "FILE", "mlflow": "URI", "tensorboard": "DIR"}
+"""What follows the colon in ``--log``, by the name of the logger."""
+MAX_FINDINGS = 2
+"""Findings of a run that are printed below its table; its files have all of them."""
+
+
+def _complete_loggers() -> list[tuple[str, str]]:
+    return [(f"{name}:", f"{name}:{target}") for name, target in LOGGERS.items()]
+
+
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="LOGGER:TARGET",
+        show_default=False,
+        help="Also log to jsonl:FILE, tensorboard:DIR or mlflow:URI (repeatable).",
+        autocompletion=_complete_loggers,
+    ),
+]
+
+
+def _logger(text: str, *, overwrite: bool) -> Logger:
+    """Return the logger for a value of ``--log``."""
+    name, _, target = text.partition(":")
+    if name not in LOGGERS:
+        raise UsageError(f'--log: unknown logger "{name}"', hint=f"choose from {', '.join(LOGGERS)}")
+    if not target and name != "mlflow":  # which has a setting of its own
+        raise UsageError(f"--log {name} needs a target", hint=f"use --log {name}:{LOGGERS[name]}")
+
+    from specnet.loggers import JsonLinesLogger, MLflowLogger, TensorBoardLogger
+
+    if name == "jsonl":
+        return JsonLinesLogger(target, overwrite=overwrite)
+    return TensorBoardLogger(target) if name == "tensorboard" else MLflowLogger(target or None)
+
+
+def run(
+    output: Output,
+    spec: SpecArgument,
+    out: Annotated[Path | None, out_option("DIR", "Folder to write. Default: runs/<name>/<number>.")] = None,
+    overrides: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Resume the interrupted run in --out from its checkpoint; start anew if there is none."
+        ),
+    ] = False,
+    folds: Annotated[
+        int | None, count_option("--folds", "Cross-validate: one run per fold, which is its test set.", 2)
+    ] = None,
+    seeds: Annotated[int | None, count_option("--seeds", "One run per seed, on the same rows.")] = None,
+    jobs: JobsOption = None,
+    dask: DaskOption = None,
+    threads: Annotated[
+        int | None, count_option("--threads", "Number of BLAS threads. Default: one for small networks, else all.")
+    ] = None,
+    log: LogOption = None,
+    no_report: NoReportOption = False,
+    no_rows: NoRowsOption = False,
+    open_page: OpenOption = False,
+    limit: LimitOption = None,
+) -> None:
+    """Train, evaluate and save a network.
+
+    Writes the model, its history, its metrics on every split, the resolved spec and a report into one folder. Files
+    are written atomically.
+
+    Examples
+    --------
+    specnet run specs/moons.toml
+    specnet run specs/moons.toml -o moons --set training.epochs=100 --set network.activations.0=tanh
+    specnet run specs/wine_csv.toml --set training.ensemble=5 --jobs 2
+    specnet run specs/digits.toml --folds 5 --seeds 2 --jobs 2
+    specnet run specs/moons.toml --log jsonl:moons.jsonl
+    """
+    _check_options(output, spec, out, resume=resume, force=force, no_report=no_report, open_page=open_page)
+    options: dict[str, Any] = {"force": force, "resume": resume, "report": not no_report, "rows": not no_rows}
+    if folds is not None or seeds is not None:
+        if threads is not None:
+            hint = "each run has one thread; use --jobs for several runs at once"
+            raise UsageError("--threads cannot be combined with --folds or --seeds", hint=hint)
+        if log is not None:
+            raise UsageError("--log cannot be combined with --folds or --seeds")
+        parsed = parse_for_target(spec, overrides, limit)
+        folder_to_write = _verb_folder(output, out, parsed.name)
+        options |= {"folds": folds, "seeds": seeds, "jobs": jobs}
+        _run_many(output, parsed, folder_to_write, dask, is_opened=open_page, **options)
+        return
+    if dask is not None:
+        raise UsageError("--dask needs --folds or --seeds")
+
+    from specnet.files.run_files import METRICS, MODEL
+    from specnet.report.terminal.bars import reading_shown
+    from specnet.running.runner import run as run_spec
+    from specnet.training import Observers
+
+    loggers = [_logger(text, overwrite=force) for text in log or ()]
+    parsed = parse_for_target(spec, overrides, limit)
+    # The folder has the spec that was read from standard input.
+    with _verb_folder(output, out, parsed.name, is_spec=spec == STANDARD_INPUT) as folder:
+        options |= {"observer": Observers(_warnings_of_runs(output), *loggers), "verbose": output.speaks}
+        with reading_shown(sys.stderr if output.speaks else None):
+            result = run_spec(parsed, folder, jobs=jobs, threads=threads, **options)
+    _show_run(result, folder, output)
+    _print_folder(output, folder, f"{MODEL}, {METRICS}, …", is_opened=open_page)
+
+
+def _show_run(result: RunResult, folder: Path, output: Output) -> None:
+    from specnet.files.run_files import RUN_FILES
+    from specnet.number_texts import counted
+    from specnet.report.pages.headline import verdict
+    from specnet.report.terminal.scores import scores_table
+
+    figures = result.evaluation
+    output.data["members"] = []
+    for number, member in enumerate(result.members):
+        losses = [record["loss"] for record in result.history if record.get("member", 0) == number]
+        output.data["members"].append({**member, "first_loss": losses[0], "last_loss": losses[-1]})
+    output.data["metrics"] = figures
+    output.data["files"] = sorted(name for name in RUN_FILES if (folder / name).is_file())
+    metrics = result.model.spec.training.metrics
+    output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"], metrics))
+    output.parts(verdict(figures))
+    output.data["findings"] = [finding.as_dict() for finding in result.findings]
+    worst_first = sorted(result.findings, key=lambda finding: finding.severity != "error")
+    for finding in worst_first[:MAX_FINDINGS]:
+        output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
+    if more := worst_first[MAX_FINDINGS:]:
+        output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
+
+
+def sweep(
+    output: Output,
+    spec: SpecArgument,
+    out: Annotated[Path | None, out_option("DIR", "Folder to write. Default: sweeps/<name>/<number>.")] = None,
+    overrides: SetOption = None,
+    trials: Annotated[int | None, count_option("--trials", "Number of trials. Default: the spec's.")] = None,
+    folds: Annotated[int | None, count_option("--folds", "Nested: one sweep per fold, whose team it tests.", 2)] = None,
+    jobs: JobsOption = None,
+    dask: DaskOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier sweep in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the trials in --out and compute the others.")] = False,
+    no_report: NoReportOption = False,
+    no_rows: NoRowsOption = False,
+    open_page: OpenOption = False,
+    limit: LimitOption = None,
+) -> None:
+    """Search over keys of a spec, as its [sweep] says.
+
+    Trials are trained without test rows and compared on validation rows. The best one is written as a spec of its own,
+    best.toml, and run; the best ones together are a model, in team/. They are the same for any number of processes.
+
+    Examples
+    --------
+    specnet sweep specs/sweep_digits.toml
+    specnet sweep specs/sweep_digits.toml -o digits --trials 20 --jobs 2
+    specnet sweep specs/sweep_digits.toml -o digits --trials 30 --resume
+    specnet sweep specs/sweep_digits.toml --folds 3 --trials 10 --set sweep.sampler=random
+    """
+    _check_options(output, spec, out, resume=resume, force=force, no_report=no_report, open_page=open_page)
+
+    from specnet.running.sweeps.sweeping import searched
+    from specnet.spec import parse_sweep
+
+    settings = [*(overrides or ()), *([] if trials is None else [f"sweep.trials={trials}"])]
+    parsed = parse_for_target(spec, settings, limit, parse_sweep)
+    with ExitStack() as stack:
+        executor = _cluster(stack, dask, jobs)
+        folder = stack.enter_context(_verb_folder(output, out, parsed.name, "sweeps"))
+        found = searched(
+            parsed,
+            folder,
+            folds,
+            observer=_warnings_of_runs(output),
+            verbose=output.speaks,
+            rows=not no_rows,
+            jobs=jobs,
+            executor=executor,
+            resume=resume,
+            force=force,
+            report=not no_report,
+        )
+        written = _show_sweep(found.sweeps[0], folder, output) if folds is None else _show_nested(found, output)
+        _print_folder(output, folder, *written, is_opened=open_page)
+
+
+def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
+    """Print the results of a sweep; return in words what it has written into its folder."""
+    from specnet.files.run_files import BEST, BEST_SPECS, TEAM
+    from specnet.number_texts import counted
+    from specnet.report.terminal.scores import scores_table
+
+    best = result.best
+    spec = next(name for name in BEST_SPECS if (folder / name).exists())
+    output.data["trials"] = [trial.facts() for trial in result.trials]
+    output.data["best"] = {"trial": best.number, "figure": best.figure, "spec": spec}
+    output.data["metrics"] = result.run.evaluation
+    output.table(scores_table(result.metrics))
+    output.parts(*result.best_in_words())
+    if result.team is not None:
+        output.data["team"] = {"shares": result.team.shares, "metrics": result.team.metrics}
+        output.parts(*result.team_in_words())
+    written = [spec, f"{BEST}/", *([] if result.team is None else [f"{TEAM}/"]), "…"]
+    return [counted(len(result.trials), "trial"), ", ".join(written)]
+
+
+def _show_nested(result: NestedResult, output: Output) -> list[str]:
+    """Print the results of sweeps on folds; return in words what they have written into their folder."""
+    from specnet.files.run_files import SUMMARY
+    from specnet.number_texts import counted
+    from specnet.report.terminal.scores import spread_table
+
+    output.data["folds"] = [
+        {"fold": fold, "trial": each.best.number, "figure": each.best.figure, "metrics": each.worth}
+        for fold, each in enumerate(result.sweeps)
+    ]
+    output.data["summary"] = result.summary
+    output.table(spread_table(result.summary))
+    return [counted(len(result.sweeps), "sweep"), f"{SUMMARY}, …"]
+
+
+def _run_many(
+    output: Output,
+    spec: Spec,
+    folder_to_write: AbstractContextManager[Path],
+    dask: str | None,
+    *,
+    is_opened: bool,
+    **options: Any,
+) -> None:
+    """Run a spec many times, for folds or seeds, and print the results."""
+    from specnet.files.run_files import RUNS_TABLE, SUMMARY
+    from specnet.number_texts import counted
+    from specnet.report.terminal.scores import spread_table
+    from specnet.running.many.repeated_runs import run_many as run_specs
+
+    with ExitStack() as stack:
+        options["executor"] = _cluster(stack, dask, options["jobs"])
+        folder = stack.enter_context(folder_to_write)
+        result = run_specs(spec, folder, observer=_warnings_of_runs(output), verbose=output.speaks, **options)
+    output.data["runs"] = [run.as_dict() for run in result.runs]
+    output.data["summary"] = result.summary
+    output.table(spread_table(result.summary))
+    _print_folder(output, folder, counted(len(result.runs), "run"), f"{RUNS_TABLE}, {SUMMARY}, …", is_opened=is_opened)
+    if result.failed:
+        output.mistakes(result.failure)
+
+
+def _warnings_of_runs(output: Output) -> Observer:
+    """Return an observer that records the warnings of runs as data, and always prints that a report is missing."""
+    from specnet.errors import Diagnostic, render
+    from specnet.report.terminal.terminal_output import write_mistakes
+    from specnet.training import WarningRecorder
+
+    class Warnings(WarningRecorder):
+        def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+            super().warned(diagnostics)
+            for diagnostic in diagnostics:
+                if output.quiet and diagnostic.code == "report":
+                    write_mistakes(sys.stderr, render(diagnostic, "warning"))
+
+    return Warnings(output.data.setdefault("warnings", []))
+
+
+def _cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executor | None:
+    """Return the executor of a dask cluster, None without an address."""
+    if address is None:
+        return None
+    if jobs is not None:
+        raise UsageError("--jobs cannot be combined with --dask")
+    from specnet.running.many.workers import dask_executor
+
+    return stack.enter_context(dask_executor(address))
+
+
+@contextmanager
+def _verb_folder(
+    output: Output, out: Path | None, name: str | None, top: str = "runs", *, is_spec: bool = False
+) -> Iterator[Path]:
+    """Yield the folder to write, by default with the next number of a name; remove it if nothing was written.
+
+    If a run in it is interrupted, the error has the command that resumes it; `is_spec`: with the folder as the spec.
+    """
+    from specnet.running.run_folder import new_folder
+    from specnet.running.runner import RunInterrupted
+
+    folder = out or new_folder(name, top)
+    output.data["folder"] = str(folder)
+    try:
+        yield folder
+    except RunInterrupted as stopped:
+        command = f"to resume: {resume_command(output.context, folder, is_spec=is_spec)}"
+        raise stopped_by(stopped.signal, str(stopped), None if stopped.finished else command) from None
+    finally:
+        if out is None:
+            with suppress(OSError):
+                folder.rmdir()
+                folder.parent.rmdir()
+                folder.parent.parent.rmdir()
+
+
+def resume_command(context: typer.Context, folder: Path, *, is_spec: bool = False) -> str:
+    """Return the command that resumes a verb in a folder, with all other options as they were given.
+
+    Parameters
+    ----------
+    context : typer.Context
+        The verb as it was called.
+    folder : Path
+    is_spec : bool
+        Whether the folder also stands for the spec and its overrides.
+    """
+    spec = folder if is_spec else context.params["spec"]
+    words = ["specnet", str(context.info_name), str(spec), "--out", str(folder)]
+    omitted = ["spec", "out", "force", "resume", "output_format", "quiet", *["overrides"] * is_spec]
+    for parameter in context.command.params:
+        given = None if parameter.name in omitted else context.params[str(parameter.name)]
+        option = parameter.opts[0]
+        for value in given if isinstance(given, list | tuple) else [given]:
+            words += [option] if value is True else [] if value in (None, False) else [option, str(value)]
+    return shlex.join([*words, "--resume"])
+
+
+def _check_options(
+    output: Output, spec: Path, out: Path | None, *, resume: bool, force: bool, no_report: bool, open_page: bool
+) -> None:
+    """Refuse options that cannot be combined, and ``--resume`` without a folder."""
+    if open_page and no_report:
+        raise UsageError("--open cannot be combined with --no-report")
+    if resume and force:
+        raise UsageError("--resume cannot be combined with --force")
+    if resume and out is None:
+        verb = output.context.info_name
+        folder = str(spec) if verb == "run" and spec.is_dir() else "DIR"
+        command = shlex.join(["specnet", verb, str(spec), "--out", folder, "--resume"])
+        raise UsageError("--resume needs --out", hint=f"use {command}")
+
+
+def _print_folder(output: Output, folder: Path, *parts: str, is_opened: bool) -> None:
+    """Print what a verb has written into a folder, then the path of the page in it, which is opened if requested."""
+    from specnet.files.run_files import REPORT
+
+    output.parts(str(folder), *parts)
+    if (folder / REPORT).is_file():
+        output.page(folder / REPORT, is_opened=is_opened)
