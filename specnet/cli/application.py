@@ -90,16 +90,16 @@ class Verbs(TyperGroup):
                 formatter.write_dl([(f"{name:{width}}", self.commands[name].get_short_help_str()) for name in verbs])
 
 
-def _print_version(context: typer.Context, is_requested: bool) -> None:
-    if is_requested and not context.resilient_parsing:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         from specnet.version import __version__
 
         typer.echo(f"specnet {__version__}")
         raise typer.Exit
 
 
-def _print_completion(context: typer.Context, shell: str | None) -> None:
-    if shell is None or context.resilient_parsing:
+def _print_completion(shell: str | None) -> None:
+    if shell is None:
         return
     if shell not in SHELLS:
         raise typer.BadParameter(shell)

@@ -26,10 +26,10 @@ COUNT, SETTING = "N", "KEY=VALUE"
 
 
 def complete_settings(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Return how a setting ``KEY=VALUE`` can continue, by the spec that the command line names so far."""
+    """Return how a setting ``KEY=VALUE`` can continue, by the spec that the command line names."""
     from specnet.cli.completion import settings_for
 
-    return settings_for([*ctx.params.values(), *ctx.args], incomplete)
+    return settings_for(ctx.args, incomplete)
 
 
 def complete_runs(incomplete: str) -> list[tuple[str, str]]:

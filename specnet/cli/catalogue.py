@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from specnet.cli.schema_keys import ROOT, Key, Keys
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
-from specnet.report.terminal.text_tables import TextTable
+from specnet.report.terminal.terminal_output import TextTable
 from specnet.spec.json_schema import json_schema
 from specnet.spec.reading.hints import KEYS, close_match
 

@@ -1,7 +1,8 @@
 """What a shell offers after TAB: verbs, options, their values, runs, parts, and the settings of specs.
 
-Typer finds the parameter that is being typed, whose own function, in `arguments` and beside the verbs, returns what can
-be typed. All that these functions need is here, without importing a part: parts and keys are those of the JSON Schema.
+Each parameter has its own function, in `arguments` and beside the verbs, that returns what can be typed for it. They
+import what they need from here, where no part is imported: parts and keys are those of the JSON Schema. Typer can
+find the typed parameter too, but it converts all values before it, for which it imports pydantic.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from typer._completion_classes import BashComplete
+import typer
 
 from specnet.cli.application import VERBS, specnet_command
 from specnet.cli.schema_keys import Keys, Settings, shipped_schema
@@ -39,17 +40,13 @@ def complete(shell: str, line: str) -> None:
         The command up to the cursor.
     """
     words, current = _split(line)
-    verbs = tuple(word for word in words[1:2] if word in VERBS) or tuple(VERBS)
-    # For ``--option=value`` Typer returns values alone.
-    option = re.match(r"-[^=]*=|", current)[0]  # type: ignore[index] # it matches always
     # For readline the current word begins behind the last of these characters.
     breaks = os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else ""
     done = max((current.rfind(character) + 1 for character in "=:" if character in breaks), default=0)
-    for item in BashComplete(specnet_command(verbs), {}, "specnet", "").get_completions(words[1:], current):
-        value = option + item.value
-        if item.type == "plain" and value.startswith(current) and value.isprintable():
+    for value, meaning in _candidates(words[1:], current):
+        if value.startswith(current) and value.isprintable():
             word = _SPECIAL.sub(r"\\\g<0>", value[done:])
-            sys.stdout.write(f"{word}\n" if shell == "bash" else f"{value}\t{item.help or ''}\n")
+            sys.stdout.write(f"{word}\n" if shell == "bash" else f"{value}\t{meaning}\n")
 
 
 def _split(line: str) -> tuple[list[str], str]:
@@ -62,14 +59,46 @@ def _split(line: str) -> tuple[list[str], str]:
     return (words, "") if not words or line[-1].isspace() else (words[:-1], words[-1])
 
 
-def settings_for(arguments: Iterable[Any], current: str) -> list[tuple[str, str]]:
-    """Return how a setting can continue, by the first spec among arguments and lists of arguments."""
+def _candidates(words: Sequence[str], current: str) -> Iterator[tuple[str, str]]:
+    """Yield what the last word of a line can become, and what it means."""
+    verb = next((index for index, word in enumerate(words) if word in VERBS), None)
+    command = specnet_command(tuple(VERBS)) if verb is None else specnet_command((words[verb],)).commands[words[verb]]
+    context = typer.Context(command)
+    context.args = [*words]
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    with_values = {name: option for option in options if not option.is_flag for name in option.opts}
+    option, equals, value = current.partition("=")
+    before, typed = "", current
+    if words and words[-1] in with_values:
+        completed = with_values[words[-1]]
+    elif equals and option in with_values:
+        completed, before, typed = with_values[option], f"{option}=", value
+    elif verb is None or current.startswith("-"):
+        completed = command
+    else:
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+        index = sum(
+            not word.startswith("-") and words[number - 1] not in with_values
+            for number, word in enumerate(words)
+            if number > verb
+        )
+        if arguments and arguments[-1].nargs == -1:
+            index = min(index, len(arguments) - 1)
+        if index >= len(arguments):
+            return
+        completed = arguments[index]
+    for item in completed.shell_complete(context, typed):
+        yield before + item.value, item.help or ""
+
+
+def settings_for(words: Sequence[str], current: str) -> list[tuple[str, str]]:
+    """Return how a setting can continue, by the first of the words that is a spec."""
     data: Any = {}
-    for each in arguments:
-        for word in each if isinstance(each, list | tuple) else [each]:
-            with suppress(OSError, ValueError, RecursionError, FileError):
-                text = Path(spec_file(str(word))).read_text(encoding="utf-8-sig")
-                data = data or (json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text))
+    for word in words:
+        with suppress(OSError, ValueError, RecursionError, FileError):
+            text = Path(spec_file(word)).read_text(encoding="utf-8-sig")
+            data = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+            break
     return [*Settings(Keys(shipped_schema()), data if isinstance(data, Mapping) else {}).candidates(current)]
 
 

@@ -224,7 +224,7 @@ def _engine(network: Network) -> dict[str, str]:
 def _write_diagram(network: Network, model: Model | None, file: Path, force: bool, output: Output) -> None:
     """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
     from specnet.files import refuse_taken, write_file
-    from specnet.report.diagram.network_diagram import diagram_of
+    from specnet.report.network_diagram import diagram_of
 
     check_suffix(file, (".svg",), "the name of the diagram")
     if not force:
@@ -337,7 +337,7 @@ def runs(
     page = out or Path("runs.html")
     if html:
         check_page(page, force=force)
-    from specnet.report.terminal.run_table import RunTable
+    from specnet.report.terminal.scores import RunTable
     from specnet.saved.finding_runs import find_runs, saved_in
 
     found = find_runs(folder)
@@ -436,7 +436,7 @@ def diff(
     specnet diff runs/moons_2_5_1/1 moons
     """
     from specnet.report.spec_differences import difference_row, joined_rows, network_differences
-    from specnet.report.terminal.run_table import score_rows, score_text
+    from specnet.report.terminal.scores import score_rows, score_text
     from specnet.running.resolved_specs import comparable_specs
     from specnet.saved.saved_folder import have_one_loss
     from specnet.saved.saved_run import SavedRun

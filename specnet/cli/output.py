@@ -28,6 +28,7 @@ from specnet.errors import (
     signal_of,
 )
 from specnet.report.terminal.terminal_output import (
+    TextTable,
     write_line,
     write_mistakes,
     write_parts,
@@ -35,7 +36,6 @@ from specnet.report.terminal.terminal_output import (
     write_rows,
     write_table,
 )
-from specnet.report.terminal.text_tables import TextTable
 
 MAX_IN_MEMORY = 2**24
 """Bytes of data that are stored in memory until they are printed; more go to a temporary file."""

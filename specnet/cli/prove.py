@@ -93,6 +93,45 @@ def _show_check(found: GradientCheck, output: Output) -> None:
         )
 
 
+def _start_table(found: GradientCheck) -> TextTable:
+    """Return a row for each layer: its outputs, and how large its gradient is before the first step."""
+    from specnet.number_texts import figure
+    from specnet.report.terminal.terminal_output import TextTable
+
+    header = ("layer", "units", "dead", "saturated", "mean", "std", "gradient")
+    rows = [
+        (
+            f"{start.key} {start.layer}",
+            count(start.units),
+            *("" if number is None else count(number) for number in (start.dead, start.saturated)),
+            figure(start.mean),
+            figure(start.deviation),
+            "" if start.gradient is None else f"{start.gradient:.1e}",
+        )
+        for start in found.start
+    ]
+    return TextTable(header, rows, right=frozenset(range(1, 7)), folded=frozenset({0}))
+
+
+def _comparison_table(found: GradientCheck) -> TextTable:
+    """Return a row for each tensor: how many coordinates were compared, and how well they agree.
+
+    The error is a fraction of the tensor's largest gradient.
+    """
+    from specnet.report.terminal.terminal_output import TextTable
+
+    rows = [
+        (
+            comparison.name,
+            f"{count(comparison.compared)} of {count(comparison.compared + comparison.left_out)}",
+            f"{comparison.share:.0e}" if comparison.largest else "",
+            comparison.verdict,
+        )
+        for comparison in found.comparisons
+    ]
+    return TextTable(("tensor", "compared", "error", "verdict"), rows, right=frozenset({1, 2}))
+
+
 def _wrong_gradients(found: GradientCheck) -> SpecnetError:
     from specnet.checking import TOLERANCE
     from specnet.errors import Diagnostic, SpecnetError

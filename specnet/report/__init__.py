@@ -1,7 +1,8 @@
-"""What a person looks at: pages, charts, tables, progress, and what differs between specs in words.
+"""What a person reads: pages, charts, tables, progress, and the differences of specs in words.
 
-In come records, arrays and specs, wherever they are from; out go HTML, SVG and lines of text. Nothing is read from
-folders or trained here. Start with `pages.run_page.page` for a run's ``report.html``, `pages.training_charts` for its
-losses, `answers` for its answers, `svg.charts.Chart` for what every chart is drawn with, `diagram` and `plane` for
-pictures of a network, `terminal` for what a command prints, and `notebook` for Jupyter.
+The input is records, arrays and specs, the output HTML, SVG and lines of text. Nothing is read from folders or trained
+here. Start with `pages.run_page.page` for a run's ``report.html``, and with `svg.charts.Chart` for what every chart is
+drawn with. `class_charts` and `value_charts` draw what a model predicts; `network_diagram` draws a network as
+`diagram_layout` lays it out, and `plane_story` draws how a network of two inputs decides. `terminal` is what a command
+prints, and `notebook` what Jupyter shows.
 """

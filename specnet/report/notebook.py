@@ -17,14 +17,14 @@ from markupsafe import Markup
 from specnet.model import Model
 from specnet.network import Network
 from specnet.number_texts import count, counted, metric, percent
-from specnet.report.diagram.network_diagram import diagram_of
+from specnet.report.network_diagram import diagram_of
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from specnet.report.pages.answer_charts import beginning_of
+from specnet.report.pages.headline import beginning_of
 from specnet.report.pages.page_templates import PAGES, environment
 from specnet.report.pages.training_charts import training_figures
-from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
-from specnet.report.terminal.text_tables import TextTable
+from specnet.report.svg.colours import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
+from specnet.report.terminal.terminal_output import TextTable
 from specnet.training.checkpoint import MEMBER
 
 if TYPE_CHECKING:

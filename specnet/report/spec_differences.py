@@ -11,7 +11,7 @@ from typing import Any
 
 from specnet.number_texts import ABSENT
 from specnet.parts.part import Part, Section, short
-from specnet.report.terminal.text_tables import text_width
+from specnet.report.terminal.terminal_output import text_width
 from specnet.spec import Spec
 from specnet.spec.explanation import value_text
 

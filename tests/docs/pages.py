@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, variables
+from specnet.report.svg.colours import CHART_STYLE, DARK, LIGHT, variables
 from tests.docs.reference.api_pages import api_pages
 from tests.docs.reference.command_pages import command_pages
 from tests.docs.reference.error_pages import error_pages

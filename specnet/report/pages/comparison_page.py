@@ -24,7 +24,7 @@ from specnet.report.pages.training_charts import (
 )
 from specnet.report.spec_differences import setting_text, spec_differences
 from specnet.report.svg.charts import Figure
-from specnet.report.terminal.run_table import RunTable
+from specnet.report.terminal.scores import RunTable
 from specnet.saved.saved_folder import have_one_loss
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Spec

@@ -6,7 +6,7 @@ the JavaScript export.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,11 +15,22 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.number_texts import cell_text, day_text
+from specnet.parts.splits import TEST
+from specnet.report.class_charts import class_figures, class_thresholds
 from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import Figure
+from specnet.report.value_charts import (
+    coverage_sentence,
+    drawn_coverage,
+    importance_figure,
+    output_table,
+    response_figures,
+    value_figures,
+)
 
 if TYPE_CHECKING:
     from specnet.model import Answers, Model
-    from specnet.report.plane.surfaces import Plane
+    from specnet.report.plane_story import Plane
 
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
@@ -231,3 +242,49 @@ class ModelAnswers:
         if self.model.labels is not None:
             return "the class"
         return "the target" if self.model.network.target_size == 1 else "the targets"
+
+
+def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template ``results.html.j2`` needs: charts and words on answers for test rows.
+
+    Parameters
+    ----------
+    shown : ModelAnswers
+    evaluation : mapping
+        What ``metrics.json`` says.
+    """
+    classes, covered = shown.classes, drawn_coverage(evaluation)
+    return {
+        "results": list(_results(shown, evaluation)),
+        "thresholds": class_thresholds(shown.answers) if len(classes) == 2 else None,
+        "classes": classes,
+        "uses": _uses(shown),
+        "responses": shown.responses,
+        "covered": "" if covered is None else coverage_sentence(covered, shown.outputs, shown.model.network.task),
+        "is_weighted": shown.answers is not None and shown.answers.weight is not None,
+        "outputs": output_table(evaluation, shown.outputs, shown.model.network.task),
+        "has_test_rows": TEST in evaluation,
+        "absent": shown.absent,
+    }
+
+
+def _uses(shown: ModelAnswers) -> list[Figure]:
+    """Return charts of how much each column matters, and of what is predicted as the first ones move."""
+    if shown.importance is None:
+        return []
+    are_probabilities, outputs = shown.model.network.task != "values", shown.classes or shown.outputs
+    responses = response_figures(shown.responses or (), outputs, are_probabilities=are_probabilities)
+    return [importance_figure(shown.importance), *responses]
+
+
+def _results(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[Figure]:
+    tables = evaluation.get("tables", {}).get("test", {})
+    if shown.classes:
+        yield from class_figures(tables.get("confusion"), shown.classes, shown.answers, shown.uncalibrated)
+    elif shown.model.network.task == "values" and shown.answers is not None:
+        from specnet.parts.losses import Quantile
+
+        loss = shown.model.spec.training.loss
+        quantile = loss.quantile if isinstance(loss, Quantile) else None
+        covered = drawn_coverage(evaluation)
+        yield from value_figures(shown.answers, shown.outputs, quantile, covered, shown.model.error_quantiles)

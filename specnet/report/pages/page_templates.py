@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from specnet.report.svg.colours import CHART_STYLE, theme
 from specnet.report.svg.markup import isolated
-from specnet.report.svg.style import CHART_STYLE, theme
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -10,18 +10,19 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from specnet.model import Model
 from specnet.number_texts import count, counted, percent, rounded
-from specnet.report.diagram.diagram_columns import visible_activation
-from specnet.report.diagram.network_diagram import diagram_of, weight_image
+from specnet.report.diagram_layout import visible_activation
+from specnet.report.network_diagram import diagram_of, weight_image
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from specnet.report.pages.answer_charts import beginning_of, results_of
-from specnet.report.pages.model_answers import ModelAnswers
+from specnet.report.pages.headline import beginning_of
+from specnet.report.pages.model_answers import ModelAnswers, results_of
 from specnet.report.pages.page_templates import PAGES, rendered
 from specnet.report.pages.training_charts import training_figures
-from specnet.report.plane.plane_story import PlaneStory
-from specnet.report.svg.pixels import data_uri, png
-from specnet.report.terminal.text_tables import TextTable
+from specnet.report.plane_story import PlaneStory
+from specnet.report.svg.colours import data_uri, png
+from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.saved_run import SavedRun
 from specnet.spec.explanation import explain, explanation_rows
 from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
@@ -148,3 +149,38 @@ def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[s
         sure = percent(float(certainty[row]))
         found.append((address, f"{true}, predicted as {predicted}", f"{true} read as {predicted}, {sure} sure"))
     return found
+
+
+def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mapping[str, int]) -> str:
+    """Return the page of a team as HTML.
+
+    Parameters
+    ----------
+    shown : ModelAnswers
+    evaluation : mapping
+        What its ``metrics.json`` says.
+    shares : mapping
+        How often each trial counts, by its number. The model has as many networks of each trial, one after the other.
+    """
+    spec, networks = shown.model.spec, sum(len(each.members) for each in shown.model.networks)
+    name, sizes = spec.name or "unnamed", (counted(len(shares), "trial"), counted(networks, "network"))
+    return rendered(
+        "team.html.j2",
+        name=name,
+        kicker=[name, "team", *sizes, f"predicts {shown.target}"],
+        networks=_networks(shown.model, shares),
+        **beginning_of(evaluation, spec.training.metrics, "team"),
+        **results_of(shown, evaluation),
+        worst=None,
+    )
+
+
+def _networks(model: Model, shares: Mapping[str, int]) -> TextTable:
+    """Return the trials with their shares and networks."""
+    rows, networks, runs = [], iter(model.networks), len(model.networks) // len(shares)
+    for trial, share in shares.items():
+        own = [next(networks) for _ in range(runs)]
+        counts = count(sum(len(each.members) for each in own)), count(sum(each.theta.size for each in own))
+        summary = Overview(own[0].network.resolved).summary()
+        rows.append([f"trial {int(trial)}", percent(share / sum(shares.values())), summary, *counts])
+    return TextTable(["trial", "share", "network", "networks", "parameters"], rows, right=frozenset([1, 3, 4]))

@@ -15,8 +15,7 @@ from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.registry import installed_registry
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.answer_charts import Score, score_strip
-from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
+from specnet.report.pages.headline import BASELINES, SIGNS, Score, in_words, score_strip, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_page import shown_setting
 from specnet.report.pages.training_charts import (
@@ -28,11 +27,10 @@ from specnet.report.pages.training_charts import (
     rows_note,
 )
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.drawings import mark_alone
-from specnet.report.svg.style import CLASS_COUNT
+from specnet.report.svg.charts import Chart, Figure, mark_alone
+from specnet.report.svg.colours import CLASS_COUNT
 from specnet.report.terminal.scores import spread_table
-from specnet.report.terminal.text_tables import TextTable
+from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.run_curves import Curves
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_series import SavedSeries, SeriesRun

@@ -15,15 +15,13 @@ from specnet.files.run_files import REPORT, written_spec
 from specnet.number_texts import count, counted, page_metric, rounded
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.answer_charts import strip_of
-from specnet.report.pages.headline import comparison, score_name, verdict, words
+from specnet.report.pages.headline import comparison, score_name, strip_of, verdict, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import MOST_POINTS, curves_chart, is_wide
 from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.drawings import mark_alone
-from specnet.report.terminal.text_tables import TextTable
+from specnet.report.svg.charts import Chart, Figure, mark_alone
+from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_sweep import Dimension, SavedSweep, spec_text

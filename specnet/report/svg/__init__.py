@@ -1,5 +1,5 @@
 """Charts as SVG that takes its colours from the page around it.
 
-In come values and words, out goes markup. Start with `charts.Chart`: `axes` has its ranges, ticks and frame,
-`drawings` its lines and marks, `pixels` its surfaces; `style` has the colours, and `markup` what is text.
+The input is values and words, the output markup. Start with `charts.Chart`: `axes` has its ranges, ticks and frame,
+`colours` the style sheet and pictures of pixels, and `markup` pieces of SVG as text.
 """

@@ -1,6 +1,6 @@
-"""What commands print: tables, scores, and progress on a line that moves.
+"""What commands print: tables, scores, and progress on a line that changes.
 
-In come streams and records, out go lines that fit the window. Start with `terminal_output`, through which all is
-written, and `text_tables`, which folds tables. `run_progress` shows what goes on, by the line of
-`bars`; `run_table`, `scores` and `rate_curve` are what the verbs show.
+The input is streams and records, the output lines that fit the window. Start with `terminal_output`, which folds tables
+and writes everything. `run_progress` shows a run while it trains, by the bars of `bars`; `scores` and `rate_curve` are
+the tables and curves of single verbs.
 """

@@ -24,11 +24,11 @@ from specnet.report.terminal.terminal_output import (
     painted,
     shown,
     terminal_width,
+    text_width,
     write_line,
     write_mistakes,
     write_parts,
 )
-from specnet.report.terminal.text_tables import text_width
 
 BAR_WIDTH = 20
 LEAST_BAR_WIDTH = 8

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from specnet.number_texts import interval, metric, metric_spread
+from specnet.number_texts import ABSENT, count, duration, interval, metric, metric_spread
 from specnet.parts.metrics import Metric, main_metric, metric_of
-from specnet.parts.splits import best_split
+from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.terminal.text_tables import TextTable
+from specnet.report.terminal.terminal_output import TextTable
+from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
+from specnet.spec.reading.hints import close_match
 
 CONSTANT = "constant"
 INTERVAL = "95 %"
@@ -109,3 +111,109 @@ def _figure_texts(
 ) -> dict[str, str]:
     """Return figures as texts, all but losses with as many digits as their intervals leave."""
     return {name: metric(name, figures.get(name), None if name == LOSS else within.get(name)) for name in names}
+
+
+WORDS = ("run", "loss function", "findings", "state")
+"""Columns of words; all others are of numbers."""
+
+
+class RunTable:
+    """Runs as rows: name, main metrics and loss of the rows that say most, training time, findings.
+
+    Each set of rows has columns of its own. Columns with the numbers of runs and of trials are there if a row is of
+    several, one with what losses are if they cannot be compared, and one with states if a run has not finished.
+
+    Attributes
+    ----------
+    columns : dict
+        By their titles, what each shows of the runs, and by what it sorts them; None for those without a value.
+    """
+
+    def __init__(self, records: Sequence[SavedFolder]) -> None:
+        self.records = list(records)
+        self._is_one_loss = have_one_loss(record.loss for record in records)
+        counts = {"runs": [record.runs for record in records], "trials": [record.trials for record in records]}
+        self.columns: dict[str, tuple[Sequence[str], Sequence[Any]]] = {
+            "run": ([record.name for record in records], range(len(records))),
+            **{f"{split} {name}": self._scores(split, name) for split, name in self._shown()},
+        }
+        if not self._is_one_loss:
+            self.columns["loss function"] = _words([record.loss for record in records])
+        self.columns |= {title: _numbers(numbers, count) for title, numbers in counts.items() if any(numbers)}
+        self.columns["time"] = _numbers([record.seconds for record in records], duration)
+        self.columns["findings"] = _words([", ".join(record.codes) for record in records])
+        if any(record.state != FINISHED for record in records):
+            self.columns["state"] = _words([record.remark() for record in records])
+
+    def sorted_by(self, column: str) -> RunTable:
+        """Return the runs in the order of a column, in reverse if its name begins with ``-``.
+
+        A column may be named by its last word. Runs without a value come last.
+
+        Raises
+        ------
+        KeyError
+            If there is no such column; its argument is a hint.
+        """
+        _, keys = self.columns[self._find(column.removeprefix("-"))]
+        known = [(key, record) for key, record in zip(keys, self.records, strict=True) if key is not None]
+        known.sort(key=lambda each: each[0], reverse=column.startswith("-"))
+        absent = [record for key, record in zip(keys, self.records, strict=True) if key is None]
+        return RunTable([*(record for _, record in known), *absent])
+
+    def table(self) -> TextTable:
+        """Return the table as texts."""
+        rows = list(zip(*(texts for texts, _ in self.columns.values()), strict=True))
+        words = frozenset(index for index, title in enumerate(self.columns) if title in WORDS)
+        right = frozenset(range(len(self.columns))) - words
+        return TextTable([*self.columns], rows, right=right, folded=words)
+
+    def _find(self, name: str) -> str:
+        titles, requested = [*self.columns], name.replace("_", " ").strip()
+        for title in titles:
+            plain = title.replace("_", " ")
+            if requested in (plain, *(plain.removeprefix(f"{split} ".replace("_", " ")) for split in SPLITS)):
+                return title
+        close = close_match(name, titles)
+        raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
+
+    def _shown(self) -> list[tuple[str, str]]:
+        """Return which figures have columns: main metrics and losses of the rows that say most of each run."""
+        shown = [record for record in self.records if record.metrics]
+        splits = [split for split in reversed(SPLITS) if any(record.split == split for record in shown)]
+        metrics = {(record.split, record.main_metric) for record in shown}
+        of_each = {split: sorted(name for of, name in metrics if of == split and name is not None) for split in splits}
+        return [(split, name) for split in splits or [TEST] for name in (*of_each.get(split, ()), LOSS)]
+
+    def _scores(self, split: str, name: str) -> tuple[Sequence[str], Sequence[Any]]:
+        """Return the column of a figure, of runs of which these rows say most."""
+        records = [record if record.split == split else SavedFolder("") for record in self.records]
+        keys: list[Any] = [record.score(split, name) for record in records]
+        spreads = [record.deviations.get(split, {}).get(name) for record in records]
+        texts = [metric_spread(name, key, spread) for key, spread in zip(keys, spreads, strict=True)]
+        if name == LOSS and not self._is_one_loss:  # losses are sorted among those that they can be compared with
+            keys = [None if key is None else (record.loss, key) for key, record in zip(keys, self.records, strict=True)]
+        return texts, keys
+
+
+def _numbers(values: Sequence[float | None], text: Any) -> tuple[Sequence[str], Sequence[Any]]:
+    return [ABSENT if value is None else text(value) for value in values], values
+
+
+def _words(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[Any]]:
+    return texts, [text or None for text in texts]
+
+
+def score_rows(first: SavedFolder, second: SavedFolder) -> list[tuple[str, float | None, float | None]]:
+    """Return the scores of two runs that can be compared: title and both values, of the rows that say most of both."""
+    split = best_split(first.metrics.keys() & second.metrics.keys())
+    names = dict.fromkeys([*first.metrics.get(split, ()), *second.metrics.get(split, ())])
+    ordered = [name for name in names if name != LOSS] + [LOSS] * (
+        LOSS in names and have_one_loss([first.loss, second.loss])
+    )
+    return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
+
+
+def score_text(title: str, value: float | None) -> str:
+    """Return a score as text, by the name of its metric."""
+    return metric(title.partition(" ")[2], value)

@@ -1,14 +1,229 @@
-"""Where output goes, and what may be shown there."""
+"""Tables of short texts, folded or split where a window is too narrow for them."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TextIO
 
-from specnet.report.terminal.text_tables import TextTable, flowing, headless, wrapped
+GAP, LEAST_GAP = 3, 2
+"""Blanks between columns, and where a window is too narrow for them."""
+_BREAKS = re.compile(r"(?<!\d) ")
+"""Where a text may be broken: not within a number, whose digits stand in groups of three, nor before its unit."""
+_BREAKS_OF_WIDE = re.compile(r" (?!\d{3}\b|%)")
+"""Where a number and its unit may be that are wider than a line: still not within the number."""
+_JOINTS = re.compile(r"(?<=[^\W\d][_./-])(?=\w)")
+"""Where a word that is wider than a line is rather broken than elsewhere: after the joints of names and paths."""
+NARROWEST = 12
+"""Characters to which a column is folded at most."""
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Rows under a header.
+
+    Attributes
+    ----------
+    header : sequence of str
+        One title for each column.
+    rows : sequence of sequences of str
+        The cells, as many in each row as there are titles.
+    right : frozenset of int
+        The columns whose cells end at one edge, as numbers do.
+    folded : frozenset of int
+        The columns whose cells may take several lines where a window is narrow.
+    cut : frozenset of int
+        Those whose cells lose their ends before that.
+    gap : int
+        Blanks between columns.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: frozenset[int] = frozenset()
+    folded: frozenset[int] = frozenset()
+    gap: int = GAP
+    cut: frozenset[int] = frozenset()
+
+    @property
+    def widths(self) -> list[int]:
+        """The widest cell of each column."""
+        return [max(map(text_width, column)) for column in zip(self.header, *self.rows, strict=True)]
+
+    @property
+    def least_widths(self) -> list[int]:
+        """How narrow each column can be folded."""
+        return [
+            max(text_width(title), min(width, NARROWEST)) if column in self.folded | self.cut else width
+            for column, (title, width) in enumerate(zip(self.header, self.widths, strict=True))
+        ]
+
+    def lines(self, width: int | None = None) -> list[str]:
+        """Return the table as lines without blanks at their ends."""
+        return [line for block in self.blocks(width) for line in block]
+
+    def blocks(self, width: int | None = None) -> list[list[str]]:
+        """Return the table as lines, its header first, folded into a window.
+
+        If even folded cells do not fit with smaller gaps, and the first column names every row, the other columns are
+        spread over several tables below each other, an empty line at the end of all but the last. Otherwise the window
+        has to break lines.
+        """
+        if width is None or self._total(self.widths) <= width:
+            return [self._lines(self.widths)]
+        if self.cut and self.gap > LEAST_GAP:
+            return replace(self, gap=LEAST_GAP).blocks(width)
+        if self._total(self.least_widths) <= width:
+            return [self._lines(self._folded_widths(width))]
+        if self.gap > LEAST_GAP:
+            return replace(self, gap=LEAST_GAP).blocks(width)
+        groups = list(self._groups(width))
+        if len(groups) < 2 or not all(row[0] for row in self.rows):
+            return [replace(self, gap=GAP)._lines(self.widths)]
+        tables = [self._part(columns) for columns in groups]
+        blocks = [table._lines(table._folded_widths(width)) for table in tables]
+        return [[*block, ""] for block in blocks[:-1]] + blocks[-1:]
+
+    def _total(self, widths: Sequence[int]) -> int:
+        return sum(widths) + self.gap * (len(widths) - 1)
+
+    def _folded_widths(self, window: int) -> list[int]:
+        """Return how wide the columns are in a window: those that are cut become narrower, then the widest folded."""
+        widths, least = self.widths, self.least_widths
+        while self._total(widths) > window:
+            wide = [column for column, width in enumerate(widths) if width > least[column]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda column: (column in self.cut, widths[column]))] -= 1
+        return widths
+
+    def _groups(self, window: int) -> Iterator[list[int]]:
+        """Yield the columns that fit side by side, each time after the first one."""
+        least, columns = self.least_widths, [0]
+        for column in range(1, len(least)):
+            if len(columns) > 1 and self._total([least[each] for each in (*columns, column)]) > window:
+                yield columns
+                columns = [0]
+            columns.append(column)
+        yield columns
+
+    def _part(self, columns: Sequence[int]) -> TextTable:
+        """Return the table of some columns, without rows that have nothing in them but their names."""
+        rows = [[row[column] for column in columns] for row in self.rows]
+        return TextTable(
+            [self.header[column] for column in columns],
+            [row for row in rows if any(row[1:])],
+            gap=self.gap,
+            **{
+                name: frozenset(index for index, column in enumerate(columns) if column in getattr(self, name))
+                for name in ("right", "folded", "cut")
+            },
+        )
+
+    def _lines(self, widths: Sequence[int]) -> list[str]:
+        lines = []
+        for row in (self.header, *self.rows):
+            pieces = [
+                [_ended(cell, width)] if column in self.cut else wrapped(cell, width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            for number in range(max(map(len, pieces))):
+                cells = [piece[number] if number < len(piece) else "" for piece in pieces]
+                lines.append((" " * self.gap).join(map(self._padded, range(len(cells)), cells, widths)).rstrip())
+        return lines
+
+    def _padded(self, column: int, cell: str, width: int) -> str:
+        blanks = " " * (width - text_width(cell))
+        return blanks + cell if column in self.right else cell + blanks
+
+
+def text_width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return a text in lines that are broken between words, or within a word that is wider than a line."""
+    if text_width(text) <= width:
+        return [text]
+    lines, line = [], ""
+    for word in _words(text, width):
+        joined = f"{line} {word}" if line else word
+        if text_width(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        *whole, line = _cut(word, width)
+        lines += whole
+    return [*lines, line]
+
+
+def _words(text: str, width: int) -> Iterator[str]:
+    """Yield what is not broken unless it is wider than a line."""
+    for word in _BREAKS.split(text):
+        yield from [word] if text_width(word) <= width else _BREAKS_OF_WIDE.split(word)
+
+
+def _ended(text: str, width: int) -> str:
+    """Return a text in one line, with a sign that there is more where it is longer."""
+    shown = text
+    while text_width(shown) > width:
+        shown = f"{shown.removesuffix('…')[:-1].rstrip()}…"
+    return shown
+
+
+def _cut(word: str, width: int) -> list[str]:
+    """Return a word in pieces that are no wider than that, unless a sign is; broken at its joints if they fit."""
+    pieces = [""]
+    for part in _JOINTS.split(word):
+        if pieces[-1] and text_width(pieces[-1] + part) > width:
+            pieces.append("")
+        for character in part:
+            if pieces[-1] and text_width(pieces[-1] + character) > width:
+                pieces.append("")
+            pieces[-1] += character
+    return pieces
+
+
+def flowing(parts: Sequence[str], width: int | None = None) -> list[str]:
+    """Return parts side by side, broken between them where a window is too narrow, and else between words.
+
+    Lines after the first are indented.
+    """
+    gap, indent = " " * GAP, "    "
+    if width is None:
+        return [gap.join(parts)]
+    lines: list[str] = []
+    for part in parts:
+        if lines and text_width(lines[-1] + gap + part) <= width:
+            lines[-1] += gap + part
+            continue
+        first, *rest = wrapped(part, width - len(indent)) if lines or text_width(part) > width else [part]
+        lines.append(indent + first if lines else first)
+        lines += [indent + line for line in rest]
+    return lines
+
+
+def headless(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Return rows without a header as lines; where a window is too narrow, all cells but the first are folded."""
+    if not rows:
+        return []
+    columns = len(rows[0])
+    table = TextTable([""] * columns, rows, folded=frozenset(range(1, columns)))
+    return table._lines(table.widths if width is None else table._folded_widths(width))[1:]
+
 
 # Texts and file names from elsewhere may hold characters that steer a terminal or turn the direction of a line.
 # Each becomes one visible character, so that a mark below still points at its place.

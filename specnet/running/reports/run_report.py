@@ -23,7 +23,7 @@ from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.report.pages.model_answers import ModelAnswers
-from specnet.report.plane.surfaces import Plane
+from specnet.report.plane_story import Plane
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.asking import panel_of

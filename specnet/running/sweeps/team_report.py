@@ -10,7 +10,7 @@ from specnet.files import write_file
 from specnet.files.run_files import BEST, REPORT, SWEEP, kind_of
 from specnet.model import Model
 from specnet.parts.part import Part
-from specnet.report.pages.team_page import team_page
+from specnet.report.pages.run_page import team_page
 from specnet.running.data_rows import SpecData
 from specnet.running.reports.run_report import model_answers, rows_again
 from specnet.saved.saved_run import SavedRun

@@ -12,7 +12,7 @@ from specnet import parse_spec, resolve
 from specnet.compiler import BATCH, FLAT, Value, input_value, state_value
 from specnet.compiler.reverse import postorder
 from specnet.parts import SteppingOptimizer
-from specnet.report.layer_formulas import layer_value
+from specnet.report.overview import layer_value
 from specnet.testing.common import example, made
 from tests.docs.reference import mathml
 from tests.docs.reference.mathml import MANY, NoMathError, assignments, display, expression, identifier, row

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup, escape
 
-from specnet.report.diagram.network_diagram import NetworkDiagram
-from specnet.report.plane.plane_story import PlaneStory
+from specnet.report.network_diagram import NetworkDiagram
+from specnet.report.plane_story import PlaneStory
 from specnet.report.svg.charts import Axis, Chart, Figure
 from specnet.running.reports.run_report import answers_shown, rows_again
 from specnet.saved.saved_run import SavedRun

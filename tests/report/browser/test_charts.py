@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.report.diagram.network_diagram import NetworkDiagram
+from specnet.report.network_diagram import NetworkDiagram
 from specnet.report.svg.charts import Axis, Chart
-from specnet.report.svg.style import CHART_STYLE, FONTS, theme
+from specnet.report.svg.colours import CHART_STYLE, FONTS, theme
 from tests.report.browser.checks import script
 from tests.report.networks import dense, initial, network, residual
 

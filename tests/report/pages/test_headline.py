@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import specnet
-from specnet.report.pages import answer_charts, comparison_page, headline
+from specnet.report.pages import comparison_page, headline
 from specnet.saved import metrics_file, saved_run
 from tests.registry import find
 
@@ -59,7 +59,7 @@ def test_a_network_that_loses_beyond_chance_is_compared_by_its_metric_though_tha
 
 def test_a_page_begins_with_a_strip_of_all_predictors_and_the_table_of_the_terminal() -> None:
     beside = {"linear": {"accuracy": {"low": 0.925, "high": 0.991, "method": "wilson"}}}
-    begins = answer_charts.beginning_of(
+    begins = headline.beginning_of(
         {**EVALUATION, "baseline_intervals": beside}, [find("metric", "accuracy")()], "network"
     )
     assert begins["verdict"].startswith("Worse than a linear model")
@@ -84,7 +84,7 @@ def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
         "test": {"loss": -0.25, "root_mean_squared_error": 3.31},
         "intervals": {"test": {"loss": None, "root_mean_squared_error": bounds}},
     }
-    begins = answer_charts.beginning_of(evaluation, [find("metric", "root_mean_squared_error")()], "network")
+    begins = headline.beginning_of(evaluation, [find("metric", "root_mean_squared_error")()], "network")
     assert begins["scores"].rows[1] == ["test", "−0.2500", "3.3", "2.6–4.0"]
     assert begins["scores"].header[2] == "root mean squared error"
     assert begins["verdict"] == "Root mean squared error 3.3 on 4 test rows."
@@ -92,17 +92,17 @@ def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
 
 def test_figures_of_a_strip_are_not_cut_off() -> None:
     scores = {
-        name: answer_charts.Score(-0.0979, -0.2, 0.1, text, text)
+        name: headline.Score(-0.0979, -0.2, 0.1, text, text)
         for name, text in [("neighbours", "−1.234e+05"), ("a", "1")]
     }
-    assert "…" not in answer_charts.score_strip("test", "r2", scores, "").chart
+    assert "…" not in headline.score_strip("test", "r2", scores, "").chart
 
 
 @pytest.mark.parametrize("split", ["validation", "train"])
 def test_without_test_rows_the_strip_is_of_others_without_intervals(split: str) -> None:
-    figure = answer_charts.beginning_of(
-        TRAINED | {split: {"accuracy": 0.9}}, [find("metric", "accuracy")()], "ensemble"
-    )["strip"]
+    figure = headline.beginning_of(TRAINED | {split: {"accuracy": 0.9}}, [find("metric", "accuracy")()], "ensemble")[
+        "strip"
+    ]
     assert (figure.title, figure.note) == (f"{split.capitalize()} accuracy", "The network beside simpler predictors.")
     assert figure.chart.count("<circle") == 1
 

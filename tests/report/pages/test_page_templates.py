@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from specnet.report.pages.page_templates import PAGES, environment, style
 from specnet.report.svg.markup import hover_text, isolated
-from specnet.report.terminal.text_tables import TextTable
+from specnet.report.terminal.terminal_output import TextTable
 
 ROOT = Path(__file__).parents[3]
 

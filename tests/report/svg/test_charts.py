@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specnet.report.svg import drawings, markup, pixels, style
+from specnet.report.svg import charts, markup
+from specnet.report.svg import colours as palette
 from specnet.report.svg.charts import Axis, Chart
 from tests.report.drawn import CLUMSY, Drawn, decoded, numbers, place_of
 
@@ -190,13 +191,13 @@ def test_hover_values_are_those_of_the_line() -> None:
 def test_a_simplified_line_differs_by_less_than_is_seen(seed: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = np.linspace(0, 300, 400), 50 + np.cumsum(rng.normal(scale=0.3, size=400))
-    chosen = drawings.simplified(x, y)
+    chosen = charts.simplified(x, y)
     assert {0, 399} <= set(chosen.tolist())
     assert len(chosen) < 400
     assert np.abs(np.interp(x, x[chosen], y[chosen]) - y).max() < 0.2
-    assert drawings.simplified(x, 2 * x).tolist() == [0, 399]
+    assert charts.simplified(x, 2 * x).tolist() == [0, 399]
     angle = np.linspace(0, 2 * np.pi, 200)
-    assert len(drawings.simplified(9 * np.cos(angle), 9 * np.sin(angle))) > 8
+    assert len(charts.simplified(9 * np.cos(angle), 9 * np.sin(angle))) > 8
 
 
 # ------------------------------------------------------------------------------------- points, surfaces and rectangles
@@ -256,10 +257,10 @@ def test_contours_leave_out_what_is_not_finite() -> None:
 def test_transparency_is_the_value() -> None:
     hues = ((200, 0, 0), (0, 0, 200))
     strength = np.array([[0, 0.5, 1], [np.nan, 2, -1]])
-    image = decoded(pixels.png(strength, np.array([[0, 0, 1], [1, 1, 0]]), hues))
+    image = decoded(palette.png(strength, np.array([[0, 0, 1], [1, 1, 0]]), hues))
     assert image[..., 3].tolist() == [[0, pytest.approx(127.5, abs=255 / 39), 255], [0, 255, 0]]
     assert image[0, 1:, :3].tolist() == [[200, 0, 0], [0, 0, 200]]
-    ten = decoded(pixels.png(np.ones((1, 10)), np.arange(10)[None], tuple((k, k, k) for k in range(10))))
+    ten = decoded(palette.png(np.ones((1, 10)), np.arange(10)[None], tuple((k, k, k) for k in range(10))))
     assert ten[0, :, 0].tolist() == list(range(10))
 
 
@@ -273,7 +274,7 @@ def test_a_surface_has_its_lowest_row_at_the_bottom_and_its_corners_on_the_frame
     # The middles of the outer pixels are the corners.
     assert window.attrib["viewBox"] == "0.5 0.5 4 2"
     (image,) = drawn(chart).all("image")
-    assert image.attrib["href"] == pixels.data_uri(pixels.png(values[::-1], np.zeros((3, 5), int), pixels.HUES))
+    assert image.attrib["href"] == palette.data_uri(palette.png(values[::-1], np.zeros((3, 5), int), palette.HUES))
 
 
 def test_a_rectangle_lies_between_its_values() -> None:
@@ -379,13 +380,13 @@ def test_the_description_stands_for_the_chart() -> None:
 
 
 def test_moving_apart_moves_as_little_as_possible() -> None:
-    assert drawings.moved_apart([0, 100], [10, 10]) == [0, 100]
-    assert drawings.moved_apart([50, 50, 90], [10, 10, 10]) == [45, 55, 90]
-    assert drawings.moved_apart([], []) == []
+    assert charts.moved_apart([0, 100], [10, 10]) == [0, 100]
+    assert charts.moved_apart([50, 50, 90], [10, 10, 10]) == [45, 55, 90]
+    assert charts.moved_apart([], []) == []
     rng = np.random.default_rng(0)
     for _ in range(20):
         starts, lengths = np.sort(rng.uniform(0, 60, 6)), rng.uniform(5, 20, 6)
-        moved = np.array(drawings.moved_apart(starts.tolist(), lengths.tolist()))
+        moved = np.array(charts.moved_apart(starts.tolist(), lengths.tolist()))
         assert np.all(np.diff(moved) >= lengths[:-1] - 1e-9)
         # A projection onto a convex set: no feasible point is nearer.
         others = moved + rng.normal(scale=2, size=(50, 6))
@@ -397,18 +398,18 @@ def test_moving_apart_moves_as_little_as_possible() -> None:
 
 
 def test_every_class_has_its_colours() -> None:
-    assert style.LIGHT.keys() == style.DARK.keys() == style.PRINT.keys()
-    assert {name.split(")")[0] for name in style.CHART_STYLE.split("var(--")[1:]} <= style.LIGHT.keys()
+    assert palette.LIGHT.keys() == palette.DARK.keys() == palette.PRINT.keys()
+    assert {name.split(")")[0] for name in palette.CHART_STYLE.split("var(--")[1:]} <= palette.LIGHT.keys()
     # The contract of pages names these.
-    shown = [(colours["class-0"], colours["class-1"]) for colours in (style.LIGHT, style.DARK)]
+    shown = [(colours["class-0"], colours["class-1"]) for colours in (palette.LIGHT, palette.DARK)]
     assert shown == [("#bd5f10", "#1f6bb8"), ("#f0994a", "#6fb0f2")]
-    alone = style.style_alone(style.CHART_STYLE, "specnet-chart")
+    alone = palette.style_alone(palette.CHART_STYLE, "specnet-chart")
     assert "var(" not in alone
     assert alone.count("{") == alone.count("}")
-    assert style.theme(":root").count("--ink:") == 3
+    assert palette.theme(":root").count("--ink:") == 3
 
 
-@pytest.mark.parametrize("colours", [style.LIGHT, style.DARK, style.PRINT])
+@pytest.mark.parametrize("colours", [palette.LIGHT, palette.DARK, palette.PRINT])
 def test_colours_are_told_from_the_paper(colours: dict[str, str]) -> None:
     def luminance(name: str) -> float:
         """Return the relative luminance of WCAG 2."""

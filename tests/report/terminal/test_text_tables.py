@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from specnet.report.terminal import terminal_output, text_tables
+from specnet.report.terminal import terminal_output
 from tests.report.terminal.terminals import Coded, Terminal
 
 is_lively, write_line, write_table = terminal_output.is_lively, terminal_output.write_line, terminal_output.write_table
 write_mistakes, write_parts = terminal_output.write_mistakes, terminal_output.write_parts
-TextTable = text_tables.TextTable
+TextTable = terminal_output.TextTable
 CASES = tomllib.loads(Path(__file__).with_name("tables.toml").read_text("utf-8"))
 ROWS = [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")]
 FIGURES = TextTable(("", "loss", "accuracy"), ROWS, frozenset({1, 2}))
@@ -25,7 +25,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch, lively: Terminal) -> None:
     monkeypatch.setenv("COLUMNS", "60")
 
 
-def table(case: dict[str, Any]) -> text_tables.TextTable:
+def table(case: dict[str, Any]) -> terminal_output.TextTable:
     columns = {name: frozenset(case.get(name, ())) for name in ("right", "folded", "cut")}
     return TextTable(case["header"], case["rows"], **columns)
 
@@ -33,7 +33,7 @@ def table(case: dict[str, Any]) -> text_tables.TextTable:
 @pytest.mark.parametrize("name", CASES["tables"])
 def test_a_table_fits_into_a_window(name: str) -> None:
     case = CASES["tables"][name]
-    lines = table(case).lines if "header" in case else partial(text_tables.headless, case["rows"])
+    lines = table(case).lines if "header" in case else partial(terminal_output.headless, case["rows"])
     for width, expected in case["lines"].items():
         assert lines(None if width == "any" else int(width)) == expected.splitlines()
 
@@ -49,13 +49,13 @@ def test_columns_below_the_others_have_bold_headers_too(lively: Terminal, monkey
 @pytest.mark.parametrize("width", CASES["flowing"]["lines"])
 def test_parts_of_a_line_are_broken_between_each_other_first(width: str) -> None:
     parts, lines = CASES["flowing"]["parts"], CASES["flowing"]["lines"]
-    assert text_tables.flowing(parts, int(width)) == lines[width]
-    assert text_tables.flowing(parts) == lines["80"]
+    assert terminal_output.flowing(parts, int(width)) == lines[width]
+    assert terminal_output.flowing(parts) == lines["80"]
 
 
 @pytest.mark.parametrize(("text", "width", "lines"), [(text, width, lines) for text, width, *lines in CASES["wrapped"]])
 def test_texts_are_broken_between_words_at_joints_and_not_within_numbers(text: str, width: int, lines: list[str]):
-    assert text_tables.wrapped(text, width) == lines
+    assert terminal_output.wrapped(text, width) == lines
 
 
 def piped(write: Callable[..., None], *given: Any, **options: Any) -> str:

@@ -14,8 +14,8 @@ import pytest
 
 import specnet
 from specnet import Model, Observer
-from specnet.report.answers.uses_charts import response_figures
 from specnet.report.pages.model_answers import AskColumn, Importance, ModelAnswers, Response
+from specnet.report.value_charts import response_figures
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.reports import importance
 from specnet.running.reports.importance import affordable_rows, permutation_importance, responses_of

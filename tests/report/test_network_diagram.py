@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from specnet import Resolved
-from specnet.report.diagram.diagram_columns import columns_of
-from specnet.report.diagram.network_diagram import MOST_PIXELS, NetworkDiagram
+from specnet.report.diagram_layout import columns_of
+from specnet.report.network_diagram import MOST_PIXELS, NetworkDiagram
 from tests.report.drawn import CLUMSY, Drawn, coordinates, image_of, numbers, place_of
 from tests.report.networks import dense, initial, network, residual
 

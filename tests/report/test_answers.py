@@ -11,12 +11,11 @@ from sklearn import metrics
 
 from specnet import number_texts
 from specnet.model import Answers
-from specnet.report.answers import class_charts, roc_curves, uses_charts, value_charts
+from specnet.report import class_charts, value_charts
+from specnet.report.class_charts import calibration, precision_recall_curve, roc_curve, thresholds
 from specnet.report.pages import model_answers
 from tests.report.drawn import Drawn, place_of
 
-calibration, thresholds, roc_curve = roc_curves.calibration, roc_curves.thresholds, roc_curves.roc_curve
-precision_recall_curve = roc_curves.precision_recall_curve
 RNG = np.random.default_rng(0)
 
 
@@ -155,7 +154,7 @@ def test_points_of_calibration_stand_in_their_intervals() -> None:
 def importance_chart(score: str, *mean: float, deviation: float = 0.0123) -> str:
     names = [f"x{place}" for place in range(len(mean))]
     means = model_answers.Importance(score, 100, 5, names, np.array(mean), np.full(len(mean), deviation))
-    return uses_charts.importance_figure(means).chart
+    return value_charts.importance_figure(means).chart
 
 
 def test_columns_that_do_not_matter_have_an_axis_with_ticks_that_one_can_read() -> None:

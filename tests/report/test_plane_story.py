@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from specnet import Network, Resolved
-from specnet.report.plane.plane_story import PlaneStory
-from specnet.report.plane.surfaces import Plane, leads, log_odds
+from specnet.report.plane_story import Plane, PlaneStory, leads, log_odds
 from tests.report.drawn import CLUMSY, NAMESPACE, Drawn, image_of, pieces, place_of
 from tests.report.networks import dense, initial, network
 

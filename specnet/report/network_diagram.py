@@ -13,29 +13,33 @@ from numpy.typing import NDArray
 
 from specnet.data import Preparation, unfitted
 from specnet.number_texts import count, counted, rounded
-from specnet.report.diagram.diagram_columns import INPUT, DiagramColumn, Fold, columns_of, has_matrix
-from specnet.report.diagram.placing import (
+from specnet.report.diagram_layout import (
     EDGE,
     FOLD_LABEL,
+    INPUT,
     LINE_HEIGHT,
     MOST_FOR_NAMES,
     MOST_NAMES,
     MOST_UNITS,
     RADIUS,
+    DiagramColumn,
+    Fold,
     Placed,
+    columns_of,
+    has_matrix,
     place_columns,
 )
 from specnet.report.overview import Overview
 from specnet.report.svg.axes import Frame
+from specnet.report.svg.colours import HUES, NETWORK_STYLE, data_uri, png, style_alone
 from specnet.report.svg.markup import escaped, hover_text, label, number, picture
-from specnet.report.svg.pixels import HUES, data_uri, png
-from specnet.report.svg.style import NETWORK_STYLE, style_alone
 
 if TYPE_CHECKING:
     from specnet.model import Model
     from specnet.network import Network
     from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
+
 
 MOST_LINES = 1000
 """Lines of weights in a diagram; where blocks have more together, each draws its largest ones."""
