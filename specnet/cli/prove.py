@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from specnet.checking import GradientCheck
     from specnet.data import RowSet
     from specnet.errors import SpecnetError
+    from specnet.report.terminal.terminal_output import TextTable
     from specnet.running.verification.result import Verification, VerifiedRun
 
 
