@@ -65,7 +65,6 @@ from specnet.compiler.value import *
 from specnet.lazy import lazily
 
 if TYPE_CHECKING:
-    from specnet.compiler.backend import *
     from specnet.compiler.lowering import *
     from specnet.compiler.numpy import NUMPY as NUMPY
 else:
@@ -73,8 +72,7 @@ else:
     _, __getattr__ = lazily(
         __name__,
         {
-            "backend": "Backend BoundPlan UnavailableError",
-            "lowering": "Call Expansions Plan plan",
+            "lowering": "Backend BoundPlan Call Expansions Plan UnavailableError plan",
             "numpy": "NUMPY",
         },
     )

@@ -1,4 +1,7 @@
-"""A flat list of primitive calls from symbolic values: each distinct value once, operands first, nothing unneeded."""
+"""From symbolic values to a plan: a flat list of calls, operands first, with each distinct value that is needed once.
+
+A backend binds plans to arrays and runs them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy.typing as npt
+
 from specnet.compiler.reverse import LocalDerivative, postorder
 from specnet.compiler.value import CONSTANT, EXPAND, STATE, Kind, Operation, Shape, ShapeError, Value, cast, expand
 
-__all__ = ["Call", "Expansions", "Plan", "plan"]
+__all__ = ["Backend", "BoundPlan", "Call", "Expansions", "Plan", "UnavailableError", "plan"]
+
+Array = npt.NDArray[Any]
 
 Expansions = Mapping[Operation, Callable[..., Value]]
 """For each operation that a backend lacks, the same in operations that it has."""
@@ -55,7 +62,7 @@ class Plan:
         return sorted({axis for call in self.calls for axis in call.shape if isinstance(axis, str)})
 
     @cached_property
-    def kept(self) -> set[int]:
+    def retained(self) -> set[int]:
         """What outlives a run: outputs, and new values of states."""
         return {*self.outputs, *(value for _, value in self.commits)}
 
@@ -77,9 +84,9 @@ class Plan:
         return {n for n, call in enumerate(self.calls) if n not in needed and call.operation.role != "leaf"}
 
     def last_reads(self, groups: Sequence[Sequence[int]], roots: Sequence[int]) -> dict[int, int]:
-        """By root the last of some groups of calls, views apart, that reads it; what is kept is read after them."""
+        """By root the last of some groups of calls, views apart, that reads it; what is retained is read after them."""
         last = {roots[a]: k for k, group in enumerate(groups) for n in group for a in self.calls[n].arguments}
-        return last | {roots[n]: len(groups) for n in self.kept}
+        return last | {roots[n]: len(groups) for n in self.retained}
 
     def listing(self) -> list[str]:
         """The calls in order as a person reads them, with their shapes, then the commits."""
@@ -206,3 +213,54 @@ def _key(call: Call) -> Hashable:
     if call.operation is CONSTANT:
         return float.hex(call.attributes)  # 0.0 and -0.0 are two
     return call._replace(arguments=tuple(sorted(call.arguments))) if call.operation.commutative else call
+
+
+class UnavailableError(Exception):
+    """A backend cannot run a program on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPlan:
+    """A program bound to arrays, which can be run again and again. It belongs to one thread at a time.
+
+    Attributes
+    ----------
+    run
+        Computes outputs and commits from the inputs and states as they are.
+    run_commits
+        The same without what only the outputs need: the commits get the same bits, the outputs nothing new. The whole
+        program, if there are no commits.
+    inputs
+        For each input's name its array, in the leaf's shape, to be filled before a run.
+    states
+        For each state's name its array.
+    outputs
+        The arrays in which the outputs are found after a run, and until the next one.
+    """
+
+    run: Callable[[], None]
+    run_commits: Callable[[], None]
+    inputs: dict[str, Array]
+    states: dict[str, Array]
+    outputs: list[Array]
+
+
+class Backend(NamedTuple):
+    """What runs plans.
+
+    Attributes
+    ----------
+    expansions
+        The operations that it lacks, in terms of those that it has; for `plan`.
+    bind
+        From a plan, made with these expansions, a dtype, sizes and arrays to a `BoundPlan`. The dtype is float32 or
+        float64; sizes are the length of each named axis, such as ``{"batch": 32}``; arrays are those of states, and of
+        inputs that several programs share, by the names of leaves: others are made, with zeros. An input's array may
+        have one row more than the leaf, which is filled with ones and saves the call that adds a dense layer's bias.
+
+        It raises ValueError if an array does not fit its leaf, or an axis has no size; MissingRuleError if the backend
+        has no form of an operation; and UnavailableError if it cannot run on this machine, or has no form of a shape.
+    """
+
+    expansions: Expansions
+    bind: Callable[..., BoundPlan]

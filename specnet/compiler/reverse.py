@@ -139,20 +139,20 @@ def flows(y: Value, factors: Factors) -> list[tuple[Value, Seed, Value]]:
     raise MissingRuleError(f"{operation.name} has no rule for its derivative")
 
 
-def gradients(loss: Value, wanted: Iterable[Value]) -> dict[Value, Value]:
-    """Derivatives of a single number by each of `wanted`.
+def gradients(loss: Value, variables: Iterable[Value]) -> dict[Value, Value]:
+    """Derivatives of a single number by each of `variables`.
 
     Parameters
     ----------
     loss
         A value of shape ().
-    wanted
+    variables
         Values of any kind of operation, mostly states.
 
     Returns
     -------
     dict
-        From each wanted value to its derivative, which has its shape, in the order in which they are complete: to
+        From each variables value to its derivative, which has its shape, in the order in which they are complete: to
         commit them in this order halves the memory. Values on which the loss does not depend come last, with zeros.
 
     Raises
@@ -164,7 +164,7 @@ def gradients(loss: Value, wanted: Iterable[Value]) -> dict[Value, Value]:
     """
     if loss.shape != ():
         raise ShapeError(f"only a single number, of shape (), can be differentiated, not {loss!r}")
-    targets = dict.fromkeys(wanted)
+    targets = dict.fromkeys(variables)
     found = _backward(loss, targets)
     return found | {value: expand(constant(0), value.shape) for value in targets if value not in found}
 

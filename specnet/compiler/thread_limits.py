@@ -14,7 +14,7 @@ from specnet.cpus import default_threads
 from specnet.imports import AroundImports
 
 _lock = threading.Lock()
-_wanted: list[int] = []
+_limits: list[int] = []
 """The limits that hold, in the order in which they were set; the last one counts."""
 _before: list[tuple[Any, int]] = []
 """The libraries with the numbers of threads that they had before the first of them."""
@@ -26,7 +26,7 @@ _share: ContextVar[int | None] = ContextVar("_share", default=None)
 
 def thread_limit() -> int | None:
     """Return the number of threads that work may have; None if nobody limits it."""
-    return _wanted[-1] if _wanted else None
+    return _limits[-1] if _limits else None
 
 
 def available_threads() -> int:
@@ -45,7 +45,7 @@ def share_threads(among: int) -> None:
 def keep_limit(limit: int | None) -> None:
     """Limit compiled functions for good: in a process whose libraries get the limits of the one that started it."""
     if limit is not None:
-        _wanted.append(limit)
+        _limits.append(limit)
 
 
 @contextmanager
@@ -59,22 +59,22 @@ def limited_threads(count: int | None) -> Iterator[None]:
         yield
         return
     with _lock:
-        if not _wanted:
+        if not _limits:
             _before[:] = [(controller, controller.num_threads) for controller in _controllers()]
             sys.meta_path.insert(0, _LATER)
         if thread_limit() != count:
             for controller, _ in _before:
                 _set(controller, count)
-        _wanted.append(count)
+        _limits.append(count)
     try:
         yield
     finally:
         with _lock:
-            _wanted.remove(count)
+            _limits.remove(count)
             if thread_limit() != count:
                 for controller, before in _before:
                     _set(controller, thread_limit() or before)
-            if not _wanted and _LATER in sys.meta_path:
+            if not _limits and _LATER in sys.meta_path:
                 sys.meta_path.remove(_LATER)
 
 

@@ -30,7 +30,7 @@ def test_random_networks_and_programs(block: int) -> None:
 @pytest.mark.slow
 def test_gradients_without_rows_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     with_ones = [networks.bind_training(random_network(seed)) for seed in range(20)]
-    monkeypatch.setattr(binding, "wants_ones_row", lambda lifetimes, n: False)
+    monkeypatch.setattr(binding, "can_have_ones_row", lambda lifetimes, n: False)
     without = [networks.bind_training(random_network(seed)) for seed in range(20)]
     assert sum(len(bound.calls) for bound in without) > sum(len(bound.calls) for bound in with_ones)
     for one, other in zip(with_ones, without, strict=True):
@@ -74,7 +74,7 @@ def commit_before_readers(lifetimes: binding.Lifetimes, state: int, value: int) 
 def forget_views(plan: c.Plan, groups: Any, root: Any) -> dict[int, int]:
     last = dict(enumerate(range(len(plan.calls))))
     last |= {a: n for n, call in enumerate(plan.calls) for a in call.arguments}
-    return last | {root[n]: len(plan.calls) for n in plan.kept}
+    return last | {root[n]: len(plan.calls) for n in plan.retained}
 
 
 def free_at_first_read(lifetimes: binding.Lifetimes, n: int) -> list[int]:
@@ -102,11 +102,11 @@ FAULTS: dict[str, tuple[Any, str, Any]] = {
     "taken by any elementwise call": (binding, "may_take", take_when_elementwise),
     "always committed in place": (binding, "may_commit_in_place", lambda *_: True),
     "committed before a reader of the same call": (binding, "may_commit_in_place", commit_before_readers),
-    "committed values not kept": (c.Plan, "kept", property(lambda plan: set(plan.outputs))),
+    "committed values not retained": (c.Plan, "retained", property(lambda plan: set(plan.outputs))),
     "views do not extend a life": (c.Plan, "last_reads", forget_views),
     "freed too early": (binding, "dying_roots", free_at_first_read),
     "states swapped without a copy": (c.lowering, "needs_snapshot", lambda *_: False),
-    "pieces at wrong rows": (binding, "piece_rows", lambda shapes: [0 for _ in shapes]),
+    "pieces at wrong rows": (binding, "row_bounds", lambda shapes: [(0, 0) for _ in shapes]),
     "branches exchanged": (c.reverse, "selected", exchanged),
     "branches without an outer factor": (c.reverse, "selected", without_outer_factor),
     "batch normalization": (networks, "batch_norm_rule", wrong_rule),

@@ -33,7 +33,7 @@ def test_relu_reads_its_result_and_lies_over_its_operand() -> None:
     y = c.maximum(c.affine(block, x), 0)
     loss = c.sum_over(y * t, "all")
     plan = c.plan([c.gradients(loss, [block])[block]])
-    (before, after), slots = (plan.calls[5].arguments[0], 5), allocate(plan).slots
+    (before, after), slots = (plan.calls[5].arguments[0], 5), allocate(plan)[0]
     assert (plan.calls[after].operation.name, slots[before]) == ("maximum", slots[after])
     assert plan.listing()[2].startswith("v6 = greater(v5, 0.0)")
 
@@ -176,7 +176,7 @@ def test_a_local_derivative_saves_storage_and_changes_no_result() -> None:
         bound = c.NUMPY.bind(plan, np.float64, {"batch": 4}, arrays)
         fill(bound, ARRAYS)
         bound.run()
-        found.append(([storage.leaf for storage in allocate(plan).storages].count(None), bound.outputs[-1]))
+        found.append(([storage.leaf for storage in allocate(plan)[1]].count(None), bound.outputs[-1]))
     (fewer, ours), (more, theirs) = found
     assert fewer < 0.75 * more
     np.testing.assert_allclose(ours, theirs, rtol=1e-12)

@@ -55,7 +55,7 @@ class Matrix(NamedTuple):
     readable: bool = True
     writable: bool = True
 
-    def turned(self) -> Matrix:
+    def transposed(self) -> Matrix:
         """The same numbers with rows as columns."""
         return self._replace(rows=self.columns, columns=self.rows, row=self.column, column=self.row)
 
@@ -69,7 +69,7 @@ def padded(axis: str) -> str:
     return f"{axis}_row"
 
 
-class Places:
+class Allocation:
     """The places of a program's values.
 
     Parameters
@@ -98,20 +98,20 @@ class Places:
         self._leaves: dict[str, str] = {}
         self.variables = {n for n in range(len(program.calls)) if self._is_variable(n)}
         self._last = program.last_reads([group.calls for group in groups], program.roots)
-        self._place_leaves()
-        self.copies = self._place_commits()
-        self._place_results()
+        self._allocate_leaves()
+        self.copies = self._allocate_commits()
+        self._allocate_results()
 
-    def lies_in_memory(self, n: int) -> bool:
+    def is_in_memory(self, n: int) -> bool:
         """Does a value, or what it is a part of, lie in memory?"""
         return self._program.roots[n] in self._memory
 
-    def place(self, n: int) -> Matrix:
-        """The place of a value in memory."""
+    def matrix(self, n: int) -> Matrix:
+        """Return where the rows of a value in memory lie."""
         call = self._program.calls[n]
         if call.operation.role != "view":
             return self._memory[n]
-        whole, (low, high) = self.place(call.arguments[0]), call.attributes
+        whole, (low, high) = self.matrix(call.arguments[0]), call.attributes
         return whole._replace(base=whole.below(low) if low else whole.base, rows=high - low)
 
     def is_converted(self, n: int) -> bool:
@@ -135,8 +135,8 @@ class Places:
 
     def pointer(self, n: int) -> str:
         """The pointer to a leaf's array: a variable, but in a long program."""
-        place = self._table.index(self._program.calls[n].attributes)
-        return f"((real *)p[{place}])" if self._program.is_long else f"p{place}"
+        index = self._table.index(self._program.calls[n].attributes)
+        return f"((real *)p[{index}])" if self._program.is_long else f"p{index}"
 
     def _is_variable(self, n: int) -> bool:
         program = self._program
@@ -145,7 +145,7 @@ class Places:
         is_from_outside = program.is_leaf_array(n) and not self.is_converted(n)
         return is_from_outside or program.role(n) in ("element", "reduction")
 
-    def _place_leaves(self) -> None:
+    def _allocate_leaves(self) -> None:
         program = self._program
         for n, call in enumerate(program.calls):
             if self.is_converted(n):
@@ -156,7 +156,7 @@ class Places:
                 self._memory[n] = Matrix(base, rows, columns, str(columns), readable=is_input, writable=False)
                 self._leaves[base] = call.attributes
 
-    def _place_commits(self) -> list[tuple[int, int]]:
+    def _allocate_commits(self) -> list[tuple[int, int]]:
         program, copies = self._program, []
         for state, value in program.commits:
             if self._can_be_in_place(state, value):
@@ -177,7 +177,7 @@ class Places:
         at_same_place = all(is_element and program.reads_whole(n, state, program.space(state)) for n in together)
         return at_same_place and all(home[reader] <= home[value] for reader in readers)
 
-    def _place_results(self) -> None:
+    def _allocate_results(self) -> None:
         """One scan over the groups: room from what nobody reads any more, new room else."""
         program = self._program
         free: defaultdict[str, list[Matrix]] = defaultdict(list)
@@ -188,7 +188,7 @@ class Places:
             for n in group.calls:
                 if not self._needs_memory(n, k):
                     continue
-                pool = free[self._room(n).text()]
+                pool = free[self._size(n).text()]
                 if program.role(n) == "element" and whole:  # written where it is read last, element by element
                     taken = whole.pop()
                     dying.remove(taken)
@@ -198,7 +198,7 @@ class Places:
                 if self._last.get(n, k) <= k:
                     dying.append(n)
             for root in dying:
-                free[self._room(root).text()].append(self._memory[root])
+                free[self._size(root).text()].append(self._memory[root])
 
     def _is_scratch(self, root: int) -> bool:
         """Is a value's room in the workspace, and its own?"""
@@ -216,12 +216,12 @@ class Places:
             return False
         readers = [(user, program.role(user)) for user in program.users[n]]
         if n in self.variables:
-            return n in program.kept or any(role == "call" for _, role in readers)
-        if program.role(n) != "element" or n in program.kept:
+            return n in program.retained or any(role == "call" for _, role in readers)
+        if program.role(n) != "element" or n in program.retained:
             return True
         return any(role == "view" or self._home[user] != group for user, role in readers)
 
-    def _room(self, n: int) -> Extent:
+    def _size(self, n: int) -> Extent:
         rows, columns = self._program.space(n)
         match rows, columns:
             case int(), str():
@@ -235,7 +235,7 @@ class Places:
     def _new(self, n: int) -> Matrix:
         base = f"(workspace + {self.extent.text()})"
         self._offsets[base] = Extent(self.extent)
-        self.extent.update(self._room(n))
+        self.extent.update(self._size(n))
         return self._lying(n, base)
 
     def _lying(self, n: int, base: str) -> Matrix:

@@ -12,10 +12,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.backend import Array, Backend, BoundPlan
-from specnet.compiler.lowering import Call, Plan
+from specnet.compiler.lowering import Array, Backend, BoundPlan, Call, Plan
 from specnet.compiler.native.c_text.emit_function import PARAMETERS, CFunction, CText
-from specnet.compiler.native.c_text.thread_team import before_calls
+from specnet.compiler.native.c_text.thread_pool import before_calls
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import Processor, native_processor
 from specnet.compiler.value import CONSTANT, INPUT, STATE, Shape, ShapeError
@@ -36,12 +35,12 @@ class CompiledPlan:
         self.library = library(self.source.text(run), ("run",), target)
 
 
-_kept: WeakKeyDictionary[Plan, dict[tuple[str, str], CompiledPlan]] = WeakKeyDictionary()
+_compiled_plans: WeakKeyDictionary[Plan, dict[tuple[str, str], CompiledPlan]] = WeakKeyDictionary()
 """What was compiled, as long as there is the plan."""
 
 
 def _compiled(plan: Plan, dtype: np.dtype[Any], target: Processor) -> CompiledPlan:
-    mine, key = _kept.setdefault(plan, {}), (dtype.name, target.name)
+    mine, key = _compiled_plans.setdefault(plan, {}), (dtype.name, target.name)
     if key not in mine:  # made by several threads at once if need be: none waits for the plans of others
         mine.setdefault(key, CompiledPlan(plan, dtype, target))
     return mine[key]
@@ -58,14 +57,14 @@ def bind(
         If no library can be made.
     """
     compiled = _compiled(plan, np.dtype(dtype), native_processor())
-    room = Room(compiled.source, sizes, arrays or {})
+    bound_arrays = BoundArrays(compiled.source, sizes, arrays or {})
     run = function_of(compiled.source, compiled.library, "run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
     inputs, states = (
-        {call.attributes: room.leaves[call.attributes] for call in plan.calls if call.operation is operation}
+        {call.attributes: bound_arrays.leaves[call.attributes] for call in plan.calls if call.operation is operation}
         for operation in (INPUT, STATE)
     )
-    outputs = [room.output(compiled.source.functions[0], n) for n in plan.outputs]
-    of_all, of_commits = (partial(run, *room.pointers, flag) for flag in (1, int(not plan.commits)))
+    outputs = [bound_arrays.output(compiled.source.functions[0], n) for n in plan.outputs]
+    of_all, of_commits = (partial(run, *bound_arrays.pointers, flag) for flag in (1, int(not plan.commits)))
     return BoundPlan(of_all, of_commits, inputs, states, outputs)
 
 
@@ -82,7 +81,7 @@ def _call_sharing(before: Callable[[], None], run: Callable[..., Any], *argument
     return run(*arguments)
 
 
-class Room:
+class BoundArrays:
     """The arrays of functions that share their leaves and their workspace, for lengths of the named axes.
 
     Parameters
@@ -134,7 +133,7 @@ class Room:
         return tuple(self._sizes[axis] if isinstance(axis, str) else axis for axis in shape)
 
     def _leaf(self, call: Call, given: Array | None) -> Array:
-        """Return the given array if it fits, or zeros, behind which there is room for a vector."""
+        """Return the given array if it fits, or zeros, behind which there is bound_arrays for a vector."""
         kinds = {"float": self._dtype, "mask": np.dtype(bool), "index": np.dtype(np.int64)}
         shape, dtype = self.shape(call.shape), kinds[call.kind]
         if given is None:
@@ -148,13 +147,13 @@ class Room:
 
     def output(self, function: CFunction, n: int) -> Array:
         """Return the array in which an output is found."""
-        plan, places = function.plan, function.places
+        plan, allocation = function.plan, function.allocation
         call, shape = plan.calls[n], self.shape(plan.calls[n].shape)
         if call.operation is CONSTANT:
             return np.array(call.attributes, self._dtype)
-        offset, first = places.offset(n), places.first_row(n)
+        offset, first = allocation.offset(n), allocation.first_row(n)
         if offset is None:
-            whole = self.leaves[places.leaf(n)]
+            whole = self.leaves[allocation.leaf(n)]
             return whole[first : first + shape[0]] if len(shape) == 2 else whole
         rows, columns = self.shape(plan.space(n))
         length = self._padded.get(str(plan.space(n)[1]), columns)

@@ -15,8 +15,7 @@ from functools import cached_property
 from typing import Literal
 
 from specnet.compiler import operations
-from specnet.compiler.backend import UnavailableError
-from specnet.compiler.lowering import Plan
+from specnet.compiler.lowering import Plan, UnavailableError
 from specnet.compiler.native import LONG_PROGRAM
 from specnet.compiler.operations import AFFINE, MATMUL
 from specnet.compiler.value import CONSTANT, EXPAND, INPUT, STATE, SUM, Axis, MissingRuleError, Shape
@@ -226,7 +225,7 @@ def _earliest(program: CPlan, home: dict[int, int], n: int, argument: int, space
 def _sink(program: CPlan, groups: list[CallGroup], home: dict[int, int]) -> None:
     written = {state for state, _ in program.commits}
     for n in reversed(range(len(program.calls))):
-        if n not in home or program.role(n) != "element" or n in program.kept or program.space(n) == ONE:
+        if n not in home or program.role(n) != "element" or n in program.retained or program.space(n) == ONE:
             continue
         homes = {home.get(user, -1) for user in program.users[n]}
         if len(homes) != 1:

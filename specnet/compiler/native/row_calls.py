@@ -1,8 +1,8 @@
 """A program on a few rows as one call from Python, which checks its arguments itself.
 
-A program's usual way, copies into its inputs and out of its outputs, takes longer than a small network. Here C looks
-at the arrays through the buffer protocol, whose functions it is handed: no header of Python is needed where it is
-compiled. The interpreter's lock is held, and each thread has room of its own.
+To copy rows into a program's inputs and out of its outputs takes longer than a small network. Here C reads the arrays
+by the functions of the buffer protocol, which it gets as pointers: no header of Python is needed to compile it. The
+interpreter's lock is not released, and each thread has a workspace of its own.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.backend import Array
-from specnet.compiler.lowering import Plan
+from specnet.compiler.lowering import Array, Plan
+from specnet.compiler.native.c_text.c_forms import block
 from specnet.compiler.native.c_text.emit_function import CText
-from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import native_processor
 from specnet.compiler.value import BATCH, INPUT, STATE, size_of
 
-MOST_ROWS = 16
-MOST_BYTES = 2**20
-"""Of room for a thread."""
+MAX_ROWS = 16
+MAX_BYTES = 2**20
+"""Maximum size of a thread's workspace."""
 
 _API = """
 /* A Py_buffer, which is the same in all versions of Python from 3.11 on. */
@@ -48,7 +47,7 @@ void set_api(void *get, void *release, void *clear)
 
 static int is_matrix(const Buffer *b, long columns)
 {
-  return b->axes == 2 && b->shape[1] == columns && b->shape[0] > 0 && b->shape[0] <= MOST_ROWS && !b->format[1];
+  return b->axes == 2 && b->shape[1] == columns && b->shape[0] > 0 && b->shape[0] <= MAX_ROWS && !b->format[1];
 }
 
 static int is_contiguous(const Buffer *b, long item)
@@ -63,8 +62,8 @@ static int read_rows(const Buffer *b, real *to)
   int finite = 1;
   for (long r = 0; r < rows; r++)
     for (long c = 0; c < columns; c++) {
-      const char *place = (const char *)b->data + r * b->strides[0] + c * b->strides[1];
-      const real x = b->format[0] == 'd' ? (real)*(const double *)place : (real)*(const float *)place;
+      const char *address = (const char *)b->data + r * b->strides[0] + c * b->strides[1];
+      const real x = b->format[0] == 'd' ? (real)*(const double *)address : (real)*(const float *)address;
       finite &= x - x == 0;
       to[c * rows + r] = x;
     }
@@ -73,22 +72,22 @@ static int read_rows(const Buffer *b, real *to)
 """
 
 FewRows = Callable[[Array, Array], Array | None]
-"""Takes the vector of states and rows, (rows, features); returns the output's rows, None if it does not take these."""
+"""From the vector of states and rows, (rows, features), to the output's rows; to None if it does not accept these."""
 
 
 def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: int) -> FewRows | None:
-    """Return a program of one input and one output as a function of rows; None if it is no such program, or large.
+    """Return a program of one input and one output as a function of rows; None for other programs, and for large ones.
 
-    The function takes arrays of finite float32 or float64 numbers of the right shape, of at most `MOST_ROWS` rows, and
+    The function takes arrays of finite float32 or float64 numbers of the right shape, of at most `MAX_ROWS` rows, and
     a vector that is C-contiguous and of the program's dtype.
 
     Parameters
     ----------
     plan
     dtype
-        Of the program.
+        The dtype of the program.
     starts
-        Where each state begins in the vector.
+        The index at which each state begins in the vector.
     size
         The length of the vector.
 
@@ -103,22 +102,23 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
     if len(inputs) != 1 or inputs[0].shape[1:] != (BATCH,) or not set(states) <= starts.keys():
         return None
     target = native_processor()
-    source = CText(dtype, target, {BATCH: MOST_ROWS})
+    source = CText(dtype, target, {BATCH: MAX_ROWS})
     function = source.add(plan, "program")
-    length = -(-MOST_ROWS // source.vector_numbers) * source.vector_numbers
+    length = -(-MAX_ROWS // source.vector_numbers) * source.vector_numbers
     columns, made = size_of(inputs[0].shape), size_of(output.shape)
-    input_size, room = columns * MOST_ROWS + source.vector_numbers, function.extent.at({BATCH: length})
-    offset = function.places.offset(plan.outputs[0])
-    if offset is None or output.shape[1:] != (BATCH,) or (input_size + room) * dtype.itemsize > MOST_BYTES:
+    input_size = columns * MAX_ROWS + source.vector_numbers
+    cells = function.extent.at({BATCH: length})
+    offset = function.allocation.offset(plan.outputs[0])
+    if offset is None or output.shape[1:] != (BATCH,) or (input_size + cells) * dtype.itemsize > MAX_BYTES:
         return None
-    first = f"{function.places.first_row(plan.outputs[0])} * batch_row + {offset.text()}"
+    first = f"{function.allocation.first_row(plan.outputs[0])} * batch_row + {offset.text()}"
     code = "d" if dtype == np.float64 else "f"
     tables = [f"{source.pointer(name)} = theta + {starts[name]};" for name in states]
     answer = block(
         "static int answer(real *theta, const Buffer *x, real *y)",
         [
             f"static _Thread_local real columns[{input_size}] __attribute__((aligned(64)));",
-            f"static _Thread_local real workspace[{room + source.vector_numbers}] __attribute__((aligned(64)));",
+            f"static _Thread_local real workspace[{cells + source.vector_numbers}] __attribute__((aligned(64)));",
             "const index64 sizes[1] = {x->shape[0]};",
             *source.lengths(),
             f"void *p[{len(source.table)}];",
@@ -153,7 +153,7 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
             "return refused;",
         ],
     )
-    text = source.text(f"enum {{ MOST_ROWS = {MOST_ROWS} }};", _API, "\n".join(answer), "\n".join(of_rows), "")
+    text = source.text(f"enum {{ MAX_ROWS = {MAX_ROWS} }};", _API, "\n".join(answer), "\n".join(of_rows), "")
     rows, empty = _rows_of(library(text, ("rows", "set_api"), target)), np.empty
 
     def answered(theta: Array, X: Array) -> Array | None:

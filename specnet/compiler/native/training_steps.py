@@ -6,19 +6,18 @@ import ctypes
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.backend import Array
-from specnet.compiler.lowering import Plan
+from specnet.compiler.lowering import Array, Plan
 from specnet.compiler.native.allocate import Matrix
-from specnet.compiler.native.binding import Room, function_of
+from specnet.compiler.native.binding import BoundArrays, function_of
 from specnet.compiler.native.c_plan import no_form
+from specnet.compiler.native.c_text.c_forms import block
 from specnet.compiler.native.c_text.c_head import packed
 from specnet.compiler.native.c_text.emit_function import CFunction, CText
-from specnet.compiler.native.c_text.emit_loop import block
-from specnet.compiler.native.c_text.uniform_numbers import DRAWN_TOO_MANY, drawing_text
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.value import BATCH, FLAT, INPUT, Shape
@@ -45,12 +44,71 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
   return (real)(longest / sqrt(squares));
 }}
 """
+# --------------------------------------------------------------------------------------------- uniform random numbers
+# The bits of NumPy's Generator(PCG64).random. PCG64 is a linear congruential generator of 128 bits whose state is mixed
+# to a word (O'Neill 2014, "PCG: a family of simple fast space-efficient statistically good algorithms for random number
+# generation", XSL RR). A multiplication waits for the one before, so four states advance in parallel, each by four
+# numbers at a time.
+
+DRAWN_TOO_MANY = 8
+"""Numbers that `draw` may write behind the last one."""
+_WORDS_TEXT = """
+typedef unsigned __int128 wide;
+#define WIDE(words, k) ((wide)(words)[2 * (k) + 1] << 64 | (words)[2 * (k)])
+#define MULTIPLIER ((wide)0x2360ed051fc65da4u << 64 | 0x4385df649fccf645u)
+INLINE uint64_t word_of(wide state)
+{
+  const uint64_t mixed = (uint64_t)(state >> 64) ^ (uint64_t)state;
+  const unsigned turn = state >> 122;
+  return mixed >> turn | mixed << (-turn & 63);
+}
+"""
+_DRAW_TEXT = """
+/* The numbers after a state of the generator with this increment. */
+OUTLINE void draw(wide state, wide increment, real *to, long count)
+{{
+  const wide twice = MULTIPLIER * MULTIPLIER, ahead = twice * twice;
+  const wide increment_ahead = increment * (MULTIPLIER + 1) * (twice + 1);
+  wide states[4];
+  for (int k = 0; k < 4; k++) states[k] = state = state * MULTIPLIER + increment;
+  for (long j = 0; j < count; j += 4 * {per_word}) {{
+    for (int k = 0; k < 4; k++) {{
+      const uint64_t word = word_of(states[k]);
+      states[k] = states[k] * ahead + increment_ahead;
+{written}
+    }}
+  }}
+}}
+"""
+_WRITTEN = {
+    4: (
+        2,
+        "to[j + 2 * k] = ((uint32_t)word >> 8) * 0x1p-24f;",
+        "to[j + 2 * k + 1] = (uint32_t)(word >> 40) * 0x1p-24f;",
+    ),
+    8: (1, "to[j + k] = (word >> 11) * 0x1p-53;"),
+}
+
+
+def drawing_text(dtype: np.dtype[Any]) -> str:
+    """Return the C text of `draw` in one precision, and of `WIDE`, which reads one of the numbers of `words_of`."""
+    per_word, *written = _WRITTEN[dtype.itemsize]
+    return _WORDS_TEXT + _DRAW_TEXT.format(per_word=per_word, written="\n".join(f"      {line}" for line in written))
+
+
+def words_of(*numbers: int) -> Array:
+    """Return numbers of 128 bits as `WIDE` reads them, (2 × numbers,)."""
+    return np.array([word for number in numbers for word in (number % 2**64, number >> 64)], np.uint64)
+
+
+# ------------------------------------------------------------------------------------------------------------ steps
+
 DRAWN = "drawn"
 """The array of the numbers that a step draws."""
 SHARED_ABOVE = 2**17
 """Numbers of a vector from which on threads share its update."""
 _PARAMETERS = (
-    "void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places,"
+    "void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *indices,"
     " const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss,"
     " double *losses"
 )
@@ -109,7 +167,7 @@ class CompiledSteps:
         self.updates = [self.source.add(plan, f"update_{k}") for k, plan in enumerate(programs.updates)]
         self._inputs = {call.attributes: call for call in programs.gradient.calls if call.operation is INPUT}
         steps, feed, shared = self._steps(), self._feed(), self._shared_updates()
-        head = "void **p, const index64 *sizes, const index64 *places"
+        head = "void **p, const index64 *sizes, const index64 *indices"
         limits = np.finfo(self.source.dtype)
         clipping = _CLIPPING.format(smallest=float(limits.tiny / limits.eps), largest=float(limits.max))
         drawing = [drawing_text(self.source.dtype)] if programs.draws else []
@@ -119,7 +177,7 @@ class CompiledSteps:
             *shared,
             *block(f"static void feed({head})", feed),
         ]
-        lines += block(f"void feed_once({head})", ["feed(p, sizes, places);"])
+        lines += block(f"void feed_once({head})", ["feed(p, sizes, indices);"])
         self.source.shares = bool(shared)
         self.text = self.source.text("\n".join([*lines, *block(f"index64 steps({_PARAMETERS})", steps), ""]))
 
@@ -138,7 +196,7 @@ class CompiledSteps:
         return [(name, self._inputs[name].shape) for name in self.programs.noise]
 
     def _is_shared(self, function: CFunction) -> bool:
-        """Do threads share an update: of many numbers, element by element, without room of its own?"""
+        """Do threads share an update: of many numbers, element by element, without bound_arrays of its own?"""
         plan = function.plan
         is_alone = {plan.role(n) for n in range(len(plan.calls))} <= {"leaf", "element"} and not function.extent.total()
         return is_alone and plan.axes == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
@@ -164,7 +222,7 @@ class CompiledSteps:
         return lines if len(lines) > 1 else []
 
     def _feed(self) -> list[str]:
-        """Return the statements that gather rows by their places."""
+        """Return the statements that gather rows by their indices."""
         lines = [f"const long batch = sizes[{self.source.axes.index(BATCH)}];"]
         for name in self.programs.gathered:
             if name not in self._inputs:
@@ -174,16 +232,16 @@ class CompiledSteps:
             columns = call.shape[0]
             assert isinstance(columns, int), "rows have so many numbers"
             if columns == 1:
-                copied = f"(({kind} *){target})[j] = ((const {kind} *){source})[places[j]];"
+                copied = f"(({kind} *){target})[j] = ((const {kind} *){source})[indices[j]];"
                 lines.append(f"for (long j = 0; j < batch; j++) {copied}")
             else:
                 of_rows = Matrix(source, BATCH, columns, str(columns))
-                lines.append(self.source.products.turn(of_rows, Matrix(target, columns, BATCH, BATCH), "places"))
+                lines.append(self.source.products.transpose(of_rows, Matrix(target, columns, BATCH, BATCH), "indices"))
         return lines
 
     def _steps(self) -> list[str]:
         source, programs = self.source, self.programs
-        offset = self.gradient.places.offset(programs.gradient.outputs[0])
+        offset = self.gradient.allocation.offset(programs.gradient.outputs[0])
         assert offset is not None, "a loss is computed"
         # A batch of fewer rows has the same arrays, of which it takes less.
         axis = source.axes.index(BATCH)
@@ -191,7 +249,7 @@ class CompiledSteps:
             f"sizes[{axis}] = rows - done < likely[{axis}] ? rows - done : likely[{axis}];",
             f"done = done + sizes[{axis}] == rows ? 0 : done + sizes[{axis}];",
             *source.lengths(),
-            *block("if (places)", ["feed(p, sizes, places);", "places += batch;"]),
+            *block("if (indices)", ["feed(p, sizes, indices);", "indices += batch;"]),
         ]
         inverses = [name for name in programs.inverses if name in self._inputs]
         body += [f"*(real *){source.pointer(name)} = (real)(1.0 / batch);" for name in inverses]
@@ -282,17 +340,17 @@ class BoundSteps:
                 self.noise_size + DRAWN_TOO_MANY + compiled.source.vector_numbers, compiled.source.dtype
             )
             self.noise_size = 0
-        self._room = room = Room(compiled.source, sizes, arrays, others)
+        self._arrays = bound_arrays = BoundArrays(compiled.source, sizes, arrays, others)
         for name in compiled.programs.gathered:
-            if name in room.leaves:
-                _check_source(name, sources[name], room.leaves[name])
+            if name in bound_arrays.leaves:
+                _check_source(name, sources[name], bound_arrays.leaves[name])
         pointer, number, made = ctypes.c_void_p, ctypes.c_int64, compiled.library()
         types = [pointer] * 2 + [number] * 3 + [pointer] * 2 + [number, pointer, number] + [pointer] * 2
         self._steps = function_of(compiled.source, made, "steps", *types, gives=number)
         if self._batch == self._rows:
             feed = function_of(compiled.source, made, "feed_once", *[pointer] * 3)
             all_rows = np.arange(self._rows)
-            feed(*room.pointers, all_rows.ctypes.data)
+            feed(*bound_arrays.pointers, all_rows.ctypes.data)
 
     def _noise_shapes(self, rows: int) -> dict[str, tuple[int, ...]]:
         return {name: tuple(rows if isinstance(axis, str) else axis for axis in shape) for name, shape in self._noise}
@@ -312,15 +370,15 @@ class BoundSteps:
             found[name], start = numbers[start:end].reshape(shape), end
         return found
 
-    def run(self, first: int, places: Array | None, numbers: Array, noise: Array | None, with_loss: Array) -> Array:
+    def run(self, first: int, indices: Array | None, numbers: Array, noise: Array | None, with_loss: Array) -> Array:
         """Make steps until a loss that is needed is not finite, and return their losses, 0 where they are not needed.
 
         Parameters
         ----------
         first : int
             The number of the first batch in its epoch.
-        places : (rows of all steps,) or None
-            The places of the rows, batch after batch; None if each batch has all rows.
+        indices : (rows of all steps,) or None
+            The indices of the rows, batch after batch; None if each batch has all rows.
         numbers : (steps, numbers)
             More of them are not read.
         noise : (steps, noise_size) or None
@@ -330,11 +388,11 @@ class BoundSteps:
         """
         losses = np.zeros(len(with_loss))
         made = self._steps(
-            *self._room.pointers,
+            *self._arrays.pointers,
             self._rows,
             first * self._batch,
             len(losses),
-            None if places is None else places.ctypes.data,
+            None if indices is None else indices.ctypes.data,
             numbers.ctypes.data,
             numbers.shape[1],
             None if noise is None else noise.ctypes.data,

@@ -1,10 +1,10 @@
 """The backend that makes every call with NumPy.
 
 In comes a plan; out goes a `BoundPlan`, whose run is a list of calls that allocate nothing. Start at `bind` in
-`binding`: `storage` says which array holds which value, and `calls` how NumPy does each operation.
+`binding`, whose `allocate` assigns the values to storages; `calls` has the calls of NumPy for each operation.
 """
 
-from specnet.compiler.backend import Backend
+from specnet.compiler.lowering import Backend
 from specnet.compiler.numpy.binding import BoundCalls, bind
 from specnet.compiler.numpy.calls import EXPANSIONS
 

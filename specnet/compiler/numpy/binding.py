@@ -1,12 +1,12 @@
-"""A plan on real arrays: every call bound to its operands and its result, ready to be made again and again.
+"""From a plan to calls bound to the arrays of their operands and results, which can be made again and again.
 
-One scan over the calls finds which storage holds which value.
+One scan over the calls assigns the values to storages.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,31 +14,30 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.backend import Array, BoundPlan
-from specnet.compiler.lowering import Plan
+from specnet.compiler.lowering import Array, BoundPlan, Plan
 from specnet.compiler.numpy.calls import COMPLEX_RENDERINGS, RENDERINGS, BoundCall, Site, concatenation_slots, copy
 from specnet.compiler.operations import CONCATENATE, row_bounds
 from specnet.compiler.value import CONSTANT, INPUT, STATE, Kind, MissingRuleError, Operation, Shape, ShapeError
 
 
 class Slot(NamedTuple):
-    """Where a value lies: a storage (or, while planning, another value), and its first row there."""
+    """The position of a value: a storage (or, while planning, another value), and its first row there."""
 
     storage: int
     first_row: int
 
 
 class Storage(NamedTuple):
-    """One array to be made, or given, when a plan is bound.
+    """One array that is made, or given by the caller, when a plan is bound.
 
     Attributes
     ----------
     shape, kind
-        Of the values that it holds.
+        Of its values.
     leaf
         Number of the call whose leaf it is; None for scratch, which many values use one after the other.
     ones_row
-        Is a last row of ones beyond the shape wanted, for a dense layer's bias? It is never written again.
+        Whether it has a last row of ones beyond the shape, for a dense layer's bias. It is never written again.
     """
 
     shape: Shape
@@ -47,28 +46,21 @@ class Storage(NamedTuple):
     ones_row: bool = False
 
 
-class Allocation(NamedTuple):
-    """The slot of each call's result, and what the slots lie in."""
-
-    slots: list[Slot]
-    storages: list[Storage]
-
-
 class Lifetimes:
-    """What lies inside what, and which call reads a storage last."""
+    """Which values are parts of others, and which call reads each storage last."""
 
     def __init__(self, plan: Plan) -> None:
         self.calls, self.commits = plan.calls, plan.commits
         operands = [(call.arguments, call.operation.ones_operand) for call in self.calls]
         self.fed = {arguments[k] for arguments, k in operands if k is not None}
-        self.inside = _views_and_pieces(plan, plan.kept | self.fed)
-        self.places = [self._locate(n) for n in range(len(self.calls))]
-        self.root = [place.storage for place in self.places]
+        self.inside = _views_and_pieces(plan, plan.retained | self.fed)
+        self.slots = [self._slot(n) for n in range(len(self.calls))]
+        self.root = [slot.storage for slot in self.slots]
         groups = [() if call.operation.role == "view" else (n,) for n, call in enumerate(self.calls)]
         self.last = plan.last_reads(groups, self.root)
 
-    def _locate(self, n: int) -> Slot:
-        """The value in whose storage this one lies (itself, if it has its own), and its first row there."""
+    def _slot(self, n: int) -> Slot:
+        """Return the value in whose storage this one is (itself if it has its own), and its first row there."""
         first_row = 0
         while n in self.inside:
             n, offset = self.inside[n]
@@ -77,29 +69,25 @@ class Lifetimes:
 
 
 def _views_and_pieces(plan: Plan, fixed: set[int]) -> dict[int, Slot]:
-    """Views lie inside their operand; a piece is written where its concatenation will be.
+    """Return the slots of views in their operands, and of pieces in their concatenations.
 
-    A piece is not if it is kept, or feeds a dense layer: then it has a row of ones below it.
+    A piece that is retained, or feeds a dense layer, has a storage of its own: a row of ones is below it.
     """
     calls, inside = plan.calls, dict[int, Slot]()
     for n, call in enumerate(calls):
         if call.operation.role == "view":
             inside[n] = Slot(call.arguments[0], call.attributes[0])
         if call.operation is CONCATENATE:
-            for a, first_row in zip(call.arguments, piece_rows([calls[a].shape for a in call.arguments]), strict=True):
+            bounds = row_bounds([calls[a].shape for a in call.arguments])
+            for a, (first_row, _) in zip(call.arguments, bounds, strict=True):
                 free = a not in fixed and a not in inside and call.arguments.count(a) == 1
                 if free and calls[a].operation.role == "call":
                     inside[a] = Slot(n, first_row)
     return inside
 
 
-def piece_rows(shapes: Sequence[Shape]) -> list[int]:
-    """The first row of each piece of a concatenation."""
-    return [low for low, _ in row_bounds(shapes)]
-
-
 def may_take(lifetimes: Lifetimes, n: int, owner: int) -> bool:
-    """May call n's result overwrite `owner`: elementwise, of the same form, and every read of it whole?"""
+    """Return whether call n's result may overwrite `owner`: it has the same form, and reads it element by element."""
     call = lifetimes.calls[n]
     reads = [k for k, argument in enumerate(call.arguments) if lifetimes.root[argument] == owner]
     whole = all(call.arguments[k] == owner and k in call.operation.overwrites for k in reads)
@@ -107,13 +95,13 @@ def may_take(lifetimes: Lifetimes, n: int, owner: int) -> bool:
 
 
 def may_commit_in_place(lifetimes: Lifetimes, state: int, value: int) -> bool:
-    """May the new value be computed straight into the state: has the old one no reader left, but in the same call?"""
+    """Return whether a new value may be computed into its state: no later call reads the old one."""
     read = lifetimes.last.get(state, -1)
     return read < value or (read == value and may_take(lifetimes, value, state))
 
 
 def direct_commits(lifetimes: Lifetimes) -> dict[int, int]:
-    """For each new value that is computed in place, its state."""
+    """Map each new value that is computed in place to its state."""
     direct: dict[int, int] = {}
     for state, value in lifetimes.commits:
         call = lifetimes.calls[value]
@@ -123,22 +111,21 @@ def direct_commits(lifetimes: Lifetimes) -> dict[int, int]:
     return direct
 
 
-def wants_ones_row(lifetimes: Lifetimes, n: int) -> bool:
-    """Can the storage of a value that feeds a dense layer carry a row of ones? A part of another storage cannot."""
+def can_have_ones_row(lifetimes: Lifetimes, n: int) -> bool:
+    """Return whether the storage of a value can have a row of ones below it: not if it is a part of another one."""
     return n not in lifetimes.inside
 
 
 def dying_roots(lifetimes: Lifetimes, n: int) -> list[int]:
-    """Roots, other than the result's own, that call n is the last one to read."""
+    """Return the roots, other than the result's own, that call n is the last to read."""
     roots = dict.fromkeys(lifetimes.root[argument] for argument in lifetimes.calls[n].arguments)
     return [root for root in roots if lifetimes.last[root] == n and root != lifetimes.root[n]]
 
 
-def allocate(plan: Plan, *, reuse: bool = True) -> Allocation:
-    """Give each value of a plan a slot.
+def allocate(plan: Plan, *, reuse: bool = True) -> tuple[list[Slot], list[Storage]]:
+    """Return the slot of each value of a plan, and the storages.
 
-    Without `reuse` every value has a storage of its own, and commits are written at the end: the reference to compare
-    with.
+    Without `reuse` every value has a storage of its own, and commits are written at the end: a reference for tests.
     """
     lifetimes, calls = Lifetimes(plan), plan.calls
     direct = direct_commits(lifetimes) if reuse else {}
@@ -170,10 +157,10 @@ def allocate(plan: Plan, *, reuse: bool = True) -> Allocation:
                 home[owner] = pool.pop() if pool else new(owner, None)
         for root in dying:
             free[calls[root].form].append(home[root])
-    with_ones = {home[n] for n in lifetimes.fed if wants_ones_row(lifetimes, n)}
+    with_ones = {home[n] for n in lifetimes.fed if can_have_ones_row(lifetimes, n)}
     with_ones -= {home[n] for n, call in enumerate(calls) if call.operation is STATE}
-    slots = [Slot(home[root], first_row) for root, first_row in lifetimes.places]
-    return Allocation(slots, [storage._replace(ones_row=k in with_ones) for k, storage in enumerate(storages)])
+    slots = [Slot(home[root], first_row) for root, first_row in lifetimes.slots]
+    return slots, [storage._replace(ones_row=k in with_ones) for k, storage in enumerate(storages)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +185,10 @@ def bind(
     check: bool = False,
     reuse: bool = True,
 ) -> BoundCalls:
-    """Bind a plan to arrays as every backend does; the complex step in complex128 too.
+    """Bind a plan to arrays as every backend does; also in complex128, for the complex step.
 
-    With `check` it asserts of each call that no storage is written while it is read, except element by element, and
-    fills scratch with NaN, which shows a read before the first write. `reuse` is that of `allocate`.
+    With `check`, assert for each call that no storage is written while it is read, except element by element, and fill
+    scratch with NaN, which shows a read before the first write. `reuse` is that of `allocate`.
     """
     binder = _Binder(plan, np.dtype(dtype), sizes, arrays or {}, check, reuse)
     steps = {n: binder.steps(n) for n, call in enumerate(plan.calls) if call.operation.role == "call"}
@@ -241,7 +228,7 @@ class _Binder:
         self.extra: dict[Hashable, Array] = {}
 
     def buffer(self, storage: Storage) -> Array:
-        """The array of a storage: a constant's, the given one, or a new one."""
+        """Return the array of a storage: a constant's, the given one, or a new one."""
         dtype, shape = self.types[storage.kind], self.sized(storage.shape)
         call = None if storage.leaf is None else self.plan.calls[storage.leaf]
         if call is not None and call.operation is CONSTANT:
@@ -266,16 +253,16 @@ class _Binder:
         return tuple(self.sizes[axis] if isinstance(axis, str) else axis for axis in shape)
 
     def leaves(self, operation: Operation) -> dict[str, Array]:
-        """The arrays of all inputs, or of all states, by name."""
+        """Return the arrays of all inputs, or of all states, by name."""
         return {call.attributes: self.view(n) for n, call in enumerate(self.plan.calls) if call.operation is operation}
 
     def late_commits(self) -> list[BoundCall]:
-        """The copies that end a run: other commits are written in place."""
+        """Return the copies that end a run: other commits are written in place."""
         late = [pair for pair in self.plan.commits if self.slots[pair[0]] != self.slots[pair[1]]]
         return [copy(self.view(state), self.view(value)) for state, value in late]
 
     def view(self, n: int, with_ones: bool = False) -> Array:
-        """The array of a value; with its row of ones below it, if that is asked for and there."""
+        """Return the array of a value; if `with_ones` and it has a row of ones below it, with that."""
         (storage, first_row), shape = self.slots[n], self.plan.calls[n].shape
         buffer = self.buffers[storage]
         if len(shape) < 2 or (with_ones and shape == self.storages[storage].shape):
@@ -283,11 +270,11 @@ class _Binder:
         return buffer[first_row : first_row + self.sized(shape)[0]]
 
     def temporary(self, shape: tuple[int, ...], dtype: np.dtype[Any], k: int) -> Array:
-        """An array for use within one instruction, shared by all of them."""
+        """Return an array for use within one call, shared by all of them."""
         return self.shared((shape, dtype, k), lambda: np.empty(shape, dtype))
 
     def filled(self, shape: tuple[int, ...], number: Array) -> Array:
-        """An array full of a constant, shared by all instructions."""
+        """Return an array full of a constant, shared by all calls."""
         return self.shared((shape, float(number).hex()), lambda: np.full(shape, number))
 
     def shared(self, key: Hashable, make: Callable[[], Array]) -> Array:
@@ -296,7 +283,7 @@ class _Binder:
         return self.extra[key]
 
     def steps(self, n: int) -> list[BoundCall]:
-        """The bound calls that do one instruction."""
+        """Return the NumPy calls that make one call of the plan."""
         call = self.plan.calls[n]
         if call.operation not in self.renderings:
             raise MissingRuleError(f"{call.operation.name} has no form in NumPy")

@@ -1,9 +1,9 @@
-"""How NumPy does each operation: from the arrays of result and operands to calls without arguments.
+"""Operations in NumPy: from the arrays of result and operands to calls without arguments.
 
-Whatever can be decided or made once is: `out` stands by position (by keyword for maximum and minimum, where NumPy
+All that can be is decided or made once: `out` is a positional argument (a keyword for maximum and minimum, where NumPy
 deprecates it), scalars are arrays of shape () and of the run's dtype, sums are products with a vector of ones, which
-take a third of a reduction's time. A row or column that meets a full array is repeated first: NumPy would else allocate
-a buffer and take longer than the copy. So no call allocates, except the complex forms, which only check gradients.
+take a third of a reduction's time. A row or column that meets a full array is repeated first: NumPy would otherwise
+allocate a buffer and take longer than the copy. So no call allocates, except complex forms, which only check gradients.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specnet.compiler import operations, value
-from specnet.compiler.backend import Array
-from specnet.compiler.lowering import Call, Expansions
+from specnet.compiler.lowering import Array, Call, Expansions
 from specnet.compiler.operations import row_bounds
 from specnet.compiler.value import Operation, Value
 
@@ -42,7 +41,7 @@ ERF_DENOMINATOR = (
 
 
 def erf_float32(out: Array, x: Array, temporaries: tuple[Array, Array, Array]) -> list[BoundCall]:
-    """Calls that write erf(x) into out, which may be x itself, in a third of the time of SciPy's.
+    """Return calls that write erf(x) into out, which may be x itself, in a third of the time of SciPy's.
 
     SciPy's has no vector instructions. This is an odd rational function on |x| < 3.83, beyond which erf is 1 in single
     precision; its error is at most 4e-7. The coefficients are those of the XLA compiler's erf in single precision
@@ -66,7 +65,7 @@ def _limit(out: Array, x: Array, limit: float) -> list[BoundCall]:
 
 
 def _polynomial(out: Array, x: Array, coefficients: tuple[float, ...]) -> list[BoundCall]:
-    """Horner's scheme."""
+    """Return calls that evaluate a polynomial by Horner's scheme."""
     first, second, *others = (np.array(coefficient, x.dtype) for coefficient in coefficients)
     calls: list[BoundCall] = [partial(np.multiply, x, first, out), partial(np.add, out, second, out)]
     for coefficient in others:
@@ -75,18 +74,18 @@ def _polynomial(out: Array, x: Array, coefficients: tuple[float, ...]) -> list[B
 
 
 class Site(NamedTuple):
-    """One call where it is bound, and what its binder makes for it.
+    """One call of a plan while it is bound, with functions that make arrays for it.
 
     Attributes
     ----------
     call
-        The instruction.
+        The call.
     constant
-        Of each operand: is it a constant?
+        Whether each operand is a constant.
     temporary
-        From shape, dtype and a number that tells several apart: an array to use between the call's steps.
+        From a shape, a dtype and a number that distinguishes several to an array for use between the call's steps.
     filled
-        From shape and constant: an array full of it.
+        From a shape and a constant to an array full of it.
     """
 
     call: Call
@@ -96,7 +95,7 @@ class Site(NamedTuple):
 
 
 Rendering = Callable[..., list[BoundCall]]
-"""From (site, result's array, *operands' arrays) to the steps that do the call."""
+"""From (site, result's array, *operands' arrays) to the NumPy calls that make the call."""
 
 
 def _sigmoid(x: Value) -> Value:
@@ -110,16 +109,16 @@ def _softplus(x: Value) -> Value:
 
 
 EXPANSIONS: Expansions = {operations.SIGMOID: _sigmoid, operations.SOFTPLUS: _softplus}
-"""What NumPy has no function for, in terms of what it has."""
+"""Operations for which NumPy has no function, in terms of others."""
 
 
 def dot(a: Array, b: Array, out: Array) -> BoundCall:
-    """The matrix product by the fastest way that the result's layout allows."""
+    """Return the call of a matrix product that is fastest for the result's layout."""
     return partial(a.dot, b, out) if out.flags.c_contiguous else partial(np.matmul, a, b, out)
 
 
 def copy(target: Array, source: Array | int) -> BoundCall:
-    """Write, repeat or convert into a whole array."""
+    """Return the call that writes, repeats or converts into a whole array."""
     return partial(target.__setitem__, Ellipsis, source)
 
 
@@ -128,7 +127,7 @@ def ones(like: Array, *shape: int) -> Array:
 
 
 def repeated(site: Site, out: Array, operands: Sequence[Array]) -> tuple[list[BoundCall], list[Array]]:
-    """Steps that repeat narrow operands to the result's shape, and the operands to use after them."""
+    """Return calls that repeat narrow operands to the result's shape, and the operands to use after them."""
     steps: list[BoundCall] = []
     full: list[Array] = []
     into_result = not any(np.may_share_memory(operand, out) for operand in operands)
@@ -154,7 +153,7 @@ def ufunc(function: Callable[..., Any]) -> Rendering:
 
 
 def extremum(function: Callable[..., Any]) -> Rendering:
-    """Maximum and minimum are slower with a scalar than with a full array, which a constant can be once and for all."""
+    """Return a rendering with arrays full of each constant: maximum and minimum are slower with scalars."""
 
     def render(site: Site, out: Array, *operands: Array) -> list[BoundCall]:
         pairs = zip(site.constant, operands, strict=True)
@@ -196,7 +195,7 @@ def _matmul(site: Site, out: Array, a: Array, b: Array) -> list[BoundCall]:
 
 
 def _matrices(x: Array, count: int, flip: bool) -> Array:
-    """A matrix for each group, from rows that take turns: a view."""
+    """Return a view of rows with an axis for the groups, which take turns: a matrix for each of them."""
     of_each = x.reshape(-1, count, x.shape[1])
     return of_each.transpose(1, 2, 0) if flip else of_each.transpose(1, 0, 2)
 
@@ -207,7 +206,7 @@ def _grouped_matmul(site: Site, out: Array, a: Array, b: Array) -> list[BoundCal
 
 
 def _copies(x: Array, count: int, each: bool) -> tuple[Array, int]:
-    """What `repeat` makes as an array with an axis for the copies, and that axis."""
+    """Return the result of `repeat` as an array with an axis for the copies, and that axis."""
     return (x.reshape(-1, count, x.shape[1]), 1) if each else (x.reshape(count, -1, x.shape[1]), 0)
 
 
@@ -246,7 +245,7 @@ def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[Boun
 
 
 def concatenation_slots(out: Array, pieces: Sequence[Array]) -> list[Array]:
-    """The rows of the result that belong to each piece."""
+    """Return the rows of the result that belong to each piece."""
     return [out[low:high] for low, high in row_bounds([piece.shape for piece in pieces])]
 
 
@@ -270,8 +269,8 @@ def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[BoundCa
     first = np.repeat(np.arange(len(out), dtype=np.intp) * out.shape[1], x.shape[1])  # of each row, in out as a vector
     flat = np.empty(x.shape, np.intp)
     added = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
-    places = partial(np.add, flat.reshape(-1), first, flat.reshape(-1))
-    return [copy(flat, index), places, partial(out.fill, 0), added]
+    positions = partial(np.add, flat.reshape(-1), first, flat.reshape(-1))
+    return [copy(flat, index), positions, partial(out.fill, 0), added]
 
 
 def _one_hot(site: Site, out: Array, index: Array) -> list[BoundCall]:
@@ -313,8 +312,8 @@ RENDERINGS: dict[Operation, Rendering] = {operation: ufunc(getattr(np, operation
 
 
 # ------------------------------------------------------------------------------------------------------ complex forms
-# The complex step reads a derivative from the imaginary part, so a switch must look at real parts alone, and a tie
-# must fall as the derivative says: to the second argument.
+# The complex step reads a derivative from the imaginary part, so a switch compares real parts alone, and a tie is the
+# second argument's, as in the derivative.
 
 
 def _complex_choice(compare: Callable[..., Any]) -> Rendering:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
-from specnet.compiler.native.c_text.uniform_numbers import words_of
 from specnet.compiler.native.toolchain.processors import Processor, native_processor
-from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms
+from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms, words_of
 from specnet.compiler.value import INPUT
 from specnet.network import Network
 from specnet.network.bound import not_available

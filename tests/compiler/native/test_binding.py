@@ -290,7 +290,7 @@ def test_few_rows_are_answered_by_one_call(dtype: type):
     x, block = c.input_value("x", (3, c.BATCH)), c.state_value("block", (4, 2))
     program = c.plan([c.affine(block, x)], expansions=NATIVE.expansions)
     rng = np.random.default_rng(0)
-    theta, X = rng.normal(size=9).astype(dtype), rng.normal(size=(row_calls.MOST_ROWS, 3)).astype(dtype)
+    theta, X = rng.normal(size=9).astype(dtype), rng.normal(size=(row_calls.MAX_ROWS, 3)).astype(dtype)
     answered = row_calls.few_rows(program, np.dtype(dtype), {"block": 1}, 9)
     weights = theta[1:].reshape(4, 2)
     for rows in (X, X[:1], X[::-3]):

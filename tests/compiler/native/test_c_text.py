@@ -53,12 +53,12 @@ def text_of(spec: str, target: Processor) -> str:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(compiled_steps, "native_processor", lambda: target)
         text = compiled_steps.steps_text(specnet.build(spec), 64)
-    return text[text.index("OUTLINE void turn") :]
+    return text[text.index("OUTLINE void transpose") :]
 
 
 @compiles
 @pytest.mark.parametrize("name", TEXTS)
-def test_the_text_is_the_one_that_is_kept(name: str):
+def test_the_text_is_the_one_in_the_file(name: str):
     assert text_of(*TEXTS[name]).splitlines() == (FOLDER / f"{name}.c").read_text("utf-8").splitlines()
 
 

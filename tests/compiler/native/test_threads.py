@@ -15,7 +15,7 @@ import pytest
 import specnet
 from specnet import compiler as c
 from specnet.compiler.native import training_steps
-from specnet.compiler.native.c_text import matrix_products, thread_team
+from specnet.compiler.native.c_text import matrix_products, thread_pool
 from specnet.compiler.thread_limits import limited_threads
 from tests.compiler.native.together import NATIVE, forks, in_a_new_process
 from tests.compiling import compiles
@@ -23,7 +23,7 @@ from tests.training.steps.engines import make_all, steppers
 
 pytestmark = [compiles, pytest.mark.slow]
 ROWS, INPUTS, UNITS = 70, 37, 90
-LIMITS = ((matrix_products, "SHARED_ABOVE TURN_SHARED_ABOVE LONG_ABOVE"), (training_steps, "SHARED_ABOVE"))
+LIMITS = ((matrix_products, "SHARED_ABOVE TRANSPOSE_SHARED_ABOVE LONG_ABOVE"), (training_steps, "SHARED_ABOVE"))
 linux = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="not Linux")
 
 
@@ -38,7 +38,7 @@ def shares(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Return a function that lets what is bound from now on have so many threads."""
-    return lambda count: monkeypatch.setattr(thread_team, "available_threads", lambda: count)
+    return lambda count: monkeypatch.setattr(thread_pool, "available_threads", lambda: count)
 
 
 @pytest.fixture
@@ -210,9 +210,9 @@ def test_threads_and_libraries_of_dropped_networks_do_not_pile_up():
 def test_threads_are_as_many_as_blas_may_have(monkeypatch: pytest.MonkeyPatch):
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    everything = thread_team.available_threads()
+    everything = thread_pool.available_threads()
     assert everything >= 1
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    assert thread_team.available_threads() == 1
+    assert thread_pool.available_threads() == 1
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "many")
-    assert thread_team.available_threads() == everything
+    assert thread_pool.available_threads() == everything

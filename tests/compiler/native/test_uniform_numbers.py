@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from specnet.compiler.native.c_text.c_head import head_text
-from specnet.compiler.native.c_text.uniform_numbers import DRAWN_TOO_MANY, drawing_text, words_of
 from specnet.compiler.native.toolchain.libraries import library
+from specnet.compiler.native.training_steps import DRAWN_TOO_MANY, drawing_text, words_of
 from specnet.network.random import StepNoise
 from tests.compiling import compiles
 

@@ -1,8 +1,9 @@
-"""How C says one element of an operation, and a number."""
+"""How C writes an element of an operation, a number, a block, and functions that statements share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,3 +59,74 @@ def element(operation: Operation, operands: Sequence[str], constant: Sequence[bo
 def literal(number: float, dtype: np.dtype[Any]) -> str:
     """Return a number in C, rounded to a dtype."""
     return c_number(dtype.type(number)).within(NAME)
+
+
+def block(head: str, lines: Iterable[str]) -> list[str]:
+    """Return a statement with a body."""
+    return [f"{head} {{".lstrip(), *(f"  {line}" for line in lines), "}"]
+
+
+def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: bool = False) -> list[str]:
+    """Return a loop over columns whose body adds to ``part_s`` for each sum s, a double, in pieces.
+
+    Each number that is added to a sum of many loses digits: a piece's are added up apart.
+    """
+    parts = ", ".join(f"part_{name}" for name in sums)
+    pragma = [] if in_order else [f"SIMD(reduction(+:{parts}))"]
+    piece = [
+        f"const long end = {width} - begin < PIECE ? {width} : begin + PIECE;",
+        f"real {parts.replace(',', ' = 0,')} = 0;",
+        *pragma,
+        *block("for (long j = begin; j < end; j++)", body),
+        *(f"{name} += part_{name};" for name in sums),
+    ]
+    return block(f"for (long begin = 0; begin < {width}; begin += PIECE)", piece)
+
+
+_NAME = re.compile(r"(\(workspace \+ [^()]*\)|\(\(real \*\)p\[\d+\]\)|\btemporary\b)|\b(part_s|[abrsvw])(\d+)")
+"""A place, or a name that begins with what it is for and has the number of a value behind."""
+
+
+class SharedFunctions:
+    """The functions of a text.
+
+    Attributes
+    ----------
+    definitions
+        By name, each behind those that it calls.
+    """
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    def named(self, kind: str, parameters: str, body: Sequence[str]) -> str:
+        """Return the name of the function with this body."""
+        text = "\n".join(block(f"OUTLINE void NAME({parameters})", body))
+        if text not in self._names:
+            name = self._names[text] = f"{kind}_{len(self._names) + 1}"
+            self.definitions[name] = text.replace("NAME", name, 1)
+        return self._names[text]
+
+    def call(self, statements: Sequence[str], lengths: Sequence[str]) -> str:
+        """Return a call that does what statements do, wherever their values lie and whatever their numbers are.
+
+        Parameters
+        ----------
+        statements
+        lengths
+            The declarations of the lengths of named axes, from `sizes`.
+        """
+        pointers: dict[str, str] = {}
+        numbers: dict[str, int] = {}
+
+        def own(found: re.Match[str]) -> str:
+            place, use, number = found.groups()
+            if place:
+                return pointers.setdefault(place, f"q{len(pointers)}")
+            return f"{use}{numbers.setdefault(number, len(numbers))}"
+
+        body = [_NAME.sub(own, line) for line in statements]
+        parameters = ", ".join(["const index64 *sizes", *(f"real *{name}" for name in pointers.values())])
+        name = self.named("loops", parameters, [*lengths, *body])
+        return f"{name}({', '.join(['sizes', *pointers])});"

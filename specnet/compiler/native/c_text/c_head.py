@@ -1,4 +1,4 @@
-"""The head of every C text: types, vectors, and rows turned into columns."""
+"""The head of every C text: types, vectors, and matrices transposed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ typedef {integer} integer __attribute__((may_alias));
 typedef int64_t index64;
 #define VECTOR {numbers}
 typedef real vector __attribute__((vector_size({vector_bytes}), aligned(sizeof(real)), may_alias));
-#define LOAD(place) (*(const vector *)(place))
-#define STORE(place, numbers) (*(vector *)(place) = (numbers))
+#define LOAD(address) (*(const vector *)(address))
+#define STORE(address, numbers) (*(vector *)(address) = (numbers))
 #define PADDED(count) (((count) + VECTOR - 1) / VECTOR * VECTOR)
 #define PIECE 1024  /* numbers that are added up apart */
-#define WITHIN(place, count) ((place) < 0 ? 0 : (place) >= (count) ? (count) - 1 : (place))
+#define WITHIN(index, count) ((index) < 0 ? 0 : (index) >= (count) ? (count) - 1 : (index))
 static const real one __attribute__((unused)) = 1;
 #define INLINE static inline __attribute__((always_inline, unused))
 #define OUTLINE static __attribute__((noinline, unused))
@@ -46,19 +46,19 @@ typedef integer lanes __attribute__((vector_size({vector_bytes})));
 #endif
 """
 
-_TURNS_SQUARE = """\
-/* A square of numbers, turned. */
-INLINE void turn_square(const real *const *row, long from, real *to, long to_row)"""
-_TURN_PARAMETERS = (
-    "const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row"
+_TRANSPOSE_SQUARE = """\
+/* A square of numbers, transposed. */
+INLINE void transpose_square(const real *const *row, long from, real *to, long to_row)"""
+_TRANSPOSE_PARAMETERS = (
+    "const real *from, long from_row, const index64 *indices, long rows, long columns, real *to, long to_row"
 )
-_TURNS = f"""
-/* to[c, r] = from[r, c] for rows of `from`, some of them by their places; a square of vectors at a time. */
-OUTLINE void turn({_TURN_PARAMETERS})
+_TRANSPOSE = f"""
+/* to[c, r] = from[r, c] for rows of `from`, some of them by their indices; a square of vectors at a time. */
+OUTLINE void transpose({_TRANSPOSE_PARAMETERS})
 {{
   if (columns < VECTOR || rows < VECTOR) {{
     for (long r = 0; r < rows; r++) {{
-      const real *row = from + (places ? places[r] : r) * from_row;
+      const real *row = from + (indices ? indices[r] : r) * from_row;
       for (long c = 0; c < columns; c++) to[c * to_row + r] = row[c];
     }}
     return;
@@ -66,16 +66,17 @@ OUTLINE void turn({_TURN_PARAMETERS})
   for (long r = 0; r < rows; r += VECTOR) {{
     const long first = r + VECTOR <= rows ? r : rows - VECTOR;  /* the last square lies over the one before */
     const real *row[VECTOR];
-    /* Two loops: one would read places by a mask, and CPUs are slow where that is all zeros and the address null. */
+    /* Two loops: one would read indices by a mask, and CPUs are slow where that is all zeros and the address null. */
     for (long k = 0; k < VECTOR; k++) row[k] = from + (first + k) * from_row;
-    if (places) {{
-      for (long k = 0; k < VECTOR; k++) row[k] = from + places[first + k] * from_row;
+    if (indices) {{
+      for (long k = 0; k < VECTOR; k++) row[k] = from + indices[first + k] * from_row;
       for (long k = r + VECTOR; k < r + 2 * VECTOR && k < rows; k++)
-        for (long c = 0; c < columns; c += 64 / (long)sizeof(real)) __builtin_prefetch(from + places[k] * from_row + c);
+        for (long c = 0; c < columns; c += 64 / (long)sizeof(real))
+          __builtin_prefetch(from + indices[k] * from_row + c);
     }}
     for (long c = 0; c < columns; c += VECTOR) {{
       const long second = c + VECTOR <= columns ? c : columns - VECTOR;
-      turn_square(row, second, to + second * to_row + first, to_row);
+      transpose_square(row, second, to + second * to_row + first, to_row);
     }}
   }}
 }}
@@ -90,21 +91,21 @@ def packed(name: str, parameters: str) -> tuple[str, str]:
     return f"typedef struct {{{fields} }} {name};\n", f"const {name} *const q = arguments;{taken}"
 
 
-_TURN, _UNPACKED_TURN = packed("Turn", _TURN_PARAMETERS)
-SHARED_TURN_TEXT = f"""
+_TRANSPOSE_STRUCT, _UNPACKED_TRANSPOSE = packed("Transpose", _TRANSPOSE_PARAMETERS)
+SHARED_TRANSPOSE_TEXT = f"""
 /* The same, by threads, of which each takes some of the rows. */
-{_TURN}static void turn_part(const void *arguments, long part, long parts)
+{_TRANSPOSE_STRUCT}static void transpose_part(const void *arguments, long part, long parts)
 {{
-  {_UNPACKED_TURN}
+  {_UNPACKED_TRANSPOSE}
   const long squares = rows / VECTOR, first = squares * part / parts * VECTOR;
   const long last = part + 1 == parts ? rows : squares * (part + 1) / parts * VECTOR;
-  const real *const begin = places ? from : from + first * from_row;
-  turn(begin, from_row, places ? places + first : 0, last - first, columns, to + first, to_row);
+  const real *const begin = indices ? from : from + first * from_row;
+  transpose(begin, from_row, indices ? indices + first : 0, last - first, columns, to + first, to_row);
 }}
-OUTLINE void shared_turn({_TURN_PARAMETERS})
+OUTLINE void shared_transpose({_TRANSPOSE_PARAMETERS})
 {{
-  const Turn q = {{from, from_row, places, rows, columns, to, to_row}};
-  in_parts(turn_part, &q, 1);
+  const Transpose q = {{from, from_row, indices, rows, columns, to, to_row}};
+  in_parts(transpose_part, &q, 1);
 }}
 """
 
@@ -115,24 +116,24 @@ def head_text(dtype: np.dtype[Any], vector_bytes: int) -> str:
     return _HEAD.format(real=real, integer=integer, vector_bytes=vector_bytes, numbers=vector_bytes // dtype.itemsize)
 
 
-def turning_text(numbers: int) -> str:
-    """Return the functions that turn rows into columns, in squares of so many numbers.
+def transposing_text(numbers: int) -> str:
+    """Return the functions that transpose matrices, in squares of so many numbers.
 
-    A square is turned in registers, in as many rounds as a number's place has bits: each round exchanges one bit of
-    the row with the same bit of the column.
+    A square is transposed in registers, in as many rounds as the index of a row has bits: each round exchanges one bit
+    of the row's index with the same bit of the column's.
     """
     loads = ", ".join(f"v{row} = LOAD(row[{row}] + from)" for row in range(numbers))
-    lines = [_TURNS_SQUARE, "{", f"  vector a, b, {loads};"]
+    lines = [_TRANSPOSE_SQUARE, "{", f"  vector a, b, {loads};"]
     step = 1
     while step < numbers:
         for row in range(numbers):
             if row & step:
                 continue
-            low = [place if not place & step else numbers + place - step for place in range(numbers)]
-            high = [place + step if not place & step else numbers + place for place in range(numbers)]
+            low = [k if not k & step else numbers + k - step for k in range(numbers)]
+            high = [k + step if not k & step else numbers + k for k in range(numbers)]
             lines.append(f"  a = v{row}; b = v{row + step};")
             lines.append(f"  v{row} = SHUFFLE(a, b, {', '.join(map(str, low))});")
             lines.append(f"  v{row + step} = SHUFFLE(a, b, {', '.join(map(str, high))});")
         step *= 2
     lines += [f"  STORE(to + {row} * to_row, v{row});" for row in range(numbers)]
-    return "\n".join([*lines, "}"]) + "\n" + _TURNS
+    return "\n".join([*lines, "}"]) + "\n" + _TRANSPOSE

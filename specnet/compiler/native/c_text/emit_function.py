@@ -12,15 +12,14 @@ import numpy as np
 
 from specnet.compiler import operations
 from specnet.compiler.lowering import Call, Plan
-from specnet.compiler.native.allocate import Extent, Matrix, Places, padded
+from specnet.compiler.native.allocate import Allocation, Extent, Matrix, padded
 from specnet.compiler.native.c_plan import LONGEST, CallGroup, CPlan, NoFormError, fuse
-from specnet.compiler.native.c_text.c_forms import TYPES, literal
+from specnet.compiler.native.c_text.c_forms import TYPES, SharedFunctions, block, literal
 from specnet.compiler.native.c_text.c_functions import functions_text
-from specnet.compiler.native.c_text.c_head import SHARED_TURN_TEXT, head_text, turning_text
-from specnet.compiler.native.c_text.emit_loop import LoopEmitter, block
+from specnet.compiler.native.c_text.c_head import SHARED_TRANSPOSE_TEXT, head_text, transposing_text
+from specnet.compiler.native.c_text.emit_loop import LoopEmitter
 from specnet.compiler.native.c_text.matrix_products import PRODUCT_STRUCT, Products
-from specnet.compiler.native.c_text.shared_functions import SharedFunctions
-from specnet.compiler.native.c_text.thread_team import SHARING_TEXT
+from specnet.compiler.native.c_text.thread_pool import SHARING_TEXT
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.operations import row_bounds
 from specnet.compiler.value import Axis, Kind, Operation
@@ -36,7 +35,7 @@ class CallEmitter:
 
     Parameters
     ----------
-    plan, places
+    plan, allocation
     products
         Keeps the functions that products call.
 
@@ -46,8 +45,8 @@ class CallEmitter:
         Room enough for what each of the calls needs to itself.
     """
 
-    def __init__(self, plan: CPlan, places: Places, products: Products) -> None:
-        self._plan, self._places, self._products = plan, places, products
+    def __init__(self, plan: CPlan, allocation: Allocation, products: Products) -> None:
+        self._plan, self._allocation, self._products = plan, allocation, products
         self.temporary = Extent()
 
     def emit_call(self, n: int) -> list[str]:
@@ -61,12 +60,12 @@ class CallEmitter:
         call = self._plan.calls[n]
         if call.operation not in WRITERS:
             raise NoFormError(f"{call.operation.name} has no form in C")
-        return WRITERS[call.operation](self, call, *map(self._places.place, (n, *call.arguments)))
+        return WRITERS[call.operation](self, call, *map(self._allocation.matrix, (n, *call.arguments)))
 
     # ---------------------------------------------------------------------------------------------------- products
 
     def _affine(self, call: Call, out: Matrix, weights: Matrix, x: Matrix) -> list[str]:
-        return self._multiplied(weights.turned(), x, out, weights.below(x.rows))
+        return self._multiplied(weights.transposed(), x, out, weights.below(x.rows))
 
     def _affine_gradient(self, call: Call, out: Matrix, x: Matrix, d: Matrix) -> list[str]:
         return self._summed(x, d, out, out.below(x.rows))
@@ -75,7 +74,7 @@ class CallEmitter:
         flip_a, flip_b = call.attributes
         if not flip_a and flip_b and isinstance(a.columns, str) and isinstance(b.rows, int):
             return self._summed(a, b, out)
-        return self._multiplied(a.turned() if flip_a else a, b.turned() if flip_b else b, out)
+        return self._multiplied(a.transposed() if flip_a else a, b.transposed() if flip_b else b, out)
 
     def _grouped_matmul(self, call: Call, *matrices: Matrix) -> list[str]:
         """Return a product for each of some groups g, whose rows take turns."""
@@ -110,16 +109,16 @@ class CallEmitter:
         if columns < numbers // 2 or rows * columns < FEW_PRODUCTS or not isinstance(depth, str):
             return self._products.dots(a, b, c, sums)
         wide = -(-columns // numbers) * numbers
-        turned, fits = Matrix(TEMPORARY, depth, wide, str(wide)), c.row == str(wide)
+        transposed, fits = Matrix(TEMPORARY, depth, wide, str(wide)), c.row == str(wide)
         rest = Matrix(f"({TEMPORARY} + {wide} * {padded(depth)})", rows, wide, str(wide))
         apart = f"({rest.base} + {rest.rows} * {wide})"
         self.temporary |= Extent({depth: wide, "": 2 * rows * wide})
-        lines = [self._products.turn(b, turned)]
-        lines += self._products.product(a, turned, c._replace(columns=wide) if fits else rest, apart=apart)
+        lines = [self._products.transpose(b, transposed)]
+        lines += self._products.product(a, transposed, c._replace(columns=wide) if fits else rest, apart=apart)
         if not fits:
             lines.append(copy_rows(c, rest._replace(columns=columns)))
         if sums:
-            lines += self._products.product(Matrix("(&one)", 1, depth, "0", "0"), turned, rest, apart=apart)
+            lines += self._products.product(Matrix("(&one)", 1, depth, "0", "0"), transposed, rest, apart=apart)
             lines.append(f"memcpy({sums}, {rest.base}, {columns} * sizeof(real));")
         return lines
 
@@ -170,8 +169,8 @@ class CallEmitter:
 
 def copy_row(target: Matrix, source: Matrix, to: str = "i") -> str:
     """Return a copy of the source's row i to some row of the target."""
-    places = f"{target.base} + {to} * {target.row}, {source.base} + i * {source.row}"
-    return f"memcpy({places}, {source.columns} * sizeof(real));"
+    addresses = f"{target.base} + {to} * {target.row}, {source.base} + i * {source.row}"
+    return f"memcpy({addresses}, {source.columns} * sizeof(real));"
 
 
 def copy_rows(target: Matrix, source: Matrix) -> str:
@@ -268,13 +267,13 @@ class CText:
         for n, call in enumerate(plan.calls):
             if plan.is_leaf_array(n):
                 self.pointer(call.attributes)
-        places = Places(plan, groups, self.table)
-        emitter = CallEmitter(plan, places, self.products)
-        written = [self._statements(plan, places, emitter, group) for group in groups]
-        late = [_late_commit(plan, places, state, value, self.dtype) for state, value in places.copies]
+        allocation = Allocation(plan, groups, self.table)
+        emitter = CallEmitter(plan, allocation, self.products)
+        written = [self._statements(plan, allocation, emitter, group) for group in groups]
+        late = [_late_commit(plan, allocation, state, value, self.dtype) for state, value in allocation.copies]
         written += [Statements([], [line], for_outputs_only=False) for line in late]
         first = [*self.lengths(), "real *const workspace = p[0];"]
-        last = [f"real *const {TEMPORARY} = workspace + {places.extent.text()}; (void){TEMPORARY};"]
+        last = [f"real *const {TEMPORARY} = workspace + {allocation.extent.text()}; (void){TEMPORARY};"]
         last.append("(void)with_outputs;")
         text, lines = list[str](), [line for statements in written for line in statements.text(plan)]
         if plan.is_long:
@@ -282,15 +281,15 @@ class CText:
             lines = [f"{name}_{k}(p, sizes, with_outputs);" for k in range(len(parts))]
             for k, part in enumerate(parts):
                 text += block(f"OUTLINE void {name}_{k}({PARAMETERS})", [*first, *last, *part])
-        declared = [*first, *_leaves(self, plan, places), *last]
+        declared = [*first, *_leaves(self, plan, allocation), *last]
         text += ["", f"/* {name} */", *block(f"static void {name}({PARAMETERS})", [*declared, *lines])]
-        function = CFunction(plan, places, "\n".join(text), Extent(places.extent + emitter.temporary))
+        function = CFunction(plan, allocation, "\n".join(text), Extent(allocation.extent + emitter.temporary))
         self.functions.append(function)
         return function
 
-    def _statements(self, plan: CPlan, places: Places, emitter: CallEmitter, group: CallGroup) -> Statements:
+    def _statements(self, plan: CPlan, allocation: Allocation, emitter: CallEmitter, group: CallGroup) -> Statements:
         if group.is_loop:
-            lines = LoopEmitter(plan, places, group, self.dtype).emit_loop()
+            lines = LoopEmitter(plan, allocation, group, self.dtype).emit_loop()
         else:
             lines = [line for n in group.calls for line in emitter.emit_call(n)]
         return Statements(group.calls, lines, group.for_outputs_only)
@@ -304,7 +303,7 @@ class CText:
         return [[line for lines in calls[k : k + LONGEST] for line in lines] for k in range(0, len(calls), LONGEST)]
 
     def pointer(self, name: str) -> str:
-        """Return the place of a leaf's array in the table, in C; a new one if it has none."""
+        """Return the entry of a leaf's array in the table of pointers, in C; a new entry if it has none."""
         if name not in self.table:
             self.table.append(name)
         return f"p[{self.table.index(name)}]"
@@ -321,7 +320,7 @@ class CText:
         head = [head_text(self.dtype, self.target.vector_bytes), functions_text(self.dtype)]
         self.shares |= self.products.shares
         head += [SHARING_TEXT] if self.shares else []
-        head += [turning_text(self.vector_numbers), *([SHARED_TURN_TEXT] if self.shares else [])]
+        head += [transposing_text(self.vector_numbers), *([SHARED_TRANSPOSE_TEXT] if self.shares else [])]
         head += [PRODUCT_STRUCT] if self.products.shares else []
         head += self.shared.definitions.values()
         return "\n".join([*head, *(function.text for function in self.functions), *others])
@@ -332,14 +331,14 @@ class CFunction(NamedTuple):
 
     Attributes
     ----------
-    plan, places
+    plan, allocation
     text
     extent
         Of the workspace that it needs.
     """
 
     plan: CPlan
-    places: Places
+    allocation: Allocation
     text: str
     extent: Extent
 
@@ -357,38 +356,38 @@ def _joined(written: Iterable[Statements]) -> list[Statements]:
     return joined
 
 
-def _leaves(source: CText, plan: CPlan, places: Places) -> list[str]:
+def _leaves(source: CText, plan: CPlan, allocation: Allocation) -> list[str]:
     """Return the pointers to leaves and the variables, of which a long program has none, and copies that convert."""
     lines = []
     for n, call in enumerate(plan.calls):
         if not plan.is_leaf_array(n):
             continue
         pointer = source.pointer(call.attributes)
-        if places.is_converted(n):
-            lines.append(_conversion(call.kind, places.place(n), pointer))
+        if allocation.is_converted(n):
+            lines.append(_conversion(call.kind, allocation.matrix(n), pointer))
             continue
         if plan.is_long:
             continue
-        lines.append(f"real *const {places.pointer(n)} = {pointer};")
-        if n in places.variables:
-            lines[-1] += f" const real v{n} = *{places.pointer(n)};"
+        lines.append(f"real *const {allocation.pointer(n)} = {pointer};")
+        if n in allocation.variables:
+            lines[-1] += f" const real v{n} = *{allocation.pointer(n)};"
             lines.append(f"(void)v{n};")
-    computed = [n for n in sorted(places.variables) if not plan.is_leaf_array(n)]
+    computed = [n for n in sorted(allocation.variables) if not plan.is_leaf_array(n)]
     return lines + [f"{TYPES[plan.calls[n].kind]} v{n} = 0;" for n in computed]
 
 
-def _conversion(kind: Kind, place: Matrix, pointer: str) -> str:
+def _conversion(kind: Kind, matrix: Matrix, pointer: str) -> str:
     given, made = ("uint8_t", "real") if kind == "mask" else ("index64", "integer")
-    source, target = f"((const {given} *){pointer})[i * {place.columns} + j]", f"(({made} *){place.base})"
-    converted = f"{target}[i * {place.row} + j] = ({made}){source};"
-    return f"for (long i = 0; i < {place.rows}; i++) for (long j = 0; j < {place.columns}; j++) {converted}"
+    source, target = f"((const {given} *){pointer})[i * {matrix.columns} + j]", f"(({made} *){matrix.base})"
+    converted = f"{target}[i * {matrix.row} + j] = ({made}){source};"
+    return f"for (long i = 0; i < {matrix.rows}; i++) for (long j = 0; j < {matrix.columns}; j++) {converted}"
 
 
-def _late_commit(plan: CPlan, places: Places, state: int, value: int, dtype: np.dtype[Any]) -> str:
+def _late_commit(plan: CPlan, allocation: Allocation, state: int, value: int, dtype: np.dtype[Any]) -> str:
     """Return the statement that writes a commit which was not computed in place."""
-    target = places.place(state)
+    target = allocation.matrix(state)
     if plan.is_constant(value):
         return f"*{target.base} = {literal(plan.calls[value].attributes, dtype)};"
-    if value in places.variables:
+    if value in allocation.variables:
         return f"*{target.base} = v{value};"
-    return copy_rows(target, places.place(value))
+    return copy_rows(target, allocation.matrix(value))

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from specnet.compiler import operations
-from specnet.compiler.native.allocate import Matrix, Places, padded
+from specnet.compiler.native.allocate import Allocation, Matrix, padded
 from specnet.compiler.native.c_plan import CallGroup, CPlan
-from specnet.compiler.native.c_text.c_forms import TYPES, element, literal
+from specnet.compiler.native.c_text.c_forms import TYPES, block, element, literal, summing
 from specnet.compiler.value import Kind
-
-
-def block(head: str, lines: Iterable[str]) -> list[str]:
-    """Return a statement with a body."""
-    return [f"{head} {{".lstrip(), *(f"  {line}" for line in lines), "}"]
-
-
-def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: bool = False) -> list[str]:
-    """Return a loop over columns whose body adds to ``part_s`` for each sum s, a double, in pieces.
-
-    Each number that is added to a sum of many loses digits: a piece's are added up apart.
-    """
-    parts = ", ".join(f"part_{name}" for name in sums)
-    pragma = [] if in_order else [f"SIMD(reduction(+:{parts}))"]
-    piece = [
-        f"const long end = {width} - begin < PIECE ? {width} : begin + PIECE;",
-        f"real {parts.replace(',', ' = 0,')} = 0;",
-        *pragma,
-        *block("for (long j = begin; j < end; j++)", body),
-        *(f"{name} += part_{name};" for name in sums),
-    ]
-    return block(f"for (long begin = 0; begin < {width}; begin += PIECE)", piece)
 
 
 class Pointer(NamedTuple):
@@ -55,15 +32,15 @@ class LoopEmitter:
 
     Parameters
     ----------
-    program, places
+    program, allocation
     group
         That is a loop.
     dtype
         Of real numbers.
     """
 
-    def __init__(self, program: CPlan, places: Places, group: CallGroup, dtype: np.dtype[Any]) -> None:
-        self._program, self._places, self._group, self._dtype = program, places, group, dtype
+    def __init__(self, program: CPlan, allocation: Allocation, group: CallGroup, dtype: np.dtype[Any]) -> None:
+        self._program, self._allocation, self._group, self._dtype = program, allocation, group, dtype
         rows, columns = group.space
         self._is_column = columns == 1
         self._rows, self._columns = (1, rows) if self._is_column else (rows, columns)
@@ -89,7 +66,7 @@ class LoopEmitter:
             if program.role(n) == "reduction":
                 self._reduction(n)
         for n in elements:
-            if self._places.lies_in_memory(n):
+            if self._allocation.is_in_memory(n):
                 self._store(n)
         return block("", self._loops())
 
@@ -101,13 +78,17 @@ class LoopEmitter:
         else:
             constant = [program.is_constant(a) for a in call.arguments]
             code = element(call.operation, [self._operand(a) for a in call.arguments], constant)
-        declared = "" if n in self._places.variables else f"const {TYPES[call.kind]} "
+        declared = "" if n in self._allocation.variables else f"const {TYPES[call.kind]} "
         self._names[n] = f"v{n}"
         self._body.append(f"{declared}v{n} = {code};")
 
     def _weighed_rows(self, n: int, weights: int, x: int) -> str:
         """An element of a dense layer: the bias and the inputs times their weights, in order."""
-        block_, inputs, (depth, _) = self._places.place(weights), self._places.place(x), self._program.space(x)
+        block_, inputs, (depth, _) = (
+            self._allocation.matrix(weights),
+            self._allocation.matrix(x),
+            self._program.space(x),
+        )
         assert isinstance(depth, int), "there are few of them"
         self._needs_row_number = True
         self._arrays.append(inputs)
@@ -122,33 +103,33 @@ class LoopEmitter:
         program, call = self._program, self._program.calls[a]
         if a not in self._names:
             self._names[a] = literal(call.attributes, self._dtype) if program.is_constant(a) else f"v{a}"
-            if not program.is_constant(a) and a not in self._places.variables:
+            if not program.is_constant(a) and a not in self._allocation.variables:
                 self._load(a, call.kind)
         return self._names[a]
 
     def _load(self, a: int, kind: Kind) -> None:
-        place, (rows, columns) = self._places.place(a), self._program.space(a)
+        matrix, (rows, columns) = self._allocation.matrix(a), self._program.space(a)
         truth = " != 0" if kind == "mask" else ""
-        declared, source = f"const {TYPES[kind]} v{a}", _typed(place.base, kind, "const ")
+        declared, source = f"const {TYPES[kind]} v{a}", _typed(matrix.base, kind, "const ")
         if self._program.is_number(a):
             self._before.append(f"{declared} = *{source}{truth};")
         elif columns == 1 and not self._is_column:  # the same number in all columns
-            self._per_row.append(f"{declared} = {source}[i * {place.row}]{truth};")
+            self._per_row.append(f"{declared} = {source}[i * {matrix.row}]{truth};")
         else:
-            distance = "" if rows == 1 or self._is_column else place.row
-            self._arrays.append(place)
+            distance = "" if rows == 1 or self._is_column else matrix.row
+            self._arrays.append(matrix)
             self._pointers.append(Pointer(f"const {_type(kind)} *r{a}", source, distance))
             self._body.append(f"{declared} = r{a}[j]{truth};")
 
     def _store(self, n: int) -> None:
-        place, kind = self._places.place(n), self._program.calls[n].kind
-        target = _typed(place.base, kind)
+        matrix, kind = self._allocation.matrix(n), self._program.calls[n].kind
+        target = _typed(matrix.base, kind)
         if self._program.is_number(n):
             self._after.append(f"*{target} = v{n};")
             return
-        distance = "" if self._rows == 1 else place.row
-        self._counts_exactly |= not place.writable
-        self._arrays.append(place)
+        distance = "" if self._rows == 1 else matrix.row
+        self._counts_exactly |= not matrix.writable
+        self._arrays.append(matrix)
         self._pointers.append(Pointer(f"{_type(kind)} *w{n}", target, distance))
         self._body.append(f"w{n}[j] = v{n};")
 
@@ -162,10 +143,10 @@ class LoopEmitter:
             return f"{total} += {more};" if is_sum else f"{total} = r_max({total}, {more});"
 
         if call.attributes == "features" and not self._is_column:
-            place = self._places.place(n)
-            self._starts.append((place.base, start))
-            self._arrays.append(place)
-            self._pointers.append(Pointer(f"real *w{n}", place.base, ""))
+            matrix = self._allocation.matrix(n)
+            self._starts.append((matrix.base, start))
+            self._arrays.append(matrix)
+            self._pointers.append(Pointer(f"real *w{n}", matrix.base, ""))
             self._body.append(added(f"w{n}[j]", value))
             return
         self._counts_exactly = True
@@ -175,17 +156,17 @@ class LoopEmitter:
         if is_sum:
             self._sums.append(f"s{n}")
         if not self._program.is_number(n):
-            place = self._places.place(n)
-            self._after_row.append(f"{place.base}[i * {place.row}] = s{n};")
+            matrix = self._allocation.matrix(n)
+            self._after_row.append(f"{matrix.base}[i * {matrix.row}] = s{n};")
             return
-        declared = "" if n in self._places.variables else "real "
+        declared = "" if n in self._allocation.variables else "real "
         if self._rows == 1:
             self._after_row.append(f"{declared}v{n} = s{n};")
         else:
             self._before.append(f"{declared}v{n} = {start};")
             self._after_row.append(added(f"v{n}", f"s{n}"))
-        if self._places.lies_in_memory(n):
-            self._after.append(f"*{self._places.place(n).base} = v{n};")
+        if self._allocation.is_in_memory(n):
+            self._after.append(f"*{self._allocation.matrix(n).base} = v{n};")
 
     def _loops(self) -> list[str]:
         width = self._width()
@@ -219,13 +200,13 @@ class LoopEmitter:
         columns = self._columns
         if isinstance(columns, int) or self._is_column or self._counts_exactly:
             return str(columns)
-        return padded(columns) if all(place.readable for place in self._arrays) else columns
+        return padded(columns) if all(matrix.readable for matrix in self._arrays) else columns
 
     def _is_one_line(self, width: str) -> bool:
         """Do all rows follow each other, so that one loop goes through them?"""
         sums = self._starts or self._sums or self._keeps_order
         narrow = self._per_row or any(not pointer.distance for pointer in self._pointers)
-        follow = all(place.row == width for place in self._arrays)
+        follow = all(matrix.row == width for matrix in self._arrays)
         return self._rows != 1 and follow and not (sums or narrow or self._needs_row_number)
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from specnet.compiler.native.allocate import Matrix, padded
+from specnet.compiler.native.c_text.c_forms import SharedFunctions, block, summing
 from specnet.compiler.native.c_text.c_head import packed
-from specnet.compiler.native.c_text.emit_loop import block, summing
-from specnet.compiler.native.c_text.shared_functions import SharedFunctions
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.value import Axis
 
@@ -29,8 +28,8 @@ LOAD_SHARE = 0.05
 SHARED_ABOVE = 2**22
 """Products with their sums from which on threads share the work: a tenth of a millisecond of one. Shorter ones are over
 before a second thread has gained a third."""
-TURN_SHARED_ABOVE = 2**15
-"""Numbers of a matrix from which on threads share turning it."""
+TRANSPOSE_SHARED_ABOVE = 2**15
+"""Numbers of a matrix from which on threads share transposing it."""
 LONG_ABOVE, PARTS_OF_LONG = 2**27, 4
 """Products with their sums that are cut into more parts than there are threads, and how many more."""
 LARGEST_TILE = (12, 8)
@@ -104,19 +103,19 @@ class Products:
         parts = PARTS_OF_LONG if sums >= LONG_ABOVE else 1
         return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q, {parts});"])
 
-    def turn(self, source: Matrix, target: Matrix, places: str = "0") -> str:
-        """Return a statement that turns the rows of a matrix into columns of another one.
+    def transpose(self, source: Matrix, target: Matrix, indices: str = "0") -> str:
+        """Return a statement that writes the rows of a matrix as columns of another one.
 
         Parameters
         ----------
         source, target
-        places
-            A pointer to those of the source's rows to take; 0 for all in order.
+        indices
+            A pointer to the indices of the source's rows to take; 0 for all in order.
         """
-        is_shared = self._known(source.rows) * self._known(source.columns) >= TURN_SHARED_ABOVE
+        is_shared = self._known(source.rows) * self._known(source.columns) >= TRANSPOSE_SHARED_ABOVE
         self.shares |= is_shared
-        of_source = f"{source.base}, {source.row}, {places}, {source.rows}, {source.columns}"
-        return f"{'shared_' * is_shared}turn({of_source}, {target.base}, {target.row});"
+        of_source = f"{source.base}, {source.row}, {indices}, {source.rows}, {source.columns}"
+        return f"{'shared_' * is_shared}transpose({of_source}, {target.base}, {target.row});"
 
     def _known(self, axis: Axis) -> int:
         """The length of an axis, as a rule."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import NamedTuple
 
-from specnet.compiler.backend import UnavailableError
+from specnet.compiler.lowering import UnavailableError
 
 __all__ = ["Compiler", "compiler_name", "find_compiler", "missing"]
 

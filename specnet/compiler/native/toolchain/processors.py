@@ -1,4 +1,4 @@
-"""CPUs that C is written and compiled for."""
+"""The CPUs for which C text is written and compiled."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Processor:
     flags: tuple[str, ...]
 
 
-# GCC uses half of AVX-512's registers unless it is told otherwise.
+# By default, GCC uses half of each AVX-512 register.
 _WHOLE_VECTORS = ("-mprefer-vector-width=512",)
 
 AVX512 = Processor("AVX-512", 64, 31, ("-march=x86-64-v4", *_WHOLE_VECTORS))
@@ -51,7 +51,7 @@ _NATIVE_FLAGS = {
 }
 
 _NEEDED = {AVX512: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}, AVX2: {"avx2", "fma"}}
-"""Features without which a target's vectors would be made of smaller ones."""
+"""Features without which a target's vectors would be split into smaller ones."""
 
 _CPU_INFO = "/proc/cpuinfo"
 _DESCRIBING = {
@@ -59,7 +59,7 @@ _DESCRIBING = {
     "darwin": ("machdep.cpu.brand_string",),
 }
 _FEATURES = {"linux": ("flags", "Features"), "darwin": ("machdep.cpu.features", "machdep.cpu.leaf7_features")}
-"""Under which names a system lists the features of x86 and of ARM, or in several parts."""
+"""The names under which a system lists the features of x86 and of ARM, or the parts of such a list."""
 
 
 @cache
@@ -81,7 +81,7 @@ def native_processor() -> Processor:
 
 @cache
 def cpu_identity() -> str:
-    """Return what decides if machine code made for one CPU may run on another: the system, the CPU and its features."""
+    """Return a description of the system, the CPU and its features: machine code may run where it is equal."""
     return "\n".join([sys.platform, platform.machine(), *(f"{key}: {value}" for key, value in _description().items())])
 
 
@@ -92,7 +92,7 @@ def _features() -> set[str]:
 
 @cache
 def _description() -> dict[str, str]:
-    """Return what the system says of its first CPU; nothing if it says nothing."""
+    """Return the system's description of its first CPU; empty if there is none."""
     names = _DESCRIBING.get(sys.platform, ()) + _FEATURES.get(sys.platform, ())
     found = {}
     if sys.platform == "darwin":

@@ -1,8 +1,8 @@
-OUTLINE void turn(const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row)
+OUTLINE void transpose(const real *from, long from_row, const index64 *indices, long rows, long columns, real *to, long to_row)
 {
   if (columns < VECTOR || rows < VECTOR) {
     for (long r = 0; r < rows; r++) {
-      const real *row = from + (places ? places[r] : r) * from_row;
+      const real *row = from + (indices ? indices[r] : r) * from_row;
       for (long c = 0; c < columns; c++) to[c * to_row + r] = row[c];
     }
     return;
@@ -10,16 +10,17 @@ OUTLINE void turn(const real *from, long from_row, const index64 *places, long r
   for (long r = 0; r < rows; r += VECTOR) {
     const long first = r + VECTOR <= rows ? r : rows - VECTOR;  /* the last square lies over the one before */
     const real *row[VECTOR];
-    /* Two loops: one would read places by a mask, and CPUs are slow where that is all zeros and the address null. */
+    /* Two loops: one would read indices by a mask, and CPUs are slow where that is all zeros and the address null. */
     for (long k = 0; k < VECTOR; k++) row[k] = from + (first + k) * from_row;
-    if (places) {
-      for (long k = 0; k < VECTOR; k++) row[k] = from + places[first + k] * from_row;
+    if (indices) {
+      for (long k = 0; k < VECTOR; k++) row[k] = from + indices[first + k] * from_row;
       for (long k = r + VECTOR; k < r + 2 * VECTOR && k < rows; k++)
-        for (long c = 0; c < columns; c += 64 / (long)sizeof(real)) __builtin_prefetch(from + places[k] * from_row + c);
+        for (long c = 0; c < columns; c += 64 / (long)sizeof(real))
+          __builtin_prefetch(from + indices[k] * from_row + c);
     }
     for (long c = 0; c < columns; c += VECTOR) {
       const long second = c + VECTOR <= columns ? c : columns - VECTOR;
-      turn_square(row, second, to + second * to_row + first, to_row);
+      transpose_square(row, second, to + second * to_row + first, to_row);
     }
   }
 }
@@ -595,15 +596,15 @@ static void update_0(void *const *p, const index64 *sizes, int with_outputs) {
     }
   }
 }
-static void feed(void **p, const index64 *sizes, const index64 *places) {
+static void feed(void **p, const index64 *sizes, const index64 *indices) {
   const long batch = sizes[0];
-  turn(p[12], 3, places, batch, 3, p[3], batch);
-  for (long j = 0; j < batch; j++) ((real *)p[4])[j] = ((const real *)p[13])[places[j]];
+  transpose(p[12], 3, indices, batch, 3, p[3], batch);
+  for (long j = 0; j < batch; j++) ((real *)p[4])[j] = ((const real *)p[13])[indices[j]];
 }
-void feed_once(void **p, const index64 *sizes, const index64 *places) {
-  feed(p, sizes, places);
+void feed_once(void **p, const index64 *sizes, const index64 *indices) {
+  feed(p, sizes, indices);
 }
-index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
+index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *indices, const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
   index64 sizes[2];
   memcpy(sizes, likely, sizeof sizes);
   const real *of_step = noise;
@@ -612,9 +613,9 @@ index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index
     done = done + sizes[0] == rows ? 0 : done + sizes[0];
     const long batch = sizes[0], batch_row = PADDED(batch); (void)batch; (void)batch_row;
     const long flat = sizes[1], flat_row = PADDED(flat); (void)flat; (void)flat_row;
-    if (places) {
-      feed(p, sizes, places);
-      places += batch;
+    if (indices) {
+      feed(p, sizes, indices);
+      indices += batch;
     }
     *(real *)p[5] = (real)(1.0 / batch);
     p[11] = (void *)(numbers + 0);
