@@ -84,7 +84,7 @@ def new(
     from specnet.files import refuse_taken, write_files
     from specnet.parts.fields import spec_name
     from specnet.parts.registry import installed_registry
-    from specnet.recipes import TEMPLATES
+    from specnet.recipes import starting_spec
     from specnet.report.terminal.terminal_output import visible
     from specnet.spec.json_schema import schema_text
 
@@ -101,7 +101,7 @@ def new(
             output, file, _table(data, _named_once(target), settings or ()), name, shown, sweep=sweep, quick=quick
         )
     else:
-        text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
+        text = starting_spec(template or TemplateName.CLASSIFICATION, name=name, file=shown)
     write_files({file: text, **({} if is_current else {schema_file: schema})})
     written = [str(path) for path in (file, *([] if is_current else [schema_file]))]
     output.data["written"] = written

@@ -1,11 +1,11 @@
-"""Specs to start from: the recipe for a table or for arrays, and templates without a table.
+"""Specs to start from: the recipe for a table or for arrays, and specs without a table.
 
-In: a table or arrays. Out: the text of a commented spec. Start with `recipe`, which goes by what `table_facts` finds;
-`searched` has the part that a sweep searches.
+In: a table or arrays. Out: the text of a commented spec. Start with `recipe`, which goes by what `table_facts` finds,
+and fills in a template of `templates`.
 """
 
 from specnet.recipes.recipe import recipe
-from specnet.recipes.spec_templates import TEMPLATES
+from specnet.recipes.spec_templates import TEMPLATES, starting_spec
 from specnet.recipes.table_facts import TableFacts, array_facts, table_facts
 
-__all__ = ["TEMPLATES", "TableFacts", "array_facts", "recipe", "table_facts"]
+__all__ = ["TEMPLATES", "TableFacts", "array_facts", "recipe", "starting_spec", "table_facts"]

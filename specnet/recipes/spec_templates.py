@@ -1,129 +1,64 @@
-"""Specs to start from without a table, by name: `$name` and `$file` stand for the spec's name and its file."""
+"""Templates of specs: TOML files in ``templates``, which Jinja fills in.
 
-from string import Template
-
-_HEAD = """\
-#:schema ./specnet.schema.json
-# {about}
-#
-#   specnet validate $file   check it
-#   specnet show $file       show layers, sizes, parameters
-#   specnet run $file        train, evaluate, save
-#
-# `specnet parts` lists everything that can be used here, `specnet parts adam` explains one part.
-# `specnet new --data table.csv --target column` writes a spec for your own table.
-
-name = "$name"
-seed = 0                                # the same seed gives the same model
-
+Jinja's statements stand between ``#%`` and ``%#``: they are comments of TOML, and its editors read the files.
 """
 
-_CLASSIFICATION = """\
-[data]
-type = "iris"                           # 150 flowers: four measurements, three species
-split = { test_size = 0.2 }             # fraction of rows held out for testing
+from __future__ import annotations
 
-[network]
-hidden_layer_sizes = [16, 16]           # input and output sizes come from the data
-activations = "relu"                    # of the hidden layers; the loss sets the output's
-preprocessing = ["standardize"]         # fitted on the training set, stored in the model
+import textwrap
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-[training]
-loss = "categorical_crossentropy"       # two classes: binary_crossentropy; numbers: mean_squared_error
-optimizer = { type = "adam", learning_rate = 0.01 }
-epochs = 100
-batch_size = 32
-metrics = ["accuracy"]                  # numbers: r2, root_mean_squared_error, …
-"""
+from specnet.files.plain_data import toml_value
+from specnet.number_texts import counted
 
-_MOONS = """\
-[data]
-type = "make_moons"                     # scikit-learn's, with the same fields
-n_samples = 300
-noise = 0.2
-split = { test_size = 0.2 }             # fraction of rows held out for testing
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
-[network]
-layer_sizes = [2, 5, 1]                 # two inputs, five hidden units, one output
-activations = ["relu", "sigmoid"]
+TEMPLATES = ("moons", "classification", "regression", "residual")
+"""Specs to start from without a table."""
+_COMMENT_COLUMN, _MAX_WIDTH = 40, 100
 
-[training]
-loss = "binary_crossentropy"            # computed from the logits for numerical stability
-optimizer = { type = "sgd", learning_rate = 0.5 }
-epochs = 2000
-batch_size = "full"                     # all training rows in every step: plain gradient descent
-metrics = ["accuracy"]
-"""
 
-_REGRESSION = """\
-[data]
-type = "diabetes"                       # 442 patients: ten measurements, the disease's progression after a year
-split = { test_size = 0.2 }             # fraction of rows held out for testing
+def starting_spec(template: str, *, name: str, file: str) -> str:
+    """Return one of `TEMPLATES` as the text of a spec with this name; its comments mention the spec's file."""
+    return rendered(template, name=name, file=file)
 
-[network]
-hidden_layer_sizes = [16]               # input and output sizes come from the data
-preprocessing = ["standardize"]         # fitted on the training set, stored in the model
-target_preprocessing = ["standardize"]  # predictions and metrics are in the target's own units
 
-[training]
-loss = "mean_squared_error"             # of the standardized target: about 1 at the start
-epochs = 60
-batch_size = 32
-metrics = ["r2", "root_mean_squared_error"]
+def rendered(template: str, **content: Any) -> str:
+    """Return a template, given by the name of its file without ``.toml``, filled in with values."""
+    return _environment().get_template(f"{template}.toml").render(**content)
 
-[training.optimizer]
-type = "adamw"
-learning_rate = 0.003
-weight_decay = 1.0                      # strong: keeps the network close to a linear model
-"""
 
-_RESIDUAL = """\
-[data]
-type = "make_circles"                   # scikit-learn's, with the same fields
-n_samples = 600
-noise = 0.1
-factor = 0.5
-split = { test_size = 0.25, validation_size = 0.15 }
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-[[network.layers]]                      # each layer reads the previous one, unless `inputs` names others
-type = "dense"
-units = 16
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        block_start_string="#%",
+        block_end_string="%#",
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {"toml": toml_value, "beside": beside, "column_list": _column_list}
+    made.globals |= {"counted": counted, "rounded": _rounded}
+    return made
 
-[[network.layers]]
-type = "block"
-repeat = 3                              # three blocks, each with its own weights
 
-[[network.layers.layers]]
-type = "dense"
-units = 16
-activation = "relu"
+def beside(line: str, comment: str) -> str:
+    """Return a line with a comment behind it, if there is one."""
+    return f"{line:<{_COMMENT_COLUMN - 1}} # {comment}" if comment else line
 
-[[network.layers.layers]]
-type = "dense"
-name = "branch"
-units = 16
-weight_initializer = "zeros"            # each block starts as the identity
 
-[[network.layers.layers]]
-type = "add"
-inputs = ["input", "branch"]            # `input` is the input of the block
+def _column_list(indices: Iterable[int], comment: str) -> str:
+    """Return the line that sets the columns of a layer."""
+    line = textwrap.fill(f"columns = [{', '.join(map(str, indices))}]", _MAX_WIDTH, subsequent_indent="    ")
+    return beside(line, comment)
 
-[[network.layers]]
-type = "dense"
-units = 1                               # its activation, sigmoid, follows from the loss
 
-[training]
-loss = "binary_crossentropy"
-optimizer = { type = "sgd", learning_rate = 0.05, momentum = 0.9, nesterov = true }
-epochs = 40
-batch_size = 32
-metrics = ["accuracy"]
-"""
-
-_BODIES = {
-    "moons": ("Two half moons and a network of 21 parameters: data, layers and training in one file.", _MOONS),
-    "classification": ("Species of iris flowers: data, layers and training in one file.", _CLASSIFICATION),
-    "regression": ("Progression of diabetes after a year: data, layers and training in one file.", _REGRESSION),
-    "residual": ("Residual blocks: layers by name, a branch added to its shortcut.", _RESIDUAL),
-}
-TEMPLATES = {name: Template(_HEAD.format(about=about) + body) for name, (about, body) in _BODIES.items()}
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""What a recipe goes by: the kinds of a table's columns, and whether its target is classes or values."""
+"""Facts that a recipe depends on: the kinds of a table's columns, and whether its target is classes or values."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ _MOST_SHOWN, _LONGEST_SHOWN = 4, 50
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """What is known of a column.
+    """Facts about a column.
 
     Attributes
     ----------
     name : str
     kind : str
     words : str
-        What its cells are, for a comment.
+        A description of its cells, for a comment.
     columns : int
-        What it becomes: categories with rows enough for a code, days and cycles of dates; else 1.
+        Number of columns after coding: categories with rows enough for a code, days and cycles of dates; else 1.
     notation : Notation or None
-        How its cells are written, where that is not the plain way.
+        How its cells are written, if not as plain numbers, dates or texts.
     is_spiked : bool
         Whether one number is in a third of the cells or more, and others are many.
     """
@@ -62,13 +62,13 @@ class ColumnFacts:
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """What is known of a table.
+    """Facts about a table.
 
     Attributes
     ----------
     rows : int
         Those that have a target.
-    gaps : int
+    missing_targets : int
         Rows without a target.
     target : "classes" or "values"
     classes : int
@@ -81,7 +81,7 @@ class TableFacts:
     """
 
     rows: int
-    gaps: int
+    missing_targets: int
     target: TargetKind
     classes: int
     columns: tuple[ColumnFacts, ...]
@@ -90,7 +90,7 @@ class TableFacts:
 
 
 def table_facts(data: TableFile, folder: Path) -> TableFacts:
-    """Read a table, judge its columns, and return what a recipe goes by.
+    """Read a table, judge its columns, and return the facts that a recipe depends on.
 
     Parameters
     ----------
@@ -105,14 +105,14 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         If the table cannot be read, or has nothing to predict the target from.
     """
     content, targets = data.read_all(folder), data.targets
-    places = {column.name: place for place, column in enumerate(content.columns)}
+    indices = {column.name: index for index, column in enumerate(content.columns)}
     for target in targets:
-        _refuse_target(data, target, content, places)
-    columns = [content.columns[places[name]] for name in targets]
-    cells = content.X[:, [places[name] for name in targets]]
+        _refuse_target(data, target, content, indices)
+    columns = [content.columns[indices[name]] for name in targets]
+    cells = content.X[:, [indices[name] for name in targets]]
     present = ~np.isnan(cells).any(axis=1)
-    indices, constants = _indices(data, content), _constants(data, content, present)
-    if places.keys() <= {*targets, *indices, *constants}:
+    row_indices, constants = _row_indices(data, content), _constants(data, content, present)
+    if indices.keys() <= {*targets, *row_indices, *constants}:
         names = " and ".join(f'"{name}"' for name in targets)
         raise _error(data, "no-features", f"no usable columns besides {names}", feature_hint(content.warnings))
     rows = int(present.sum())
@@ -126,8 +126,8 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         is_classes = _are_classes(data, folder, columns[0], *distinct[0])
     else:
         is_classes = _are_labels(data, columns, [values for values, _ in distinct])
-    described = {name: _described(content.columns[at], content.X[present, at]) for name, at in places.items()}
-    for name in indices:
+    described = {name: _described(content.columns[at], content.X[present, at]) for name, at in indices.items()}
+    for name in row_indices:
         words = f"{described[name].words}: an index of the rows, no feature"
         described[name] = ColumnFacts(name, "ignore", words)
     for name, cell in constants.items():
@@ -139,7 +139,7 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         described[name] = ColumnFacts(name, "ignore", reason)
     described = {name: _with_assumption(facts, content) for name, facts in described.items()}
     doubts = [
-        each for name, at in places.items() for each in _perhaps_missing(data, content.columns[at], content.X[:, at])
+        each for name, at in indices.items() for each in _perhaps_missing(data, content.columns[at], content.X[:, at])
     ]
     kind: Kind = "numeric" if not is_classes else "category" if len(targets) == 1 else "boolean"
     for target, column, (values, _) in zip(targets, columns, distinct, strict=True):
@@ -160,14 +160,14 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     )
 
 
-def _refuse_target(data: TableFile, target: str, content: Table, places: Mapping[str, int]) -> None:
+def _refuse_target(data: TableFile, target: str, content: Table, indices: Mapping[str, int]) -> None:
     """Refuse a target that is neither numbers nor labels."""
     unclear = _warning(content, target, "other-notation")
     if unclear is not None:
         raise _unusable(data, target, f"unclear: {unclear.message.partition(': ')[2]}", unclear.hint)
-    if target not in places:
+    if target not in indices:
         raise _unusable(data, target, f"{RARE_TEXT}, or empty")
-    if content.columns[places[target]].kind == "datetime":
+    if content.columns[indices[target]].kind == "datetime":
         raise _unusable(data, target, "dates")
 
 
@@ -182,7 +182,7 @@ def _are_classes(
 
 
 def _has_decimals(data: TableFile, folder: Path, name: str) -> bool:
-    """Return whether a file of text has numbers such as 5.0 in a column; frames make them of integers with gaps."""
+    """Return whether a column of a text file has numbers such as 5.0, as frames write integers with missing cells."""
     first = next(data.read_cells(folder, [name], ROWS_WITH_DECIMALS))[name]
     texts = first.texts if first.type == "VARCHAR" else ()
     return any(re.fullmatch(r"[+-]?[0-9]+[.,][0-9]*", str(text).strip()) for text in texts)
@@ -220,7 +220,7 @@ def _whole_classes(data: TableFile, target: str, values: NDArray[np.float64]) ->
 def array_facts(
     X: NDArray[np.float64], columns: Sequence[Column], y: NDArray[Any], targets: Sequence[str], kind: TargetKind
 ) -> TableFacts:
-    """Return what a recipe goes by for arrays that have been checked.
+    """Return the facts that a recipe depends on, of arrays that have been checked.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def array_facts(
     y : ndarray (rows,) or (rows, outputs)
         Labels, or 0 and 1 for each of several, if the target is classes; else numbers.
     targets : sequence of str
-        What the recipe is to call the columns of y; no column has these names.
+        The names of the columns of y in the recipe; no column of X has them.
     kind : "classes" or "values"
 
     Raises
@@ -244,7 +244,7 @@ def array_facts(
         raise DataError("y has only one class in the rows that count; a recipe needs at least two")
     if len(X) < FEWEST_ROWS:
         raise DataError(f"X has n_samples={len(X)}; a recipe needs at least {FEWEST_ROWS} rows")
-    described = [_described(column, X[:, place]) for place, column in enumerate(columns)]
+    described = [_described(column, X[:, index]) for index, column in enumerate(columns)]
     written: Kind = "numeric" if kind == "values" else "category" if len(targets) == 1 else "boolean"
     described += [ColumnFacts(target, written, "to predict") for target in targets]
     return TableFacts(
@@ -257,8 +257,8 @@ def array_facts(
     )
 
 
-def _indices(data: TableFile, content: Table) -> set[str]:
-    """Return the columns that are indices of a data frame, which say how a file came to be and nothing of its rows.
+def _row_indices(data: TableFile, content: Table) -> set[str]:
+    """Return the columns that are indices of a data frame: they number the rows, and are no features of them.
 
     Such a column has no name, or one that pandas gives, and a whole number of its own in each row. One that a spec
     gives a kind is not looked at.
@@ -267,23 +267,23 @@ def _indices(data: TableFile, content: Table) -> set[str]:
     # Where several have no name, or the file has no header, these are its columns.
     unnamed = set(numbered) if len(numbered) == 1 and getattr(data, "header", True) else set[str]()
     found = set()
-    for place, column in enumerate(content.columns):
+    for index, column in enumerate(content.columns):
         is_named_so = column.name in unnamed or re.fullmatch(_INDEX_NAMES, column.name)
         if is_named_so and column.kind == "numeric" and column.name not in (*data.targets, *data.columns):
-            cells = content.X[:, place]
+            cells = content.X[:, index]
             if (cells == np.floor(cells)).all() and len(np.unique(cells)) == len(cells):
                 found.add(column.name)
     return found
 
 
 def _constants(data: TableFile, content: Table, rows: NDArray[np.bool_]) -> dict[str, str]:
-    """Return the columns that have the same cell in all of the rows, which teach nothing, with that cell as a text.
+    """Return the columns that have the same cell in all of these rows, with that cell as a text.
 
-    One that a spec gives a kind is not looked at.
+    Columns to which a spec gives a kind are left out.
     """
     found = {}
-    for place, column in enumerate(content.columns):
-        cells = content.X[rows, place]
+    for index, column in enumerate(content.columns):
+        cells = content.X[rows, index]
         if column.name not in (*data.targets, *data.columns) and len(cells) and (cells == cells[0]).all():
             text = column.cell_text(cells[0])
             found[column.name] = text if text.isprintable() and len(text) <= _LONGEST_SHOWN else "one text"

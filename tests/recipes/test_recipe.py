@@ -14,7 +14,7 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import specnet
 from specnet import DataError, Spec, parse_spec
-from specnet.recipes import recipe, table_facts
+from specnet.recipes import TEMPLATES, recipe, starting_spec, table_facts
 from specnet.spec import parse_sweep
 from specnet.spec.sweep_section import Range
 from tests.registry import part
@@ -79,6 +79,30 @@ def embedding(spec: Spec) -> Any:
     assert layers is not None
     assert layers[0].type == "periodic_embedding"
     return layers[0]
+
+
+def test_names_are_themselves_in_a_recipe_whatever_they_mean_elsewhere(tmp_path: Path) -> None:
+    """Names with the brackets of templates, quotes and comments of TOML are names of columns."""
+    names = ["{{ name }}", "#% if x %#", "{# note #}", 'a"b', "# c", "é.ü"]
+    quoted = [name.replace('"', '""') for name in (*names, "y")]
+    header = ",".join(f'"{name}"' for name in quoted)
+    rows = "".join(f"{','.join(str(row * step % 7) for step in range(1, 7))},{'uv'[row % 2]}\n" for row in range(40))
+    (tmp_path / "table.csv").write_text(f"{header}\n{rows}", encoding="utf-8")
+    facts = table_facts(csv(target="y"), tmp_path)
+    for path in ("table.csv", "{{ file }}.csv"):
+        text = recipe(facts, name="t", file="t.toml", data_type="csv", path=path, target="y", sweep=True)
+        document = tomllib.loads(text)
+        assert ([*document["data"]["columns"]], document["data"]["path"]) == ([*names, "y"], path)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_of_a_spec_is_toml_before_it_is_filled_in(template: str) -> None:
+    file = Path(specnet.__file__).parent / "recipes" / "templates" / f"{template}.toml"
+    filled = tomllib.loads(starting_spec(template, name="n", file="f.toml"))
+    assert tomllib.loads((file.parent / "head.toml").read_text("utf-8") + file.read_text("utf-8")) == {
+        **filled,
+        "name": "{{ name }}",
+    }
 
 
 @pytest.mark.slow
@@ -228,7 +252,7 @@ def test_classes_beside_a_marker_are_refused_until_it_is_missing(tmp_path: Path)
     assert problem.message == 'the target "y" is numbers beside "?"'
     assert problem.hint == 'add "?" to data.missing_values'
     facts = table_facts(csv(target="y", missing_values=("", "?")), tmp_path)
-    assert (facts.classes, facts.rows, facts.gaps) == (2, 40, 20)
+    assert (facts.classes, facts.rows, facts.missing_targets) == (2, 40, 20)
 
 
 @pytest.mark.parametrize(
