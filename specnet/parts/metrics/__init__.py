@@ -2,8 +2,7 @@
 
 In: targets, predictions, probabilities and weights of rows, as `Model.evaluate` has them. Out: a number, or a function
 of many weightings at once for intervals. Start with `Metric` in `base`; `scorers` has a row for each of
-scikit-learn's, `figures` the commonest without its import, and `statistics` what
-resampling computes.
+scikit-learn's, `figures` the commonest without its import, and `statistics` what resampling computes.
 """
 
 from typing import TYPE_CHECKING
@@ -13,12 +12,19 @@ from specnet.lazy import lazily
 if TYPE_CHECKING:
     from specnet.parts.metrics.base import *
 else:
-    from specnet.parts.metrics.scorers import SCORERS
-
     __all__, __getattr__ = lazily(
         __name__,
         {
             "base": "Metric main_metric metric_of ExpectedCalibrationError",
-            "scorers": " ".join(SCORERS),
+            "scorers": "F1 F1Macro F1Micro F1Samples F1Weighted Jaccard JaccardMacro JaccardMicro JaccardSamples "
+            "JaccardWeighted Precision PrecisionMacro PrecisionMicro PrecisionSamples PrecisionWeighted "
+            "Recall RecallMacro RecallMicro RecallSamples RecallWeighted Accuracy RocAuc RocAucOvo "
+            "RocAucOvoWeighted RocAucOvr RocAucOvrWeighted AveragePrecision BalancedAccuracy "
+            "NegBrierScore D2BrierScore NegLogLoss D2LogLossScore MatthewsCorrcoef "
+            "NegNegativeLikelihoodRatio PositiveLikelihoodRatio TopKAccuracy D2AbsoluteErrorScore R2 "
+            "ExplainedVariance MeanAbsoluteError MeanSquaredError NegMaxError NegMeanAbsoluteError "
+            "NegMeanAbsolutePercentageError NegMeanGammaDeviance NegMeanPoissonDeviance "
+            "NegMeanSquaredError NegMeanSquaredLogError NegMedianAbsoluteError NegRootMeanSquaredError "
+            "NegRootMeanSquaredLogError RootMeanSquaredError",
         },
     )
