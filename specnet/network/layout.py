@@ -115,7 +115,7 @@ class Layout:
         flat = np.zeros(self.size)
         for _, tensor, placed in self.tensors():
             draw = tensor.initializer.draw
-            tensor.view(placed.view(flat))[...] = ask(tensor.initializer, draw, generator, tensor.shape, tensor.place)
+            tensor.view(placed.view(flat))[...] = ask(tensor.initializer, draw, generator, tensor.shape, tensor.fans)
         return flat
 
     def arrays(self, flat: Array, prefix: str) -> dict[str, Array]:

@@ -23,8 +23,8 @@ from specnet.parts.fields import NonNegativeNumber as NonNegativeNumber
 from specnet.parts.fields import PositiveInteger as PositiveInteger
 from specnet.parts.fields import PositiveNumber as PositiveNumber
 from specnet.parts.fields import Share as Share
+from specnet.parts.initializers import Fans as Fans
 from specnet.parts.initializers import Initializer as Initializer
-from specnet.parts.initializers import Place as Place
 from specnet.parts.layers import Layer as Layer
 from specnet.parts.layers import LayerContext as LayerContext
 from specnet.parts.layers import LearningLayer as LearningLayer

@@ -1,4 +1,4 @@
-"""What layers and activations learn or keep: arrays in the engine's form, and what a user sees in them."""
+"""Arrays that layers and activations learn or update: in the engine's form, and as a user sees them."""
 
 import math
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from specnet.parts.initializers import Initializer, Place
+from specnet.parts.initializers import Fans, Initializer
 
 
 class Tensor(NamedTuple):
-    """An array that a user sees: some rows of a block, transposed.
+    """An array as a user sees it: some rows of a block, transposed.
 
     Attributes
     ----------
@@ -21,8 +21,8 @@ class Tensor(NamedTuple):
     rows : tuple of int
         The first row of the block that belongs to it, and the one after its last.
     initializer : Initializer
-    place : Place
-        What the initializer needs to know.
+    fans : Fans
+        Numbers of inputs and outputs that scale what the initializer draws.
     decays : bool
         Whether weight decay and penalties touch it.
     """
@@ -31,7 +31,7 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     rows: tuple[int, int]
     initializer: Initializer
-    place: Place
+    fans: Fans
     decays: bool
 
     def view(self, block: NDArray[Any]) -> NDArray[Any]:
@@ -40,7 +40,7 @@ class Tensor(NamedTuple):
 
 
 class ParameterBlock(NamedTuple):
-    """Parameters that the engine keeps in one array of this shape, and what a user sees in it."""
+    """Parameters that the engine stores in one array of this shape, and the arrays that a user sees in it."""
 
     shape: tuple[int, int]
     tensors: tuple[Tensor, ...]
@@ -53,7 +53,7 @@ class ParameterBlock(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateTensor:
-    """Numbers that a layer keeps from batch to batch without learning them, such as a running average.
+    """Numbers that a layer updates from batch to batch without learning them, such as a running average.
 
     Attributes
     ----------
@@ -77,5 +77,5 @@ class StateTensor:
 
 def per_feature(name: str, features: int, initializer: Initializer, *, decays: bool = False) -> ParameterBlock:
     """Return a block of one number for each feature: (features, 1) in the engine, (features,) for a user."""
-    place = Place(features, features)
-    return ParameterBlock((features, 1), (Tensor(name, (features,), (0, features), initializer, place, decays),))
+    fans = Fans(features, features)
+    return ParameterBlock((features, 1), (Tensor(name, (features,), (0, features), initializer, fans, decays),))

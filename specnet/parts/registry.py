@@ -40,7 +40,7 @@ BUILT_IN = {
     "metric": "metrics",
     "optimizer": "optimizers",
     "preprocessing": "preprocessing",
-    "pruner": "pruners",
+    "pruner": "searches",
     "sampler": "searches",
     "schedule": "schedules",
 }
@@ -283,5 +283,6 @@ class PartKind(Part):
         part = registry.find(cls.kind, fields["type"])
         if part is None or fields["type"] in registry.broken:
             raise PydanticCustomError("unknown-part", "unknown part", {"kind": cls.kind, "name": fields["type"]})
-        # A registry's parts of a kind are of the kind's base class, which no annotation says.
-        return part.model_validate({**fields, "type": part.part_name()}, context={"registry": registry})  # type: ignore[return-value]
+        read = part.model_validate({**fields, "type": part.part_name()}, context={"registry": registry})
+        assert isinstance(read, cls), "a registry has only parts of a kind's base class under that kind"
+        return read

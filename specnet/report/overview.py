@@ -196,5 +196,5 @@ def _word(node: Node) -> str:
 def _first_weights(node: Node) -> str:
     """Return what the layer's weights, the first of what it learns, are before training."""
     for block in node.layer.parameters(node.input_sizes):
-        return block.tensors[0].initializer.summary(block.tensors[0].place)
+        return block.tensors[0].initializer.summary(block.tensors[0].fans)
     return ""

@@ -15,7 +15,7 @@ from specnet.compiler import BATCH, FLAT, input_value, state_value
 from specnet.compiler.numpy import bind
 from specnet.network import build
 from specnet.network.programs import INVERSE_ROWS, LayerRequests, LayerScope
-from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Place, Schedule, SteppingOptimizer, Value
+from specnet.parts import Activation, Fans, Initializer, Layer, Loss, Optimizer, Schedule, SteppingOptimizer, Value
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
 from specnet.spec.resolving.graph import Node
@@ -155,7 +155,7 @@ def check_values_and_gradients(
             fail(subject, f"the tensors must cover their block of shape {block.shape} exactly once")
         blocks[name], reads[name] = state_value(name, block.shape), np.zeros(block.shape)
         for tensor in block.tensors:
-            drawn = tensor.initializer.draw(generator, tensor.shape, tensor.place)
+            drawn = tensor.initializer.draw(generator, tensor.shape, tensor.fans)
             view = named[tensor.name] = tensor.view(reads[name])
             view[...] = drawn + generator.normal(0, 0.2, tensor.shape)  # what starts at 0 or 1 would hide faults
     for state in layer.states(sizes):
@@ -258,8 +258,8 @@ def check_initializer(
     rows, columns = SHAPE
     shapes = [SHAPE, (3, 5), (5, 3), (1, 1), *([] if initializer.needs_matrix else [(4,)])]
     for shape in shapes:
-        place = Place(shape[-1], shape[0])
-        drawn, again = (initializer.draw(np.random.default_rng(0), shape, place) for _ in range(2))
+        fans = Fans(shape[-1], shape[0])
+        drawn, again = (initializer.draw(np.random.default_rng(0), shape, fans) for _ in range(2))
         if drawn.shape != shape or drawn.dtype != np.float64:
             fail(subject, f"draws {drawn.dtype} of shape {drawn.shape}; expected float64 of shape {shape}")
         if not np.isfinite(drawn).all():
@@ -267,10 +267,10 @@ def check_initializer(
         if not np.array_equal(drawn, again):
             fail(subject, "draws different numbers from the same seed")
         if initializer.legacy:
-            initializer.draw(np.random.RandomState(0), shape, place)
+            initializer.draw(np.random.RandomState(0), shape, fans)
     if forward:
         mean, deviation = (float(number) for number in np.asarray(forward(columns, rows, **settings)))
-        drawn = initializer.draw(np.random.default_rng(0), SHAPE, Place(columns, rows))
+        drawn = initializer.draw(np.random.default_rng(0), SHAPE, Fans(columns, rows))
         spread = 5 * max(deviation, 1e-12) / np.sqrt(drawn.size)
         agree(subject, "the mean of what it draws", np.asarray(drawn.mean()), np.array(mean), spread, 1.0)
         agree(subject, "the deviation of what it draws", np.asarray(drawn.std()), np.array(deviation), spread, 1.0)

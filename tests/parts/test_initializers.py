@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from specnet.parts.initializers import Initializer, Place
+from specnet.parts.initializers import Fans, Initializer
 from specnet.parts.part import described
 from tests.registry import REGISTRY, figures, part
 from tests.texts.pinned import Pinned
@@ -14,13 +14,13 @@ from tests.texts.pinned import Pinned
 initializer = partial(part, "initializer")
 FIGURES = figures("initializer")
 FAN_IN, FAN_OUT = 400, 300
-PLACE = Place(FAN_IN, FAN_OUT, "relu")
+FANS = Fans(FAN_IN, FAN_OUT, "relu")
 DEFAULTS = {"constant": {"value": 0.25}}
 PARTS = [kind(**DEFAULTS.get(kind.part_name(), {})) for kind in REGISTRY.of_kind("initializer")]
 
 
-def draw(part: Initializer, shape=(FAN_OUT, FAN_IN), place=PLACE, seed=0) -> np.ndarray:
-    return part.draw(np.random.default_rng(seed), shape, place)
+def draw(part: Initializer, shape=(FAN_OUT, FAN_IN), fans=FANS, seed=0) -> np.ndarray:
+    return part.draw(np.random.default_rng(seed), shape, fans)
 
 
 def test_what_is_legacy_and_what_decides_the_bias():
@@ -39,10 +39,10 @@ DRAWS = [  # a large orthogonal matrix takes seconds
 @pytest.mark.parametrize("figure", DRAWS, ids=lambda figure: f"{figure['initializer']}, {figure['library']}")
 def test_draws_look_like_the_library_s(figure):
     """Both are samples: means, deviations and quantiles may differ by five standard errors, firm bounds by 1 %."""
-    place = Place(FIGURES["inputs"], FIGURES["outputs"], figure.get("activation", "relu"))
+    fans = Fans(FIGURES["inputs"], FIGURES["outputs"], figure.get("activation", "relu"))
     of_bias = figure.get("of") == "bias"
-    shape = (place.fan_out,) if of_bias else (place.fan_out, place.fan_in)
-    drawn = draw(initializer(figure["initializer"]), shape, place)
+    shape = (fans.fan_out,) if of_bias else (fans.fan_out, fans.fan_in)
+    drawn = draw(initializer(figure["initializer"]), shape, fans)
     deviation, step = figure["deviation"], 5 * math.sqrt(2 / drawn.size)
     assert abs(drawn.mean() - figure["mean"]) <= step * deviation
     assert abs(drawn.std() - deviation) <= step * deviation
@@ -76,7 +76,7 @@ def test_identity_is_rectangular_too():
 
 
 def test_a_summary_says_what_is_drawn_in_a_place(pinned: Pinned):
-    place = Place(8, 2, "relu")
+    fans = Fans(8, 2, "relu")
     others = [
         initializer("random_normal", mean=2, stddev=0.125),
         initializer("random_uniform", minval=0.0, maxval=1.0),
@@ -85,7 +85,7 @@ def test_a_summary_says_what_is_drawn_in_a_place(pinned: Pinned):
         initializer("variance_scaling", scale=6.0, mode="fan_avg", distribution="uniform"),
         initializer("orthogonal", gain=1.5),
     ]
-    pinned("\n".join(f"{described(part)}: {part.summary(place)}" for part in (*PARTS, *others)))
+    pinned("\n".join(f"{described(part)}: {part.summary(fans)}" for part in (*PARTS, *others)))
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part.legacy], ids=str)
@@ -94,4 +94,4 @@ def test_what_is_legacy_draws_only_randn(part: Initializer):
         def standard_normal(self, shape):
             return np.random.RandomState(0).randn(*shape)
 
-    part.draw(OnlyRandn(), (4, 3), Place(3, 4))
+    part.draw(OnlyRandn(), (4, 3), Fans(3, 4))

@@ -141,7 +141,7 @@ def test_a_row_of_the_table_makes_a_metric_whenever_it_is_made():
     spec = find_spec("specnet.parts.metrics.scorers")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    made = {name: facts(getattr(module, name)) for name in module.SCORERS}
+    made = {name: facts(getattr(module, name)) for name in module.__all__}
     assert made == {metric.__name__: facts(metric) for metric in SCORERS}
 
 

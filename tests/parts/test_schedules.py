@@ -11,8 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from specnet.parts.averaging import ExponentialAverage, Stochastic
-from specnet.parts.pruners import Median, Wilcoxon
-from specnet.parts.searches import Random, Tpe
+from specnet.parts.searches import Median, Random, Tpe, Wilcoxon
 from specnet.parts.watchers import Memory
 from tests.registry import REGISTRY, figures, part
 

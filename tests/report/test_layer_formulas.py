@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.parts import Place
+from specnet.parts import Fans
 from specnet.report.overview import Overview
 from tests.registry import REGISTRY, find
 
@@ -33,7 +33,7 @@ def test_what_another_row_gives_is_called_by_its_name() -> None:
     assert formulas == ["W·x + b", "relu(W·input + b)", "start + x", "W·x + b"]
 
 
-PLACE = Place(50, 40, "sigmoid")
+FANS = Fans(50, 40, "sigmoid")
 
 
 @pytest.mark.parametrize("name", ["normal", "uniform"])
@@ -42,10 +42,10 @@ def test_the_scale_is_that_of_what_is_drawn(name: str) -> None:
     looked = 0
     for part in REGISTRY.of_kind("initializer"):
         initializer = part(value=1.0) if part.part_name() == "constant" else part()
-        text = initializer.summary(PLACE)
+        text = initializer.summary(FANS)
         if text.startswith(f"{name} ±"):
             looked += 1
-            drawn = initializer.draw(np.random.default_rng(0), (40, 50), PLACE)
+            drawn = initializer.draw(np.random.default_rng(0), (40, 50), FANS)
             size = drawn.std() if name == "normal" else np.abs(drawn).max()
             assert float(text.partition("±")[2]) == pytest.approx(size, rel=0.06)
     assert looked >= 4
@@ -53,4 +53,4 @@ def test_the_scale_is_that_of_what_is_drawn(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "fields", "text"), CASES["initializers"])
 def test_other_initializers_are_told_by_what_they_give(name: str, fields: dict, text: str) -> None:
-    assert find("initializer", name)(**fields).summary(PLACE) == text
+    assert find("initializer", name)(**fields).summary(FANS) == text

@@ -14,8 +14,8 @@ Array = NDArray[np.float64]
 Generator: TypeAlias = "np.random.Generator | np.random.RandomState"
 
 
-class Place(NamedTuple):
-    """Where an array stands: the layer's numbers of inputs and outputs, and the activation that follows."""
+class Fans(NamedTuple):
+    """The numbers of inputs and outputs of the layer whose array is drawn, and the activation that follows it."""
 
     fan_in: int
     fan_out: int
@@ -32,7 +32,7 @@ class Initializer(PartKind):
 
     kind: ClassVar[str] = "initializer"
     decides_bias: ClassVar[bool] = False
-    """Whether it also draws the bias where a spec says nothing about that."""
+    """Whether it also draws the bias of a layer for which a spec has no bias initializer."""
     needs_matrix: ClassVar[bool] = False
     """Whether it makes sense for a weight only."""
 
@@ -41,12 +41,12 @@ class Initializer(PartKind):
         """Whether it draws nothing but ``randn``, so that the legacy generator can serve it."""
         return False
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+    def draw(self, generator: Generator, shape: tuple[int, ...], fans: Fans) -> Array:
         """Return an array of a weight's shape (outputs, inputs) or a bias's (outputs,)."""
         raise NotImplementedError(f"{type(self).__name__} has no draw")
 
-    def summary(self, place: Place) -> str:
-        """Return what it draws in a place, in words: ``normal ±0.71``, ``uniform ±0.55``.
+    def summary(self, fans: Fans) -> str:
+        """Return what it draws for a layer with these fans, in words: ``normal ±0.71``, ``uniform ±0.55``.
 
         Behind ± stands the standard deviation of a normal distribution, or the bound of a uniform one.
         """
@@ -62,10 +62,10 @@ class _Filled(Initializer):
         """Return the number."""
         raise NotImplementedError
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+    def draw(self, generator: Generator, shape: tuple[int, ...], fans: Fans) -> Array:
         return np.full(shape, float(self.number()))
 
-    def summary(self, place: Place) -> str:
+    def summary(self, fans: Fans) -> str:
         return two_digits(self.number())
 
 

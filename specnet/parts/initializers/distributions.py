@@ -1,4 +1,4 @@
-"""Independent draws from a distribution."""
+"""Independent draws from a distribution: by their settings, under a name, and as other libraries draw by default."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
-from specnet.parts.initializers.base import Array, Generator, Initializer, Place, two_digits
+from specnet.parts.initializers.base import Array, Fans, Generator, Initializer, two_digits
 from specnet.parts.part import FieldProblem, written
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
@@ -22,12 +22,12 @@ TRUNCATED_DEVIATION = 0.87962566103423978
 class Distributed(Initializer):
     """Independent draws from a distribution that two numbers say."""
 
-    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
         """Return the distribution, with its mean and standard deviation before truncation, or its bounds."""
         raise NotImplementedError
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        distribution, first, second = self.drawn_from(place)
+    def draw(self, generator: Generator, shape: tuple[int, ...], fans: Fans) -> Array:
+        distribution, first, second = self.drawn_from(fans)
         if distribution == "uniform":
             return generator.uniform(first, second, shape)
         standard = generator.standard_normal(shape)
@@ -35,8 +35,8 @@ class Distributed(Initializer):
             standard[outside] = generator.standard_normal(int(outside.sum()))  # what lies beyond is drawn anew
         return first + second * standard
 
-    def summary(self, place: Place) -> str:
-        distribution, first, second = self.drawn_from(place)
+    def summary(self, fans: Fans) -> str:
+        distribution, first, second = self.drawn_from(fans)
         if distribution == "uniform":
             bounds = f"±{two_digits(second)}" if first == -second else f"{two_digits(first)} to {two_digits(second)}"
             return f"uniform {bounds}"
@@ -52,7 +52,7 @@ class RandomNormal(Distributed):
     mean: float = Field(0.0, description="mean")
     stddev: NonNegativeNumber = Field(0.05, description="standard deviation")
 
-    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
         return "untruncated_normal", self.mean, self.stddev
 
 
@@ -68,7 +68,7 @@ class RandomUniform(Distributed):
             message = f"minval must not exceed maxval, got {self.minval} and {self.maxval}"
             yield FieldProblem((written(self, "maxval", "minval"),), message, "bounds-order")
 
-    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
         return "uniform", self.minval, self.maxval
 
 
@@ -79,7 +79,7 @@ class TruncatedNormal(Distributed):
     mean: float = Field(0.0, description="mean")
     stddev: NonNegativeNumber = Field(0.05, description="standard deviation before truncation, as in Keras")
 
-    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
         return "truncated_normal", self.mean, self.stddev
 
 
@@ -99,23 +99,110 @@ class VarianceScaling(Distributed):
     def legacy(self) -> bool:
         return self.distribution == "untruncated_normal"
 
-    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
-        return scaled(place, self.scale, self.mode, self.distribution)
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
+        return scaled(fans, self.scale, self.mode, self.distribution)
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+    def draw(self, generator: Generator, shape: tuple[int, ...], fans: Fans) -> Array:
         if not self.legacy:
-            return super().draw(generator, shape, place)
-        return generator.standard_normal(shape) / math.sqrt(1 / _variance(place, self.scale, self.mode))
+            return super().draw(generator, shape, fans)
+        return generator.standard_normal(shape) / math.sqrt(1 / _variance(fans, self.scale, self.mode))
 
 
-def scaled(place: Place, scale: float, mode: Mode, distribution: Distribution) -> tuple[Distribution, float, float]:
+class Scaled(Distributed):
+    """`VarianceScaling` with settings that have a name of their own."""
+
+    scaling: ClassVar[tuple[float, Mode, Distribution]]
+    """Its scale, mode and distribution."""
+
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
+        return scaled(fans, *self.scaling)
+
+
+class GlorotUniform(Scaled):
+    """Uniform with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010)."""
+
+    aliases = ("xavier_uniform",)
+    scaling = (1, "fan_avg", "uniform")
+    type: Literal["glorot_uniform"] = "glorot_uniform"
+
+
+class GlorotNormal(Scaled):
+    """Normal, truncated at two standard deviations, with variance 2/(fan_in + fan_out) (Glorot and Bengio 2010).
+
+    PyTorch's ``xavier_normal_`` is not truncated.
+    """
+
+    aliases = ("xavier_normal",)
+    scaling = (1, "fan_avg", "truncated_normal")
+    type: Literal["glorot_normal"] = "glorot_normal"
+
+
+class HeUniform(Scaled):
+    """Uniform with variance 2/fan_in, for rectifiers (He et al. 2015)."""
+
+    aliases = ("kaiming_uniform",)
+    scaling = (2, "fan_in", "uniform")
+    type: Literal["he_uniform"] = "he_uniform"
+
+
+class HeNormal(Scaled):
+    """Normal, truncated at two standard deviations, with variance 2/fan_in, for rectifiers (He et al. 2015).
+
+    PyTorch's ``kaiming_normal_`` is not truncated.
+    """
+
+    aliases = ("kaiming_normal",)
+    scaling = (2, "fan_in", "truncated_normal")
+    type: Literal["he_normal"] = "he_normal"
+
+
+class LecunUniform(Scaled):
+    """Uniform with variance 1/fan_in (LeCun et al. 1998)."""
+
+    scaling = (1, "fan_in", "uniform")
+    type: Literal["lecun_uniform"] = "lecun_uniform"
+
+
+class LecunNormal(Scaled):
+    """Normal, truncated at two standard deviations, with variance 1/fan_in, as selu needs (LeCun et al. 1998)."""
+
+    scaling = (1, "fan_in", "truncated_normal")
+    type: Literal["lecun_normal"] = "lecun_normal"
+
+
+class PytorchLinear(Distributed):
+    """Uniform within ±1/√fan_in, for weights and biases, as in PyTorch's ``Linear``."""
+
+    decides_bias = True
+    type: Literal["pytorch_linear"] = "pytorch_linear"
+
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
+        bound = 1 / math.sqrt(fans.fan_in)
+        return "uniform", -bound, bound
+
+
+class SklearnMlp(Distributed):
+    """Uniform within ±√(6/(fan_in + fan_out)), before sigmoid ±√(2/(fan_in + fan_out)), for weights and biases.
+
+    As in scikit-learn's ``MLPClassifier`` and ``MLPRegressor``.
+    """
+
+    decides_bias = True
+    type: Literal["sklearn_mlp"] = "sklearn_mlp"
+
+    def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
+        bound = math.sqrt((2 if fans.activation == "sigmoid" else 6) / (fans.fan_in + fans.fan_out))
+        return "uniform", -bound, bound
+
+
+def scaled(fans: Fans, scale: float, mode: Mode, distribution: Distribution) -> tuple[Distribution, float, float]:
     """Return the distribution that has mean 0 and the variance scale/fan."""
-    variance = _variance(place, scale, mode)
+    variance = _variance(fans, scale, mode)
     if distribution == "uniform":
         bound = math.sqrt(3 * variance)
         return distribution, -bound, bound
     return distribution, 0.0, math.sqrt(variance) / (TRUNCATED_DEVIATION if distribution == "truncated_normal" else 1)
 
 
-def _variance(place: Place, scale: float, mode: Mode) -> float:
-    return scale / {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[mode]
+def _variance(fans: Fans, scale: float, mode: Mode) -> float:
+    return scale / {"fan_in": fans.fan_in, "fan_out": fans.fan_out, "fan_avg": fans.fan_average}[mode]

@@ -9,7 +9,7 @@ from pydantic import Field
 from specnet.compiler import Value, affine, linear_map
 from specnet.parts.activations import Activation, Linear
 from specnet.parts.fields import PositiveInteger
-from specnet.parts.initializers import Initializer, Place, RandomNormal, Zeros
+from specnet.parts.initializers import Fans, Initializer, RandomNormal, Zeros
 from specnet.parts.layers.base import Layer, LayerContext, LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, Tensor
 from specnet.parts.part import FieldProblem
@@ -74,13 +74,13 @@ class Dense(LearningLayer):
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (inputs,) = input_sizes
-        place = Place(inputs, self.units, self.activation.part_name() if self.activation else "linear")
+        fans = Fans(inputs, self.units, self.activation.part_name() if self.activation else "linear")
         assert self.weight_initializer is not None, "a resolved layer has initializers"
-        tensors = [Tensor("weight", (self.units, inputs), (0, inputs), self.weight_initializer, place, decays=True)]
+        tensors = [Tensor("weight", (self.units, inputs), (0, inputs), self.weight_initializer, fans, decays=True)]
         if self.use_bias:
             assert self.bias_initializer is not None, "a resolved layer has initializers"
             last = (inputs, inputs + 1)
-            tensors.append(Tensor("bias", (self.units,), last, self.bias_initializer, place, decays=False))
+            tensors.append(Tensor("bias", (self.units,), last, self.bias_initializer, fans, decays=False))
         block = ParameterBlock((inputs + self.use_bias, self.units), tuple(tensors))
         return (block, *(self.activation.parameters(self.units) if self.activation else ()))
 

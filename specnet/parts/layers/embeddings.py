@@ -28,7 +28,7 @@ from specnet.compiler import (
 )
 from specnet.errors import DataError
 from specnet.parts.fields import Indices, PositiveInteger, PositiveIntegers, PositiveNumber
-from specnet.parts.initializers import Initializer, Place, PytorchLinear, RandomNormal, RandomUniform
+from specnet.parts.initializers import Fans, Initializer, PytorchLinear, RandomNormal, RandomUniform
 from specnet.parts.layers.base import LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.parts.part import FieldProblem, written
@@ -131,9 +131,9 @@ class Embedding(_ColumnLayer):
             given = X[:, column]
             wrong = np.flatnonzero((given != np.floor(given)) | (given < 0) | (given >= categories))
             if wrong.size:
-                place = f"row {first_row + wrong[0]}, column {column}"
+                location = f"row {first_row + wrong[0]}, column {column}"
                 expected = f"its embedding expects categories from 0 to {categories - 1}"
-                raise DataError(f"{name} has {float(given[wrong[0]])} at {place}; {expected}")
+                raise DataError(f"{name} has {float(given[wrong[0]])} at {location}; {expected}")
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,) = inputs
@@ -278,20 +278,20 @@ def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:
 
 def _table(name: str, categories: int, width: int, initializer: Initializer) -> ParameterBlock:
     """Return a table (categories, width), which the engine keeps the other way round."""
-    tensor = Tensor(name, (categories, width), (0, width), initializer, Place(categories, width), decays=True)
+    tensor = Tensor(name, (categories, width), (0, width), initializer, Fans(categories, width), decays=True)
     return ParameterBlock((width, categories), (tensor,))
 
 
 def _of_columns(name: str, count: int, columns: int, initializer: Initializer, fan_in: int) -> ParameterBlock:
     """Return so many numbers for each column, which do not decay: (count, columns)."""
-    tensor = Tensor(name, (count, columns), (0, count * columns), initializer, Place(fan_in, count), decays=False)
+    tensor = Tensor(name, (count, columns), (0, count * columns), initializer, Fans(fan_in, count), decays=False)
     return ParameterBlock((count * columns, 1), (tensor,))
 
 
 def _linear(inputs: int, outputs: int, groups: int) -> tuple[ParameterBlock, ParameterBlock]:
     """Return a weight (outputs, inputs, groups) and a bias (outputs, groups)."""
-    place, shape = Place(inputs, outputs), (outputs, inputs, groups)
-    weight = Tensor("weight", shape, (0, inputs * groups), PytorchLinear(), place, decays=True)
+    fans, shape = Fans(inputs, outputs), (outputs, inputs, groups)
+    weight = Tensor("weight", shape, (0, inputs * groups), PytorchLinear(), fans, decays=True)
     bias = _of_columns("bias", outputs, groups, PytorchLinear(), inputs)
     return ParameterBlock((inputs * groups, outputs), (weight,)), bias
 

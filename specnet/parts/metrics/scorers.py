@@ -299,7 +299,9 @@ SCORERS: Mapping[str, _Row] = {
         {**_ERROR, **_ROOT, "aliases": ("rmse",)},
     ),
 }
-"""For each class its metric's name, its description, and the attributes that differ from those of a `Scorer`."""
+"""For each class but `TopKAccuracy`: its metric's name, its description, and what differs from a plain `Scorer`."""
+
+__all__ = [*SCORERS, "TopKAccuracy"]
 
 
 def __getattr__(name: str) -> type[Scorer]:

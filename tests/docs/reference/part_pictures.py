@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from specnet.checking.derivatives import Function
 from specnet.compiler import input_value, state_value
-from specnet.parts import BATCH, Place
+from specnet.parts import BATCH, Fans
 from specnet.parts.watchers import Memory
 from specnet.report.svg.charts import Axis, Chart
 from tests.docs.reference.part_formulas import example_of
@@ -19,7 +19,7 @@ POINTS = 241
 STEPS, STEPS_PER_EPOCH = 3000, 30
 STALLS = 20
 """Epoch after which the loss in the picture of a plateau no longer improves."""
-PLACE = Place(64, 64)
+FANS = Fans(64, 64)
 DRAWS = (256, 64)
 BINS = 41
 Curve = NDArray[np.float64]
@@ -40,7 +40,7 @@ def _activation(activation: Any) -> Chart | None:
     tensors = [block.tensors[0] for block in activation.own_parameters(1)]
     own = [state_value(tensor.name, (1, 1)) for tensor in tensors]
     rng = np.random.default_rng(0)
-    starts = {tensor.name: tensor.initializer.draw(rng, (1,), PLACE)[:, None] for tensor in tensors}
+    starts = {tensor.name: tensor.initializer.draw(rng, (1,), FANS)[:, None] for tensor in tensors}
     function = Function(activation.value(leaf, own), {"x": x[None], **starts}, {"x": leaf})
     y, slope = function.values()[0], function.gradients(np.ones((1, POINTS)))["x"][0]
     shown = np.clip(np.concatenate([y, slope]), -4, 4)
@@ -121,7 +121,7 @@ def _plateau(schedule: Any) -> Chart:
 def _initializer(initializer: Any) -> Chart | None:
     """Draw how often an initializer draws which number, of those that draw more than a few."""
     shape = (64, 64) if initializer.needs_matrix else DRAWS
-    drawn = initializer.draw(np.random.default_rng(0), shape, PLACE).ravel()
+    drawn = initializer.draw(np.random.default_rng(0), shape, FANS).ravel()
     if len(np.unique(drawn)) < BINS:
         return None
     counts, edges = np.histogram(drawn, BINS)

@@ -19,11 +19,11 @@ PERIODIC, PIECEWISE = partial(layer, "periodic_embedding"), partial(layer, "piec
 def facts(layer: Any, sizes: tuple[int, ...]) -> str:
     """Return how many numbers it gives and computes, what each follows from, which are passed on, and what is learned.
 
-    Of each array its name and shape, its block and its rows there, what draws it where, and whether it decays.
+    Of each array its name and shape, its block and its rows there, what draws it with which fans, whether it decays.
     """
     learned = [
         f"{tensor.name}{tensor.shape} in {block.shape}[{tensor.rows[0]}:{tensor.rows[1]}] "
-        f"{described(tensor.initializer)} {tensor.place.fan_in}→{tensor.place.fan_out} {tensor.place.activation}"
+        f"{described(tensor.initializer)} {tensor.fans.fan_in}→{tensor.fans.fan_out} {tensor.fans.activation}"
         + " decays"
         * tensor.decays
         for block in layer.parameters(sizes)

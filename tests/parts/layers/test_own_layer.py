@@ -33,7 +33,7 @@ class Squashed(parts.LearningLayer):
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[parts.ParameterBlock, ...]:
         (inputs,) = input_sizes
         weight = parts.Tensor(
-            "w", (self.width, inputs), (0, inputs), self.drawn, parts.Place(inputs, self.width), decays=True
+            "w", (self.width, inputs), (0, inputs), self.drawn, parts.Fans(inputs, self.width), decays=True
         )
         return (parts.ParameterBlock((inputs, self.width), (weight,)),)
 

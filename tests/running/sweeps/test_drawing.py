@@ -17,8 +17,7 @@ from optuna.trial import TrialState
 
 import specnet
 from specnet import FileError, SpecnetWarning, TrainingError
-from specnet.parts.pruners import Median
-from specnet.parts.searches import Random, Tpe
+from specnet.parts.searches import Median, Random, Tpe
 from specnet.running.many import run_tasks, workers
 from specnet.running.many.run_tasks import Task
 from specnet.running.sweeps.optuna_calls import quiet
