@@ -33,7 +33,7 @@ from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
 from specnet.spec.file_paths import input_files
 from specnet.training import Observer
-from specnet.training.layer_record import Look, Snapshots
+from specnet.training.checkpoint import LayerRecord, Snapshots
 from specnet.training.observer import check_observer, closing
 
 
@@ -94,7 +94,7 @@ class RunResult:
     evaluation: dict[str, Any] = field(repr=False)
     folder: Path | None
     warnings: tuple[Diagnostic, ...] = ()
-    looks: list[Look] = field(default_factory=list, repr=False)
+    looks: list[LayerRecord] = field(default_factory=list, repr=False)
     snapshots: Snapshots = field(default_factory=dict, repr=False)
     findings: tuple[Finding, ...] = ()
     members: list[dict[str, Any]] = field(default_factory=list, repr=False)

@@ -33,7 +33,7 @@ from specnet.model import Model, load_model
 from specnet.saved.metrics_file import Evaluation
 from specnet.saved.saved_folder import FINISHED, INTERRUPTED, SavedFolder, loss_in_words
 from specnet.spec import Spec, parse_spec
-from specnet.training.layer_record import Look, Snapshots, snapshots_of
+from specnet.training.checkpoint import LayerRecord, Snapshots, snapshots_of
 
 if TYPE_CHECKING:
     from specnet.saved.run_curves import Curves
@@ -110,10 +110,10 @@ class SavedRun(SavedFolder):
         return self.read(HISTORY, lambda content: checked_history(records_of(content)))
 
     @cached_property
-    def looks(self) -> Sequence[Look]:
-        from specnet.training.checked_records import checked_looks
+    def looks(self) -> Sequence[LayerRecord]:
+        from specnet.training.checked_records import checked_layer_records
 
-        return self.read(LAYERS, lambda content: checked_looks(records_of(content)), [])
+        return self.read(LAYERS, lambda content: checked_layer_records(records_of(content)), [])
 
     @cached_property
     def snapshots(self) -> Snapshots:

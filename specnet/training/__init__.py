@@ -1,10 +1,10 @@
-"""Training: epochs of steps, and what is looked at, measured, recorded and kept between them.
+"""Training: epochs of steps, and what is measured, recorded and saved between them.
 
 In: a network, its initial parameters and rows in the form that it reads. Out: a `TrainingResult` with parameters,
-history, looks and the checkpoint to go on from. Start at `loop.train`; `after_epoch.Course` is what happens after each
-epoch, `steps/` what happens in it and by which engine, `members` is for ensembles. `after_epoch.Watchers` asks
-whether training ends early, by `EarlyStopping.after` in `specnet.spec.document`. A `Checkpoint` is bytes here; its file
-is written and read by `specnet.running.run_folder`.
+history, statistics of the layers and the checkpoint to resume from. Start with `loop.train`;
+`after_epoch.TrainingProgress` is what happens after each epoch, `steps/` what happens in it and by which engine,
+`members` trains ensembles. `after_epoch.Watchers` decides whether training ends early, by `EarlyStopping.after` in
+`specnet.spec.document`. A `Checkpoint` is bytes here; its file is written and read by `specnet.running.run_folder`.
 """
 
 from specnet.training.after_epoch import Keeper

@@ -1,6 +1,7 @@
-"""Steps after each epoch: metrics, watchers, history and checkpoints.
+"""What happens after each epoch: metrics, watchers, history and checkpoints.
 
-`Watchers` follow metrics and keep the weights of the best epoch.
+In: the losses of epochs, from a trainer. Out: which epochs to train next, and in the end the history and the weights.
+Start with `TrainingProgress.after_epoch`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from specnet.parts.arrays import Array
 from specnet.parts.watchers import LOSS, Memory
 from specnet.spec import Spec
 from specnet.spec.document import EARLY_STOPPING
-from specnet.training.checkpoint import MEMBER, Checkpoint
+from specnet.training.checkpoint import MEMBER, Checkpoint, TrainingRecord
 from specnet.training.epoch_metrics import EpochMetrics, Monitors, check_figure
-from specnet.training.layer_record import TrainingRecord
 from specnet.training.layer_recorder import LayerRecorder
 from specnet.training.observer import Observer, Observers, Snapshot
 from specnet.training.steps.trainer import EpochSpan, State, Trainer
@@ -49,7 +49,7 @@ class Watchers:
     def __init__(self, spec: Spec) -> None:
         self._watchers = {watcher_name(path): who for path, who in spec.training.watchers()}
         metrics = {who.monitor: spec.monitored_metric(who.monitor) for who in self._watchers.values()}
-        self._signs = {name: -1 if metric and metric.larger_is_better else 1 for name, metric in metrics.items()}
+        self._factors = {name: -1 if metric and metric.larger_is_better else 1 for name, metric in metrics.items()}
         self.remember(dict.fromkeys(self._watchers, Memory()))
 
     def remember(self, memories: Memories) -> None:
@@ -65,7 +65,7 @@ class Watchers:
     def after(self, figures: Mapping[str, float]) -> Memories:
         """Return their memories after another epoch with these metrics."""
         return {
-            name: who.after(self.memories[name], self._signs[who.monitor] * figures[who.monitor])
+            name: who.after(self.memories[name], self._factors[who.monitor] * figures[who.monitor])
             for name, who in self._watchers.items()
         }
 
@@ -92,21 +92,21 @@ class BestWeights:
     """A copy of the parameters and layer states of the best epoch so far."""
 
     def __init__(self, theta: Array, state: State) -> None:
-        self._theta, self._state = theta.copy(), {name: kept.copy() for name, kept in state.items()}
+        self._theta, self._state = theta.copy(), {name: array.copy() for name, array in state.items()}
 
     def replace(self, theta: Array, state: State) -> None:
-        """Store a copy."""
+        """Replace the copy."""
         self._theta[:] = theta
-        for name, kept in state.items():
-            self._state[name][...] = kept
+        for name, array in state.items():
+            self._state[name][...] = array
 
-    def kept(self) -> tuple[Array, State]:
+    def stored(self) -> tuple[Array, State]:
         """Return the stored arrays."""
         return self._theta, self._state
 
     def tensors(self) -> dict[str, Array]:
         """Return all arrays for a checkpoint by name, to be saved or restored in place."""
-        return {"best.theta": self._theta, **{f"best.state.{name}": kept for name, kept in self._state.items()}}
+        return {"best.theta": self._theta, **{f"best.state.{name}": array for name, array in self._state.items()}}
 
 
 Keeper = Callable[[Checkpoint], None]
@@ -119,14 +119,14 @@ _STOPPING = watcher_name(EARLY_STOPPING)
 _RESTORED = re.compile(r", weights of epoch (\d+) restored")
 
 
-def kept_epoch(end: str, epochs: int) -> int:
-    """Return the epoch whose weights a network has, given how training ended, as `Course.end` says, and its epochs."""
+def weights_epoch(end: str, epochs: int) -> int:
+    """Return the epoch whose weights a model has, given the text of `TrainingProgress.end` and the number of epochs."""
     restored = _RESTORED.search(end)
     return epochs if restored is None else int(restored[1])
 
 
-class Course:
-    """The record of a training run.
+class TrainingProgress:
+    """The progress of a training run: its epochs so far, their history, and which epochs come next.
 
     Parameters
     ----------
@@ -136,13 +136,13 @@ class Course:
         Of further entries of the history, such as ``validation_loss``.
     observer : Observer
     keep_checkpoint : callable, optional
-        Called with the state of the run every `checkpoint_every` epochs.
+        Called with a checkpoint every `checkpoint_every` epochs.
     total : int, optional
         Maximum number of epochs; default: that of the spec.
     member : int, optional
         Number of the member of an ensemble.
     recorder : LayerRecorder, optional
-        Looks at the network before the observer does.
+        Records the layers; called before the observer.
 
     Attributes
     ----------
@@ -208,9 +208,9 @@ class Course:
         return EpochSpan(epochs, self._unseen() + 1, self._with_loss, watchers.rate_factor, is_measured)
 
     def _unseen(self) -> int:
-        """Return the number of epochs from the next one on that nothing looks at, though they may be logged."""
+        """Return after how many of the next epochs nothing has to happen, though they may be logged."""
         epochs = self.epochs
-        # What was broken off goes on alone.
+        # An interrupted epoch is a span of its own.
         if self._watchers.memories or self._trainer.so_far.batches:
             return 0
         ends = [self.total]
@@ -223,7 +223,7 @@ class Course:
         return min(ends) - epochs - 1
 
     def passed(self, losses: Array) -> None:
-        """Record finished epochs that nothing looks at, with their losses if they were requested, and tell of them.
+        """Record epochs of a span before its last one, with their losses if they were requested, and notify observers.
 
         Raises
         ------
@@ -242,7 +242,7 @@ class Course:
             self.epochs, self.trained = int(numbers[count]) - 1, int(numbers[count])
             check_figure(self._network, LOSS, float(losses[count]), self.trained)
         self.epochs = self.trained = before + len(logged)
-        # What is kept comes first: an observer may be broken off.
+        # The history is complete first, as observers may raise.
         for record in records:
             self._observer.logged(record["epoch"], record)
 
@@ -262,7 +262,7 @@ class Course:
             memories = watchers.after(figures)
             if self._is_logged(epoch) or has_ended(memories):
                 record = self._record(epoch, loss, **self._monitored(figures))
-        # Until here the epoch does not count: if it is broken off, it is told its figures again.
+        # Until here the epoch does not count: after an interruption its metrics are computed again.
         if memories:
             watchers.remember(memories)
         self.epochs = epoch
@@ -271,7 +271,7 @@ class Course:
             self._best.replace(*self._trainer.model_state())
         if self._cross_fitted is not None:
             self._cross_fitted.after_epoch(*self._trainer.model_state())
-        # What is kept comes first: an observer may be broken off.
+        # The history is complete first, as observers may raise.
         if record is not None:
             self.history.append(record)
             self._observer.logged(epoch, record)
@@ -311,7 +311,7 @@ class Course:
     def result(self) -> tuple[Array, State]:
         """Return the parameters and layer states of the model: the best ones if the spec restores them."""
         if self._best is not None and self._has_best:
-            return self._best.kept()
+            return self._best.stored()
         theta, state = self._trainer.model_state()
         return theta.copy(), state
 
@@ -339,7 +339,7 @@ class Course:
             return self._start
         record = TrainingRecord()
         if self._recorder is not None:
-            self._recorder.trained(self.epochs, self.snapshot)  # where it was broken off, it has not seen this epoch
+            self._recorder.trained(self.epochs, self.snapshot)  # after an interruption it lacks this epoch
             record = self._recorder.record()
         return Checkpoint(self._tensors(), self._facts(), self.history, record=record)
 
@@ -353,7 +353,7 @@ class Course:
         return {**self._member, "epoch": epoch, LOSS: loss, **monitored}
 
     def _show(self) -> None:
-        """Let observers see the network, if one wants to see that of this epoch, and find the next such epoch."""
+        """Notify observers that requested this epoch, and find the next such epoch."""
         if self._seen_next == self.epochs:
             self._observer.trained(self.epochs, self.snapshot)
         self._seen_next = self._observer.next_epoch(self.epochs)

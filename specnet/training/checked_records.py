@@ -1,4 +1,4 @@
-"""Records of a training that are read from files: the facts of a checkpoint, the history and the looks, checked."""
+"""Checks of what is read from the files of a training: the facts of a checkpoint, the history, the layer records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, Strict, TypeAdapter
 from specnet.errors import FileError
 from specnet.files.plain_data import Count, NotNegative, Plain, checked
 from specnet.network.bound import Engine
-from specnet.training.layer_record import Look
+from specnet.training.checkpoint import LayerRecord
 
 
 class _Memory(Plain):
@@ -50,7 +50,7 @@ class _HistoryLine(Plain, extra="allow"):
     __pydantic_extra__: dict[str, float]
 
 
-class _LayerLook(Plain, extra="allow"):
+class _Layer(Plain, extra="allow"):
     layer: str
     weight: float | None
     gradient: float | None
@@ -60,12 +60,12 @@ class _LayerLook(Plain, extra="allow"):
     __pydantic_extra__: dict[str, float | None]
 
 
-class _Look(Plain):
+class _LayerRecord(Plain):
     epoch: Count
-    layers: list[_LayerLook]
+    layers: list[_Layer]
 
 
-_HISTORY, _LOOKS = TypeAdapter(list[_HistoryLine]), TypeAdapter(list[_Look])
+_HISTORY, _LAYER_RECORDS = TypeAdapter(list[_HistoryLine]), TypeAdapter(list[_LayerRecord])
 
 
 def check_facts(facts: Any) -> None:
@@ -74,7 +74,7 @@ def check_facts(facts: Any) -> None:
     Raises
     ------
     FileError
-        If they are none.
+        If they are not valid.
     """
     if checked(_Facts.model_validate, facts, "the checkpoint is").updates > facts["steps"]:
         raise FileError("the checkpoint is damaged: it has more updates than steps")
@@ -89,22 +89,22 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
         If it is not a history.
     """
     lines = checked(_HISTORY.validate_python, records, "the history is")
-    for before, place in pairwise([(0, 0), *((line.member, line.epoch) for line in lines)]):
-        if place <= before or place[0] > before[0] + 1:
+    for before, now in pairwise([(0, 0), *((line.member, line.epoch) for line in lines)]):
+        if now <= before or now[0] > before[0] + 1:
             raise FileError(f"the history is damaged after epoch {before[1]}: the next record must have a later epoch")
     return list(records)
 
 
-def checked_looks(records: Any) -> list[Look]:
-    """Return the looks of a run after checking them.
+def checked_layer_records(records: Any) -> list[LayerRecord]:
+    """Return the layer records of a run after checking them.
 
     Raises
     ------
     FileError
-        If they are none.
+        If they are not layer records.
     """
-    looks = checked(_LOOKS.validate_python, records, "the looks are")
-    for before, look in pairwise(looks):
-        if look.epoch <= before.epoch:
-            raise FileError(f"the looks are damaged after epoch {before.epoch}: expected a later epoch")
+    lines = checked(_LAYER_RECORDS.validate_python, records, "the layer records are")
+    for before, now in pairwise(lines):
+        if now.epoch <= before.epoch:
+            raise FileError(f"the layer records are damaged after epoch {before.epoch}: expected a later epoch")
     return list(records)

@@ -1,6 +1,6 @@
-"""The state of a training run between two steps, written to the bytes of a safetensors file and read from them.
+"""The state of a training run between two steps, as the bytes of a safetensors file, and what it has recorded.
 
-The identity of a run, by which it is known whether a checkpoint is of it, stands beside it.
+A `RunIdentity` tells whether a checkpoint belongs to a run.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from specnet.errors import FileError, Path
-from specnet.files.plain_data import leaves
+from specnet.files.plain_data import LARGEST_COUNT, leaves
 from specnet.files.tensors import decode, encode, parse_object, shown
 from specnet.parts.arrays import Array
-from specnet.training.layer_record import TrainingRecord, snapshots_of
 
-MOST_SHOWN = 5
-LONGEST_SHOWN = 60
+MAX_SHOWN = 5
+MAX_LENGTH = 60
 NOT_SET = "not set"
 
 
@@ -33,7 +32,7 @@ class SpecDifference(NamedTuple):
     now: str
 
     def __str__(self) -> str:
-        then, now = (text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…" for text in self[1:])
+        then, now = (text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…" for text in self[1:])
         return f"{self.key} was {then}, now {now}"
 
 
@@ -68,18 +67,66 @@ class RunIdentity(NamedTuple):
 
 def in_words(differences: list[SpecDifference]) -> str:
     """Return the first differences in words, and the number of further ones."""
-    more = len(differences) - MOST_SHOWN
-    return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
+    more = len(differences) - MAX_SHOWN
+    return "; ".join([*map(str, differences[:MAX_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
 
 
 def texts_by_key(value: Any, before: Path = ()) -> dict[str, str]:
-    """Return the JSON of every value in a document by its dotted key, which begins with the path `before`."""
+    """Return the JSON of every value in a document by its dotted path, which begins with the path `before`."""
     return {".".join(map(str, path)): json.dumps(each, ensure_ascii=False) for path, each in leaves(value, before)}
+
+
+LayerRecord = dict[str, Any]
+"""Statistics of the layers after an epoch, as `LayerRecorder` makes them."""
+Snapshots = dict[int, dict[str, Array]]
+"""Parameters and layer states by name, by the number of finished epochs."""
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What a run has recorded beside its history.
+
+    Attributes
+    ----------
+    looks : list of dict
+        Statistics of the layers, in the order of the epochs.
+    snapshots : dict
+        Parameters at a few epochs.
+    """
+
+    looks: list[LayerRecord] = field(default_factory=list)
+    snapshots: Snapshots = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Array]:
+        """Return the arrays of the snapshots by their names in files: the epoch, a slash, and the name."""
+        return {
+            f"{epoch}/{name}": array
+            for epoch, arrays in self.snapshots.items()
+            for name, array in arrays.items()
+            if array.size
+        }
+
+
+def snapshots_of(tensors: Mapping[str, Array]) -> Snapshots:
+    """Return the snapshots in the tensors of a file, in the order of the epochs.
+
+    Raises
+    ------
+    FileError
+        If a name does not begin with an epoch.
+    """
+    found: Snapshots = {}
+    for key, array in tensors.items():
+        epoch, slash, name = key.partition("/")
+        if not (slash and name and epoch.isascii() and epoch.isdecimal() and int(epoch) <= LARGEST_COUNT):
+            raise FileError(f"the snapshots are damaged: {key[:60]!r} does not begin with an epoch")
+        found.setdefault(int(epoch), {})[name] = array
+    return dict(sorted(found.items()))
 
 
 HISTORY = "history"
 FINISHED = "members"
-"""The members of an ensemble that are finished, in facts and names of tensors."""
+"""The finished members of an ensemble, as a key of facts and in names of tensors."""
 LOOKS = "looks"
 SNAPSHOT = "snapshot/"
 """Before the names of the record's tensors."""
@@ -91,7 +138,7 @@ FORMAT = 5
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a run.
+    """The state of a run, from which it resumes.
 
     Attributes
     ----------
@@ -105,7 +152,7 @@ class Checkpoint:
     run : RunIdentity or None
         Identity of the run; None if it is not needed.
     record : TrainingRecord
-        What has been recorded, of an ensemble's first member.
+        The record so far, of an ensemble's first member.
     """
 
     tensors: Mapping[str, Array]
@@ -121,11 +168,11 @@ class Checkpoint:
 
     def to_bytes(self) -> bytes:
         """Return the content of the checkpoint's file."""
-        assert self.run is not None, "a file says what run it is of"
+        assert self.run is not None, "a file names its run"
         metadata = json.dumps({"checkpoint": FORMAT, "data_sha256": self.run.data_sha256, "facts": dict(self.facts)})
         tensors = {name: array for name, array in self.tensors.items() if array.size}
         tensors |= {SNAPSHOT + name: array for name, array in self.record.tensors().items()}
-        # As tensors, for there is no cap on their length.
+        # As tensors, because the length of metadata is limited.
         texts = {HISTORY: json.dumps(self.history), LOOKS: json.dumps(self.record.looks), SPEC: self.run.spec}
         return encode(
             {**tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}, metadata
@@ -140,8 +187,8 @@ class Checkpoint:
         FileError
             If it is damaged, or not a checkpoint.
         """
-        # What a run writes itself is not checked.
-        from specnet.training.checked_records import check_facts, checked_history, checked_looks
+        # Needed for files alone: a run does not check what it writes.
+        from specnet.training.checked_records import check_facts, checked_history, checked_layer_records
 
         metadata, tensors = decode(content)
         try:
@@ -161,9 +208,9 @@ class Checkpoint:
         current = history_of(records, len(facts[FINISHED])) if FINISHED in facts else records
         if current and current[-1]["epoch"] > facts["epochs"]:
             raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
-        kept = [name for name in tensors if name.startswith(SNAPSHOT)]
-        snapshots = snapshots_of({name.removeprefix(SNAPSHOT): tensors.pop(name) for name in kept})
-        return cls(tensors, facts, records, run, TrainingRecord(checked_looks(looks), snapshots))
+        names = [name for name in tensors if name.startswith(SNAPSHOT)]
+        snapshots = snapshots_of({name.removeprefix(SNAPSHOT): tensors.pop(name) for name in names})
+        return cls(tensors, facts, records, run, TrainingRecord(checked_layer_records(looks), snapshots))
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
         """Copy the saved tensors into arrays of the same names and shapes.

@@ -101,7 +101,7 @@ class EpochMetrics(dict[str, float]):
     loss : float
     monitors : mapping
         Functions that compute metrics, by name.
-    kept : callable
+    model_state : callable
         Returns the parameters and the layer states to evaluate.
     """
 
@@ -111,14 +111,14 @@ class EpochMetrics(dict[str, float]):
         epoch: int,
         loss: float,
         monitors: Mapping[str, Monitor],
-        kept: Callable[[], tuple[Array, State]],
+        model_state: Callable[[], tuple[Array, State]],
     ) -> None:
         super().__init__()
-        self._network, self._epoch, self._monitors, self._kept = network, epoch, monitors, kept
+        self._network, self._epoch, self._monitors, self._model_state = network, epoch, monitors, model_state
         self[LOSS] = loss
 
     def __missing__(self, name: str) -> float:
-        self[name] = self._monitors[name](*self._kept())
+        self[name] = self._monitors[name](*self._model_state())
         return self[name]
 
     def __setitem__(self, name: str, figure: float) -> None:

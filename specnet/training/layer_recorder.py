@@ -1,4 +1,11 @@
-"""What makes the record of a run: an observer that looks at the layers at some epochs."""
+"""Statistics of the layers at some epochs of a run, and its parameters at a few.
+
+The statistics after an epoch are plain data, a line of ``layers.jsonl``::
+
+    {"epoch": 0, "layers": [{"layer": "layers.0", "weight": 0.7, "gradient": null, "step": null, "dead": 0.2, …}, …]}
+
+`LayerRecorder` says what they are; each is null where it is not a finite number or does not apply.
+"""
 
 from __future__ import annotations
 
@@ -12,52 +19,50 @@ from specnet.network.layout import activation_after
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.spec.resolving.graph import Node
-from specnet.training.layer_record import Look, Snapshots, TrainingRecord
+from specnet.training.checkpoint import LayerRecord, Snapshots, TrainingRecord
 from specnet.training.observer import Observer, Snapshot
 from specnet.training.steps.trainer import State
 
-LOOKS = 20
-"""Looks after the first step, at most."""
-FEW_LOOKS = 10
-"""Looks after the first step, at most, of a short training."""
+MAX_RECORDS, MAX_OF_SHORT = 20, 10
+"""Layer records after the first step, at most; of a short training."""
 ROWS = 256
-"""Training rows that a look passes through the network, at most."""
-ROWS_PER_LOOKED_AT = 16
-"""Rows that training passes for each one of a look, beyond the first few: in a short one they would cost too much."""
+"""Training rows that are passed through the network for a record, at most."""
+TRAINED_PER_ROW = 16
+"""Rows of training steps for each row of a record, at least, so that records cost little of a short training."""
 MOMENTS = (0.01, 0.05, 0.2, 1.0)
-"""Fractions of the epochs after which parameters are kept, beside those before training."""
-MOST_PARAMETERS = 10_000
-"""Of a network whose parameters are kept."""
+"""Fractions of the epochs after which parameters are recorded, beside those before training."""
+MAX_PARAMETERS = 10_000
+"""Of a network whose parameters are recorded."""
 END = 0.0127
 """Of the range of a layer's outputs: so near to its ends, sigmoid and tanh have under 5 % of their largest slope."""
 PARALLEL = 1e-9
 """How far the cosine of the angle between parallel weights may be from ±1."""
-MOST_COMPARED = 2048
+MAX_COMPARED = 2048
 """Units of a layer whose weights are compared with each other."""
 
 
-def look_epochs(epochs: int, rows: int) -> list[int]:
-    """Return when layers are looked at: before training, and half evenly, half geometrically spaced.
+def record_epochs(epochs: int, rows: int) -> list[int]:
+    """Return the epochs whose layers are recorded: before training, and half evenly, half geometrically spaced.
 
     These are up to 10 epochs, and up to 20 where training on so many rows takes long enough.
     """
-    if epochs <= FEW_LOOKS:
+    if epochs <= MAX_OF_SHORT:
         return list(range(epochs + 1))
-    most = epochs * rows // (ROWS_PER_LOOKED_AT * min(rows, ROWS))
-    half = min(max(most, FEW_LOOKS), LOOKS) // 2
-    places = [np.linspace(1, epochs, half), np.geomspace(1, epochs, half)]
-    return sorted({0, *(round(place) for place in np.concatenate(places).tolist())})
+    most = epochs * rows // (TRAINED_PER_ROW * min(rows, ROWS))
+    half = min(max(most, MAX_OF_SHORT), MAX_RECORDS) // 2
+    spaced = np.concatenate([np.linspace(1, epochs, half), np.geomspace(1, epochs, half)])
+    return sorted({0, *map(round, spaced.tolist())})
 
 
 def snapshot_epochs(epochs: int) -> list[int]:
-    """Return when parameters are kept: before training, after 1 %, 5 % and 20 % of the epochs, and at the end."""
+    """Return when parameters are recorded: before training, after 1 %, 5 % and 20 % of the epochs, and at the end."""
     return sorted({0, *(max(1, round(moment * epochs)) for moment in MOMENTS)})
 
 
 class LayerRecorder(Observer):
-    """Makes the record of a run.
+    """An observer that makes the `TrainingRecord` of a run.
 
-    A look says of each layer with trainable weights:
+    Recorded of each layer with trainable weights are:
 
     - ``weight`` and ``gradient``: root mean squares of its weights, without biases, and of the loss's gradient by them;
     - ``step``: root mean square of a step over that of the weights before it. It is the first step of the epoch, so
@@ -68,81 +73,83 @@ class LayerRecorder(Observer):
       the range of all outputs of their layer, where sigmoid and tanh have under 5 % of their largest slope. Units
       without an activation are neither dead nor saturated; both are null for outputs that depend on several inputs, as
       those of softmax;
-    - ``parallel``, of the last look: fraction of units whose weights and bias are a multiple of another unit's; 1 if
+    - ``parallel``, in the last record: fraction of units whose weights and bias are a multiple of another unit's; 1 if
       all weights are 0. Null if units do not have a weight for each input, or are more than 2048.
 
-    What is not finite is null. The last look is at the network that is kept, which may have the weights of an earlier
-    epoch, or averages; its gradient and its step are those of the last epoch.
+    Numbers that are not finite are null. The last record is of the final model, which may have averaged weights or
+    those of an earlier epoch; its gradient and its step are those of the last epoch.
 
     Parameters
     ----------
     network : Network
     X : (rows, inputs)
-        The training rows; the first 256 are looked at.
+        The training rows, of which the first 256 are used.
     epochs : int
         Maximum number of epochs.
     """
 
     def __init__(self, network: Network, X: Array, epochs: int) -> None:
-        self._X, self._looks, self._snapshots = X[:ROWS], list[Look](), Snapshots()
+        self._X, self._records, self._snapshots = X[:ROWS], list[LayerRecord](), Snapshots()
         self._units, self._activations = dict(_units(network)), list(_activations(network))
-        self._look_epochs = look_epochs(epochs, len(X))
-        keeps = network.inputs == 2 and network.parameter_count <= MOST_PARAMETERS
+        self._record_epochs = record_epochs(epochs, len(X))
+        keeps = network.inputs == 2 and network.parameter_count <= MAX_PARAMETERS
         self._moments = snapshot_epochs(epochs) if keeps else []
-        self._epochs = sorted({*self._look_epochs, *self._moments})
+        self._epochs = sorted({*self._record_epochs, *self._moments})
 
     def next_epoch(self, epoch: int) -> int | None:
-        place = bisect_right(self._epochs, epoch)
-        return self._epochs[place] if place < len(self._epochs) else None
+        index = bisect_right(self._epochs, epoch)
+        return self._epochs[index] if index < len(self._epochs) else None
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
-        if epoch in self._look_epochs:
-            self._look(epoch, snapshot)
+        if epoch in self._record_epochs:
+            self._add_record(epoch, snapshot)
         if epoch in self._moments:
-            self._keep(epoch, snapshot)
+            self._add_snapshot(epoch, snapshot)
 
-    def finish(self, epoch: int, snapshot: Snapshot, kept: tuple[Array, State] | None = None) -> None:
+    def finish(self, epoch: int, snapshot: Snapshot, model_state: tuple[Array, State] | None = None) -> None:
         """Record the end of training with this epoch, however it ended.
 
         Parameters
         ----------
         epoch : int
         snapshot : Snapshot
-        kept : (theta, state), optional
-            The parameters and layer states of the network that is kept, if not the current ones.
+        model_state : (theta, state), optional
+            The parameters and layer states of the final model, if not the current ones.
         """
-        self._look(epoch, snapshot)
+        self._add_record(epoch, snapshot)
         if self._moments:
-            self._keep(epoch, snapshot)
-        shown, last = snapshot if kept is None else snapshot.at(*kept), self._looks[-1]
-        parameters, seen = shown.parameters(), self._seen(shown)
+            self._add_snapshot(epoch, snapshot)
+        final, last = snapshot if model_state is None else snapshot.at(*model_state), self._records[-1]
+        parameters, statistics = final.parameters(), self._statistics(final)
         parallel = {key: _parallel([parameters[name] for name in names]) for key, names in self._units.items()}
         layers = [
-            {**layer, **seen[layer["layer"]], "parallel": parallel.get(layer["layer"])} for layer in last["layers"]
+            {**layer, **statistics[key], "parallel": parallel.get(key)}
+            for key, layer in ((layer["layer"], layer) for layer in last["layers"])
         ]
-        # A checkpoint of before may have the last look too.
-        self._looks[-1] = {**last, "layers": layers}
+        # The last checkpoint may share the last record, which must not change.
+        self._records[-1] = {**last, "layers": layers}
 
     def record(self) -> TrainingRecord:
-        """Return what has been recorded so far."""
-        return TrainingRecord(list(self._looks), dict(self._snapshots))
+        """Return the record so far."""
+        return TrainingRecord(list(self._records), dict(self._snapshots))
 
     def restore(self, record: TrainingRecord) -> None:
-        """Go on from a record; of one that was to be shorter, what this one would have too."""
-        self._looks = [look for look in record.looks if look["epoch"] in self._look_epochs]
-        self._snapshots = {epoch: kept for epoch, kept in record.snapshots.items() if epoch in self._moments}
+        """Continue a record; of one for another number of epochs, only entries that this one would have too."""
+        self._records = [each for each in record.looks if each["epoch"] in self._record_epochs]
+        self._snapshots = {epoch: each for epoch, each in record.snapshots.items() if epoch in self._moments}
 
-    def _look(self, epoch: int, snapshot: Snapshot) -> None:
-        if self._looks and self._looks[-1]["epoch"] >= epoch:
+    def _add_record(self, epoch: int, snapshot: Snapshot) -> None:
+        if self._records and self._records[-1]["epoch"] >= epoch:
             return
         sizes, layers = snapshot.step_sizes(epoch) or {}, []
-        for key, seen in self._seen(snapshot).items():
+        for key, statistics in self._statistics(snapshot).items():
             gradient, step = sizes.get(key, (None, None))
-            layers.append({"layer": key, "weight": seen.pop("weight"), "gradient": gradient, "step": step, **seen})
-        self._looks.append({"epoch": epoch, "layers": layers})
+            sizes_of = {"weight": statistics.pop("weight"), "gradient": gradient, "step": step}
+            layers.append({"layer": key, **sizes_of, **statistics})
+        self._records.append({"epoch": epoch, "layers": layers})
 
-    def _seen(self, snapshot: Snapshot) -> dict[str, dict[str, float | None]]:
-        """Return the ``weight``, and how many units are ``dead`` and ``saturated``, of each layer."""
+    def _statistics(self, snapshot: Snapshot) -> dict[str, dict[str, float | None]]:
+        """Return ``weight``, ``dead`` and ``saturated`` of each layer."""
         outputs, weights, found = snapshot.layer_outputs(self._X), snapshot.weight_sizes(), {}
         for key, activating, activation in self._activations:
             flat: tuple[float | None, float | None] = (0.0, 0.0)
@@ -151,7 +158,7 @@ class LayerRecorder(Observer):
             found[key] = {"weight": weights[key], "dead": flat[0], "saturated": flat[1]}
         return found
 
-    def _keep(self, epoch: int, snapshot: Snapshot) -> None:
+    def _add_snapshot(self, epoch: int, snapshot: Snapshot) -> None:
         self._snapshots.setdefault(epoch, {**snapshot.parameters(), **snapshot.layer_state()})
 
 
@@ -197,7 +204,7 @@ def _parallel(tensors: Sequence[Array]) -> float | None:
     units = np.column_stack([tensor.reshape(len(tensor), -1).astype(np.float64) for tensor in tensors])
     if not tensors[0].any():
         return 1.0
-    if len(units) > MOST_COMPARED or not np.isfinite(units).all():
+    if len(units) > MAX_COMPARED or not np.isfinite(units).all():
         return None
     lengths = np.linalg.norm(units, axis=1, keepdims=True)
     units = np.divide(units, lengths, out=np.zeros_like(units), where=lengths > 0)

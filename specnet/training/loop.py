@@ -1,4 +1,7 @@
-"""The training loop: it ends after the last epoch, by early stopping, or by an interruption."""
+"""The training loop: from rows and initial parameters to trained ones, with their history.
+
+It ends after the last epoch, by early stopping, or by an interruption.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,9 @@ from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.bound import not_available
 from specnet.parts.arrays import Array
-from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
-from specnet.training.checkpoint import Checkpoint
+from specnet.training.after_epoch import INTERRUPTED, Keeper, TrainingProgress
+from specnet.training.checkpoint import Checkpoint, LayerRecord, Snapshots, TrainingRecord
 from specnet.training.epoch_metrics import Monitor, Monitors, not_finite
-from specnet.training.layer_record import Look, Snapshots, TrainingRecord
 from specnet.training.layer_recorder import LayerRecorder
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import Choice, choose, without_compiled
@@ -47,9 +49,9 @@ class TrainingResult:
     end : str
         How training ended, in words.
     record : TrainingRecord
-        What was recorded; empty if nothing was to be.
+        Statistics of the layers and snapshots; empty unless requested.
     engine : Choice
-        What made the steps, and why.
+        Which engine made the steps, and why.
     interruption : KeyboardInterrupt or None
         The interruption that ended training.
     reached : Checkpoint
@@ -76,8 +78,8 @@ class TrainingResult:
     cross_fitted: Array | None = None
 
     @property
-    def looks(self) -> list[Look]:
-        """Looks at the layers, as plain data: before training, at up to 20 epochs, and at the end."""
+    def looks(self) -> list[LayerRecord]:
+        """Statistics of the layers, as plain data: before training, at up to 20 epochs, and at the end."""
         return self.record.looks
 
     @property
@@ -114,7 +116,7 @@ def train(
         Functions that compute metrics of each logged epoch, such as ``validation_loss``; as `Monitors` with what else
         follows the epochs.
     observer : Observer, optional
-        Notified of the course of training.
+        Notified of the progress of training.
     keep_checkpoint : callable, optional
         Called with the state of the run every `checkpoint_every` epochs.
     checkpoint : Checkpoint, optional
@@ -124,7 +126,7 @@ def train(
     epochs : int, optional
         Number of epochs, including those before a checkpoint; default: that of the spec.
     interruptions : Interruptions, optional
-        Handler of signals, which are held from here on; default: Ctrl-C is held until the end of a step.
+        Handler of signals, which are delayed from here on; default: Ctrl-C is delayed until the end of a step.
     member : int, optional
         Number of the member of an ensemble, from 0, which has random numbers of its own and stands in its records.
     choice : Choice, optional
@@ -135,15 +137,15 @@ def train(
     Raises
     ------
     TrainingError
-        If the loss is not finite at a logged epoch, or a parameter at the end; with the history and the looks so far.
+        If the loss is not finite at a logged epoch, or a parameter at the end. The error has the history so far.
 
     Notes
     -----
     The order of rows in an epoch depends only on the seed and the number of the epoch.
     """
     theta, layer_state = theta.astype(network.dtype, order="C", copy=True), rows.layer_state(network)
-    for name, kept in (state or {}).items():
-        layer_state[name][...] = kept
+    for name, array in (state or {}).items():
+        layer_state[name][...] = array
     observer = observer or Observer()
     total = network.spec.training.epochs if epochs is None else epochs
     if choice is None:
@@ -153,59 +155,59 @@ def train(
     observer.engine_chosen(choice.engine, choice.reason)
     recorder = LayerRecorder(network, rows.X, total) if records else None
     monitors = monitors if isinstance(monitors, Monitors) else Monitors(monitors or {})
-    course = Course(network, trainer, monitors, observer, keep_checkpoint, total, member, recorder)
+    progress = TrainingProgress(network, trainer, monitors, observer, keep_checkpoint, total, member, recorder)
     if checkpoint is not None:
-        course.resume(checkpoint)
+        progress.resume(checkpoint)
     ended, interruption = None, None
     with ExitStack() as stack:
         if interruptions is None:
             interruptions = stack.enter_context(Interruptions())
         interruptions.hold()
         stack.enter_context(np.errstate(all="ignore"))
-        stack.enter_context(_failures_recorded(course, recorder))
+        stack.enter_context(_failures_recorded(progress, recorder))
         try:
-            span = course.begin()
-            ended = None if span is None else trainer.run(span, course, interruptions)
+            span = progress.begin()
+            ended = None if span is None else trainer.run(span, progress, interruptions)
             if ended is not None:
-                course.close(ended.loss)
+                progress.close(ended.loss)
         except KeyboardInterrupt as error:
             if not trainer.is_whole:
                 raise
             interruption = error
-        kept, kept_state = course.result()
-        numbers: dict[str, Array] = {"parameters": kept, **kept_state, "losses": np.array(trainer.so_far.loss)}
+        theta, layer_state = progress.result()
+        numbers: dict[str, Array] = {"parameters": theta, **layer_state, "losses": np.array(trainer.so_far.loss)}
         for name, array in numbers.items():
             if not np.isfinite(array).all():
-                raise not_finite(network, f"{name} are not all finite after epoch {course.epochs}")
-        reached = course.checkpoint()
+                raise not_finite(network, f"{name} are not all finite after epoch {progress.epochs}")
+        reached = progress.checkpoint()
         if recorder is not None and interruption is None:
-            recorder.finish(course.epochs, course.snapshot, (kept, kept_state))
-    steps, seconds, end = trainer.step_number, course.seconds, course.end(ended.reason if ended else INTERRUPTED)
-    observer.ended(course.epochs, steps, seconds, end)
+            recorder.finish(progress.epochs, progress.snapshot, (theta, layer_state))
+    steps, seconds, end = trainer.step_number, progress.seconds, progress.end(ended.reason if ended else INTERRUPTED)
+    observer.ended(progress.epochs, steps, seconds, end)
     record = TrainingRecord() if recorder is None else recorder.record()
     rest = record, choice, interruption, reached
     return TrainingResult(
-        kept,
-        kept_state,
-        course.history,
-        course.epochs,
+        theta,
+        layer_state,
+        progress.history,
+        progress.epochs,
         steps,
         seconds,
         end,
         *rest,
-        cross_fitted=course.cross_fitted(),
+        cross_fitted=progress.cross_fitted(),
     )
 
 
 @contextmanager
-def _failures_recorded(course: Course, recorder: LayerRecorder | None) -> Iterator[None]:
-    """Let an error that ends training tell what was known until then."""
+def _failures_recorded(progress: TrainingProgress, recorder: LayerRecorder | None) -> Iterator[None]:
+    """Add to an error that ends training what is known of it until then."""
     try:
         yield
     except TrainingError as error:
-        error.history = course.history
+        error.history = progress.history
         if recorder is not None:
-            recorder.finish(course.trained, course.snapshot)
+            recorder.finish(progress.trained, progress.snapshot)
             error.looks = recorder.record().looks
         raise
 

@@ -29,9 +29,8 @@ from specnet.processes import ProcessEnded, processes, tell
 from specnet.processes import interruptions as requested
 from specnet.spec import Spec
 from specnet.training.after_epoch import Keeper, Watchers
-from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
+from specnet.training.checkpoint import FINISHED, Checkpoint, TrainingRecord, history_of
 from specnet.training.epoch_metrics import Monitor
-from specnet.training.layer_record import TrainingRecord
 from specnet.training.loop import TrainingResult, train
 from specnet.training.observer import Observer, Relay
 from specnet.training.steps.engine_choice import BEGUN, Choice, choose, members_worth
@@ -47,7 +46,7 @@ RowsOfMember = Callable[[int], tuple[TrainingRows, Mapping[str, Monitor]]]
 
 @dataclass(frozen=True)
 class EnsembleTraining:
-    """What is known of all members before they are trained.
+    """An ensemble that is to be trained.
 
     Attributes
     ----------
@@ -56,6 +55,7 @@ class EnsembleTraining:
     starts : sequence of (theta, state)
         One for each member.
     rows_of : callable
+        Returns the rows and the monitors of a member.
     choice : Choice
         The engine that trains them all.
     records : bool
@@ -73,9 +73,10 @@ class EnsembleTraining:
 
     @property
     def is_for_threads(self) -> bool:
-        """Whether threads of one process can train members side by side: as far as compiled functions do.
+        """Whether threads of one process can train members at the same time.
 
-        What monitors a metric sets filters of warnings meanwhile, which are the process's.
+        They can if the steps are compiled and no metric is monitored: metrics set filters of warnings, which belong to
+        the whole process.
         """
         spec = self.network.spec
         is_bare = all(spec.monitored_metric(who.monitor) is None for _, who in spec.training.watchers())
@@ -127,19 +128,19 @@ Event = tuple[str, tuple[Any, ...]]
 Tell = Callable[[Event | None], object]
 
 _ensembles: list[EnsembleTraining] = []
-"""In a process of a pool: whose members it trains."""
+"""In a process of a pool: the ensemble whose members it trains."""
 
 
 class Pool(NamedTuple):
-    """What trains the members that it is given, some of them at once.
+    """Threads or processes that train members, several at once.
 
     Attributes
     ----------
     train : callable
-        Takes the number of a member, where it resumes, and what is told of all its events but `trained`, and of None at
-        its end. Members begin in the order in which they are given.
+        Takes the number of a member, its checkpoint, and a function that is called with all its events but `trained`,
+        and with None at its end. Members begin in the order of the calls.
     stop : callable
-        Lets all members end after their steps, also those that have not begun.
+        Ends all members after their present step, and does not begin others.
     """
 
     train: Callable[[int, Checkpoint | None, Tell], Future[TrainingResult]]
@@ -150,18 +151,18 @@ class Pool(NamedTuple):
 def in_threads(
     ensemble: EnsembleTraining, first: int, jobs: int, keep: MemberKeeper, *, follows_log: bool
 ) -> Iterator[Pool]:
-    """Give threads of this process, which train the members from `first` on and end with this context.
+    """Return threads of this process, which train the members from `first` on and end with this context.
 
-    If the jobs keep all processors busy, the last members begin early, and the system lets all of them take turns: no
-    processor is idle while another has a whole member before it.
+    If the jobs use all processors, the last members begin early and share them, so that no processor is idle while
+    another one still has a whole member to train.
     """
     most = 2 * jobs - 1 if jobs >= usable_cpus() else jobs
     executor, stops = ThreadPoolExecutor(most), list[Interruptions]()
     changed, finished, is_over = threading.Condition(), set[int](), threading.Event()
 
-    def trained(member: int, checkpoint: Checkpoint | None, told: Tell, stop: Interruptions) -> TrainingResult:
+    def trained(member: int, checkpoint: Checkpoint | None, notify: Tell, stop: Interruptions) -> TrainingResult:
         needed = min(member - first - jobs + 1, len(ensemble) - first - most)
-        observer = Relay(lambda *event: told(event), follows_log=follows_log)
+        observer = Relay(lambda *event: notify(event), follows_log=follows_log)
         share_threads(jobs)
         try:
             with changed:
@@ -175,12 +176,12 @@ def in_threads(
                     changed.notify_all()
             return result
         finally:
-            told(None)
+            notify(None)
 
-    def train(member: int, checkpoint: Checkpoint | None, told: Tell) -> Future[TrainingResult]:
+    def train(member: int, checkpoint: Checkpoint | None, notify: Tell) -> Future[TrainingResult]:
         stops.append(Interruptions())
-        # What is set in this thread, such as how NumPy warns, holds in the others too.
-        return executor.submit(copy_context().run, trained, member, checkpoint, told, stops[-1])
+        # Settings of this thread, such as how NumPy warns, apply to the others too.
+        return executor.submit(copy_context().run, trained, member, checkpoint, notify, stops[-1])
 
     def stop() -> None:
         for each in stops:
@@ -198,7 +199,7 @@ def in_threads(
 
 @contextmanager
 def in_processes(ensemble: EnsembleTraining, jobs: int, *, follows_log: bool) -> Iterator[Pool]:
-    """Give so many processes, which end with this context.
+    """Return processes that train members and end with this context.
 
     Raises
     ------
@@ -217,7 +218,7 @@ def in_processes(ensemble: EnsembleTraining, jobs: int, *, follows_log: bool) ->
             raise _cannot_be_passed(error) from error
         try:
             yield Pool(
-                lambda member, checkpoint, told: pool.submit(_train, member, checkpoint, follows_log, tell=told),
+                lambda member, checkpoint, notify: pool.submit(_train, member, checkpoint, follows_log, tell=notify),
                 pool.stop,
             )
         except ProcessEnded as error:
@@ -225,7 +226,7 @@ def in_processes(ensemble: EnsembleTraining, jobs: int, *, follows_log: bool) ->
 
 
 def _begin(shared: Shared) -> None:
-    """Prepare a process for the members of an ensemble; results depend on its numbers of threads."""
+    """Prepare a process of a pool: with the ensemble, and the numbers of threads on which results depend."""
     from threadpoolctl import threadpool_limits
 
     try:
@@ -238,7 +239,7 @@ def _begin(shared: Shared) -> None:
 
 
 def _train(member: int, checkpoint: Checkpoint | None, follows_log: bool) -> TrainingResult:
-    """Train a member in a process of a pool: a network is not sent each time."""
+    """Train a member in a process of a pool, which has got the ensemble once."""
     return _ensembles[0].train(member, Relay(tell, follows_log=follows_log), checkpoint, requested)
 
 
@@ -256,11 +257,11 @@ def _ended(error: ProcessEnded) -> TrainingError:
     return TrainingError(f"{what} ended too early, with exit code {error.exit_code}", hint=hint)
 
 
-SECONDS_BETWEEN_LOOKS = 0.02
+POLLING_SECONDS = 0.02
 """A signal does not end a wait for events."""
 
 
-def trained_side_by_side(
+def trained_in_parallel(
     pool: AbstractContextManager[Pool],
     members: range,
     current: Checkpoint | None,
@@ -268,21 +269,21 @@ def trained_side_by_side(
     observer: Observer,
     interruptions: Interruptions | None,
 ) -> Generator[TrainingResult, None, None]:
-    """Train members of an ensemble, some of them at once, and yield what each reaches.
+    """Train members of an ensemble, several at once, and yield their results.
 
-    After an interruption the first that was interrupted is the last. Errors, events and results come in the order of
-    the members, whichever is done first: they are the same for any number of jobs.
+    After an interruption the first interrupted one is the last. Errors, events and results come in the order of the
+    members, whichever ends first: they are the same for any number of jobs.
 
     Parameters
     ----------
     pool : context manager
-        Gives what trains them.
+        Of the pool that trains them.
     members : range
         Their numbers.
     current : Checkpoint, optional
-        Where the first one resumes.
+        That of the first one.
     observer : Observer
-        Is told of everything but `trained`.
+        Notified of everything but `trained`.
     interruptions : Interruptions, optional
         As for `train`.
 
@@ -302,7 +303,7 @@ def trained_side_by_side(
 
 
 class _Members:
-    """Members that a pool trains, with who is told of it, and the signals that may stop it."""
+    """Members that a pool trains, with the observer that is notified, and the signals that may stop it."""
 
     def __init__(self, pool: Pool, observer: Observer, interruptions: Interruptions) -> None:
         self._pool, self._observer, self._interruptions = pool, observer, interruptions
@@ -310,12 +311,12 @@ class _Members:
         self._interruption: tuple[int, KeyboardInterrupt] | None = None
 
     def begin(self, member: int, checkpoint: Checkpoint | None) -> None:
-        """Let a member be trained as soon as it is its turn."""
-        told: SimpleQueue[Event | None] = SimpleQueue()
-        self._begun.append((self._pool.train(member, checkpoint, told.put), told))
+        """Add a member to those that the pool trains."""
+        events: SimpleQueue[Event | None] = SimpleQueue()
+        self._begun.append((self._pool.train(member, checkpoint, events.put), events))
 
     def results(self) -> Generator[TrainingResult, None, None]:
-        """Yield what the members reach, in their order, and pass on what they tell until then.
+        """Yield the results of the members, in their order, and pass on their events before each.
 
         Raises
         ------
@@ -325,8 +326,8 @@ class _Members:
             As soon as one has.
         """
         while self._begun:
-            future, told = self._begun[0]
-            while (event := self._next(told)) is not None:
+            future, events = self._begun[0]
+            while (event := self._next(events)) is not None:
                 self._pass_on(*event)
             result = future.result()
             self._begun.popleft()  # its states are no longer needed
@@ -338,13 +339,13 @@ class _Members:
                     self._interruptions.request(number)
             yield result
 
-    def _next(self, told: SimpleQueue[Event | None]) -> Event | None:
-        """Wait for an event, and look for signals and failures meanwhile."""
+    def _next(self, events: SimpleQueue[Event | None]) -> Event | None:
+        """Return the next event; meanwhile handle signals and failures."""
         while True:
             self._stop_if_interrupted()
             self._stop_if_failed()
             with suppress(Empty):
-                return told.get(timeout=SECONDS_BETWEEN_LOOKS)
+                return events.get(timeout=POLLING_SECONDS)
 
     def _pass_on(self, name: str, arguments: tuple[Any, ...]) -> None:
         try:
@@ -355,7 +356,7 @@ class _Members:
             self._interruptions.request()
 
     def _stop_if_interrupted(self) -> None:
-        """Let all members end after their steps if a signal has come; from here on another one ends them at once."""
+        """End all members after their present step if a signal has come; from here on another one ends them at once."""
         number = self._interruptions.pending
         if number is not None and self._interruption is None:
             try:
@@ -365,7 +366,7 @@ class _Members:
                 self._pool.stop()
 
     def _stop_if_failed(self) -> None:
-        """Begin none of the members after one that has failed: those before it still count, unless a process ended."""
+        """Cancel the members after one that has failed; those before it still count, unless a process has ended."""
         futures = iter([future for future, _ in self._begun])
         for future in futures:
             if future.done() and not future.cancelled() and (error := future.exception()):
@@ -380,7 +381,7 @@ CROSS_FITTED = "cross_fitted"
 
 
 def joined_result(members: Sequence[TrainingResult]) -> TrainingResult:
-    """Return what the members that `train_members` returns have reached, in their order, as one result.
+    """Return the results of `train_members` as one.
 
     Numbers of epochs, steps and seconds are sums. Parameters and layer states have the members as their first axis.
     """
@@ -419,8 +420,7 @@ def train_members(
 ) -> list[TrainingResult]:
     """Train the members of an ensemble, as `train` does each.
 
-    Returns those that have begun; after an interruption these are the finished ones before the first that is not, and
-    that one.
+    Returns their results; after an interruption those of the finished ones and of the first that is not.
 
     Parameters
     ----------
@@ -435,12 +435,12 @@ def train_members(
     cores : int, optional
         How many are trained at once by default, at most; default: as many as work may have threads.
     observer, keep_checkpoint, checkpoint, interruptions
-        As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member, and with processes only
+        As for `train`; with `checkpoint_every`, a checkpoint is also saved after each member, and with processes only
         then.
     records : bool
         Record the training of the first member, as `train` does.
     """
-    # Once for all: folds differ in their numbers of rows, and a resumed run keeps its engine.
+    # One engine for all, although folds differ in their numbers of rows; a resumed run keeps its engine.
     begun = None if checkpoint is None else checkpoint.facts["engine"]
     choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, begun)
     ensemble = EnsembleTraining(network, starts, rows_of, choice, records)
@@ -462,7 +462,7 @@ def train_members(
 
     given: dict[str, Any] = {"observer": observer, "interruptions": interruptions}
     first, follows_log = len(members), observer.follows_log
-    jobs = min(_worth(ensemble, observer, cores) if jobs is None else jobs, len(starts) - first)
+    jobs = min(_default_jobs(ensemble, observer, cores) if jobs is None else jobs, len(starts) - first)
     if jobs == 1:
         results = ensemble.trained(first, current, keep=keep, **given)
     else:
@@ -471,7 +471,7 @@ def train_members(
             if ensemble.is_for_threads
             else in_processes(ensemble, jobs, follows_log=follows_log)
         )
-        results = trained_side_by_side(pool, range(first, len(starts)), current, **given)
+        results = trained_in_parallel(pool, range(first, len(starts)), current, **given)
     with closing(results):
         for result in results:
             if result.interruption is not None:
@@ -483,8 +483,8 @@ def train_members(
     raise AssertionError("a checkpoint is never of all members")
 
 
-def _worth(ensemble: EnsembleTraining, observer: Observer, cores: int | None) -> int:
-    """Return how many members are trained at once if nobody says it."""
+def _default_jobs(ensemble: EnsembleTraining, observer: Observer, cores: int | None) -> int:
+    """Return how many members are trained at once by default."""
     if observer.takes_snapshots or not ensemble.is_for_threads:
         return 1
     return members_worth(ensemble.network, ensemble.rows_of(0)[0], cores)
@@ -507,7 +507,7 @@ def train_member(
 
 
 def finished_members(checkpoint: Checkpoint, network: Network) -> list[TrainingResult]:
-    """Return the members that had been trained when a checkpoint was written.
+    """Return the results of the finished members in a checkpoint.
 
     Raises
     ------
@@ -531,7 +531,7 @@ def finished_members(checkpoint: Checkpoint, network: Network) -> list[TrainingR
 
 
 def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
-    """Return where the first member that is not finished resumes; None if it had not begun."""
+    """Return the checkpoint of the first member that is not finished; None if it had not begun."""
     if not checkpoint.facts["steps"]:
         return None
     number = len(checkpoint.facts.get(FINISHED, []))
@@ -547,16 +547,16 @@ def before_member(spec: Spec, engine: str) -> Checkpoint:
 
 def within_member(finished: Sequence[TrainingResult], reached: Checkpoint) -> Checkpoint:
     """Return a checkpoint from which a member resumes, given its own, with all members before it."""
-    kept: dict[str, Array] = {}
+    tensors: dict[str, Array] = {}
     for number, member in enumerate(finished):
-        kept |= _tensors(number, member.theta, member.state)
+        tensors |= _tensors(number, member.theta, member.state)
         if member.cross_fitted is not None:
-            kept[f"{FINISHED}.{number}.{CROSS_FITTED}"] = member.cross_fitted
-    told = [{"epochs": each.epochs, "steps": each.steps, "seconds": each.seconds, "end": each.end} for each in finished]
+            tensors[f"{FINISHED}.{number}.{CROSS_FITTED}"] = member.cross_fitted
+    facts_of = [{name: getattr(each, name) for name in ("epochs", "steps", "seconds", "end")} for each in finished]
     records = [record for member in finished for record in member.history]
-    facts = {**reached.facts, FINISHED: told} if told else reached.facts
+    facts = {**reached.facts, FINISHED: facts_of} if facts_of else reached.facts
     record = finished[0].record if finished else reached.record
-    return Checkpoint({**kept, **reached.tensors}, facts, [*records, *reached.history], record=record)
+    return Checkpoint({**tensors, **reached.tensors}, facts, [*records, *reached.history], record=record)
 
 
 def _tensors(number: int, theta: Array, state: Mapping[str, Array]) -> dict[str, Array]:

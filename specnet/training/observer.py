@@ -32,27 +32,27 @@ class Snapshot:
     """
 
     def __init__(self, network: Network, trainer: Trainer) -> None:
-        # What is looked at now and then is not worth compiling.
+        # Too few calls to be worth compiling.
         self._network, self._trainer = network.run_by("numpy"), trainer
-        self._kept: tuple[Array, State] | None = None
+        self._fixed: tuple[Array, State] | None = None
         self._sizes = WeightSizes(network.layout)
 
     def at(self, theta: Array, state: State) -> Snapshot:
-        """Return the same of other parameters and layer states than the current ones; steps are the current ones'."""
+        """Return a snapshot of other parameters and layer states; its steps and gradient are the current ones."""
         found = copy(self)
-        found._kept = theta, state
+        found._fixed = theta, state
         return found
 
     @property
-    def _place(self) -> tuple[Array, State]:
-        return (self._trainer.theta, self._trainer.layer_state) if self._kept is None else self._kept
+    def _model_state(self) -> tuple[Array, State]:
+        return (self._trainer.theta, self._trainer.layer_state) if self._fixed is None else self._fixed
 
     def parameters(self) -> dict[str, Array]:
         """Return the current parameters by name: a weight is (outputs, inputs).
 
         These are neither averages nor the best ones so far.
         """
-        return self._by_name(self._place[0].copy())
+        return self._by_name(self._model_state[0].copy())
 
     def gradient(self) -> dict[str, Array] | None:
         """Return the last gradient by the names of the parameters; None before the first step.
@@ -76,18 +76,18 @@ class Snapshot:
         X : (rows, inputs)
             Preprocessed rows.
         """
-        theta, state = self._place
+        theta, state = self._model_state
         found = self._network.layer_outputs(theta, X, state)
         _protect(array for outputs in found.values() for array in outputs)
         return found
 
     def weight_sizes(self) -> dict[str, float | None]:
         """Return the root mean square of the weights of each layer, by its name; None where it is not finite."""
-        return self._sizes(self._place[0])
+        return self._sizes(self._model_state[0])
 
     def layer_state(self) -> dict[str, Array]:
         """Return the current layer states by name, such as running averages; empty for most networks."""
-        found = {name: kept.copy() for name, kept in self._place[1].items()}
+        found = {name: array.copy() for name, array in self._model_state[1].items()}
         _protect(found.values())
         return found
 
@@ -158,8 +158,8 @@ class Observer:
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its record in the history.
 
-        It may raise `StopTraining`. An observer that overrides this is told of each logged epoch before the next one
-        begins, unless its `follows_log` is False: small networks take longer then, since otherwise many epochs are
+        It may raise `StopTraining`. An observer that overrides this is notified of each logged epoch before the next
+        one begins, unless its `follows_log` is False: small networks take longer then, since otherwise many epochs are
         trained in one go.
         """
 
@@ -203,7 +203,7 @@ class Observer:
     def follows_log(self) -> bool:
         """Whether `logged` is called before the next epoch begins; default: if it is overridden.
 
-        An observer that makes this False is told of several epochs at once, in their order and some hundredths of a
+        An observer that makes this False is notified of several epochs at once, in their order and some hundredths of a
         second late.
         """
         return type(self).logged is not Observer.logged
@@ -223,7 +223,7 @@ def check_observer(observer: Any) -> None:
 
 @contextmanager
 def closing(observer: Observer) -> Iterator[None]:
-    """Tell an observer of the error that ends what is done in this context."""
+    """Notify an observer of an error that ends this context."""
     try:
         yield
     except BaseException as error:
@@ -235,7 +235,7 @@ EVENTS = (
     *("opened", "warned", "started", "member_started", "resumed", "engine_chosen"),
     *("logged", "ended", "evaluated", "closed"),
 )
-"""All but `trained`, which is asked for."""
+"""All but `trained`, which is for requested epochs alone."""
 
 
 class Relay(Observer):
@@ -324,18 +324,18 @@ class Beginning(NamedTuple):
     epochs: int
 
     def covers(self, record: Mapping[str, Any]) -> bool:
-        """Return whether a record of the history, or a look, is of it."""
+        """Return whether it has the epoch of a record of the history or of the layers."""
         return (record.get(MEMBER, 0), record["epoch"]) <= self
 
 
 class Stopped(KeyboardInterrupt):
-    """The end of a beginning: what was reached is kept, as after Ctrl-C."""
+    """The end of a beginning: the state of training is returned, as after Ctrl-C."""
 
 
 class StopAfter(Observer):
     """Ends training with a beginning.
 
-    All else is as in the whole training, whose number of epochs schedules and logged epochs depend on.
+    Everything else is as in the whole training: schedules and logged epochs depend on its number of epochs.
     """
 
     def __init__(self, beginning: Beginning) -> None:

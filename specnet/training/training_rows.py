@@ -1,4 +1,4 @@
-"""The arrays of the training set, and their feed."""
+"""The arrays of the training set, and the feed that makes batches of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specnet.parts.arrays import Array
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows in the form that the network reads.
+    """Training rows in the form that the network reads.
 
     Attributes
     ----------
@@ -42,8 +42,8 @@ class TrainingRows:
 
     def feed(self, network: Network, member: int | None = None) -> Feed:
         """Return the feed of these rows, with the batch size and the order of the spec, for a member of an ensemble."""
-        wanted, seed = network.resolved.batch_size, network.spec.seed
-        size = len(self) if wanted == "full" else min(wanted, len(self))
+        batch_size, seed = network.resolved.batch_size, network.spec.seed
+        size = len(self) if batch_size == "full" else min(batch_size, len(self))
         sources, shuffle = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle
         shuffled = shuffle and size < len(self)
         if self.weight is not None:

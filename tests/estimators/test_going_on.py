@@ -137,7 +137,7 @@ def test_a_fit_that_is_broken_off_leaves_the_estimator_as_it_was(monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("specnet.training.after_epoch.Course.after_epoch", interrupted)
+    monkeypatch.setattr("specnet.training.after_epoch.TrainingProgress.after_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         regressor.fit(X, y)
     assert regressor.model_ is model

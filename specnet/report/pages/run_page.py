@@ -25,7 +25,7 @@ from specnet.report.svg.colours import data_uri, png
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.saved_run import SavedRun
 from specnet.spec.explanation import explain, explanation_rows
-from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
+from specnet.training.after_epoch import ALL_EPOCHS, weights_epoch
 from specnet.training.steps.trainer import WeightSizes
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     name, images = resolved.spec.name or "unnamed", shown.images
     recorded, beside = (run.history, run.looks, evaluation), headline.comparison(evaluation)
     # The epoch whose weights each network has.
-    delivered = [kept_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
+    delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
     settings = [word for setting in run.overrides for word in ("--set", setting)]
     return rendered(

@@ -44,9 +44,8 @@ from specnet.files.run_files import (
 from specnet.files.tensors import Array, decode, parse_object
 from specnet.number_texts import counted
 from specnet.training import Checkpoint
-from specnet.training.checked_records import checked_looks
-from specnet.training.checkpoint import MEMBER, NOT_SET, texts_by_key
-from specnet.training.layer_record import snapshots_of
+from specnet.training.checked_records import checked_layer_records
+from specnet.training.checkpoint import MEMBER, NOT_SET, snapshots_of, texts_by_key
 from specnet.training.observer import Beginning
 
 Value = Array | str
@@ -407,7 +406,7 @@ _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     SWEEP_FACTS: lambda content: _named(_timeless(parse_object(content, "the record of the sweep"))),
     HELD_OUT: _of_answers,
     HISTORY: lambda content: _of_records(records_of(content)),
-    LAYERS: lambda content: _of_looked_at(checked_looks(records_of(content))),
+    LAYERS: lambda content: _of_looked_at(checked_layer_records(records_of(content))),
     SNAPSHOTS: _of_snapshots,
     MODEL: _of_model,
     CHECKPOINT: _of_checkpoint,

@@ -142,7 +142,7 @@ STATES: dict[str, State] = {
     "different": _edited_history,
     "format": partial(patch, *UNCHECKED),
     "internal": _failing(PARSING, ZeroDivisionError("division by zero")),
-    "interrupted": _failing("specnet.training.loop.Course.begin", KeyboardInterrupt()),
+    "interrupted": _failing("specnet.training.loop.TrainingProgress.begin", KeyboardInterrupt()),
     "logger": _failing("specnet.extras.import_module", ModuleNotFoundError("No module named 'mlflow'")),
     "machine": _two_machines,
     "memory": _failing(PARSING, MemoryError()),

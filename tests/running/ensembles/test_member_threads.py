@@ -18,7 +18,7 @@ import specnet
 from specnet import Observer, StopTraining, TrainingError
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.training import TrainingRows, members
-from specnet.training.members import Pool, in_threads, train_members, trained_side_by_side
+from specnet.training.members import Pool, in_threads, train_members, trained_in_parallel
 from specnet.training.observer import EVENTS, Relay
 from specnet.training.steps.engine_choice import MAX_ROWS_BYTES, MEMBERS_PAY, members_worth
 from tests.compiling import compiles
@@ -152,7 +152,7 @@ def test_a_member_that_has_not_begun_when_a_later_one_fails_is_trained():
         return future
 
     pool = nullcontext(Pool(train, lambda: None))
-    found = trained_side_by_side(pool, range(2), None, observer=Observer(), interruptions=None)
+    found = trained_in_parallel(pool, range(2), None, observer=Observer(), interruptions=None)
     assert next(found) == "trained"
     with pytest.raises(ValueError, match="it failed"):
         next(found)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from specnet import Observer, TrainingError
-from specnet.training.layer_recorder import look_epochs, snapshot_epochs
+from specnet.training.layer_recorder import record_epochs, snapshot_epochs
 from specnet.training.steps.trainer import StepMeter
 from tests.networks import dense, network_of, rows_of, trained
 from tests.training.looks.looked_at import in_layer, recorded, rms
@@ -24,7 +24,7 @@ In 128 epochs 341 rows are passed 43 648 times; 16 × 256 × 10 are 40 960. 384 
     ("epochs", "rows", "half"), [*((*each, 10) for each in TEN), *((*each, 5) for each in FIVE), (128, 384, 6)]
 )
 def test_when_it_is_looked(epochs: int, rows: int, half: int):
-    looks, moments = look_epochs(epochs, rows), snapshot_epochs(epochs)
+    looks, moments = record_epochs(epochs, rows), snapshot_epochs(epochs)
     even = [round(1 + k * (epochs - 1) / (half - 1)) for k in range(half)]
     geometric = [round(epochs ** (k / (half - 1))) for k in range(half)]
     assert looks == sorted({0, *even, *geometric})
@@ -87,7 +87,7 @@ def test_lbfgs_ends_when_it_has_converged():
     result = recorded(network, rows_of(5, inputs=2), observer=seeing)
     assert result.epochs < 500
     assert list(seeing.seen) == list(range(result.epochs + 1))
-    expected = [epoch for epoch in look_epochs(500, rows=5) if epoch < result.epochs]
+    expected = [epoch for epoch in record_epochs(500, rows=5) if epoch < result.epochs]
     assert [look["epoch"] for look in result.looks] == [*expected, result.epochs]
     assert list(result.snapshots)[-1] == result.epochs
     for (_, before), (epoch, after) in pairwise(seeing.seen.items()):
