@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from specnet.cli.output import UsageError
 from specnet.data import RawColumns, large_rows
 from specnet.errors import DataError, Diagnostic
-from specnet.model import Model, UnfamiliarCells, unfilled_gaps, untrained_gaps
+from specnet.model import Model, UnfamiliarCells, unfilled_missing_values, untrained_missing_values
 from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array, first_few
 from specnet.parts.data import ColumnCells, parquet_pieces
@@ -84,7 +84,7 @@ class Predictions:
         for some in self.slices:
             part = raw.part(some)
             self._unfamiliar.add(part)
-            found = (untrained_gaps if strict else unfilled_gaps)(model.preparations, part)
+            found = (untrained_missing_values if strict else unfilled_missing_values)(model.preparations, part)
             gaps |= found.any(axis=0)
             self._has_gaps[some] = found.any(axis=1)
             for each in model.networks:
@@ -112,7 +112,7 @@ class Predictions:
             yield self._too_large()
         if self._strict and self._has_gaps.any():
             yield self._not_predicted()
-        yield from self._unfamiliar.warnings(self._source, gaps=not self._strict)
+        yield from self._unfamiliar.warnings(self._source, missing=not self._strict)
 
     def _not_predicted(self) -> Diagnostic:
         """Return what is wrong with rows that the model cannot predict, or may not."""

@@ -1,9 +1,9 @@
-"""A trained network that can be saved, loaded and asked, and its file.
+"""Trained networks that can be saved, loaded and used to predict, and their file.
 
 In: a network, its parameters and states, fitted preprocessing and labels; or the bytes of a file. Out: predictions,
-probabilities, figures, and the same bytes again. Start with `Model` in `model`; `decoder` says what outputs mean, also
-those of an ensemble's members, `trained_network` is one of the networks that a model averages, `error_quantiles` says
-how large intervals and sets are, `file` is the format, and `unfamiliar` counts cells unlike those of training rows.
+probabilities, metrics, and the same bytes again. Start with `Model` in `model`: one or several `TrainedNetwork`, each
+with one or several members, whose outputs are averaged. `decoder` turns outputs into predictions, `error_quantiles`
+has the sizes of intervals and sets, `file` is the format, and `unfamiliar` counts cells unlike those of training rows.
 """
 
 from specnet.model.decoder import NO_PARAMETERS as NO_PARAMETERS
@@ -18,5 +18,5 @@ from specnet.model.model import read_model as read_model
 from specnet.model.trained_network import TrainedNetwork as TrainedNetwork
 from specnet.model.unfamiliar import UnfamiliarCells as UnfamiliarCells
 from specnet.model.unfamiliar import unfamiliar_cells as unfamiliar_cells
-from specnet.model.unfamiliar import unfilled_gaps as unfilled_gaps
-from specnet.model.unfamiliar import untrained_gaps as untrained_gaps
+from specnet.model.unfamiliar import unfilled_missing_values as unfilled_missing_values
+from specnet.model.unfamiliar import untrained_missing_values as untrained_missing_values

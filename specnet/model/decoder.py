@@ -1,6 +1,6 @@
-"""What a network's outputs mean: labels, probabilities, or values in the target's units.
+"""From the outputs of a network, or of each member of an ensemble, to labels, probabilities or values in target units.
 
-The members of an ensemble answer together: sums in float64, in the members' order.
+Means over members are sums in float64, in the members' order.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from specnet.spec.reading.hints import part_hint
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """A model's answers for rows, as losses and metrics compare them with the target.
+    """A model's predictions for rows, with the target that losses and metrics compare them with.
 
     Attributes
     ----------
     target : ndarray
         Class indices (rows,), 0 and 1 (rows, outputs), or values in their own units.
-    wanted : ndarray
-        The target as the loss takes it: of values, preprocessed (rows, outputs).
+    loss_target : ndarray
+        The target as the loss reads it: values are preprocessed, (rows, outputs).
     losses : ndarray (rows,)
     prediction : ndarray
         In the form of `target`.
@@ -44,7 +44,7 @@ class Answers:
     """
 
     target: Array
-    wanted: Array
+    loss_target: Array
     losses: NDArray[np.float64]
     prediction: Array
     probability: Array | None
@@ -56,7 +56,7 @@ class Answers:
 
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
-        """Return answers of one kind, one after the other."""
+        """Return the answers for all rows of several answers of one kind."""
         named = {name: [getattr(part, name) for part in parts] for name in vars(parts[0]) if name != "targets"}
         columns: dict[str, Any] = {
             name: None if each[0] is None else np.concatenate(each) for name, each in named.items()
@@ -76,20 +76,20 @@ class Answers:
 
 
 NO_PARAMETERS = np.empty(0)
-"""Of a network's `output_network`."""
+"""The parameters of a network's `output_network`."""
 
 
 Weights = tuple[float, ...] | None
-"""How much each member counts, in sum 1; None if all count alike."""
+"""The weight of each member, with the sum 1; None if all are equal."""
 
 
 def mean_of_members(answers: Sequence[Array], weights: Weights = None) -> Array:
-    """Return the mean of the members' answers, in their dtype; those of a single network as they are."""
+    """Return the mean of the members' predictions, in their dtype; of a single member without any rounding."""
     return answers[0] if len(answers) == 1 else _mean(answers, weights).astype(answers[0].dtype)
 
 
 def spread_of_members(answers: Sequence[Array], weights: Weights = None) -> Array:
-    """Return the standard deviation of the members' answers, √(mean of squared deviations), in their dtype."""
+    """Return the standard deviation of the members' predictions, √(mean of squared deviations), in their dtype."""
     center = _mean(answers, weights)
     return np.sqrt(_mean([(answer - center) ** 2 for answer in answers], weights)).astype(answers[0].dtype)
 
@@ -136,7 +136,7 @@ def _mean(arrays: Sequence[Array], weights: Weights) -> NDArray[np.float64]:
 
 
 def _log_mean(logarithms: Sequence[Array], weights: Weights) -> NDArray[np.float64]:
-    """Return the logarithm of the mean of what has these logarithms."""
+    """Return the logarithm of the mean, given the logarithms of what is averaged."""
     if weights is not None:
         weighted = (array + math.log(weight) for array, weight in zip(logarithms, weights, strict=True))
         mean: NDArray[np.float64] = np.logaddexp.reduce([array.astype(np.float64) for array in weighted], axis=0)
@@ -152,7 +152,7 @@ def _log_sigmoid(z: Array) -> NDArray[np.float64]:
 
 
 def checked_labels(labels: Array | None, network: Network) -> Labels | None:
-    """Return the labels of a network's classes, by default 0, 1, …; None if it tells none apart.
+    """Return the labels of a network's classes, by default 0, 1, …; None if it has no classes.
 
     Raises
     ------
@@ -177,16 +177,16 @@ _TASKS = {
 
 
 class Decoder:
-    """Reads the outputs of a network, or of each member of an ensemble, (rows, outputs), as answers.
+    """Turns the outputs of a network, or of each member of an ensemble, (rows, outputs), into predictions.
 
     Parameters
     ----------
     network : Network
     target_preprocessing : Preparation
     labels : Labels or None
-        Of the classes, where the network tells classes apart.
+        Of the classes, if the network has classes.
     weights : tuple of float, optional
-        How much each member counts.
+        Of the members.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ class Decoder:
     boundary : float
         The binary output above which 1 is predicted: probability 0.5, or margin 0.
     gives_values : bool
-        Whether the outputs that the loss sees are the target's values and nothing else.
+        Whether the outputs that the loss reads are the target's values and nothing else.
     """
 
     def __init__(
@@ -210,14 +210,13 @@ class Decoder:
         self.gives_values = are_targets and loss.accepted_activations is None
 
     def with_weights(self, weights: Weights) -> Decoder:
-        """Return the same for members that count differently."""
+        """Return a decoder with other weights of the members."""
         return Decoder(self.network, self.target_preprocessing, self.labels, weights)
 
     def averaged(self, outputs: Array) -> Array:
-        """Return what an ensemble averages: values in the target's units, else the outputs.
+        """Return what is averaged over members: values in the target's units, else the outputs.
 
-        What is undone of the target's preprocessing is computed in float64: in float32, values far from 0 would all be
-        the same.
+        The target's preprocessing is inverted in float64: in float32, values far from 0 would all be the same.
         """
         if self.network.task != "values":
             return outputs
@@ -225,7 +224,7 @@ class Decoder:
         return self.target_preprocessing.invert(own.astype(np.float64)) if self.target_preprocessing.steps else own
 
     def predictions(self, averaged: Sequence[Array], *, decoded: bool = True) -> Array:
-        """Return labels, or class indices if not `decoded`; 0 and 1; or values, given what each member answers."""
+        """Return labels, or class indices if not `decoded`; 0 and 1; or values, given the `averaged` of each member."""
         mean = mean_of_members(averaged, self.weights)
         match self.network.task:
             case "values":
@@ -244,7 +243,7 @@ class Decoder:
         return np.concatenate([1 - mean, mean], axis=1) if self.network.task == "binary" else mean
 
     def spread(self, averaged: Sequence[Array]) -> Array:
-        """Return the standard deviation over an ensemble's members of what `predictions` or `probabilities` average."""
+        """Return the standard deviation over members of what `predictions` or `probabilities` average."""
         spread = spread_of_members(averaged, self.weights)
         if self.network.task == "binary" and self.gives_probabilities:
             return np.repeat(spread, 2, axis=1)
@@ -256,9 +255,9 @@ class Decoder:
         Parameters
         ----------
         raw : sequence of (rows, outputs)
-            Those of its members.
+            Of its members.
         values : sequence of (rows, targets), optional
-            The same in the target's units, float64, where members have other preprocessing of the target than this.
+            The same in the target's units, float64, if members have different preprocessing of the target.
         """
         if self.network.task == "values" and values is None:
             values = [self.averaged(each.astype(np.float64)) for each in raw]
@@ -273,7 +272,7 @@ class Decoder:
 
     @property
     def kind(self) -> str:
-        """What `comparable` returns: outputs of one kind can be compared, and averaged, whatever network gives them."""
+        """A text that says what `comparable` returns: outputs of one kind can be compared and averaged."""
         spec = self.network.spec
         if self.gives_values:
             return "values"
@@ -281,9 +280,9 @@ class Decoder:
         return json.dumps([spec.training.loss.type, steps])
 
     def comparable(self, raw: Sequence[Array], values: Sequence[Array] | None = None) -> NDArray[np.float64]:
-        """Return what members answer together, as another network of the task may answer it too, (rows, outputs).
+        """Return the mean of members in a form that other networks of the task share, (rows, outputs).
 
-        That are values in the target's units where the outputs are such, else outputs as the loss sees them. Parameters
+        These are values in the target's units if the outputs are values, else outputs as the loss sees them. Parameters
         are those of `together`.
         """
         outputs = [each.astype(np.float64) for each in raw]
@@ -294,24 +293,24 @@ class Decoder:
         return outputs[0] if len(outputs) == 1 else self.together(outputs, values)
 
     def raw_of(self, comparable: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what `comparable` has returned, maybe of another network, as the loss of this one sees it."""
+        """Return outputs as the loss sees them, given the `comparable` ones of any network of the same kind."""
         return self.target_preprocessing.apply(comparable) if self.gives_values else comparable
 
     def activated(self, raw: Array) -> Array:
-        """Return what `averaged` does, given outputs as the loss sees them, whatever they come from."""
+        """Return what is averaged over members, given outputs as the loss sees them."""
         return self.averaged(self.network.output_network.predict_checked(NO_PARAMETERS, raw))
 
-    def losses(self, raw: Array, wanted: Array) -> Array:
-        """Return each row's loss, float64 (rows,), of outputs as the loss sees them, whatever they come from."""
-        return self.network.output_network.row_losses(NO_PARAMETERS, raw, wanted, data_only=True)
+    def losses(self, raw: Array, loss_target: Array) -> Array:
+        """Return each row's loss, float64 (rows,), given outputs and the target as the loss reads them."""
+        return self.network.output_network.row_losses(NO_PARAMETERS, raw, loss_target, data_only=True)
 
     def compared(self, averaged: Sequence[Array]) -> tuple[Array, Array | None]:
-        """Return what metrics compare with a target: predictions, and probabilities where there are some."""
+        """Return predictions, and probabilities if there are some, for metrics."""
         probability = self.probabilities(averaged) if self.gives_probabilities else None
         return self.predictions(averaged, decoded=False), probability
 
     def target(self, y: ArrayLike, rows: int) -> tuple[Array, Array]:
-        """Return the target as metrics compare it with `predictions`, and as the network's loss takes it."""
+        """Return the target in the form of `predictions`, and as the network's loss reads it."""
         y = as_array(y, "y")
         check_row_count(y, rows, "y")
         if self.labels is not None:
@@ -325,7 +324,7 @@ class Decoder:
         return target[:, 0] if target.shape[1] == 1 else target, prepared
 
     def metrics(self, chosen: str | Metric | Sequence[str | Metric] | None = None) -> list[Metric]:
-        """Return the metrics that are asked for, those of the spec if None.
+        """Return metrics by their names; default: those of the spec.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How wrong a model is on held-out rows: the size of intervals and sets that cover so many of the rows to come.
+"""Errors of a model on held-out rows: the size of intervals and sets that cover a given fraction of new rows.
 
 Split conformal prediction (Vovk, Gammerman and Shafer 2005; Lei et al. 2018): if n rows and the next one come in random
 order, the next error is at most the k-th smallest of theirs in k of n + 1 cases. So the quantile of level l is the
@@ -9,7 +9,7 @@ rows like those, and not in each group of them.
 - The error of a class is 1 − its probability (Sadinle, Lei and Wasserman 2019): no other sets of classes cover as many
   rows with fewer classes, if the probabilities are right. The score of Romano, Sesia and Candès (2020), the sum of
   all probabilities down to the class's own, covers as many only if each row draws a random number, and with more
-  classes: 1.26 in place of 1.07 for 90 % of the rows of four public tables.
+  classes: 1.26 instead of 1.07 for 90 % of the rows of four public tables.
 
 Where held-out rows show that errors depend on the prediction, so do the quantiles:
 
@@ -20,7 +20,7 @@ Where held-out rows show that errors depend on the prediction, so do the quantil
 - Errors of classes have quantiles of their own in each of up to 8 groups of rows by the largest probability, since
   quantiles of a sure and of an unsure prediction are no multiples of each other.
 
-Shown it is where quantiles that follow the prediction have a smaller pinball loss on rows that they were not fitted to,
+This is so if quantiles that follow the prediction have a smaller pinball loss on rows that they were not fitted to,
 by more than a standard error of the mean over rows. Where errors do not depend on the prediction, that happens to one
 model in twenty.
 
@@ -48,21 +48,21 @@ from specnet.parts.metrics.statistics import mean_with_error
 
 Numbers = NDArray[np.float64]
 
-MOST_LEVELS = 99
+MAX_LEVELS = 99
 """The levels are 1 %, 2 %, … up to this one, in percent."""
 MAX_KNOTS = 8
 ROWS_PER_SCALE, ROWS_PER_GROUP = 80, 100
 """Rows, at least, for each further scale of values, and for the quantiles of a group of classes."""
 MIN_ROWS = 30
 """For scales."""
-LEAST_SCALE = 0.05
+MIN_SCALE = 0.05
 """As a share of the mean error."""
 FOLDS = 5
-"""What is fitted to all but one is judged on that one."""
+"""Each is judged by what was fitted to the others."""
 TRIED = np.arange(0.05, 1, 0.05)
 """Levels of quantiles that are judged."""
 _SLACK = 1 + 2.0**-49
-"""Makes up for the rounding of a scale and its interpolation."""
+"""Compensates for the rounding of a scale and its interpolation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,13 +204,13 @@ def errors_of(answers: Answers, task: Task) -> Numbers | None:
 
 
 def class_errors(probability: Array) -> Numbers:
-    """Return how wrong each class would be, (rows, classes), by its probability."""
+    """Return the error if each class were the true one, (rows, classes), given their probabilities."""
     errors: Numbers = 1 - probability.astype(np.float64)
     return errors
 
 
 def _predictions(answers: Answers, task: Task) -> Numbers:
-    """Return what quantiles may follow, (rows, outputs): predicted values, or the largest probability."""
+    """Return what quantiles may depend on, (rows, outputs): predicted values, or the largest probability."""
     if task == "values":
         return answers.prediction.astype(np.float64).reshape(len(answers), -1)
     assert answers.probability is not None, "sets need probabilities"
@@ -218,7 +218,7 @@ def _predictions(answers: Answers, task: Task) -> Numbers:
 
 
 def _sum_rounded_up(a: Numbers, b: Numbers) -> Numbers:
-    """Return the least float64 numbers that are not below a + b; what rounding has lost is known exactly (Knuth)."""
+    """Return a + b, rounded up to float64; the error of rounding is computed exactly (Knuth)."""
     with np.errstate(invalid="ignore"):
         total = a + b
         other = total - a
@@ -228,14 +228,14 @@ def _sum_rounded_up(a: Numbers, b: Numbers) -> Numbers:
 
 def _conformal(errors: Numbers, weight: Numbers) -> Numbers:
     """Return the quantiles of errors (rows,) of all levels, corrected for their number; infinity where too few."""
-    return _reached(errors, weight, np.arange(1, MOST_LEVELS + 1) * (weight.sum() + 1) / 100)
+    return _reached(errors, weight, np.arange(1, MAX_LEVELS + 1) * (weight.sum() + 1) / 100)
 
 
 def _reached(errors: Numbers, weight: Numbers, needed: Numbers) -> Numbers:
-    """Return the least errors up to which the weights sum up to what is needed; infinity where they never do."""
+    """Return for each needed sum of weights the least error up to which weights have this sum; infinity if none has."""
     order = np.argsort(errors, kind="stable")
-    places = np.searchsorted(np.cumsum(weight[order]), needed)
-    return np.append(errors[order], np.inf)[places]
+    indices = np.searchsorted(np.cumsum(weight[order]), needed)
+    return np.append(errors[order], np.inf)[indices]
 
 
 def _scaled(
@@ -316,7 +316,7 @@ def _scales(z: Numbers, errors: Numbers, weight: Numbers, count: int) -> tuple[N
     _, numbers = _cut(z, weight, count)
     total = np.bincount(numbers, weight)
     means = np.bincount(numbers, weight * errors) / total
-    least = LEAST_SCALE * np.average(errors, weights=weight)
+    least = MIN_SCALE * np.average(errors, weights=weight)
     return np.bincount(numbers, weight * z) / total, np.maximum(means, least)
 
 

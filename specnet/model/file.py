@@ -1,6 +1,6 @@
 """The model file's format: named arrays and one text, in a file that any safetensors reader opens.
 
-The format is version 3. A *writer* is whoever makes a file, a *reader* whoever takes one.
+The format is version 3. A *writer* is a program that makes a file, a *reader* one that reads it.
 
 - A file is a safetensors file: the header's length as 8 bytes, little-endian; the header, one JSON object; the data.
 - The header MUST be at most 2 MiB of UTF-8 without duplicate keys, and MAY end in spaces.
@@ -10,7 +10,7 @@ The format is version 3. A *writer* is whoever makes a file, a *reader* whoever 
   All MUST have outputs of one kind and the same labels. They answer by the mean that their shares weight, each by the
   mean of its members: of probabilities, or of values in the target's units.
 - ``needs`` is a list of names, ascending and distinct, of what a reader has to know to answer as the model does, beyond
-  what is said here: tensors that are allowed by none of these rules belong to such a name. A reader MUST refuse a name
+  the rules below: tensors that none of them allows belong to such a name. A reader MUST refuse a name
   that it does not know. There is none yet. Tokens of text columns and a decision threshold will each have one, so that
   the version stays as it is; expectations are tables of the spec, which changes no answer and needs none.
 - Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty unless there is one alone; and MUST
@@ -61,7 +61,7 @@ from specnet.data import Preparation, StepGroup, check_fitted, tensor_forms, unf
 from specnet.data.preparation import TensorForm
 from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.files.tensors import Header, Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
-from specnet.model.error_quantiles import MOST_LEVELS, ErrorQuantiles
+from specnet.model.error_quantiles import MAX_LEVELS, ErrorQuantiles
 from specnet.model.trained_network import TrainedNetwork
 from specnet.network import Network
 from specnet.parts.arrays import Array
@@ -74,7 +74,7 @@ UTF8_LONGEST = 4
 
 
 def encode_labels(labels: Array) -> dict[str, Array]:
-    """Return the tensors that keep class labels.
+    """Return class labels as tensors.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def encode_labels(labels: Array) -> dict[str, Array]:
     Raises
     ------
     FileError
-        If a text cannot be kept: with half a surrogate pair, or far too long.
+        If a text cannot be saved: with half a surrogate pair, or far too long.
     """
     if labels.dtype.kind != "U":
         return {"labels": labels.astype(np.int64)}
@@ -131,7 +131,7 @@ def _decode_texts(data: bytes, offsets: Array) -> Array:
 
 
 def _check_label_size(classes: int, longest: int) -> None:
-    """NumPy gives every text the room of the longest: one long label among many would ask for any amount of memory."""
+    """Refuse labels of which NumPy would need too much memory: each takes as much as the longest one."""
     if classes * longest > LABEL_CHARACTERS_LIMIT:
         raise FileError(
             f"{classes} class labels of up to {longest} characters are too long; "
@@ -140,16 +140,16 @@ def _check_label_size(classes: int, longest: int) -> None:
 
 
 FORMAT_VERSION = 3
-SINGLE_VERSION, TEAM_VERSION = 1, 2
-"""Those before, of a single model and of several."""
+SINGLE_VERSION, SEVERAL_VERSION = 1, 2
+"""Older formats, of a single network and of several."""
 ERROR_QUANTILES, ERROR_KNOTS, NOT_NEGATIVE = "error_quantiles", "error_knots", "not_negative"
 MAX_KNOTS = 64
-LARGEST_SHARE = 1_000_000
+MAX_SHARE = 1_000_000
 Item = TypeVar("Item")
 
 
 Networks = tuple[list[TrainedNetwork], list[int], ErrorQuantiles]
-"""What a model consists of: its networks, their shares, and the quantiles of errors of what they answer together."""
+"""The networks of a model, their shares, and the quantiles of errors of their mean."""
 
 
 def encode_model(networks: Sequence[TrainedNetwork], shares: Sequence[int], error_quantiles: ErrorQuantiles) -> bytes:
@@ -158,7 +158,7 @@ def encode_model(networks: Sequence[TrainedNetwork], shares: Sequence[int], erro
     Raises
     ------
     FileError
-        If a label cannot be kept.
+        If a label cannot be saved.
     """
     tensors, models = quantile_tensors(error_quantiles), []
     for prefix, each, share in zip(name_prefixes(len(networks)), networks, shares, strict=True):
@@ -180,7 +180,7 @@ def _tensors(trained: TrainedNetwork) -> dict[str, Array]:
 
 
 def name_prefixes(networks: int) -> list[str]:
-    """Return what stands before the names of each network's tensors."""
+    """Return the prefix of the names of each network's tensors."""
     return [""] if networks == 1 else [f"models.{number}." for number in range(networks)]
 
 
@@ -216,18 +216,18 @@ def decode_model(
         If this is no model file, or a damaged one, or its spec is not valid.
     """
     header, parts = read_header(stream, size), tuple(parts)
-    told = parse_metadata(header.metadata)
+    models = parse_metadata(header.metadata)
     try:
-        networks = [Network(resolve(parse_spec(spec, parts=parts, limits=limits))) for _, spec in told]
+        networks = [Network(resolve(parse_spec(spec, parts=parts, limits=limits))) for _, spec in models]
         for network in networks:
             check_fitted(network.spec, network.resolved.columns)
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
-    return _contents(header, stream, networks, [share for share, _ in told])
+    return _contents(header, stream, networks, [share for share, _ in models])
 
 
 def check_content(content: bytes, networks: Sequence[Network]) -> None:
-    """Raise what reading the bytes of models would, given their networks: specs are not read again.
+    """Check that the bytes of a model can be read, given its networks, whose specs are not parsed again.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def check_content(content: bytes, networks: Sequence[Network]) -> None:
 
 
 def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], shares: list[int]) -> Networks:
-    """Return the model of these networks, whose data are read once the header has the tensors that they need."""
+    """Return the trained networks; data are read only after the header has the tensors that they need."""
     prefixes = name_prefixes(len(networks))
     required = _quantile_forms(header.entries, networks[0])
     for prefix, network in zip(prefixes, networks, strict=True):
@@ -275,7 +275,7 @@ def trained_network(
     Raises
     ------
     FileError
-        If nothing that can be learned is in those of preprocessing.
+        If those of preprocessing cannot have been fitted.
     """
     spec, prefixes = network.spec.network, _member_prefixes(network)
     theta = np.zeros((len(prefixes), network.parameter_count), network.dtype)
@@ -296,7 +296,7 @@ def trained_network(
 
 
 def _member_prefixes(network: Network) -> list[str]:
-    """Return what stands before the names of each member's tensors."""
+    """Return the prefix of the names of each member's tensors."""
     training = network.spec.training
     return [""] if training.ensemble is None else [f"members.{number}." for number in range(training.members)]
 
@@ -319,7 +319,7 @@ def parse_metadata(text: str) -> list[tuple[int, Any]]:
         if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
             raise FileError("the metadata must be exactly a format version and a spec")
         return [(1, metadata["spec"])]
-    if version == TEAM_VERSION:
+    if version == SEVERAL_VERSION:
         if list(metadata) != ["format_version", "models"]:
             raise FileError("the metadata must be exactly a format version and models")
         return parse_models(metadata["models"])
@@ -347,20 +347,20 @@ def parse_models(models: Any, at_least: int = 2) -> list[tuple[int, Any]]:
     for each in models:
         if not isinstance(each, dict) or list(each) != ["share", "spec"] or not isinstance(each["spec"], dict):
             raise FileError("each model in the metadata must be exactly a share and a spec")
-        if type(each["share"]) is not int or not 0 < each["share"] <= LARGEST_SHARE:
-            raise FileError(f"the share of a model must be an integer from 1 to {LARGEST_SHARE}")
+        if type(each["share"]) is not int or not 0 < each["share"] <= MAX_SHARE:
+            raise FileError(f"the share of a model must be an integer from 1 to {MAX_SHARE}")
     return [(each["share"], each["spec"]) for each in models]
 
 
 def _inside(mistake: Diagnostic) -> Diagnostic:
-    """Return a mistake of the spec as one of the file that holds it."""
-    place = ".".join(map(str, mistake.path))
-    message = f"the spec in this file is not valid{f', at {shown(place)}' if place else ''}: {mistake.message}"
+    """Return a mistake of the spec as one of the file that contains it."""
+    path = ".".join(map(str, mistake.path))
+    message = f"the spec in this file is not valid{f', at {shown(path)}' if path else ''}: {mistake.message}"
     return Diagnostic(FileError.code, message, hint=mistake.hint, notes=mistake.notes)
 
 
 def _input_groups(network: Network) -> tuple[StepGroup, ...]:
-    """Return the groups of a network's raw columns, with nothing learned."""
+    """Return the unfitted preprocessing of a network's columns."""
     spec = network.spec
     return unfitted(spec.network.preprocessing or (), spec.feature_names or ())
 
@@ -412,7 +412,7 @@ def quantile_kinds(numbers: Callable[[str], int], network: Network) -> dict[str,
     if numbers(NOT_NEGATIVE) and network.task == "values":
         found[NOT_NEGATIVE] = (np.dtype(np.uint8), (outputs,))
     levels = count // outputs // (knots[0] if knots else 1)
-    return found | {ERROR_QUANTILES: (float64, (outputs, min(max(levels, 1), MOST_LEVELS), *knots))}
+    return found | {ERROR_QUANTILES: (float64, (outputs, min(max(levels, 1), MAX_LEVELS), *knots))}
 
 
 def decode_quantiles(tensors: Mapping[str, Array], network: Network) -> ErrorQuantiles:
@@ -454,9 +454,9 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
             raise FileError(f"unknown tensor {shown(name)}")
 
 
-def fits(shape: Shape, wanted: tuple[int | None, ...]) -> bool:
-    """Whether a shape is the one wanted, where None stands for any length."""
-    return len(shape) == len(wanted) and all(there in (here, None) for here, there in zip(shape, wanted, strict=True))
+def fits(shape: Shape, expected: tuple[int | None, ...]) -> bool:
+    """Whether a shape is the expected one, in which None stands for any length."""
+    return len(shape) == len(expected) and all(each in (size, None) for size, each in zip(shape, expected, strict=True))
 
 
 def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:
@@ -464,5 +464,5 @@ def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _under(prefix: str, items: Mapping[str, Item]) -> dict[str, Item]:
-    """Return what has names under a prefix, by the rest of these."""
+    """Return the items whose names have a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): item for name, item in items.items() if name.startswith(prefix)}

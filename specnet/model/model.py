@@ -1,4 +1,4 @@
-"""Trained networks that predict together, one or several: predictions, measures, and the file."""
+"""A model, one or several trained networks whose outputs are averaged: predictions, metrics, and its file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.run_files import model_file
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import LARGEST_SHARE, check_content, decode_model, encode_model
+from specnet.model.file import MAX_SHARE, check_content, decode_model, encode_model
 from specnet.model.trained_network import TrainedNetwork
-from specnet.model.unfamiliar import refuse_gaps, unfamiliar_cells
+from specnet.model.unfamiliar import refuse_unfilled, unfamiliar_cells
 from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
 from specnet.parts.data import Kind, kind_of
@@ -130,15 +130,15 @@ class Model(Displayed):
     def _combine(
         self, networks: Sequence[TrainedNetwork], shares: Sequence[int], error_quantiles: ErrorQuantiles | None
     ) -> None:
-        if len(shares) != len(networks) or not all(0 < share <= LARGEST_SHARE for share in shares) or not shares:
-            message = f"expected a share from 1 to {LARGEST_SHARE} for each of {len(networks)} networks"
+        if len(shares) != len(networks) or not all(0 < share <= MAX_SHARE for share in shares) or not shares:
+            message = f"expected a share from 1 to {MAX_SHARE} for each of {len(networks)} networks"
             raise DataError(f"{message}, got {list(shares)}")
         first, weights = networks[0], None
         for each in networks:
             if each.decoder.kind != first.decoder.kind or not _same(each.labels, first.labels):
-                raise DataError("models whose outputs are of different kinds cannot be a team")
+                raise DataError("models whose outputs are of different kinds cannot be averaged")
             if _columns(each) != _columns(first):
-                raise DataError("models of different columns cannot be a team")
+                raise DataError("models of different columns cannot be averaged")
         if len(networks) > 1:
             members = [len(each.members) for each in networks]
             weights = tuple(
@@ -161,7 +161,7 @@ class Model(Displayed):
         return Model.of([each.astype(dtype) for each in self.networks], self.shares, self.error_quantiles)
 
     def _only(self, name: str) -> TrainedNetwork:
-        """Return the only network, of which an attribute is needed."""
+        """Return the only network; raise an error that names an attribute if there are several."""
         if len(self.networks) > 1:
             message = f"a model of {len(self.networks)} networks has no {name} of its own"
             raise DataError(message, hint=f"use model.networks[0].{name}, or that of another network")
@@ -251,7 +251,7 @@ class Model(Displayed):
         X : array_like (rows, columns)
             Raw columns as in training; data frames are read by the names in `feature_names`, and by the columns'
             kinds. A missing cell is filled by the preprocessing, or has the code of missing or of rare categories;
-            gaps in columns that had none in training, and categories without a code, are a `SpecnetWarning`. Rows of
+            missing values in columns that had none in training, and unknown categories, are a `SpecnetWarning`. Rows of
             a file that `specnet.data.read_inputs` has read are taken too, without warnings; see `unfamiliar_cells`.
 
         Returns
@@ -418,14 +418,14 @@ class Model(Displayed):
 
     def answers(self, X: RawColumns | Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return predictions and losses for rows X, as `member_outputs` takes them, with true y and sample_weight."""
-        target, wanted = self.decoder.target(y, len(X))
+        target, loss_target = self.decoder.target(y, len(X))
         weights, averaged, raw = check_weights(sample_weight, len(X)), list[Array](), list[Array]()
         for network in self.networks:
             inputs = network.inputs(X)
             averaged += self._averaged(network, network.outputs(inputs))
             raw += network.outputs(inputs, raw=True) if self.is_ensemble else ()
-        losses = self.decoder.losses(self._together(raw), wanted) if raw else network.losses(inputs, wanted)
-        return Answers(target, wanted, losses, *self.decoder.compared(averaged), weights, self.target_names)
+        losses = self.decoder.losses(self._together(raw), loss_target) if raw else network.losses(inputs, loss_target)
+        return Answers(target, loss_target, losses, *self.decoder.compared(averaged), weights, self.target_names)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return the answers of the only network, given its outputs.
@@ -442,18 +442,21 @@ class Model(Displayed):
         Answers
             What metrics and losses are computed from.
         """
-        target, wanted = self.decoder.target(y, len(raw))
-        compared = self.decoder.compared([self.decoder.averaged(outputs)])
+        target, loss_target = self.decoder.target(y, len(raw))
+        losses, compared = (
+            self.decoder.losses(raw, loss_target),
+            self.decoder.compared([self.decoder.averaged(outputs)]),
+        )
         weights = check_weights(sample_weight, len(raw))
-        return Answers(target, wanted, self.decoder.losses(raw, wanted), *compared, weights, self.target_names)
+        return Answers(target, loss_target, losses, *compared, weights, self.target_names)
 
     def member_outputs(self, X: RawColumns | Array, *, raw: bool = False) -> list[Array]:
-        """Return what each member of each network answers for rows, which the prediction is the mean of.
+        """Return the outputs of each member of each network for rows; the prediction is their mean.
 
         Parameters
         ----------
         X : RawColumns or ndarray (rows, inputs)
-            Raw columns, with no gap that is not filled; or rows as the only network reads them.
+            Raw columns, without missing values that are not filled; or rows as the only network reads them.
         raw : bool
             Return outputs as the loss sees them, such as logits.
 
@@ -469,7 +472,7 @@ class Model(Displayed):
         return found
 
     def comparable(self, X: RawColumns | Array) -> NDArray[np.float64]:
-        """Return answers that other networks' answers for the same rows can be compared and averaged with.
+        """Return outputs that can be compared and averaged with those of other networks for the same rows.
 
         Parameters
         ----------
@@ -513,7 +516,7 @@ class Model(Displayed):
         ------
         FileError
             If the file cannot be written, or the model could not be read back, for example because of weights that are
-            not finite. An existing file is kept then.
+            not finite. An existing file stays as it is then.
         """
         with file_errors(path):
             content = self.to_bytes()
@@ -537,7 +540,7 @@ class Model(Displayed):
         """Return raw columns, checked, for a method that a user calls; warn of cells unlike those of training rows."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
-            refuse_gaps(self.preparations, raw, "X")
+            refuse_unfilled(self.preparations, raw, "X")
             for text in rendered(unfamiliar_cells(self.preparations, raw, "X")):
                 warnings.warn(text, SpecnetWarning, stacklevel=3)
         return raw

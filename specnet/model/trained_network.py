@@ -1,4 +1,4 @@
-"""A network with all that training has given it: parameters, states, fitted preprocessing, and the classes' labels."""
+"""A network with what training has fitted: parameters, states, preprocessing, and the classes' labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrainedNetwork:
     labels : ndarray (classes,), optional
         Ascending and distinct; default: 0, 1, … For classifiers only.
     error_quantiles : ErrorQuantiles, optional
-        Of what it predicts alone, where it is one of several networks of a model.
+        Of its own predictions, if it is one of several networks of a model.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class TrainedNetwork:
         return TrainedNetwork(network, self.theta, state, *prepared, self.labels, self.error_quantiles)
 
     def inputs(self, X: RawColumns | Array) -> Array:
-        """Return raw columns as the network reads them, (rows, inputs); an array is such already."""
+        """Return the inputs of the network, (rows, inputs), given raw columns; an array is taken as inputs."""
         if isinstance(X, RawColumns):
             prepared: Array = self.preprocessing.prepare(X.X, texts=X.texts, reader=self.network)
             return prepared
@@ -110,14 +110,14 @@ class TrainedNetwork:
         """Return each member's outputs for inputs, (rows, outputs); if `raw` as the loss sees them, such as logits."""
         return [self.network.predict_checked(theta, inputs, state, raw=raw) for theta, state in self.members]
 
-    def losses(self, inputs: Array, wanted: Array) -> NDArray[np.float64]:
-        """Return each row's loss (rows,) by the only member, given the target as the loss takes it."""
+    def losses(self, inputs: Array, loss_target: Array) -> NDArray[np.float64]:
+        """Return each row's loss, (rows,), by the only member, given the target as the loss reads it."""
         ((theta, state),) = self.members
-        losses: NDArray[np.float64] = self.network.row_losses(theta, inputs, wanted, state, data_only=True)
+        losses: NDArray[np.float64] = self.network.row_losses(theta, inputs, loss_target, state, data_only=True)
         return losses
 
     def check_members(self) -> None:
-        """Refuse another number of members than the spec says, which could not be read back.
+        """Check that there are as many members as the spec has; other files could not be read.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class TrainedNetwork:
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
 
     def tensors(self) -> dict[str, Any]:
-        """Return the parameters and states of all members by the names that they have in a model's file."""
+        """Return the parameters and states of all members by their names in a model's file."""
         if not self.is_ensemble:
             return {**self.network.parameters(self.theta), **self.state}
         return {

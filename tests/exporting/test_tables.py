@@ -17,7 +17,7 @@ import pytest
 from specnet import ExportError, Model, export
 from specnet.exporting import find_target
 from specnet.exporting.export_columns import columns_of, texts_of
-from specnet.model import untrained_gaps
+from specnet.model import untrained_missing_values
 from tests.exporting import tables, tools
 from tests.exporting.models import DTYPES, exported, functions_of
 from tests.exporting.tables import fitted, group, raw
@@ -58,7 +58,7 @@ def test_the_proof_asks_about_gaps_that_training_did_not_have(codes: int):
     texts = [f"{code:03d}" for code in range(codes)] * 5
     rows = pandas.DataFrame({"a": pandas.Series(texts, dtype="category"), "b": RNG.normal(size=5 * codes)})
     model = fitted([group("a", "one_hot"), group("b", "impute", "standardize")], rows)
-    assert untrained_gaps(model.preparations, tools.probe(model)[0]).any(axis=0).all()
+    assert untrained_missing_values(model.preparations, tools.probe(model)[0]).any(axis=0).all()
 
 
 def test_every_step_is_in_a_chain_and_its_rows_lie_where_it_does_something():

@@ -81,7 +81,7 @@ class _Objective:
     def __init__(self, head: Model, training: Answers, base: Outputs) -> None:
         self._network, self._training, self._base = head.network, training, base
         self._weight = np.ones(len(training)) if training.weight is None else training.weight
-        wanted = training.wanted
+        wanted = training.loss_target
         self._wanted = wanted if wanted.ndim == 1 else np.asarray(wanted, np.float64)
 
     def loss(self, added: Outputs) -> float:

@@ -181,7 +181,7 @@ def value_outputs(head: Model, training: Answers, features: Numbers, predict: Pr
         From features to values as the training target has them, (rows, targets).
     """
     size, outputs = head.network.target_size, head.network.outputs
-    wanted = training.wanted.astype(np.float64)
+    wanted = training.loss_target.astype(np.float64)
 
     def first(rows: Numbers) -> Outputs:
         given = _raw_outputs(head, predict(rows), wanted)
@@ -208,7 +208,7 @@ def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predicto
     """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features."""
     weight = np.ones(len(training)) if training.weight is None else training.weight
     if head.network.task == "values":
-        values = ridge_coefficients(features, training.wanted.astype(np.float64), weight)
+        values = ridge_coefficients(features, training.loss_target.astype(np.float64), weight)
         return value_outputs(head, training, features, lambda rows: scores_of(values, rows))
 
     def fitted_shares(members: NDArray[np.intp], classes: int) -> Predictor:
@@ -282,7 +282,7 @@ def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Pred
     counted = weight > 0
     nearest = _Nearest(features[counted], weight[counted])
     if head.network.task == "values":
-        wanted = training.wanted.astype(np.float64)[counted]
+        wanted = training.loss_target.astype(np.float64)[counted]
         return value_outputs(head, training, features, lambda rows: np.divide(*nearest.sums(rows, wanted)))
     classes = head.network.outputs if head.network.task == "classes" else 0
     target = training.target.reshape(len(training), -1)

@@ -53,7 +53,7 @@ def fitted_trees(head: Model, training: Answers, rows: Rows, chosen: NDArray[np.
 
     with limited_threads(1):  # sums in another order have other last bits
         if head.network.task == "values":
-            wanted = training.wanted.astype(np.float64)
+            wanted = training.loss_target.astype(np.float64)
             predict = value_outputs(head, training, known, fitted_values(wanted))
         else:
             predict = class_outputs(head, training, fitted_shares)

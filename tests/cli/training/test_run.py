@@ -230,7 +230,7 @@ def test_gaps_and_categories_of_several_columns_are_one_line_each(specnet, folde
     specnet("run gappy.toml --out whole -q --no-report").ok()
     (folder / "new.csv").write_text("size,age,city,town,width\n1,,bonn,c,\n,,rome,c,3\n")
     gaps = '"size" (1 cell), "age" (2 cells), "width" (1 cell)'
-    missing = f"untrained-gap]: 3 columns have missing cells, and had no gaps in the training set: {gaps}"
+    missing = f"untrained-gap]: 3 columns have missing values, but had none in the training set: {gaps}"
     categories = '"city" (1 cell, such as "bonn"), "town" (2 cells, such as "c")'
     unknown = f"unknown-category]: 2 columns have rare or unseen categories: {categories}"
     strict = "not-predicted]: 2 of 2 rows have no prediction: missing "
