@@ -12,9 +12,9 @@ import specnet
 from tests.benchmarks.processes import MOONS, ROOT, cost_of_sweep, many, pages, processes, run_process, specnet_command
 from tests.benchmarks.report import Report
 from tests.benchmarks.whole.cost import SPECS, cached_building_seconds, cost_of
-from tests.cli.conftest import called
 from tests.compiling import missing
 from tests.processes.born_loaded import born_loaded
+from tests.texts.calling import called
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def run_here(command: list[str], **environment: str) -> int:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        assert called(*command[1:]) == 0
+        called(*command[1:]).ok()
     return 1
 
 

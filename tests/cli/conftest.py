@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 import shlex
@@ -11,13 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +24,7 @@ from specnet import Model, load_model
 from specnet.cli import main
 from tests.made import made_once
 from tests.running.sweeps.searches import BASE, SPACE
-from tests.texts.calling import own_signals
+from tests.texts.calling import Ended, called, own_signals
 from tests.waiting import MARK, processes_of, wait_until
 
 COMMAND = [sys.executable, "-c", "from specnet.cli import main; main()"]
@@ -64,35 +61,6 @@ NEW = 'id,"size",age,city\n007,1.5,2,rome\n008,,2,\n009,2,,oslo\n010,1,3,bonn\n'
 """Rows of a table with gaps: in a column that had gaps in training, in one that had none, and a category."""
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-    def ok(self) -> Ended:
-        """Check that it succeeded."""
-        assert self.status == 0, self.err
-        return self
-
-    def failed(self, status: int, start: str = "") -> str:
-        """Check how it failed: without a result. Return what it said, which begins so."""
-        assert (self.status, self.out) == (status, ""), self.err
-        assert self.err.startswith(start), self.err
-        return self.err
-
-    def went(self) -> str:
-        """Check that all went well, and nothing was said beside the result; return that."""
-        assert (self.status, self.err) == (0, "")
-        return self.out
-
-
 Specnet = Callable[..., Ended]
 TypeIn = Callable[[str | bytes], None]
 Ran = Callable[[str], Path]
@@ -122,23 +90,10 @@ def specnet(folder: Path, capsys: pytest.CaptureFixture[str]) -> Specnet:
     return run
 
 
-def called(*arguments: str | Path, stdout: IO[Any] | None = None, stderr: IO[Any] | None = None) -> int:
-    """Run a command within this process, with other streams if any are given, and return its exit status."""
-    with pytest.MonkeyPatch.context() as patch, own_signals(), warnings.catch_warnings():
-        warnings.simplefilter("default")
-        for name, stream in (("stdout", stdout), ("stderr", stderr)):
-            if stream is not None:
-                patch.setattr(sys, name, stream)
-        with pytest.raises(SystemExit) as ending:
-            main([str(argument) for argument in arguments])
-    assert isinstance(ending.value.code, int)
-    return ending.value.code
-
-
 def in_ascii(*arguments: str | Path) -> Ended:
-    """Run a command within this process whose streams have no signs but those of ASCII."""
+    """Run a command within this process whose streams have the characters of ASCII alone."""
     out, err = (TextIOWrapper(BytesIO(), "ascii", write_through=True) for _ in range(2))
-    status = called(*arguments, stdout=out, stderr=err)
+    status = called(*arguments, stdout=out, stderr=err).status
     return Ended(status, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
@@ -171,7 +126,7 @@ def _made(name: str, out: Path) -> None:
         (out / file).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(out)
-        assert called("run", f"{name}.toml", "--out", name, "-q") == 0
+        called("run", f"{name}.toml", "--out", name, "-q").ok()
 
 
 @pytest.fixture

@@ -73,6 +73,6 @@ def on_terminal(
             patch.setenv(name, value)
         ends = [streams.enter_context(open(os.dup(slave), "w", 1, encoding)) for _ in range(2)]
         os.close(slave)
-        status = called(*arguments, stdout=stdout or ends[0], stderr=stderr or ends[1])
+        status = called(*arguments, stdout=stdout or ends[0], stderr=stderr or ends[1]).status
     reader.join()
     return Seen(status, printed[0].decode())

@@ -42,7 +42,7 @@ def asked(line, folder, shell="zsh", **changes):
         patch.chdir(folder)
         for name, value in {VARIABLE: shell, **changes}.items():
             patch.setenv(name, value)
-        assert called(line, stdout=printed) == 0
+        called(line, stdout=printed).ok()
     return printed.getvalue()
 
 

@@ -94,7 +94,7 @@ def unread(*arguments, stream="stdout"):
     os.close(reading)
     with open(writing, "w", 1) as gone:
         streams = {"stdout": heard, "stderr": heard, stream: gone}
-        return called(*arguments, **streams), heard.getvalue()
+        return called(*arguments, **streams).status, heard.getvalue()
 
 
 HELP = ["--help", "--version", "run --help", "--completion bash", "schema --format json"]

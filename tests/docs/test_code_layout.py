@@ -32,10 +32,10 @@ def test_a_run_calls_the_functions_of_the_diagram_in_their_order(tmp_path: Path)
 
     sys.setprofile(note)
     try:
-        status = called(["run", str(ROOT / "specs/moons.toml"), "-o", str(tmp_path / "out"), "--quiet"])[0]
+        ended = called("run", ROOT / "specs/moons.toml", "-o", tmp_path / "out", "--quiet")
     finally:
         sys.setprofile(None)
-    assert status == 0
+    ended.ok()
     assert len(DIAGRAM) == 10
     assert called_functions == DIAGRAM
 

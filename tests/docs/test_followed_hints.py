@@ -17,7 +17,7 @@ from specnet import DataError, SpecClassifier, SpecRegressor
 from tests.cases.reading import joined, listed
 from tests.docs.reference.causes import CAUSES, Cause
 from tests.docs.reference.diagnostic_codes import Example, caused_examples, mistakes, other_examples, spec_examples
-from tests.texts.calling import called
+from tests.texts.calling import Ended, called
 
 FOLLOWED = tomllib.loads((Path(__file__).parent / "reference" / "followed.toml").read_text("utf-8"))
 EDITS, TYPED, NOT_TYPED = FOLLOWED["edits"], FOLLOWED["typed"], FOLLOWED["not_typed"]
@@ -100,45 +100,41 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("rows.csv").write_text(ROWS, encoding="utf-8")
     columns = "--set 'data.columns.\"b.c\"=numeric' --set 'data.columns.\"f g\"=numeric'"
-    assert typed(f"new spec.toml --data rows.csv --target y --quiet --quick {columns}")[0] == 0
+    typed(f"new spec.toml --data rows.csv --target y --quiet --quick {columns}").ok()
 
 
-def typed(line: str) -> tuple[int, str, str]:
-    return called(shlex.split(line))
+def typed(line: str) -> Ended:
+    return called(*shlex.split(line))
 
 
 @pytest.mark.usefixtures("recipe")
 def test_settings_for_columns_with_any_name_are_options_as_they_are_printed() -> None:
     run = "run spec.toml --no-report --set training.epochs=1"
-    before = typed(run)[2]
+    before = typed(run).err
     columns = {"constant": ["b.c", "f g"], "duplicate-column": ["d e"]}
     for code, names in columns.items():
         (hint,) = re.findall(rf"\[{code}\](?:.*\n)+?.*set (.*)", before)
         settings = re.findall(r'[\w.]+(?:\."[^"]+")? = (?:"[^"]*"|[^,\s]+)', hint)
         assert settings == [f'data.columns."{name}" = "ignore"' for name in names]
-        status, _, after = typed(with_settings(run, settings))
-        assert status == 0
-        assert f"[{code}]" not in after
+        assert f"[{code}]" not in typed(with_settings(run, settings)).ok().err
 
 
 @pytest.mark.usefixtures("recipe")
 def test_another_loss_in_the_recipe_s_spec_needs_no_calibration() -> None:
-    assert typed("new full.toml --data rows.csv --target y --quiet")[0] == 0
+    typed("new full.toml --data rows.csv --target y --quiet").ok()
     quantile = """--set 'training.loss={ type = "quantile", quantile = 0.9 }'"""
-    status, _, told = typed(f"validate full.toml {quantile}")
-    assert status == 1
-    assert told.count("error[") == 1
-    assert "remove training.calibration" in told
-    assert typed(f"run full.toml {quantile} --set training.calibration= --set training.epochs=1 --no-report")[0] == 0
+    message = typed(f"validate full.toml {quantile}").failed(1)
+    assert message.count("error[") == 1
+    assert "remove training.calibration" in message
+    typed(f"run full.toml {quantile} --set training.calibration= --set training.epochs=1 --no-report").ok()
 
 
 @pytest.mark.usefixtures("recipe")
-def test_a_table_of_texts_alone_is_told_what_to_add() -> None:
+def test_a_table_of_texts_alone_is_message_what_to_add() -> None:
     Path("texts.csv").write_text("name,y\n" + "".join(f"n{row},{row % 2}\n" for row in range(60)), encoding="utf-8")
-    status, _, told = typed("new texts.toml --data texts.csv --target y")
-    assert status == 1
-    assert "add columns of numbers or dates, or texts that 5 rows or more share" in told
-    assert "category" not in told
+    message = typed("new texts.toml --data texts.csv --target y").failed(1)
+    assert "add columns of numbers or dates, or texts that 5 rows or more share" in message
+    assert "category" not in message
 
 
 @pytest.mark.parametrize(
@@ -150,9 +146,7 @@ def test_a_table_of_texts_alone_is_told_what_to_add() -> None:
     ],
 )
 def test_a_wrong_option_is_answered_by_what_the_verb_takes(line: str, said: str) -> None:
-    status, _, told = typed(line)
-    assert status == 2
-    assert told.endswith(said)
+    assert typed(line).failed(2).endswith(said)
 
 
 def test_estimators_name_the_arguments_that_hold_rows_out() -> None:

@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import specnet
 from specnet import DataError, SpecClassifier, SpecRegressor
-from tests.cli.conftest import called
+from tests.texts.calling import called
 
 PENGUINS = pandas.read_csv(Path(__file__).parents[2] / "specs" / "data" / "penguins.csv")
 X, Y = load_iris(return_X_y=True)
@@ -25,7 +25,7 @@ def new(tmp_path):
     def written(table, target):
         table.to_csv(tmp_path / "table.csv", index=False)
         path = tmp_path / "recipe.toml"
-        assert called("new", path, "--data", tmp_path / "table.csv", "--target", target, "--quiet") == 0
+        called("new", path, "--data", tmp_path / "table.csv", "--target", target, "--quiet").ok()
         return path
 
     return written

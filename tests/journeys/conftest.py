@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import called, folder, specnet
+from tests.cli.conftest import folder, specnet
 from tests.journeys.people import NEW, write_people
+from tests.texts.calling import called
 
 __all__ = ["folder", "specnet"]
 
@@ -21,8 +22,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "new.csv").write_text(NEW, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        assert called(*["new", "people.toml", "--data", "people.csv", "--target", "plan", "--sweep", "--quiet"]) == 0
-        assert called(*["run", "people.toml", "-o", "people", "--quiet"]) == 0
+        called(*["new", "people.toml", "--data", "people.csv", "--target", "plan", "--sweep", "--quiet"]).ok()
+        called(*["run", "people.toml", "-o", "people", "--quiet"]).ok()
     return place
 
 

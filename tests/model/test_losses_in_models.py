@@ -10,8 +10,8 @@ from sklearn.metrics import mean_poisson_deviance, r2_score
 
 import specnet
 from specnet import DataError
-from tests.cli.conftest import called
 from tests.networks import dense
+from tests.texts.calling import called
 from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
@@ -132,7 +132,7 @@ def test_the_sign_of_a_margin_says_the_class(loss: str, tmp_path: Path, refused:
     model.save(path)
     np.testing.assert_array_equal(specnet.load_model(path).predict(X), model.predict(X))
     np.savez(rows, X=X)
-    assert called("predict", path, rows, "-o", answers) == 0
+    called("predict", path, rows, "-o", answers).ok()
     header, *lines = csv.reader(answers.read_text().splitlines())
     assert header == ["prediction"]
     assert [line[0] for line in lines] == model.predict(X).tolist()

@@ -84,7 +84,7 @@ def document() -> str:
 
 def _help() -> Iterator[tuple[str, str]]:
     for verb in ("", *specnet_command().commands):
-        yield f"specnet {verb} --help".replace("  ", " "), called([*verb.split(), "--help"])[1]
+        yield f"specnet {verb} --help".replace("  ", " "), called(*verb.split(), "--help").out
 
 
 def _specs() -> Iterator[tuple[str, str]]:
@@ -111,10 +111,10 @@ def _told(diagnostic: Any, label: str = "") -> str:
 def _commands() -> Iterator[tuple[str, str]]:
     with _working_folder():
         for line in _lines("commands.txt"):
-            status, out, err = called(shlex.split(line))
+            ended = called(*shlex.split(line))
             # What a run prints when it goes well has times in it.
-            shown = err if status else out * (not line.startswith("run"))
-            yield f"specnet {line}", f"{shown}exit status {status}"
+            shown = ended.err if ended.status else ended.out * (not line.startswith("run"))
+            yield f"specnet {line}", f"{shown}exit status {ended.status}"
 
 
 def _calls() -> Iterator[tuple[str, str]]:

@@ -17,8 +17,8 @@ from tests.benchmarks.tables import calibration_error, coverage, large, out_of_f
 from tests.benchmarks.tables.recipe import MLP, OURS, TABLES
 from tests.benchmarks.tables.sweep_worth import BEST, RECIPE, TEAM, Case, Outcome, Source
 from tests.cases.reading import load
-from tests.cli.conftest import called
 from tests.made import data_of
+from tests.texts.calling import called
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_coverage_is_that_of_the_files(folder: Path, tmp_path: Path):
     def call_here(folder: Path, *arguments: str) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            assert called(*arguments, "-q") == 0
+            called(*arguments, "-q").ok()
 
     (table,) = coverage.covered_tables([folder], ["sizes"])
     found = table.covered(tmp_path, 1, "quick", call_here)

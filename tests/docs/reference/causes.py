@@ -33,7 +33,7 @@ MEANINGS: dict[str, str] = {code: case["meaning"] for code, case in _READ["codes
 
 
 def _said(line: str) -> str:
-    return called(shlex.split(line.partition("specnet ")[2]))[2]
+    return called(*shlex.split(line.partition("specnet ")[2])).err
 
 
 class Cause(NamedTuple):

@@ -37,7 +37,7 @@ def _overview() -> Iterator[str]:
     yield from ["## Options of the command itself", ""]
     yield from _records([option.get_help_record(context) for option in group.get_params(context)])
     yield from ["## Shell completion", "", "`--completion` prints a script. To keep it:", ""]
-    scripts = [called(["--completion", shell])[1] for shell in ("bash", "zsh", "fish")]
+    scripts = [called("--completion", shell).out for shell in ("bash", "zsh", "fish")]
     kept = [re.search(r"# To keep it: (.*)", script) for script in scripts]
     yield from ["```text", *(found[1] for found in kept if found), "```", ""]
     yield from ["## Exit status", "", "| status | meaning |", "| --- | --- |"]

@@ -82,4 +82,4 @@ def _first(lines: list[str], word: str) -> str:
 
 def _shown(*options: str) -> str:
     with chdir(ROOT):
-        return called(["show", SPEC, *options])[1]
+        return called("show", SPEC, *options).out

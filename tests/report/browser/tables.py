@@ -38,5 +38,5 @@ def recipe_for(folder: Path, target: str) -> Path:
     """Return the spec that ``specnet new`` writes for the table, beside it."""
     table().drop(columns={"price", "kind", "sold"} - {target}).to_csv(folder / "table.csv", index=False)
     spec, data = folder / "table.toml", folder / "table.csv"
-    assert called(["new", str(spec), "--data", str(data), "--target", target])[0] == 0
+    called("new", spec, "--data", data, "--target", target).ok()
     return spec

@@ -185,7 +185,7 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     result, folder = of_classes
     again = Path(shutil.copytree(folder, tmp_path / "sweep"))
     (again / "team/report.html").unlink()
-    assert called(["report", str(again / "team")])[0] == 0
+    called("report", again / "team").ok()
     page = (again / "team/report.html").read_text()
     assert page == (folder / "team/report.html").read_text()
     assert '<a href="team/report.html">' in (folder / "report.html").read_text()
@@ -198,8 +198,8 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     assert f" {100 * accuracy:.1f} % of {result.team.evaluation.rows['test']} test rows are right." in told
     assert f" team {100 * accuracy:.1f} % " in told
     assert told.count("out of fold") == 1
-    status, _, problem = called(["report", str(shutil.copytree(folder / "team", tmp_path / "alone"))])
-    assert (status, "not in the folder of its sweep" in problem) == (1, True)
+    alone = called("report", shutil.copytree(folder / "team", tmp_path / "alone"))
+    assert "not in the folder of its sweep" in alone.failed(1)
 
 
 def test_predictions_of_a_team_that_differs_are_compared(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
