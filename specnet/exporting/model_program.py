@@ -1,4 +1,4 @@
-"""A model as every target reads it: how columns are prepared, each layer in order, and how outputs become answers."""
+"""A model as every target reads it: raw columns, a plan for each network, and how outputs become answers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from specnet.compiler import Expansions
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import columns_of
-from specnet.exporting.formula import Constants
-from specnet.exporting.model_steps import ModelSteps
+from specnet.exporting.export_plan import NetworkPlan
 from specnet.model import Model
 from specnet.model.file import name_prefixes
 from specnet.parts.arrays import Array
@@ -88,8 +87,8 @@ class Program:
     ----------
     columns : tuple of RawColumn
         The raw columns.
-    models : tuple of ModelSteps
-        The models of a team, whose answer is the mean that their shares weight, or the only model.
+    models : tuple of NetworkPlan
+        The networks of a team, whose answer is the mean that their shares weight, or the only network.
     interval : ExportInterval or None
     task : str
         What the model answers.
@@ -107,7 +106,7 @@ class Program:
         Which of the columns hold texts, and which numbers that may be missing.
     has_cells : bool
         Whether a raw row is more than numbers that are all there.
-    formulas : list of Formula
+    stages : list of Stage
         All that is computed, in order.
     operations : set of Operation
         All that occur.
@@ -127,7 +126,7 @@ class Program:
         self.columns = columns_of(model)
         prefixes = name_prefixes(len(model.networks))
         self.models = tuple(
-            ModelSteps(each, self.columns, dtype, expansions, prefix, share)
+            NetworkPlan(each, self.columns, dtype, expansions, prefix, share)
             for each, prefix, share in zip(model.networks, prefixes, model.shares, strict=True)
         )
         self.interval: ExportInterval | None = None
@@ -140,9 +139,9 @@ class Program:
         missing = [place for place, column in enumerate(self.columns) if column.takes_missing]
         self.gaps = [place for place in missing if place not in self.texts]
         self.has_cells = bool(self.texts or self.gaps)
-        self.formulas = [formula for each in self.models for formula in each.formulas]
-        self.operations = {step.operation for formula in self.formulas for step in formula.steps}
-        tables = ((each.prefix, table) for each in self.models for formula in each.formulas for table in formula.tables)
+        self.stages = [stage for each in self.models for stage in each.stages]
+        self.operations = {step.operation for stage in self.stages for step in stage.steps}
+        tables = ((each.prefix, table) for each in self.models for stage in each.stages for table in stage.tables)
         self.tables = {table: prefix + table.name for prefix, table in tables}
 
     def with_interval(self, level: float | None) -> Self:
@@ -222,19 +221,6 @@ class Program:
             case task:
                 kind = "probability" if self.model.gives_probabilities else "margin"
                 return f"the {kind} of each {'class' if task == 'classes' else 'output'}"
-
-    def numbers(self, table: Constants) -> Array:
-        """Return a table's numbers, with the members as the first axis where each has its own."""
-        members = self._tables_of_members.get(table)
-        return table.array if members is None else np.stack([member.array for member in members])
-
-    def has_members(self, table: Constants) -> bool:
-        """Whether each member has numbers of its own in a table."""
-        return table in self._tables_of_members
-
-    @cached_property
-    def _tables_of_members(self) -> dict[Constants, tuple[Constants, ...]]:
-        return {table: each for model in self.models for table, each in model.tables_of_members.items()}
 
     @property
     def summary(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from specnet import extras
 from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
-from specnet.exporting.formula import TEXT_EXPANSIONS
+from specnet.exporting.expression_text import TEXT_EXPANSIONS
 from specnet.exporting.model_program import Program
 from specnet.model import Model
 from specnet.parts.arrays import Array

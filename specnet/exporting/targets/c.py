@@ -14,8 +14,7 @@ import numpy as np
 from specnet.compiler.expressions import number_literal
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.formula import GROUPED
-from specnet.exporting.languages.c_harness import (
+from specnet.exporting.c_harness import (
     AnswerKind,
     answer_kind,
     compile_harness,
@@ -23,9 +22,10 @@ from specnet.exporting.languages.c_harness import (
     number_types,
     run_harness,
 )
-from specnet.exporting.languages.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
-from specnet.exporting.languages.row_loops import Body, Loops
+from specnet.exporting.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
+from specnet.exporting.export_plan import GROUPED
 from specnet.exporting.model_program import ExportInterval, Program
+from specnet.exporting.row_loops import Loops, Routine
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.parts.arrays import Array
 
@@ -244,14 +244,14 @@ def _source(program: Program, stem: str, header: str) -> tuple[str, int]:
     ]
     prepared = C(np.dtype(np.float64), "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
-    around = [formula for model in program.models for formula in (model.prepare, model.finish)]
-    in_double = [step for formula in around for step in formula.steps]
+    around = [stage for model in program.models for stage in (model.prepare, model.finish)]
+    in_double = [step for stage in around for step in stage.steps]
     weights = {step.operands[1] for step in in_double if step.operation is GROUPED}  # of the type that it computes in
-    doubles = {table for formula in around for table in formula.tables} - weights
+    doubles = {table for stage in around for table in stage.tables} - weights
     tables = "".join(
         _table(table.array, name, "double")
         if table in doubles
-        else _table(loops.numbers(table).astype(program.dtype), name, "real", program.has_members(table))
+        else _table(loops.numbers(table).astype(program.dtype), name, "real", table.has_members)
         for table, name in loops.tables.items()
     )
     lines = [line for body in (*loops.models, loops.body) for line in body.lines]
@@ -301,13 +301,13 @@ def _entries(program: Program, stem: str, loops: Loops) -> tuple[str, int]:
     return models + entries, workspace
 
 
-def _statements(body: Body, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[str, int]:
+def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[str, int]:
     """Return the statements of a function from raw columns to answers, and how many doubles of workspace it takes.
 
     Those of a function that calls the models of a team pass the rest of the workspace on to them.
     """
     lines, used, on_stack = [], 0, 0
-    for array, size in body.arrays.items():
+    for array, size in body.sizes.items():
         kind = np.dtype(np.float64) if array in body.wide else dtype
         word, doubles = "double" if array in body.wide else "real", _doubles(size, kind)
         if size <= _LOCAL_NUMBERS and on_stack + doubles <= _LOCAL_DOUBLES:

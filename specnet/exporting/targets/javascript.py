@@ -7,22 +7,22 @@ import shutil
 import subprocess
 import tempfile
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from specnet.compiler import operations
+from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, SIGN, Form, Forms, Text, number_text
 from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.export_columns import texts_of
-from specnet.exporting.formula import Constants, function_forms
-from specnet.exporting.languages.javascript_functions import HELPERS
-from specnet.exporting.languages.language import Language
-from specnet.exporting.languages.row_loops import Body, Loops
+from specnet.exporting.export_plan import GROUPED, LINEAR, Constants
+from specnet.exporting.expression_text import function_forms
+from specnet.exporting.language import Language
 from specnet.exporting.model_program import Program
+from specnet.exporting.row_loops import Loops, Routine
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.model import Model
 from specnet.parts.arrays import Array
@@ -59,7 +59,7 @@ class _JavaScript(Language):
     variable = "let {} = {};"
     loop_head = "for (let {0} = 0; {0} < {1}; {0}++)"
     part = "{0}.subarray({1}, {2})"
-    lookup = "Number.isInteger({category}) ? {table}[{place}] : NaN"  # beyond it undefined, which in arrays is NaN too
+    lookup = "Number.isInteger({category}) ? {table}[{index}] : NaN"  # beyond it undefined, which in arrays is NaN too
     quotient = "Math.floor({} / {})"
     definition = "{remark}\nfunction {name}({parameters}) {{\n{inside}}}\n"
     forms = FORMS
@@ -216,7 +216,7 @@ def _module(program: Program, written: Callable[[Array], str] | None = None) -> 
     tables = "".join(
         f"const {name} = {_table(loops, table, written or _listed)};\n" for table, name in loops.tables.items()
     )
-    arrays = [array for body in (*loops.models, loops.body) for array in body.arrays.items()]
+    arrays = [array for body in (*loops.models, loops.body) for array in body.sizes.items()]
     scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in arrays)
     scratch = f"\n// What layers leave for the next ones; every call writes it anew.\n{scratch}" if scratch else ""
     helpers = "".join(text for operation, text in HELPERS.items() if operation in program.operations)
@@ -241,12 +241,12 @@ export function forward({row}) {{
 {_predict(program)}{_interval(program)}"""
 
 
-def _model(body: Body) -> str:
+def _model(body: Routine) -> str:
     """Return the function of one model of a team."""
     return f"function {body.name}(x, y) {{\n{_inside(body)}}}\n"
 
 
-def _inside(body: Body) -> str:
+def _inside(body: Routine) -> str:
     return "".join(f"  {line}\n" for line in body.lines)
 
 
@@ -359,7 +359,7 @@ def _printable(text: str) -> str:
 def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> str:
     """Return a table, or a list of the tables of an ensemble's members."""
     numbers = loops.numbers(table)
-    if not loops.program.has_members(table):
+    if not table.has_members:
         return written(numbers)
     members = "".join(f"  {written(member)},\n" for member in numbers)
     return f"[\n{members}]"
@@ -381,3 +381,46 @@ def _listed(array: Array) -> str:
     numbers = ",\n  ".join(", ".join(map(number_text, row)) for row in rows)
     text = numbers.replace("inf", "Infinity").replace("nan", "NaN")
     return f"new {_kind(array)}([\n  {text},\n])"
+
+
+_DENSE = """
+// y = bias + weight times x; a weight's row belongs to an input.
+function dense(inputs, outputs, weight, bias, x, y) {
+  for (let j = 0; j < outputs; j++) y[j] = bias ? bias[j] : 0;
+  for (let i = 0, row = 0; i < inputs; i++, row += outputs) {
+    for (let j = 0; j < outputs; j++) y[j] += weight[row + j] * x[i];
+  }
+}
+"""
+_ERF = """
+// The error function: a series of positive terms near 0, elsewhere the continued fraction of its complement
+// (Abramowitz and Stegun 7.1.6 and 7.1.14), each to 1e-15. The square of the high part of x is exact, so that
+// exp(-x * x) does not grow its rounding.
+function erf(x) {
+  const size = Math.abs(x), high = Math.fround(size);
+  if (size > 6 || x !== x) return x !== x ? x : Math.sign(x);
+  const bell = Math.exp(-high * high) * Math.exp((high - size) * (high + size));
+  let rest = 0;
+  if (size < 2) {
+    for (let k = 44; k > 0; k--) rest = ((1 + rest) * (2 * x * x)) / (2 * k + 1);
+    const slope = (2 / Math.sqrt(Math.PI)) * x * bell;
+    return slope + slope * rest;
+  }
+  for (let k = 60; k > 0; k--) rest = k / 2 / (size + rest);
+  return Math.sign(x) * (1 - bell / (Math.sqrt(Math.PI) * (size + rest)));
+}
+"""
+_GROUPED = """
+// y = weight times x for each of some groups, whose numbers take turns.
+function grouped(groups, inputs, outputs, weight, x, y) {
+  for (let j = 0; j < outputs; j++) {
+    for (let g = 0; g < groups; g++) {
+      let sum = 0;
+      for (let i = 0; i < inputs; i++) sum += weight[(j * inputs + i) * groups + g] * x[i * groups + g];
+      y[j * groups + g] = sum;
+    }
+  }
+}
+"""
+HELPERS: Mapping[Operation, str] = {LINEAR: _DENSE, GROUPED: _GROUPED, operations.ERF: _ERF}
+"""By the operation that calls for it."""

@@ -16,10 +16,9 @@ import numpy as np
 
 from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
-from specnet.exporting.formula import LINEAR
+from specnet.exporting.export_plan import LINEAR, Stage
 from specnet.exporting.model_facts import LABELS, MEMBER, short, with_said
 from specnet.exporting.model_program import Program
-from specnet.exporting.model_steps import LayerStep, Member, Stage
 from specnet.exporting.target import (
     ExportAnswers,
     Target,
@@ -102,7 +101,7 @@ class _Layers:
 
     def __init__(self, program: Program) -> None:
         self.program, self.keras = program, _keras()
-        (self.steps,) = program.models
+        (self.network,) = program.models
         self.dtype = program.model.network.dtype.name
         self.weights: list[tuple[Any, list[Array]]] = []
         self.problems: list[str] = []
@@ -118,12 +117,13 @@ class _Layers:
             If Keras's backend has no numbers of the network's precision.
         """
         program, keras = self.program, self.keras
-        makers = [[self._step(step, member.prefix) for step in member.steps] for member in self.steps.members]
+        members = range(len(self.network.members))
+        makers = [[self._layer(layer, member) for layer in self.network.layers] for member in members]
         scales = bool(program.model.target_preprocessing.steps)
-        for step in self.steps.steps if scales else self.steps.steps[:-1]:
-            if step.stages and step.stages[-1].part.type == "glu":
+        for *_, last in self.network.layers if scales else self.network.layers[:-1]:
+            if last.part.type == "glu":
                 self.problems.append(
-                    f"Keras has no equivalent of {step.title}: its glu layer expects twice as many features after it"
+                    f"Keras has no equivalent of {last.title}: its glu layer expects twice as many features after it"
                 )
         self.problems += unknown_preprocessing(program.model.preprocessing, program.inputs, "Keras")
         self.problems += unknown_preprocessing(program.model.target_preprocessing, program.outputs, "Keras")
@@ -133,9 +133,9 @@ class _Layers:
             raise UnsupportedError(*dict.fromkeys(self.problems))  # members have the same
         inputs = keras.Input((program.inputs,), dtype=self.dtype, name="X")
         columns = self._standardized(program.model.preprocessing, inputs, "preprocessing")
-        answers = [self._member(*each, columns) for each in zip(self.steps.members, makers, strict=True)]
+        answers = [self._member(*each, columns) for each in zip(self.network.members, makers, strict=True)]
         outputs = answers[0]
-        if self.steps.is_averaged:
+        if self.network.is_averaged:
             outputs = keras.layers.Average(name="mean", dtype=outputs.dtype)(answers)
         name = "".join(sign if sign.isalnum() else "_" for sign in program.name)
         model = keras.Model(inputs, outputs, name=name)
@@ -147,13 +147,13 @@ class _Layers:
                 raise ExportError(f"Keras stores {' and '.join(kept)} numbers instead of {self.dtype}", hint=hint)
         return model
 
-    def _member(self, member: Member, makers: Sequence[Any], columns: Any) -> Any:
-        """Return what a network answers about prepared columns, applying its layers in order."""
+    def _member(self, prefix: str, makers: Sequence[Any], columns: Any) -> Any:
+        """Return what a member answers about prepared columns, applying its layers in order."""
         results = {-1: columns}
-        for number, (step, make) in enumerate(zip(member.steps, makers, strict=True)):
-            sources = [results[source] for source in step.node.inputs]
+        for number, (layer, make) in enumerate(zip(self.network.layers, makers, strict=True)):
+            sources = [results[source] for source in layer[0].node.inputs]
             results[number] = make(sources[0] if len(sources) == 1 else sources)
-        key, last = f"{member.prefix}target_preprocessing", results[len(makers) - 1]
+        key, last = f"{prefix}target_preprocessing", results[len(makers) - 1]
         return self._standardized(self.program.model.target_preprocessing, last, key, inverted=True)
 
     def _standardized(self, preparation: Preparation, x: Any, key: str, *, inverted: bool = False) -> Any:
@@ -167,40 +167,40 @@ class _Layers:
             )(x)
         return x
 
-    def _step(self, step: LayerStep, prefix: str) -> Any:
-        """Return what applies a layer; what it cannot say becomes a problem."""
-        layer: Any = step.node.layer
-        options = {"name": (prefix + step.node.key).replace(".", "_"), "dtype": self.dtype}
+    def _layer(self, stages: Sequence[Stage], member: int) -> Any:
+        """Return what applies a layer; what Keras lacks becomes a problem."""
+        first, layer = stages[0], stages[0].node.layer
+        options = {"name": (self.network.members[member] + first.node.key).replace(".", "_"), "dtype": self.dtype}
         match layer.type:
-            case "dense" if not step.stages or [s.operation for s in step.stages[0].formula.steps] == [LINEAR]:
-                return self._dense(step, options)
+            case "dense" if [step.operation for step in first.steps] == [LINEAR]:
+                return self._dense(stages, member, options)
             case "activation":
-                return self._activation(step.stages[0], step.title, options) if step.stages else lambda x: x
+                return (lambda x: x) if first.is_identity else self._activation(first, member, options)
             case _ if layer.names.keras_layer[0]:
-                arrays = [array for stage in step.stages for array in stage.arrays.values()]
+                arrays = [array for stage in stages if not stage.is_identity for array in stage.arrays[member].values()]
                 return self._weighted(self._named(layer, options), arrays)
-        self.problems.append(f"Keras has no equivalent of {step.title}")
+        self.problems.append(f"Keras has no equivalent of {first.title}")
         return lambda x: x
 
-    def _dense(self, step: LayerStep, options: dict[str, Any]) -> Any:
-        linear, *others = step.stages
-        weight, *bias = (table.array for table in linear.formula.tables)
+    def _dense(self, stages: Sequence[Stage], member: int, options: dict[str, Any]) -> Any:
+        linear, *others = stages
+        weight, *bias = (table.arrays[member] for table in linear.tables)
         name = _name(others[0].part) if others else "linear"
         dense = self.keras.layers.Dense(len(weight), activation=name, use_bias=bool(bias), **options)
         self._weighted(dense, [weight.T, *bias])
         if name is not None:
             return dense
         options["name"] += "_activation"
-        activation = self._activation(others[0], step.title, options)
+        activation = self._activation(others[0], member, options)
         return lambda x: activation(dense(x))
 
-    def _activation(self, stage: Stage, title: str, options: dict[str, Any]) -> Any:
+    def _activation(self, stage: Stage, member: int, options: dict[str, Any]) -> Any:
         part = stage.part
         if (name := _name(part)) is not None:
             return self.keras.layers.Activation(name, **options)
         if isinstance(part, Activation) and not part.parametric and part.names.keras_layer[0]:
-            return self._weighted(self._named(part, options), list(stage.arrays.values()))
-        self.problems.append(f"Keras has no equivalent of {title}")
+            return self._weighted(self._named(part, options), list(stage.arrays[member].values()))
+        self.problems.append(f"Keras has no equivalent of {stage.title}")
         return lambda x: x
 
     def _named(self, part: Layer | Activation, options: dict[str, Any]) -> Any:

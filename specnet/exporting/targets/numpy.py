@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,23 +19,21 @@ from specnet.compiler.expressions import CALL, PRODUCT, Form, Text, number_text
 from specnet.compiler.expressions import SUM as SUM_LEVEL
 from specnet.data import RawColumns
 from specnet.errors import ExportError
-from specnet.exporting.export_columns import texts_of
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, FreeNames, Step
-from specnet.exporting.libraries.array_functions import (
+from specnet.exporting.array_functions import (
     GROUPED_HELPER,
     LOOKUP_HELPER,
     PYTHON_WORDS,
-    Library,
     RowWriter,
     filled,
     in_lines,
     library_forms,
     quoted,
 )
-from specnet.exporting.libraries.numpy_cells import CELL_NAMES, Cells
-from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text
+from specnet.exporting.export_columns import texts_of
+from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, NetworkPlan, Step
+from specnet.exporting.expression_text import FreeNames
 from specnet.exporting.model_program import ExportInterval, Program
-from specnet.exporting.model_steps import ModelSteps
+from specnet.exporting.numpy_rows import CELL_NAMES, CSV_NAMES, Cells, csv_text
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
 from specnet.parts.arrays import Array
 
@@ -78,8 +76,8 @@ class NumpyTarget(Target):
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "numpy")
-        writer = _Writer(program)
-        stored = sum(program.numbers(table).size for table in program.tables) > MOST_LITERALS
+        writer = _NumpyWriter(program)
+        stored = sum(table.numbers.size for table in program.tables) > MOST_LITERALS
         text = writer.module(path.with_suffix(".npz").name if stored else None)
         archive = {path.with_suffix(".npz"): writer.archive()} if stored else {}
         return {**archive, path: text.encode()}
@@ -120,8 +118,17 @@ if "interval" in module:
 """
 
 
-class _NumPy(Library):
-    """NumPy; names in the file of ensembles are those of a function for each model, and of the `member` it is given."""
+_ANSWERS = {
+    "value": "outputs(X)[:, 0]",
+    "values": "outputs(X)",
+    "multilabel": "(outputs(X) > {boundary}).astype(np.int64)",
+    "binary": "LABELS[(outputs(X)[:, 0] > {boundary}).astype(np.intp)]",
+    "classes": "LABELS[outputs(X).argmax(axis=1)]",
+}
+
+
+class _NumpyWriter(RowWriter):
+    """Writes one program."""
 
     name, words, forms = "numpy", _WORDS, library_forms("np", erf="erf")
     shapes = MappingProxyType(
@@ -137,8 +144,15 @@ class _NumPy(Library):
         }
     )
 
-    def __init__(self, networks: Mapping[ModelSteps, str], member: str, models: Sequence[str]) -> None:
-        self.networks, self.member, self.models = networks, member, models
+    def __init__(self, program: Program) -> None:
+        self.cells, names = Cells(program), FreeNames(_RESERVED)
+        self.stored = {table: names.new(name) for table, name in program.tables.items()}
+        averaged = [model for model in program.models if model.is_averaged]
+        self.networks = {model: names.new("network") for model in averaged}
+        self.member = names.new("member") if averaged else ""
+        self.models = [names.new(f"model_{number}") for number in range(len(program.models)) if program.is_team]
+        tables = {table: f"{name}[{self.member}]" if table.has_members else name for table, name in self.stored.items()}
+        super().__init__(program, names, tables)
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         if step.operation is LINEAR and len(operands) == 2:
@@ -147,44 +161,17 @@ class _NumPy(Library):
             return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
         return super().form(step, operands, array, dtype)
 
-    def each_member(self, model: ModelSteps) -> tuple[str, Text]:
+    def each_member(self, model: NetworkPlan) -> tuple[str, Text]:
         head = f"for {self.member} in range({len(model.members)}):"
         return head, Text(f"{self.networks[model]}(x, {self.member})", CALL)
 
     def called_model(self, number: int) -> Text:
         return Text(f"{self.models[number]}(x)", CALL)
 
-
-_ANSWERS = {
-    "value": "outputs(X)[:, 0]",
-    "values": "outputs(X)",
-    "multilabel": "(outputs(X) > {boundary}).astype(np.int64)",
-    "binary": "LABELS[(outputs(X)[:, 0] > {boundary}).astype(np.intp)]",
-    "classes": "LABELS[outputs(X).argmax(axis=1)]",
-}
-
-
-class _Writer:
-    """Writes one program."""
-
-    def __init__(self, program: Program) -> None:
-        self.program, self.cells = program, Cells(program)
-        names = FreeNames(_RESERVED)
-        self.tables = {table: names.new(name) for table, name in program.tables.items()}
-        averaged = [model for model in program.models if model.is_averaged]
-        self.networks = {model: names.new("network") for model in averaged}
-        self.member = names.new("member") if averaged else ""
-        self.models = [names.new(f"model_{number}") for number in range(len(program.models)) if program.is_team]
-        references = {
-            table: f"{name}[{self.member}]" if program.has_members(table) else name
-            for table, name in self.tables.items()
-        }
-        self.rows = RowWriter(program, _NumPy(self.networks, self.member, self.models), names, references)
-
     def archive(self) -> bytes:
         """Return the tables as an .npz file."""
         content = io.BytesIO()
-        named = ((name, self.program.numbers(table)) for table, name in self.tables.items())
+        named = ((name, table.numbers) for table, name in self.stored.items())
         arrays: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in named}
         np.savez(content, **arrays)
         return content.getvalue()
@@ -215,20 +202,20 @@ class _Writer:
         lines += cells.constants
         if stored:
             lines += ["", f"with np.load(Path(__file__).with_name({stored!r})) as stored:"]
-            lines += [f"    {name} = stored[{name!r}]" for name in self.tables.values()]
+            lines += [f"    {name} = stored[{name!r}]" for name in self.stored.values()]
         else:
-            lines += [_array_text(name, program.numbers(table)) for table, name in self.tables.items()]
+            lines += [_array_text(name, table.numbers) for table, name in self.stored.items()]
         outputs = _OUTPUTS.format(
             inputs=program.inputs,
             outputs=program.outputs,
             before=_CELLS if cells.are_taken else _NUMBERS.format(inputs=program.inputs).strip("\n"),
-            inside="\n".join(f"        {line}" for line in self.rows.lines),
+            inside="\n".join(f"        {line}" for line in self.lines),
         )
         pieces = [
             head.lstrip("\n") + "\n".join(lines),
             *cells.functions,
             *(text for operation, text in _HELPERS.items() if operation in program.operations),
-            *self.rows.definitions,
+            *self.definitions,
             *(text for number in range(len(program.models)) for text in self._model(number)),
             *(outputs, *self._answers()),
         ]
@@ -236,14 +223,12 @@ class _Writer:
 
     def _model(self, number: int) -> list[str]:
         """Return the function of a member of an ensemble, and that of a model of a team."""
-        model, body, found = self.program.models[number], self.rows.bodies[number], []
+        model, (lines, member), found = self.program.models[number], self.bodies[number], []
         if model.is_averaged:
-            inside = "\n".join(f"    {line}" for line in body.member)
+            inside = "\n".join(f"    {line}" for line in member)
             found.append(_NETWORK.format(network=self.networks[model], member=self.member, inside=inside))
         if self.program.is_team:
-            found.append(
-                _MODEL.format(name=self.models[number], inside="\n".join(f"    {line}" for line in body.lines))
-            )
+            found.append(_MODEL.format(name=self.models[number], inside="\n".join(f"    {line}" for line in lines)))
         return found
 
     def _answers(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from specnet.compiler import Expansions, Operation, exp, log, operations
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, TEXT_EXPANSIONS, Constants, Formula, Operand, Step
-from specnet.exporting.libraries.onnx_facts import graph_facts
-from specnet.exporting.libraries.onnx_nodes import (
+from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Operand, Stage, Step
+from specnet.exporting.expression_text import TEXT_EXPANSIONS
+from specnet.exporting.model_facts import FACTS, INTERVAL, LABELS, MODELS, NUMBERS, whole_spec, written
+from specnet.exporting.model_program import ExportInterval, Program
+from specnet.exporting.onnx_nodes import (
     LEARNING,
     LEARNING_OPSET,
     NUMBERS_INPUT,
@@ -25,12 +27,10 @@ from specnet.exporting.libraries.onnx_nodes import (
     fed,
     inputs_of,
 )
-from specnet.exporting.model_facts import FACTS, written
-from specnet.exporting.model_program import ExportInterval, Program
-from specnet.exporting.model_steps import Member, ModelSteps, Stage
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.model import Model
-from specnet.parts.arrays import FLOAT64
+from specnet.model.file import quantile_tensors
+from specnet.parts.arrays import FLOAT64, Array
 from specnet.version import __version__
 
 OPSET = 20
@@ -168,7 +168,7 @@ class _Graph(Nodes):
     def __init__(self, program: Program) -> None:
         super().__init__({"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS})
         self.program = program
-        self._prefix = ""  # of what the member that is written has of its own
+        self._prefix, self._index = "", 0  # of the names of a member's own numbers, and which member it is
 
     def model(self) -> Any:
         """Return the whole file."""
@@ -187,7 +187,7 @@ class _Graph(Nodes):
         model.producer_name, model.producer_version = "specnet", __version__
         model.doc_string = program.note
         helper.set_model_props(
-            model, {"spec_sha256": program.model.spec.sha256, FACTS: written(graph_facts(program, self.initializers))}
+            model, {"spec_sha256": program.model.spec.sha256, FACTS: written(_graph_facts(program, self.initializers))}
         )
         return model
 
@@ -208,17 +208,17 @@ class _Graph(Nodes):
         mean, dtype = self._mean(weighted, program.shares), program.answer_dtype
         return self._cast(mean, FLOAT64, dtype, f"mean.{dtype.name}")
 
-    def _model(self, model: ModelSteps, columns: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
+    def _model(self, model: NetworkPlan, columns: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
         """Add a model, and return the name and the type of what it answers."""
         self._prefix, dtype, key = model.prefix, self.program.dtype, f"{model.prefix}preprocessing"
         columns, given = self._in_double(model.prepare, columns, key, given)
         columns = self._cast(columns, given, dtype, f"{key}.{dtype.name}")
-        outputs = [self._member(model, member, columns) for member in model.members]
+        outputs = [self._member(model, index, columns) for index in range(len(model.members))]
         if not model.is_averaged:
             return outputs[0]
         doubles = [
-            self._cast(name, given, FLOAT64, f"{member.prefix}double")
-            for member, (name, given) in zip(model.members, outputs, strict=True)
+            self._cast(name, given, FLOAT64, f"{prefix}double")
+            for prefix, (name, given) in zip(model.members, outputs, strict=True)
         ]
         self._prefix, self.title = model.prefix, f"mean of {len(doubles)} networks"
         return self._mean(doubles, len(doubles)), FLOAT64
@@ -229,57 +229,60 @@ class _Graph(Nodes):
         total = self.node("Sum", doubles, f"{self._prefix}sum")
         return self.node("Div", [total, divisor], f"{self._prefix}mean")
 
-    def _member(self, model: ModelSteps, member: Member, columns: str) -> tuple[str, np.dtype[Any]]:
-        """Add a network, and return the name and the type of its outputs, values in their own units."""
-        results, prefix = {-1: columns}, member.prefix
-        self._prefix = prefix
-        for number, step in enumerate(member.steps):
-            names = [results[source] for source in step.node.inputs]
-            self.title = prefix + step.title
-            for stage in step.stages:
-                names = [self._stage(stage, names, prefix + step.node.key)]
+    def _member(self, model: NetworkPlan, index: int, columns: str) -> tuple[str, np.dtype[Any]]:
+        """Add a member, and return the name and the type of its outputs, values in their own units."""
+        results, prefix = {-1: columns}, model.members[index]
+        self._prefix, self._index = prefix, index
+        for number, layer in enumerate(model.layers):
+            names = [results[source] for source in layer[0].node.inputs]
+            self.title = prefix + layer[0].title
+            for stage in layer:
+                names = [self._stage(stage, names, prefix + stage.node.key)]
             results[number] = names[0]
-        self.title, self._prefix = "", model.prefix
-        last = results[len(member.steps) - 1]
+        self.title, self._prefix, self._index = "", model.prefix, 0
+        last = results[len(model.layers) - 1]
         return self._in_double(model.finish, last, f"{prefix}target_preprocessing", self.program.dtype)
 
-    def _in_double(self, formula: Formula, name: str, key: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
+    def _in_double(self, stage: Stage, name: str, key: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
         """Add what is computed before or after a network, in float64 whatever the network's own precision."""
-        if formula.is_identity:
+        if stage.is_identity:
             return name, given
         self.title = key
-        if any(step.operation is not operations.ROWS for step in formula.steps):
+        if any(step.operation is not operations.ROWS for step in stage.steps):
             name, given = self._cast(name, given, FLOAT64, f"{key}.double"), FLOAT64
-        return self._formula(formula, [name], key, given), given
+        return self._steps(stage, [name], key, given), given
 
     def _cast(self, name: str, given: np.dtype[Any], wanted: np.dtype[Any], wish: str) -> str:
         return name if given == wanted else self.node("Cast", [name], wish, to=self.type_of(wanted))
 
     def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
         dtype = self.program.dtype
+        if stage.is_identity:
+            return names[0]
         operator = _operator(stage, dtype)
         if operator is None:
-            return self._formula(stage.formula, names, key, dtype)
-        name, attributes = operator
-        learned = [self.initializer(self._prefix + key, array.astype(dtype)) for key, array in stage.arrays.items()]
+            return self._steps(stage, names, key, dtype)
+        (name, attributes), arrays = operator, stage.arrays[self._index]
+        learned = [self.initializer(self._prefix + key, array.astype(dtype)) for key, array in arrays.items()]
         return self.node(name, [*names, *learned], f"{key}.{stage.part.type}", **attributes)
 
-    def _formula(self, formula: Formula, names: Sequence[str], key: str, dtype: np.dtype[Any]) -> str:
-        """Add a formula's nodes, and return the name of its result."""
-        results: dict[Operand, str] = {source: names[source.number] for source in formula.sources}
+    def _steps(self, stage: Stage, names: Sequence[str], key: str, dtype: np.dtype[Any]) -> str:
+        """Add a node for each step of a stage, and return the name of the result."""
+        results: dict[Operand, str] = dict(zip(stage.sources, names, strict=True))
 
         def name_of(operand: Operand) -> str:
             match operand:
                 case Constants():
-                    return self.initializer(self._prefix + operand.name, operand.array.astype(dtype))
+                    numbers = operand.arrays[min(self._index, len(operand.arrays) - 1)]
+                    return self.initializer(self._prefix + operand.name, numbers.astype(dtype))
                 case float():
                     return self.initializer(f"{operand:.17g}.{dtype.name}", np.array(operand, dtype))
                 case _:
                     return results[operand]
 
-        for step in formula.steps:
+        for step in stage.steps:
             results[step] = self._step(step, [name_of(operand) for operand in step.operands], key, dtype, names[0])
-        return name_of(formula.output)
+        return name_of(stage.output)
 
     def _step(self, step: Step, names: list[str], key: str, dtype: np.dtype[Any], rows: str) -> str:
         operation, attributes = step.operation, step.attributes
@@ -401,3 +404,41 @@ class _Graph(Nodes):
             self.nodes.append(self.helper.make_node("Identity", [name], [answer]))
         shape = ["N"] if features is None else ["N", features]
         return self.helper.make_tensor_value_info(answer, self.type_of(dtype), shape, meaning)
+
+
+def _graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole spec, or those of a team, class labels, and the numbers that are in no tensor of their own.
+
+    Parameters
+    ----------
+    program : Program
+    initializers : mapping
+        The graph's tensors by their names.
+    """
+    to_array = required("onnx", "onnx").numpy_helper.to_array
+    known = {name: array for model in program.models for name, array in _numbers(model)}
+    known |= quantile_tensors(program.model.error_quantiles)
+    hidden = {
+        name: array.ravel().tolist()
+        for name, array in known.items()
+        if name not in initializers or not np.array_equal(to_array(initializers[name]), array)
+    }
+    specs = [whole_spec(model.trained.spec.with_dtype(program.dtype.name)) for model in program.models]
+    weighted = [{"share": model.share, "spec": spec} for model, spec in zip(program.models, specs, strict=True)]
+    facts = {MODELS: weighted} if program.is_team else specs[0]
+    interval = {} if program.interval is None else {INTERVAL: program.interval.level}
+    return facts | {NUMBERS: hidden, LABELS: program.labels, **interval}
+
+
+def _numbers(network: NetworkPlan) -> Iterator[tuple[str, Array]]:
+    """Yield the tensors of a network with their names in a model's file."""
+    trained = network.trained
+    for name, array in trained.tensors().items():
+        yield network.prefix + name, array.astype(network.dtype)
+    prepared = {"preprocessing": trained.preprocessing, "target_preprocessing": trained.target_preprocessing}
+    for key, preparation in prepared.items():
+        for name, array in preparation.tensors().items():
+            yield f"{network.prefix}{key}.{name}", array
+    if network.prefix:
+        for name, array in quantile_tensors(trained.error_quantiles).items():
+            yield network.prefix + name, array

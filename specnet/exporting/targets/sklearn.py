@@ -10,7 +10,7 @@ import numpy as np
 
 from specnet.data import Preparation, RawColumns
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import LINEAR
+from specnet.exporting.export_plan import LINEAR
 from specnet.exporting.model_facts import with_said
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import (
@@ -97,20 +97,22 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
     problems: list[str] = []
     layers: list[tuple[Array, Array]] = []
     activations: list[str] = []
-    for number, step in enumerate(program.models[0].steps):
-        if step.node.inputs != (number - 1,):
-            problems.append(f"scikit-learn has no equivalent of {step.title}: it does not read the previous layer")
+    for number, stages in enumerate(program.models[0].layers):
+        title = stages[0].title
+        if stages[0].node.inputs != (number - 1,):
+            problems.append(f"scikit-learn has no equivalent of {title}: it does not read the previous layer")
             continue
-        for stage in step.stages:
-            operations = [inner.operation for inner in stage.formula.steps]
-            if operations == [LINEAR]:
+        for stage in stages:
+            if stage.is_identity:
+                continue
+            if [step.operation for step in stage.steps] == [LINEAR]:
                 activations += ["linear"] * (len(layers) - len(activations))
-                weight, *bias = (table.array for table in stage.formula.tables)
+                weight, *bias = (table.array for table in stage.tables)
                 layers.append((weight, bias[0] if bias else np.zeros_like(weight[:, 0])))
-            elif stage.activation is not None and not stage.arrays and len(activations) == len(layers) - 1:
+            elif stage.activation is not None and not stage.arrays[0] and len(activations) == len(layers) - 1:
                 activations.append(stage.activation.type)
             else:
-                problems.append(f"scikit-learn has no equivalent of {step.title}")
+                problems.append(f"scikit-learn has no equivalent of {title}")
     activations += ["linear"] * (len(layers) - len(activations))
     if not problems:
         problems += _mistakes(program, activations)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,23 +16,22 @@ from specnet.compiler import operations
 from specnet.compiler.expressions import CALL, Form, Text, number_text
 from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, TEXT_EXPANSIONS, FreeNames, Step, python_number
-from specnet.exporting.libraries.array_functions import (
+from specnet.exporting.array_functions import (
     GROUPED_HELPER,
     LOOKUP_HELPER,
     PYTHON_WORDS,
-    Library,
     RowWriter,
     in_lines,
     library_forms,
     quoted,
 )
-from specnet.exporting.libraries.torch_network import Modules, far_normalizations
+from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Stage, Step
+from specnet.exporting.expression_text import TEXT_EXPANSIONS, FreeNames, python_number
 from specnet.exporting.model_program import Program
-from specnet.exporting.model_steps import ModelSteps, Stage
 from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import FLOAT64, Array
+from specnet.parts.layers import Layer
 
 _HELPERS = {
     LOOKUP: LOOKUP_HELPER.format(whole="long()", found="nn.functional.embedding(number, table)"),
@@ -39,6 +39,8 @@ _HELPERS = {
 }
 """What PyTorch does not have."""
 _WORDS = PYTHON_WORDS | {"torch", "nn", "self"}
+_FAR = 8.0
+"""Standard deviations from 0 to a mean, beyond which PyTorch's batch normalization needs more than float32."""
 
 
 _ANSWERS = {
@@ -64,7 +66,7 @@ class TorchTarget(Target):
         refuse_module_name(path, "torch")
         refuse_texts(program, "PyTorch")
         torch, weights = required("torch", "torch"), path.with_suffix(".pt")
-        writer, content = _Writer(program), io.BytesIO()
+        writer, content = _TorchWriter(program), io.BytesIO()
         text = writer.module(weights.name)
         state = {name: torch.from_numpy(np.array(array)) for name, array in writer.state.items()}
         torch.save(state, content)
@@ -85,8 +87,21 @@ class TorchTarget(Target):
 TARGET = TorchTarget()
 
 
-class _Torch(Library):
-    """PyTorch; `modules` has the template of a call for each layer that is a module as a whole."""
+def _field(value: Any) -> str:
+    """Return an activation's field as PyTorch has it."""
+    if isinstance(value, bool):  # of gelu; `parametric` no call has
+        return "tanh" if value else "none"
+    return python_number(value).code if isinstance(value, float) else str(value)
+
+
+class _TorchWriter(RowWriter):
+    """Writes one program.
+
+    Attributes
+    ----------
+    state : dict
+        What the network stores, by its name in the state dict.
+    """
 
     name, words = "torch", _WORDS
     forms = MappingProxyType(library_forms("torch") | {operations.SIGMOID: Form("torch.sigmoid({})")})
@@ -103,13 +118,32 @@ class _Torch(Library):
         }
     )
 
-    def __init__(self, modules: Mapping[Stage, str]) -> None:
-        self.modules = modules
+    def __init__(self, program: Program) -> None:
+        names = FreeNames(
+            {*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "interval", "training", "X"}
+        )
+        self.stored, self.members = list[_Modules](), list[tuple[str, _Modules] | None]()
+        for model in program.models:
+            own = _Modules(
+                model, (model.prepare, model.finish), () if model.is_averaged else model.layers, [model.prefix]
+            )
+            self.stored.append(own)
+            self.members.append(None)
+            if model.is_averaged:
+                self.members[-1] = member = names.new("Member"), _Modules(model, (), model.layers, model.members)
+                count = len(model.members)
+                own.setup.append(f"self.members = nn.ModuleList({member[0]}() for _ in range({count}))")
+        self.models = [names.new(f"Model{number}") for number in range(len(self.stored)) if program.is_team]
+        pairs = zip(self.stored, self.members, strict=True)
+        modules = [each for own, member in pairs for each in (own, *([member[1]] if member else []))]
+        self.state = {name: array for each in modules for name, array in each.state.items()}
+        self.calls = {stage: call for each in modules for stage, call in each.calls.items()}
+        super().__init__(program, names, {table: name for each in modules for table, name in each.references.items()})
 
     def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
         x = operands[0]
-        if stage in self.modules:
-            return Text(self.modules[stage].format(x.within(CALL)), CALL)
+        if stage in self.calls:
+            return Text(self.calls[stage].format(x.within(CALL)), CALL)
         template = stage.part.names.torch[1]
         if not template:
             return None
@@ -130,40 +164,11 @@ class _Torch(Library):
             return Form(f"torch.full((len({array}), {step.features}), {{}}, dtype=torch.{dtype.name})")
         return super().form(step, operands, array, dtype)
 
-    def each_member(self, model: ModelSteps) -> tuple[str, Text]:
+    def each_member(self, model: NetworkPlan) -> tuple[str, Text]:
         return "for member in self.members:", Text("member(x)", CALL)
 
     def called_model(self, number: int) -> Text:
         return Text(f"self.models[{number}](x)", CALL)
-
-
-def _field(value: Any) -> str:
-    """Return an activation's field as PyTorch has it."""
-    if isinstance(value, bool):  # of gelu; `parametric` no call has
-        return "tanh" if value else "none"
-    return python_number(value).code if isinstance(value, float) else str(value)
-
-
-class _Writer:
-    """Writes one program.
-
-    Attributes
-    ----------
-    state : dict
-        What the network keeps, by its name in the state dict.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        names = FreeNames(
-            {*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "interval", "training", "X"}
-        )
-        self.models = [_Kept(model, names) for model in program.models]
-        self.names = [names.new(f"Model{number}") for number in range(len(self.models)) if program.is_team]
-        self.state = {name: array for kept in self.models for name, array in kept.state.items()}
-        calls = {stage: call for kept in self.models for stage, call in kept.calls.items()}
-        references = {table: name for kept in self.models for table, name in kept.references.items()}
-        self.rows = RowWriter(program, _Torch(calls), names, references)
 
     def module(self, weights: str) -> str:
         """Return the file's text, with the name of the file that has its state."""
@@ -181,14 +186,14 @@ class _Writer:
                 constants="\n".join(["\n", *constants]) if constants else "",
             ),
             *(text for operation, text in _HELPERS.items() if operation in program.operations),
-            *self.rows.definitions,
-            *(text for number in range(len(self.models)) for text in self._classes(number)),
+            *self.definitions,
+            *(text for number in range(len(self.stored)) for text in self._classes(number)),
             _NETWORK.format(
                 inputs=program.inputs,
                 outputs=program.outputs,
                 answers=program.summary,
                 setup=_inside(["super().__init__()", *self._setup()]),
-                inside=_inside([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
+                inside=_inside([*(["x = x.to(torch.float64)"] if raw else []), *self.lines]),
                 said=program.prediction,
                 result=program.answered(_ANSWERS),
             )
@@ -219,59 +224,168 @@ class _Writer:
 
     def _setup(self) -> list[str]:
         """Return the lines that make what the network keeps."""
-        if not self.names:
-            return self.models[0].setup
-        return [in_lines([f"{name}()" for name in self.names], "self.models = nn.ModuleList([", "])")]
+        if not self.models:
+            return self.stored[0].setup
+        return [in_lines([f"{name}()" for name in self.models], "self.models = nn.ModuleList([", "])")]
 
     def _classes(self, number: int) -> list[str]:
-        """Return the class of the members of an ensemble, and that of a model of a team."""
-        kept, body, found = self.models[number], self.rows.bodies[number], []
-        if kept.members:
-            said = "A member of the ensemble.", "Return its outputs for prepared columns."
-            found.append(_class(kept.member, *said, kept.members[0].setup, body.member))
-        if self.names:
-            said = "A model of the team.", "Return what it answers for raw columns."
-            found.append(_class(self.names[number], *said, kept.setup, body.lines))
+        """Return the class of the members of an ensemble, and that of a network of a team."""
+        member, (lines, member_lines), found = self.members[number], self.bodies[number], []
+        if member:
+            about = "A member of the ensemble.", "Return its outputs for prepared columns."
+            found.append(_class(member[0], *about, member[1].setup, member_lines))
+        if self.models:
+            about = "A model of the team.", "Return what it answers for raw columns."
+            found.append(_class(self.models[number], *about, self.stored[number].setup, lines))
         return found
 
 
-class _Kept:
-    """What a model keeps.
+class _Modules:
+    """What one class of modules stores: modules of PyTorch, parameters and buffers, each made by a line.
 
     Parameters
     ----------
-    model : ModelSteps
-    names : FreeNames
-        Of classes.
+    model : NetworkPlan
+    stages : iterable of Stage
+        Those whose tables are not learned.
+    layers : iterable of tuple of Stage
+    prefixes : sequence of str
+        For each instance of the class, the beginning of its names in the state dict of the whole network.
 
     Attributes
     ----------
-    member : str
-        The name of the class of the members of an ensemble.
-    members : list of Modules
-        Of an ensemble.
     setup : list of str
-        Lines that make what is kept.
-    state : dict
-        That, by its name in the state dict of the whole network.
-    calls, references : dict
-        As of `Modules`.
+        Lines that make what is stored.
+    references : dict of Constants to str
+        How each table is written where it is read.
+    calls : dict of Stage to str
+        Templates of calls of the layers that are modules as a whole.
     """
 
-    def __init__(self, model: ModelSteps, names: FreeNames) -> None:
-        self.model, in_double = model, far_normalizations(model)
-        own = Modules(model, (model.prepare, model.finish), () if model.is_averaged else model.steps, in_double)
-        members = model.members if model.is_averaged else ()
-        self.members = [Modules(model, (), member.steps, in_double) for member in members]
-        self.member = names.new("Member") if members else ""
-        self.setup = own.setup
-        if members:
-            self.setup.append(f"self.members = nn.ModuleList({self.member}() for _ in range({len(members)}))")
-        prefixes = [model.prefix, *(member.prefix for member in members)]
-        kept = zip(prefixes, (own, *self.members), strict=True)
-        self.state = {prefix + name: array for prefix, each in kept for name, array in each.state.items()}
-        first = self.members[0] if members else own
-        self.calls, self.references = first.calls, own.references | first.references
+    def __init__(
+        self, model: NetworkPlan, stages: Iterable[Stage], layers: Iterable[tuple[Stage, ...]], prefixes: Sequence[str]
+    ) -> None:
+        self.model, self.prefixes, self._in_double = model, prefixes, _far_normalizations(model)
+        self.setup: list[str] = []
+        self.references: dict[Constants, str] = {}
+        self.calls: dict[Stage, str] = {}
+        self._states: list[dict[str, Array]] = [{} for _ in prefixes]
+        self._attributes = FreeNames({*dir(required("torch", "torch").nn.Module), "predict", "interval"})
+        for stage in stages:
+            self._store(stage)
+        for stage in (stage for layer in layers for stage in layer if not stage.is_identity):
+            self._add(stage)
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """What is stored, by its name in the state dict of the whole network."""
+        states = zip(self.prefixes, self._states, strict=True)
+        return {prefix + name: array for prefix, state in states for name, array in state.items()}
+
+    def _add(self, stage: Stage) -> None:
+        """Store all that a stage learned and updated: in a module of PyTorch's, or as parameters and buffers."""
+        part, key = stage.part, stage.node.key
+        if isinstance(part, Layer) and part.names.torch[1]:
+            self._add_layer(stage, key)
+            return
+        for step in stage.steps if len(stage.steps) <= 2 else ():
+            if step.operation is LINEAR:
+                self._add_linear(step, key)
+        self._store(stage, is_periodic=part.type == "periodic_embedding")
+
+    def _add_layer(self, stage: Stage, key: str) -> None:
+        """Add the module of a part that is one as a whole."""
+        part, dtype, call = stage.part, self.model.dtype, "self.{name}({{}})"
+        if key in self._in_double:
+            dtype, call = FLOAT64, "self.{name}({{}}.to(torch.float64)).to(torch.float32)"
+        fields = {name: getattr(part, name) for name in type(part).model_fields}
+        size = len(next(iter(stage.arrays[0].values())))
+        line = part.names.torch[1].format(size=size, dtype=dtype.name, **fields)
+        states = []
+        for arrays in stage.arrays:
+            named = zip(part.names.torch[2:], arrays.values(), strict=True)
+            states.append({name: array.astype(dtype) for name, array in named})
+            if part.type == "batch_normalization":
+                states[-1]["num_batches_tracked"] = np.array(0)
+        self.calls[stage] = call.format(name=self._module(key, line, states))
+
+    def _add_linear(self, step: Step, key: str) -> None:
+        weight, *bias = (operand for operand in step.operands if isinstance(operand, Constants))
+        outputs, inputs = weight.array.shape
+        no_bias, dtype = "" if bias else ", bias=False", self.model.dtype.name
+        line = f"nn.Linear({inputs}, {outputs}{no_bias}, dtype=torch.{dtype})"
+        tables = {"weight": weight} | dict(zip(["bias"], bias, strict=False))
+        states = [{name: table.arrays[n] for name, table in tables.items()} for n in range(len(weight.arrays))]
+        module = self._module(key, line, states)
+        self.references |= {table: f"self.{module}.{name}" for name, table in tables.items()}
+
+    def _module(self, key: str, line: str, states: Sequence[Mapping[str, Array]]) -> str:
+        """Add a module of PyTorch's, with the state of each instance, and return its name."""
+        name = self._attributes.new(key)
+        self.setup.append(f"self.{name} = {line}")
+        for own, state in zip(self._states, states, strict=True):
+            own |= {f"{name}.{each}": array for each, array in state.items()}
+        return name
+
+    def _store(self, stage: Stage, is_periodic: bool = False) -> None:
+        """Store a stage's tables: as parameters what was learned, and as buffers what was not.
+
+        Where all of its layer's arrays are learned, what is computed from them counts as learned too.
+        """
+        learned = stage.arrays[0].keys() - self.model.trained.state.keys()
+        are_all = len(learned) == len(stage.arrays[0]) > 0
+        for table in stage.tables:
+            if table in self.references:
+                continue
+            each = [(table.name, array, "{}") for array in table.arrays]
+            if is_periodic:
+                each = [_of_waves(table.name, *pair) for pair in zip(table.arrays, stage.arrays, strict=True)]
+            wish, array, form = each[0]
+            name = self._attributes.new(wish)
+            zeros = f"torch.zeros({', '.join(map(str, array.shape))}, dtype=torch.{array.dtype.name})"
+            if wish in learned or are_all:
+                self.setup.append(f"self.{name} = nn.Parameter({zeros})")
+            else:
+                self.setup.append(f'self.register_buffer("{name}", {zeros})')
+            for state, (_, array, _) in zip(self._states, each, strict=True):
+                state[name] = array
+            self.references[table] = form.format(f"self.{name}")
+
+
+def _of_waves(name: str, array: Array, learned: Mapping[str, Array]) -> tuple[str, Array, str]:
+    """Return which array of a periodic embedding a table was computed from, and how, so that it can be learned."""
+    key, _, word = name.rpartition(".")
+    arrays = _by_last_word(learned)
+    frequency, bias = arrays["frequency"].reshape(-1), arrays["bias"].reshape(-1)
+    if word == "weight" and array.shape != arrays["weight"].shape:
+        return name, arrays["weight"], f"{{}}.expand(-1, -1, {array.shape[2]})"
+    if word in arrays:
+        return name, array, "{}"
+    if np.array_equal(array, frequency * (2 * math.pi)):
+        return f"{key}.frequency", frequency, "{}.mul(2 * torch.pi)"
+    return f"{key}.bias", bias, f"{{}}.repeat_interleave({array.size // bias.size})"
+
+
+def _far_normalizations(model: NetworkPlan) -> set[str]:
+    """Return the batch normalizations in float32 that take differences of numbers far larger than they are.
+
+    Members of an ensemble compute alike, so one of them is enough.
+    """
+    normalizations = (stage for layer in model.layers for stage in layer if stage.part.type == "batch_normalization")
+    is_far = {
+        stage.node.key: any(_is_far(stage.part, _by_last_word(arrays)) for arrays in stage.arrays)
+        for stage in (normalizations if model.dtype == np.float32 else ())
+    }
+    return {key for key, far in is_far.items() if far}
+
+
+def _is_far(part: Any, arrays: Mapping[str, Array]) -> bool:
+    deviation = np.sqrt(arrays["running_variance"] + part.epsilon)
+    return bool((abs(arrays["running_mean"] * arrays["scale"]) / deviation).max() > _FAR)
+
+
+def _by_last_word(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {name.rpartition(".")[2]: array for name, array in arrays.items()}
 
 
 def _class(name: str, about: str, returned: str, setup: Sequence[str], lines: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from scipy import special
 
 from specnet import compiler as c
 from specnet import export
-from specnet.exporting.languages.javascript_functions import HELPERS
+from specnet.exporting.targets.javascript import HELPERS
 from tests.exporting.models import dense, exported, labelled, layered, named
 from tests.exporting.tools import needs_node, printed_by_node
 from tests.model.models import make_model

@@ -7,28 +7,16 @@ import inspect
 import keyword
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, SUM, Form, Text
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import (
-    GROUPED,
-    LOOKUP,
-    Constants,
-    Formula,
-    FreeNames,
-    Operand,
-    Source,
-    Step,
-    function_forms,
-    python_number,
-    write_expression,
-)
+from specnet.exporting.export_plan import GROUPED, LOOKUP, Constants, NetworkPlan, Operand, Stage, Step
+from specnet.exporting.expression_text import FreeNames, function_forms, python_number, write_expression
 from specnet.exporting.model_program import Program
-from specnet.exporting.model_steps import ModelSteps, Stage
 
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""
@@ -74,26 +62,50 @@ def library_forms(name: str, **others: str) -> dict[Operation, Form]:
     )
 
 
-class Library(ABC):
-    """How a library of arrays is written.
+class RowWriter(ABC):
+    """The functions and statements of a program, over arrays (rows, features); a library of arrays is a subclass.
+
+    Parameters
+    ----------
+    program : Program
+    names : FreeNames
+        With all names that the file reserves.
+    tables : mapping
+        How each table is written where it is read.
 
     Attributes
     ----------
     name : str
+        Of the library.
     words : frozenset of str
-        What no variable can be called.
+        Names that no variable can have.
     forms : mapping
-        How operations are written whose form is always the same.
+        Templates of operations that are always written alike.
     shapes : mapping
         Templates of those that depend on more, by their names: `all` operands, the `array` that has as many rows, the
         number of `features`, the `dtype`, and the operation's attributes as ``{at[0]}`` and ``{at[1]}``. `each` is a
         `repeat` of each feature by itself, and not of all of them in a row.
+    definitions : list of str
+        Functions, in the order of their first use.
+    bodies : list of (list of str, list of str)
+        For each network the lines from `x`, raw columns in float64, to the line that returns what is answered; of an
+        ensemble also those from `x`, prepared columns, to the line that returns the outputs of a member.
+    lines : list of str
+        From `x` to the line that returns what the program answers.
     """
 
     name: str
     words: frozenset[str]
     forms: Mapping[Operation, Form]
     shapes: Mapping[str, str]
+
+    def __init__(self, program: Program, names: FreeNames, tables: Mapping[Constants, str]) -> None:
+        self.program, self.names, self.tables = program, names, tables
+        self.definitions: list[str] = []
+        self.lines: list[str] = []
+        self._functions: dict[Any, str] = {}
+        self.bodies = [self._written(model) for model in program.models]
+        self.lines = self._mean() if program.is_team else self.bodies[0][0]
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         """Return how a step is written, `array` being one that has as many rows.
@@ -114,7 +126,7 @@ class Library(ABC):
         return Form(text, CALL, (CALL,) if text.startswith(_METHODS) else ())
 
     def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
-        """Return a call of what the library has for a stage without its mixture, None where it has nothing.
+        """Return a call of the library's own function for a stage without its mixture, or None.
 
         Parameters
         ----------
@@ -122,88 +134,42 @@ class Library(ABC):
         operands : sequence of Text
             What the stage reads.
         tables : mapping
-            How what it learned is called there, by the last word of its name.
+            How what it learned is written there, by the last word of its name.
         """
         return None
 
     @abstractmethod
-    def each_member(self, model: ModelSteps) -> tuple[str, Text]:
+    def each_member(self, model: NetworkPlan) -> tuple[str, Text]:
         """Return the head of the loop over the members of an ensemble, and the call of one for `x`."""
 
     @abstractmethod
     def called_model(self, number: int) -> Text:
-        """Return the call of a model of a team for `x`."""
+        """Return the call of a network of a team for `x`."""
 
-    def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
+    def _converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         """Return an array in another precision."""
         return Text(self.shapes["cast"].format(dtype=dtype.name).format(array.within(CALL)), CALL)
 
-
-class ModelLines(NamedTuple):
-    """The lines of a model.
-
-    Attributes
-    ----------
-    lines : list of str
-        From `x`, raw columns in float64, to the line that returns what is answered.
-    member : list of str
-        Of an ensemble from `x`, prepared columns, to the line that returns the outputs of a member.
-    """
-
-    lines: list[str]
-    member: list[str]
-
-
-class RowWriter:
-    """Writes one program.
-
-    Parameters
-    ----------
-    program : Program
-    library : Library
-    names : FreeNames
-        With all that the file reserves.
-    tables : mapping
-        How each table is written where it is read.
-
-    Attributes
-    ----------
-    definitions : list of str
-        Functions, in the order of their first use.
-    bodies : list of ModelLines
-        Of all models.
-    lines : list of str
-        From `x` to the line that returns what the program answers.
-    """
-
-    def __init__(self, program: Program, library: Library, names: FreeNames, tables: Mapping[Constants, str]) -> None:
-        self.program, self.library, self.names, self.tables = program, library, names, tables
-        self.definitions: list[str] = []
-        self.lines: list[str] = []
-        self._functions: dict[Any, str] = {}
-        self.bodies = [self._written(model) for model in program.models]
-        self.lines = self._mean() if program.is_team else self.bodies[0].lines
-
-    def _written(self, model: ModelSteps) -> ModelLines:
-        """Return the lines of a model."""
+    def _written(self, model: NetworkPlan) -> tuple[list[str], list[str]]:
+        """Return the lines of a network, and of a member where there are several."""
         self.lines = []
         prepared = self._inline(model.prepare, [Text("x")], _FLOAT64)
         if model.dtype != _FLOAT64:
-            prepared = self.library.converted(prepared, model.dtype)
+            prepared = self._converted(prepared, model.dtype)
         if not model.is_averaged:
             self._network(model, prepared)
-            return ModelLines(self.lines, [])
+            return self.lines, []
         self._assign("x", prepared)
         before, self.lines = self.lines, []
         self._network(model, Text("x"))
         member, self.lines = self.lines, before
         self._average(model)
-        return ModelLines(self.lines, member)
+        return self.lines, member
 
-    def _average(self, model: ModelSteps) -> None:
+    def _average(self, model: NetworkPlan) -> None:
         """Write the mean of what the members of an ensemble answer, summed in float64."""
         total = self.names.new("total")
-        head, answer = self.library.each_member(model)
+        head, answer = self.each_member(model)
         before, self.lines = self.lines, []
         if not model.finish.is_identity:
             result = self.names.new("y")
@@ -218,22 +184,22 @@ class RowWriter:
         models, total = self.program.models, self.names.new("total")
         lines = [f"{total} = 0"]
         for number, model in enumerate(models):
-            answer = self._in_double(self.library.called_model(number)).within(PRODUCT)
+            answer = self._in_double(self.called_model(number)).within(PRODUCT)
             lines.append(f"{total} = {total} + {f'{model.share} * ' * (model.share > 1)}{answer}")
         are_outputs = all(model.finish.is_identity for model in models)
         return [*lines, self._divided(total, self.program.shares, are_outputs)]
 
     def _in_double(self, answer: Text) -> Text:
-        return answer if self.program.dtype == _FLOAT64 else self.library.converted(answer, _FLOAT64)
+        return answer if self.program.dtype == _FLOAT64 else self._converted(answer, _FLOAT64)
 
     def _divided(self, total: str, count: int, are_outputs: bool) -> str:
         """Return the line that returns a sum over so many, in the precision of outputs if it is one of them."""
         mean = Text(f"{total} / {count}", PRODUCT)
         if are_outputs and self.program.dtype != _FLOAT64:
-            mean = self.library.converted(mean, self.program.dtype)
+            mean = self._converted(mean, self.program.dtype)
         return f"return {mean.code}"
 
-    def _network(self, model: ModelSteps, prepared: Text) -> None:
+    def _network(self, model: NetworkPlan, prepared: Text) -> None:
         """Write a network, from its prepared columns to what it answers, or to the outputs of a member."""
         lines, readers = self.lines, model.readers()
 
@@ -241,22 +207,22 @@ class RowWriter:
             """Return the variable of a layer's result: `x` where only the next layer reads it."""
             if readers[number] == [number + 1]:
                 return "x"
-            return self.names.new("prepared" if number < 0 else model.steps[number].node.key)
+            return self.names.new("prepared" if number < 0 else model.layers[number][0].node.key)
 
         results = {-1: variable(-1)}
         self._assign(results[-1], prepared)
         is_answered = model.is_averaged or model.finish.is_identity
-        last = len(model.steps) - 1
-        for number, step in enumerate(model.steps):
-            texts = [Text(results[source]) for source in step.node.inputs]
-            for stage in step.stages:
+        last = len(model.layers) - 1
+        for number, layer in enumerate(model.layers):
+            texts, title = [Text(results[source]) for source in layer[0].node.inputs], layer[0].title
+            for stage in layer:
                 texts = [self._stage(stage, texts)]
             results[number] = variable(number)
             answers = number == last and is_answered
             if not answers and texts[0].code == results[number]:
-                lines.append(f"# {step.title}")
+                lines.append(f"# {title}")
             else:
-                lines += _commented(f"{'return' if answers else f'{results[number]} ='} {texts[0].code}", step.title)
+                lines += _commented(f"{'return' if answers else f'{results[number]} ='} {texts[0].code}", title)
         if not is_answered:
             lines.append(f"return {self._inline(model.finish, [Text(results[last])], _FLOAT64).code}")
 
@@ -265,29 +231,32 @@ class RowWriter:
             self.lines.append(f"{variable} = {value.code}")
 
     def _stage(self, stage: Stage, texts: Sequence[Text]) -> Text:
-        formula = stage.formula
-        own = None if _is_mixed(stage) else self.library.call(stage, texts, _by_last_word(formula, self.tables))
+        if stage.is_identity:
+            return texts[0]
+        is_mixed = stage.activation is not None and stage.activation.parametric  # with what it reads, by a weight
+        own = None if is_mixed else self.call(stage, texts, _by_last_word(stage, self.tables))
         if own is not None:
             return own
-        if (len(formula.steps) <= _INLINE and stage.activation is None) or _is_one_call(formula):
-            return self._inline(formula, texts, self.program.dtype)
-        arguments = [*(text.code for text in texts), *(self.tables[table] for table in formula.tables)]
+        is_one_call = [step.operands for step in stage.steps] == [stage.sources]  # as tanh is
+        if (len(stage.steps) <= _INLINE and stage.activation is None) or is_one_call:
+            return self._inline(stage, texts, self.program.dtype)
+        arguments = [*(text.code for text in texts), *(self.tables[table] for table in stage.tables)]
         return Text(f"{self._function(stage)}({', '.join(arguments)})", CALL)
 
     def _function(self, stage: Stage) -> str:
         """Return the name of the function that computes a stage, which is written on first use."""
-        formula, key = stage.formula, stage.formula.signature()
+        key = stage.signature()
         if key in self._functions:
             return self._functions[key]
         name = self._functions[key] = self.names.new(stage.part.type)
-        local = FreeNames(self.library.words)
-        sources = ["x"] if len(formula.sources) == 1 else [local.new(f"x{source.number}") for source in formula.sources]
-        tables = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
+        local, count = FreeNames(self.words), len(stage.sources)
+        sources = ["x"] if count == 1 else [local.new(f"x{number}") for number in range(count)]
+        tables = {table: local.new(table.name.rpartition(".")[2]) for table in stage.tables}
         lines: list[str] = []
         texts = list(map(Text, sources))
-        own = self.library.call(stage, texts, _by_last_word(formula, tables))
+        own = self.call(stage, texts, _by_last_word(stage, tables))
         if own is None:
-            result = self._expression(formula, texts, tables, lines, local, self.program.dtype).code
+            result = self._expression(stage, texts, tables, lines, local, self.program.dtype).code
         else:  # without a mixture it would have been written where it is needed
             result = f"x + mixture * ({own.within(SUM)} - x)"
         summary = quoted((inspect.getdoc(type(stage.part)) or stage.part.type).partition("\n")[0])
@@ -296,59 +265,48 @@ class RowWriter:
         self.definitions.append(f"def {name}({', '.join([*sources, *tables.values()])}):\n{body}")
         return name
 
-    def _inline(self, formula: Formula, texts: Sequence[Text], dtype: np.dtype[Any]) -> Text:
-        return self._expression(formula, texts, self.tables, self.lines, self.names, dtype)
+    def _inline(self, stage: Stage, texts: Sequence[Text], dtype: np.dtype[Any]) -> Text:
+        return self._expression(stage, texts, self.tables, self.lines, self.names, dtype)
 
     def _expression(
         self,
-        formula: Formula,
+        stage: Stage,
         sources: Sequence[Text],
         tables: Mapping[Constants, str],
         lines: list[str],
         names: FreeNames,
         dtype: np.dtype[Any],
     ) -> Text:
-        """Return a formula's result as an expression, after lines for the variables that it needs."""
+        """Return a stage's result as an expression, after lines for the variables that it needs."""
 
         def leaf(operand: Operand) -> Text:
             match operand:
-                case Source():
-                    return sources[operand.number]
+                case float():
+                    return python_number(operand)
                 case Constants():
                     return Text(tables[operand])
-                case _:
-                    assert isinstance(operand, float)
-                    return python_number(operand)
+                case Step():
+                    return sources[stage.sources.index(operand)]
 
         def variable(step: Step, code: str) -> Text:
-            if step is formula.output and uses[step] == 1:
+            if step is stage.output and uses[step] == 1:
                 return written[step]
             name = names.new(step.operation.name)
             lines.append(f"{name} = {code}")
             return Text(name)
 
         def form(step: Step, operands: list[Text]) -> Text:
-            written[step] = self.library.form(step, operands, sources[0].code, dtype).write(operands)
+            written[step] = self.form(step, operands, sources[0].code, dtype).write(operands)
             return written[step]
 
-        uses, written = formula.uses(), dict[Step, Text]()
-        texts = write_expression(formula.steps, uses, leaf, form, variable)
-        return texts[formula.output] if formula.output in texts else leaf(formula.output)
+        uses, written = stage.uses(), dict[Step, Text]()
+        texts = write_expression(stage.steps, uses, leaf, form, variable)
+        return texts[stage.output] if stage.output in texts else leaf(stage.output)
 
 
-def _is_mixed(stage: Stage) -> bool:
-    """Whether a stage is mixed with what it reads, by a learned weight."""
-    return stage.activation is not None and stage.activation.parametric
-
-
-def _is_one_call(formula: Formula) -> bool:
-    """Whether a formula is a function of the library by itself, as tanh is."""
-    return [step.operands for step in formula.steps] == [tuple(formula.sources)]
-
-
-def _by_last_word(formula: Formula, tables: Mapping[Constants, str]) -> dict[str, str]:
-    """Return how a formula's tables are called, by the last words of their names."""
-    return {table.name.rpartition(".")[2]: tables[table] for table in formula.tables if table in tables}
+def _by_last_word(stage: Stage, tables: Mapping[Constants, str]) -> dict[str, str]:
+    """Return the names of a stage's tables in the file, by the last words of their own."""
+    return {table.name.rpartition(".")[2]: tables[table] for table in stage.tables if table in tables}
 
 
 def _commented(code: str, comment: str) -> list[str]:

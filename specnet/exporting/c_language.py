@@ -12,8 +12,9 @@ import numpy as np
 from specnet.compiler import operations
 from specnet.compiler.expressions import CALL, CHOICE, NAME, OPERATORS, SIGN, SUM, Form, Text, c_number, extreme_form
 from specnet.compiler.value import CAST
-from specnet.exporting.formula import Step, function_forms
-from specnet.exporting.languages.language import Language, Variable
+from specnet.exporting.export_plan import Step
+from specnet.exporting.expression_text import function_forms
+from specnet.exporting.language import Language, Variable
 
 DENSE_VECTOR = 8
 """Outputs that the helper of dense layers computes in a loop of fixed length."""
@@ -52,7 +53,7 @@ class C(Language):
         suffix, zero = "f" if is_float else "", self.number(0.0).code
         is_one = f"{{category}} >= 0 && {{category}} < {{categories}} && {{category}} == ({kind})(int){{category}}"
         nothing = "NAN" if is_float else f"({kind})NAN"  # which is a float
-        self.lookup = f"{is_one} ? {{table}}[{{place}}] : {nothing}"
+        self.lookup = f"{is_one} ? {{table}}[{{index}}] : {nothing}"
         self.reading, self.storing = (f"({kind})", "(real)") if dtype != real else ("", "")
         forms = {
             operations.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
@@ -70,7 +71,7 @@ class C(Language):
 
     def form(self, step: Step) -> Form:
         """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
-        numbers = [place for place, operand in enumerate(step.operands) if isinstance(operand, float)]
+        numbers = [index for index, operand in enumerate(step.operands) if isinstance(operand, float)]
         if step.operation in (operations.MAXIMUM, operations.MINIMUM) and numbers:
             return extreme_form(step.operation, numbers[-1])
         return super().form(step)

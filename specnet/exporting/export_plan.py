@@ -1,0 +1,478 @@
+"""The plan of an exported model: what is computed between a row's cells and its answer, as targets read it.
+
+A `Program` has the raw columns, one `NetworkPlan` for each network, and how answers are made of outputs. A network is
+a list of stages: preprocessing, each layer, each activation, and what turns outputs into values. A `Stage` is a list of
+steps in the order in which they are computed. A `Step` has an operation, its operands (other steps, tables, numbers)
+and the number of features of its result. Parts write their values over symbolic arrays; the compiler lowers these to
+calls, as it does for training. Here, what does not depend on rows is computed and becomes a table, and a product with
+a table becomes `LINEAR`.
+
+A target is a form for each operation and a frame around the stages. Readers that do not exist yet need no other plan:
+
+- Texts as operands: an `INPUT` step of kind "text", and an operation from texts to codes with a table of texts.
+- Derivatives by columns: `gradients` of the value of a stage before it is lowered; steps and tables are the same.
+- SQL: one common table expression for each stage, one expression for each feature; `LINEAR` is written as its sum.
+- The training step: stages whose learned tables are operands that change; `Stage.arrays` names them.
+- Fixed point: a range for each step, computed in order from the ranges of its operands, gives its scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, groupby
+from typing import Any, NoReturn
+
+import numpy as np
+
+from specnet.compiler import (
+    BATCH,
+    NUMPY,
+    Expansions,
+    Operation,
+    Shape,
+    Value,
+    input_value,
+    operations,
+    plan,
+    rows,
+    state_value,
+)
+from specnet.compiler.lowering import Call
+from specnet.compiler.reverse import postorder
+from specnet.compiler.value import CONSTANT, INPUT, STATE
+from specnet.data import Preparation
+from specnet.errors import UnsupportedError
+from specnet.exporting.export_columns import RawColumn, codes_among, network_columns
+from specnet.model import TrainedNetwork
+from specnet.network.layout import PlacedBlock
+from specnet.network.programs import LayerRequests, LayerScope
+from specnet.parts.activations import Activation
+from specnet.parts.arrays import FLOAT64, Array
+from specnet.parts.layers import Layer
+from specnet.parts.part import described
+from specnet.spec.resolving.graph import Node
+
+LINEAR = Operation("linear")
+"""x times a weight (outputs, inputs), plus a bias where there is a third operand."""
+GROUPED = Operation("grouped_linear")
+"""`LINEAR` for each of some groups that alternate along the features, by a weight (outputs, inputs, groups)."""
+LOOKUP = Operation("lookup")
+"""The rows of a table (categories, features) with the numbers x (rows, 1), given as floats."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constants:
+    """A table of numbers: (features,), a weight (outputs, inputs …), or rows to look up (categories, features).
+
+    Attributes
+    ----------
+    name : str
+        Without the prefix of the network.
+    arrays : tuple of ndarray
+        The numbers of each member of an ensemble; a single array where there is one network.
+    """
+
+    name: str
+    arrays: tuple[Array, ...]
+
+    @property
+    def array(self) -> Array:
+        """The numbers of the first member."""
+        return self.arrays[0]
+
+    @property
+    def has_members(self) -> bool:
+        """Whether each member has numbers of its own."""
+        return len(self.arrays) > 1
+
+    @property
+    def numbers(self) -> Array:
+        """All numbers, with the members as the first axis where there are several."""
+        return np.stack(self.arrays) if self.has_members else self.array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One operation; its result is (rows, features), and (rows, 1) is repeated along features where others need it.
+
+    What a stage reads is a step of the operation `INPUT`, whose attribute is its index among the stage's sources.
+    """
+
+    operation: Operation
+    operands: tuple[Operand, ...]
+    attributes: Any
+    features: int
+
+
+Operand = Step | Constants | float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """Preprocessing, a layer without the activation that it ends in, an activation, or the way to values.
+
+    Attributes
+    ----------
+    sources : tuple of Step
+        What it reads, each an `INPUT`.
+    steps : tuple of Step
+        Each after its operands.
+    output : Step, Constants or float
+        The result; one of the sources where nothing is computed.
+    part : Layer, Activation or None
+        None for what is no part of a network.
+    node : Node or None
+        The layer in the network's graph, and which others it reads.
+    title : str
+        The layer in a line: ``layers.0: dense, 2 → 5, relu``.
+    arrays : tuple of mapping
+        For each member what the part learned or updated, by its full name, in the part's own order.
+    """
+
+    sources: tuple[Step, ...]
+    steps: tuple[Step, ...]
+    output: Operand
+    part: Any = None
+    node: Any = None
+    title: str = ""
+    arrays: tuple[Mapping[str, Array], ...] = ({},)
+
+    @property
+    def activation(self) -> Activation | None:
+        """The part, if it is an activation."""
+        return self.part if isinstance(self.part, Activation) else None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it returns the first of what it reads."""
+        return self.output is self.sources[0]
+
+    @property
+    def tables(self) -> tuple[Constants, ...]:
+        """The tables in the order of their use, each once."""
+        used = (operand for step in self.steps for operand in step.operands if isinstance(operand, Constants))
+        return tuple(dict.fromkeys(used))
+
+    def uses(self) -> dict[Operand, int]:
+        """Return how often each step is read; the output counts once more."""
+        counts: dict[Operand, int] = dict.fromkeys(self.steps, 0)
+        for operand in [*(operand for step in self.steps for operand in step.operands), self.output]:
+            if operand in counts:
+                counts[operand] += 1
+        return counts
+
+    def signature(self) -> Hashable:
+        """Return what two stages have in common that differ in nothing but tables and numbers of features."""
+        index: dict[Operand, Hashable] = {source: ("source", source.attributes) for source in self.sources}
+        index |= {table: ("table", number, table.array.ndim) for number, table in enumerate(self.tables)}
+        index |= {step: ("step", number) for number, step in enumerate(self.steps)}
+
+        def shown(operand: Operand) -> Hashable:
+            return operand.hex() if isinstance(operand, float) else index[operand]
+
+        steps = tuple((step.operation, tuple(map(shown, step.operands)), step.attributes) for step in self.steps)
+        return steps, shown(self.output)
+
+
+def sources_of(sizes: Sequence[int]) -> list[Value]:
+    """Return a symbolic array for each number of features, in place of what a stage reads."""
+    return [input_value(f"source.{number}", (size, BATCH)) for number, size in enumerate(sizes)]
+
+
+def stage_of(
+    value: Value,
+    sources: Sequence[Value],
+    key: str,
+    arrays: Sequence[Mapping[str, Array]],
+    dtype: np.dtype[Any],
+    expansions: Expansions,
+) -> Stage:
+    """Lower a symbolic value to a stage.
+
+    Parameters
+    ----------
+    value : Value
+    sources : sequence of Value
+        What it reads, as `sources_of` makes them.
+    key : str
+        How the names of tables begin that have none of their own.
+    arrays : sequence of mapping
+        For each member of an ensemble the arrays in the engine's form, by the names of the states in `value`.
+    dtype : numpy.dtype
+        The precision in which constants are computed.
+    expansions : mapping
+        What the target lacks, in terms of what it has.
+    """
+    inputs = {x.attributes: Step(INPUT, (), number, _features(x.shape)) for number, x in enumerate(sources)}
+    folded = _folded(value, arrays, dtype)
+    lowered = plan([value, *folded], expansions=expansions)
+    result, *numbers = lowered.outputs
+    constants = dict(zip(numbers, folded.values(), strict=True))
+    counter, found = count(1), dict[int, Operand]()
+
+    def name(number: int) -> str:
+        call = lowered.calls[number]
+        is_own = call.operation is STATE
+        return str(call.attributes).partition(".")[2] if is_own else f"{key}.constant_{next(counter)}"
+
+    def step(call: Call) -> Step:
+        operation, attributes = call.operation, call.attributes
+        first, *others = call.arguments
+        tables = constants.get(first, ())
+        operands = [found[argument] for argument in (others if tables else call.arguments) if argument in found]
+        if operation is operations.AFFINE and tables:
+            operation = LINEAR
+            operands.append(Constants(f"{key}.weight", tuple(table[:-1].T for table in tables)))
+            operands.append(Constants(f"{key}.bias", tuple(table[-1] for table in tables)))
+        elif operation is operations.MATMUL and tables and not attributes[1]:
+            weights = tuple(table.T if attributes[0] else table for table in tables)
+            operation, attributes = LINEAR, ()
+            operands.append(Constants(f"{key}.weight", weights))
+        elif operation is operations.GROUPED_MATMUL and tables and not attributes[2]:
+            groups, transposed, _ = attributes
+            axes = (2, 0, 1) if transposed else (0, 2, 1)
+            weights = tuple(table.reshape(-1, groups, table.shape[1]).transpose(axes) for table in tables)
+            operation, attributes = GROUPED, ()
+            operands.append(Constants(f"{key}.weight", weights))
+        elif operation is operations.GATHER and tables:
+            operation = LOOKUP
+            operands.append(Constants(name(first), tuple(table.T for table in tables)))
+        else:
+            operands = [found[argument] for argument in call.arguments]
+        return Step(operation, tuple(operands), attributes, _features(call.shape))
+
+    for number in _needed(lowered.calls, result, constants):
+        call, tables = lowered.calls[number], constants.get(number, ())
+        if call.operation is INPUT:
+            found[number] = inputs[call.attributes]
+        elif call.operation is CONSTANT:
+            found[number] = float(call.attributes)
+        elif call.operation is operations.TO_INDEX:
+            found[number] = found[call.arguments[0]]
+        elif not tables:
+            found[number] = step(call)
+        elif tables[0].size == 1 and call.operation is not STATE and len(arrays) == 1:
+            found[number] = float(tables[0].reshape(()))  # members each have their own, and one text
+        elif tables[0].size == 1 or tables[0].shape[1] == 1:
+            found[number] = Constants(name(number), tuple(table.reshape(-1) for table in tables))
+    steps = tuple(each for each in found.values() if isinstance(each, Step) and each.operation is not INPUT)
+    return Stage(tuple(inputs.values()), steps, found[result])
+
+
+def _folded(
+    value: Value, arrays: Sequence[Mapping[str, Array]], dtype: np.dtype[Any]
+) -> dict[Value, tuple[Array, ...]]:
+    """Return the outermost values that do not depend on rows, with each member's numbers; not plain constants."""
+    fixed: dict[Value, bool] = {}
+    frontier: dict[Value, None] = {}
+    for node in postorder([value], lambda node: node.arguments):
+        is_free = node.operation is not INPUT and BATCH not in node.shape
+        fixed[node] = is_free and all(map(fixed.get, node.arguments))
+        if not fixed[node]:
+            frontier |= dict.fromkeys(x for x in node.arguments if fixed[x] and x.operation is not CONSTANT)
+    found = {x: tuple(each[x.attributes] for each in arrays) for x in frontier if x.operation is STATE}
+    computed = [x for x in frontier if x not in found]
+    if computed:
+        lowered = plan(computed, expansions=NUMPY.expansions)
+        names = {call.attributes for call in lowered.calls if call.operation is STATE}
+        outputs = []
+        for each in arrays:
+            bound = NUMPY.bind(lowered, dtype, {}, {name: each[name].astype(dtype) for name in names})
+            with np.errstate(all="ignore"):  # `where` may leave out what divides by 0
+                bound.run()
+            outputs.append([array.copy() for array in bound.outputs])
+        found |= dict(zip(computed, zip(*outputs, strict=True), strict=True))
+    return found
+
+
+def _needed(calls: Sequence[Call], result: int, constants: Mapping[int, Any]) -> Iterator[int]:
+    """Return the calls that the result needs in order, none of those that constants are made of."""
+    needed, waiting = set(), [result]
+    while waiting:
+        number = waiting.pop()
+        if number not in needed:
+            needed.add(number)
+            waiting += () if number in constants else calls[number].arguments
+    return iter(sorted(needed))
+
+
+def _features(shape: Shape) -> int:
+    """Return the number of features of a value in the engine's shape."""
+    size = shape[0] if shape else 1
+    assert isinstance(size, int), "only a flat vector has a size without a number"
+    return size
+
+
+class _AnsweringScope(LayerScope):
+    """A program that only predicts, each row by itself, as the layer in it sees it."""
+
+    def batch_mean(self, x: Value) -> NoReturn:
+        raise UnsupportedError(f"{self.node.layer.type}: rows that depend on each other cannot be exported")
+
+    def commit(self, state: Value, value: Value) -> NoReturn:
+        raise UnsupportedError(f"{self.node.layer.type}: state updated in evaluation cannot be exported")
+
+    def _noise(self, distribution: str, shape: Shape) -> NoReturn:
+        raise UnsupportedError(f"{self.node.layer.type}: random numbers in evaluation cannot be exported")
+
+
+class NetworkPlan:
+    """A network of a model: its stages, which members of an ensemble share but for numbers.
+
+    Parameters
+    ----------
+    trained : TrainedNetwork
+    columns : sequence of RawColumn
+        The program's raw columns, whose codes may be those of other networks too.
+    dtype : numpy.dtype
+        In which the target computes.
+    expansions : mapping
+        What the target lacks, in terms of what it has.
+    prefix : str
+        The beginning of its tables' names where there are several networks: ``models.0.``; otherwise empty.
+    share : int
+        The weight of its answer.
+
+    Attributes
+    ----------
+    outputs : int
+        Number of what is answered: probabilities or margins, or values.
+    prepare : Stage
+        From raw columns, with the codes of texts, to the network's inputs, in float64.
+    layers : tuple of tuple of Stage
+        For each layer a stage for the layer, one for its activation, or both; an identity where nothing is computed.
+    finish : Stage
+        From a network's outputs to what is answered, values in the target's units, in float64. What an ensemble
+        answers is the mean of these.
+    stages : list of Stage
+        All of them in order.
+    members : list of str
+        The beginning of the names of each member's numbers in a model's file: ``members.0.``, with several networks
+        ``models.0.members.0.``.
+    is_averaged : bool
+        Whether the answer is the mean of several members' answers.
+    """
+
+    def __init__(
+        self,
+        trained: TrainedNetwork,
+        columns: Sequence[RawColumn],
+        dtype: np.dtype[Any],
+        expansions: Expansions,
+        prefix: str = "",
+        share: int = 1,
+    ) -> None:
+        self.trained, self.dtype, self.prefix, self.share = trained, dtype, prefix, share
+        self._expansions, network = expansions, trained.network
+        self.outputs = network.target_size if network.task == "values" else network.outputs
+        (x,), (y,) = sources_of([len(columns)]), sources_of([network.outputs])
+        prepare, arrays = symbolic(trained.preprocessing, len(columns), "preprocessing")
+        coded, tables = _recoded(x, columns, network_columns(trained))
+        prepared = prepare.apply(coded)
+        self.prepare = stage_of(prepared, [x], "preprocessing", [arrays | tables], FLOAT64, expansions)
+        finish, arrays = symbolic(trained.target_preprocessing, self.outputs, "target_preprocessing")
+        value = finish.invert(rows(y, 0, self.outputs))
+        self.finish = stage_of(value, [y], "target_preprocessing", [arrays], FLOAT64, expansions)
+        count, pattern = len(trained.members), prefix + "members.{}." * trained.is_ensemble
+        self.members, self.is_averaged = [pattern.format(number) for number in range(count)], count > 1
+        layout = network.layout
+        learned = [layout.arrays(theta, "theta") | layout.state_arrays(state) for theta, state in trained.members]
+        self.layers = tuple(self._layer(number, node, learned) for number, node in enumerate(network.nodes))
+        self.stages = [self.prepare, *(stage for layer in self.layers for stage in layer), self.finish]
+
+    def _layer(self, number: int, node: Node, arrays: Sequence[Mapping[str, Array]]) -> tuple[Stage, ...]:
+        """Return the stages of a layer, given its index and the arrays of each member."""
+        sizes, network = node.input_sizes, self.trained.network
+        layer, activation = node.layer.split_activation()
+        blocks = network.layout.of_node(number)
+        count = len(layer.parameters(sizes)) if layer else 0
+        values = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in blocks]
+        stages, title = [], _title(node, sizes, activation)
+
+        def add(
+            part: Layer | Activation, value: Value, sources: Sequence[Value], blocks: Sequence[PlacedBlock]
+        ) -> None:
+            stage = stage_of(value, sources, node.key, arrays, network.dtype, self._expansions)
+            learned = tuple(_learned(node, part, blocks, *member) for member in self.trained.members)
+            stages.append(replace(stage, part=part, node=node, title=title, arrays=learned))
+
+        if layer is not None:
+            sources = sources_of(sizes)
+            value = layer.apply(_AnsweringScope(LayerRequests(training=False), node), sources, values[:count])
+            add(layer, value, sources, blocks[:count])
+        if activation is not None:
+            (source,) = sources_of([layer.output_size(sizes) if layer else sizes[0]])
+            add(activation, activation.apply(source, values[count:]), [source], blocks[count:])
+        return tuple(stage for stage in stages if not stage.is_identity) or (stages[0],)
+
+    @property
+    def multiplies_columns(self) -> bool:
+        """Whether a product of the preprocessing reads raw columns themselves."""
+        products = [step for step in self.prepare.steps if step.operation in (LINEAR, GROUPED)]
+        return any(step.operands[0] in self.prepare.sources for step in products)
+
+    def readers(self) -> dict[int, list[int]]:
+        """Return which layers read each layer's result, -1 being the prepared columns; the end reads the last."""
+        found: dict[int, list[int]] = {number: [] for number in range(-1, len(self.layers))}
+        for number, (stage, *_) in enumerate(self.layers):
+            for source in stage.node.inputs:
+                found[source].append(number)
+        found[len(self.layers) - 1].append(len(self.layers))
+        return found
+
+
+def _learned(
+    node: Node, part: Layer | Activation, blocks: Sequence[PlacedBlock], theta: Array, state: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return a member's tensors in a part, and of a layer its states, by their full names."""
+    found = {
+        f"{node.key}.{tensor.name}": tensor.view(placed.view(theta))
+        for placed in blocks
+        for tensor in placed.block.tensors
+    }
+    states = {} if isinstance(part, Activation) else state
+    return found | {name: array for name, array in states.items() if name.rpartition(".")[0] == node.key}
+
+
+def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:
+    """Return a layer in a line: ``layers.0: dense, 2 → 5, relu``."""
+    sized = " + ".join(map(str, sizes))
+    words = [node.layer.summary(training=False), f"{sized} → {node.size}", described(activation)]
+    text = f"{node.key}: {', '.join(filter(None, words))}"
+    return " ".join(text.replace("\\", "/").split())  # in a comment it must end with its line
+
+
+def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparation, dict[str, Array]]:
+    """Return preprocessing with symbolic arrays, which begins after the codes of texts, and their numbers by name."""
+    arrays: dict[str, Array] = {}
+
+    def symbol(name: str, array: Array) -> Value:
+        leaf = f"state.{key}.{name}"
+        arrays[leaf] = array.reshape(-1, 1)
+        return state_value(leaf, arrays[leaf].shape)
+
+    made = [group for group in preparation.replaced(symbol).groups if group.output_size(columns)]
+    return Preparation(tuple(made)), arrays
+
+
+def _recoded(x: Value, columns: Sequence[RawColumn], own: Sequence[RawColumn]) -> tuple[Value, dict[str, Array]]:
+    """Return columns with a network's own codes of texts in place of the program's, and the tables of these codes."""
+    arrays: dict[str, Array] = {}
+
+    def table_of(index: int) -> str:
+        """Return the name of the table of a column's codes; empty where they are the same."""
+        codes = codes_among(own[index], columns[index])
+        if codes == list(range(len(codes))):
+            return ""
+        name = f"state.codes.{index}"
+        arrays[name] = np.array([codes], np.float64)
+        return name
+
+    found = []
+    for name, run in groupby(range(len(columns)), table_of):
+        first, *others = run
+        part = rows(x, first, first + 1 + len(others))
+        table = state_value(name, arrays[name].shape) if name else None
+        found.append(part if table is None else operations.gather(table, operations.to_index(part)))
+    return (operations.concatenate(*found), arrays) if arrays else (x, arrays)

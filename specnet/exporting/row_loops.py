@@ -1,0 +1,540 @@
+"""A program as loops over the features of a single row, for C and JavaScript.
+
+In comes a `Program`; out go statements from raw columns `x` to answers `y`. A stage becomes as few loops as possible: a
+chain of elementwise steps is one expression in one loop. Only what several loops or a product read is stored in an
+array. Arrays are used again as soon as nothing reads them, and the last layer computes in the array of the answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from specnet.compiler import Operation, operations
+from specnet.compiler.expressions import CALL, CHOICE, NAME, PRODUCT, Text
+from specnet.compiler.value import ADD, DIVIDE, EXPAND, INPUT, MULTIPLY, SUBTRACT, SUM
+from specnet.errors import UnsupportedError
+from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Operand, Stage, Step
+from specnet.exporting.expression_text import FreeNames
+from specnet.exporting.language import Language, Variable
+from specnet.exporting.model_program import Program
+from specnet.parts.arrays import Array
+
+_FOLDED = re.compile(r"constant_\d+$")
+"""The end of the name of a table that the layer itself has no name for."""
+_ROLES: Mapping[tuple[Operation, int], str] = MappingProxyType(
+    {
+        (ADD, 0): "offset",
+        (ADD, 1): "offset",
+        (SUBTRACT, 1): "offset",
+        (MULTIPLY, 0): "factor",
+        (MULTIPLY, 1): "factor",
+        (DIVIDE, 1): "divisor",
+    }
+)
+"""The name of such a table by the operation that reads it, and its position among the operands."""
+_WHOLE = (LINEAR, GROUPED, operations.ROWS, operations.REPEAT)
+"""Operations that read arrays, and not numbers one by one."""
+_OWN_LENGTH = (SUM, operations.MAX, LOOKUP, operations.CONCATENATE)
+"""Operations that read numbers in loops as long as what they read."""
+_NEW_ARRAY = (LINEAR, GROUPED, LOOKUP, operations.CONCATENATE, operations.REPEAT)
+"""Operations whose result cannot overwrite what they read."""
+
+
+class Loops:
+    """The statements, functions and tables of a program.
+
+    Parameters
+    ----------
+    program : Program
+    prepared, computed : Language
+        For what is computed in float64 before and after the network, and for the network itself.
+    reserved : sequence of str
+        Names that neither a variable nor a table can have.
+
+    Attributes
+    ----------
+    tables : dict of Constants to str
+        The names of tables.
+    functions : list of str
+        Definitions, in the order of their first use.
+    models : list of Routine
+        The functions of the networks of a team; empty for a single network.
+    body : Routine
+        The function of the program.
+    """
+
+    def __init__(self, program: Program, prepared: Language, computed: Language, reserved: Sequence[str]) -> None:
+        self.program, self.prepared, self.computed, self.reserved = program, prepared, computed, reserved
+        self.names = FreeNames(reserved)
+        self.tables = {table: self.names.new(name) for table, name in _table_names(program).items()}
+        self.member = self.names.new("member") if any(model.is_averaged for model in program.models) else ""
+        self.references = {
+            table: f"{name}[{self.member}]" if table.has_members else name for table, name in self.tables.items()
+        }
+        self.functions: list[str] = []
+        self._known: dict[Any, str] = {}
+        steps = [step for stage in program.stages for step in stage.steps]
+        self._transposed = {step.operands[1] for step in steps if step.operation is LINEAR}
+        names = [self.names.new(f"model_{number}") * program.is_team for number in range(len(program.models))]
+        routines = [Routine(self, *each) for each in zip(names, program.models, strict=True)]
+        self.models, self.body = (routines, Routine(self)) if program.is_team else ([], routines[0])
+        if program.is_team:
+            self.body.add_models(routines)
+
+    def numbers(self, table: Constants) -> Array:
+        """Return a table's numbers as they are written: the weight of a dense layer as (inputs, outputs).
+
+        The members of an ensemble are an axis before these.
+        """
+        return table.numbers.swapaxes(-1, -2) if table in self._transposed else table.numbers
+
+    def activation(self, stage: Stage) -> str:
+        """Return the name of an activation's function, which is written on first use."""
+        key = stage.signature()
+        if key not in self._known:
+            name = self._known[key] = self.names.new(stage.part.type)
+            local = FreeNames([*self.reserved, "x"])
+            parameters = {table: local.new(table.name.rpartition(".")[2]) for table in stage.tables}
+
+            def leaf(operand: Operand) -> Text:
+                if isinstance(operand, float):
+                    return self.computed.number(operand)
+                if isinstance(operand, Constants):
+                    return Text(parameters[operand])
+                assert operand.operation is INPUT, "another step's result has a name of its own"
+                return Text("x")
+
+            lines: list[str] = []
+            if stage.output in stage.steps:
+                result = self.computed.expression(stage.steps, stage.uses(), leaf, lines, local)
+            else:
+                result = leaf(stage.output)
+            summary = (inspect.getdoc(type(stage.part)) or "").partition("\n")[0]
+            body = [*lines, result.code]
+            self.functions.append(self.computed.function(name, ["x", *parameters.values()], body, summary))
+        return self._known[key]
+
+
+class Routine:
+    """A function from raw columns `x` to answers `y`: the statements of a network, or of the mean of several.
+
+    Parameters
+    ----------
+    loops : Loops
+    name : str
+        Empty where it is the program's own.
+    network : NetworkPlan, optional
+        Default: it is the mean of networks, whose calls `add_models` adds.
+
+    Attributes
+    ----------
+    lines : list of str
+        The statements.
+    sizes : dict of str to int
+        How many numbers each of its arrays has.
+    wide : set of str
+        The wide arrays among them.
+    answer : Variable
+    """
+
+    def __init__(self, loops: Loops, name: str = "", network: NetworkPlan | None = None) -> None:
+        self.loops, self.name = loops, name
+        self.lines: list[str] = []
+        self.sizes: dict[str, int] = {}
+        self.wide: set[str] = set()
+        self._awaited: Set[str] = frozenset()  # arrays that later layers read
+        self._shared: Set[str] = frozenset()  # arrays that the members of an ensemble share
+        outputs, is_wide = loops.program.outputs, loops.program.answers_are_wide
+        self.answer = Variable("y", network.outputs if network else outputs, is_wide=is_wide)
+        self._last = frozenset(_last_results(network) if network else ())
+        if network:
+            self._add_network(network)
+
+    def add_models(self, models: Sequence[Routine]) -> None:
+        """Add the mean of what networks answer, weighted by their shares."""
+        program, language, sums = self.loops.program, self.loops.prepared, self._sums()
+        self.lines += language.fill(sums, language.number(0.0))
+        for routine, model in zip(models, program.models, strict=True):
+            self.lines.append(f"{routine.name}(x, {self.answer.name}{language.passed_on});")
+            self.lines += self._added(sums, model.share)
+        self.lines += self._divided(sums, program.shares)
+
+    def _add_network(self, network: NetworkPlan) -> None:
+        program = self.loops.program
+        columns = Variable("x", program.inputs, is_wide=program.columns_are_wide)
+        if not network.prepare.is_identity:
+            self.lines.append("// preprocessing")
+            columns = self._stage(network.prepare, [columns], self.loops.prepared)
+        if not network.is_averaged:
+            self._add_layers(network, columns)
+            return
+        sums, language = self._sums(), self.loops.prepared
+        self._shared = {columns.name, sums.name}
+        before, self.lines = self.lines, []
+        self._add_layers(network, columns)
+        count, member = len(network.members), [*self.lines, *self._added(sums)]
+        self.lines = [
+            *before,
+            *language.fill(sums, language.number(0.0)),
+            *language.loop(count, member, self.loops.member),
+            *self._divided(sums, count),
+        ]
+
+    def _add_layers(self, network: NetworkPlan, columns: Variable) -> None:
+        """Add the layers, from the prepared columns to the answer."""
+        results, readers = {-1: columns}, network.readers()
+        for number, layer in enumerate(network.layers):
+            self.lines.append(f"// {layer[0].title}")
+            later = (source for source in range(-1, number) if max(readers[source]) > number)
+            self._awaited = {results[source].name for source in later}
+            sources = [results[source] for source in layer[0].node.inputs]
+            for stage in layer:
+                sources = [self._stage(stage, sources, self.loops.computed)]
+            results[number] = sources[0]
+        last = results[len(network.layers) - 1]
+        if not network.finish.is_identity:
+            self.lines.append("// target_preprocessing")
+            last = self._stage(network.finish, [last], self.loops.prepared)
+        if last != self.answer:
+            self.lines += self.loops.computed.fill(self.answer, last.at(network.outputs))
+
+    def _stage(self, stage: Stage, sources: Sequence[Variable], language: Language) -> Variable:
+        """Add the loops of a stage, or one that calls the function of an activation; return its result."""
+        if stage.is_identity:
+            return sources[0]
+        if stage.activation is None or not stage.activation.elementwise or _is_a_call(stage, language):
+            written = StageLoops(stage, sources, language, self)
+            self.lines += written.lines
+            return written.result
+        (source,), features = sources, sources[0].features
+        target = self.array(stage.output, features, [source.name])
+        tables = (Variable(self.loops.references[table], table.array.size) for table in stage.tables)
+        arguments = ", ".join(each.at(features).code for each in (source, *tables))
+        self.lines += language.fill(target, Text(f"{self.loops.activation(stage)}({arguments})", CALL))
+        return target
+
+    def array(
+        self,
+        result: Operand,
+        features: int,
+        over: Sequence[str] = (),
+        busy: Set[str] = frozenset(),
+        *,
+        is_wide: bool = False,
+    ) -> Variable:
+        """Return an array for a result, one that is free where there is such.
+
+        Parameters
+        ----------
+        result : Step, Constants or float
+        features : int
+            The length of the array.
+        over : sequence of str
+            The arrays that are read while it is written, each number before it is overwritten.
+        busy : set of str
+            The arrays that may not be overwritten.
+        is_wide : bool
+            Whether it needs a wide array.
+        """
+        fits = is_wide == self.answer.is_wide and features == self.answer.features
+        if fits and result in self._last and self.answer.name not in busy:
+            return self.answer
+        known = [name for name in (*over, *self.sizes) if name in self.sizes and (name in self.wide) == is_wide]
+        free = [name for name in known if name not in busy | self._awaited | self._shared]
+        name = free[0] if free else self.loops.names.new(f"a{len(self.sizes)}")
+        self.sizes[name] = max(features, self.sizes.get(name, 0))
+        self.wide |= {name} if is_wide else set()
+        return Variable(name, features, is_wide=is_wide)
+
+    def can_be_answer(self, result: Operand) -> bool:
+        """Return whether a result can be computed in the array of the answer."""
+        return result in self._last
+
+    def _sums(self) -> Variable:
+        """Return a wide array as long as the answer, for sums over members or networks."""
+        name = self.loops.names.new("totals")
+        self.sizes[name] = self.answer.features
+        self.wide |= {name}
+        return Variable(name, self.answer.features, is_wide=True)
+
+    def _added(self, sums: Variable, share: int = 1) -> list[str]:
+        """Return the loop that adds the answer to sums, `share` times."""
+        size, language = self.answer.features, self.loops.prepared
+        times = f"{language.number(share).code} * " * (share > 1)
+        return language.loop(size, [f"{sums.at(size).code} += {times}{language.read(self.answer.at(size)).code};"])
+
+    def _divided(self, sums: Variable, count: int) -> list[str]:
+        """Return the loop that divides sums by a count, which gives the answer."""
+        return self.loops.prepared.fill(self.answer, Text(f"{sums.at(self.answer.features).code} / {count}", PRODUCT))
+
+
+class StageLoops:
+    """The loops of one stage.
+
+    A loop computes all that only it needs. What other loops read too, what has another length, and what a product
+    reads is stored.
+
+    Parameters
+    ----------
+    stage : Stage
+    sources : sequence of Variable
+        What it reads.
+    language : Language
+    routine : Routine
+        Which has the arrays.
+
+    Attributes
+    ----------
+    lines : list of str
+        The statements.
+    result : Variable
+        The array with the stage's result.
+    """
+
+    def __init__(self, stage: Stage, sources: Sequence[Variable], language: Language, routine: Routine) -> None:
+        self.stage, self.language, self.routine = stage, language, routine
+        self.tables, self.names = routine.loops.references, routine.loops.names
+        self.lines: list[str] = []
+        self._stored = _stored(stage)
+        self._reads = {step: self._behind(step.operands) for step in self._stored}
+        self._last = {operand: step for step, operands in self._reads.items() for operand in operands}
+        self._order = {step: number for number, step in enumerate(self._stored)}
+        self._narrow = _narrow(stage)
+        if routine.answer.is_wide and routine.can_be_answer(stage.output):
+            self._narrow.discard(stage.output)
+        self._variables: dict[Operand, Variable] = dict(zip(stage.sources, sources, strict=True))
+        for step in self._stored:
+            self._variables[step] = _WRITERS.get(step.operation, StageLoops._elementwise)(self, step)
+        if stage.output not in self._variables:
+            raise UnsupportedError(f"{language.name} does not support a layer whose output is the same for all rows")
+        self.result = self._variables[stage.output]
+
+    def _behind(self, operands: Iterable[Operand]) -> dict[Operand, None]:
+        """Return what operands are made of, themselves included, down to what is stored."""
+        found: dict[Operand, None] = {}
+        waiting = list(reversed(list(operands)))
+        while waiting:
+            operand = waiting.pop()
+            if isinstance(operand, Step) and operand not in found:
+                found[operand] = None
+                if operand not in self._stored:
+                    waiting += reversed(operand.operands)
+        return found
+
+    def _linear(self, step: Step) -> Variable:
+        x, weight, *bias = step.operands
+        source, target = self._variables[x], self._array(step)
+        self.lines += self.language.dense(source, target, self._table(weight), self._table(bias[0]) if bias else None)
+        return target
+
+    def _grouped(self, step: Step) -> Variable:
+        x, weight = step.operands
+        assert isinstance(weight, Constants)
+        source, target = self._variables[x], self._array(step)
+        outputs, inputs, groups = weight.array.shape
+        arguments = f"{self._table(weight)}, {self.language.argument(source)}, {target.name}"
+        self.lines.append(f"grouped({groups}, {inputs}, {outputs}, {arguments});")
+        return target
+
+    def _lookup(self, step: Step) -> Variable:
+        number, table = step.operands
+        assert isinstance(table, Constants)
+        target, language = self._array(step), self.language
+        body: list[str] = []
+        category = self.names.new("category")
+        code = self._value(number, 1, body).code
+        self.lines += [*body, language.constant.format(category, code)]
+        categories, features = table.array.shape
+        index = language.whole.format(category) + (f" * {features} + i" if features > 1 else "")
+        found = {"table": self._table(table), "index": index, "category": category, "categories": categories}
+        self._fill(target, Text(language.lookup.format(**found), CHOICE))
+        return target
+
+    def _repeated(self, step: Step) -> Variable:
+        count, each = step.attributes
+        source, target = self._variables[step.operands[0]], self._array(step)
+        element = self.language.repeated(source, count, each)
+        self._fill(target, element if source.is_wide else self.language.read(element))
+        return target
+
+    def _rows(self, step: Step) -> Variable:
+        source = self._variables[step.operands[0]]
+        return replace(source, features=step.features, low=source.low + step.attributes[0])
+
+    def _concatenated(self, step: Step) -> Variable:
+        target, low = self._array(step), 0
+        for operand in step.operands:
+            assert isinstance(operand, Step)
+            body: list[str] = []
+            value = self._value(operand, operand.features, body)
+            self._fill(replace(target, features=operand.features, low=low), value, body)
+            low += operand.features
+        return target
+
+    def _total(self, step: Step) -> Variable:
+        name = self.names.new("total")
+        start = self.language.number(0.0).code
+        return self._reduced(step, name, start, lambda value, body: f"{name} += {value.code};")
+
+    def _largest(self, step: Step) -> Variable:
+        name = self.names.new("largest")
+
+        def change(value: Text, body: list[str]) -> str:
+            item = value.code
+            if value.level < NAME:  # it is written twice
+                item = self.names.new("t")
+                body.append(self.language.constant.format(item, value.code))
+            return f"{name} = {name} < {item} ? {item} : {name};"
+
+        return self._reduced(step, name, self.language.smallest, change)
+
+    def _reduced(self, step: Step, name: str, start: str, change: Callable[[Text, list[str]], str]) -> Variable:
+        """Write the loop that changes a number by each of those that are read."""
+        (operand,) = step.operands
+        if step.attributes != "features" or not isinstance(operand, Step):
+            raise self._refusal(step)
+        body: list[str] = []
+        changed = change(self._value(operand, operand.features, body), body)
+        self.lines.append(self.language.variable.format(name, start))
+        self.lines += self.language.loop(operand.features, [*body, changed])
+        return Variable(name, 1, is_array=False)
+
+    def _elementwise(self, step: Step) -> Variable:
+        if not (step.operation.elementwise or step.operation is EXPAND):
+            raise self._refusal(step)
+        body: list[str] = []
+        value = self._value(step, step.features, body)
+        if step.features == 1 and not self._stored[step]:
+            name = self.names.new("t")
+            self.lines += [*body, self.language.constant.format(name, value.code)]
+            return Variable(name, 1, is_array=False)
+        target = self._array(step, in_turn=True)
+        self._fill(target, value, body)
+        return target
+
+    def _array(self, step: Step, in_turn: bool = False) -> Variable:
+        """Return an array for a step's result.
+
+        Parameters
+        ----------
+        step : Step
+        in_turn : bool
+            Whether the loop reads number `i` of arrays, and later ones, before it writes number `i` of the result.
+        """
+        read = [self._variables[operand] for operand in self._reads[step] if operand in self._variables]
+        # In a loop the only number of an array is read in each iteration.
+        fixed = {each.name for each in read if not in_turn or (each.features == 1 and step.features > 1)}
+        last = [x for x, reader in self._last.items() if self._order[reader] > self._order[step]]
+        later = {self._variables[x].name for x in last if x in self._variables}
+        over = [each.name for each in read if each.name not in fixed]
+        is_wide = bool(self.language.storing) and step not in self._narrow
+        return self.routine.array(step, step.features, over, fixed | later, is_wide=is_wide)
+
+    def _table(self, operand: Operand) -> str:
+        assert isinstance(operand, Constants)
+        return self.tables[operand]
+
+    def _fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> None:
+        self.lines += self.language.fill(target, value, before)
+
+    def _value(self, operand: Operand, count: int, body: list[str]) -> Text:
+        """Return an operand inside a loop up to a count, after the lines that declare the variables it needs."""
+
+        def leaf(operand: Operand) -> Text:
+            if isinstance(operand, float):
+                return self.language.number(operand)
+            if isinstance(operand, Constants):
+                return Variable(self.tables[operand], operand.array.size).at(count)
+            variable = self._variables[operand]
+            narrow = variable.is_array and not variable.is_wide
+            return self.language.read(variable.at(count)) if narrow else variable.at(count)
+
+        if not isinstance(operand, Step) or operand in self._variables:
+            return leaf(operand)
+        behind = self._behind(operand.operands)
+        chain = [other for other in self.stage.steps if other in behind and other not in self._stored]
+        return self.language.expression([*chain, operand], self.stage.uses(), leaf, body, self.names)
+
+    def _refusal(self, step: Step) -> UnsupportedError:
+        return UnsupportedError(f"{self.language.name} has no equivalent of the operation {step.operation.name}")
+
+
+_WRITERS: Mapping[Operation, Callable[[StageLoops, Step], Variable]] = {
+    LINEAR: StageLoops._linear,
+    GROUPED: StageLoops._grouped,
+    LOOKUP: StageLoops._lookup,
+    operations.REPEAT: StageLoops._repeated,
+    operations.ROWS: StageLoops._rows,
+    operations.CONCATENATE: StageLoops._concatenated,
+    SUM: StageLoops._total,
+    operations.MAX: StageLoops._largest,
+}
+"""How operations are written that are not elementwise."""
+
+
+def _stored(stage: Stage) -> dict[Step, bool]:
+    """Return the steps of a stage whose results are stored, in order, and whether that must be in an array."""
+    stored: dict[Step, bool] = {}
+    loops: dict[Step, set[tuple[Step, int, int]]] = {step: set() for step in stage.steps}  # a length each
+    arrays = {operand for step in stage.steps if step.operation in _WHOLE for operand in step.operands}
+    arrays.add(stage.output)
+    for step in reversed(stage.steps):
+        inside = step.operation.elementwise or step.operation is EXPAND
+        lengths = {length for _, _, length in loops[step]}
+        if not inside or step in arrays or len(loops[step]) > 1 or lengths - {step.features}:
+            stored[step] = step in arrays
+        for position, operand in enumerate(step.operands):
+            if not isinstance(operand, Step) or operand not in loops:
+                continue
+            if step not in stored:
+                loops[operand] |= loops[step]
+            else:
+                part = position if step.operation is operations.CONCATENATE else 0
+                loops[operand].add((step, part, operand.features if step.operation in _OWN_LENGTH else step.features))
+    return dict(reversed(stored.items()))
+
+
+def _narrow(stage: Stage) -> set[Operand]:
+    """Return the steps whose arrays cannot be wide: the output, and what products read and return."""
+    found: set[Operand] = {stage.output}
+    for step in reversed(stage.steps):
+        if step.operation in (LINEAR, GROUPED):
+            found |= {step, step.operands[0]}
+        elif step.operation is operations.ROWS and step in found:
+            found.add(step.operands[0])  # which it is a part of
+    return found
+
+
+def _last_results(network: NetworkPlan) -> Iterator[Operand]:
+    """Yield what can be computed in the array of the answer, since all that follows can overwrite it."""
+    number = len(network.layers) - 1
+    while number >= 0 and network.layers[number][0].is_identity:
+        number = network.layers[number][0].node.inputs[0]
+    stages = network.layers[number] if number >= 0 else ()
+    for stage in reversed([*stages, network.finish]):
+        for step in reversed(stage.steps):
+            yield step
+            if step.operation in _NEW_ARRAY:
+                return
+
+
+def _is_a_call(stage: Stage, language: Language) -> bool:
+    """Return whether a stage is one call of a function that the language has."""
+    known = [step for step in stage.steps if step.operation in language.forms]
+    return len(stage.steps) == len(known) == 1 and language.form(known[0]).level == CALL
+
+
+def _table_names(program: Program) -> dict[Constants, str]:
+    """Return the name of each table; of one that was folded, a name for what it does."""
+    found, names = dict[Constants, str](), program.tables
+    for step in (step for stage in program.stages for step in stage.steps):
+        for position, operand in enumerate(step.operands):
+            if isinstance(operand, Constants) and operand not in found:
+                role, name = _ROLES.get((step.operation, position)), names[operand]
+                found[operand] = _FOLDED.sub(role, name) if role else name
+    return found
