@@ -1,4 +1,4 @@
-"""Files for other places, each proved at the moment it is written.
+"""Files for other tools, each compared with the model before it is written.
 
 In comes a model, out go files. `Program` is a model as every target reads it: formulas of columns, layers and answers.
 A target is a module in `specnet.exporting.targets` and nothing else: it says how operations, layers and answers are
@@ -100,8 +100,8 @@ def export(
     if len(model.networks) > 1 and not kind.takes_teams:
         message = f"a team of {len(model.networks)} models is not supported by {target}"
         raise UnsupportedError(message, hint=f"choose from {_able('takes_teams')}, or export the folder best/")
-    wanted = np.dtype(np.float32) if float32 else model.network.dtype
-    if wanted != model.network.dtype and not kind.writes_float32:
+    dtype = np.dtype(np.float32) if float32 else model.network.dtype
+    if dtype != model.network.dtype and not kind.writes_float32:
         raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")
     if interval is not None and not kind.gives_intervals:
         raise UnsupportedError(
@@ -113,12 +113,12 @@ def export(
         raise ExportError(f"{target} needs a file name ending in {' or '.join(suffixes)}, got {main.name}")
     if not all(np.isfinite(array).all() for each in model.networks for array in (each.theta, *each.state.values())):
         raise ExportError("the model has weights that are not finite")
-    program = kind.program(model, wanted).with_interval(interval)
+    program = kind.program(model, dtype).with_interval(interval)
     files = kind.render(program, main)
     if not overwrite:
         refuse_taken(*reversed(files))
     proof = prove(kind, program, files, main.name)
-    write_files({str(place): content for place, content in files.items()})
+    write_files({str(path): content for path, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
 
 

@@ -76,7 +76,7 @@ _LONGEST_TEXT = 2**16
 
 
 def identifier(path: Path) -> str:
-    """Return how names begin that a file defines: as the file's does, but with no sign that C keeps for itself."""
+    """Return how names begin that a file defines: as the file's does, but without characters that C reserves."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", path.stem).lstrip("_")
     return name if name[:1].isalpha() else f"network_{name}".rstrip("_")
 
@@ -147,7 +147,7 @@ def _row_bytes(program: Program, rows: RawColumns) -> bytes:
         return rows.X.astype(program.column_dtype).tobytes()
     texts, numbers = texts_of(program.columns, rows), rows.X.astype(program.column_dtype)
     return b"".join(
-        texts[place][row].encode() + b"\0" if place in texts else numbers[row, place].tobytes()
+        texts[column][row].encode() + b"\0" if column in texts else numbers[row, column].tobytes()
         for row in range(len(rows))
-        for place in range(program.inputs)
+        for column in range(program.inputs)
     )

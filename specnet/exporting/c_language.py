@@ -97,13 +97,15 @@ def integer_literal(number: int) -> str:
 
 def text_literal(text: str) -> str:
     """Return a text in UTF-8; three octal digits end where they end, whatever follows."""
-    signs = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
-    return f'"{"".join(signs)}"'
+    characters = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
+    return f'"{"".join(characters)}"'
 
 
 def comment(text: str) -> str:
     """Return a text that neither ends a comment nor begins one, nor turns what is around it."""
-    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-    for sign in ("*/", "/*"):
-        shown = shown.replace(sign, " ".join(sign))
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+    for character in ("*/", "/*"):
+        shown = shown.replace(character, " ".join(character))
     return re.sub(r"\?(?=\?)", "? ", shown)  # a trigraph may say a backslash

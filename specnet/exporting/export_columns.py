@@ -85,19 +85,19 @@ def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:
     codes: dict[int, Mapping[str, int]] = {}
     seen = set[int]()
     for group in trained.preprocessing.groups:
-        places = range(count) if group.places is None else group.places
-        known = dict(zip(places, _codes(group), strict=False))
-        twice = seen & (known.keys() | codes.keys()) & set(places)
+        indices = range(count) if group.places is None else group.places
+        known = dict(zip(indices, _codes(group), strict=False))
+        twice = seen & (known.keys() | codes.keys()) & set(indices)
         if twice:
             raise UnsupportedError(f'exports have no equivalent of a category in two groups: "{names[min(twice)]}"')
         codes |= known
-        seen |= set(places)
-    for place, name in enumerate(names):
-        if (kinds.get(name) == "category") != (place in codes):
+        seen |= set(indices)
+    for position, name in enumerate(names):
+        if (kinds.get(name) == "category") != (position in codes):
             raise UnsupportedError(f'exports have no equivalent of codes for other columns than categories: "{name}"')
     return tuple(
-        RawColumn(name, kinds.get(name, "numeric"), codes.get(place), takes_missing[place])
-        for place, name in enumerate(names)
+        RawColumn(name, kinds.get(name, "numeric"), codes.get(position), takes_missing[position])
+        for position, name in enumerate(names)
     )
 
 
@@ -117,13 +117,13 @@ def codes_among(own: RawColumn, together: RawColumn) -> list[int]:
 
 
 def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[str]]:
-    """Return the texts of rows by the places of their columns, empty where a cell is missing."""
+    """Return the texts of rows by the indices of their columns, empty where a cell is missing."""
     found = {}
-    for place, texts in enumerate(rows.texts):
-        if columns[place].is_text:
+    for position, texts in enumerate(rows.texts):
+        if columns[position].is_text:
             assert texts is not None, "a category"
-            known, column = [*texts.tolist(), ""], rows.X[:, place]
-            found[place] = [known[int(index)] for index in np.where(np.isnan(column), len(texts), column)]
+            known, column = [*texts.tolist(), ""], rows.X[:, position]
+            found[position] = [known[int(index)] for index in np.where(np.isnan(column), len(texts), column)]
     return found
 
 
@@ -135,7 +135,7 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
     if not any(column.is_text for column in columns):
         return RawColumns(X)
     X, kinds = X.copy(), []
-    for place, column in enumerate(columns):
+    for position, column in enumerate(columns):
         texts = None
         if column.codes is not None:
             known = [text for text in column.codes if text]
@@ -145,8 +145,8 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
             order = np.array([0, *(1 + generator.permutation(len(column.codes)))])
             codes = generator.permutation(order[np.arange(len(X)) % len(order)])
             without = [index[text] for text in ("", *others)]
-            X[:, place] = np.array([0.0, *map(index.get, column.codes)])[codes]
-            X[codes == 0, place] = np.resize(without, (codes == 0).sum())
+            X[:, position] = np.array([0.0, *map(index.get, column.codes)])[codes]
+            X[codes == 0, position] = np.resize(without, (codes == 0).sum())
         kinds.append(Column(column.name, column.kind, texts))
     return RawColumns(X, tuple(kinds))
 

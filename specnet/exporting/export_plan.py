@@ -176,7 +176,7 @@ class Stage:
 
 
 def sources_of(sizes: Sequence[int]) -> list[Value]:
-    """Return a symbolic array for each number of features, in place of what a stage reads."""
+    """Return a symbolic array for each number of features, for what a stage reads."""
     return [input_value(f"source.{number}", (size, BATCH)) for number, size in enumerate(sizes)]
 
 
@@ -457,7 +457,7 @@ def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparat
 
 
 def _recoded(x: Value, columns: Sequence[RawColumn], own: Sequence[RawColumn]) -> tuple[Value, dict[str, Array]]:
-    """Return columns with a network's own codes of texts in place of the program's, and the tables of these codes."""
+    """Return columns with a network's own codes of texts instead of the program's, and the tables of these codes."""
     arrays: dict[str, Array] = {}
 
     def table_of(index: int) -> str:

@@ -35,9 +35,9 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[RawColumns, int]:
     where the model takes that. From 1 on `neighbour` gives rows that are hardly others.
     """
     inputs = program.model.network.inputs
-    signs = np.where(np.arange(inputs) % 2, -1.0, 1.0)
+    alternating = np.where(np.arange(inputs) % 2, -1.0, 1.0)
     edges = [np.zeros(inputs), np.full(inputs, _TINY), np.full(inputs, -_TINY)]
-    edges += [_FAR * np.ones(inputs), -_FAR * np.ones(inputs), _FAR * signs, -_FAR * signs]
+    edges += [_FAR * np.ones(inputs), -_FAR * np.ones(inputs), _FAR * alternating, -_FAR * alternating]
     edges += list(2 * _FAR * np.eye(min(inputs, 8), inputs))
     count = ROWS - len(edges) - 1
     prepared = np.concatenate([np.random.default_rng(0).standard_normal((count, inputs)), edges])
@@ -48,9 +48,9 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[RawColumns, int]:
         raw = np.concatenate([program.model.preparations[0].invert(prepared), np.zeros((1, program.inputs))])
     raw = raw.astype(program.column_dtype).astype(np.float64)
     generator = np.random.default_rng(1)
-    missing = generator.random((count, len(program.gaps))) < _MISSING
+    missing = generator.random((count, len(program.missing))) < _MISSING
     missing[0] = True
-    raw[:count, program.gaps] = np.where(missing, np.nan, raw[:count, program.gaps])
+    raw[:count, program.missing] = np.where(missing, np.nan, raw[:count, program.missing])
     return with_texts(program.columns, raw, generator), count
 
 
@@ -97,8 +97,8 @@ class Proof:
     def __str__(self) -> str:
         if self.difference is None:
             return f"not compared with the model: {self.obstacle}"
-        said = f"compared with the model on {self.rows} rows: max difference {self.difference:.2g}"
-        return f"{said} (float32 rounding {self.rounding:.2g})" if self.rounding else said
+        text = f"compared with the model on {self.rows} rows: max difference {self.difference:.2g}"
+        return f"{text} (float32 rounding {self.rounding:.2g})" if self.rounding else text
 
 
 def prove(target: Target, program: Program, files: dict[Path, bytes], name: str) -> Proof:
@@ -176,7 +176,7 @@ def _labels_agree(answers: ExportAnswers, expected: ExportAnswers, part: slice, 
 def _rounding(program: Program) -> float:
     """Return how far the model is from itself in the other precision, on the rows that are compared and close by.
 
-    A model whose weights are large amplifies the rounding of each sum. Two ways to compute it, which add in other
+    A model whose weights are large amplifies the rounding of each sum. Two programs, which add in other
     orders, are then further apart than the tolerance, and both are right: as right as the model itself. A single row
     may be the only one where that shows, and the model happen to be exact there on this machine, so the neighbours.
     """

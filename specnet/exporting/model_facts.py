@@ -23,8 +23,9 @@ from specnet.spec import Spec
 FACTS = "spec"
 """The key under which ONNX's metadata and the text in an archive have the facts."""
 NUMBERS, LABELS, INTERVAL, MODELS = "numbers", "labels", "interval", "models"
-"""The keys beside those of a spec: numbers by the names of tensors, the classes, and the level of intervals; and in
-place of a spec the share and the spec of each model of a team."""
+"""The keys beside those of a spec: numbers by the names of tensors, the classes, and the level of intervals.
+
+A team has the share and the spec of each model instead of a spec."""
 MEMBER = "specnet.json"
 """The text in archives of other tools, which these do not read."""
 FACTS_LIMIT = 2**24
@@ -61,14 +62,14 @@ def _source(spec: Spec) -> dict[str, Any]:
     return {} if source is None else {"data": source.model_dump(mode="json", exclude_none=True)}
 
 
-def with_said(content: bytes, program: Program) -> bytes:
+def with_facts(content: bytes, program: Program) -> bytes:
     """Return an archive with its text: class labels, the spec's hash, facts of the spec."""
-    said = {LABELS: program.labels, "spec_sha256": program.model.spec.sha256, FACTS: facts_of(program.model.spec)}
+    facts = {LABELS: program.labels, "spec_sha256": program.model.spec.sha256, FACTS: facts_of(program.model.spec)}
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(stream, "w") as archive:
         for member in before.infolist():
             archive.writestr(member, before.read(member))
-        archive.writestr(zipfile.ZipInfo(MEMBER), written(said))  # of a fixed date, unlike one by its name alone
+        archive.writestr(zipfile.ZipInfo(MEMBER), written(facts))  # of a fixed date, unlike one by its name alone
     return stream.getvalue()
 
 
@@ -80,7 +81,7 @@ def read_facts(text: str, what: str) -> dict[str, Any]:
     return parse_object(content, what)
 
 
-def read_said(archive: Archive) -> tuple[Array | None, dict[str, Any] | None]:
+def archive_facts(archive: Archive) -> tuple[Array | None, dict[str, Any] | None]:
     """Return class labels and facts of the spec, where an archive is one of `specnet.exporting`'s."""
     if MEMBER not in archive:
         return None, None

@@ -25,7 +25,7 @@ class ExportInterval(NamedTuple):
     ----------
     level : float
     reach : ndarray (outputs, knots)
-        How far they reach to each side of a value that is the knot, float64; between knots it is interpolated, and
+        The distance from a value, which is the knot, to each end, float64; between knots it is interpolated, and
         beyond them constant.
     knots : ndarray (outputs, knots)
         Ascending; a single one means nothing.
@@ -81,7 +81,7 @@ class Program:
     expansions : mapping
         What the target lacks, in terms of what it has.
     note : str, optional
-        What whoever exports the model should know.
+        A remark for the user who exports the model.
 
     Attributes
     ----------
@@ -102,10 +102,10 @@ class Program:
         What the spec calls the network.
     labels : list or None
         The label of each class, None where it tells no classes apart.
-    texts, gaps : list of int
-        Which of the columns hold texts, and which numbers that may be missing.
+    texts, missing : list of int
+        The indices of columns of texts, and of other columns that may be missing.
     has_cells : bool
-        Whether a raw row is more than numbers that are all there.
+        Whether rows have texts or missing values.
     stages : list of Stage
         All that is computed, in order.
     operations : set of Operation
@@ -135,10 +135,10 @@ class Program:
         self.shares = sum(each.share for each in self.models)
         self.name = model.spec.name or "network"
         self.labels: list[int] | list[str] | None = None if model.labels is None else model.labels.tolist()
-        self.texts = [place for place, column in enumerate(self.columns) if column.is_text]
-        missing = [place for place, column in enumerate(self.columns) if column.takes_missing]
-        self.gaps = [place for place in missing if place not in self.texts]
-        self.has_cells = bool(self.texts or self.gaps)
+        self.texts = [index for index, column in enumerate(self.columns) if column.is_text]
+        missing = [index for index, column in enumerate(self.columns) if column.takes_missing]
+        self.missing = [index for index in missing if index not in self.texts]
+        self.has_cells = bool(self.texts or self.missing)
         self.stages = [stage for each in self.models for stage in each.stages]
         self.operations = {step.operation for stage in self.stages for step in stage.steps}
         tables = ((each.prefix, table) for each in self.models for stage in each.stages for table in stage.tables)

@@ -20,13 +20,13 @@ CELL_NAMES = frozenset(
         *("array_of", "text_of", "numbers_as_written", "number_of", "numbers_of", "numbered", "days_of"),
     }
 )
-"""What the file calls what takes cells."""
+"""Names in the file of what reads cells."""
 CSV_NAMES = frozenset({"MISSING", "is_number", "read_cell", "read_rows", "print_answers", "source", "file", "error"})
-"""What the file calls what reads CSV."""
+"""Names in the file of what reads CSV."""
 
 
 class Cells:
-    """What the file says of the cells of raw columns, and how it makes numbers of them.
+    """The text of a file that converts the cells of raw columns to numbers.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class Cells:
     Attributes
     ----------
     dates, booleans : list of int
-        Which columns are of these kinds.
+        The indices of the columns of these kinds.
     notations : dict of int to Notation
-        How cells are written in columns, by their places, where that is not the plain way.
+        For columns with another notation than the plain one, by their indices, that notation.
     are_taken : bool
         Whether rows may be more than arrays of numbers that are all there: tables, whose columns have names.
     csv : Csv or None
@@ -51,19 +51,19 @@ class Cells:
         self.are_taken = program.has_cells or bool(self.names)
         kinds = [column.kind for column in program.columns]
         self.dates, self.booleans = (
-            [place for place, kind in enumerate(kinds) if kind == wanted] for wanted in ("datetime", "boolean")
+            [index for index, kind in enumerate(kinds) if kind == each] for each in ("datetime", "boolean")
         )
-        said = program.model.spec.feature_kinds or {}
-        specified = {place: said.get(column.name) for place, column in enumerate(program.columns)}
-        self.notations = {place: kind for place, kind in specified.items() if isinstance(kind, Notation)}
+        specified = program.model.spec.feature_kinds or {}
+        notations = {index: specified.get(column.name) for index, column in enumerate(program.columns)}
+        self.notations = {index: kind for index, kind in notations.items() if isinstance(kind, Notation)}
         self.csv = program.model.spec.data if isinstance(program.model.spec.data, Csv) else None
         finds_delimiter = self.csv is not None and self.csv.delimiter is None
         self.use_patterns = bool(program.texts or self.dates or self.notations) or finds_delimiter
 
     @property
     def about(self) -> list[str]:
-        """The lines of the file's docstring on what the cells are."""
-        said = {
+        """The lines of the file's docstring about cells."""
+        lines = {
             "X holds rows, or columns by name, as data frames do.": self.names,
             "None, NaN and an empty text say that a cell is missing.": self.program.has_cells,
             "Texts are compared as they are, space around them included; those without a code are all alike.": (
@@ -72,62 +72,64 @@ class Cells:
             "Booleans are true and false, yes and no, or 1 and 0.": self.booleans,
             "Datetimes are texts as in the training rows, NumPy's, or days since 1970-01-01 UTC.": self.dates,
         }
-        lines = [line for line, is_said in said.items() if is_said]
-        return ["", *lines] if lines else []
+        true = [line for line, is_true in lines.items() if is_true]
+        return ["", *true] if true else []
 
     @property
     def constants(self) -> list[str]:
-        """The lines that say which columns hold what, by their places."""
+        """The lines that set the constants: codes of texts, and which columns have which kind and notation."""
         program, lines = self.program, []
-        for place, column in enumerate(program.columns):
+        for index, column in enumerate(program.columns):
             if column.codes is not None:
                 items = [f"{text!r}: {code}" for text, code in column.codes.items()]
-                line = f"    {place}: {{{', '.join(items)}}},"
-                lines += [line] if len(line) <= WIDTH else [f"    {place}: {{", *filled(items, " " * 8), "    },"]
+                line = f"    {index}: {{{', '.join(items)}}},"
+                lines += [line] if len(line) <= WIDTH else [f"    {index}: {{", *filled(items, " " * 8), "    },"]
         if program.texts:
-            said = "# For each column of texts, by its place, their codes; a missing cell has that of '', all others 0."
-            lines = [said, "CODES = {", *lines, "}"]
+            about = (
+                "# For each column of texts, by its index, their codes; a missing cell has that of '', all others 0."
+            )
+            lines = [about, "CODES = {", *lines, "}"]
         if program.has_cells:
-            lines.append(f"OPTIONAL = {program.gaps}  # columns of numbers that may be missing")
+            lines.append(f"OPTIONAL = {program.missing}  # columns of numbers that may be missing")
         if self.booleans:
             lines.append(f"BOOLEANS = {self.booleans}  # columns of true and false, in these words")
             words = [f"{word!r}: {float(word == pair[0])}" for pair in PAIRS for word in pair]
             lines.append(f"WORDS = {{{', '.join(words)}}}")
         if self.dates:
-            forms = {place: self._date_format(place) for place in self.dates}
+            forms = {index: self._date_format(index) for index in self.dates}
             lines.append(f"DATES = {forms}  # columns of dates with their format; None is ISO's")
         for name, (about, entries) in self._tables.items():
             if entries:
                 lines += [f"# {about}", f"{name} = {{"]
-                for place, parts in entries.items():
-                    lines += [f"    {place}: (", *(f"        {part!r}," for part in parts), "    ),"]
+                for index, parts in entries.items():
+                    lines += [f"    {index}: (", *(f"        {part!r}," for part in parts), "    ),"]
                 lines += ["}"]
         return lines
 
-    def _date_format(self, place: int) -> str | None:
+    def _date_format(self, index: int) -> str | None:
         """Return the format of a column of dates, in which years have four digits where they are completed."""
-        notation = self.notations.get(place)
+        notation = self.notations.get(index)
         if not isinstance(notation, DatetimeFormat):
             return None
         return notation.format if notation.last_year is None else notation.with_whole_years[0]
 
     @property
     def _tables(self) -> dict[str, tuple[str, dict[int, tuple[Any, ...]]]]:
-        """What the file says of notations: the names of its tables, what they are, and their entries by place."""
+        """The constants of notations by their names: a comment, and the entries by the indices of columns."""
         numbers: dict[int, tuple[Any, ...]] = {}
         durations: dict[int, tuple[Any, ...]] = {}
         years: dict[int, tuple[Any, ...]] = {}
         markers: dict[int, tuple[Any, ...]] = {}
-        for place, each in self.notations.items():
+        for index, each in self.notations.items():
             if isinstance(each, NumberFormat):
-                numbers[place] = (each.pattern, each.separators, each.around if each.unit else "")
+                numbers[index] = (each.pattern, each.separators, each.around if each.unit else "")
             elif isinstance(each, DurationFormat):
                 forms = [(pattern, [SECONDS[unit] for unit in units]) for pattern, units in each.forms]
-                durations[place] = (forms, SECONDS[each.duration])
+                durations[index] = (forms, SECONDS[each.duration])
             elif isinstance(each, DatetimeFormat) and each.last_year is not None:
-                years[place] = (each.with_whole_years[1], each.last_year)
+                years[index] = (each.with_whole_years[1], each.last_year)
             if each.missing_values:
-                markers[place] = (each.missing_values, each.missing_numbers)
+                markers[index] = (each.missing_values, each.missing_numbers)
         return {
             "NUMBERS": (
                 "For columns of numbers that are written otherwise: how, what to leave out, and the unit around them.",
@@ -143,14 +145,14 @@ class Cells:
 
     @property
     def functions(self) -> list[str]:
-        """The functions that make numbers of cells."""
+        """The functions that convert cells to numbers."""
         if not self.are_taken:
             return []
         program, booleans, dates, tables = self.program, bool(self.booleans), bool(self.dates), self._tables
-        expected = "'a date' if place in DATES else " * dates + "'true or false' if place in BOOLEANS else " * booleans
-        converted, needed = "numbers_of(column, place)", "not np.isfinite(x).all()"
+        expected = "'a date' if index in DATES else " * dates + "'true or false' if index in BOOLEANS else " * booleans
+        converted, needed = "numbers_of(column, index)", "not np.isfinite(x).all()"
         if program.texts:
-            converted = f"[CODES[place].get(text_of(cell), 0) for cell in column] if place in CODES else {converted}"
+            converted = f"[CODES[index].get(text_of(cell), 0) for cell in column] if index in CODES else {converted}"
         if program.has_cells:
             needed = "np.isinf(x).any() or np.isnan(np.delete(x, OPTIONAL, axis=1)).any()"
         text = _CELLS.format(
@@ -187,25 +189,25 @@ _TABLES = f"""
         columns = [array_of(X[name]) for name in FEATURES]
     else:{textwrap.indent(_ROWS, "    ")}"""
 _MOMENTS = """
-    if place in DATES and column.dtype.kind == "M":
+    if index in DATES and column.dtype.kind == "M":
         return (column.astype("M8[us]") - np.datetime64(0, "us")) / np.timedelta64(1, "D")"""
 _BOOLEANS = """
-    if place in BOOLEANS and text.lower() in WORDS:
+    if index in BOOLEANS and text.lower() in WORDS:
         return WORDS[text.lower()]"""
 _DATES = """
-    if place in DATES:
-        days = days_of(text, DATES[place] if isinstance(cell, str) else None)
+    if index in DATES:
+        days = days_of(text, DATES[index] if isinstance(cell, str) else None)
         if days is not None:
             return days"""
 _NUMBERS = """
-    if place in NUMBERS and isinstance(cell, str):
-        pattern, separators, around = NUMBERS[place]
+    if index in NUMBERS and isinstance(cell, str):
+        pattern, separators, around = NUMBERS[index]
         if re.fullmatch(pattern, text):
             plain = re.sub(around, r"\\1\\2", text) if around else text
-            return float("".join(sign for sign in plain if sign not in separators).replace(",", "."))"""
+            return float("".join(char for char in plain if char not in separators).replace(",", "."))"""
 _DURATIONS = """
-    if place in DURATIONS and isinstance(cell, str):
-        forms, unit = DURATIONS[place]
+    if index in DURATIONS and isinstance(cell, str):
+        forms, unit = DURATIONS[index]
         for pattern, factors in forms:
             match = re.fullmatch(pattern, text)
             if match:
@@ -213,20 +215,20 @@ _DURATIONS = """
                 seconds = sum(factor * part for factor, part in zip(factors, parts))
                 return (-seconds if text.startswith("-") else seconds) / unit"""
 _SHORT_YEARS = """
-    if place in SHORT_YEARS and isinstance(cell, str):
-        pattern, last = SHORT_YEARS[place]
+    if index in SHORT_YEARS and isinstance(cell, str):
+        pattern, last = SHORT_YEARS[index]
         text = re.sub(pattern, lambda match: f"{match[1]}{last - (last - int(match[2])) % 100}{match[3]}", text)"""
 _MARKERS = """
-    if place in MARKERS and text in MARKERS[place][0]:
+    if index in MARKERS and text in MARKERS[index][0]:
         return np.nan"""
 _MARKED = """
-    if place in MARKERS:
-        column = numbers_as_written(column, place)
-        return np.where(np.isin(column, MARKERS[place][1]), np.nan, column)
-    return numbers_as_written(column, place)
+    if index in MARKERS:
+        column = numbers_as_written(column, index)
+        return np.where(np.isin(column, MARKERS[index][1]), np.nan, column)
+    return numbers_as_written(column, index)
 
 
-def numbers_as_written(column, place):
+def numbers_as_written(column, index):
     \"\"\"Return the cells of a column as numbers, NaN where one is missing.\"\"\""""
 _DAYS = """
 def days_of(text, form):
@@ -268,7 +270,7 @@ def text_of(cell):
     return text.lower() if isinstance(cell, (bool, np.bool_)) else text.removesuffix(".0")
 
 
-def number_of(cell, place):
+def number_of(cell, index):
     """Return a cell that is there as a number."""
     text = text_of(cell).strip({space!r}){markers}{booleans}{years}{dates}{numbers}{durations}
     if isinstance(cell, str) and not is_number(text):
@@ -277,21 +279,21 @@ def number_of(cell, place):
     return float(cell)
 
 
-def numbers_of(column, place):
+def numbers_of(column, index):
     """Return the cells of a column as numbers, NaN where one is missing."""{marked}{moments}
     if column.dtype.kind in "mM":
         raise ValueError("X has times where numbers are expected")
     if column.dtype.kind in "biuf":
         return column
-    return [number_of(cell, place) if text_of(cell) else np.nan for cell in column]
+    return [number_of(cell, index) if text_of(cell) else np.nan for cell in column]
 
 
 def numbered(X):
-    """Return raw columns as numbers, (rows, {inputs}), NaN where one is missing, and codes in place of texts."""
+    """Return raw columns as numbers, (rows, {inputs}), NaN where one is missing, and codes instead of texts."""
 {columns}
     x = [
         {converted}
-        for place, column in enumerate(columns)
+        for index, column in enumerate(columns)
     ]
     x = np.stack([np.asarray(column, np.float64) for column in x], axis=1)
     if {needed}:
@@ -337,8 +339,8 @@ def _read_cell(cells: Cells) -> str:
     number = "cell"
     if cells.csv is not None and cells.csv.decimal == ",":
         others = sorted({*cells.dates, *cells.notations})
-        number = 'cell.replace(",", ".")' + f" if place not in {others} else cell" * bool(others)
-    texts, gaps = _TEXTS * bool(cells.program.texts), _GAPS * bool(cells.program.gaps)
+        number = 'cell.replace(",", ".")' + f" if index not in {others} else cell" * bool(others)
+    texts, gaps = _TEXTS * bool(cells.program.texts), _GAPS * bool(cells.program.missing)
     return _READ_CELL.format(texts=texts, gaps=gaps, number=number).lstrip("\n")
 
 
@@ -361,7 +363,7 @@ def _reader(data: Csv | None) -> str:
 
 
 _UNNAMED = """
-    places = range({inputs})
+    indices = range({inputs})
     if rows and not {has_number}:
         rows.pop(0)
 """
@@ -375,48 +377,48 @@ _NAMED = """
         repeated = [name for name in FEATURES if names.count(name) > 1]
         if repeated:
             raise ValueError(f"line {{line}}: duplicate column {{', '.join(repeated)}}")
-    places = [names.index(name) for name in FEATURES]
+    indices = [names.index(name) for name in FEATURES]
 """
 _READ_NUMBERS = """
     for line, row in rows:
         if len(row) != {width}:
             raise ValueError(f"line {{line}}: expected {needed}, got {{len(row)}}")
-        for place in places:
-            if not is_number(row[place]):
-                raise ValueError(f"line {{line}}: expected a number, got {{row[place]!r}}")
-    return np.array([[float(row[place]) for place in places] for _, row in rows])
+        for index in indices:
+            if not is_number(row[index]):
+                raise ValueError(f"line {{line}}: expected a number, got {{row[index]!r}}")
+    return np.array([[float(row[index]) for index in indices] for _, row in rows])
 """
 _NUMBERED = """
     names = [f"column_{{number + 1}}" for number in range(len(rows[0][1]) if rows else 0)]
     missing = [name for name in FEATURES if name not in names]
     if rows and missing:
         raise ValueError(f"line {{rows[0][0]}}: missing column {{', '.join(missing)}}")
-    places = [names.index(name) for name in FEATURES if rows]
+    indices = [names.index(name) for name in FEATURES if rows]
 """
 _READ_CELLS = """
     found = []
     for line, row in rows:
         if len(row) != {width}:
             raise ValueError(f"line {{line}}: expected {needed}, got {{len(row)}}")
-        cells = [row[place].strip({space!r}) for place in places]
+        cells = [row[index].strip({space!r}) for index in indices]
         try:
-            found.append([read_cell(cell, place) for place, cell in enumerate(cells)])
+            found.append([read_cell(cell, index) for index, cell in enumerate(cells)])
         except ValueError as error:
             raise ValueError(f"line {{line}}: {{error}}") from None
     return found
 """
 _READ_CELL = """
-def read_cell(cell, place):
+def read_cell(cell, index):
     \"\"\"Return a cell of a CSV file: a text, or a number, NaN where it is missing.\"\"\"{texts}{gaps}
-    return number_of({number}, place)
+    return number_of({number}, index)
 
 
 """
 _TEXTS = """
-    if place in CODES:
+    if index in CODES:
         return "" if cell in MISSING else re.sub(r"^([+-]?[0-9]+)\\.0$", r"\\1", cell)"""
 _GAPS = """
-    if place in OPTIONAL and cell in MISSING:
+    if index in OPTIONAL and cell in MISSING:
         return np.nan"""
 _MAIN = '''
 {missing}def is_number(cell):

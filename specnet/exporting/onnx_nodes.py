@@ -1,6 +1,6 @@
 """The nodes and constants of an ONNX graph that is written, each with a name of its own, and what goes into it.
 
-That is one tensor of numbers, or one of numbers and one of texts, whose codes it looks up.
+That is one tensor of numbers, or one of numbers and one of texts, whose codes are looked up.
 """
 
 from __future__ import annotations
@@ -90,13 +90,15 @@ LEARNING, LEARNING_OPSET = "ai.onnx.ml", 4
 
 def inputs_of(columns: Sequence[RawColumn], dtype: np.dtype[Any]) -> list[tuple[str, np.dtype[Any], list[int], str]]:
     """Return the graph's inputs: the name, the type, the raw columns that it has, and what they are in words."""
-    texts = [place for place, column in enumerate(columns) if column.is_text]
-    numbers = [place for place, column in enumerate(columns) if not column.is_text]
+    texts = [index for index, column in enumerate(columns) if column.is_text]
+    numbers = [index for index, column in enumerate(columns) if not column.is_text]
     if not texts:
-        return [(INPUT, dtype, numbers, _said(columns))]
+        return [(INPUT, dtype, numbers, _described(columns))]
     inputs = [(NUMBERS_INPUT, FLOAT64, numbers), (TEXTS_INPUT, np.dtype(np.str_), texts)]
     return [
-        (name, dtype, places, _said([columns[place] for place in places])) for name, dtype, places in inputs if places
+        (name, dtype, indices, _described([columns[index] for index in indices]))
+        for name, dtype, indices in inputs
+        if indices
     ]
 
 
@@ -109,7 +111,7 @@ def columns_in(nodes: Nodes, program: Program) -> tuple[str, np.dtype[Any]]:
     for is_text, columns in groupby(program.columns, lambda column: column.is_text):
         run = list(columns)
         if is_text:
-            found += [_code(nodes, column, texts + place, len(program.texts)) for place, column in enumerate(run)]
+            found += [_code(nodes, column, texts + index, len(program.texts)) for index, column in enumerate(run)]
             texts += len(run)
         else:
             numbers += len(run)
@@ -121,33 +123,33 @@ def fed(columns: Sequence[RawColumn], dtype: np.dtype[Any], rows: RawColumns) ->
     """Return what a graph's inputs get for raw rows."""
     texts = texts_of(columns, rows)
     return {
-        name: np.array([texts[place] for place in places], np.object_).T
+        name: np.array([texts[index] for index in indices], np.object_).T
         if kind.kind == "U"
-        else rows.X[:, places].astype(kind)
-        for name, kind, places, _ in inputs_of(columns, dtype)
+        else rows.X[:, indices].astype(kind)
+        for name, kind, indices, _ in inputs_of(columns, dtype)
     }
 
 
-def _said(columns: Sequence[RawColumn]) -> str:
+def _described(columns: Sequence[RawColumn]) -> str:
     """Return what an input's columns are, all of them numbers or all of them texts."""
-    said, are_numbers = "raw columns", all(column.kind == "numeric" for column in columns)
+    words, are_numbers = "raw columns", all(column.kind == "numeric" for column in columns)
     missing = any(column.takes_missing for column in columns)
     if missing:
-        said += f", {'an empty text' if columns[0].is_text else 'NaN'} where a cell is missing"
+        words += f", {'an empty text' if columns[0].is_text else 'NaN'} where a cell is missing"
     if not columns[0].name:
-        return said
+        return words
     if are_numbers and not missing:
-        return f"{said}: {', '.join(column.name for column in columns)}"
-    return f"{said}: {'; '.join(f'{column.name}: {column.meaning}' for column in columns)}"
+        return f"{words}: {', '.join(column.name for column in columns)}"
+    return f"{words}: {'; '.join(f'{column.name}: {column.meaning}' for column in columns)}"
 
 
-def _code(nodes: Nodes, column: RawColumn, place: int, count: int) -> str:
+def _code(nodes: Nodes, column: RawColumn, index: int, count: int) -> str:
     """Add what makes codes of a column of texts."""
     codes = column.codes or {"": 0}  # the operator needs one
-    text = _part(nodes, TEXTS_INPUT, place, place + 1, count)
+    text = _part(nodes, TEXTS_INPUT, index, index + 1, count)
     fields = {"keys_strings": list(codes), "values_int64s": list(codes.values()), "default_int64": 0}
-    code = nodes.node("LabelEncoder", [text], f"code.{place}", domain=LEARNING, **fields)
-    return nodes.node("Cast", [code], f"code.{place}.double", to=nodes.type_of(FLOAT64))
+    code = nodes.node("LabelEncoder", [text], f"code.{index}", domain=LEARNING, **fields)
+    return nodes.node("Cast", [code], f"code.{index}.double", to=nodes.type_of(FLOAT64))
 
 
 def _part(nodes: Nodes, name: str, begin: int, end: int, count: int) -> str:

@@ -51,7 +51,7 @@ class ExportAnswers:
 
 
 class Target(ABC):
-    """A kind of file for another place.
+    """A format of files for another tool.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ def refuse_texts(program: Program, library: str) -> None:
     UnsupportedError
     """
     if program.texts:
-        named = ", ".join(f'"{program.columns[place].name}"' for place in program.texts)
+        named = ", ".join(f'"{program.columns[index].name}"' for index in program.texts)
         hint = "onnx, numpy and javascript take texts; c has a function for their codes"
         raise UnsupportedError(f"{library} has no equivalent of columns of texts: {named}", hint=hint)
 
@@ -156,8 +156,8 @@ def without_idle_imputation(model: Model) -> tuple[Model, str]:
         return model, ""
     groups = []
     for group in model.preprocessing.groups:
-        kept = [pair for pair in zip(group.steps, group.fitted, strict=True) if not is_idle(pair[0])]
-        steps, fitted = (tuple(each) for each in zip(*kept, strict=True)) if kept else ((), ())
+        others = [pair for pair in zip(group.steps, group.fitted, strict=True) if not is_idle(pair[0])]
+        steps, fitted = (tuple(each) for each in zip(*others, strict=True)) if others else ((), ())
         groups.append(replace(group, steps=steps, fitted=fitted))
     prepared = Preparation(tuple(groups))
     parts = (model.theta, model.state, prepared, model.target_preprocessing, model.labels, model.error_quantiles)

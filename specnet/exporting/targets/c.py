@@ -84,7 +84,7 @@ def _refuse(program: Program, header: str) -> None:
     if header.lower().removesuffix(".h") in _HEADERS.split():
         hint = "choose another file name"
         raise ExportError(f"the header {header} of the export would hide a standard header", hint=hint)
-    if not header.isprintable() or any(sign in header for sign in "\"'\\"):
+    if not header.isprintable() or any(character in header for character in "\"'\\"):
         raise ExportError(f"{header!r} is not a valid name for a header", hint="choose another file name")
     texts = [("label", label) for label in program.labels or () if isinstance(label, str)]
     texts += [("category", text) for column in program.columns for text in column.codes or ()]
@@ -227,8 +227,8 @@ def _columns(program: Program, stem: str) -> str:
     width = len(f"x[{program.inputs - 1}]")
     lines = ""
     for number, column in enumerate(program.columns):
-        said = f"{stem}_code({number}, text)" if column.is_text else column.meaning.replace("missing", "NAN")
-        words = [comment(column.name), *([said] if program.has_cells else [])]
+        meaning = f"{stem}_code({number}, text)" if column.is_text else column.meaning.replace("missing", "NAN")
+        words = [comment(column.name), *([meaning] if program.has_cells else [])]
         lines += f"     {f'x[{number}]':{width}} {': '.join(filter(None, words))}\n"
     return f"/* The columns:\n{lines}*/\n\n"
 
@@ -325,8 +325,8 @@ def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False)
 
 def _pointer(start: int, dtype: np.dtype[Any]) -> str:
     """Return the workspace from a double on, as an array of a type."""
-    place = f"workspace + {start}" if start else "workspace"
-    return place if dtype == np.float64 else f"(real *)({place})"
+    pointer = f"workspace + {start}" if start else "workspace"
+    return pointer if dtype == np.float64 else f"(real *)({pointer})"
 
 
 def _doubles(numbers: int, dtype: np.dtype[Any]) -> int:

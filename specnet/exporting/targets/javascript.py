@@ -121,7 +121,7 @@ const outputs = [], predictions = [], ends = [];
 for (let start = 0; start < numbers.length; start += columns) {
   let x = numbers.subarray(start, start + columns);
   if (texts.length) x = Array.from(x);
-  for (const [place, column] of texts) x[place] = column[start / columns];
+  for (const [index, column] of texts) x[index] = column[start / columns];
   outputs.push(...forward(x));
   predictions.push(forward(x).some(Number.isNaN) ? null : predict(x));
   if (network.interval) ends.push(...network.interval(x).flat());
@@ -135,11 +135,11 @@ def _types(program: Program) -> str:
     kinds = [_literal(label) for label in program.labels or ()]
     match program.task:
         case "values":
-            predict, said = "number" if program.outputs == 1 else "Float64Array", _capital(program.meaning)
+            predict, about = "number" if program.outputs == 1 else "Float64Array", _capital(program.meaning)
         case "multilabel":
-            predict, said = "(0 | 1)[]", "0 or 1 for each output"
+            predict, about = "(0 | 1)[]", "0 or 1 for each output"
         case _:
-            predict, said = " | ".join(kinds), "The most probable label"
+            predict, about = " | ".join(kinds), "The most probable label"
     refusal = "" if program.task == "values" else "; a RangeError if forward returns NaN"
     constants = [
         ("The number of raw columns", "inputs", str(program.inputs)),
@@ -151,12 +151,12 @@ def _types(program: Program) -> str:
     if kinds:
         constants.append(("The label of each class", "labels", f"readonly [{', '.join(kinds)}]"))
     cells = "number" + " | string" * bool(program.texts) + " | null | undefined" * program.has_cells
-    declarations = "".join(f"/** {said}. */\nexport const {name}: {kind};\n" for said, name, kind in constants)
+    declarations = "".join(f"/** {about}. */\nexport const {name}: {kind};\n" for about, name, kind in constants)
     return f"""\
 {_head(program)}
 {declarations}/** {_capital(program.meaning)}, for raw columns. */
 export function forward(x: ArrayLike<{cells}>): Float64Array;
-/** {said}, for raw columns{refusal}. */
+/** {about}, for raw columns{refusal}. */
 export function predict(x: ArrayLike<{cells}>): {predict};
 {_interval_type(program, cells)}"""
 
@@ -165,8 +165,8 @@ def _interval_type(program: Program, cells: str) -> str:
     if program.interval is None:
         return ""
     kind = "[number, number]" + "[]" * (program.outputs > 1)
-    said = f"{_capital(program.interval.meaning)}, for raw columns"
-    return f"/** {said}. */\nexport function interval(x: ArrayLike<{cells}>): {kind};\n"
+    about = f"{_capital(program.interval.meaning)}, for raw columns"
+    return f"/** {about}. */\nexport function interval(x: ArrayLike<{cells}>): {kind};\n"
 
 
 def _head(program: Program) -> str:
@@ -182,7 +182,7 @@ def _about_cells(program: Program) -> str:
     if not program.has_cells:
         return ""
     columns = [f"{_printable(column.name)}: {column.meaning}".removeprefix(": ") for column in program.columns]
-    lines = ["The cells of a row:", *(f"  {place}  {text}" for place, text in enumerate(columns))]
+    lines = ["The cells of a row:", *(f"  {index}  {text}" for index, text in enumerate(columns))]
     lines += ["null, undefined, NaN and an empty text say that a cell is missing."]
     if program.texts:
         lines += ["Texts are compared as they are, space around them included; those without a code are all alike."]
@@ -255,16 +255,16 @@ def _codes(program: Program) -> str:
     if not program.has_cells:
         return ""
     lines = []
-    for place, column in enumerate(program.columns):
+    for index, column in enumerate(program.columns):
         if column.codes is not None:
             pairs = ", ".join(f"[{_literal(text)}, {code}]" for text, code in column.codes.items())
-            lines.append(f"  {place}: new Map([{pairs}]),\n")
+            lines.append(f"  {index}: new Map([{pairs}]),\n")
     return _CELLS.format(codes="".join(["\n", *lines]) if lines else "")
 
 
 def _predict(program: Program) -> str:
     before = "" if program.task == "values" else _REFUSAL
-    return _FUNCTION.format(said=_capital(program.prediction), before=before, result=program.answered(_ANSWERS))
+    return _FUNCTION.format(about=_capital(program.prediction), before=before, result=program.answered(_ANSWERS))
 
 
 def _interval(program: Program) -> str:
@@ -279,8 +279,8 @@ def _interval(program: Program) -> str:
         pair = [f"y[{i}] - {reach}", f"y[{i}] + {reach}"]
         ends.append(f"[{', '.join(f'Math.max({end}, 0)' if i in interval.not_negative else end for end in pair)}]")
     result = ends[0] if program.outputs == 1 else f"[{', '.join(ends)}]"
-    said = _capital(interval.meaning)
-    return _REACH * interval.follows + _INTERVAL.format(said=said, result=result)
+    about = _capital(interval.meaning)
+    return _REACH * interval.follows + _INTERVAL.format(about=about, result=result)
 
 
 def _numbers(array: Array) -> str:
@@ -296,7 +296,7 @@ function reach(y, at, knots) {
 }
 """
 _INTERVAL = """
-/** {said}, for raw columns. */
+/** {about}, for raw columns. */
 export function interval(x) {{
   const y = forward(x);
   return {result};
@@ -310,7 +310,7 @@ _ANSWERS = {
     "classes": "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]",
 }
 _FUNCTION = """
-/** {said}, for raw columns. */
+/** {about}, for raw columns. */
 export function predict(x) {{
 {before}  return {result};
 }}
@@ -320,10 +320,10 @@ _REFUSAL = """\
   if (y.some(Number.isNaN)) throw new RangeError("x has a column that is not finite or not a category");
 """
 _CELLS = """\
-// For each column of texts, by its place, their codes; a missing cell has that of an empty text, all others 0.
+// For each column of texts, by its index, their codes; a missing cell has that of an empty text, all others 0.
 const codes = {{{codes}}};
 
-// Cells as numbers: codes in place of texts, and NaN where a number is missing.
+// Cells as numbers: codes instead of texts, and NaN where a number is missing.
 function numbered(cells) {{
   return Float64Array.from(cells, (cell, i) => {{
     const missing = cell === null || cell === undefined || cell === "" || Number.isNaN(cell);
@@ -338,7 +338,7 @@ function numbered(cells) {{
 
 """
 _DECODED = """\
-const decoded = (Kind, text) => new Kind(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
+const decoded = (Kind, text) => new Kind(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer);
 """
 
 
@@ -347,13 +347,13 @@ def _capital(text: str) -> str:
 
 
 def _literal(value: int | str) -> str:
-    """Return a number, or a text with all signs in it that can be seen."""
+    """Return a number, or a text with escapes for characters that cannot be seen."""
     return _printable(json.dumps(value, ensure_ascii=False))
 
 
 def _printable(text: str) -> str:
     """Return a text with escapes for what cannot be seen, such as other ends of lines than a line feed."""
-    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> str:

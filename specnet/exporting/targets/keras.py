@@ -17,7 +17,7 @@ import numpy as np
 from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
 from specnet.exporting.export_plan import LINEAR, Stage
-from specnet.exporting.model_facts import LABELS, MEMBER, short, with_said
+from specnet.exporting.model_facts import LABELS, MEMBER, short, with_facts
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import (
     ExportAnswers,
@@ -50,7 +50,7 @@ class KerasTarget(Target):
         with tempfile.TemporaryDirectory() as folder:
             network.save(f"{folder}/model.keras")
             content = Path(folder, "model.keras").read_bytes()
-        return {path: with_said(content, program)}
+        return {path: with_facts(content, program)}
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         network = _keras().models.load_model(path)
@@ -137,14 +137,14 @@ class _Layers:
         outputs = answers[0]
         if self.network.is_averaged:
             outputs = keras.layers.Average(name="mean", dtype=outputs.dtype)(answers)
-        name = "".join(sign if sign.isalnum() else "_" for sign in program.name)
+        name = "".join(character if character.isalnum() else "_" for character in program.name)
         model = keras.Model(inputs, outputs, name=name)
         for layer, arrays in self.weights:
             layer.set_weights(arrays)
-            kept = {array.dtype.name for array in layer.get_weights()}
-            if kept != {self.dtype}:
+            stored = {array.dtype.name for array in layer.get_weights()}
+            if stored != {self.dtype}:
                 hint = "set JAX_ENABLE_X64=1, or use another KERAS_BACKEND"
-                raise ExportError(f"Keras stores {' and '.join(kept)} numbers instead of {self.dtype}", hint=hint)
+                raise ExportError(f"Keras stores {' and '.join(stored)} numbers instead of {self.dtype}", hint=hint)
         return model
 
     def _member(self, prefix: str, makers: Sequence[Any], columns: Any) -> Any:

@@ -109,8 +109,8 @@ X = np.load(folder + "/X.npy")
 with open(folder + "/texts.json") as file:
     texts = json.load(file)
 X = X.astype(object) if texts else X
-for place, column in texts.items():
-    X[:, int(place)] = column
+for index, column in texts.items():
+    X[:, int(index)] = column
 np.save(folder + "/outputs.npy", module["outputs"](X))
 np.save(folder + "/predictions.npy", module["predict"](X))
 if "interval" in module:
@@ -237,25 +237,25 @@ class _NumpyWriter(RowWriter):
         columns = ['columns = {"prediction": predict(X)}']
         if program.answer in ("values", "multilabel"):
             columns = [f'columns = {{f"prediction_{{name}}": column for name, column in zip({names}, predict(X).T)}}']
-        said = f"{program.prediction} for each row of raw columns"
-        pieces = [_FUNCTION.format(name="predict", said=said, before="", result=program.answered(_ANSWERS))]
+        about = f"{program.prediction} for each row of raw columns"
+        pieces = [_FUNCTION.format(name="predict", about=about, before="", result=program.answered(_ANSWERS))]
         if program.interval is not None:
             pieces.append(
                 _interval(program.interval).format(
-                    said=f"{program.interval.meaning}, for each row",
+                    about=f"{program.interval.meaning}, for each row",
                     shape="(rows, 2)" if program.outputs == 1 else "(rows, outputs, 2)",
                     first="[:, 0]" * (program.outputs == 1),
                 )
             )
             columns.append(_ENDS[program.answer].replace("NAMES", names))
         if program.model.gives_probabilities:
-            said, before, result = "the probability of each class, (rows, classes)", "", "outputs(X)"
+            about, before, result = "the probability of each class, (rows, classes)", "", "outputs(X)"
             if program.task == "binary":
                 before, result = (
                     "probability = outputs(X)\n    ",
                     "np.concatenate([1 - probability, probability], axis=1)",
                 )
-            pieces.append(_FUNCTION.format(name="predict_proba", said=said, before=before, result=result))
+            pieces.append(_FUNCTION.format(name="predict_proba", about=about, before=before, result=result))
             classes = names if program.task == "multilabel" else "LABELS"
             pairs = f"zip({classes}, predict_proba(X).T)"
             columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
@@ -311,19 +311,19 @@ _INTERVAL = '''
 
 
 def interval(X):
-    """Return the {{said}}, {{shape}}."""
+    """Return the {{about}}, {{shape}}."""
     values = outputs(X).astype(np.float64)
     reach = {reach}
     ends = np.stack([values - reach, values + reach], axis=2)
 {limited}    return ends{{first}}
 '''
 _LIMITED = """\
-    ends[:, {places}] = np.maximum(ends[:, {places}], 0)
+    ends[:, {outputs}] = np.maximum(ends[:, {outputs}], 0)
 """
 _FUNCTION = '''
 
 def {name}(X):
-    """Return {said}."""
+    """Return {about}."""
     {before}return {result}
 '''
 
@@ -337,7 +337,7 @@ def _interval(interval: ExportInterval) -> str:
     return _INTERVAL.format(
         arrays="\n".join(_array_text(*each) for each in arrays.items()),
         reach=reach,
-        limited=_LIMITED.format(places=interval.not_negative) if interval.not_negative else "",
+        limited=_LIMITED.format(outputs=interval.not_negative) if interval.not_negative else "",
     )
 
 

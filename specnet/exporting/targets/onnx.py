@@ -175,8 +175,8 @@ class _Graph(Nodes):
         program, helper = self.program, self.helper
         outputs = self._answers(self.outputs())
         inputs = [
-            helper.make_tensor_value_info(name, self.type_of(dtype), ["N", len(places)], said)
-            for name, dtype, places, said in inputs_of(program.columns, program.column_dtype)
+            helper.make_tensor_value_info(name, self.type_of(dtype), ["N", len(indices)], words)
+            for name, dtype, indices, words in inputs_of(program.columns, program.column_dtype)
         ]
         graph = helper.make_graph(
             self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.summary}"
@@ -252,8 +252,8 @@ class _Graph(Nodes):
             name, given = self._cast(name, given, FLOAT64, f"{key}.double"), FLOAT64
         return self._steps(stage, [name], key, given), given
 
-    def _cast(self, name: str, given: np.dtype[Any], wanted: np.dtype[Any], wish: str) -> str:
-        return name if given == wanted else self.node("Cast", [name], wish, to=self.type_of(wanted))
+    def _cast(self, name: str, given: np.dtype[Any], dtype: np.dtype[Any], wish: str) -> str:
+        return name if given == dtype else self.node("Cast", [name], wish, to=self.type_of(dtype))
 
     def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
         dtype = self.program.dtype
@@ -301,8 +301,8 @@ class _Graph(Nodes):
         if operation is operations.REPEAT:
             count, each = attributes
             order = np.arange(step.features // count)
-            places = np.repeat(order, count) if each else np.tile(order, count)
-            return self.node("Gather", [*names, self.integers(*places.tolist())], f"{key}.repeat", axis=1)
+            indices = np.repeat(order, count) if each else np.tile(order, count)
+            return self.node("Gather", [*names, self.integers(*indices.tolist())], f"{key}.repeat", axis=1)
         if operation is LOOKUP:
             number = self._category(names[0], step.operands[1], key, dtype)
             number = self.node("Cast", [number], f"{key}.category", to=self.type_of(np.dtype(np.int64)))
@@ -359,7 +359,7 @@ class _Graph(Nodes):
         return [label, self._output(name, answer, dtype, outputs, meaning)]
 
     def _ends(self, name: str) -> list[Any]:
-        """Add the nodes from values to the ends of intervals, if these are asked for; return their descriptions."""
+        """Add the nodes from values to the ends of intervals, if these are requested; return their descriptions."""
         interval, dtype = self.program.interval, self.program.answer_dtype
         if interval is None:
             return []

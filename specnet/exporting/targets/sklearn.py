@@ -11,7 +11,7 @@ import numpy as np
 from specnet.data import Preparation, RawColumns
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_plan import LINEAR
-from specnet.exporting.model_facts import with_said
+from specnet.exporting.model_facts import with_facts
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import (
     ExportAnswers,
@@ -44,7 +44,7 @@ class SklearnTarget(Target):
             hint = "use onnx, numpy, c, javascript, torch or keras, or train one network without training.ensemble"
             raise UnsupportedError("scikit-learn has no equivalent of an ensemble of networks", hint=hint)
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
-        return {path: with_said(content, program)}
+        return {path: with_facts(content, program)}
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         skops = required("skops.io", "sklearn-export")
@@ -167,7 +167,7 @@ def _scalers(preparation: Preparation, columns: int) -> list[Any]:
 
 
 def _refill(scalers: Any, preparation: Preparation) -> None:
-    """Put what was learned in place of what scalers learned of nothing."""
+    """Replace the statistics of scalers that were fitted to zeros by those of a model."""
     for (_, scaler), fitted in zip(scalers.steps, preparation.fitted, strict=True):
         scaler.mean_, scaler.scale_ = fitted["mean"], fitted["scale"]
         scaler.var_ = scaler.scale_**2

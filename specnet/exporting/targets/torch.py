@@ -194,7 +194,7 @@ class _TorchWriter(RowWriter):
                 answers=program.summary,
                 setup=_inside(["super().__init__()", *self._setup()]),
                 inside=_inside([*(["x = x.to(torch.float64)"] if raw else []), *self.lines]),
-                said=program.prediction,
+                about=program.prediction,
                 result=program.answered(_ANSWERS),
             )
             + self._interval(),
@@ -203,7 +203,7 @@ class _TorchWriter(RowWriter):
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
 
     def _interval(self) -> str:
-        """Return the method that gives intervals, if it is asked for."""
+        """Return the method that gives intervals, if that is requested."""
         interval = self.program.interval
         if interval is None:
             return ""
@@ -217,7 +217,7 @@ class _TorchWriter(RowWriter):
         if interval.not_negative:
             lines.append(f"ends[:, {interval.not_negative}] = ends[:, {interval.not_negative}].clamp(min=0)")
         return _INTERVAL.format(
-            said=interval.meaning,
+            about=interval.meaning,
             inside=_inside("\n".join(lines).split("\n")),
             first="[:, 0]" * (self.program.outputs == 1),
         )
@@ -438,7 +438,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def predict(self, X):
-        """Return {said} for each row of raw columns."""
+        """Return {about} for each row of raw columns."""
         return {result}
 '''
 
@@ -454,7 +454,7 @@ def _tensor(name: str, array: Array) -> tuple[list[str], str, str]:
 _INTERVAL = '''
     @torch.no_grad()
     def interval(self, X):
-        """Return the {said}, for each row of raw columns."""
+        """Return the {about}, for each row of raw columns."""
         values = self(X).to(torch.float64)
         {inside}
         return ends{first}

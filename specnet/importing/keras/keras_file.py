@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specnet.errors import FileError, install_hint
-from specnet.exporting.model_facts import read_said
+from specnet.exporting.model_facts import archive_facts
 from specnet.files.archives import Archive
 from specnet.files.tensors import parse_object, shown
 from specnet.importing.draft import INPUT, Draft, Imported
@@ -107,7 +107,7 @@ def import_keras(archive: Archive, name: str, limits: Limits | None) -> Imported
             hint = "in Python, specnet.import_model takes a torch.nn.Sequential or an estimator of scikit-learn"
             raise FileError(f"this archive is neither Keras's nor skops's: it has no {member}", hint=hint)
     config = parse_object(archive.read(CONFIG, _CONFIG_LIMIT), CONFIG)
-    labels, facts = read_said(archive)
+    labels, facts = archive_facts(archive)
     with Weights(archive.read(WEIGHTS)) as weights:
         draft, output = _read(config, weights, limits)
         return draft.finish(output, name, labels=labels, facts=facts)

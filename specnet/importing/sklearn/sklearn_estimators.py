@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import FileError, install_hint
-from specnet.exporting.model_facts import read_said
+from specnet.exporting.model_facts import archive_facts
 from specnet.files.archives import Archive
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
@@ -39,7 +39,7 @@ _HARMLESS = frozenset(
 
 def import_skops(archive: Archive, name: str, limits: Limits | None) -> Imported:
     """Return the network in a ``.skops`` file as a spec and a model; what is not supported is named by an error."""
-    _, facts = read_said(archive)
+    _, facts = archive_facts(archive)
     return import_estimator(_estimator(archive.content()), limits, name=name, facts=facts)
 
 
