@@ -14,15 +14,19 @@ import numpy as np
 from specnet.compiler.expressions import number_literal
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.c_harness import (
+from specnet.exporting.c_language import (
+    DENSE_VECTOR,
     AnswerKind,
+    C,
     answer_kind,
+    comment,
     compile_harness,
     identifier,
+    integer_literal,
     number_types,
     run_harness,
+    text_literal,
 )
-from specnet.exporting.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
 from specnet.exporting.export_plan import GROUPED
 from specnet.exporting.model_program import ExportInterval, Program
 from specnet.exporting.row_loops import Loops, Routine

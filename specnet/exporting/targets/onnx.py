@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,12 @@ from specnet.compiler import Expansions, Operation, exp, log, operations
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
+from specnet.exporting.export_columns import RawColumn
 from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Operand, Stage, Step
 from specnet.exporting.expression_text import TEXT_EXPANSIONS
 from specnet.exporting.model_facts import FACTS, INTERVAL, LABELS, MODELS, NUMBERS, whole_spec, written
 from specnet.exporting.model_program import ExportInterval, Program
-from specnet.exporting.onnx_nodes import (
-    LEARNING,
-    LEARNING_OPSET,
-    NUMBERS_INPUT,
-    TEXTS_INPUT,
-    Nodes,
-    columns_in,
-    fed,
-    inputs_of,
-)
+from specnet.exporting.onnx_inputs import INPUT, LEARNING, LEARNING_OPSET, NUMBERS_INPUT, TEXTS_INPUT, fed, inputs_of
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.model import Model
 from specnet.model.file import quantile_tensors
@@ -147,6 +140,10 @@ def written_graph(model: Model, interval: float | None) -> Any:
     return _Graph(TARGET.program(model, model.network.dtype).with_interval(interval)).model().graph
 
 
+def _same(array: Array, other: Array) -> bool:
+    return array.dtype == other.dtype and np.array_equal(array, other)
+
+
 def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
     """Return the operator that a stage's part names and its attributes, None where its nodes are to be written instead.
 
@@ -162,12 +159,23 @@ def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] 
     return name, {key: _WORDS[value] if isinstance(value, bool) else value for key, value in found.items()}
 
 
-class _Graph(Nodes):
-    """Writes one program."""
+class _Graph:
+    """The nodes and constants of a program, each with a name of its own.
+
+    Attributes
+    ----------
+    title : str
+        The description of the next node.
+    """
 
     def __init__(self, program: Program) -> None:
-        super().__init__({"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS})
-        self.program = program
+        self.program, self.helper = program, required("onnx", "onnx").helper
+        self.nodes: list[Any] = []
+        self.initializers: dict[str, Any] = {}
+        self.lists: dict[tuple[int, ...], str] = {}
+        self.taken = {"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS}
+        self.title = ""
+        self._arrays: dict[str, Array] = {}
         self._prefix, self._index = "", 0  # of the names of a member's own numbers, and which member it is
 
     def model(self) -> Any:
@@ -191,10 +199,81 @@ class _Graph(Nodes):
         )
         return model
 
+    def node(self, operator: str, inputs: Sequence[str], wish: str, **attributes: Any) -> str:
+        name, number = wish, 2
+        while name in self.taken:
+            name, number = f"{wish}_{number}", number + 1
+        self.taken.add(name)
+        node = self.helper.make_node(operator, list(inputs), [name], doc_string=self.title or None, **attributes)
+        self.nodes.append(node)
+        self.title = ""  # a layer's first node alone says what it is
+        return name
+
+    def initializer(self, wish: str, array: Array) -> str:
+        """Add a constant unless it is there, and return its name: the wish, with a number where another one has it."""
+        name, number = wish, 2
+        while name in self._arrays and not _same(self._arrays[name], array):
+            name, number = f"{wish}_{number}", number + 1
+        if name not in self._arrays:
+            self._arrays[name] = array
+            data = np.ascontiguousarray(array) if array.ndim else array
+            self.initializers[name] = self._tensor(name, data)
+        return name
+
+    def _tensor(self, name: str, array: Array) -> Any:
+        if array.dtype == object:
+            kind, texts = required("onnx", "onnx").TensorProto.STRING, [text.encode() for text in array]
+            return self.helper.make_tensor(name, kind, array.shape, texts)
+        return required("onnx", "onnx").numpy_helper.from_array(array, name)
+
+    def integers(self, *numbers: int) -> str:
+        name = self.lists.setdefault(numbers, f"integers.{len(self.lists)}")
+        return self.initializer(name, np.array(numbers, np.int64))
+
+    def type_of(self, dtype: np.dtype[Any]) -> int:
+        tensor_types = required("onnx", "onnx").TensorProto
+        if dtype.kind == "U":
+            return int(tensor_types.STRING)
+        return int({"float32": tensor_types.FLOAT, "float64": tensor_types.DOUBLE}.get(dtype.name, tensor_types.INT64))
+
+    def _columns(self) -> tuple[str, np.dtype[Any]]:
+        """Add what makes one tensor of numbers of a graph's inputs, and return its name and type."""
+        program = self.program
+        if not program.texts:
+            return INPUT, program.column_dtype
+        self.title = "codes of texts"
+        found, numbers, texts = list[str](), 0, 0
+        for is_text, columns in groupby(program.columns, lambda column: column.is_text):
+            run = list(columns)
+            if is_text:
+                found += [self._code(column, texts + index, len(program.texts)) for index, column in enumerate(run)]
+                texts += len(run)
+            else:
+                numbers += len(run)
+                found.append(
+                    self._part(NUMBERS_INPUT, numbers - len(run), numbers, program.inputs - len(program.texts))
+                )
+        return self.node("Concat", found, "columns", axis=1) if len(found) > 1 else found[0], FLOAT64
+
+    def _code(self, column: RawColumn, index: int, count: int) -> str:
+        """Add what makes codes of a column of texts."""
+        codes = column.codes or {"": 0}  # the operator needs one
+        text = self._part(TEXTS_INPUT, index, index + 1, count)
+        fields = {"keys_strings": list(codes), "values_int64s": list(codes.values()), "default_int64": 0}
+        code = self.node("LabelEncoder", [text], f"code.{index}", domain=LEARNING, **fields)
+        return self.node("Cast", [code], f"code.{index}.double", to=self.type_of(FLOAT64))
+
+    def _part(self, name: str, begin: int, end: int, count: int) -> str:
+        """Add what takes some columns of an input, unless these are all of them."""
+        if end - begin == count:
+            return name
+        bounds = [self.integers(begin), self.integers(end), self.integers(1)]
+        return self.node("Slice", [name, *bounds], f"{name}.{begin}")
+
     def outputs(self) -> str:
         """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
         program = self.program
-        columns, given = columns_in(self, program)
+        columns, given = self._columns()
         answers = [self._model(model, columns, given) for model in program.models]
         if not program.is_team:
             (name, given), last = answers[0], "mean" if program.models[0].is_averaged else "target_preprocessing"

@@ -11,7 +11,7 @@ import numpy as np
 
 from specnet.data import RawColumns
 from specnet.exporting.export_columns import columns_of
-from specnet.exporting.onnx_nodes import fed
+from specnet.exporting.onnx_inputs import fed
 from specnet.exporting.target import CannotRunError
 from specnet.exporting.targets.onnx import session_of
 from specnet.files import PathLike
