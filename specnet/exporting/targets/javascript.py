@@ -320,10 +320,10 @@ _REFUSAL = """\
   if (y.some(Number.isNaN)) throw new RangeError("x has a column that is not finite or not a category");
 """
 _CELLS = """\
-// For each column of texts, by its index, their codes; a missing cell has that of an empty text, all others 0.
+// For each column of texts, by its place, their codes; a missing cell has that of an empty text, all others 0.
 const codes = {{{codes}}};
 
-// Cells as numbers: codes instead of texts, and NaN where a number is missing.
+// Cells as numbers: codes in place of texts, and NaN where a number is missing.
 function numbered(cells) {{
   return Float64Array.from(cells, (cell, i) => {{
     const missing = cell === null || cell === undefined || cell === "" || Number.isNaN(cell);
@@ -338,7 +338,7 @@ function numbered(cells) {{
 
 """
 _DECODED = """\
-const decoded = (Kind, text) => new Kind(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer);
+const decoded = (Kind, text) => new Kind(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 """
 
 
