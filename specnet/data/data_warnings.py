@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +66,7 @@ class TrainingData:
     labels: Labels | None
     splits: Mapping[str, RawRows]
     kinds: Sequence[Column] = ()
-    ignored: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+    ignored: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     codes: dict[int, str] = field(default_factory=dict)
     labels_by_content: dict[bytes, str] = field(default_factory=dict)
 
