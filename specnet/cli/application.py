@@ -240,7 +240,7 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
 
 
 def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
-    """Return what to type in place of an unknown option: a setting of a key of specs, or an option with a like name."""
+    """Return what to type instead of an unknown option: a setting of a spec, or an option with a similar name."""
     if error.ctx is not None and error.ctx.info_name == "predict" and error.option_name == "--set":
         return f"use --confidence-set {_value('--set', arguments)}"
     name = error.option_name.lstrip("-").replace("-", "_")

@@ -17,7 +17,7 @@ from specnet.spec.json_schema import json_schema
 from specnet.spec.reading.hints import KEYS, close_match
 
 NEEDED = "needed"
-"""In place of the default of a field that has none."""
+"""Replaces the default of a field that has none."""
 
 _LOWER = {"minimum": ("≤", "≥"), "exclusiveMinimum": ("<", ">")}  # before the word between two bounds, or after it
 _UPPER = {"maximum": "≤", "exclusiveMaximum": "<"}
@@ -36,11 +36,11 @@ _EXAMPLES = {
     "sampler": "sweep.sampler = {}",
     "schedule": 'training.optimizer = {{ type = "adam", schedule = {} }}',
 }
-"""Where in a spec a part of each kind stands."""
+"""How a spec names a part of each kind."""
 
 
 class FieldEntry(NamedTuple):
-    """A field of a part: what it may hold, and what it holds where a spec says nothing."""
+    """A field of a part: its allowed values, and its default."""
 
     name: str
     values: str
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
     Attributes
     ----------
     kind, name, aliases
-        What a spec calls it. The kind of a section is ``section``, and its name is its path.
+        As a spec names it. The kind of a section is ``section``, and its name is its path.
     origin : str
         ``built-in``, or the distribution that brings it, with its version.
     description : str
@@ -97,9 +97,9 @@ class Entry(NamedTuple):
         of_kind : bool
             The page is one of built-in parts of this kind alone: both are left out, and sections begin a level higher.
         """
-        told = [] if of_kind else [self.kind, self.origin]
-        told += [f"also called {', '.join(f'`{alias}`' for alias in self.aliases)}"] if self.aliases else []
-        lines = [f"{'##' if of_kind else '###'} `{self.name}`", "", *([" · ".join(told), ""] if told else [])]
+        facts = [] if of_kind else [self.kind, self.origin]
+        facts += [f"also called {', '.join(f'`{alias}`' for alias in self.aliases)}"] if self.aliases else []
+        lines = [f"{'##' if of_kind else '###'} `{self.name}`", "", *([" · ".join(facts), ""] if facts else [])]
         lines += [*map(escaped, self.description.splitlines()), "", *shown, "```toml", self.example, "```", ""]
         return [*lines, *_markdown_table(self.table())] if self.fields else lines
 
@@ -114,7 +114,7 @@ class KeyEntry(NamedTuple):
     Attributes
     ----------
     path : str
-        Where it stands.
+        The keys that lead to it.
     owners : tuple of str
         The sections or parts that have it with the same values, default and meaning.
     field : FieldEntry
@@ -159,7 +159,7 @@ class Catalogue:
         return [KeyEntry(path, tuple(owner), field) for (path, field), owner in owners.items()]
 
     def hint(self, name: str) -> str:
-        """Return what a wrong name was likely meant to be."""
+        """Return the name that was probably intended by a wrong one, or how to list all names."""
         names = [*self.kinds, *(name for entry in self._entries for name in (entry.name, *entry.aliases))]
         names += [key.name for key in self._keys]
         close = KEYS.get(name) or close_match(name, names)
@@ -172,8 +172,8 @@ def parts_table(entries: Iterable[Entry]) -> TextTable:
     for kind, group in itertools.groupby(entries, lambda entry: entry.kind):
         rows += [("", "", "", "")] if rows else []
         rows += [
-            ("" if place else kind, entry.name, ", ".join(entry.aliases), entry.summary)
-            for place, entry in enumerate(group)
+            ("" if index else kind, entry.name, ", ".join(entry.aliases), entry.summary)
+            for index, entry in enumerate(group)
         ]
     return TextTable(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
 
@@ -207,7 +207,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text that Markdown shows as it stands, but for what is marked as code."""
+    """Return a text that Markdown shows unchanged, except for what is marked as code."""
     return "`".join(
         piece if inside else re.sub(r"([\\*_<>|\[\]])", r"\\\1", piece)
         for piece, inside in zip(text.split("`"), itertools.cycle((False, True)), strict=False)
@@ -216,7 +216,7 @@ def escaped(text: str) -> str:
 
 def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
     fields = _fields(definitions[f"{part.kind}.{part.part_name()}"], definitions)
-    # What has to be said comes first, what belongs to a table within the part's comes last.
+    # Fields that must be given come first, those of a table within the part's last.
     ordered = sorted(fields, key=lambda field: (field.default != NEEDED, "." in field.name))
     text = (inspect.getdoc(part) or "").replace("``", "`")
     name = json.dumps(part.part_name())
@@ -258,7 +258,7 @@ def _fields(
 
 
 def _values(schema: Mapping[str, Any]) -> str:
-    """Return in words what a JSON Schema allows."""
+    """Return in words the values that a JSON Schema allows."""
     if "$ref" in schema:
         return str(schema["$ref"]).removeprefix("#/definitions/")
     for joined in ("anyOf", "oneOf", "allOf"):
@@ -276,8 +276,8 @@ def _values(schema: Mapping[str, Any]) -> str:
     if kind == "object" and isinstance(of_each, Mapping):
         return f"table of {_values(of_each)}"
     words = {"string": "text", "boolean": "true or false", "object": "table"}.get(kind, kind)
-    lower = [(schema[bound], signs) for bound, signs in _LOWER.items() if bound in schema]
-    upper = [f" {sign} {schema[bound]}" for bound, sign in _UPPER.items() if bound in schema]
+    lower = [(schema[bound], symbols) for bound, symbols in _LOWER.items() if bound in schema]
+    upper = [f" {symbol} {schema[bound]}" for bound, symbol in _UPPER.items() if bound in schema]
     if not upper:
         return "".join([words, *(f" {after} {bound}" for bound, (_, after) in lower)])
     return "".join([*(f"{bound} {before} " for bound, (before, _) in lower), words, *upper])

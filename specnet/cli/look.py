@@ -427,7 +427,7 @@ def diff(
 
     Compares the resolved specs: layout, order, and defaults written out make no difference. Layers are matched, so that
     an inserted one is one difference. What two specs search by [sweep] is compared too, and teams network by network,
-    with their shares. Of two runs the scores stand below, and data that differ are told. Reads the data of a spec if
+    with their shares. The scores of two runs follow, and whether their data differ. Reads the data of a spec if
     the comparison depends on it. The exit status is 0 whether or not there are differences.
 
     Examples

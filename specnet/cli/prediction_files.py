@@ -1,4 +1,4 @@
-"""What `specnet predict` writes: predictions of some rows after the other, so that no file is too large."""
+"""The files that `specnet predict` writes: predictions part by part, so that a file may have any number of rows."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from specnet.parts.data.column_kinds import shown_cell
 from specnet.parts.data.tables.cells import number, trimmed
 
 ROWS_AT_ONCE = 2**14
-"""How many rows are predicted and written together."""
+"""Number of rows that are predicted and written together."""
 LARGEST_EXACT = 2**53
 """Up to here, float64 has all integers."""
-MOST_NAMES = 5
-"""How many columns the warning about missing cells names."""
+MAX_NAMES = 5
+"""Columns that the warning about missing cells names, at most."""
 SEPARATOR = "|"
-"""Stands between the labels of a set, as pandas' ``str.get_dummies`` expects it."""
+"""Separates the labels of a set, as pandas' ``str.get_dummies`` expects it."""
 
 Part = tuple[dict[str, ColumnCells], dict[str, Array]]
 """Columns of some rows by name: those of the file, and what is predicted, masked where a row has a gap."""
 
 
 class Predictions:
-    """Predictions of rows, part by part; it can be gone through once.
+    """Predictions of rows, part by part; an iterator that can be used once.
 
     Parameters
     ----------
     model : Model
     raw : RawColumns
     source : str
-        What messages call the rows.
-    kept : iterator of dict or None
-        Columns of the file to stand beside the predictions, so many rows at a time as are predicted together.
+        The name of the rows in messages.
+    copied : iterator of dict or None
+        Columns of the file to write beside the predictions, `ROWS_AT_ONCE` rows at a time.
     progress : callable
-        Is told how many rows of all are done.
+        Called with the number of rows that are done, and of all.
     locate : callable
-        Tells of the first cell that is too large, at its place in the file; of nothing if that has no places.
+        Returns the error of the first cell that is too large, with its location in the file; None if it has none.
     strict : bool
         Leave out rows with missing cells in columns that had none in training.
     interval, classes : float or None
-        The levels of intervals and of sets of classes that stand beside the predictions.
+        The levels of intervals and of sets of classes to write beside the predictions.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class Predictions:
         model: Model,
         raw: RawColumns,
         source: str,
-        kept: Iterator[dict[str, ColumnCells]] | None,
+        copied: Iterator[dict[str, ColumnCells]] | None,
         progress: Callable[[int, int], None],
         locate: Callable[[], Diagnostic | None],
         *,
@@ -76,7 +76,7 @@ class Predictions:
     ) -> None:
         self._model, self._raw, self._source, self._progress, self._strict = model, raw, source, progress, strict
         self._interval, self._classes = interval, classes
-        self._kept = repeat({}) if kept is None else kept
+        self._copied = repeat({}) if copied is None else copied
         self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
         self._unfamiliar = UnfamiliarCells(model.preparations, raw.kinds)
         gaps = np.zeros(raw.X.shape[1], np.bool_)
@@ -89,7 +89,7 @@ class Predictions:
             self._has_gaps[some] = found.any(axis=1)
             for each in model.networks:
                 self._is_large[some] |= large_rows(each.preprocessing, part.X, each.network.dtype)
-        self._gaps = [f'"{raw.kinds[place].name}"' for place in np.flatnonzero(gaps)]
+        self._gaps = [f'"{raw.kinds[column].name}"' for column in np.flatnonzero(gaps)]
         if self._has_gaps.any() and not strict:
             raise DataError(self._not_predicted())
         self.missing = int((self._has_gaps | self._is_large).sum())
@@ -99,11 +99,11 @@ class Predictions:
         return len(self._raw)
 
     def __iter__(self) -> Iterator[Part]:
-        for some, kept in zip(self.slices, self._kept, strict=False):
+        for some, copied in zip(self.slices, self._copied, strict=False):
             columns = self._predicted(some)
-            if taken := [name for name in kept if name in columns]:
+            if taken := [name for name in copied if name in columns]:
                 raise UsageError(f'column "{taken[0]}" clashes with a column of the predictions', source="--keep")
-            yield kept, columns
+            yield copied, columns
             self._progress(min(some.stop, len(self)), len(self))
 
     def warnings(self) -> Iterator[Diagnostic]:
@@ -115,9 +115,9 @@ class Predictions:
         yield from self._unfamiliar.warnings(self._source, missing=not self._strict)
 
     def _not_predicted(self) -> Diagnostic:
-        """Return what is wrong with rows that the model cannot predict, or may not."""
+        """Return the problem of rows that the model cannot predict, or may not with ``--strict``."""
         rows = self._so_many(self._has_gaps)
-        names = first_few(self._gaps, MOST_NAMES)
+        names = first_few(self._gaps, MAX_NAMES)
         if self._strict:
             message = f"{rows} no prediction: missing cells in {names}, which had none in training"
             hint = "fill them in, or predict without --strict"
@@ -127,7 +127,7 @@ class Predictions:
         return Diagnostic("missing-cell", message, source=self._source, hint=hint)
 
     def _too_large(self) -> Diagnostic:
-        """Return what is wrong with rows whose numbers the network cannot read, with the place of the first one."""
+        """Return the problem of rows whose numbers the network cannot read, with the location of the first one."""
         message = f"{self._so_many(self._is_large)} no prediction"
         if self._large is not None:
             message = f"{message}: {self._large.message}"
@@ -140,7 +140,7 @@ class Predictions:
         return f"{count(number)} of {counted(len(self), 'row')} {'has' if number == 1 else 'have'}"
 
     def _predicted(self, some: slice) -> dict[str, Array]:
-        """Return what is predicted of rows, by name of column."""
+        """Return the columns of predictions for some rows, by name."""
         model, raw = self._model, self._raw.part(some)
         complete = ~(self._has_gaps | self._is_large)[some]
         rows = raw if complete.all() else raw.part(complete)
@@ -194,9 +194,9 @@ def _masked(values: Array, complete: NDArray[np.bool_]) -> Array:
 
 
 def exact(part: Part) -> dict[str, ColumnCells]:
-    """Return columns of Python's own values, floats with the digits of their own precision; None where masked."""
-    kept, columns = part
-    return kept | {name: _exact(values) for name, values in columns.items()}
+    """Return columns of Python values: floats with the digits of their precision, None where masked."""
+    copied, columns = part
+    return copied | {name: _exact(values) for name, values in columns.items()}
 
 
 def _exact(values: Array) -> ColumnCells:
@@ -226,7 +226,7 @@ def _parquet_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
 def _npy_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
     """Yield the pieces of an array of the predictions, (rows,) or (rows, outputs).
 
-    Where there is none it has NaN, or an empty text.
+    Rows without a prediction have NaN, or an empty text.
     """
     arrays = map(_array, predictions, repeat(predictions.missing > 0))
     first = next(arrays)
@@ -259,7 +259,7 @@ _STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Formulas:
-    """Counts such cells as they are written, or makes mere texts of them by an apostrophe in front.
+    """Counts cells that spreadsheets would compute as formulas, or writes an apostrophe before them.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ class Formulas:
         self._count, self._first = 0, ""
 
     def written(self, cells: Iterable[Any]) -> list[Any]:
-        """Return cells as they are to be written."""
+        """Return cells in the form in which they are written."""
         return [self._written(cell) if isinstance(cell, str) and _is_formula(cell) else cell for cell in cells]
 
     def warnings(self, source: str) -> Iterator[Diagnostic]:

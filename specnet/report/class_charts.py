@@ -25,10 +25,10 @@ Curve = tuple[Numbers, Numbers, float]
 
 DECISION = 0.5
 """The probability above which a model predicts the second of two classes."""
-MOST_THRESHOLDS = 200
+MAX_THRESHOLDS = 200
 TINY = 1e-6
-"""Smaller probabilities are not told apart."""
-ROWS_PER_BIN, FEWEST_BINS, MOST_BINS = 30, 3, 10
+"""Thresholds below it are the same."""
+ROWS_PER_BIN, MIN_BINS, MAX_BINS = 30, 3, 10
 
 
 def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> Curve | None:
@@ -79,7 +79,7 @@ def thresholds(
         sums of theirs; and ``start``, the index of the model's own threshold.
     """
     known = np.asarray(probability, np.float64)
-    spread = np.quantile(known, np.linspace(0, 1, MOST_THRESHOLDS - 3), method="nearest")
+    spread = np.quantile(known, np.linspace(0, 1, MAX_THRESHOLDS - 3), method="nearest")
     # Rounded up, so that each leaves out the probability it is for, and not the next one.
     step = 10.0 ** (np.floor(np.log10(np.maximum(spread, TINY))) - 3)
     at = np.unique([0.0, DECISION, 1.0, *(float(f"{each:.4g}") for each in np.ceil(spread / step) * step)]).clip(0, 1)
@@ -115,7 +115,7 @@ def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight:
         for which it came true, and the ends of its 95 % interval.
     """
     rows = len(probability)
-    bins = max(FEWEST_BINS, min(MOST_BINS, rows // ROWS_PER_BIN))
+    bins = max(MIN_BINS, min(MAX_BINS, rows // ROWS_PER_BIN))
     order = np.argsort(probability, kind="stable")
     ordered = np.asarray(probability, np.float64)[order]
     # A bin begins at the first of equal probabilities.
@@ -140,13 +140,13 @@ def _counts(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | 
     return hits, alarms
 
 
-MOST_CLASSES = 30
+MAX_CLASSES = 30
 """With more classes, those that are mistaken most often are shown."""
-MOST_NUMBERED = 12
+MAX_NUMBERED = 12
 """Classes up to which the cells of a confusion matrix have numbers."""
 IMBALANCED = 0.2
 """A class with a smaller fraction of the test rows makes precision and recall worth a look."""
-MOST_CURVE_POINTS = 300
+MAX_CURVE_POINTS = 300
 BARS, HIGHEST_BAR = 20, 0.16
 """Of the histogram of probabilities: how many, and the height of the highest as a fraction of the axis."""
 
@@ -180,14 +180,14 @@ def class_figures(
 def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     right, total = float(confusion.diagonal().sum()), float(confusion.sum())
     wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
-    shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
+    shown = np.sort(np.argsort(-wrong, kind="stable")[:MAX_CLASSES])
     names, cells = [classes[int(index)] for index in shown], confusion[np.ix_(shown, shown)]
     whole = bool(np.all(confusion == np.rint(confusion)))
     text = (lambda value: count(int(value))) if whole else rounded
     of_class = confusion.sum(axis=1)[shown]
     note = f"{text(right)} of {text(total)} test rows right; lines are true classes, columns predicted ones"
-    if len(classes) > MOST_CLASSES:
-        note += f". The {MOST_CLASSES} classes that are mistaken most often, of {count(len(classes))}"
+    if len(classes) > MAX_CLASSES:
+        note += f". The {MAX_CLASSES} classes that are mistaken most often, of {count(len(classes))}"
     axes = Axis.of_names(names, "predicted"), Axis.of_names(names, "true")
     height = max(HEIGHT, WIDTH - 50) if len(names) > 4 else HEIGHT
     chart = Chart(f"Confusion matrix: {text(right)} of {text(total)} test rows right", *axes, height=height)
@@ -198,7 +198,7 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
             square = (j - 0.47, j + 0.47), (i - 0.47, i + 0.47)
             opacity = 0.1 + 0.5 * share if cells[i, j] else 0.04
             chart.rectangle(*square, "right" if i == j else "wrong", opacity=opacity, hover=hover)
-            if len(names) <= MOST_NUMBERED and cells[i, j]:
+            if len(names) <= MAX_NUMBERED and cells[i, j]:
                 chart.text(j, i, text(cells[i, j]), "strong")
     return Figure("Confusion", f"{note}.", chart.svg())
 
@@ -212,7 +212,7 @@ def class_thresholds(answers: Answers | None) -> dict[str, Any] | None:
 
 def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figure]:
     target, probability, weight = answers.target, answers.probability, answers.weight
-    assert probability is not None, "asked where there are probabilities"
+    assert probability is not None, "the caller has checked"
     totals = np.bincount(target, weight, 2)
     fractions = totals / totals.sum()
     counts, roc = class_thresholds(answers), roc_curve(target == 1, probability[:, 1], weight)
@@ -252,7 +252,7 @@ def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
 
 def _sampled(curve: Curve) -> tuple[Numbers, Numbers]:
     x, y, _ = curve
-    chosen = kept_points(len(x), MOST_CURVE_POINTS)
+    chosen = kept_points(len(x), MAX_CURVE_POINTS)
     return x[chosen], y[chosen]
 
 
@@ -297,8 +297,8 @@ def _histogram(chart: Chart, probability: Numbers) -> int:
 
 
 def _came_true(answers: Answers) -> tuple[NDArray[np.bool_], Numbers]:
-    """Return the probability of the second of two classes, or of the predicted one of more, and where it came true."""
-    assert answers.probability is not None, "asked where there are probabilities"
+    """Return which rows have the second of two classes, or the predicted one of more, and its probability."""
+    assert answers.probability is not None, "the caller has checked"
     if answers.probability.shape[1] == 2:
         return answers.target == 1, answers.probability[:, 1]
     return answers.target == answers.prediction, answers.probability.max(axis=1)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from specnet.spec.resolving.graph import Node
 
 
-MOST_RANKS = 16
-"""Columns side by side before repetitions are folded."""
+MAX_RANKS = 16
+"""Columns beside each other before repetitions are folded."""
 LONGEST_KIND = 13
 """Characters of a layer's kind that fit beside its size."""
 INPUT = 0
@@ -84,7 +84,7 @@ Fold = tuple[tuple[int, ...], int, int]
 
 
 def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold], range]:
-    """Return the columns of a network's diagram, folded if there are more than 16 side by side.
+    """Return the columns of a network's diagram, folded if more than 16 are beside each other.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold
         Ranks, neighbours of each other, that are left out.
     """
     columns = _joined(resolved.nodes, resolved.inputs, folded=False)
-    if rank_count(columns) <= MOST_RANKS:
+    if rank_count(columns) <= MAX_RANKS:
         return columns, [], range(0)
     columns = _without_repeated(_joined(resolved.nodes, resolved.inputs, folded=True))
     folds: list[Fold] = [
@@ -104,14 +104,14 @@ def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold
         if (within := tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path))
     ]
     folds += [((number,), column.times, 0) for number, column in enumerate(columns) if column.times > 1]
-    left_out = rank_count(columns) - MOST_RANKS
+    left_out = rank_count(columns) - MAX_RANKS
     # One rank is for the gap itself.
-    first = MOST_RANKS // 2
+    first = MAX_RANKS // 2
     return columns, folds, range(first, first + left_out + 1) if left_out > 0 else range(0)
 
 
 def rank_count(columns: Sequence[DiagramColumn]) -> int:
-    """Return the number of ranks side by side, also those left out."""
+    """Return the number of ranks, also of those left out."""
     return 1 + max(column.rank for column in columns)
 
 
@@ -149,7 +149,7 @@ def has_matrix(node: Node) -> bool:
 
 
 def _without_repeated(columns: Sequence[DiagramColumn]) -> tuple[DiagramColumn, ...]:
-    """Return columns with one in place of several equal ones in a row."""
+    """Return columns in which one stands for several equal ones in a row."""
     readers = Counter(source for column in columns for source in column.sources)
     made: list[DiagramColumn] = []
     new_number: dict[int, int] = {}
@@ -192,19 +192,19 @@ def _following(layer: Layer) -> str:
     return text.replace("_", " ").replace("normalization", "norm")
 
 
-MOST_UNITS = 12
+MAX_UNITS = 12
 """Circles of a column; more units are a bar."""
 BAR_HEIGHT, NAME_STEP = 170.0, 13.0
 """Units that a bar is high, and from one name beside it to the next."""
-MOST_NAMES = 40
+MAX_NAMES = 40
 """Names beside a bar; more are shown on hover."""
-MOST_BRANCHES = 4
+MAX_BRANCHES = 4
 """Columns of one rank."""
-LEAST_WIDTH, COLUMN_WIDTH, LEAST_HEIGHT = 340.0, 128.0, 110.0
+MIN_WIDTH, COLUMN_WIDTH, MIN_HEIGHT = 340.0, 128.0, 110.0
 LINE_HEIGHT = 15.0
-SIDE = 58.0
+BORDER = 58.0
 """Units from the middle of the outer columns to the edges, at least."""
-MOST_FOR_NAMES = 130.0
+MAX_FOR_NAMES = 130.0
 """Units that the names of inputs and outputs may take."""
 CAPTION_GAP, FOLD_LABEL = 24.0, 24.0
 STACK_GAP = 22.0
@@ -213,7 +213,7 @@ EDGE = 6.0
 FIRST_RISE, NEXT_RISE = 22.0, 12.0
 """Units from the circles to an arc above them, and from one arc to the next."""
 RADIUS, STEP, BAR_REACH = 11.0, 34.0, 6.0
-"""Of circles, units from the middle of one to the next one's, and from a bar's middle to its sides."""
+"""Of circles, units from the middle of one to the next one's, and from a bar's middle to its edges."""
 
 
 @dataclass(frozen=True)
@@ -242,11 +242,11 @@ class Placed:
     @property
     def is_bar(self) -> bool:
         """Whether its units are too many for circles."""
-        return self.size > MOST_UNITS
+        return self.size > MAX_UNITS
 
     @property
     def reach(self) -> float:
-        """Units from its middle to its sides."""
+        """Units from its middle to its edges."""
         return BAR_REACH if self.is_bar else RADIUS
 
     @property
@@ -277,7 +277,7 @@ class Placement:
     columns : dict
         Columns that are drawn, by number.
     neighbours : tuple of (int, int)
-        Connections between columns side by side, as source and target.
+        Connections between neighbouring columns, as source and target.
     arcs : mapping
         The height of the middle of each connection over others, by source and target.
     gap : (x, y) or None
@@ -295,14 +295,14 @@ class Placement:
     unseen: tuple[tuple[float, float, int], ...]
 
 
-def place_columns(
+def columns_drawn(
     columns: Sequence[DiagramColumn],
     folds: Sequence[Fold],
     hidden: range,
     captions: Sequence[Sequence[str]],
     names: Mapping[int, Sequence[str]],
 ) -> Placement:
-    """Return where columns are drawn.
+    """Return the positions of the columns in the diagram.
 
     Parameters
     ----------
@@ -317,20 +317,20 @@ def place_columns(
     slots = {rank: k + (rank > min(hidden, default=rank)) for k, rank in enumerate(shown)}
     slot_count = len(shown) + bool(hidden)
     outer = names.get(INPUT, ()), names.get(len(columns) - 1, ())
-    widest = (min(max(map(text_width, texts), default=0.0), MOST_FOR_NAMES) for texts in outer)
-    left, right = (max(SIDE, space + RADIUS + 2 * EDGE) for space in widest)
-    width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
+    widest = (min(max(map(text_width, texts), default=0.0), MAX_FOR_NAMES) for texts in outer)
+    left, right = (max(BORDER, space + RADIUS + 2 * EDGE) for space in widest)
+    width = max(MIN_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * BORDER
     step = (width - left - right) / max(slot_count - 1, 1)
     stacks = {rank: [k for k, column in enumerate(columns) if column.rank == rank] for rank in shown}
     laid = {
-        rank: _stacked(columns, stack[:MOST_BRANCHES], float(round(left + slots[rank] * step)), captions, names)
+        rank: _stacked(columns, stack[:MAX_BRANCHES], float(round(left + slots[rank] * step)), captions, names)
         for rank, stack in stacks.items()
     }
     # The captions of columns that stand alone are in one line below all circles.
     ends = {
         rank: stack[-1].bottom if len(stack) > 1 else stack[0].caption - CAPTION_GAP for rank, stack in laid.items()
     }
-    body = max(LEAST_HEIGHT, *ends.values())
+    body = max(MIN_HEIGHT, *ends.values())
     drawn: dict[int, Placed] = {}
     unseen = []
     for rank, stack in stacks.items():
@@ -339,8 +339,8 @@ def place_columns(
             caption = body + CAPTION_GAP
             moved = [replace(moved[0], caption=caption, bottom=caption + moved[0].bottom - moved[0].caption)]
         drawn |= zip(stack, moved, strict=False)
-        if len(stack) > MOST_BRANCHES:
-            unseen.append((moved[-1].x, moved[-1].bottom + STACK_GAP, len(stack) - MOST_BRANCHES))
+        if len(stack) > MAX_BRANCHES:
+            unseen.append((moved[-1].x, moved[-1].bottom + STACK_GAP, len(stack) - MAX_BRANCHES))
     neighbours, arcs = _connections(columns, drawn, {k: slots[columns[k].rank] for k in drawn})
     labels = FOLD_LABEL * (1 + max((depth for _, _, depth in folds), default=-1))
     down = EDGE - min([placed.top for placed in drawn.values()] + [*arcs.values()])
@@ -370,9 +370,9 @@ def _stacked(
     placed: list[Placed] = []
     for k in numbers:
         size, top = columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0
-        if size > MOST_UNITS:
+        if size > MAX_UNITS:
             named = len(names.get(k, ()))
-            rows = (top, top + max(BAR_HEIGHT, NAME_STEP * named if named <= MOST_NAMES else 0.0))
+            rows = (top, top + max(BAR_HEIGHT, NAME_STEP * named if named <= MAX_NAMES else 0.0))
             end = rows[1]
         else:
             rows = (top + RADIUS - STEP / 2, top + RADIUS + (size - 0.5) * STEP)

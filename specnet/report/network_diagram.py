@@ -18,16 +18,16 @@ from specnet.report.diagram_layout import (
     FOLD_LABEL,
     INPUT,
     LINE_HEIGHT,
-    MOST_FOR_NAMES,
-    MOST_NAMES,
-    MOST_UNITS,
+    MAX_FOR_NAMES,
+    MAX_NAMES,
+    MAX_UNITS,
     RADIUS,
     DiagramColumn,
     Fold,
     Placed,
+    columns_drawn,
     columns_of,
     has_matrix,
-    place_columns,
 )
 from specnet.report.overview import Overview
 from specnet.report.svg.axes import Frame
@@ -41,25 +41,25 @@ if TYPE_CHECKING:
     from specnet.spec.resolving.graph import Node
 
 
-MOST_LINES = 1000
+MAX_LINES = 1000
 """Lines of weights in a diagram; where blocks have more together, each draws its largest ones."""
 ABOUT_LINES = "Lines are as wide as weights are large, blue if positive, orange and dashed if negative."
 ABOUT_MAPS = (
-    f"A layer of more than {MOST_UNITS} units is a bar. Its weights are a picture, blue if positive and orange if "
+    f"A layer of more than {MAX_UNITS} units is a bar. Its weights are a picture, blue if positive and orange if "
     "negative: rows are the units that they come from, with the largest weights first, and columns those that they "
     "lead to. Of very many weights a cell shows the largest of several."
 )
-MOST_TOLD = 64
+MAX_HOVERED = 64
 """Rows of a picture of weights that show their largest one on hover; of more, the whole shows it."""
 NARROW_MAP = 64.0
 """Units of a picture of weights beside which lines lead to others."""
 FILE_MARGIN = 16.0
 """Units around a diagram that is a file."""
-CAPTION_ROOM = 122.0
+CAPTION_WIDTH = 122.0
 FOLD_MARGIN, FOLD_INSET = 58.0, 5.0
 """Units from a column's middle to the frame of a fold, less for one within another."""
 
-MOST_PIXELS = 30_000
+MAX_PIXELS = 30_000
 """Of the pictures of weights of a diagram together."""
 
 Parameters = Mapping[str, NDArray[Any]]
@@ -98,7 +98,7 @@ class NetworkDiagram:
         columns, self.folds, self.hidden = columns_of(resolved)
         self.columns = columns
         self.weights = _weights_of(columns, parameters or {})
-        self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MOST_UNITS}
+        self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MAX_UNITS}
         self.captions, reach = [column.captions() for column in columns], []
         for k, weight in self.maps.items():
             largest = f"±{rounded(_largest_size(weight))}"
@@ -113,7 +113,7 @@ class NetworkDiagram:
             _unit_order(column.size, [weight for k, weight in self.maps.items() if columns[k].sources == (number,)])
             for number, column in enumerate(columns)
         ]
-        self.placement = place_columns(columns, self.folds, self.hidden, self.captions, self.names)
+        self.placement = columns_drawn(columns, self.folds, self.hidden, self.captions, self.names)
 
     def svg(self, head: str = "", margin: float = 0.0) -> Markup:
         """Return the picture, with what stands before it and units around it."""
@@ -137,12 +137,12 @@ class NetworkDiagram:
             yield from self._column(k, placed)
             for index, line in enumerate(self.captions[k]):
                 height, style = placed.caption + index * LINE_HEIGHT, "detail" if index else "caption"
-                yield label(line, placed.x, height, style, "middle", CAPTION_ROOM)
+                yield label(line, placed.x, height, style, "middle", CAPTION_WIDTH)
             yield from self._names(k, placed)
         yield from self._left_out()
 
     def _links(self, source: int, target: int) -> Iterator[str]:
-        """Yield the lines between two columns side by side."""
+        """Yield the lines between two neighbouring columns."""
         column, start, end = self.columns[target], self.placement.columns[source], self.placement.columns[target]
         node = column.nodes[0]
         if target in self.maps:
@@ -171,9 +171,9 @@ class NetworkDiagram:
             curves = (_curve(start, replace(end, x=left + end.reach), y, sum(ends) / 2) for y in start.ends)
             yield f'<path class="link plain" d="{"".join(curves)}"/>'
         frame = Frame(left, right, *ends)
-        address = weight_image(weight, MOST_PIXELS // len(self.maps))
+        address = weight_image(weight, MAX_PIXELS // len(self.maps))
         yield f'<image href="{address}" {frame.attributes()} preserveAspectRatio="none"/>{frame.outline()}'
-        pieces = np.split(np.nan_to_num(weight), len(rows) if len(rows) <= MOST_TOLD else 1)
+        pieces = np.split(np.nan_to_num(weight), len(rows) if len(rows) <= MAX_HOVERED else 1)
         texts = []
         for index, piece in enumerate(pieces):
             row, column = np.unravel_index(np.abs(piece).argmax(), piece.shape)
@@ -184,7 +184,7 @@ class NetworkDiagram:
     def _weighted(self, weight: NDArray[np.float64], start: Placed, end: Placed) -> Iterator[str]:
         """Yield the largest weights, the largest of all on top."""
         size = np.where(np.isfinite(weight), np.abs(weight), -1.0)
-        most = MOST_LINES // max(len(self.placement.neighbours), 1)
+        most = MAX_LINES // max(len(self.placement.neighbours), 1)
         for flat in np.argsort(size, axis=None, kind="stable")[-most:]:
             row, at = np.unravel_index(flat, size.shape)
             value, share = weight[row, at], size[row, at] / (_largest_size(weight) or 1.0)
@@ -210,7 +210,7 @@ class NetworkDiagram:
         if placed.is_bar:
             frame = Frame(placed.x - placed.reach, placed.x + placed.reach, *placed.rows)
             yield f'<rect class="unit {style}" {frame.attributes()} rx="{number(placed.reach)}"/>'
-            has_names = k in self.names and column.size <= MOST_TOLD
+            has_names = k in self.names and column.size <= MAX_HOVERED
             whole = [f"{column.key}, {counted(column.size, 'unit')}"]
             yield from _bands(frame, [self._unit(k, unit) for unit in self.orders[k]] if has_names else whole)
             return
@@ -229,10 +229,10 @@ class NetworkDiagram:
     def _names(self, k: int, placed: Placed) -> Iterator[str]:
         """Yield the names beside the units of the first or the last column, if they have some that fit."""
         direction, anchor = (-1, "end") if k == INPUT else (1, "start")
-        if k in self.names and placed.size <= MOST_NAMES:
+        if k in self.names and placed.size <= MAX_NAMES:
             for unit, y in zip(self.orders[k], placed.heights, strict=True):
                 x = placed.x + direction * (placed.reach + EDGE)
-                yield label(self.names[k][unit], x, y + 4, "", anchor, MOST_FOR_NAMES)
+                yield label(self.names[k][unit], x, y + 4, "", anchor, MAX_FOR_NAMES)
 
     def _fold(self, fold: Fold) -> str:
         """Return a frame around columns that stand for several, with their number."""
@@ -335,7 +335,7 @@ def _unit_order(size: int, readers: Sequence[Weight]) -> NDArray[np.intp]:
 
     Of many units those with the largest weights in what reads them come first, by the sum of squares.
     """
-    if size <= MOST_UNITS or not readers:
+    if size <= MAX_UNITS or not readers:
         return np.arange(size)
     squares = sum((np.nan_to_num(weight, posinf=0.0, neginf=0.0) ** 2).sum(axis=0) for weight in readers)
     return np.argsort(-np.asarray(squares), kind="stable")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 LONGEST = 64
-"""Characters of a formula; of a layer that needs more, only the name is told."""
+"""Characters of a formula, at most; a layer that needs more is written as its type."""
 
 _FORMS: Forms = {
     ADD: Form("{} + {}", SUM, (SUM, SUM)),

@@ -22,9 +22,9 @@ from specnet.report.svg.colours import ACTIVATION_HUES, HUES, RGB
 GRID = 90
 """Points of the grid along each axis."""
 MARGIN = 0.08
-"""Room around the rows, as a fraction of their range."""
-LEAST_PROBABILITY = 1e-12
-"""Probabilities are held this far from 0 and 1 before their logarithms are taken."""
+"""Space around the rows, as a fraction of their range."""
+MIN_PROBABILITY = 1e-12
+"""Distance of probabilities from 0 and 1, at least, before their logarithms are taken."""
 
 Values = NDArray[np.float64]
 Number = TypeVar("Number", bound=np.generic)
@@ -114,10 +114,10 @@ def on_grid(values: NDArray[Number]) -> NDArray[Number]:
 
 
 def without_ties(values: Values) -> Values:
-    """Return values at the points of a grid with negative ones in place of 0, which predict the same.
+    """Return values at the points of a grid with negative ones instead of 0, which predict the same.
 
     Where units are silent a whole region can be 0, as before training, when biases are 0. For the line at its edge to
-    be smooth, values go on beyond it as they come from the other side.
+    be smooth, the values on its other edge are continued beyond it.
     """
     surface = on_grid(values)
     if not (surface == 0).any():
@@ -138,8 +138,8 @@ def without_ties(values: Values) -> Values:
 
 def log_odds(probability: Values) -> Values:
     """Return log(p/(1 − p))."""
-    held = np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    return np.log(held) - np.log1p(-held)
+    clipped = np.clip(probability, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    return np.log(clipped) - np.log1p(-clipped)
 
 
 def leads(scores: Values) -> Values:
@@ -151,7 +151,7 @@ def leads(scores: Values) -> Values:
 
 LEVELS = (0.1, 0.25, 0.75, 0.9)
 """Probabilities whose lines are dashed."""
-MOST_LEVELS = 6
+MAX_LEVELS = 6
 STRENGTH = 0.62
 """Opacity of the strongest answers, so that rows stand out."""
 
@@ -270,7 +270,7 @@ class _SeveralClasses(PlaneAnswer):
         classes = outputs.shape[1]
         if self.gives_probabilities:
             strength = (outputs.max(axis=1) * classes - 1) / (classes - 1)
-            scores = np.log(np.maximum(outputs, LEAST_PROBABILITY))
+            scores = np.log(np.maximum(outputs, MIN_PROBABILITY))
         else:
             strength, scores = np.minimum(leads(outputs).max(axis=1), 1.0), outputs
         self._fill(chart, strength, outputs.argmax(axis=1) % len(HUES))
@@ -305,7 +305,7 @@ class _Values(PlaneAnswer):
         predicted = self.plane.decode(outputs[:, 0])
         beyond = predicted - self.mean
         self._fill(chart, np.minimum(np.abs(beyond) / self.largest, 1.0), beyond > 0)
-        for level, name in Axis.over(predicted).ticks(MOST_LEVELS):
+        for level, name in Axis.over(predicted).ticks(MAX_LEVELS):
             chart.contour(on_grid(predicted), level, "contour", hover=name)
         chart.contour(on_grid(beyond), 0.0)
 
@@ -347,10 +347,10 @@ def _right(right: NDArray[np.bool_]) -> str:
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
 """Sizes of the pair of planes, and of pictures without text."""
-MOST_ROWS, MOST_ROWS_IN_SMALL = 400, 150
+MAX_ROWS, MAX_ROWS_IN_SMALL = 400, 150
 ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
 """Identities under which rows are drawn once on a page."""
-MOST_UNITS = 16
+MAX_UNITS = 16
 UNIT_STRENGTH = 0.75
 """Opacity of the strongest activations and sums, a little more than that of answers."""
 
@@ -371,7 +371,7 @@ class PlaneStory:
     rows, answer : Figure
         The pair of large pictures; the answer has a group for each moment of training, of which the last one is shown.
     moments : list of str
-        What is said of each of these groups; the last is the delivered network.
+        The caption of each of these groups; the last is the delivered network.
     marks : list of (Markup, str)
         The legend of rows.
     sections : list of tuple
@@ -381,7 +381,7 @@ class PlaneStory:
     def __init__(self, plane: Plane, moments: Mapping[int, Mapping[str, Array]]) -> None:
         self._plane, self._answers = plane, answer_of(plane)
         shown = np.flatnonzero(np.isfinite(plane.columns).all(axis=1))
-        self._shown = shown[np.random.default_rng(0).permutation(len(shown))[:MOST_ROWS]]
+        self._shown = shown[np.random.default_rng(0).permutation(len(shown))[:MAX_ROWS]]
         self._rows_are_drawn = False
         self.sections = list(self._sections())
         self.marks = [(mark_alone(kind), name) for kind, name in enumerate(self._answers.kind_names)]
@@ -390,8 +390,8 @@ class PlaneStory:
 
     def _large_rows(self) -> Figure:
         plane, shown = self._plane, self._shown
-        total, held = len(plane.columns), int(plane.held_out.sum())
-        description = f"{count(total)} rows by {' and '.join(plane.column_names)}, {count(held)} of them held out"
+        total, unseen = len(plane.columns), int(plane.held_out.sum())
+        description = f"{count(total)} rows by {' and '.join(plane.column_names)}, {count(unseen)} of them held out"
         chart = Chart(description, *plane.axes, width=LARGE[0], height=LARGE[1])
         hover = [
             f"{self._answers.named(plane.target[k])} ({rounded(plane.columns[k, 0])}, {rounded(plane.columns[k, 1])})"
@@ -401,7 +401,7 @@ class PlaneStory:
         (x, y), edged = plane.columns[shown].T, plane.held_out[shown]
         chart.points(x, y, self._answers.kinds[shown], held_out=edged, hover=hover, identity=ROWS)
         note = "Each point is a row." + self._answers.about_rows
-        if held:
+        if unseen:
             note += " Points with an edge are held-out rows, which the network never learns from."
         if len(shown) < total:
             note += f" {count(len(shown))} of {count(total)} rows, drawn at random."
@@ -444,7 +444,7 @@ class PlaneStory:
         if self._rows_are_drawn:
             chart.reuse(ROWS_IN_SMALL)
         else:
-            rows = self._shown[:MOST_ROWS_IN_SMALL]
+            rows = self._shown[:MAX_ROWS_IN_SMALL]
             x, y = self._plane.columns[rows].T
             chart.points(x, y, self._answers.kinds[rows], identity=ROWS_IN_SMALL)
             self._rows_are_drawn = True
@@ -470,7 +470,7 @@ class PlaneStory:
         # As relu units do, they give nothing where their sum is negative, and something elsewhere.
         silent = bool((outputs[negative] == 0).all() and negative.any() and (outputs[sums > 0] > 0).all())
         pictures = []
-        for unit in range(min(column.size, MOST_UNITS)):
+        for unit in range(min(column.size, MAX_UNITS)):
             share = float(np.mean(sums_of_rows[:, unit] > 0))
             notes = [_fires(share, silent)]
             if weights is not None and share > 0:
@@ -487,8 +487,8 @@ class PlaneStory:
             text += "Yellow is a positive output and violet a negative one."
         if weights is not None:
             text += f" Its weight in the output, in brackets, says {answers.about_weights}."
-        if column.size > MOST_UNITS:
-            text += f" The first {MOST_UNITS} of {count(column.size)} units."
+        if column.size > MAX_UNITS:
+            text += f" The first {MAX_UNITS} of {count(column.size)} units."
         return "Each first-layer unit makes one straight cut", text, pictures
 
     def _first_layer(self) -> DiagramColumn | None:
@@ -513,7 +513,7 @@ class PlaneStory:
         bias = plane.tensors.get(f"{plane.chain[2].nodes[0].key}.bias")
         total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - (answers.zero or 0.0)
         total_of_rows = np.full(len(units_of_rows), total[0])
-        order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MOST_UNITS]
+        order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MAX_UNITS]
         largest = float(np.abs(total + units.sum(axis=1)).max()) or 1.0
         pictures = []
         for index, unit in enumerate(order.tolist()):
@@ -525,8 +525,8 @@ class PlaneStory:
             title = f"+ unit {unit + 1}" if index else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
             pictures.append(self._picture(title, note, description, surface, without_ties(total)))
         text = f"From the strongest unit to the weakest. {answers.about_sums} It bends where it meets a unit's cut."
-        if column.size > MOST_UNITS:
-            text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
+        if column.size > MAX_UNITS:
+            text += f" The {MAX_UNITS} strongest of {count(column.size)} units."
         text += answers.about_activation
         return "The output adds the units, and straight cuts become one bent line", text, pictures
 

@@ -123,7 +123,7 @@ Pair = tuple[int | None, int | None]
 
 
 def _matched(first: Sequence[Section], second: Sequence[Section]) -> Iterator[Pair]:
-    """Yield the places of entries that belong together, in order; None in place of an entry that is not there."""
+    """Yield the indices of entries that are matched, in order; None for an entry that the other list lacks."""
     shorter = min(len(first), len(second))
     start = next((index for index in range(shorter) if first[index] != second[index]), shorter)
     left = shorter - start

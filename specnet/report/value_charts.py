@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from specnet.report.pages.model_answers import Importance, Response
 
 
-MOST_POINTS = 400
-MOST_OUTPUTS = 3
+MAX_POINTS = 400
+MAX_OUTPUTS = 3
 """Columns of the target that have charts."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of residuals, as ``metrics.json`` has them."""
@@ -55,11 +55,11 @@ def value_figures(
     """
     both = answers.target, answers.prediction
     target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
-    chosen = kept_points(len(target), MOST_POINTS)
+    chosen = kept_points(len(target), MAX_POINTS)
     rows = all_rows = counted(len(target), "test row")
     if len(chosen) < len(target):
         rows = f"{len(chosen)} of {all_rows}"
-    for column, name in enumerate(outputs[:MOST_OUTPUTS]):
+    for column, name in enumerate(outputs[:MAX_OUTPUTS]):
         of = f" of {name}" if len(outputs) > 1 else ""
         true, predicted = target[chosen, column], prediction[chosen, column]
         hover = [f"true {rounded(a)}, predicted {rounded(b)}" for a, b in zip(true, predicted, strict=True)]
@@ -136,17 +136,17 @@ def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: st
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
 
 
-MOST_COLUMNS = 12
+MAX_COLUMNS = 12
 """Columns whose importance is shown."""
-MOST_TOLD = 5
+MAX_DESCRIBED = 5
 """Cells that stand for a chart where it is not seen."""
-LEAST_HEIGHT, LINE = 58.0, 20.0
+MIN_HEIGHT, LINE = 58.0, 20.0
 """Units of a chart with a line for each name, and of each of these."""
 
 
 def importance_figure(importance: Importance) -> Figure:
     """Return a bar for each of the most important columns."""
-    order = np.argsort(-importance.mean, kind="stable")[:MOST_COLUMNS]
+    order = np.argsort(-importance.mean, kind="stable")[:MAX_COLUMNS]
     names = [importance.columns[index] for index in order]
     is_share = importance.score == "accuracy"
     what, verb = {"loss": ("loss", "rise")}.get(importance.score, (importance.score if is_share else "R²", "fall"))
@@ -156,7 +156,7 @@ def importance_figure(importance: Importance) -> Figure:
     low, high = min(0.0, float(np.min(mean - deviation))), max(float(np.max(mean + deviation)), 0.0) or scale / 100
     x = Axis(low, high * 1.3, f"{verb} of {what}" + " in percentage points" * is_share)
     description = f"Permutation importance: {', '.join(f'{n} {t}' for n, t in zip(names[:5], texts, strict=False))}"
-    chart = Chart(description, x, Axis.of_names(names), height=max(96.0, LEAST_HEIGHT + LINE * len(names)))
+    chart = Chart(description, x, Axis.of_names(names), height=max(96.0, MIN_HEIGHT + LINE * len(names)))
     for index, (value, spread) in enumerate(zip(mean, deviation, strict=True)):
         hover = f"{names[index]}: {texts[index]} ± {text(spread / scale)}{' percentage points' * is_share}"
         chart.rectangle((0.0, value), (index - 0.36, index + 0.36), "bar", hover=hover)
@@ -194,13 +194,13 @@ def response_figures(
         note = f"Mean {what}: {', '.join(f'{text(first[end])} at {each.texts[end]}' for end in outer)}."
         bounds = zip(each.texts, first, each.low.tolist(), each.high.tolist(), strict=True)
         hovers = [f"{cell}: {text(mean)}, four fifths {text(low)} to {text(high)}" for cell, mean, low, high in bounds]
-        description = f"{each.column}: {what}; {'; '.join(hovers[k] for k in kept_points(len(hovers), MOST_TOLD))}"
+        description = f"{each.column}: {what}; {'; '.join(hovers[k] for k in kept_points(len(hovers), MAX_DESCRIBED))}"
         if each.are_numbers:
             axis = replace(predicted, label=what if len(names) == 1 else "probability")
             chart = Chart(description, Axis.over(each.cells, label=each.column), axis)
             _draw_curves(chart, each, names, len(all_names), dict(zip(each.cells.tolist(), hovers, strict=True)))
         else:
-            height = LEAST_HEIGHT + LINE * len(hovers)
+            height = MIN_HEIGHT + LINE * len(hovers)
             chart = Chart(description, replace(predicted, label=what), Axis.of_names(each.texts), height=height)
             for index, ends in enumerate(zip(each.low, each.high, strict=True)):
                 chart.line(ends, [index, index], "whisker")

@@ -178,7 +178,7 @@ def test_residuals_are_told_of_all_rows_where_some_are_drawn() -> None:
     target, prediction = rng.standard_t(2, 3600), np.zeros(3600)
     residuals = Answers(target, target[:, np.newaxis], np.square(target), prediction, None, None)
     _, figure = value_charts.value_figures(residuals, ["y"])
-    assert figure.chart.count("<circle") == value_charts.MOST_POINTS
+    assert figure.chart.count("<circle") == value_charts.MAX_POINTS
     deviation, mean = number_texts.rounded(float(np.std(target))), number_texts.rounded(float(np.mean(target)))
     assert figure.note.startswith(f"Mean {mean}, standard deviation {deviation} of 3 600 test rows.")
     assert f"mean {mean}, standard deviation {deviation}" in figure.chart

@@ -10,7 +10,7 @@ import pytest
 
 from specnet import Resolved
 from specnet.report.diagram_layout import columns_of
-from specnet.report.network_diagram import MOST_PIXELS, NetworkDiagram
+from specnet.report.network_diagram import MAX_PIXELS, NetworkDiagram
 from tests.report.drawn import CLUMSY, Drawn, coordinates, image_of, numbers, place_of
 from tests.report.networks import dense, initial, network, residual
 
@@ -295,7 +295,7 @@ def test_many_weights_share_a_cell_that_shows_the_largest() -> None:
     weight[700, :] += np.linspace(0, 9, 1000)
     picture = drawn(network(dense(1000, "relu"), dense(1), inputs=1000), weight, np.ones((1, 1000)))
     first, second = map(image_of, picture.all("image"))
-    assert first[..., 0].size + second[..., 0].size <= MOST_PIXELS
+    assert first[..., 0].size + second[..., 0].size <= MAX_PIXELS
     rows, columns, _ = first.shape
     ordered = weight[:, np.argsort(-(weight**2).sum(axis=0), kind="stable")].T
     cell = ordered[: -(-1000 // rows), : -(-1000 // columns)].ravel()

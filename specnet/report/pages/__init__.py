@@ -1,4 +1,4 @@
-"""Pages of HTML, each one file without any other: of a run, of many runs, of a sweep, and of runs side by side.
+"""Pages of HTML, each one file without any other: of a run, of many runs, of a sweep, and of a comparison.
 
 The input is saved folders and `model_answers`, the output the text of a file. Each page has a function that renders the
 template beside it: start with `run_page.page`, `series_page`, `sweep_page` or `comparison_page`. `headline` says how

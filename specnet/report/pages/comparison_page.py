@@ -14,7 +14,7 @@ from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import (
-    MOST_NAMED,
+    MAX_NAMED,
     at_epoch,
     curve_style,
     curve_title,
@@ -168,6 +168,6 @@ def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
     description = f"{title} by epoch, at last: {'; '.join(ends)}"
     chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS), is_whole=True)
     for index, member, curve, last in lines:
-        ending = "" if member or len(ends) > MOST_NAMED else titles[index]
+        ending = "" if member or len(ends) > MAX_NAMED else titles[index]
         chart.line(*curve, curve_style(index), name=ending, value=last, hover=at_epoch(titles[index]))
     return Figure(title, rows_note(name), chart.svg())

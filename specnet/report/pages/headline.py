@@ -27,10 +27,10 @@ BASELINES = {
     "constant": "a constant answer",
 }
 """Simpler predictors in words, in the order in which pages name them."""
-LEAST_LEAN = 0.25
+MIN_LEAN = 0.25
 """Of the 95 % interval of a gain, about a standard error: what the main metric differs by to stand for the loss."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
-SIGNS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
+VERDICTS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
 
 
@@ -55,7 +55,7 @@ def words(name: str) -> str:
 
 
 def in_words(table: TextTable) -> TextTable:
-    """Return a table of metrics as pages have it: with their names in words, and minus signs in place of hyphens."""
+    """Return a table of metrics as pages have it: with names in words, and with true minus signs."""
     rows = [[words(name), *map(true_minus, cells)] for name, *cells in table.rows]
     return replace(table, header=[*map(words, table.header)], rows=rows)
 
@@ -71,11 +71,11 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     split, beside = best_split(evaluation), comparison(evaluation)
     if beside is None:
         return _alone(evaluation, split)
-    sign, baseline, name = beside
+    outcome, baseline, name = beside
     other, gain = evaluation["baselines"][baseline], evaluation["gains"][baseline][name]
     own, its = (page_metric(name, figures[split].get(name), gain) for figures in (evaluation, other))
     text = _values_text(name, f"{own} against {its}", evaluation, split)
-    return f"{SIGNS[sign]} {BASELINES.get(baseline, baseline)}: {text}."
+    return f"{VERDICTS[outcome]} {BASELINES.get(baseline, baseline)}: {text}."
 
 
 def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
@@ -98,13 +98,13 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
         known = [name for name in names if None not in map(gains[name].get, ("low", "value", "high"))]
         if not known:
             continue
-        signs = {name: int(gains[name]["low"] > 0) - int(gains[name]["high"] < 0) for name in known}
-        decisive = next((name for name in known if signs[name]), known[0])
-        first, sign = gains[known[0]], signs[decisive]
-        leans = not sign or first["value"] * sign > LEAST_LEAN * (first["high"] - first["low"])
-        rank = 2 * sign + 2 if baseline == CONSTANT else 1 if sign < 0 else 3
+        outcomes = {name: int(gains[name]["low"] > 0) - int(gains[name]["high"] < 0) for name in known}
+        decisive = next((name for name in known if outcomes[name]), known[0])
+        first, outcome = gains[known[0]], outcomes[decisive]
+        leans = not outcome or first["value"] * outcome > MIN_LEAN * (first["high"] - first["low"])
+        rank = 2 * outcome + 2 if baseline == CONSTANT else 1 if outcome < 0 else 3
         both = first["value"], gains[known[-1]]["value"]
-        found.append((rank, both, sign, baseline, known[0] if leans else decisive))
+        found.append((rank, both, outcome, baseline, known[0] if leans else decisive))
     return min(found)[2:] if found else None
 
 
@@ -152,7 +152,7 @@ def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -
     scores : mapping of str to Score
         By the names of the predictors.
     note : str
-        What is said below the title.
+        The sentence below the title.
     """
     scale, label = (100.0, f"{words(name)} in %") if name.endswith("accuracy") else (1.0, words(name))
     x = Axis.over(*([scale * each.low, scale * each.high] for each in scores.values()), margin=0.05, label=label)

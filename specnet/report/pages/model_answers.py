@@ -78,7 +78,7 @@ class Response:
     texts : sequence of str
         What these cells are called.
     are_numbers : bool
-        Whether they have places along an axis.
+        Whether they are numbers on an axis, and not names.
     outputs : tuple of int
         Those that are shown; of several classes that which the column moves most comes first.
     mean : ndarray (outputs, cells)

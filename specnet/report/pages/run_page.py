@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from specnet.spec import Resolved
 
 
-MOST_OF_ROW = 6
+MAX_COLUMNS_OF_ROW = 6
 """Columns of a mistake that are shown."""
-MOST_UNITS, MOST_MISTAKES = 24, 12
+MAX_UNITS, MAX_MISTAKES = 24, 12
 
 Picture = tuple[str, str, str]
 """A picture of pixels: the data URI of a PNG, what stands for it where it is not seen, and its caption."""
@@ -93,12 +93,12 @@ def _sentence(text: str) -> str:
 
 def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table of layers, with weights and dead units of the end of training."""
-    looks = {layer["layer"]: layer for layer in run.looks[-1]["layers"]} if run.looks else {}
+    last_record = {layer["layer"]: layer for layer in run.looks[-1]["layers"]} if run.looks else {}
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
-        look, size = looks.get(node.key), weights.get(node.key)
+        record, size = last_record.get(node.key), weights.get(node.key)
         last = "" if size is None else rounded(size)
-        dead = percent(look["dead"]) if look and visible_activation(node.layer) else ""
+        dead = percent(record["dead"]) if record and visible_activation(node.layer) else ""
         yield name, units, formula, parameters, first_weights, last, dead
 
 
@@ -107,7 +107,7 @@ def _worst(shown: ModelAnswers) -> TextTable | None:
     panel = shown.panel
     if panel is None or not panel.worst or shown.images is not None:
         return None
-    columns = panel.columns[:MOST_OF_ROW]
+    columns = panel.columns[:MAX_COLUMNS_OF_ROW]
     rows = [[row["told"], *(column.told(row["cells"][column.place]) for column in columns)] for row in panel.worst]
     return TextTable(["row", *(column.name for column in columns)], rows)
 
@@ -123,15 +123,15 @@ def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
         yield f"SHA-256 of the {name}", str(facts.get(f"{name}_sha256", ""))
 
 
-def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], side: int) -> list[Picture]:
+def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], width: int) -> list[Picture]:
     """Return the weights of the units of a first dense layer, those with the largest weights first."""
     node = next((node for node in resolved.nodes if node.inputs == (-1,)), None)
     weight = None if node is None else parameters.get(f"{node.key}.weight")
-    if weight is None or weight.ndim != 2 or weight.shape[1] != side * side:
+    if weight is None or weight.ndim != 2 or weight.shape[1] != width * width:
         return []
     found = []
-    for unit in np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:MOST_UNITS]:
-        address = weight_image(np.asarray(weight[unit], np.float64).reshape(side, side), side * side)
+    for unit in np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:MAX_UNITS]:
+        address = weight_image(np.asarray(weight[unit], np.float64).reshape(width, width), width * width)
         found.append((address, f"weights of unit {unit + 1}", str(unit + 1)))
     return found
 
@@ -143,7 +143,7 @@ def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[s
     certainty = answers.probability.max(axis=1)
     wrong = np.flatnonzero(answers.target != answers.prediction)
     found = []
-    for row in wrong[np.argsort(-certainty[wrong], kind="stable")][:MOST_MISTAKES]:
+    for row in wrong[np.argsort(-certainty[wrong], kind="stable")][:MAX_MISTAKES]:
         true, predicted = classes[answers.target[row]], classes[answers.prediction[row]]
         address = data_uri(png(images[row], 0, [(0, 0, 0)]))
         sure = percent(float(certainty[row]))

@@ -15,12 +15,12 @@ from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.registry import installed_registry
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import BASELINES, SIGNS, Score, in_words, score_strip, words
+from specnet.report.pages.headline import BASELINES, VERDICTS, Score, in_words, score_strip, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_page import shown_setting
 from specnet.report.pages.training_charts import (
-    MOST_NAMED,
-    MOST_POINTS,
+    MAX_NAMED,
+    MAX_POINTS,
     curve_style,
     curve_title,
     curves_chart,
@@ -35,14 +35,14 @@ from specnet.saved.run_curves import Curves
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_series import SavedSeries, SeriesRun
 
-MOST_DRAWN = 6000
+MAX_DRAWN = 6000
 """Points of all curves of a chart."""
-MOST_SPREADS = 6
+MAX_SPREADS = 6
 """Metrics whose values in each run are drawn."""
 JITTER = 0.26
 """How far the first and the last seed stand beside the middle of their fold."""
 REACH = 0.36
-"""How far the line of a simpler predictor reaches to both sides of the middle."""
+"""How far the line of a simpler predictor reaches from the middle in both directions."""
 BAND = 0.14
 """Opacity of what lies within a standard deviation of the mean."""
 
@@ -92,9 +92,9 @@ class SeriesView:
     @cached_property
     def curves(self) -> dict[str, Curves]:
         """The curves of the runs that have finished, by their names."""
-        most = MOST_POINTS
+        most = MAX_POINTS
         if not self.is_nested:
-            most = max(min(MOST_POINTS, MOST_DRAWN // max(len(self.runs), 1)), 8)
+            most = max(min(MAX_POINTS, MAX_DRAWN // max(len(self.runs), 1)), 8)
         return {run.name: run.curves(most) for run in self.finished}
 
     @cached_property
@@ -118,7 +118,7 @@ class SeriesView:
         return difference_of(found, len({run.fold for run in self.runs}))
 
     @property
-    def sign(self) -> int | None:
+    def outcome(self) -> int | None:
         """Whether the networks are better than that predictor beyond chance, 1, worse, -1, or neither, 0.
 
         None where there is no interval of the difference.
@@ -145,7 +145,7 @@ def series_page(series: SavedSeries) -> str:
     record = SeriesView(series)
     folds, seeds, split = record.folds, record.seeds, record.split
     kind = "nested sweep" if record.is_nested else " and ".join([*["folds"] * bool(folds), *["seeds"] * bool(seeds)])
-    named = 1 < len(record.finished) <= MOST_NAMED
+    named = 1 < len(record.finished) <= MAX_NAMED
     # Lines have styles of their own where they are few, else that of their fold, where there are colours for all.
     fold_styles: dict[int | None, str] = {}
     if len(folds) <= CLASS_COUNT:
@@ -206,9 +206,9 @@ def series_sentence(record: SeriesView) -> str:
         return f"{what} average {a} {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
-    if record.sign is None:
+    if record.outcome is None:
         return f"{what} average {a} {label} of {shown}; on the same rows {simple} has {its}."
-    beside = f"{SIGNS[record.sign]} {simple}"
+    beside = f"{VERDICTS[record.outcome]} {simple}"
     return f"{beside}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
 
 
@@ -252,7 +252,7 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
     by, beside = ("fold", seeds) if folds else ("seed", [])
     groups = folds or seeds
     middle, step = max(len(beside) - 1, 0) / 2, 2 * JITTER / max(len(beside) - 1, 1)
-    for name in record.metrics[:MOST_SPREADS]:
+    for name in record.metrics[:MAX_SPREADS]:
         found = record.summary[record.split][name]
         scores = ((run, run.score(record.split, name)) for run in record.finished)
         known = [(run, value) for run, value in scores if value is not None]
@@ -340,7 +340,7 @@ def _choices_table(runs: Sequence[SeriesRun]) -> TextTable | None:
 
 
 def _worth(record: SeriesView) -> str:
-    """Return what the searches promised beside what they kept."""
+    """Return in sentences the validation metric of the best trials, and what their runs reach on test rows."""
     if not record.is_nested:
         return ""
     name = record.series.searched_by

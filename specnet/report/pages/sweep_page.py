@@ -17,7 +17,7 @@ from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_spli
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import comparison, score_name, strip_of, verdict, words
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.training_charts import MOST_POINTS, curves_chart, is_wide
+from specnet.report.pages.training_charts import MAX_POINTS, curves_chart, is_wide
 from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure, mark_alone
@@ -27,12 +27,12 @@ from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_sweep import Dimension, SavedSweep, spec_text
 from specnet.saved.saved_trials import Trial
 
-MOST_DRAWN = 9000
+MAX_DRAWN = 9000
 """Points of all curves of a chart."""
-FEWEST_POINTS = 12
-MOST_HOVERS = 400
+MIN_POINTS = 12
+MAX_HOVERS = 400
 """Trials that each show what they are on hover; of more, only the best ones do."""
-MOST_KEYS = 24
+MAX_KEYS = 24
 """Searched keys that have a chart."""
 BEST_DRAWN = 10
 """Trials that stand out beside their keys, but a third of those that have finished at most."""
@@ -83,7 +83,7 @@ class SweepView:
         self.larger_is_better, self.is_loss = sweep.facts.larger_is_better, sweep.facts.metric == f"{VALIDATION}_{LOSS}"
         self.name = LOSS if self.is_loss else sweep.facts.metric
         self.label = f"{VALIDATION} {words(self.name)}"
-        self.losses = sweep.losses(max(min(MOST_POINTS, MOST_DRAWN // max(len(self.trials), 1)), FEWEST_POINTS))
+        self.losses = sweep.losses(max(min(MAX_POINTS, MAX_DRAWN // max(len(self.trials), 1)), MIN_POINTS))
 
     @cached_property
     def ranked(self) -> list[tuple[Trial, float]]:
@@ -154,7 +154,7 @@ def sweep_page(sweep: SavedSweep) -> str:
         progress=list(progress_figures(view)),
         legend=[(mark_alone(BEST, held_out=True), "best trial"), *marks],
         keys=list(key_figures(view)),
-        keys_left_out=max(len(sweep.dimensions) - MOST_KEYS, 0),
+        keys_left_out=max(len(sweep.dimensions) - MAX_KEYS, 0),
         leading=len(view.leading),
         worse_end="bottom" if view.larger_is_better else "top",
         addresses=[f"best/{REPORT}" * (has_report and not index) for index in range(BEST_DRAWN)],
@@ -261,8 +261,8 @@ def _scores_table(view: SweepView) -> TextTable | None:
     if not view.ranked:
         return None
     figure = view.ranked[0][1]
-    held_out = best_split(view.sweep.evaluation.keys() - {TEST})
-    measured = view.sweep.comparable(held_out) if held_out in (VALIDATION, OUT_OF_FOLD) else {}
+    split = best_split(view.sweep.evaluation.keys() - {TEST})
+    measured = view.sweep.comparable(split) if split in (VALIDATION, OUT_OF_FOLD) else {}
     validation = {**measured, view.name: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(view.trials))}": validation}
     rows |= {split: view.sweep.comparable(split) for split in (TEST, TRAIN) if view.sweep.comparable(split)}
@@ -336,7 +336,7 @@ def _by_trial(view: SweepView) -> Figure:
     out = [trial for trial, value in ranked if view.is_beyond(y, value)]
     shown = [trial for trial in trials if trial.figure is not None and trial not in out]
     xs, ys = [trial.number for trial in shown], np.array([trial.figure for trial in shown], np.float64)
-    if len(trials) <= MOST_HOVERS:
+    if len(trials) <= MAX_HOVERS:
         chart.points(xs, ys, hover=list(map(view.trial_text, shown)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
         chart.cloud(xs, ys)
@@ -377,7 +377,7 @@ def _curves(view: SweepView) -> Figure:
             style = rest_style if trial.state == FINISHED else PRUNED_STYLE
             chart.line(*curve, style, title=view.trial_text(trial))
     pruned = [(trial, curve) for trial, curve in drawn if trial.state != FINISHED]
-    if len(drawn) <= MOST_HOVERS:
+    if len(drawn) <= MAX_HOVERS:
         chart.points(
             [curve.epochs[-1] for _, curve in pruned],
             np.clip([curve.values[-1] for _, curve in pruned], chart.y.low, chart.y.high),
@@ -402,7 +402,7 @@ def key_figures(view: SweepView) -> Iterator[Figure]:
     """Yield a chart for each searched key, with the figure of each trial that drew it."""
     if view.ranked:
         y = view.axis()
-        for dimension in view.sweep.dimensions[:MOST_KEYS]:
+        for dimension in view.sweep.dimensions[:MAX_KEYS]:
             yield _key(view, dimension, y)
 
 

@@ -19,22 +19,22 @@ from specnet.report.svg.colours import CLASS_COUNT
 from specnet.saved.run_curves import Curve
 from specnet.training.checkpoint import MEMBER, history_of
 
-MOST_POINTS = 300
-MOST_NAMED = 8
+MAX_POINTS = 300
+MAX_NAMED = 8
 """Curves that have their names at their ends; of more, only the list of runs tells them apart."""
 LOG_RATIO = 30
 """A loss that changes by a larger factor has a logarithmic axis."""
 OUTER = 0.02
 """Fraction of the values at each end of an axis that do not decide how long it is."""
-ROOM, LOG_ROOM = 1.0, 0.25
+EXTRA, LOG_EXTRA = 1.0, 0.25
 """An axis ends so many ranges of the inner values beyond them at most."""
 BESIDE = 0.5
 """Axes beyond an end of the curves, up to which other values make the axis longer."""
-MOST_LAYERS = 8
+MAX_LAYERS = 8
 EARLY = 0.95
 """A least loss before this fraction of the epochs is pointed out."""
 MANY_EPOCHS = 200
-"""Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
+"""Above so many epochs the records of layers, which are mostly early, have a logarithmic axis."""
 KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 held")}
 """The losses in the history, with their names and the styles of their curves."""
 
@@ -47,7 +47,7 @@ def member_curves(history: History, name: str) -> list[Curve]:
     curves = []
     for member in dict.fromkeys(record.get(MEMBER, 0) for record in history):
         records = [record for record in history_of(history, member) if name in record]
-        chosen = [records[index] for index in kept_points(len(records), MOST_POINTS)]
+        chosen = [records[index] for index in kept_points(len(records), MAX_POINTS)]
         if chosen:
             curves.append(Curve([record["epoch"] for record in chosen], [record[name] for record in chosen]))
     return curves
@@ -116,14 +116,14 @@ def is_wide(values: Numbers) -> bool:
 def _inner(values: Numbers, *, log: bool) -> Numbers:
     scaled = np.log(values) if log else values
     low, high = np.quantile(scaled, [OUTER, 1 - OUTER])
-    margin = (LOG_ROOM if log else ROOM) * (high - low)
+    margin = (LOG_EXTRA if log else EXTRA) * (high - low)
     inner: Numbers = values[(scaled >= low - margin) & (scaled <= high + margin)]
     return inner
 
 
 def training_figures(
     history: History,
-    looks: Sequence[Mapping[str, Any]],
+    layer_records: Sequence[Mapping[str, Any]],
     evaluation: Mapping[str, Any],
     delivered: Sequence[int] = (),
     members: int = 1,
@@ -134,8 +134,8 @@ def training_figures(
     ----------
     history : sequence of mapping
         The records of logged epochs, of each member of an ensemble.
-    looks : sequence of mapping
-        The looks at layers: ``epoch``, and of ``layers`` the ``layer``, ``step`` and ``gradient``.
+    layer_records : sequence of mapping
+        Statistics of layers: ``epoch``, and of ``layers`` the ``layer``, ``step`` and ``gradient``.
     evaluation : mapping
         What ``metrics.json`` says.
     delivered : sequence of int
@@ -147,9 +147,9 @@ def training_figures(
         yield _loss(history, evaluation, delivered, members)
     of = " of the first member" if members > 1 else ""
     note = f"Size of one step ÷ size of the weights{of}; 0.0001 to 0.01 is usual"
-    yield from _layers("How far one step moves the weights", note, looks, "step")
+    yield from _layers("How far one step moves the weights", note, layer_records, "step")
     note = f"Root mean square{of}; layers far apart learn at different speeds"
-    yield from _layers("Gradient of each layer", note, looks, "gradient")
+    yield from _layers("Gradient of each layer", note, layer_records, "gradient")
 
 
 def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[int], members: int) -> Figure:
@@ -198,7 +198,7 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
 
 
 def _losses_of_others(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Return the losses of simpler predictors on the rows held out, by their names."""
+    """Return the losses of simpler predictors on the split of the headline, by their names."""
     known, split = evaluation.get("baselines", {}), best_split(evaluation)
     losses = {name: known[name].get(split, {}).get(LOSS) for name in BASELINES if name in known}
     return {name: loss for name, loss in losses.items() if loss is not None}
@@ -212,14 +212,14 @@ def _epochs(delivered: Sequence[int]) -> str:
     return f"epochs {count(first)} to {count(last)}, the dashed lines"
 
 
-def _layers(title: str, note: str, looks: Sequence[Mapping[str, Any]], key: str) -> Iterator[Figure]:
-    """Yield the chart of what looks say of each layer, NaN where there is nothing; none if nothing is known."""
-    seen = [look for look in looks if any(layer[key] is not None for layer in look["layers"])]
+def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: str) -> Iterator[Figure]:
+    """Yield the chart of a statistic of each layer by epoch; nothing if no record has it."""
+    seen = [record for record in records if any(layer[key] is not None for layer in record["layers"])]
     if not seen:
         return
-    epochs = [look["epoch"] for look in seen]
-    layers = np.array([[layer[key] for layer in look["layers"]] for look in seen], np.float64).T
-    chosen = np.unique(np.linspace(0, len(layers) - 1, min(MOST_LAYERS, len(layers))).round().astype(np.intp))
+    epochs = [record["epoch"] for record in seen]
+    layers = np.array([[layer[key] for layer in record["layers"]] for record in seen], np.float64).T
+    chosen = np.unique(np.linspace(0, len(layers) - 1, min(MAX_LAYERS, len(layers))).round().astype(np.intp))
     if len(chosen) < len(layers):
         note += f"; {len(chosen)} of {len(layers)} layers"
     shown = {seen[0]["layers"][index]["layer"]: layers[index] for index in chosen}

@@ -24,8 +24,8 @@ TICK_GAP = 8.0
 """Units between the texts of two ticks, at least."""
 ROW = 30.0
 """Units between two ticks along y, at least."""
-MOST_ALONG_X = 6
-MOST_FOR_TICKS = 0.45
+MAX_ALONG_X = 6
+MAX_FOR_TICKS = 0.45
 """Fraction of the width that texts along y may take."""
 
 Vector = NDArray[np.float64]
@@ -52,7 +52,7 @@ class Axis:
     log : bool
         Whether equal ratios are equally far apart.
     names : tuple of str
-        Names in place of numbers at the ticks.
+        Names at the ticks, instead of numbers.
     """
 
     low: float
@@ -74,7 +74,7 @@ class Axis:
         label, log
             As for the class.
         margin : float
-            Room at both ends, as a fraction of the range.
+            Space at both ends, as a fraction of the range.
         zero : bool
             Start a linear axis of positive values at 0 if less than a third of it stays empty.
         """
@@ -97,7 +97,7 @@ class Axis:
 
     @classmethod
     def of_names(cls, names: Iterable[str], label: str = "") -> Axis:
-        """Return an axis with a place of width 1 for each name, at 0, 1, ….
+        """Return an axis with an interval of width 1 for each name, around 0, 1, ….
 
         Along y the first name is at the top.
         """
@@ -181,7 +181,7 @@ class Frame:
         return self.top + (positions if self.reverse else 1 - positions) * self.height
 
     def attributes(self) -> str:
-        """Return place and size as attributes."""
+        """Return position and size as attributes."""
         corner = f'x="{number(self.left)}" y="{number(self.top)}"'
         return f'{corner} width="{number(self.width)}" height="{number(self.height)}"'
 
@@ -202,7 +202,7 @@ def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float)
         Units that are left free on the right.
     """
     top, bottom = 22.0 if y.label else 10.0, height - (36.0 if x.label else 22.0)
-    ticks, available = _ticks_along_y(y, bottom - top), MOST_FOR_TICKS * width
+    ticks, available = _ticks_along_y(y, bottom - top), MAX_FOR_TICKS * width
     left = max([text_width(shortened(text, available)) for _, text in ticks], default=0.0) + 10
     frame = Frame(left, max(width - right, left + 20), top, bottom, bool(y.names))
     drawn = []
@@ -236,7 +236,7 @@ def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> tuple[list[tuple[f
         stride = max(int(-(-2 * TEXT_SIZE // cell)), 1)
         available = max(cell * stride - TICK_GAP / 2, TEXT_SIZE)
         return _placed(axis, axis.ticks(len(axis.names))[::stride], frame, width, available), available
-    for most in range(MOST_ALONG_X, 1, -1):
+    for most in range(MAX_ALONG_X, 1, -1):
         placed = _placed(axis, axis.ticks(most), frame, width, width)
         edges = [(middle - text_width(text) / 2, middle + text_width(text) / 2) for middle, text in placed]
         if all(end + TICK_GAP <= start for (_, end), (start, _) in pairwise(edges)):

@@ -35,7 +35,7 @@ BOLD = 1.08
 TOLERANCE = 0.1
 """Units by which a simplified line may differ."""
 FARTHEST = 20.0
-"""Positions are held within so many frames of the frame, so that their texts are short."""
+"""Positions are clipped to so many frames around the frame, so that their texts are short."""
 
 Vector = NDArray[np.float64]
 
@@ -207,15 +207,15 @@ def moved_apart(starts: Sequence[float], lengths: Sequence[float]) -> list[float
 
 WIDTH, HEIGHT = 340.0, 236.0
 """Units of an ordinary chart: about as many pixels on a phone."""
-MOST_HOVERS = 40
-"""Places along a line that show their values on hover."""
+MAX_HOVERS = 40
+"""Points of a line that show their values on hover."""
 RIGHT_EDGE = 12.0
-MOST_FOR_NAMES = 0.34
+MAX_FOR_NAMES = 0.34
 """Fraction of the width that names at the ends of lines may take."""
 
 
 class Figure(NamedTuple):
-    """A chart in its place on a page.
+    """A chart with the texts around it on a page.
 
     Attributes
     ----------
@@ -232,8 +232,8 @@ class Figure(NamedTuple):
 class Chart:
     """Axes and what is drawn between them, in the order of the calls.
 
-    Places are values along the axes, `x` and `y`. NaN and infinities are left out, and what lies beyond the axes is cut
-    off.
+    Positions are values along the axes, `x` and `y`. NaN and infinities are left out, and what lies beyond the axes is
+    cut off.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ class Chart:
     width, height : float
         Size in units.
     bare : bool
-        Draw a frame in place of axes, and small marks, as for small pictures.
+        Draw a frame instead of axes, and small marks, as for small pictures.
     """
 
     def __init__(
@@ -289,7 +289,7 @@ class Chart:
         self._drawings.append(lambda frame: line(frame, across, up, style, title))
         if hover is not None:
             within = np.flatnonzero(inside(across) & inside(up))
-            chosen = within[kept_points(len(within), MOST_HOVERS)]
+            chosen = within[kept_points(len(within), MAX_HOVERS)]
             texts = [hover(float(xs[k]), float(ys[k])) for k in chosen]
             self._drawings.append(lambda frame: circles(frame, across[chosen], up[chosen], texts, "hit", 7.0))
         if name:
@@ -374,7 +374,7 @@ class Chart:
         ----------
         x : (points,)
         above : bool
-            At the upper end in place of the lower one.
+            At the upper end, not at the lower one.
         style : str
             Classes beside ``arrow``.
         hover : str
@@ -404,7 +404,7 @@ class Chart:
         strength : (rows, columns)
             0 to 1, at points evenly spaced from end to end of both axes, lowest y first.
         hue : (rows, columns) or int
-            Place of each colour in `hues`.
+            Index of each colour in `hues`.
         """
         values = np.asarray(strength, np.float64)
         rows, columns = values.shape
@@ -423,7 +423,7 @@ class Chart:
             At points evenly spaced from end to end of both axes, lowest y first.
         level : float
         style : str
-            ``contour`` for a dashed line in place of a strong one.
+            ``contour`` for a dashed line instead of a strong one.
         hover : str
             What it shows on hover.
         """
@@ -490,12 +490,12 @@ class Chart:
         anchor: str = "middle",
         right: float = 0.0,
     ) -> None:
-        """Write a text at a place, moved so many units right, and so far that it lies beside the axes.
+        """Write a text at a position, moved to the right by `right` units, and into the chart where it would not fit.
 
         Parameters
         ----------
         x, y : float
-            Place of its middle, or of its start or end along x.
+            Position of its middle, or of its start or end along x.
         text : str
         style : str
             Its class: ``strong``.
@@ -528,7 +528,7 @@ class Chart:
             content = [draw(frame) for draw in self._drawings] + [frame.outline()]
         else:
             widths = (max(BOLD * text_width(name), text_width(value)) for _, name, value, _ in self._endings)
-            right = min(max(widths, default=0.0) + RIGHT_EDGE, MOST_FOR_NAMES * self._width)
+            right = min(max(widths, default=0.0) + RIGHT_EDGE, MAX_FOR_NAMES * self._width)
             frame, axes = frame_with_axes(self.x, self.y, self._width, self._height, right)
             content = [axes, *(draw(frame) for draw in self._drawings)]
             content.append(endings(frame, self._endings, self._width - frame.right - 8))

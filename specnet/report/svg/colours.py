@@ -74,7 +74,7 @@ def theme(selector: str) -> str:
 
 
 def with_colours(rules: str, colours: dict[str, str]) -> str:
-    """Return rules with colours in place of the variables."""
+    """Return rules with colours instead of the variables."""
     return re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], rules)
 
 
@@ -88,8 +88,8 @@ def style_alone(rules: str, scope: str) -> str:
     )
 
 
-MOST_LEVELS, MOST_COLOURS = 40, 256
-"""Steps from clear to opaque, fewer if a palette has no room for so many of each hue."""
+MAX_LEVELS, MAX_COLOURS = 40, 256
+"""Steps from clear to opaque, fewer if a palette cannot have so many of each hue."""
 COMPRESSION = 6
 """The highest level takes ten times as long and saves 3 %."""
 HUES = (
@@ -119,11 +119,11 @@ def png(strength: ArrayLike, hue: ArrayLike, hues: Sequence[RGB]) -> bytes:
     strength : (rows, columns)
         Opacity of each pixel, 0 to 1, top row first; NaN is clear.
     hue : (rows, columns) or int
-        Place of its colour in `hues`.
+        Index of its colour in `hues`.
     hues : sequence of (red, green, blue)
         At most ten colours, each 0 to 255.
     """
-    levels = min(MOST_LEVELS, MOST_COLOURS // len(hues))
+    levels = min(MAX_LEVELS, MAX_COLOURS // len(hues))
     opacity = np.clip(np.nan_to_num(np.asarray(strength, np.float64), nan=0.0), 0.0, 1.0)
     level = np.rint(opacity * (levels - 1)).astype(np.intp)
     index = (level + levels * np.asarray(hue, np.intp)).astype(np.uint8)

@@ -68,7 +68,7 @@ def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
 def label(
     text: str, x: float, y: float, style: str = "", anchor: str = "start", max_width: float | None = None
 ) -> Markup:
-    """Return a text element at a place, shortened to `max_width` units; then it shows the whole text on hover."""
+    """Return a text element at a position, shortened to `max_width` units; then it shows the whole text on hover."""
     shown = text if max_width is None else shortened(text, max_width)
     style = Markup(f' class="{style}"') if style else Markup()
     anchor = Markup(f' text-anchor="{anchor}"') if anchor != "start" else Markup()
@@ -91,7 +91,7 @@ def picture(
     style : str
         Its class.
     width, height : float
-        Size of what it shows; the style sheet may stretch it, and knows the width as ``--width``.
+        Size of the content; the style sheet may scale it, and has the width as ``--width``.
     description : str
         What stands for the picture where it is not seen, with its main numbers.
     content : iterable of str

@@ -31,21 +31,21 @@ from specnet.report.terminal.terminal_output import (
 )
 
 BAR_WIDTH = 20
-LEAST_BAR_WIDTH = 8
+MIN_BAR_WIDTH = 8
 CURVE_WIDTH = 12
 SECONDS_BETWEEN_FRAMES = 0.1
 """A frame costs as much as several steps of a small network."""
 
 _DONE, _LEFT = "━", "─"
 _LEVELS = "▁▂▃▄▅▆▇"
-LEAST_CHANGE = 0.05
+MIN_CHANGE = 0.05
 """Of a loss, as a fraction of its largest value, that is drawn as high as the curve: noise stays low."""
 
 _HIDE, _SHOW, _CLEAR = "\x1b[?25l", "\x1b[?25h", "\r\x1b[2K"
 
 
 def curve(stream: TextIO, values: Sequence[float], width: int = CURVE_WIDTH) -> str:
-    """Return the course of finite values from first to last, for a stream that has the signs; otherwise nothing.
+    """Return the curve of finite values from first to last, if the stream can show its characters; otherwise nothing.
 
     Each character is the mean of as many values as any other.
     """
@@ -56,7 +56,7 @@ def curve(stream: TextIO, values: Sequence[float], width: int = CURVE_WIDTH) -> 
     means = [sum(values[start:end]) / (end - start) for start, end in pairwise(edges)]
     means[0], means[-1] = values[0], values[-1]
     low, high = min(means), max(means)
-    height = max(high - low, LEAST_CHANGE * max(abs(low), abs(high))) or 1.0
+    height = max(high - low, MIN_CHANGE * max(abs(low), abs(high))) or 1.0
     top = len(_LEVELS) - 1
     return "".join(_LEVELS[round(top * ((mean - low) / height))] for mean in means)
 
@@ -69,7 +69,7 @@ def bar(stream: TextIO, fraction: float, width: int = BAR_WIDTH) -> str:
 
 
 class LiveLine:
-    """The last line of a terminal, drawn again and again in place of itself, and the lines above it.
+    """The last line of a terminal, which is drawn anew as work proceeds, and the lines above it.
 
     Elsewhere, and with NO_COLOR, nothing is drawn. Nothing is raised where the stream can no longer be written.
 
@@ -91,20 +91,20 @@ class LiveLine:
         return (terminal_width(self._stream) or USUAL_WIDTH) - 1
 
     def draw(self, fraction: float, *choices: Sequence[str]) -> None:
-        """Draw a bar and some parts behind it: the first choice of parts that leaves room for a bar, else the last."""
+        """Draw a bar and texts behind it: the first choice of texts beside which a bar fits, else the last."""
         if not self.is_lively:
             return
         for parts in choices:
             texts = [shown(self._stream, part) for part in parts if part]
             space = self.width - sum(3 + text_width(text) for text in texts)
-            if space >= LEAST_BAR_WIDTH:
+            if space >= MIN_BAR_WIDTH:
                 self._bar_width = min(space, self._bar_width)  # which does not grow again: a bar stands still
                 texts.insert(0, bar(self._stream, fraction, self._bar_width))
                 break
         self._put(_CLEAR + "   ".join(texts))
 
     def write(self, *parts: str) -> None:
-        """Write parts side by side as a line that stays, an empty one without parts."""
+        """Write texts beside each other as a line that stays, an empty one without texts."""
         self.close()
         with suppress(OSError):
             if parts:

@@ -12,9 +12,9 @@ from specnet.parts.part import described
 
 WIDTH, HEIGHT = 61, 11
 """Characters of the curve; both odd, so that there is a middle."""
-MOST_EVALUATED = 100_000
+MAX_EVALUATED = 100_000
 """Steps up to which each one is looked at."""
-MOST_POINTS = 1000
+MAX_POINTS = 1000
 """How many points stand in the data."""
 
 
@@ -37,7 +37,7 @@ class RateCurve:
     def __init__(self, optimizer: SteppingOptimizer, epochs: int, steps_per_epoch: int) -> None:
         self.optimizer, self.epochs, self.steps_per_epoch = optimizer, epochs, steps_per_epoch
         self.total = epochs * steps_per_epoch
-        self.steps = _spaced(self.total, MOST_EVALUATED)
+        self.steps = _spaced(self.total, MAX_EVALUATED)
         factors = (optimizer.schedule.factor_at(step, self.total, steps_per_epoch) for step in self.steps)
         self.rates = [optimizer.learning_rate * factor for factor in factors]
 
@@ -77,7 +77,7 @@ class RateCurve:
             "highest": _finite(max(self.rates)),
             "points": [
                 {"step": step + 1, "epoch": step // self.steps_per_epoch + 1, "rate": _finite(rate)}
-                for step, rate in (points[index] for index in _spaced(len(points), MOST_POINTS))
+                for step, rate in (points[index] for index in _spaced(len(points), MAX_POINTS))
             ],
         }
 

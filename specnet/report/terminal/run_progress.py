@@ -1,4 +1,4 @@
-"""What is seen of a run, or of many runs, while they go on.
+"""What a terminal shows of a run, or of many runs, while they train.
 
 Of a run: the network in one line, a bar with loss and time, a summary at the end. Of many: each as it ends, how many
 are left, how long they will take.
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 SECONDS_TO_FIRST_LINE = 1.0
 """Where nothing is drawn, as in a notebook or a log file: each further line comes after twice the time."""
-LEAST_SECONDS_LEFT = 0.1
-LEAST_SECONDS_TOLD = 1.0
-"""Of training, from which on it is said how long it will take."""
+MIN_SECONDS_LEFT = 0.1
+MIN_SECONDS_EXPECTED = 1.0
+"""Of training, from which on the first line has the expected time."""
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
@@ -43,7 +43,7 @@ def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
     counts = [count(number) if is_usual else f"{count(number)} {split}" for split, number in rows.items()]
     parts = [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(counts)} rows"]
     seconds = expected_seconds(network, rows["train"])
-    return [*parts, about(seconds)] if seconds > LEAST_SECONDS_TOLD else parts
+    return [*parts, about(seconds)] if seconds > MIN_SECONDS_EXPECTED else parts
 
 
 class RunProgress(Observer):
@@ -132,7 +132,7 @@ class RunProgress(Observer):
     def _draw(self, epoch: int, seconds: float) -> None:
         share = epoch / self._epochs
         whole = (self._member + share) / self._members
-        left = f"{duration(max(seconds * (1 - whole) / whole, LEAST_SECONDS_LEFT))} left"
+        left = f"{duration(max(seconds * (1 - whole) / whole, MIN_SECONDS_LEFT))} left"
         position = self._position(epoch)
         loss, *others = self._figures()
         curves = (curve(self._stream, self._losses, width) for width in (CURVE_WIDTH, CURVE_WIDTH // 2))
@@ -163,7 +163,7 @@ class RunProgress(Observer):
 
 @contextmanager
 def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> Iterator[Observer]:
-    """Give an observer which shows the progress on standard error where `verbose`, and tells another one too.
+    """Yield an observer that shows the progress on standard error if `verbose`, and passes the events to another one.
 
     Without either, suspicious rows are warnings of Python's about the caller so many `calls` above `fit_rows`.
     """
@@ -175,7 +175,7 @@ def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> I
 
 
 class SeriesProgress:
-    """Takes what happens in a series of runs; what looks wrong with their rows is told of once.
+    """Takes the events of a series of runs; each warning about their rows is shown once.
 
     A line for each run is shown on a stream, and on a terminal a last line that moves. Without a stream warnings are
     Python's, unless there is an observer.
@@ -183,14 +183,14 @@ class SeriesProgress:
     Parameters
     ----------
     observer : Observer, optional
-        Whom to tell too.
+        Gets the warnings too.
     before : SeriesProgress, optional
-        Another series on the same rows: what it has told of is not told again.
+        Another series on the same rows: its warnings are not shown again.
     stream : TextIO, optional
     total : int
         Number of runs.
     noun, name : str
-        What a run is called, and all of them, if it has to be told.
+        Of a run, and of the series, which is shown if it is not empty.
     """
 
     def __init__(
@@ -206,14 +206,14 @@ class SeriesProgress:
         self._reported: set[tuple[str, str]] = set() if before is None else before._reported
         self._total, self._total_text = total, f"{count(total)} {noun}s"
         self._begin = time.monotonic()
-        self._done = self._kept = 0
+        self._done = self._resumed = 0
         self._best = ""
         if name:
             self._line.write(name)
         self._draw()
 
     def warned(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Tell of what looks wrong, unless an earlier run has."""
+        """Show warnings, unless an earlier run has shown them."""
         found = {(each.code, each.message): each for each in diagnostics}
         new = [each for key, each in found.items() if key not in self._reported]
         self._reported |= found.keys()
@@ -225,9 +225,9 @@ class SeriesProgress:
         elif not self._is_shown:
             PythonWarnings(1).warned(new)
 
-    def kept(self, runs: int) -> None:
-        """So many runs have been done before."""
-        self._done = self._kept = runs
+    def resumed(self, runs: int) -> None:
+        """Count runs that were done before."""
+        self._done = self._resumed = runs
         if runs:
             self._line.write(f"resumed after {count(runs)} of {self._total_text}")
         self._draw()
@@ -246,10 +246,10 @@ class SeriesProgress:
 
     def _draw(self) -> None:
         position, left = f"{count(self._done)}/{self._total_text}", ""
-        new = self._done - self._kept
+        new = self._done - self._resumed
         if new:
             seconds = (time.monotonic() - self._begin) / new * (self._total - self._done)
-            left = f"{duration(max(seconds, LEAST_SECONDS_LEFT))} left"
+            left = f"{duration(max(seconds, MIN_SECONDS_LEFT))} left"
         self._line.draw(
             self._done / max(self._total, 1), [position, self._best, left], [position, self._best], [position]
         )
@@ -263,5 +263,5 @@ def shown_series(
     observer: Observer | None = None,
     before: SeriesProgress | None = None,
 ) -> AbstractContextManager[SeriesProgress]:
-    """Give what takes the events of a series of runs; it shows them on standard error, under a name, if `verbose`."""
+    """Return what takes the events of a series of runs; if `verbose` it shows them on standard error, under a name."""
     return closing(SeriesProgress(observer, before, sys.stderr if verbose else None, total, noun, name))

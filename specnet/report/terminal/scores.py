@@ -34,7 +34,7 @@ def scores_table(
     With one metric beside the loss, each set of rows has a row, and the interval and the baselines are the metric's.
     With more of them each has a row, and the interval and the baselines are those of the last set, the test set where
     there is one. Metrics have the digits that their intervals there leave; one that is not defined is a dash. A
-    terminal has room for two baselines: the constant, and the best of the others by the main metric.
+    table has two baselines: the constant, and the best of the others by the main metric.
 
     Parameters
     ----------
@@ -50,18 +50,18 @@ def scores_table(
         for split, bounds in (intervals or {}).items()
     }
     beside = {INTERVAL: known}
-    held, main = [*scores][-1], main_metric(names) or LOSS
+    last, main = [*scores][-1], main_metric(names) or LOSS
     better = {each.type: each.larger_is_better for each in metrics}
     is_error = not better.get(metric_of(main, better) or "", False)
-    compared = _compared(baselines or {}, held, main, is_error=is_error)
-    within = (intervals or {}).get(held, {})
+    compared = _compared(baselines or {}, last, main, is_error=is_error)
+    within = (intervals or {}).get(last, {})
     beside |= {
         title: {split: _figure_texts(figures, figures, within) for split, figures in sets.items()}
         for title, sets in compared.items()
     }
     columns = {split: _figure_texts(figures, names, within) for split, figures in scores.items()}
     if len(names) > 2:
-        columns |= {title: cells[held] for title, cells in beside.items() if held in cells}
+        columns |= {title: cells[last] for title, cells in beside.items() if last in cells}
         columns = {title: cells for title, cells in columns.items() if any(cells.values())}
         rows = [(name, *(cells.get(name, "") for cells in columns.values())) for name in names]
         header = ["", *columns]
@@ -77,7 +77,7 @@ def scores_table(
 
 
 def scores_line(scores: Scores) -> str:
-    """Return loss and main metric of the rows held out, or else of the training rows, in one line."""
+    """Return loss and main metric of test rows, or else out of fold, of validation or training rows, in one line."""
     split = best_split(scores)
     if split not in scores:
         return ""
@@ -92,9 +92,9 @@ def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Text
     return TextTable(["", *names], rows, right=frozenset(range(1, len(names) + 1)))
 
 
-def _compared(baselines: Mapping[str, Scores], held: str, main: str, *, is_error: bool) -> dict[str, Scores]:
+def _compared(baselines: Mapping[str, Scores], split: str, main: str, *, is_error: bool) -> dict[str, Scores]:
     """Return the constant baseline and the best of the others on some rows, by a metric that may be an error."""
-    figures = {name: scores[held].get(main) for name, scores in baselines.items() if held in scores}
+    figures = {name: scores[split].get(main) for name, scores in baselines.items() if split in scores}
     known = {name: value for name, value in figures.items() if value is not None and name != CONSTANT}
     best = min(known, key=lambda name: known[name] if is_error else -known[name], default=CONSTANT)
     return {name: baselines[name] for name in (CONSTANT, best) if name in baselines}

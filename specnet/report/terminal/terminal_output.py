@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
 
-GAP, LEAST_GAP = 3, 2
+GAP, MIN_GAP = 3, 2
 """Blanks between columns, and where a window is too narrow for them."""
 _BREAKS = re.compile(r"(?<!\d) ")
 """Where a text may be broken: not within a number, whose digits stand in groups of three, nor before its unit."""
@@ -74,12 +74,12 @@ class TextTable:
         """
         if width is None or self._total(self.widths) <= width:
             return [self._lines(self.widths)]
-        if self.cut and self.gap > LEAST_GAP:
-            return replace(self, gap=LEAST_GAP).blocks(width)
+        if self.cut and self.gap > MIN_GAP:
+            return replace(self, gap=MIN_GAP).blocks(width)
         if self._total(self.least_widths) <= width:
             return [self._lines(self._folded_widths(width))]
-        if self.gap > LEAST_GAP:
-            return replace(self, gap=LEAST_GAP).blocks(width)
+        if self.gap > MIN_GAP:
+            return replace(self, gap=MIN_GAP).blocks(width)
         groups = list(self._groups(width))
         if len(groups) < 2 or not all(row[0] for row in self.rows):
             return [replace(self, gap=GAP)._lines(self.widths)]
@@ -101,7 +101,7 @@ class TextTable:
         return widths
 
     def _groups(self, window: int) -> Iterator[list[int]]:
-        """Yield the columns that fit side by side, each time after the first one."""
+        """Yield groups of columns that fit beside each other, each with the first column."""
         least, columns = self.least_widths, [0]
         for column in range(1, len(least)):
             if len(columns) > 1 and self._total([least[each] for each in (*columns, column)]) > window:
@@ -177,7 +177,7 @@ def _words(text: str, width: int) -> Iterator[str]:
 
 
 def _ended(text: str, width: int) -> str:
-    """Return a text in one line, with a sign that there is more where it is longer."""
+    """Return a text in one line, cut off with an ellipsis where it is longer."""
     shown = text
     while text_width(shown) > width:
         shown = f"{shown.removesuffix('…')[:-1].rstrip()}…"
@@ -185,7 +185,7 @@ def _ended(text: str, width: int) -> str:
 
 
 def _cut(word: str, width: int) -> list[str]:
-    """Return a word in pieces that are no wider than that, unless a sign is; broken at its joints if they fit."""
+    """Return a word in pieces of at most a width, unless a character is wider; broken at its joints if they fit."""
     pieces = [""]
     for part in _JOINTS.split(word):
         if pieces[-1] and text_width(pieces[-1] + part) > width:
@@ -198,7 +198,7 @@ def _cut(word: str, width: int) -> list[str]:
 
 
 def flowing(parts: Sequence[str], width: int | None = None) -> list[str]:
-    """Return parts side by side, broken between them where a window is too narrow, and else between words.
+    """Return parts beside each other, broken between them where a window is too narrow, and else between words.
 
     Lines after the first are indented.
     """
@@ -226,7 +226,7 @@ def headless(rows: Sequence[Sequence[str]], width: int | None = None) -> list[st
 
 
 # Texts and file names from elsewhere may hold characters that steer a terminal or turn the direction of a line.
-# Each becomes one visible character, so that a mark below still points at its place.
+# Each becomes one visible character, so that a mark below still points at its position.
 _VISIBLE = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
 _VISIBLE |= {0x7F: 0x2421}
 _VISIBLE |= dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
@@ -243,7 +243,7 @@ _ASCII = {
     "√": "sqrt",
     "²": "^2",
 }
-"""What stands for a sign that an encoding lacks."""
+"""Replacements of characters that an encoding lacks."""
 
 _MARKS = re.compile(r"^(?P<margin>\s+\| +)(?P<marks>\^+)(?P<hint>.*)$", re.MULTILINE)
 _LABEL = re.compile(r"\b(?:error|warning)\[[a-z0-9-]+\]:")
@@ -277,7 +277,7 @@ def terminal_width(stream: TextIO) -> int | None:
 
 
 def can_show(stream: TextIO, characters: str) -> bool:
-    """Return whether a stream's encoding has these signs."""
+    """Return whether a stream's encoding has these characters."""
     try:
         characters.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -296,7 +296,7 @@ def visible(text: str) -> str:
 
 
 def shown(stream: TextIO, text: str) -> str:
-    """Return a text that can be shown safely, with plain signs in place of those that a stream's encoding lacks."""
+    """Return a text that can be shown safely, with plain characters for those that a stream's encoding lacks."""
     text = visible(text)
     if can_show(stream, text):
         return text
@@ -309,7 +309,7 @@ def write_line(stream: TextIO, text: str = "") -> None:
 
 
 def write_parts(stream: TextIO, *parts: str, label: str = "") -> None:
-    """Write parts side by side; on a terminal they are broken between each other where it is narrow.
+    """Write parts beside each other; a narrow terminal breaks the line between them.
 
     Parameters
     ----------

@@ -217,7 +217,7 @@ class _Course:
                 self._done[each] = run
         if self._done:
             self.write_tables()
-        self._progress.kept(len(self._done))
+        self._progress.resumed(len(self._done))
         left = [each for each in self._planned if each not in self._done]
         for group in workers.computed(TaskGroup(each, [self._task(each)]) for each in left):
             self._end(group.key, *group.outcomes)

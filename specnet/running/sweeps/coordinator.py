@@ -132,7 +132,7 @@ class Coordinator:
         self.folder.prepare()
         trials = map(self._read, range(self._count))
         self._kept = {trial.number: trial for trial in trials if trial is not None}
-        self._progress.kept(len(self._kept))
+        self._progress.resumed(len(self._kept))
         for machine in self.folder.machines():
             self._compare(machine)
         self._write_facts("under way")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from specnet.report.terminal.rate_curve import HEIGHT, MOST_EVALUATED, MOST_POINTS, WIDTH, RateCurve
+from specnet.report.terminal.rate_curve import HEIGHT, MAX_EVALUATED, MAX_POINTS, WIDTH, RateCurve
 from tests.registry import find
 from tests.texts.pinned import Pinned
 
@@ -71,10 +71,10 @@ def test_all_lines_fit_into_eighty_characters():
 
 def test_a_long_run_is_looked_at_here_and_there():
     curve = curve_of(0.01, COSINE, 1_000_000, 1)
-    assert len(curve.steps) <= MOST_EVALUATED + 1
+    assert len(curve.steps) <= MAX_EVALUATED + 1
     assert (curve.steps[0], curve.steps[-1]) == (0, 999_999)
     points = curve.as_dict()["points"]
-    assert len(points) <= MOST_POINTS + 1
+    assert len(points) <= MAX_POINTS + 1
     assert (points[0]["step"], points[-1]["step"]) == (1, 1_000_000)
 
 
