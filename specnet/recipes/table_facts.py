@@ -16,7 +16,7 @@ from specnet.files.plain_data import toml_text
 from specnet.number_texts import counted
 from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.notations import LocalDatetime, NumberFormat
-from specnet.parts.data.tables.judging import RARE_TEXT, feature_hint
+from specnet.parts.data.tables.kinds import RARE_TEXT, feature_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
 from specnet.parts.layers import PiecewiseLinearEmbedding
 from specnet.parts.preprocessing import Calendar, OneHot

@@ -15,6 +15,7 @@ import csv
 import io
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -65,7 +66,15 @@ def plain(kind: Any) -> Any:
 
 @pytest.mark.parametrize("name", cases("tables"))
 def test_a_table(name: str, tmp_path: Path, pinned: Pinned):
+    """Also where DuckDB reads it, as it does large files."""
     case = cases("tables")[name]
+    check(case, tmp_path, pinned)
+    with patch("specnet.parts.data.tables.sources.SMALL_BYTES", -1):
+        check(case, tmp_path, pinned)
+
+
+def check(case: dict[str, Any], tmp_path: Path, pinned: Pinned) -> None:
+    """Compare what is read with what a case expects."""
     if "mistakes" in case:
         with pytest.raises(DataError) as caught:
             read(case, tmp_path)

@@ -13,3 +13,10 @@ def file(tmp_path):
         return path
 
     return written
+
+
+@pytest.fixture
+def by_duckdb(monkeypatch):
+    """DuckDB reads all tables, small ones too, and counts their texts."""
+    monkeypatch.setattr("specnet.parts.data.tables.sources.SMALL_BYTES", -1)
+    monkeypatch.setattr("specnet.parts.data.tables.columns.FEW_ROWS", 10)

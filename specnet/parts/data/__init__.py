@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from specnet.parts.data.npz_reading import read_arrays as read_arrays
     from specnet.parts.data.progress import reading_progress as reading_progress
     from specnet.parts.data.table_files import *
-    from specnet.parts.data.tables.parquet_writing import parquet_pieces as parquet_pieces
+    from specnet.parts.data.tables.parquet_files import parquet_pieces as parquet_pieces
     from specnet.parts.data.tables.setting_hints import settings_as_options as settings_as_options
-    from specnet.parts.data.tables.source import ColumnCells as ColumnCells
-    from specnet.parts.data.tables.source import refuse_bytes as refuse_bytes
+    from specnet.parts.data.tables.sources import ColumnCells as ColumnCells
+    from specnet.parts.data.tables.sources import refuse_bytes as refuse_bytes
 else:
     __all__, __getattr__ = lazily(
         __name__,
@@ -43,8 +43,8 @@ else:
             "npz_reading": "read_arrays",
             "progress": "reading_progress",
             "table_files": "Csv Jsonl Parquet TableFile is_text_encoding not_a_table table_file_type",
-            "tables.parquet_writing": "parquet_pieces",
+            "tables.parquet_files": "parquet_pieces",
             "tables.setting_hints": "settings_as_options",
-            "tables.source": "ColumnCells refuse_bytes",
+            "tables.sources": "ColumnCells refuse_bytes",
         },
     )

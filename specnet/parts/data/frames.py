@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property, partial
 from itertools import chain
@@ -27,26 +25,25 @@ from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, column_of,
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
-    boolean,
     coded,
-    days,
     has_zone,
-    number,
     trimmed,
+    values_of,
 )
-from specnet.parts.data.tables.judging import (
+from specnet.parts.data.tables.kinds import (
     EXPECTED,
-    CellFacts,
+    SAMPLE,
+    DistinctTexts,
     Verdict,
     assumed,
-    facts_of_texts,
     feature_hint,
     left_as_text,
     mistaken,
+    reader_of,
     verdicts,
     without_zone,
 )
-from specnet.parts.data.tables.source import repeated_names
+from specnet.parts.data.tables.sources import repeated_names
 
 _HINT = "rows count from 0"
 _NESTED = "nested values and bytes"
@@ -93,8 +90,8 @@ def frame_table(
         word = "column" if len(missing) == 1 else "columns"
         raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"choose from {first_few(read.columns)}")
     columns = [_FrameColumn(column, read[column], name) for column in taken]
-    facts = {column.name: column.facts() for column in columns if taken[column.name] is None}
-    judged = verdicts({column: each for column, each in facts.items() if each is not None})
+    texts = {column.name: column.distinct_texts() for column in columns if taken[column.name] is None}
+    judged = verdicts({column: each for column, each in texts.items() if each is not None})
     warnings = tuple(
         chain.from_iterable(column.warnings(judged[column.name]) for column in columns if column.name in judged)
     )
@@ -167,12 +164,13 @@ class _FrameColumn:
         converted = f"convert {self._cells(self.name)} to numbers, or " if what != _NESTED else ""
         return DataError(message, hint=f"{converted}leave the column out")
 
-    def facts(self) -> CellFacts | None:
-        """Return what is known of the cells of a column whose kind they decide; None where its type does."""
+    def distinct_texts(self) -> DistinctTexts | None:
+        """Return the texts of a column whose kind they decide; None where its type does."""
         if self._quick(None) is not None or (self.typed == "category" and self.counts):
             return None
         are_texts = all(isinstance(cell, str) for cell in self.series.to_list() if not is_missing(cell))
-        return replace(facts_of_texts(self.counts), are_texts=lambda: are_texts)
+        sample = list(self.counts)[:: 1 + len(self.counts) // SAMPLE]
+        return DistinctTexts(self.counts.items, sample, are_texts=lambda: are_texts)
 
     @cached_property
     def texts(self) -> list[str | None]:
@@ -203,13 +201,10 @@ class _FrameColumn:
         if kind is None or kind == "category":
             codes, distinct = coded(self.texts)
             return Column(self.name, "category", distinct), codes
-        of = _VALUES[kind] if isinstance(kind, str) else kind.value
-        values = {text: of(text) for text in self.counts}
-        wrong = [(row, text) for row, text in enumerate(self.texts) if text is not None and values[text] is None]
+        numbers, wrong = values_of(self.texts, reader_of(kind))
         if wrong:
-            raise self._misfit(kind, wrong[0][1], wrong[0][0], len(wrong), judged=judged)
-        numbers = np.array([math.nan if text is None else values[text] for text in self.texts], np.float64)
-        kind = without_zone(kind, numbers, lambda: sum(map(has_zone, self.counts)))
+            raise self._misfit(kind, self.texts[wrong[0]] or "", wrong[0], len(wrong), judged=judged)
+        kind = without_zone(kind, numbers, kind == "datetime" and any(map(has_zone, self.counts)))
         return column_of(self.name, kind), numbers
 
     def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
@@ -232,7 +227,7 @@ class _FrameColumn:
                 message = mistaken(self.name, said, str(self.series[row]), row, len(present))
                 hint = f"{_HINT}; convert {self._cells(self.name)} to local times without a time zone"
                 raise DataError(Diagnostic("not-a-datetime", message, hint=hint))
-        return column_of(self.name, without_zone(said or kind, numbers, lambda: int(self.has_zone))), numbers
+        return column_of(self.name, without_zone(said or kind, numbers, self.has_zone)), numbers
 
     def _text(self, cell: Any) -> str | None:
         """Return a cell as a file would have it, None where it is missing."""
@@ -266,6 +261,3 @@ class _FrameColumn:
         hint = f"{_HINT}; correct the cell, or use None if it is missing"
         hint += f', or {self._cells(self.name)}.astype("category") for the column' if judged else ""
         return DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))
-
-
-_VALUES: dict[str, Callable[[str], float | None]] = {"numeric": number, "boolean": boolean, "datetime": days}

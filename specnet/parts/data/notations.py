@@ -1,7 +1,6 @@
-"""Other ways to write dates and numbers than the plain ones, as specs say them, and those that some texts may be in.
+"""Other ways to write dates and numbers than the plain ones, as specs have them, and those that fit some texts.
 
-Each reads cells in Python and as an expression of DuckDB. One pattern goes before both: DuckDB alone takes the year 21
-for `%Y`, and Python alone a ``Z`` for `%z`.
+Each reads a trimmed cell as a number, NaN where it means a missing value, or None where it is not in the notation.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ import math
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 from unicodedata import category
@@ -19,20 +18,7 @@ from unicodedata import category
 from pydantic import Field, StringConstraints
 
 from specnet.files.plain_data import toml_value
-from specnet.parts.data.tables.cells import (
-    are_pair,
-    boolean,
-    days,
-    days_since_1970,
-    has_zone,
-    number,
-    quoted,
-    sql_boolean,
-    sql_days,
-    sql_epoch_days,
-    sql_has_zone,
-    sql_number,
-)
+from specnet.parts.data.tables.cells import Reader, are_pair, boolean, certain, days, days_since_1970, has_zone
 from specnet.parts.part import FieldProblem, Section
 
 _MONTHS = (
@@ -55,10 +41,12 @@ _DIRECTIVES = {
     "S": "[0-5][0-9]",
     "f": "[0-9]{1,6}",
     "p": "(?i:am|pm)",
-    "z": "(?:Z|[+-][0-9]{2}:?[0-9]{2})",
+    "z": "(?:Z|[+-][0-9]{2}:?[0-5][0-9])",
     "%": "%",
 }
 """What stands for each directive of a format."""
+_MONTH_NUMBERS = {month[:3]: number for number, month in enumerate(_MONTHS, 1)}
+_LAST_YEAR = 2068
 _DAYS, _YEARS = frozenset("djbBm"), frozenset("yY")
 
 _DATES = (
@@ -104,25 +92,26 @@ class _Notation(Section):
 
     def value(self, text: str) -> float | None:
         """Return the number that a trimmed cell is in a table, NaN where it is missing, or None."""
-        if self.missing_values and text in self.missing_values:
-            return math.nan
-        found = self._value(text)
-        return math.nan if found in self.missing_numbers else found
+        return self.reader(text)
 
-    def sql(self, text: str) -> str:
-        """Return the expression of what `value` says of a trimmed cell."""
-        found = self._sql(text)
-        if not self.missing_values:
-            return found
-        missing = f"{text} IN ({', '.join(map(quoted, self.missing_values))})"
-        if self.missing_numbers:
-            missing += f" OR ({found}) IN ({', '.join(f'{each!r}::DOUBLE' for each in self.missing_numbers)})"
-        return f"CASE WHEN {missing} THEN 'nan'::DOUBLE ELSE {found} END"
+    @property
+    def reader(self) -> Reader:
+        """The function that `value` calls, for many cells."""
+        read, missing = self._reader, frozenset(self.missing_values or ())
+        if not missing:
+            return read
+        numbers = self.missing_numbers
+
+        def value(text: str) -> float | None:
+            found = math.nan if text in missing else read(text)
+            return math.nan if found in numbers else found
+
+        return value
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
         """The numbers that mean that a value is missing, however they are written."""
-        found = map(self._value, self.missing_values or ())
+        found = map(self._reader, self.missing_values or ())
         return tuple(each for each in found if each is not None)
 
     def with_missing(self, texts: Sequence[str]) -> Self:
@@ -137,13 +126,10 @@ class _Notation(Section):
     def shown(self, text: str) -> str:
         """Return what a cell that is in the notation says, in the plain one."""
 
+    @property
     @abstractmethod
-    def _value(self, text: str) -> float | None:
-        """Return the number that a cell that is not missing is, or None."""
-
-    @abstractmethod
-    def _sql(self, text: str) -> str:
-        """Return the expression of what `_value` says."""
+    def _reader(self) -> Reader:
+        """The rule for cells that are not missing."""
 
 
 class DatetimeFormat(_Notation):
@@ -170,7 +156,7 @@ class DatetimeFormat(_Notation):
             yield FieldProblem(("last_year",), f'"{self.format}" has no year of two digits, which is %y')
 
     def shown(self, text: str) -> str:
-        days = self._value(text)
+        days = self._reader(text)
         assert days is not None, "it is in the notation"
         return (datetime(1970, 1, 1) + timedelta(days=days)).date().isoformat()
 
@@ -179,28 +165,9 @@ class DatetimeFormat(_Notation):
         """Whether years have two digits."""
         return "y" in re.findall("%(.)", self.format)
 
-    def _value(self, text: str) -> float | None:
-        if not re.fullmatch(_pattern(self.format), text):
-            return None
-        form = self.format
-        if self.last_year is not None:
-            form, pattern = self.with_whole_years
-            text = re.sub(pattern, lambda match: f"{match[1]}{self._year(int(match[2]))}{match[3]}", text)
-        try:
-            return days_since_1970(datetime.strptime(text, form))
-        except ValueError:
-            return None
-
-    def _sql(self, text: str) -> str:
-        form, whole = self.format, text
-        if self.last_year is not None:
-            form, pattern = self.with_whole_years
-            before, year, after = (f"regexp_extract({text}, {quoted(pattern)}, {group})" for group in (1, 2, 3))
-            last = self.last_year
-            whole = f"{before} || ({last} - ({last} - TRY_CAST({year} AS INTEGER)) % 100) || {after}"
-        plain = f"regexp_replace({whole}, 'Z$', '+0000')" if form.endswith("%z") else whole
-        days = sql_epoch_days(f"try_strptime({plain}, {quoted(form)})")
-        return f"CASE WHEN regexp_full_match({text}, {quoted(_pattern(self.format))}) THEN {days} END"
+    @property
+    def _reader(self) -> Reader:
+        return _date_reader(self.format, self.last_year or _LAST_YEAR)
 
     @property
     def with_whole_years(self) -> tuple[str, str]:
@@ -208,10 +175,6 @@ class DatetimeFormat(_Notation):
         (at,) = (match.start() for match in re.finditer("%(.)", self.format) if match[1] == "y")
         before, after = self.format[:at], self.format[at + 2 :]
         return f"{before}%Y{after}", f"^({_pattern(before)})([0-9]{{2}})({_pattern(after)})$"
-
-    def _year(self, digits: int) -> int:
-        assert self.last_year is not None, "there is a last year"
-        return self.last_year - (self.last_year - digits) % 100
 
 
 class LocalDatetime(_Notation):
@@ -225,11 +188,9 @@ class LocalDatetime(_Notation):
     def shown(self, text: str) -> str:
         return text
 
-    def _value(self, text: str) -> float | None:
-        return None if has_zone(text) else days(text)
-
-    def _sql(self, text: str) -> str:
-        return f"CASE WHEN NOT ({sql_has_zone(text)}) THEN {sql_days(text)} END"
+    @property
+    def _reader(self) -> Reader:
+        return lambda text: None if has_zone(text) else days(text)
 
 
 class BooleanWords(_Notation):
@@ -248,11 +209,9 @@ class BooleanWords(_Notation):
     def shown(self, text: str) -> str:
         return text
 
-    def _value(self, text: str) -> float | None:
-        return boolean(text)
-
-    def _sql(self, text: str) -> str:
-        return sql_boolean(text)
+    @property
+    def _reader(self) -> Reader:
+        return boolean
 
 
 class NumberFormat(_Notation):
@@ -267,19 +226,24 @@ class NumberFormat(_Notation):
     )
 
     def shown(self, text: str) -> str:
-        return f"{self._value(text):.15g}"
+        return f"{self._reader(text):.15g}"
 
-    def _value(self, text: str) -> float | None:
-        if not re.fullmatch(self.pattern, text):
-            return None
-        plain = re.sub(self.around, r"\1\2", text) if self.unit else text
-        return number(plain.translate({ord(sign): None for sign in self.separators}).replace(",", "."))
+    @property
+    def _reader(self) -> Reader:
+        is_number, around = re.compile(self.pattern).fullmatch, re.compile(self.around)
+        unit, separators, decimal = self.unit, self.separators, self.decimal
 
-    def _sql(self, text: str) -> str:
-        plain = f"regexp_replace({text}, {quoted(self.around)}, '\\1\\2', 'g')" if self.unit else text
-        plain = f"replace(translate({plain}, {quoted(self.separators)}, ''), ',', '.')"
-        matched = f"CASE WHEN regexp_full_match({text}, {quoted(self.pattern)}) THEN {plain} END"
-        return sql_number(matched, ".")
+        def read(text: str) -> float | None:
+            if is_number(text) is None:
+                return None
+            if unit:
+                text = around.sub(r"\1\2", text)
+            for character in separators:
+                if character in text:
+                    text = text.replace(character, "")
+            return certain(text if decimal == "." else text.replace(",", "."))
+
+        return read
 
     @property
     def separators(self) -> str:
@@ -315,28 +279,22 @@ class DurationFormat(_Notation):
     )
 
     def shown(self, text: str) -> str:
-        return f"{self._value(text):.15g} {self.duration}"
+        return f"{self._reader(text):.15g} {self.duration}"
 
-    def _value(self, text: str) -> float | None:
-        for pattern, units in self.forms:
-            if match := re.fullmatch(pattern, text):
-                seconds = 0.0
-                for unit, part in zip(units, match.groups(), strict=True):
-                    seconds += SECONDS[unit] * float((part or "0").replace(",", "."))
-                return (-seconds if text.startswith("-") else seconds) / SECONDS[self.duration]
-        return None
+    @property
+    def _reader(self) -> Reader:
+        forms = [(re.compile(pattern).fullmatch, units) for pattern, units in self.forms]
 
-    def _sql(self, text: str) -> str:
-        cases = []
-        for pattern, units in self.forms:
-            extracted = [
-                f"regexp_extract({text}, {quoted(f'^{pattern}$')}, {group})" for group in range(1, len(units) + 1)
-            ]
-            parts = [f"coalesce(TRY_CAST(replace({each}, ',', '.') AS DOUBLE), 0)" for each in extracted]
-            seconds = " + ".join(f"{SECONDS[unit]} * {part}" for unit, part in zip(units, parts, strict=True))
-            cases.append(f"WHEN regexp_full_match({text}, {quoted(pattern)}) THEN {seconds}")
-        signed = f"CASE WHEN left({text}, 1) = '-' THEN -1 ELSE 1 END"
-        return f"(CASE {' '.join(cases)} END) * {signed} / {SECONDS[self.duration]}.0::DOUBLE"
+        def read(text: str) -> float | None:
+            for fullmatch, units in forms:
+                if match := fullmatch(text):
+                    seconds = 0.0
+                    for unit, part in zip(units, match.groups(), strict=True):
+                        seconds += SECONDS[unit] * float((part or "0").replace(",", "."))
+                    return (-seconds if text.startswith("-") else seconds) / SECONDS[self.duration]
+            return None
+
+        return read
 
     @property
     def forms(self) -> list[tuple[str, tuple[DurationUnit, ...]]]:
@@ -426,3 +384,69 @@ def _common_unit(texts: Sequence[str]) -> str | None:
 def _pattern(form: str) -> str:
     """Return the pattern of the texts in a format of dates, whose directives are known."""
     return re.sub("%(.)|([^%]+)", lambda match: re.escape(match[2]) if match[2] else _DIRECTIVES[match[1]], form)
+
+
+@cache
+def _date_reader(form: str, last_year: int) -> Reader:
+    """Return the rule for dates in a format; years of two digits are within the hundred years to the last one."""
+    directives = [directive for directive in re.findall("%(.)", form) if directive != "%"]
+    fullmatch = re.compile(
+        re.sub("%(.)|([^%]+)", lambda match: re.escape(match[2]) if match[2] else _group(match[1]), form)
+    ).fullmatch
+
+    order = tuple(directives.index(each) + 1 for each in "YmdHMS" if each in directives)
+    is_plain = len(order) == len(directives) and "".join(sorted(directives)) in ("Ydm", "HMYdm", "HMSYdm")
+
+    def read_plain(text: str) -> float | None:
+        match = fullmatch(text)
+        if match is None:
+            return None
+        fields: Any = map(int, match.group(*order))
+        try:
+            return days_since_1970(datetime(*fields))
+        except ValueError:
+            return None
+
+    def read(text: str) -> float | None:
+        match = fullmatch(text)
+        if match is None:
+            return None
+        fields = dict(zip(directives, match.groups(), strict=True))
+        try:
+            return days_since_1970(_moment(fields, last_year))
+        except (ValueError, OverflowError):
+            return None
+
+    return read_plain if is_plain else read
+
+
+def _moment(fields: Mapping[str, str], last_year: int) -> datetime:
+    """Return the moment that the fields of a date are, by their directives.
+
+    Raises
+    ------
+    ValueError, OverflowError
+        If there is none.
+    """
+    year, month, hour = 1900, 1, 0
+    for directive, field in fields.items():
+        if directive in "Yy":
+            year = int(field) if directive == "Y" else last_year - (last_year - int(field)) % 100
+        elif directive in "mbB":
+            month = int(field) if directive == "m" else _MONTH_NUMBERS[field[:3].lower()]
+        elif directive in "HI":
+            hour = int(field) if directive == "H" else int(field) % 12 + 12 * (fields.get("p", "").lower() == "pm")
+    zone = UTC
+    if (offset := fields.get("z", "Z")) != "Z":
+        minutes = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+        zone = timezone(-minutes if offset[0] == "-" else minutes)
+    minute, second, fraction = (int(fields.get(each, "0").ljust(6 * (each == "f"), "0")) for each in "MSf")
+    if "j" not in fields:
+        return datetime(year, month, int(fields.get("d", 1)), hour, minute, second, fraction, zone)
+    if not 1 <= int(fields["j"]) <= 366:
+        raise ValueError("no such day of a year")
+    return datetime(year, 1, 1, hour, minute, second, fraction, zone) + timedelta(days=int(fields["j"]) - 1)
+
+
+def _group(directive: str) -> str:
+    return "%" if directive == "%" else f"({_DIRECTIVES[directive]})"

@@ -25,14 +25,14 @@ from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.column_kinds import ColumnKind, kind_of
 from specnet.parts.data.notations import BooleanWords, notations_of
 from specnet.parts.data.tables.cells import number, trimmed
-from specnet.parts.data.tables.csv.csv_files import CsvSource
-from specnet.parts.data.tables.csv.csv_records import Dialect
+from specnet.parts.data.tables.csv_files import CsvSource
+from specnet.parts.data.tables.faults import Dialect
 from specnet.parts.data.tables.json_files import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.roles import Roles, below_each_other
 from specnet.parts.data.tables.setting_hints import how_to_convert, setting
-from specnet.parts.data.tables.source import ColumnCells, Mistake, TableSource, matching, refuse_bytes, unknown_columns
-from specnet.parts.data.tables.table_reading import Wanted, read
+from specnet.parts.data.tables.sources import ColumnCells, Mistake, TableSource, matching, refuse_bytes, unknown_columns
+from specnet.parts.data.tables.table import TableReader
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.splits import PARTS, TRAIN
@@ -201,7 +201,8 @@ class TableFile(Data):
         DataError, FileError
             As `load` does.
         """
-        return read(self._with(self.targets, folder), Wanted(None, kinds=self.columns, predicted=self.targets))
+        source = self._with(self.targets, folder)
+        return TableReader(source, None, specified=self.columns, predicted=self.targets).read()
 
     def _with(self, names: Sequence[str], folder: Path) -> TableSource:
         """Return the files, which have columns of these names."""
@@ -222,7 +223,8 @@ class TableFile(Data):
         else:
             unread = self.targets if features is None else self.columns.keys() - features
             kinds = {name: kind for name, kind in self.columns.items() if name not in unread}
-        return read(source, Wanted(features, targets, kinds, labels, self.missing_target == "drop"))
+        drops = self.missing_target == "drop"
+        return TableReader(source, features, targets, kinds, labels=labels, drops=drops).read()
 
     @abstractmethod
     def source(self, paths: list[str]) -> TableSource:

@@ -132,7 +132,7 @@ def _copied_input(line: str) -> str:
 
 PARSING = "specnet.spec.searching.parse_spec"
 # specnet's own check of all cells is left out, and DuckDB meets what it would have refused.
-UNCHECKED = ("specnet.parts.data.tables.store.Store.value", lambda self, place, kind: f"CAST(t{place} AS DOUBLE)")
+UNCHECKED = ("specnet.parts.data.tables.columns.DuckColumns._text", lambda self, index: f"CAST(c{index} AS DOUBLE)")
 OTHER_OPTUNA = ("specnet.running.sweeps.sweep_folder.required_optuna", lambda: SimpleNamespace(__version__="6.0.0"))
 FULL_DISK = FileError(os.strerror(errno.ENOSPC))
 STATES: dict[str, State] = {

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from specnet import DataError
-from specnet.parts.data.tables.csv.csv_records import Dialect, refuse_faulty
-from specnet.parts.data.tables.csv.csv_signs import PIECE
+from specnet.parts.data.tables.csv_bytes import PIECE
+from specnet.parts.data.tables.faults import Dialect, refuse_faulty
 from tests.cases.reading import load
 from tests.texts.pinned import Refused
+
+pytestmark = pytest.mark.usefixtures("by_duckdb")
 
 
 def mistakes(path, **fields):

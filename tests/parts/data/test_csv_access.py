@@ -16,10 +16,9 @@ import specnet
 from specnet import DataError, FileError
 from specnet.cpus import default_threads, usable_cpus
 from specnet.parts.data.progress import reading_progress
-from specnet.parts.data.tables import duck
-from specnet.parts.data.tables.csv import csv_files
-from specnet.parts.data.tables.csv.csv_files import CsvFile
-from specnet.parts.data.tables.csv.csv_records import Dialect
+from specnet.parts.data.tables import csv_files, duck
+from specnet.parts.data.tables.csv_files import CsvFile
+from specnet.parts.data.tables.faults import Dialect
 from tests.cases.reading import load, source
 from tests.texts.pinned import Refused
 
@@ -58,7 +57,7 @@ def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets():
 
 
 @pytest.mark.parametrize("name", ["it's.csv", "sp ace%20.csv", "b{a,c}.csv", "x=1.csv", "ü.csv", "file:x.csv"])
-def test_names_of_files_are_taken_literally(tmp_path, name):
+def test_names_of_files_are_taken_literally(tmp_path, name, by_duckdb):
     (tmp_path / name).write_text("a,y\n1,0\n")
     np.testing.assert_array_equal(load(tmp_path / name).X, [[1]])
 
@@ -98,7 +97,7 @@ def test_a_pipe_is_no_file(tmp_path, refused: Refused):
         load(tmp_path / "rows.csv")
 
 
-def test_a_link_is_read_as_what_it_leads_to(tmp_path):
+def test_a_link_is_read_as_what_it_leads_to(tmp_path, by_duckdb):
     (tmp_path / "real.csv").write_text("a,y\n1,0\n")
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     assert load(tmp_path / "link.csv").X.tolist() == [[1]]
@@ -147,7 +146,9 @@ def no_room():
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "utf16.csv", "rows.jsonl", "rows.parquet"])
-def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(tmp_path, monkeypatch, name, refused: Refused):
+def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(
+    tmp_path, monkeypatch, by_duckdb, name, refused: Refused
+):
     text = "a,y\n" + "1,0\n,1\n" * 100
     (tmp_path / "rows.csv").write_text(text)
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(text.encode()))
@@ -177,7 +178,7 @@ def test_copies_of_files_are_files_of_their_own(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system ties no process to CPUs")
-def test_reading_has_no_more_threads_than_the_process_has_cpus(file, monkeypatch):
+def test_reading_has_no_more_threads_than_the_process_has_cpus(file, monkeypatch, by_duckdb):
     counts, pool, before = [], csv_files.ThreadPoolExecutor, os.sched_getaffinity(0)
     monkeypatch.setattr(csv_files, "ThreadPoolExecutor", lambda count: counts.append(count) or pool(count))
     os.sched_setaffinity(0, {min(before)})
@@ -201,7 +202,7 @@ def paths_open() -> set[str]:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
-def test_no_file_stays_open_while_an_error_is_there(file):
+def test_no_file_stays_open_while_an_error_is_there(file, by_duckdb):
     """A traceback has the local variables of all its functions."""
     path = file("a,y\n" + "1,0\n" * 100 + "\n" * 20_000 + "1,0\n")
     with no_room(), pytest.raises(FileError) as copied:  # where the file is copied without its blank lines

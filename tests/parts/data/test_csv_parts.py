@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from specnet import DataError
-from specnet.parts.data.tables.csv import csv_files, csv_parts
-from specnet.parts.data.tables.csv.csv_parts import parts_of
+from specnet.parts.data.tables import csv_bytes, csv_files
+from specnet.parts.data.tables.csv_bytes import parts_of
 from specnet.parts.data.tables.duck import DuckError
 from tests.cases.reading import load
 
@@ -42,11 +42,11 @@ def outcome(folder: Path, **fields: Any) -> object:
 
 
 @pytest.fixture
-def part_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Return what lets parts be of so many bytes."""
+def part_bytes(monkeypatch: pytest.MonkeyPatch, by_duckdb: None) -> Callable[[int], None]:
+    """Return a function that sets the size of parts."""
 
     def of_size(size: int) -> None:
-        for module in (csv_files, csv_parts):
+        for module in (csv_files, csv_bytes):
             monkeypatch.setattr(module, "PART_BYTES", size)
 
     return of_size
@@ -81,7 +81,7 @@ def test_parts_are_the_lines_of_the_file(end: str, tmp_path: Path, part_bytes):
 
 def test_a_file_that_cannot_be_cut_has_no_parts(tmp_path: Path, part_bytes, monkeypatch: pytest.MonkeyPatch):
     part_bytes(50)
-    monkeypatch.setattr(csv_parts, "LONGEST_LINE", 100)
+    monkeypatch.setattr(csv_bytes, "LONGEST_LINE", 100)
     (tmp_path / "parts").mkdir()
     for text in ("1,2\r" * 50, "1,2\n" * 50 + '1,"2"\n'):
         (tmp_path / "rows.csv").write_bytes(text.encode())

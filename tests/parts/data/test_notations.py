@@ -1,9 +1,12 @@
-"""Notations of numbers, dates and durations: Python, DuckDB and data frames read them alike, and models keep them."""
+"""Notations of numbers, dates and durations: files and data frames read them alike, and models retain them."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import math
+import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 import specnet
 from specnet import DataError
 from specnet.parts.data import frame_table
-from specnet.parts.data.notations import DatetimeFormat, DurationFormat, NumberFormat, notations_of
+from specnet.parts.data.notations import SECONDS, DatetimeFormat, DurationFormat, NumberFormat, notations_of
 from tests.cases.reading import cases, listed, load, source
 from tests.cases.test_tables import content, plain
 from tests.running.specs import spec_on
@@ -37,8 +40,8 @@ OTHERS = ["", "0", "1,23", "12,345", "1.23", "0,5", "007", "00/00/0000", "29/02/
 
 
 @pytest.mark.parametrize(("kind", "cells"), NOTATIONS, ids=lambda value: str(value)[:60])
-def test_python_and_duckdb_read_alike(kind: dict[str, Any], cells: list[str]) -> None:
-    """Also what is nearly in the notation."""
+def test_a_notation_reads_what_duckdb_and_fractions_read(kind: dict[str, Any], cells: list[str]) -> None:
+    """Also what is nearly in the notation: dates by DuckDB's own reader, numbers as sums of exact fractions."""
     model = DatetimeFormat if kind["type"] == "datetime" else DurationFormat if "duration" in kind else NumberFormat
     notation = model.model_validate(kind)
     near = [
@@ -47,12 +50,49 @@ def test_python_and_duckdb_read_alike(kind: dict[str, Any], cells: list[str]) ->
         for each in (f"{text} ", text[1:], text[:-1], f"{text}0", text.upper(), text.replace("0", "9"))
     ]
     texts = list(dict.fromkeys([*cells, *near, *OTHERS]))
+    found = {text: notation.value(text) for text in texts}
+    missing = notation.missing_values or ()
+    assert all(math.isnan(found[text]) for text in missing if text in found)
+    present = {text: value for text, value in found.items() if value is not None and not math.isnan(value)}
+    assert present
+    assert None in found.values()
+    if isinstance(notation, DatetimeFormat):
+        assert present == {text: days for text in present if (days := duckdb_days(notation, text)) is not None}
+    elif isinstance(notation, NumberFormat):
+        unit = re.escape(notation.unit or "")
+        for text, value in present.items():
+            digits = re.sub(r"[^0-9eE.,+-]", "", re.sub(rf"^([+-]?){unit}|{unit}$", r"\1", text))
+            plain = digits.replace("," if notation.decimal == "." else ".", "").replace(",", ".")
+            assert value == float(Fraction(plain)), text
+    else:
+        for text, value in present.items():
+            seconds = sum(Fraction(part.replace(",", ".")) * unit for part, unit in duration_parts(text, notation))
+            assert math.isclose(value, seconds * (-1) ** text.startswith("-") / SECONDS[notation.duration])
+
+
+def duckdb_days(notation: DatetimeFormat, text: str) -> float | None:
+    """Return the days since 1970 of a date that DuckDB reads, its year moved to the century of the notation."""
+    plain = text.replace("Z", "+0000") if notation.format.endswith("%z") else text
+    query = "SELECT try_strptime(?, ?)::TIMESTAMP"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        query = f"SELECT {notation.sql('t')} FROM unnest(?) WITH ORDINALITY r(t, i) ORDER BY i"
-        found = [value for (value,) in connection.execute(query, [texts]).fetchall()]
-    assert dict(zip(texts, map(repr, found), strict=True)) == {text: repr(notation.value(text)) for text in texts}
-    assert None in found
+        (moment,) = connection.execute(query, [plain, notation.format]).fetchone() or (None,)
+    if moment is None:
+        return None
+    if notation.last_year is not None:  # in both centuries the year has the day, or the text is no date
+        moment = moment.replace(year=notation.last_year - (notation.last_year - moment.year) % 100)
+    return (moment - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1)
+
+
+def duration_parts(text: str, notation: DurationFormat) -> list[tuple[str, int]]:
+    """Return the numbers in a duration, and the seconds of their units."""
+    numbers = re.findall("[0-9]+(?:[.,][0-9]+)?", text)
+    if ":" in text:
+        units = [3600, 60, 1] if len(numbers) == 3 or notation.duration != "seconds" else [60, 1]
+        return list(zip(numbers, units, strict=False))
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    letters = [word[0].lower() for word in re.findall("[a-zA-Z]+", text)]
+    return [(part, units[letter]) for part, letter in zip(numbers, letters, strict=True)]
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not {"data", "loss"} & case.keys()])

@@ -6,7 +6,7 @@ import pytest
 
 from specnet import DataError
 from specnet.parts.data import Column, ColumnCells, Csv, Jsonl, Parquet, Split, Table
-from specnet.parts.data.tables.parquet_writing import parquet_pieces
+from specnet.parts.data.tables.parquet_files import parquet_pieces
 from specnet.parts.data.tables.roles import below_each_other
 from specnet.parts.data.tables.setting_hints import how_to_convert, longer, no_header, setting, settings_as_options
 from tests.registry import part

@@ -25,9 +25,12 @@ SETTINGS: dict[str, list[str]] = {
 RunOutcome = tuple[bytes, list[dict[str, Any]], dict[str, Any]]
 LIMITS = {
     "files.large.LARGEST_IN_MEMORY": 0,
-    "parts.data.tables.csv.csv_files.PART_BYTES": 1000,
-    "parts.data.tables.csv.csv_parts.PART_BYTES": 1000,
-    "parts.data.tables.store.NUMBERS_AT_ONCE": 50,
+    "parts.data.tables.csv_files.PART_BYTES": 1000,
+    "parts.data.tables.csv_bytes.PART_BYTES": 1000,
+    "parts.data.tables.columns.NUMBERS_AT_ONCE": 50,
+    "parts.data.tables.columns.TEXTS_AT_ONCE": 50,
+    "parts.data.tables.columns.FEW_ROWS": 10,
+    "parts.data.tables.sources.SMALL_BYTES": -1,
     "parts.arrays.NUMBERS_AT_ONCE": 100,
 }
 

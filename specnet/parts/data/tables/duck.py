@@ -1,4 +1,7 @@
-"""A connection to DuckDB that can read the given files, write within a folder of its own, and nothing else."""
+"""A connection to DuckDB that can read the given files, write within a folder of its own, and nothing else.
+
+Its expressions for cells come from the patterns of `cells`, and convert only what is a number by the plainest rule.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from numpy.typing import NDArray
 from specnet.cpus import usable_cpus
 from specnet.files.large import is_large, no_room
 from specnet.parts.data.progress import Progress
-from specnet.parts.data.tables.cells import quoted
+from specnet.parts.data.tables.cells import GROUPED, LARGEST_WHOLE, PLAIN_NUMBER, SPACE
 
 WIDE = 2_000
 """Columns from which a table takes more memory, though it has few rows."""
-MOST_EXPRESSIONS = 500
+MAX_EXPRESSIONS = 500
 """Of a query: DuckDB's time grows with their square."""
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_REPORTS = 0.1
 PACKED = 5
 """Times as large as its compressed file a table of text is, about."""
 
@@ -41,6 +44,15 @@ SETTINGS = """
     SET enable_external_access = false;
     SET lock_configuration = true;
 """
+
+
+_WHOLE = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
+    "INTEGER",
+    "UINTEGER",
+}
+FRACTIONAL = frozenset({"FLOAT", "DOUBLE"})
+"""DuckDB's types of numbers that may be NaN."""
+_NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "INTERVAL", "GEOMETRY", "VARIANT")
 
 
 class DuckError(Exception):
@@ -69,7 +81,7 @@ class Duck:
     def columns(
         self, query: str, parameters: Mapping[str, Any] | None = None, progress: Progress | None = None, size: int = 0
     ) -> list[NDArray[Any]]:
-        """Return the columns that a query finds, masked where a cell is null; the progress is told in bytes of all."""
+        """Return the columns of a query's result, masked where a cell is null; progress is reported in bytes."""
         found: dict[str, NDArray[Any]] = self._run(
             query, parameters, lambda result: result.fetchnumpy(), progress, size
         )
@@ -101,7 +113,7 @@ class Duck:
         progress: Progress | None = None,
         size: int = 0,
     ) -> Any:
-        """Return what is fetched. A query has a thread of its own, so that this one can take signals and tell of it.
+        """Return what is fetched. A query has a thread of its own, so that this one takes signals and reports progress.
 
         Raises
         ------
@@ -111,17 +123,17 @@ class Duck:
             If its own files find no room.
         """
         future = self._pool.submit(lambda: fetch(self._connection.execute(query, parameters)))
-        done, told = 0, progress or (lambda done, total: None)
-        told(0, size)
+        done, report = 0, progress or (lambda done, total: None)
+        report(0, size)
         try:
-            while not wait([future], SECONDS_BETWEEN_LOOKS).done:
+            while not wait([future], SECONDS_BETWEEN_REPORTS).done:
                 # DuckDB says -1 before it begins and after it has read all.
                 done = max(done, int(min(self._connection.query_progress(), 99.0) / 100 * size))
-                told(done, size)
+                report(done, size)
         except BaseException:
             self._connection.interrupt()
             raise
-        told(size, size)
+        report(size, size)
         with self._refusals():
             return future.result()
 
@@ -151,7 +163,7 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
 
     with TemporaryDirectory(prefix="specnet-") as folder:
         private = os.path.realpath(folder)
-        are_large = is_large((sum(_size(path) for path in paths),), np.uint8)
+        are_large = is_large((sum(file_size(path) for path in paths),), np.uint8)
         try:
             connection = duckdb.connect(os.path.join(private, "rows.duckdb") if are_large else ":memory:")
         except duckdb.IOException:
@@ -172,8 +184,49 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
             duck.close()
 
 
-def _size(path: str) -> int:
+def file_size(path: str) -> int:
     """Return about how many bytes a file holds, those that a compressed one unpacks to; 0 where there is no file."""
     if not os.path.isfile(path):
         return 0
     return os.path.getsize(path) * (PACKED if path.lower().endswith(".gz") else 1)
+
+
+def is_number_type(of: str) -> bool:
+    """Return whether one of DuckDB's types is one of numbers."""
+    return of in _WHOLE or of in FRACTIONAL or of.startswith("DECIMAL")
+
+
+def is_whole_type(of: str) -> bool:
+    """Return whether one of DuckDB's types is one of whole numbers."""
+    return of in _WHOLE or (of.startswith("DECIMAL") and of.endswith(",0)"))
+
+
+def is_nested(of: str) -> bool:
+    """Return whether a cell of one of DuckDB's types is no single number or text."""
+    return of.endswith("]") or of.startswith(_NESTED)
+
+
+def quoted(text: str) -> str:
+    """Return a text as DuckDB's SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def sql_trimmed(cell: str, missing: Sequence[str]) -> str:
+    """Return the expression of a trimmed cell, null where it is missing; untrimmed missing cells are null already."""
+    trim = f"trim({cell}, {quoted(SPACE)})"
+    # Trimming is slow, and few cells need it: all space sorts before the first other character.
+    needed = " OR ".join([f"{cell} < '!'", *(f"suffix({cell}, {quoted(character)})" for character in SPACE)])
+    listed = ", ".join(map(quoted, missing))
+    return f"CASE WHEN NOT ({needed}) THEN {cell} WHEN {trim} NOT IN ({listed}) THEN {trim} END"
+
+
+def sql_plain_number(cell: str) -> str:
+    """Return the expression of the number in a text without space around it; null for whole ones beyond 2⁵³ too."""
+    found = f"TRY_CAST({cell} AS DOUBLE)"
+    is_number = f"regexp_full_match({cell}, {quoted(PLAIN_NUMBER)})"
+    return f"CASE WHEN abs({found}) < {LARGEST_WHOLE} AND {is_number} THEN {found} END"
+
+
+def sql_is_grouped(text: str) -> str:
+    """Return the expression of `is_grouped`: cells without a point, which are most, are seen quickly."""
+    return f"CASE WHEN contains({text}, '.') THEN regexp_full_match({text}, {quoted(GROUPED)}) ELSE false END"

@@ -2,8 +2,8 @@
 
 A name that a line lacks is a missing cell there, and so are null and empty text.
 
-DuckDB reads them. It takes more for JSON than what is JSON, and its errors have no place: what it refuses, and what may
-be wrong, is read again by Python's ``json``.
+Python's ``json`` reads small files, and DuckDB others. DuckDB takes more for JSON than what is JSON, and its errors
+have no location: what it refuses, and what may be wrong, is read again by Python.
 """
 
 from __future__ import annotations
@@ -14,18 +14,24 @@ import re
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files.plain_data import json_mistake
-from specnet.parts.data.progress import Progress
-from specnet.parts.data.tables.csv.csv_files import MOST_COLUMNS
-from specnet.parts.data.tables.csv.csv_records import LARGEST_CELL, Dialect, too_long, undecodable, unpacked
-from specnet.parts.data.tables.duck import Duck, DuckError, opened
+from specnet.parts.data.progress import Progress, current_progress
+from specnet.parts.data.tables.csv_files import MAX_COLUMNS
+from specnet.parts.data.tables.duck import Duck, DuckError, file_size, opened
+from specnet.parts.data.tables.faults import LARGEST_CELL, Dialect, too_long, undecodable, unpacked
 from specnet.parts.data.tables.setting_hints import column_key, setting
-from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards
-from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number, shows_a_fraction
+from specnet.parts.data.tables.sources import (
+    FIRST_ROWS,
+    Mistake,
+    TextSource,
+    copied,
+    refuse_wildcards,
+    trimmed_texts,
+)
 
 _ONE_OBJECT = (
     "write one object to a line, without [ ] around them and commas between them,"
@@ -34,17 +40,17 @@ _ONE_OBJECT = (
 _OPTIONS = f"maximum_object_size = {LARGEST_CELL}, compression = 'none', hive_partitioning = false"
 # What DuckDB takes for JSON though it is none, a null character, a nested value: also where it only looks like one.
 _DOUBTFUL = r'(?i)[:,\[]\s*(-?(nan|inf(inity)?)\s*[,}\]]|[}\]])|\\u0000|"\s*:\s*[\[{]'
-# Names are told by the first line of those that have the same ones.
+# Of the lines that have the same names, the first one counts.
 _LINES = f"""
-    CREATE OR REPLACE TABLE lines AS SELECT names, min(place) AS place, bool_or(doubtful) AS doubtful FROM (
-        SELECT json_keys(json) AS names, row_number() OVER () AS place, NOT starts_with(json, '{{')
+    CREATE OR REPLACE TABLE lines AS SELECT names, min(line) AS line, bool_or(doubtful) AS doubtful FROM (
+        SELECT json_keys(json) AS names, row_number() OVER () AS line, NOT starts_with(json, '{{')
             OR strlen(json) > {LARGEST_CELL} OR regexp_matches(json, $doubtful) AS doubtful
         FROM read_ndjson_objects($path, {_OPTIONS})
     ) GROUP BY names
 """
 _NAMES = """
-    SELECT name FROM (SELECT unnest(names) AS name, place, unnest(range(len(names))) AS index FROM lines)
-    GROUP BY name ORDER BY min(place), arg_min(index, place)
+    SELECT name FROM (SELECT unnest(names) AS name, line, unnest(range(len(names))) AS index FROM lines)
+    GROUP BY name ORDER BY min(line), arg_min(index, line)
 """
 _IS_DOUBTFUL = """
     SELECT bool_or(doubtful OR len(list_distinct(names)) < len(names) OR list_contains(names, '')) FROM lines
@@ -65,7 +71,7 @@ class JsonLinesSource(TextSource):
     ----------
     paths : sequence of str
     ignored : collection of str
-        Names whose values are not looked at.
+        Names whose values are not read.
     """
 
     damage_code = "json"
@@ -73,15 +79,38 @@ class JsonLinesSource(TextSource):
     def __init__(self, paths: Sequence[str], ignored: Collection[str] = ()) -> None:
         super().__init__(paths)
         self._ignored = frozenset(ignored)
+        self._literals: set[str] = set()
+        self._objects_of_small: list[dict[str, str]] = []
         names: dict[str, None] = {}
-        with opened(self.real_paths(), 0) as duck:
-            for index in range(len(paths)):
-                names |= dict.fromkeys(self._names_in(index, duck))
+        if self.is_small:
+            for path in self.paths:
+                _refuse_wildcards(path)
+                found = [values for _, values in self._objects(path)]
+                self._objects_of_small += found
+                names |= self._not_too_many(path, dict.fromkeys(chain.from_iterable(found)))
+        else:
+            with opened(self.real_paths(), 0) as duck:
+                for index in range(len(paths)):
+                    names |= self._names_in(index, duck)
         if not names:
             raise DataError(Diagnostic("empty", "no rows", source=self.paths[0]))
         self.names = list(names)
 
-    def _names_in(self, index: int, duck: Duck) -> list[str]:
+    def _not_too_many(self, path: str, names: dict[str, None]) -> dict[str, None]:
+        if len(names) > MAX_COLUMNS:
+            message = f"{len(names)} columns exceed the limit of {MAX_COLUMNS}"
+            raise DataError(Diagnostic("too-large", message, source=path))
+        return names
+
+    def listed(self) -> list[list[str | None]] | None:
+        if not self.is_small:
+            return None
+        size = sum(map(file_size, self.paths))
+        current_progress()(size, size)
+        rows = self._objects_of_small
+        return [trimmed_texts([values.get(name) or None for values in rows], ("",)) for name in self.names]
+
+    def _names_in(self, index: int, duck: Duck) -> dict[str, None]:
         path = self.paths[index]
         try:
             duck.rows(_LINES, {"path": _readable(path, duck.folder), "doubtful": _DOUBTFUL})
@@ -90,58 +119,48 @@ class JsonLinesSource(TextSource):
             raise self.damaged(path, error) from None
         if duck.rows(_IS_DOUBTFUL)[0][0]:
             self._refuse_faulty(index)
-        names = [name for (name,) in duck.rows(_NAMES)]
-        if len(names) > MOST_COLUMNS:
-            message = f"{len(names)} columns exceed the limit of {MOST_COLUMNS}"
-            raise DataError(Diagnostic("too-large", message, source=path))
-        return names
+        return self._not_too_many(path, {name: None for (name,) in duck.rows(_NAMES)})
 
-    def _store_file(self, index: int, selected: str, duck: Duck, progress: Progress) -> None:
-        path, (rows, parameters) = self.paths[index], _rows(self.names)
+    def _store_file(self, number_of_file: int, selected: str, duck: Duck, progress: Progress) -> None:
+        path, (rows, parameters) = self.paths[number_of_file], _rows(self.names)
         parameters["path"] = _readable(path, duck.folder)
         duck.columns(f"{selected} {rows}", parameters, progress, os.path.getsize(path))
 
-    def _look_like_numbers(self, places: Sequence[int]) -> list[int]:
-        some = self._first_rows
-        return [place for place in places if all(is_number(row.get(self.names[place], ""), ("",)) for row in some)]
-
-    def number_texts(self, duck: Duck, places: Sequence[int]) -> Sequence[int]:
-        found = [*places]
+    def number_texts(self, indices: Sequence[int], duck: Duck | None = None) -> Sequence[int]:
+        if duck is None:
+            return [index for index in indices if self.names[index] not in self._literals]
+        found = [*indices]
         for path in self.paths:
-            pointers = _pointers([self.names[place] for place in found])
+            pointers = _pointers([self.names[index] for index in found])
             parameters = {"path": _readable(path, duck.folder), "pointers": pointers}
             numbers = {index for (index,) in duck.rows(_NUMBERS, parameters)}
-            found = [place for index, place in enumerate(found) if index not in numbers]
+            found = [index for n, index in enumerate(found) if n not in numbers]
         return found
 
-    def _perhaps_grouped(self, places: Collection[int]) -> frozenset[int]:
-        some = self._first_rows
-        names = {place: self.names[place] for place in places}
-        return frozenset(
-            place for place, name in names.items() if not shows_a_fraction([row.get(name, "") for row in some])
-        )
+    def _first_cells(self, index: int) -> list[str]:
+        return [values.get(self.names[index], "") for values in self._first_rows]
 
     @cached_property
     def _first_rows(self) -> list[dict[str, str]]:
-        return [values for path in self.paths for _, values in islice(self._objects(path), ROWS_LOOKED_AT)]
+        return [values for path in self.paths for _, values in islice(self._objects(path), FIRST_ROWS)]
 
-    def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
-        names = [self.names[place] for place in places]
+    def cell_rows(self, indices: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
+        names = [self.names[index] for index in indices]
         for path in self.paths:
             for _, values in self._objects(path):
                 yield [values.get(name) or None for name in names]
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
-        places = ((path, Position(line, 1)) for path in self.paths for line, _ in _lines(path))
-        rows = list(islice(places, mistakes[-1].row + 1))
+        positions = ((path, Position(line, 1)) for path in self.paths for line, _ in _lines(path))
+        rows = list(islice(positions, mistakes[-1].row + 1))
         return [
             Diagnostic(mistake.code, mistake.message, (), source, position, hint=mistake.hint)
             for mistake in mistakes
             for source, position in [rows[mistake.row]]
         ]
 
-    def _refuse_faulty(self, index: int) -> None:
-        for _ in self._objects(self.paths[index]):
+    def _refuse_faulty(self, number_of_file: int) -> None:
+        for _ in self._objects(self.paths[number_of_file]):
             pass
 
     def _objects(self, path: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -165,12 +184,12 @@ class JsonLinesSource(TextSource):
 
         try:
             found = json.loads(
-                content, object_pairs_hook=members, parse_float=str, parse_int=str, parse_constant=constant
+                content, object_pairs_hook=members, parse_float=_Literal, parse_int=_Literal, parse_constant=constant
             )
         except json.JSONDecodeError as error:
             hint = _ONE_OBJECT if content.lstrip().startswith("[") else None
-            wrong, place = json_mistake(content, error)
-            column = place - content.rfind("\n", 0, place)
+            wrong, index = json_mistake(content, error)
+            column = index - content.rfind("\n", 0, index)
             raise refused(f"not JSON: {wrong}", hint=hint, column=column) from None
         except RecursionError:
             raise refused("nested too deeply") from None
@@ -185,6 +204,8 @@ class JsonLinesSource(TextSource):
                 hint = "list the columns to use in features, or " + setting(column_key(name), '"ignore"')
                 position = Position(line, 1)
                 raise DataError(Diagnostic("nested-value", message, source=path, position=position, hint=hint))
+            if isinstance(value, bool | _Literal):
+                self._literals.add(name)
             text = "" if value is None or isinstance(value, dict | list) else value
             values[name] = text = str(text).lower() if isinstance(text, bool) else text
             if "\0" in name + text:
@@ -194,25 +215,33 @@ class JsonLinesSource(TextSource):
         return values
 
 
+class _Literal(str):
+    """A number as the file has it."""
+
+    __slots__ = ()
+
+
 def _readable(path: str, folder: str) -> str:
     """Return a file that DuckDB reads: the file itself, or a copy in a folder."""
-    real = os.path.realpath(path)
     with unpacked(path) as stream:
-        if not path.lower().endswith(".gz"):
-            refuse_wildcards(path, real)
-            return real
-        return copied(stream, ".jsonl", folder)
+        _refuse_wildcards(path)
+        return copied(stream, ".jsonl", folder) if path.lower().endswith(".gz") else os.path.realpath(path)
+
+
+def _refuse_wildcards(path: str) -> None:
+    if not path.lower().endswith(".gz"):
+        refuse_wildcards(path, os.path.realpath(path))
 
 
 def _rows(names: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Return from where values of these names are selected as c0, c1, …, and the query's parameters for it."""
-    columns = [f"c{place}" for place in range(len(names))]
+    columns = [f"c{index}" for index in range(len(names))]
     if len({name.lower() for name in names}) == len(names):
         options = "format = 'newline_delimited', records = true, auto_detect = false, columns = $types"
         types = dict.fromkeys(names, "VARCHAR")
         return f"FROM read_json($path, {options}, {_OPTIONS}) AS t({', '.join(columns)})", {"types": types}
     # DuckDB has no two columns whose names differ only in case: values are taken by their pointers.
-    cells = ", ".join(f"cells[{place}] AS {column}" for place, column in enumerate(columns, 1))
+    cells = ", ".join(f"cells[{index}] AS {column}" for index, column in enumerate(columns, 1))
     listed = f"SELECT json_extract_string(json, $pointers) AS cells FROM read_ndjson_objects($path, {_OPTIONS})"
     return f"FROM (SELECT {cells} FROM ({listed}))", {"pointers": _pointers(names)}
 

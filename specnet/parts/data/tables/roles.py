@@ -15,7 +15,7 @@ from specnet.parts.data.base import Split, Table
 from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, as_indices, kind_of
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.setting_hints import column_key, setting
-from specnet.parts.data.tables.source import Mistake, TableSource, undivided, unknown_columns
+from specnet.parts.data.tables.sources import Mistake, TableSource, unknown_columns, unused_delimiter
 from specnet.parts.part import FieldProblem
 from specnet.parts.splits import PARTS
 
@@ -69,7 +69,7 @@ class Roles(NamedTuple):
             if name not in names
         ]
         if problems:
-            raise DataError(*(problems[:1] if undivided(source.names) else problems))
+            raise DataError(*(problems[:1] if unused_delimiter(source.names) else problems))
 
     def kinds(self) -> dict[str, ColumnKind]:
         """Return the kinds that the columns have where nobody says another: times are judged by their cells."""

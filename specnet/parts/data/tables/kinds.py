@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from heapq import nsmallest
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -30,7 +32,17 @@ from specnet.parts.data.notations import (
     NumberFormat,
     notations_of,
 )
-from specnet.parts.data.tables.cells import PAIRS, category, days, has_zone, is_grouped, is_inexact, number
+from specnet.parts.data.tables.cells import (
+    PAIRS,
+    Reader,
+    boolean,
+    category,
+    days,
+    has_zone,
+    is_grouped,
+    is_inexact,
+    number,
+)
 from specnet.parts.data.tables.setting_hints import column_key, setting
 
 SHARE_OF_ALL = 0.9
@@ -60,95 +72,105 @@ EXPECTED = {
 Reason = Literal["", "empty", "text", "unique-text", "too-large", "not-a-number", "not-a-datetime"]
 
 
-@dataclass(frozen=True, slots=True)
-class CellFacts:
-    """What is known of a column's cells, and can be computed of them.
+class DistinctTexts:
+    """The distinct texts of a column, trimmed and not missing, each with the number of rows that have it.
+
+    Parameters
+    ----------
+    counts : callable
+        Returns the texts and their rows, each time anew: those of a large column are read from a file.
+    sample : sequence of str
+        Some of the texts, the first one among them.
+    decimal : str
+        The character before the fraction of a plain number.
+    may_group : bool
+        A point may separate thousands, for all that a spec specifies.
+    are_texts : callable
+        Returns whether numbers were texts in their file, so that other columns tell how they are written.
 
     Attributes
     ----------
-    present, numbers, dates : int
-        How many are not missing, and how many of these are numbers, and dates.
+    present, numbers, dates, zones : int
+        How many rows have a text, a plain number, a plain date, and one with a time zone.
     are_pair : bool
-        All present ones are of one pair of texts of booleans.
-    sample : sequence of str
-        Some that are present, the first one among them.
-    fitting : callable
-        Counts those that are in each of some notations.
-    differ : callable
-        Whether one of them is not the same number in two notations.
-    rows_of_texts : callable
-        Counts the rows of each text.
-    outside : callable
-        Counts the rows of the most frequent texts that are not in a notation, one text more than `MOST_MARKERS`.
-    values : callable
-        Returns the different numbers of those that are in a notation.
-    are_texts : callable
-        Returns whether numbers were texts, so that the other columns tell how they are written.
+        All texts are of one pair of booleans.
+    notations, fitting : list of Notation
+        Common ones that a text of the sample is in, and those of them that all texts are in.
     is_grouped : bool
-        All are plain numbers, of which some have a point, and each point may separate thousands.
-    shows_point : callable
-        Returns whether a point is one before a fraction for certain, where all are plain numbers.
-    zones : callable
-        Counts the dates with a time zone.
+        Some texts have a point, and each of these points may separate thousands.
+    shows_point : bool
+        Some texts have a point that is for certain none between thousands.
     """
 
-    present: int
-    numbers: int
-    dates: int
-    are_pair: bool
-    sample: Sequence[str]
-    fitting: Callable[[Sequence[Notation]], Sequence[int]]
-    differ: Callable[[Notation, Notation], bool]
-    rows_of_texts: Callable[[], NDArray[np.intp]]
-    outside: Callable[[Notation], Mapping[str, int]]
-    values: Callable[[Notation], NDArray[np.float64]]
-    are_texts: Callable[[], bool]
-    is_grouped: bool
-    shows_point: Callable[[], bool]
-    zones: Callable[[], int]
+    def __init__(
+        self,
+        counts: Callable[[], Iterable[tuple[str, int]]],
+        sample: Sequence[str],
+        decimal: str = ".",
+        *,
+        may_group: bool = True,
+        are_texts: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.counts, self.sample, self.are_texts = counts, sample, are_texts
+        self.present = self.numbers = self.dates = self.zones = 0
+        self.is_grouped = self.shows_point = False
+        is_plain = all(boolean(text) is not None or days(text) is not None for text in sample)
+        is_plain = is_plain or all(number(text, decimal) is not None for text in sample)
+        self.notations = [] if is_plain else notations_of(sample)
+        fitting = [(notation, notation.reader) for notation in self.notations]
+        pairs = list(PAIRS)
+        for text, rows in counts():
+            self.present += rows
+            if number(text, decimal) is not None:
+                self.numbers += rows
+            elif days(text) is not None:
+                self.dates += rows
+                self.zones += rows * has_zone(text)
+            if fitting:
+                fitting = [each for each in fitting if each[1](text) is not None]
+            if pairs:
+                lower = text.lower()
+                pairs = [pair for pair in pairs if lower in pair]
+            if may_group and not self.shows_point and "." in text:
+                self.is_grouped = is_grouped(text)
+                self.shows_point = not self.is_grouped
+        self.are_pair = bool(pairs) and self.present > 0
+        self.fitting = [notation for notation, _ in fitting]
 
+    def rows_in(self, notations: Sequence[Notation]) -> list[int]:
+        """Return how many rows are in each of some notations."""
+        found, readers = [0] * len(notations), [notation.reader for notation in notations]
+        for text, rows in self.counts() if notations else ():
+            for index, read in enumerate(readers):
+                found[index] += rows * (read(text) is not None)
+        return found
 
-def facts_of_texts(counts: Mapping[str, int]) -> CellFacts:
-    """Return what is known of a column whose different texts, trimmed and not empty, are in so many rows each."""
-    texts = list(counts)
-
-    def rows_where(is_so: Callable[[str], bool]) -> int:
-        return sum(rows for text, rows in counts.items() if is_so(text))
-
-    def rows_of_texts() -> NDArray[np.intp]:
-        categories: Counter[str] = Counter()
-        for text, rows in counts.items():
-            categories[category(text)] += rows
-        return np.array([*categories.values()], np.intp)
-
-    def differ(one: Notation, other: Notation) -> bool:
-        pairs = ((one.value(text), other.value(text)) for text in texts)
+    def differ(self, one: Notation, other: Notation) -> bool:
+        """Return whether a text is two different numbers in two notations."""
+        pairs = ((one.reader(text), other.reader(text)) for text, _ in self.counts())
         return any(a is not None and b is not None and a != b and not math.isnan(a) for a, b in pairs)
 
-    def outside(notation: Notation) -> dict[str, int]:
-        others = sorted((-rows, text) for text, rows in counts.items() if not notation.reads(text))
-        return {text: -rows for rows, text in others[: MOST_MARKERS + 1]}
+    def outside(self, notation: Notation) -> dict[str, int]:
+        """Return the most frequent texts that are not in a notation, one more than `MOST_MARKERS`, and their rows."""
+        read = notation.reader
+        others = ((-rows, text) for text, rows in self.counts() if read(text) is None)
+        return {text: -rows for rows, text in nsmallest(MOST_MARKERS + 1, others)}
 
-    def values(notation: Notation) -> NDArray[np.float64]:
-        found = (notation.value(text) for text in texts)
-        return np.unique([value for value in found if value is not None and not math.isnan(value)])
+    def rows_of_categories(self) -> NDArray[np.intp]:
+        """Return how many rows each category has."""
+        rows = np.fromiter((rows for _, rows in self.counts()), np.intp)
+        same = {text: category(text) for text, _ in self.counts() if text.endswith(".0") and category(text) != text}
+        if not same:
+            return rows
+        found: Counter[str] = Counter()
+        for text, count in self.counts():
+            found[same.get(text, text)] += count
+        return np.array([*found.values()], np.intp)
 
-    return CellFacts(
-        present=sum(counts.values()),
-        numbers=rows_where(lambda text: number(text) is not None),
-        dates=rows_where(lambda text: days(text) is not None),
-        are_pair=bool(texts) and any({text.lower() for text in texts} <= {*pair} for pair in PAIRS),
-        sample=texts[:: 1 + len(texts) // SAMPLE],
-        fitting=lambda notations: [rows_where(each.reads) for each in notations],
-        differ=differ,
-        rows_of_texts=rows_of_texts,
-        outside=outside,
-        values=values,
-        are_texts=lambda: True,
-        is_grouped=0 < rows_where(is_grouped) == rows_where(lambda text: "." in text),
-        shows_point=lambda: any("." in text and not is_grouped(text) for text in texts),
-        zones=lambda: rows_where(has_zone),
-    )
+    def values(self, notation: Notation) -> NDArray[np.float64]:
+        """Return the distinct numbers of texts in a notation."""
+        read = notation.reader
+        return np.unique([value for text, _ in self.counts() if (value := read(text)) is not None and value == value])
 
 
 class Assumption(NamedTuple):
@@ -189,54 +211,63 @@ class Verdict:
     assumption: Assumption | None = None
 
 
-def verdicts(columns: Mapping[str, CellFacts], decimal: str | None = None) -> dict[str, Verdict]:
+NUMERIC = Verdict("numeric")
+ShowsPoint = Callable[[], bool | None]
+"""Returns whether a column of plain numbers has a point before a fraction; None where its cells are not texts."""
+
+
+def verdicts(columns: Mapping[str, DistinctTexts | ShowsPoint], decimal: str | None = None) -> dict[str, Verdict]:
     """Return what columns of one table are, by name.
 
-    Where the cells of a column leave its notation open, it is that of the other columns, if these have one.
+    Where the texts of a column leave its notation open, it is that of the other columns, if these have one.
 
     Parameters
     ----------
-    columns : mapping of str to CellFacts
+    columns : mapping of str to DistinctTexts or callable
+        A callable stands for a column of plain numbers whose texts are not needed.
     decimal : str, optional
         The character before a number's fraction, where a spec specifies it.
     """
-    found = {name: _verdict(cells) for name, cells in columns.items()}
+    found = {name: _verdict(each) if isinstance(each, DistinctTexts) else NUMERIC for name, each in columns.items()}
     is_open = [name for name, each in found.items() if each.is_open]
     commas = [each for each in found.values() if isinstance(each.kind, NumberFormat) and each.kind.decimal == ","]
     if not (is_open or commas):
         return found
+    points = {name: _shows_point(columns[name]) for name, each in found.items() if each == NUMERIC}
     shown: dict[str, str] = {} if decimal is None else {decimal: ""}
-    for name, each in found.items():
-        if decimal is None and (character := _decimal_shown(each, columns[name])):
-            shown.setdefault(character, name)
     orders: dict[str, str] = {}
     for name, each in found.items():
         if isinstance(each.kind, DatetimeFormat):
             orders.setdefault(_order(each.kind), name)
+        if decimal is not None:
+            continue
+        if points.get(name):
+            shown.setdefault(".", name)
+        elif isinstance(each.kind, NumberFormat) and _needs_decimal(each.kind, columns[name]):
+            shown.setdefault(each.kind.decimal, name)
     for name in is_open:
         found[name] = _decided(found[name], columns[name], shown, orders)
     if decimal is None and [*shown] == [","]:
         # A later cell 1.877 of these whole numbers is 1877 as well.
-        whole = [name for name, each in found.items() if each.kind == "numeric" and _are_whole(columns[name])]
+        whole = [name for name, point in points.items() if found[name].kind == "numeric" and point is False]
         found |= {name: Verdict(NumberFormat(type="numeric", decimal=",")) for name in whole}
     return found
 
 
-def _are_whole(cells: CellFacts) -> bool:
-    return cells.are_texts() and not cells.shows_point()
+def _shows_point(column: DistinctTexts | ShowsPoint) -> bool | None:
+    if not isinstance(column, DistinctTexts):
+        return column()
+    return column.shows_point if column.are_texts() else None
 
 
-def _decimal_shown(found: Verdict, cells: CellFacts) -> str:
-    """Return the character before the fractions of a column of numbers, nothing where its cells do not show it."""
-    if found.kind == "numeric" and not found.reason:
-        return "." if cells.are_texts() and cells.shows_point() else ""
-    if not isinstance(found.kind, NumberFormat):
-        return ""
-    own, other = (
-        found.kind.model_copy(update={"decimal": character}) for character in (found.kind.decimal, _other(found.kind))
-    )
-    fitting = cells.fitting([own, other])
-    return found.kind.decimal if fitting[0] > fitting[1] else ""
+def _needs_decimal(notation: NumberFormat, column: DistinctTexts | ShowsPoint) -> bool:
+    """Return whether fewer texts of a column are numbers with the other character before fractions."""
+    assert isinstance(column, DistinctTexts), "others are plain numbers"
+    own, other = (notation.model_copy(update={"decimal": each}) for each in (notation.decimal, _other(notation)))
+    if own in column.fitting:
+        return other not in column.fitting
+    rows = column.rows_in([own, other])
+    return rows[0] > rows[1]
 
 
 def _other(notation: NumberFormat) -> Literal[".", ","]:
@@ -248,8 +279,11 @@ def _order(notation: DatetimeFormat) -> str:
     return "".join(re.findall("%([dmy])", notation.format.replace("%Y", "%y").replace("%b", "%m").replace("%B", "%m")))
 
 
-def _decided(found: Verdict, cells: CellFacts, shown: Mapping[str, str], orders: Mapping[str, str]) -> Verdict:
+def _decided(
+    found: Verdict, column: DistinctTexts | ShowsPoint, shown: Mapping[str, str], orders: Mapping[str, str]
+) -> Verdict:
     """Return the verdict on an open column by what the other columns show, as it is if they do not agree."""
+    assert isinstance(column, DistinctTexts), "others are not open"
     are_dates = isinstance(found.notations[0], DatetimeFormat)
     known = orders if are_dates else shown
     fitting = [
@@ -261,7 +295,7 @@ def _decided(found: Verdict, cells: CellFacts, shown: Mapping[str, str], orders:
         return found
     (chosen,), (name,) = fitting, known.values()
     others = tuple(each for each in found.notations if each != chosen)
-    is_plain = cells.numbers == cells.present and isinstance(chosen, NumberFormat) and chosen.decimal == "."
+    is_plain = column.numbers == column.present and isinstance(chosen, NumberFormat) and chosen.decimal == "."
     kind: ColumnKind = "numeric" if is_plain else chosen
     if not name:
         return Verdict(kind)
@@ -269,7 +303,7 @@ def _decided(found: Verdict, cells: CellFacts, shown: Mapping[str, str], orders:
     return Verdict(kind, assumption=Assumption(text, others))
 
 
-def _verdict(cells: CellFacts) -> Verdict:
+def _verdict(cells: DistinctTexts) -> Verdict:
     """Return what a column is by its own cells."""
     present = cells.present
     if not present:
@@ -277,12 +311,16 @@ def _verdict(cells: CellFacts) -> Verdict:
     if cells.are_pair:
         return Verdict("boolean")
     if cells.numbers == present and not (cells.is_grouped and cells.are_texts()):
-        return Verdict("numeric")
+        return NUMERIC
     if cells.dates == present:
         return Verdict("datetime", assumption=_mixed_zones(cells))
-    notations = notations_of(cells.sample)
-    counts = list(zip(notations, cells.fitting(notations) if notations else (), strict=True))
-    markers = {} if any(count == present for _, count in counts) else _markers(counts, cells)
+    markers: Mapping[str, int] = {}
+    if cells.fitting:
+        counts = [(notation, present) for notation in cells.fitting]
+    else:
+        notations = cells.notations or notations_of(cells.sample)
+        counts = list(zip(notations, cells.rows_in(notations), strict=True))
+        markers = _markers(counts, cells)
     marked = present - sum(markers.values()) if markers.keys() <= MARKERS else present
     fitting = [notation for notation, count in counts if count == marked]
     if marked < present:
@@ -297,7 +335,7 @@ def _verdict(cells: CellFacts) -> Verdict:
         return Verdict("numeric", "not-a-number", tuple(whole))
     if cells.dates >= SHARE_OF_ALL * present:
         return Verdict("datetime", "not-a-datetime")
-    rows_of_texts = cells.rows_of_texts()
+    rows_of_texts = cells.rows_of_categories()
     kind: ColumnKind = "category" if are_frequent(rows_of_texts) else "ignore"
     reason: Reason = ""
     if kind == "ignore":
@@ -314,7 +352,7 @@ def _verdict(cells: CellFacts) -> Verdict:
     return Verdict(kind, reason)
 
 
-def _markers(counts: Sequence[tuple[Notation, int]], cells: CellFacts) -> Mapping[str, int]:
+def _markers(counts: Sequence[tuple[Notation, int]], cells: DistinctTexts) -> Mapping[str, int]:
     """Return the few texts, and their rows, beside which all cells are in one notation; none if there are more."""
     if not counts:
         return {}
@@ -330,7 +368,7 @@ def _are_meant(markers: Mapping[str, int], rows_of_texts: NDArray[np.intp], are_
     return len(rows_of_texts) - len(markers) > MOST_MARKERS
 
 
-def _assuming(notation: Notation, cells: CellFacts) -> Verdict:
+def _assuming(notation: Notation, cells: DistinctTexts) -> Verdict:
     """Return the verdict of a notation that all cells are in alone, with what it assumes."""
     if isinstance(notation, DatetimeFormat) and notation.has_short_years:
         return _with_century(notation, cells)
@@ -339,13 +377,13 @@ def _assuming(notation: Notation, cells: CellFacts) -> Verdict:
         text = f'"{shown_cell(clocks[0])}" is read as {notation.shown(clocks[0])}'
         others: list[Notation] = [notation.model_copy(update={"duration": "seconds"})]
         time_of_day = DatetimeFormat(type="datetime", format="%H:%M")
-        if cells.fitting([time_of_day])[0] == cells.present:
+        if cells.rows_in([time_of_day])[0] == cells.present:
             others.append(time_of_day)
         return Verdict(notation, assumption=Assumption(text, tuple(others)))
     return Verdict(notation)
 
 
-def _with_century(notation: DatetimeFormat, cells: CellFacts) -> Verdict:
+def _with_century(notation: DatetimeFormat, cells: DistinctTexts) -> Verdict:
     """Return the verdict on dates with years of two digits, which are within one range of years as far as possible.
 
     By default 69 is 1969 and 68 is 2068. Where the column has years before and behind that, they are of one century,
@@ -369,15 +407,15 @@ def _with_century(notation: DatetimeFormat, cells: CellFacts) -> Verdict:
     return Verdict(found, assumption=Assumption(text, (other,)))
 
 
-def _mixed_zones(cells: CellFacts) -> Assumption | None:
+def _mixed_zones(cells: DistinctTexts) -> Assumption | None:
     """Return what is assumed of times without a zone beside others that have one."""
-    without = cells.present - cells.zones()
+    without = cells.present - cells.zones
     if without in (0, cells.present):
         return None
     return Assumption(f"{without} of {cells.present} times have no zone, and are read as UTC")
 
 
-def _distinguished(notations: Sequence[Notation], cells: CellFacts) -> list[Notation]:
+def _distinguished(notations: Sequence[Notation], cells: DistinctTexts) -> list[Notation]:
     """Return those of some notations that all cells are in which say different things of them."""
     dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}  # May
     numbers = [each for each in notations if not isinstance(each, DatetimeFormat)]
@@ -469,7 +507,16 @@ def doubt(found: Verdict) -> str:
     return f"most of its cells, but not all, are {noun} such as {cell}"
 
 
-def without_zone(kind: ColumnKind, days: NDArray[np.float64], zones: Callable[[], int]) -> ColumnKind:
+def reader_of(kind: ColumnKind, decimal: str = ".") -> Reader:
+    """Return the rule for the cells of a kind that is no category, with the character before fractions of numbers."""
+    if not isinstance(kind, str):
+        return kind.reader
+    if kind == "numeric":
+        return number if decimal == "." else partial(number, decimal=decimal)
+    return boolean if kind == "boolean" else days
+
+
+def without_zone(kind: ColumnKind, days: NDArray[np.float64], has_zones: bool) -> ColumnKind:
     """Return the kind of a column, which is that of local times where dates have times and none has a time zone.
 
     Parameters
@@ -477,10 +524,10 @@ def without_zone(kind: ColumnKind, days: NDArray[np.float64], zones: Callable[[]
     kind : ColumnKind
     days : ndarray (rows,)
         Its cells, if they are dates.
-    zones : callable
-        Counts the cells with a time zone.
+    has_zones : bool
+        Whether a cell has a time zone.
     """
-    if kind != "datetime" or not (days % 1 > 0).any() or zones():
+    if kind != "datetime" or has_zones or not (days % 1 > 0).any():
         return kind
     return LocalDatetime(type="datetime", zone=False)
 

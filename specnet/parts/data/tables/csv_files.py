@@ -1,8 +1,8 @@
 """CSV files, read without guessing.
 
-Python's ``csv`` reads the header, DuckDB splits the records, every cell as text, and the rules of `cells` say what it
-is: DuckDB's own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what looks like a comment, and take
-columns by position. Rows that hold a mistake are read again by Python's ``csv``.
+Python's ``csv`` reads the header, and all of a small file. DuckDB splits the records of others, every cell as text:
+its own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what looks like a comment, and take columns by
+position. Rows that contain a mistake are read again by Python's ``csv``.
 
 Blank lines are passed over, except in a file of one column, where they are missing cells.
 """
@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -26,25 +26,32 @@ from specnet.cpus import usable_cpus
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.large import GrowingTable
-from specnet.parts.data.progress import Progress, of_parts
-from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_is_grouped, trimmed
-from specnet.parts.data.tables.csv.csv_parts import PART_BYTES, parts_of
-from specnet.parts.data.tables.csv.csv_records import (
+from specnet.parts.data.progress import Progress, current_progress, of_parts
+from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, trimmed
+from specnet.parts.data.tables.csv_bytes import PART_BYTES, Scan, has_many_blank_lines, parts_of, scanned
+from specnet.parts.data.tables.duck import MAX_EXPRESSIONS, Duck, DuckError, file_size, quoted, sql_is_grouped
+from specnet.parts.data.tables.faults import (
     LINE_END,
     CsvRecord,
     Dialect,
+    checked_records,
     guessed_delimiter,
     opened_text,
     records,
     refuse_faulty,
 )
-from specnet.parts.data.tables.csv.csv_signs import Signs, has_many_blank_lines, read_signs
-from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.setting_hints import no_header
-from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards, repeated_names
-from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number, shows_a_fraction
+from specnet.parts.data.tables.sources import (
+    FIRST_ROWS,
+    Mistake,
+    TextSource,
+    copied,
+    refuse_wildcards,
+    repeated_names,
+    trimmed_texts,
+)
 
-MOST_COLUMNS = 30_000
+MAX_COLUMNS = 30_000
 """A spec that names many more is too large to be saved."""
 ROWS_ARRANGED = 2048
 """How many rows are put together from columns at a time: few enough for a processor's cache."""
@@ -52,16 +59,17 @@ _COPIED_AT_ONCE = 2**20
 
 
 class CsvPart(NamedTuple):
-    """A file that DuckDB reads, where its body begins, and how it is written."""
+    """A file that DuckDB reads, where its body begins, how it is written, and how its lines end."""
 
     path: str
     start: int
     dialect: Dialect
+    line_end: str
 
     def read(
-        self, duck: Duck, selected: str, places: Sequence[int], progress: Progress, options: str = ""
-    ) -> tuple[list[NDArray[Any]], Signs]:
-        """Return what is selected of the columns at these places, and the signs of what DuckDB passes over.
+        self, duck: Duck, selected: str, indices: Sequence[int], progress: Progress, options: str = ""
+    ) -> tuple[list[NDArray[Any]], Scan]:
+        """Return what is selected of columns, whose indices are in the order of the file, and what its bytes show.
 
         Raises
         ------
@@ -74,12 +82,12 @@ class CsvPart(NamedTuple):
             f" quote = {quoted(mark)}, escape = {quoted(mark)}, compression = 'none', null_padding = false,"
             f" hive_partitioning = false{options})"
         )
-        types = {f"c{place}": "VARCHAR" for place in places}
+        types = {f"c{index}": "VARCHAR" for index in indices}
         with ThreadPoolExecutor(1) as pool:
-            looking = pool.submit(read_signs, self.path, self.start, delimiter, mark)
+            scan = pool.submit(scanned, self.path, self.start, delimiter, mark, self.line_end)
             size = os.path.getsize(self.path)
             columns = duck.columns(query, {"path": self.path, "types": types}, progress, size)
-            return columns, looking.result()
+            return columns, scan.result()
 
 
 class CsvFile:
@@ -111,11 +119,11 @@ class CsvFile:
         if record is None or not record.cells:
             message = "the header is missing: the first line is blank" if record else "the file is empty"
             raise self._at_top("missing-header", message)
-        if len(record.cells) > MOST_COLUMNS:
-            raise self._at_top("too-large", f"{len(record.cells)} columns exceed the limit of {MOST_COLUMNS}")
+        if len(record.cells) > MAX_COLUMNS:
+            raise self._at_top("too-large", f"{len(record.cells)} columns exceed the limit of {MAX_COLUMNS}")
         if "\0" in record.text:
             refuse_faulty(path, self.dialect, len(record.cells))
-        self._first = record
+        self._first, self.line_end = record, record.end
         self._readable: tuple[str, int] | None = None
         self.names = self._header(record) if dialect.header else [f"column_{n + 1}" for n in range(len(record.cells))]
 
@@ -141,6 +149,12 @@ class CsvFile:
             raise DataError(*problems)
         return names
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file is one of UTF-8 that begins with the header."""
+        name = os.path.realpath(self.path).lower()
+        return self.dialect.is_utf8 and not self.dialect.skip and not name.endswith(".gz")
+
     def rows(self) -> Iterator[CsvRecord]:
         """Yield the records below the header, without blank lines where these are no rows."""
         are_rows = len(self.names) == 1
@@ -159,8 +173,7 @@ class CsvFile:
         body = len((self._first.text + self._first.end).encode()) if self.dialect.header else 0
         # Behind a byte-order mark DuckDB takes the quote of the first name for a part of it.
         misread = bool(mark) and (not self.dialect.header or bool(LINE_END.search(self._first.cells[0])))
-        plain = self.dialect.is_utf8 and not self.dialect.skip and not real.lower().endswith(".gz")
-        if plain and not misread:
+        if self.is_plain and not misread:
             refuse_wildcards(self.path, real)
             found, start = real, len(mark) + body
         else:
@@ -178,23 +191,33 @@ class CsvFile:
         """Yield the parts of the file; a DuckError ends them if a large file cannot be cut."""
         path, body = self.readable(folder)
         if os.path.getsize(path) <= PART_BYTES:
-            yield CsvPart(path, body, self.dialect)
+            yield CsvPart(path, body, self.dialect, self.line_end)
             return
         dialect = self.dialect._replace(header=False)
         for part in parts_of(path, body, dialect.quote, folder):
-            yield CsvPart(part, 0, dialect)
+            yield CsvPart(part, 0, dialect, self.line_end)
 
+    @cached_property
     def first_rows(self) -> list[CsvRecord]:
-        """Return the first records below the header."""
-        return list(islice(self.rows(), ROWS_LOOKED_AT))
+        """The first records below the header."""
+        return list(islice(self.rows(), FIRST_ROWS))
 
-    def check(self, signs: Signs, rows: int) -> None:
-        """Refuse what DuckDB passes over without a word, with its place."""
-        width = len(self.names)
-        count = signs.delimiters != rows * (width - 1)
-        too_many = signs.empty_ends if signs.quotes else count
-        mixed = signs.end is None or signs.end not in ("", self._first.end)
-        if too_many or mixed or signs.null:
+    def columns(self) -> list[tuple[str, ...]]:
+        """Return the cells of each column.
+
+        Raises
+        ------
+        DataError
+            If a record is faulty.
+        """
+        if self.is_plain:
+            refuse_wildcards(self.path, os.path.realpath(self.path))
+        found = islice(checked_records(self.path, self.dialect, len(self.names)), int(self.dialect.header), None)
+        return list(zip(*(record.cells or [""] for record in found), strict=True)) or [()] * len(self.names)
+
+    def check(self, scan: Scan, rows: int) -> None:
+        """Refuse what DuckDB passes over without a word, with its location."""
+        if scan.is_doubtful or scan.delimiters not in (None, rows * (len(self.names) - 1)):
             self.refuse_faulty()
 
     def refuse_faulty(self) -> None:
@@ -210,7 +233,7 @@ class CsvSource(TextSource):
     paths : sequence of str
     dialect : Dialect
     missing : sequence of str
-        What a missing cell holds.
+        The texts of missing cells.
     decimal : str, optional
         The character before a number's fraction; where it is None, the cells show it.
     """
@@ -227,47 +250,53 @@ class CsvSource(TextSource):
         self.missing, self.decimal = ("", *(text for text in missing if text)), decimal or "."
         self.specifies_decimal = decimal is not None
         self.header_position = Position(dialect.skip + 1, 1) if dialect.header else None
-        self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
+        self._has_plain_numbers = self.decimal == "." and all(number(trimmed(text)) is None for text in self.missing)
         self._files = list(zip(files, self._named([(file.path, file.names) for file in files]), strict=True))
 
     def _refuse_divided(self, missing: Sequence[str], files: Sequence[CsvFile]) -> None:
         """Refuse missing cells that are told from others only by what is around them."""
         for text in missing:
             for file in files:
-                for name, sign in (("quote", file.dialect.quote), ("delimiter", file.dialect.delimiter)):
-                    if sign in text:
-                        message = f'missing value "{text}" contains the {name} {sign}'
+                for name, character in (("quote", file.dialect.quote), ("delimiter", file.dialect.delimiter)):
+                    if character in text:
+                        message = f'missing value "{text}" contains the {name} {character}'
                         hint = "replace such cells in the file by empty ones"
                         raise DataError(Diagnostic("missing-values", message, ("missing_values",), hint=hint))
 
-    def _store_file(self, index: int, selected: str, duck: Duck, progress: Progress) -> None:
-        file, places = self._files[index]
+    def listed(self) -> list[list[str | None]] | None:
+        if not self.is_small:
+            return None
+        progress, size = current_progress(), sum(map(file_size, self.paths))
+        progress(0, size)
+        found: list[list[str | None]] = [[] for _ in self.names]
+        for file, indices in self._files:
+            for index, cells in zip(indices, file.columns(), strict=True):
+                found[index] += trimmed_texts(cells, self.missing)
+        progress(size, size)
+        return found
+
+    def _store_file(self, number_of_file: int, selected: str, duck: Duck, progress: Progress) -> None:
+        file, indices = self._files[number_of_file]
         options = f", nullstr = [{', '.join(map(quoted, self.missing))}]"
-        part = CsvPart(*file.readable(duck.folder), file.dialect)
-        (count,), signs = part.read(duck, selected, places, progress, options)
-        file.check(signs, int(count[0]))
-        self.plain_numbers = (self.plain_numbers if index else not self._misses_numbers) and not signs.odd
+        part = CsvPart(*file.readable(duck.folder), file.dialect, file.line_end)
+        (count,), scan = part.read(duck, selected, indices, progress, options)
+        file.check(scan, int(count[0]))
 
-    def _refuse_faulty(self, index: int) -> None:
-        self._files[index][0].refuse_faulty()
+    def _refuse_faulty(self, number_of_file: int) -> None:
+        self._files[number_of_file][0].refuse_faulty()
 
-    def _look_like_numbers(self, places: Sequence[int], missing: Collection[str] | None = None) -> list[int]:
-        found = [] if self.decimal != "." or self._misses_numbers else list(places)
-        missing = self.missing if missing is None else missing
-        for file, own in self._files:
-            local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
-            found = [place for place in found if _are_numbers(some, local[place], missing)]
+    def _like_numbers(self, indices: Iterable[int], missing: Collection[str]) -> list[int]:
+        return super()._like_numbers(indices, missing) if self._has_plain_numbers else []
+
+    def _first_cells(self, index: int) -> list[str]:
+        found = []
+        for file, indices in self._files:
+            local = indices.index(index)
+            found += [record.cells[local] for record in file.first_rows if local < len(record.cells)]
         return found
 
-    def number_texts(self, duck: Duck, places: Sequence[int]) -> Sequence[int]:
-        return places
-
-    def _perhaps_grouped(self, places: Collection[int]) -> frozenset[int]:
-        found = frozenset() if self.specifies_decimal else frozenset(places)
-        for file, own in self._files:
-            local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
-            found = frozenset(place for place in found if not shows_a_fraction(_cells_of(some, local[place])))
-        return found
+    def number_texts(self, indices: Sequence[int], duck: Duck | None = None) -> Sequence[int]:
+        return indices
 
     def numbers_at_once(
         self,
@@ -278,24 +307,23 @@ class CsvSource(TextSource):
         judged: Collection[int] = (),
     ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
         """Return columns as numbers, and others as texts, in one reading; None if a cell is perhaps no number."""
-        is_wide = len(numbers) + len(texts) > MOST_EXPRESSIONS
-        if is_wide or self._look_like_numbers(numbers, ()) != numbers or self.decimal != "." or self._misses_numbers:
+        if len(numbers) + len(texts) > MAX_EXPRESSIONS or self._like_numbers(numbers, ()) != numbers:
             return None
         shown = of_parts(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file, _ in self._files])
-        unclear = self._perhaps_grouped(judged)
-        casts = {place: f"TRY_CAST(c{place} AS DOUBLE)" for place in numbers}
-        casts |= {place: f"CASE WHEN NOT ({sql_is_grouped(f'c{place}')}) THEN {casts[place]} END" for place in unclear}
-        selected = [f"{casts[place]} AS n{index}" for index, place in enumerate(numbers)]
-        selected += [f"c{place} AS t{index}" for index, place in enumerate(texts)]
+        casts = {index: f"TRY_CAST(c{index} AS DOUBLE)" for index in numbers}
+        for index in () if self.specifies_decimal else self._without_fractions(judged):
+            casts[index] = f"CASE WHEN NOT ({sql_is_grouped(f'c{index}')}) THEN {casts[index]} END"
+        selected = [f"{casts[index]} AS n{n}" for n, index in enumerate(numbers)]
+        selected += [f"c{index} AS t{n}" for n, index in enumerate(texts)]
         cells: list[list[Any]] = [[] for _ in texts]
         try:
             with GrowingTable(len(numbers)) as table:
                 parts = ((part, *each) for each in self._files for part in each[0].parts(duck.folder))
-                for part, file, places in parts:
-                    columns, signs = part.read(duck, f"SELECT {', '.join(selected)}", places, shown)
-                    if signs.odd:
+                for part, file, indices in parts:
+                    columns, scan = part.read(duck, f"SELECT {', '.join(selected)}", indices, shown)
+                    if scan.has_odd_numbers:
                         return None
-                    file.check(signs, len(columns[0]))
+                    file.check(scan, len(columns[0]))
                     block = _arranged([np.ma.filled(column, np.nan) for column in columns[: len(numbers)]])
                     if block is None:
                         return None
@@ -308,30 +336,21 @@ class CsvSource(TextSource):
             return None
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
-        wanted = {mistake.row for mistake in mistakes}
-        rows = enumerate((places, record) for file, places in self._files for record in file.rows())
-        found = {row: each for row, each in islice(rows, max(wanted) + 1) if row in wanted}
+        rows = {mistake.row for mistake in mistakes}
+        each_record = enumerate((indices, record) for file, indices in self._files for record in file.rows())
+        found = {row: each for row, each in islice(each_record, max(rows) + 1) if row in rows}
         return [
-            record.problem(mistake.code, mistake.message, places.index(mistake.place), mistake.hint)
+            record.problem(mistake.code, mistake.message, indices.index(mistake.column), mistake.hint)
             for mistake in mistakes
-            for places, record in [found[mistake.row]]
+            for indices, record in [found[mistake.row]]
         ]
 
-    def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
+    def cell_rows(self, indices: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         for file, own in self._files:
-            local = [own.index(place) for place in places]
+            local = [own.index(index) for index in indices]
             for record in file.rows():
                 cells = record.cells or [""]
-                yield [cells[place] or None for place in local]
-
-
-def _are_numbers(records: Sequence[CsvRecord], place: int, missing: Collection[str]) -> bool:
-    """Return whether records hold numbers at a place, or what a missing cell holds."""
-    return all(place < len(record.cells) and is_number(record.cells[place], missing) for record in records)
-
-
-def _cells_of(records: Sequence[CsvRecord], place: int) -> Iterator[str]:
-    return (record.cells[place] for record in records if place < len(record.cells))
+                yield [cells[index] or None for index in local]
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:

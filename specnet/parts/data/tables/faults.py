@@ -1,4 +1,4 @@
-"""Where things stand in a CSV file: looked up when there is something to say about them."""
+"""The records of CSV files with their lines, and what is wrong with one: its location, and a message."""
 
 from __future__ import annotations
 
@@ -242,22 +242,37 @@ def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
 
 
 def refuse_faulty(path: PathLike, dialect: Dialect, width: int) -> None:
-    """Refuse a file for its first record that is not CSV or not of so many cells, if there is one."""
+    """Refuse a file for its first record that is not CSV or not of this number of cells, if there is one."""
+    for _ in checked_records(path, dialect, width):
+        pass
+
+
+def checked_records(path: PathLike, dialect: Dialect, width: int) -> Iterator[CsvRecord]:
+    """Yield a file's records, the header included, each of this number of cells, or blank where one cell may be so.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    DataError
+        If a record is faulty, or lines end in different ways, which is known behind the last one.
+    """
     end = ""
     odd: CsvRecord | None = None
     blank: dict[str, int] = {}
-    for record in records(path, dialect, blank):
+    for record in records(path, dialect, None if width == 1 else blank):
         if record.cells and len(record.cells) != width:
             message = f"expected {width} cells as in the header, got {len(record.cells)}"
             raise DataError(record.problem("ragged-row", message))
         if "\0" in record.text:
-            found = next((place for place, cell in enumerate(record.cells) if "\0" in cell), None)
+            found = next((index for index, cell in enumerate(record.cells) if "\0" in cell), None)
             is_utf16 = record.text.count("\0") > len(record.text) // 3
             hint = setting("encoding", '"utf-16"') if is_utf16 else None
             raise DataError(record.problem("encoding", "a null character", found, hint))
         end = end or record.end
         if odd is None and record.end not in ("", end):
             odd = record
+        yield record
     for other, line in blank.items():
         if other != end and (odd is None or line < odd.line):
             odd = CsvRecord([], line, "", other, path, dialect)
