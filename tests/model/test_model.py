@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -285,16 +284,6 @@ def test_a_pickled_model_answers_the_same(kind: str) -> None:
     assert copy.evaluate(X, y) == model.evaluate(X, y)
     assert copy.history == model.history
     assert copy.spec == model.spec
-
-
-def test_threads_get_their_own_answers() -> None:
-    model = make_model("classes", "float32")
-    generator = np.random.default_rng(3)
-    batches = [generator.normal(5, 3, (1 + count % 50, 3)) for count in range(400)]
-    expected = [model.predict_proba(batch) for batch in batches]
-    with ThreadPoolExecutor(8) as pool:
-        for answer, right in zip(pool.map(model.predict_proba, batches), expected, strict=True):
-            np.testing.assert_array_equal(answer, right)
 
 
 @pytest.mark.parametrize("kind", KINDS)

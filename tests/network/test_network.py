@@ -1,4 +1,4 @@
-"""The network's interface: shapes, ownership, errors, threads, pickles, and the example that embedders start from."""
+"""The network's interface: shapes, ownership, errors, threads, random numbers, and the example for embedders."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +11,7 @@ from sklearn.datasets import make_moons
 import specnet
 from specnet import DataError, SpecError, parse_spec
 from specnet.network.bound import BatchProgram
+from specnet.network.random import NumberedStreams, stream
 from specnet.running.resolved_specs import resolved_with_data
 from tests.networks import dense, document
 from tests.texts.pinned import Refused
@@ -238,3 +239,11 @@ def test_a_network_by_another_engine_is_made_once():
     compiled = network.run_by("compiled")
     assert compiled.engine == "compiled"
     assert network.run_by("compiled") is compiled
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31, 2**32 - 1, 2**32, 2**64 + 3, 2**128 - 1])
+@pytest.mark.parametrize("keys", [(), (0,), (7,)])
+def test_numbered_streams_are_the_streams_of_their_last_key(seed: int, keys: tuple[int, ...]):
+    streams = NumberedStreams(seed, "shuffling", *keys)
+    for number in [0, 1, 255, 256, 254, *range(1000, 1300), 100, 2**31 - 1]:
+        assert streams(number).bit_generator.state == stream(seed, "shuffling", *keys, number).bit_generator.state

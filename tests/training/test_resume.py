@@ -218,20 +218,6 @@ def averaging(**training) -> specnet.Network:
     return specnet.build(document(normalization, dense(2), **{"epochs": 50, "batch_size": 4, **training}))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", {"type": "sgd", "learning_rate": 0.1, "momentum": 0.9}])
-@pytest.mark.parametrize("average", [{}, {"average_weights": {"type": "exponential", "decay": 0.9}}])
-def test_epochs_one_by_one_are_those_of_one_run(optimizer, average):
-    network, rows, last = averaging(optimizer=optimizer, **average), rows_of(10), None
-    whole = trained(network, rows, epochs=5)
-    for epoch in range(1, 6):
-        last = trained(network, rows, checkpoint=last and last.reached, epochs=epoch)
-        assert last.epochs == epoch
-    assert last.steps == whole.steps == 15
-    np.testing.assert_array_equal(last.theta, whole.theta)
-    np.testing.assert_array_equal(last.state["layers.0.running_mean"], whole.state["layers.0.running_mean"])
-    assert last.history[-1] == whole.history[-1]
-
-
 @pytest.mark.parametrize(
     "training", [{}, {"optimizer": "lbfgs"}, {"average_weights": {"type": "exponential", "decay": 0.5}}]
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+import specnet
 from tests.networks import TrainingRows, batches_of, dense, network_of, rows_of
 from tests.registry import find, names
 from tests.training.looks.looked_at import in_layer, recorded, rms, shares
@@ -12,32 +13,22 @@ from tests.training.looks.looked_at import in_layer, recorded, rms, shares
 STILL = {"type": "sgd", "learning_rate": 1e-200}
 
 
-def dense_by_hand(
-    theta: dict[str, np.ndarray], rows: TrainingRows, size: int, epochs: int, rate: float
-) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]]:
-    """Yield the parameters after each epoch, and those before and after its first step with the gradient of it.
+def first_steps(
+    network: specnet.Network, theta: np.ndarray, rows: TrainingRows, size: int, epochs: int, rate: float
+) -> Iterator[list[dict[str, np.ndarray]]]:
+    """Yield for each epoch of gradient descent the parameters at its end, and before and after its first step.
 
-    The network is 3-relu-tanh-2 with the mean squared error; everything is written out here.
+    The last of the four is the gradient of that step.
     """
-    w1, b1, w2, b2, w3, b3 = theta.values()
     batches = iter(batches_of(len(rows), size, epochs))
     for _ in range(epochs):
-        first = None
+        first: list[np.ndarray] = []
         for _ in range(0, len(rows), size):
             batch = next(batches)
-            x, y = rows.X[batch], rows.target[batch]
-            z1 = x @ w1.T + b1
-            a1 = np.where(z1 > 0, z1, 0)
-            a2 = np.tanh(a1 @ w2.T + b2)
-            d3 = 2 * (a2 @ w3.T + b3 - y) / y.size
-            d2 = (d3 @ w3) * (1 - a2**2)
-            d1 = (d2 @ w2) * (z1 > 0)
-            before = (w1, b1, w2, b2, w3, b3)
-            gradient = (d1.T @ x, d1.sum(0), d2.T @ a1, d2.sum(0), d3.T @ a2, d3.sum(0))
-            w1, b1, w2, b2, w3, b3 = after = tuple(p - rate * g for p, g in zip(before, gradient, strict=True))
-            first = first or (before, after, gradient)
-        assert first is not None
-        yield tuple(dict(zip(theta, arrays, strict=True)) for arrays in ((w1, b1, w2, b2, w3, b3), *first))
+            gradient = network.loss_and_gradient(theta, rows.X[batch], rows.target[batch])[1]
+            before, theta = theta, theta - rate * gradient
+            first = first or [before, theta, gradient]
+        yield [network.parameters(vector) for vector in (theta, *first)]
 
 
 @pytest.mark.parametrize("size", [5, 300])
@@ -52,7 +43,7 @@ def test_every_number_of_a_dense_network(size: int):
     looks = {look["epoch"]: look for look in recorded(network, rows, start).looks}
     assert list(looks) == [0, 1, 2, 3, 4, 5, 6, 7]
     by_hand = {0: (views, None, None, None)}
-    by_hand |= dict(enumerate(dense_by_hand(dict(views), rows, size, 7, 0.02), 1))
+    by_hand |= dict(enumerate(first_steps(network, start, rows, size, 7, 0.02), 1))
     X, seen = rows.X[:256], set()
     for epoch, (theta, before, after, gradient) in by_hand.items():
         z1 = X @ theta["layers.0.weight"].T + theta["layers.0.bias"]
