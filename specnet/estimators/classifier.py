@@ -208,7 +208,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             The fraction of sets with the true class: 0.01, 0.02, … 0.99.
         """
         X = self._checked_inputs(X)
-        self._check_held_out()
+        self._check_intervals()
         return self.model_.predict_set(X, level)
 
     def decision_function(self, X: Any) -> Array:

@@ -1,4 +1,4 @@
-"""What the classifier and the regressor have in common: from arrays to a trained model, at once or call by call."""
+"""What the classifier and the regressor share: from arrays to a trained model, in one call or epoch by epoch."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
 
-from specnet.data import Labels, Preparation, RawColumns, frame_columns, split_rows
+from specnet.data import Labels, RawColumns, frame_columns, split_rows
 from specnet.errors import DataError, SpecnetWarning, rendered
 from specnet.estimators.estimator_parameters import RECIPE, SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array, column_names, eager_frame, refuse_misread
 from specnet.parts.data import Column, Split, Table, TargetKind
 from specnet.recipes import array_facts, recipe
-from specnet.running.data_rows import Rows, SpecData, check_rows, fit_preparation
+from specnet.running.data_rows import Rows, SpecData, check_rows, prepare, spec_of_arrays
 from specnet.running.encoding import other_parts
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.run_evidence import explaining
-from specnet.spec import Resolved, Spec, resolve, with_feature_names
+from specnet.spec import Spec
 from specnet.training import Checkpoint
 
 FLOATS = (np.float64, np.float32)
@@ -66,7 +66,7 @@ class SpecEstimator(SpecParameters):
         return validate_data(self, X, reset=False, dtype=FLOATS)
 
     def _seen(self, y: Array, start: Model | None, partially: bool, classes: Any) -> tuple[Array, Labels | None]:
-        """Return a checked target, and the labels that rows have one each of; keep what is true of all targets."""
+        """Return a checked target, and its labels if each row has one of them; store attributes of the target."""
         raise NotImplementedError
 
     def _spec_for(self, labels: Labels | None, recipe: str | None = None) -> Spec:
@@ -74,7 +74,7 @@ class SpecEstimator(SpecParameters):
         raise NotImplementedError
 
     def _train(self, X: Any, y: Any, sample_weight: Any, *, partially: bool = False, classes: Any = None) -> Self:
-        """Train on rows, with a warm start and partially from what was reached before."""
+        """Train on rows, anew or from the last fit with a warm start; for one more epoch if `partially`."""
         start = self.model_ if (partially or bool(self.warm_start)) and hasattr(self, "model_") else None
         X, y = self._checked_rows(X, y, reset=start is None, y_numeric=self.target_kind == "values")
         y, labels = self._seen(y, start, partially, classes)
@@ -84,29 +84,29 @@ class SpecEstimator(SpecParameters):
         return self._fit(self._spec_for(labels, self._recipe(rows, self.target_kind)), rows, labels, start)
 
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
-        """Train a spec that is not resolved yet, on rows that are checked."""
+        """Train a spec that is not resolved yet on checked rows."""
         spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
         if start is not None and spec.network.preprocessing != self._preprocessing:
             raise other_parts("preprocessing")
         if rows.kinds and self._asks_for_recipe():
             rows = _in_order(rows, spec.feature_names or ())
         splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
-        resolved, preparation = self._resolved(spec, rows, splits["train"], labels, start)
+        data = self._prepared(spec, splits, labels, start)
         self._reached: Checkpoint | None = None
         with explaining():
-            fitted = fit_rows(SpecData(resolved, labels, preparation, splits), start=start)
+            fitted = fit_rows(data, start=start)
         return self._with_fitted(fitted)
 
     def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
-        """Make an epoch on rows that are checked; without a spec, from where training stands."""
+        """Train one epoch on checked rows; without a spec, from the parameters of the last epoch."""
         start, reached = None, None
         if spec is not None:
             spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
-            resolved, preparation = self._resolved(spec, rows, rows, labels)
+            data = self._prepared(spec, {"train": rows}, labels)
         else:
-            start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
-            preparation = start.preprocessing
-        training = resolved.spec.training
+            start, reached = self.model_, self._reached
+            data = SpecData(start.network.resolved, labels, start.preprocessing, {"train": rows})
+        training = data.resolved.spec.training
         if training.optimizer.stepping is None:
             raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
         if training.ensemble is not None:
@@ -115,35 +115,34 @@ class SpecEstimator(SpecParameters):
             raise ValueError("partial_fit is not supported with training.calibration, which needs validation rows")
         if training.class_weight == "balanced":
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
-        data = SpecData(resolved.without_early_stopping(), labels, preparation, {"train": rows})
+        data = replace(data, resolved=data.resolved.without_early_stopping())
         epochs = 1 if reached is None else reached.facts["epochs"] + 1
         with explaining():
             fitted = fit_rows(data, start=start, checkpoint=reached, epochs=epochs)
         self._reached = fitted.result.reached
         return self._with_fitted(fitted)
 
-    def _resolved(
-        self, spec: Spec, rows: Rows, training: Rows, labels: Labels | None, start: Model | None = None
-    ) -> tuple[Resolved, Preparation]:
-        """Return the spec without its data, with the sizes of these rows and the names of their columns.
+    def _prepared(
+        self, spec: Spec, splits: dict[str, Rows], labels: Labels | None, start: Model | None = None
+    ) -> SpecData:
+        """Return rows with their spec, which has their sizes and names of columns in place of its own data.
 
         Its preprocessing is that of the model to start from, else fitted to the training rows.
         """
-        loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
+        loss, rows = spec.training.loss, splits["train"]
         if labels is None:
-            outputs = columns * loss.outputs_per_target
+            outputs = (1 if rows.y.ndim == 1 else rows.y.shape[1]) * loss.outputs_per_target
         elif loss.target == "classes":
             outputs = len(labels)
         elif len(labels) == 2:
             outputs = 1
         else:
             raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
-        kinds = {column.name: column.written for column in rows.kinds} or None
-        named = with_feature_names(spec.model_copy(update={"data": None}), self._names(rows), kinds)
-        prepared, preparation = fit_preparation(named, training, None if start is None else start.preprocessing)
+        named = spec_of_arrays(spec, rows, self._names(rows))
+        known = None if start is None else start.preprocessing
+        data = prepare(named, splits, labels, outputs, preparation=known)
         self._preprocessing = spec.network.preprocessing
-        resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(training))
-        return resolved, preparation
+        return data
 
     def _names(self, rows: Rows) -> list[str]:
         """Return the names of the columns of a data frame; none of an array."""
@@ -159,8 +158,8 @@ class SpecEstimator(SpecParameters):
         self.loss_ = float(np.mean([member.history[-1]["loss"] for member in fitted.members]))
         return self
 
-    def _check_held_out(self) -> None:
-        """Refuse intervals and sets of a model that no rows were held out for."""
+    def _check_intervals(self) -> None:
+        """Refuse intervals and sets of a model that has no errors on held-out rows."""
         if not self.model_.error_quantiles:
             hint = f'fit {type(self).__name__}(validation_size=0.2, …), or {type(self).__name__}("recipe")'
             raise DataError("the model has no errors on held-out rows, which intervals and sets need", hint=hint)
@@ -172,16 +171,16 @@ class SpecEstimator(SpecParameters):
         X, y = rows.table, rows.y
         if rows.weight is not None:
             X, y = X[rows.weight > 0], y[rows.weight > 0]
-        columns = rows.kinds or [Column(f"column_{place + 1}", "numeric") for place in range(X.shape[1])]
+        columns = rows.kinds or [Column(f"column_{index + 1}", "numeric") for index in range(X.shape[1])]
         target = "target"
         while any(column.name.startswith(target) for column in columns):
             target += "_"
-        targets = [target] if y.ndim == 1 else [f"{target}{place + 1}" for place in range(y.shape[1])]
+        targets = [target] if y.ndim == 1 else [f"{target}{index + 1}" for index in range(y.shape[1])]
         facts = array_facts(X, columns, y, targets, kind)
         return recipe(facts, name=RECIPE, file=f"{RECIPE}.toml", data_type="csv", path="table.csv", target=targets)
 
     def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
-        """Return the rows to train on, and those that are watched meanwhile."""
+        """Return the training rows and the validation rows."""
         share, ensemble = self.validation_size, spec.training.ensemble
         if share is not None:
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
@@ -196,15 +195,15 @@ class SpecEstimator(SpecParameters):
 
 
 def makes_epochs(estimator: SpecEstimator) -> bool:
-    """Return whether it can train on part of the rows, which is too little to make a recipe of."""
+    """Return whether an estimator can train on part of the rows, as one whose recipe depends on all rows cannot."""
     return not estimator._asks_for_recipe()
 
 
 def _in_order(rows: Rows, names: Sequence[str]) -> Rows:
     """Return rows with their columns in the order of these names."""
-    places = {column.name: place for place, column in enumerate(rows.kinds)}
-    order = [places[name] for name in names]
-    return replace(rows, table=rows.table[:, order], kinds=tuple(rows.kinds[place] for place in order))
+    indices = {column.name: index for index, column in enumerate(rows.kinds)}
+    order = [indices[name] for name in names]
+    return replace(rows, table=rows.table[:, order], kinds=tuple(rows.kinds[index] for index in order))
 
 
 def check_weighted_rows(X: Array | RawColumns, y: Array, sample_weight: Any) -> Rows:

@@ -21,13 +21,13 @@ from specnet.spec.reading.reader import CannotSetError, read, with_change
 from specnet.spec.reading.source_document import Document
 
 RECIPE = "recipe"
-"""In place of a spec: the one that ``specnet new`` writes for the rows."""
+"""The argument `spec` that stands for the spec which ``specnet new`` writes for the rows."""
 NESTED = "spec__"
 """How names begin that lead into the spec; the steps of a path are joined by two underscores."""
 OF_NETWORK = ("hidden_layer_sizes", "activations")
 OF_TRAINING = ("loss", "optimizer", "epochs", "batch_size", "l2", "class_weight", "early_stopping", "engine")
 KEYS = {name: ("network", name) for name in OF_NETWORK} | {name: ("training", name) for name in OF_TRAINING}
-"""Where the arguments stand in a spec."""
+"""The paths of the arguments in a spec."""
 
 PREPROCESSING = ("network", "preprocessing")
 DEFAULT_SPEC: Mapping[str, Any] = {
@@ -63,15 +63,15 @@ class ChangedDefaults(dict[str, Any]):
 
 @dataclass(eq=False, repr=False)
 class SpecParameters(BaseEstimator):
-    """The arguments of an estimator, one of which is a spec, and the others what is said in its place.
+    """The arguments of an estimator: a spec, and values that override keys of it.
 
-    A data class: scikit-learn reads the arguments' names from the signature of `__init__`, and that may do nothing but
-    keep them. A subclass that has arguments of its own is a data class too. Comparing and showing are scikit-learn's.
+    A data class: scikit-learn reads the arguments' names from the signature of `__init__`, which may only store them.
+    A subclass that has arguments of its own is a data class too. Comparing and showing are scikit-learn's.
     """
 
     default_spec: ClassVar[Mapping[str, Any]] = DEFAULT_SPEC
     default_loss: ClassVar[str]
-    """The loss where none is said, for the simplest target."""
+    """The loss where none is given, for the simplest target."""
 
     spec: SpecSource | Spec | None = None
     _: KW_ONLY
@@ -94,14 +94,14 @@ class SpecParameters(BaseEstimator):
         Parameters
         ----------
         deep : bool
-            Add what the spec says with the other arguments in their places, by names such as
+            Add the values of the spec, overridden by the other arguments, by names such as
             ``spec__training__optimizer``. There are none while the arguments make no document.
         """
         params: dict[str, Any] = super().get_params(deep=deep)
         if deep:
             try:
                 params |= _leaves(self._document().data, "spec")
-            except (SpecnetError, ValueError):  # `fit` says what is wrong with them
+            except (SpecnetError, ValueError):  # `fit` reports what is wrong with them
                 return params
         return params
 
@@ -109,7 +109,7 @@ class SpecParameters(BaseEstimator):
         """Set arguments by name.
 
         A name such as ``spec__training__optimizer__learning_rate`` leads into the spec: it changes the argument that
-        says what stands there, or else ``spec`` itself, the default one where there is none. Digits index lists, and
+        overrides this key, or else ``spec`` itself, the default one where there is none. Digits index lists, and
         None leaves a key out.
 
         Raises
@@ -132,8 +132,8 @@ class SpecParameters(BaseEstimator):
     def _set_in_spec(self, names: list[str], value: Any) -> None:
         for argument, path in KEYS.items():
             if tuple(names[: len(path)]) == path and getattr(self, argument, None) is not None:
-                said = self._said(argument)
-                own = {} if said is None else {argument: said}
+                given = self._given(argument)
+                own = {} if given is None else {argument: given}
                 setattr(self, argument, _changed(own, (argument, *names[len(path) :]), value).get(argument))
                 return
         if self._asks_for_recipe():
@@ -154,7 +154,7 @@ class SpecParameters(BaseEstimator):
     def _with_usual_preprocessing(self, spec: Spec, columns: Sequence[Column], names: Sequence[str]) -> Spec:
         """Return the default spec for a data frame: with a table's own defaults, or able to fill gaps that come later.
 
-        Specs in which somebody has said how columns are prepared stay as they are.
+        Specs with preprocessing of their own stay as they are.
         """
         written = self._written_over_defaults()
         if self._asks_for_recipe() or written is None or PREPROCESSING in written or not names:
@@ -165,8 +165,8 @@ class SpecParameters(BaseEstimator):
     def _asks_for_recipe(self) -> bool:
         return isinstance(self.spec, str) and self.spec == RECIPE
 
-    def _said(self, argument: str) -> Any:
-        """Return what an argument says as a spec would, None if it says nothing."""
+    def _given(self, argument: str) -> Any:
+        """Return the value of an argument as a spec has it, None if it is not given."""
         value = _plain(getattr(self, argument, None))
         if argument == "hidden_layer_sizes" and isinstance(value, int) and not isinstance(value, bool):
             return [value]
@@ -177,7 +177,7 @@ class SpecParameters(BaseEstimator):
         return value
 
     def _spec_document(self, recipe: str | None = None) -> Document:
-        """Return what the spec says itself; the recipe is known when there are rows."""
+        """Return the document of the spec without the other arguments; the recipe is known when there are rows."""
         if self._asks_for_recipe():
             if recipe is None:
                 raise ValueError(f'spec="{RECIPE}" has no parameters before it is fitted')
@@ -190,16 +190,16 @@ class SpecParameters(BaseEstimator):
         return read(self.default_spec if self.spec is None else self.spec)
 
     def _document(self, recipe: str | None = None) -> Document:
-        """Return what the spec says with the other arguments in their places."""
+        """Return the document of the spec, overridden by the other arguments."""
         document = self._spec_document(recipe)
         data = document.data
         for argument, path in KEYS.items():
-            said = self._said(argument)
-            if said is not None:
-                data = _changed(data, path, said)
+            given = self._given(argument)
+            if given is not None:
+                data = _changed(data, path, given)
         if _plain(self.early_stopping) is False:
             data = _changed(data, KEYS["early_stopping"], None)
-        # A text's places belong to what is written there, and not to arguments.
+        # A text has locations of what is written there, and none of arguments.
         return self._without_clashes(document if data is document.data else read(data))
 
     def _without_clashes(self, document: Document) -> Document:
@@ -207,8 +207,8 @@ class SpecParameters(BaseEstimator):
         written = self._written_over_defaults()
         if written is None:
             return document
-        written |= {path for argument, path in KEYS.items() if self._said(argument) is not None}
-        while True:  # mistakes of a later stage are only told where an earlier one has none
+        written |= {path for argument, path in KEYS.items() if self._given(argument) is not None}
+        while True:  # mistakes of a later stage are only reported where an earlier one has none
             try:
                 self._parsed(_with_loss(document, self.default_loss))
             except SpecError as error:
@@ -222,7 +222,7 @@ class SpecParameters(BaseEstimator):
                 return document
 
     def _parsed_spec(self, loss: str, recipe: str | None) -> Spec:
-        """Return the spec to train, with this loss where none is said, and with the seed that `random_state` gives."""
+        """Return the spec to train, with this loss if it has none, and with the seed that `random_state` gives."""
         document = self._document(recipe)
         spec = self._parsed(_with_loss(document, loss))
         if self.random_state is None and "seed" in document.data:

@@ -158,7 +158,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
             The fraction of true values inside: 0.01, 0.02, … 0.99.
         """
         X = self._checked_inputs(X)
-        self._check_held_out()
+        self._check_intervals()
         ends = self.model_.predict_interval(X, level)
         return ends if self._y_is_flat else ends.reshape(len(ends), -1, 2)
 

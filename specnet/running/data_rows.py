@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -47,11 +47,11 @@ from specnet.parts.arrays import (
     pieces,
     relative_weights,
 )
-from specnet.parts.data import Column, Split, Table
+from specnet.parts.data import Column, Data, Split, Table
 from specnet.parts.data.notations import BooleanWords, LocalDatetime
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
-from specnet.spec import Resolved, Spec, known_outputs, resolve
+from specnet.spec import Resolved, Spec, known_outputs, resolve, with_feature_names
 from specnet.training import RunIdentity
 
 Made = TypeVar("Made")
@@ -307,9 +307,52 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
     splits = _splits(rows, table, data.split, spec)
     if not has_test:
         splits.pop(TEST, None)
-    prepared, preparation = fit_preparation(spec, splits[TRAIN])
-    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits[TRAIN]))
-    return SpecData(resolved, labels, preparation, splits, table.warnings, table)
+    return prepare(spec, splits, labels, outputs, data=data, warnings=table.warnings, table=table)
+
+
+def prepare(
+    spec: Spec,
+    splits: dict[str, Rows],
+    labels: Labels | None,
+    outputs: int,
+    *,
+    data: Data | None = None,
+    preparation: Preparation | None = None,
+    warnings: tuple[Diagnostic, ...] = (),
+    table: Table | None = None,
+) -> SpecData:
+    """Fit a spec's preprocessing to the training rows, and resolve the spec with the sizes of its rows.
+
+    Parameters
+    ----------
+    spec : Spec
+    splits : dict of str to Rows
+        Raw; ``train`` is one of them.
+    labels : Labels or None
+    outputs : int
+        Number of outputs of the network.
+    data : Data, optional
+        Replaces the spec's data: the same part with what is known after reading it.
+    preparation : Preparation, optional
+        Replaces the one that would be fitted.
+    warnings, table : optional
+        As in `SpecData`.
+
+    Raises
+    ------
+    SpecError, DataError
+        If the rows do not fit.
+    """
+    training = splits[TRAIN]
+    prepared, preparation = fit_preparation(spec, training, preparation)
+    resolved = resolve(prepared, inputs=training.table.shape[1], outputs=outputs, data=data, rows=len(training))
+    return SpecData(resolved, labels, preparation, splits, warnings, table)
+
+
+def spec_of_arrays(spec: Spec, rows: Rows, names: Sequence[str] | None) -> Spec:
+    """Return a spec without its data, with the names of the columns of arrays, or the names and kinds of a frame's."""
+    kinds = {column.name: column.written for column in rows.kinds} or None
+    return with_feature_names(spec.model_copy(update={"data": None}), names if kinds is None else [*kinds], kinds)
 
 
 _all_rows: WeakKeyDictionary[Table, Rows] = WeakKeyDictionary()

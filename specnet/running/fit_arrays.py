@@ -16,15 +16,15 @@ from specnet.parts.data import ColumnKind, Split, Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import (
-    SpecData,
     check_rows,
-    fit_preparation,
+    prepare,
     read_target,
+    spec_of_arrays,
     split_errors_at,
 )
 from specnet.running.fitting import fit_rows
 from specnet.running.run_evidence import explaining
-from specnet.spec import Limits, Spec, SpecSource, resolve, with_engine, with_feature_names
+from specnet.spec import Limits, Spec, SpecSource, with_engine
 from specnet.training import Observer
 from specnet.training.observer import check_observer, closing
 
@@ -105,8 +105,7 @@ def fit(
         written = located.data.kinds_in(column_names(X) or ())
     frame, warnings = frame_columns(X, written)
     rows = check_rows(X if frame is None else frame, y, sample_weight)
-    kinds = {column.name: column.written for column in rows.kinds} or None
-    parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
+    parsed = spec_of_arrays(parsed, rows, column_names(X))
     splits = {"train": rows}
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) not in (2, 3):
@@ -115,8 +114,9 @@ def fit(
         if ensemble is not None and ensemble.validation != "split":
             message = f'validation has no effect with training.ensemble.validation = "{ensemble.validation}"'
             raise DataError(message, hint=ensemble.validated_together())
-        columns, name = rows.table.shape[1], "validation X"
-        held_out = raw_columns(validation[0], kinds, columns, tuple(kinds) if kinds else column_names(X), name)
+        columns, kinds = rows.table.shape[1], parsed.network.feature_kinds if rows.kinds else None
+        names = column_names(X) if kinds is None else tuple(kinds)
+        held_out = raw_columns(validation[0], kinds, columns, names, "validation X")
         splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
     labels, outputs = read_target(parsed, rows.y)
     kind = parsed.target_kind
@@ -125,9 +125,7 @@ def fit(
         with split_errors_at(located):
             table = Table(rows.table, table_target(rows.y, kind), kind)
             splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))
-    prepared, preparation = fit_preparation(parsed, splits["train"])
-    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(splits["train"]))
-    made = SpecData(resolved, labels, preparation, splits, warnings)
+    made = prepare(parsed, splits, labels, outputs, warnings=warnings)
     with shown_progress(observer, verbose, calls=2) as observer:
         with closing(observer), explaining():
             fitted = fit_rows(made, observer)
