@@ -1,26 +1,26 @@
 r"""A small compiler for array programs: symbolic arrays in, programs bound to arrays out.
 
-It knows nothing of networks or specs and can be used alone, in four steps.
+It does not depend on networks or specs and can be used alone, in four steps.
 
-**Say the forward way.** A `Value` is a symbolic array. Leaves come from outside: `input_value` is filled by the host
-before a run, `state_value` outlives it, `constant` is a number. Operators and functions (`exp`, `maximum`, `where`,
-`sum_over`, `affine` …) make values of values. Arrays stand features first: `(features, "batch")`, with `(features, 1)`
-and `(1, "batch")` broadcasting against it as in NumPy; a parameter is `(rows, columns)`, a single number `()`. Named
-axes get their length when a program is bound. There are at most two axes. Kinds are "float", "mask" (what `greater`
-gives, what `where` takes) and "index" (what `gather` and `one_hot` take). What is said twice is computed once; what is
-not needed is not computed.
+**Write the forward program.** A `Value` is a symbolic array. Leaves come from outside: an `input_value` is filled by
+the caller before a run, a `state_value` outlives it, a `constant` is a number. Operators and functions (`exp`,
+`maximum`, `where`, `sum_over`, `affine` …) make values from values. Arrays have features first: `(features, "batch")`,
+with `(features, 1)` and `(1, "batch")` broadcasting against it as in NumPy; a parameter is `(rows, columns)`, a single
+number `()`. Named axes get their length when a program is bound. There are at most two axes. Kinds are "float", "mask"
+(the result of `greater`, the first operand of `where`) and "index" (an operand of `gather` and `one_hot`). Equal
+expressions are computed once; those that are not needed are not computed.
 
-**Differentiate.** `gradients(loss, wanted)` gives the derivatives of a single number, again as values. A tie of
+**Differentiate.** `gradients(loss, variables)` returns the derivatives of a single number, again as values. A tie of
 `maximum` or `minimum` is the second argument's, so `maximum(x, 0)` has the derivative 0 at 0; a branch that `where`
 does not take may be infinite or NaN. `custom` replaces a derivative, `stop_gradient` ends it,
-`with_local_derivative` has it computed early, to save memory.
+`with_local_derivative` computes it early, to save memory.
 
 **Plan.** `plan(outputs, commits)` lowers everything to a flat list of calls. A commit `(state, value)` writes a state
 when its old value is no longer needed. `Plan.listing()` shows the calls; a plan belongs to no backend.
 
-**Bind and run.** A `Backend` says what it lacks, which `plan` must know. It finds storage for each result, in place
-where possible, and binds a plan to arrays that it makes, or takes those given by leaf name:
-`NUMPY.bind(plan, dtype, sizes, arrays)` gives a `BoundPlan`. Fill `bound.inputs`, say `bound.run()`, read
+**Bind and run.** A `Backend` lists the operations that it lacks, for `plan`. It assigns storage to each result, in
+place where possible, and binds a plan to new arrays, or to given ones by the names of leaves:
+`NUMPY.bind(plan, dtype, sizes, arrays)` returns a `BoundPlan`. Fill `bound.inputs`, call `bound.run()`, read
 `bound.outputs`; `bound.run_commits()` leaves out what only outputs need. A run allocates nothing; so a bound plan
 belongs to one thread at a time.
 
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from specnet.compiler.lowering import *
     from specnet.compiler.numpy import NUMPY as NUMPY
 else:
-    # To say what a network computes, nothing that makes or runs a plan is needed.
+    # To write what a network computes, nothing that makes or runs a plan is needed.
     _, __getattr__ = lazily(
         __name__,
         {

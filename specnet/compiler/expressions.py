@@ -1,6 +1,6 @@
-"""Numbers and expressions as programming languages write them.
+"""Numbers and expressions as text in programming languages, without unneeded parentheses.
 
-Expressions have no more parentheses than they need; C and languages like it share their operators.
+C and languages like it share their operators.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT, Op
 
 
 def number_text(number: Any) -> str:
-    """Return the shortest decimal that reads as this number, be it read in its own precision or in double."""
+    """Return the shortest decimal text that is read as this number, in its own precision and in double precision."""
     text = str(number) if isinstance(number, np.floating) else repr(float(number))
     if isinstance(number, np.float32) and np.float32(float(text)) != number:
         text = repr(float(number))
@@ -32,18 +32,18 @@ def number_literal(number: Any) -> str:
 
 
 NAME, CALL, SIGN, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
-"""How tightly a text holds together. A name or a number can also be written twice without being computed twice."""
+"""Levels of precedence. A name or a number can also be written twice without being computed twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An expression, and how tightly it holds together."""
+    """An expression, and its level of precedence."""
 
     code: str
     level: int = NAME
 
     def within(self, level: int) -> str:
-        """Return the code for a place that needs a level, in parentheses where it has a lower one."""
+        """Return the code for an operand that needs this level, in parentheses if it has a lower one."""
         return self.code if self.level >= level else f"({self.code})"
 
 
@@ -73,11 +73,11 @@ ARITHMETIC: dict[Operation, Form] = {
     operations.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
     operations.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
 }
-"""What Python, C and JavaScript write in the same way."""
+"""Operators of Python, C and JavaScript."""
 OPERATORS: dict[Operation, Form] = ARITHMETIC | {
     operations.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE))
 }
-"""What C and JavaScript do."""
+"""Operators of C and JavaScript."""
 
 
 def extreme_form(operation: Operation, number: int) -> Form:
@@ -92,9 +92,9 @@ def extreme_form(operation: Operation, number: int) -> Form:
     number : int
         Which of the two operands is the number.
     """
-    sign = "<" if operation is operations.MAXIMUM else ">"
+    relation = "<" if operation is operations.MAXIMUM else ">"
     first, second = ("{0}", "{1}") if number == 1 else ("{1}", "{0}")
-    return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
+    return Form(f"{first} {relation} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
 
 
 def c_number(number: Any) -> Text:

@@ -20,11 +20,11 @@ __all__ = ["Backend", "BoundPlan", "Call", "Expansions", "Plan", "UnavailableErr
 Array = npt.NDArray[Any]
 
 Expansions = Mapping[Operation, Callable[..., Value]]
-"""For each operation that a backend lacks, the same in operations that it has."""
+"""From each operation that a backend lacks to the same in operations that it has."""
 
 
 class Call(NamedTuple):
-    """One instruction. Its place in the list is its result's number; its arguments are the operands' numbers."""
+    """One call of an operation. Its index in the plan is its result's number; its arguments are numbers of operands."""
 
     operation: Operation
     arguments: tuple[int, ...]
@@ -34,22 +34,22 @@ class Call(NamedTuple):
 
     @property
     def form(self) -> tuple[Shape, Kind]:
-        """What storage must have in common with the result."""
+        """The shape and kind of the result, which its storage must have."""
         return self.shape, self.kind
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A program as calls in order. Each backend finds storage for their results in its own way.
+    """A program as calls in order, for which each backend finds storage in its own way.
 
     Attributes
     ----------
     calls
         In order; a call's number is its result's.
     outputs
-        Numbers of the values asked for.
+        Numbers of the outputs.
     commits
-        (state, value) pairs: what is written when every call has been made.
+        (state, value) pairs: each state gets the value when every call has been made.
     """
 
     calls: tuple[Call, ...]
@@ -58,17 +58,17 @@ class Plan:
 
     @property
     def axes(self) -> list[str]:
-        """The named axes, in a fixed order."""
+        """The named axes, sorted."""
         return sorted({axis for call in self.calls for axis in call.shape if isinstance(axis, str)})
 
     @cached_property
     def retained(self) -> set[int]:
-        """What outlives a run: outputs, and new values of states."""
+        """Numbers of the values that outlive a run: outputs, and new values of states."""
         return {*self.outputs, *(value for _, value in self.commits)}
 
     @cached_property
     def roots(self) -> list[int]:
-        """Of each value, the one in whose storage it lies; itself unless it is a view."""
+        """For each value, the one in whose storage it is; itself unless it is a view."""
         roots: list[int] = []
         for n, call in enumerate(self.calls):
             roots.append(roots[call.arguments[0]] if call.operation.role == "view" else n)
@@ -84,12 +84,12 @@ class Plan:
         return {n for n, call in enumerate(self.calls) if n not in needed and call.operation.role != "leaf"}
 
     def last_reads(self, groups: Sequence[Sequence[int]], roots: Sequence[int]) -> dict[int, int]:
-        """By root the last of some groups of calls, views apart, that reads it; what is retained is read after them."""
+        """Map each root to the last of some groups of calls that reads it, or to their number if it is retained."""
         last = {roots[a]: k for k, group in enumerate(groups) for n in group for a in self.calls[n].arguments}
         return last | {roots[n]: len(groups) for n in self.retained}
 
     def listing(self) -> list[str]:
-        """The calls in order as a person reads them, with their shapes, then the commits."""
+        """Return the calls in order as readable text, with their shapes, then the commits."""
         lines = []
         for n, call in enumerate(self.calls):
             if call.operation.role != "leaf":
@@ -98,12 +98,12 @@ class Plan:
         return lines + [f"{self.name(state)} <- {self.name(value)}" for state, value in self.commits]
 
     def name(self, n: int) -> str:
-        """A leaf's own name, a constant's number, v and its number for a result."""
+        """Return a leaf's name, a constant's number, or ``v`` with its number for a result."""
         call = self.calls[n]
         return str(call.attributes) if call.operation.role == "leaf" else f"v{n}"
 
     def formula(self, n: int) -> str:
-        """A call as a person reads it: result, operation, operands."""
+        """Return a call as readable text: result, operation, operands."""
         call = self.calls[n]
         operands = [self.name(argument) for argument in call.arguments]
         if call.attributes not in ((), call.shape, (False, False)):
@@ -114,9 +114,9 @@ class Plan:
 def plan(
     outputs: Sequence[Value], commits: Sequence[tuple[Value, Value]] = (), *, expansions: Expansions | None = None
 ) -> Plan:
-    """Lower a program: number every distinct value that outputs and commits need.
+    """Return the plan of a program: a call for every distinct value that outputs and commits need.
 
-    Equal calls on equal operands are one call; the table that finds them lives as long as this function.
+    Equal calls on equal operands are one call.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def plan(
     commits
         (state, new value) pairs. Every new value is made from the states as they were before the run.
     expansions
-        What the backend lacks, in terms of what it has.
+        Those of the backend.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def plan(
         raise ShapeError("a state is committed twice")
 
     def snapshot(value: Value) -> int:
-        """The value's number; of an old state that is about to be overwritten, a copy's."""
+        """Return the number of a value, or of a copy of it if it is an old state that is about to be overwritten."""
         n = number[value]
         if not needs_snapshot(calls, n, overwritten):
             return n
@@ -162,14 +162,14 @@ def _fitting(state: Value, value: Value) -> Value:
 
 
 def needs_snapshot(calls: Sequence[Call], n: int, overwritten: Collection[int]) -> bool:
-    """Is the value the old content, or a view of it, of a state that is overwritten at the end?"""
+    """Return whether a value is a state that is overwritten at the end, or a view of one."""
     while calls[n].operation.role == "view":
         n = calls[n].arguments[0]
     return n in overwritten
 
 
 def _numbering(values: Sequence[Value], expansions: Expansions) -> tuple[list[Call], dict[Value, int]]:
-    """Return the calls that values need, and the number of each value's own."""
+    """Return the calls that values need, and the number of each value."""
     calls: list[Call] = []
     known: dict[Hashable, int] = {}
     leaves: dict[Hashable, Call] = {}
@@ -188,7 +188,7 @@ def _numbering(values: Sequence[Value], expansions: Expansions) -> tuple[list[Ca
     reached = set(postorder(values, operands))
 
     def operands_and_slope(value: Value) -> tuple[Value, ...]:
-        """A local derivative that the program needs anyway is computed beside its value."""
+        """Return the operands, and a local derivative that the program needs, which is computed right after them."""
         rule = value.attributes
         beside = isinstance(rule, LocalDerivative) and rule.slope in reached
         return (*operands(value), rule.slope) if beside else operands(value)
@@ -209,7 +209,7 @@ def _numbering(values: Sequence[Value], expansions: Expansions) -> tuple[list[Ca
 
 
 def _key(call: Call) -> Hashable:
-    """Equal for calls that give the same bits."""
+    """Return a key that is equal for calls that give the same bits."""
     if call.operation is CONSTANT:
         return float.hex(call.attributes)  # 0.0 and -0.0 are two
     return call._replace(arguments=tuple(sorted(call.arguments))) if call.operation.commutative else call

@@ -1,7 +1,6 @@
-"""The operations beside arithmetic.
+"""The operations other than arithmetic, each with its shape rule, derivative, record and function.
 
-Each has its shape rule, derivative, record and function beside each other. The functions are the language of those who
-write expressions, and `__all__` names them; the records, in capitals, are what backends go by.
+Parts write expressions with the functions, which are in `__all__`; backends use the records, in capitals.
 """
 
 import math
@@ -85,7 +84,7 @@ STOP_GRADIENT = Operation(
 
 
 def stop_gradient(x: Value) -> Value:
-    """X, through which no derivative flows back."""
+    """Return x without a derivative."""
     return apply(STOP_GRADIENT, x)
 
 
@@ -102,22 +101,22 @@ CUSTOM = Operation(
 
 
 def custom(result: Value, inputs: Sequence[Value], backward: Backward) -> Value:
-    """`result`, with a derivative by each of `inputs` that is said, not found.
+    """Return `result` with given derivatives by `inputs`.
 
     Parameters
     ----------
     result
         The value, made from `inputs` in any way.
     inputs
-        What it is differentiated by. What else `result` is made from gets no derivative through it.
+        The values by which it has derivatives. Other values from which it is made get no derivative through it.
     backward
-        From d, the derivative by `result` and of its shape, one derivative per input (None: nothing flows back).
+        From d, the derivative by `result` and of its shape, to one derivative per input, or None for no derivative.
     """
     return apply(CUSTOM, result, *inputs, attributes=backward)
 
 
 def _function(name: str, slope: Callable[[Value, Value], Value]) -> Operation:
-    """The record of a function from its derivative, in terms of result and operand."""
+    """Return the record of a function from its derivative, in terms of result and operand."""
     return Operation(name, broadcast, slopes=lambda y, x: (slope(y, x),), overwrites=(0,))
 
 
@@ -237,7 +236,7 @@ SMOOTH = (EXP, EXPM1, LOG, LOG1P, SQRT, SIN, COS, TANH, ERF, SIGMOID, SOFTPLUS)
 """The functions without a switch."""
 
 
-# The result tells as well as the operand which one it was, and leaves the operand free to be overwritten.
+# Comparing with the result is the same as with the other operand, and lets that be overwritten.
 MAXIMUM = Operation("maximum", broadcast, slopes=lambda y, a, b: (greater(y, b), equal(y, b)), overwrites=(0, 1))
 
 
@@ -278,12 +277,12 @@ def equal(a: Value | Number, b: Value | Number) -> Value:
     return elementwise(EQUAL, a, b)
 
 
-# The last operand is written first, where it is not there already; then the other one over it, where chosen.
+# The last operand is written first, unless it is in the result's storage; then the other one where the mask is true.
 WHERE = Operation("where", broadcast, selects=True, overwrites=(2,))
 
 
 def where(mask: Value, a: Value | Number, b: Value | Number) -> Value:
-    """A where the mask is true, else b. The branch that is not taken may be infinite or NaN, its derivative too."""
+    """A where the mask is true, else b. The branch that is not taken may be infinite or NaN, and its derivative too."""
     if mask.kind != "mask":
         raise ShapeError(f"where chooses by a mask, such as greater(a, b), not by {mask!r}")
     if number_of(as_value(a)) == 1 and number_of(as_value(b)) == 0:
@@ -300,7 +299,7 @@ MAX = Operation("max", axis_shape, adjoint=_max_adjoint, operand_kinds=("float",
 
 
 def max_over(x: Value, axis: Reduced) -> Value:
-    """The maximum along an axis, which becomes 1; of everything, with shape (). Equal maxima share the derivative."""
+    """The maximum along an axis, whose length becomes 1, or of all elements. Equal maxima share the derivative."""
     return reduce(MAX, x, axis)
 
 
@@ -341,7 +340,7 @@ PAD = Operation("pad", _pad_shape, adjoint=_pad_adjoint, operand_kinds=("float",
 
 
 def row_bounds(shapes: Sequence[Shape]) -> list[tuple[int, int]]:
-    """Where each piece of a concatenation begins and ends."""
+    """Return the first row of each piece of a concatenation, and the one after its last."""
     return list(pairwise(accumulate((size_of(shape) for shape in shapes), initial=0)))
 
 
@@ -359,7 +358,7 @@ CONCATENATE = Operation("concatenate", _concatenate_shape, adjoint=_concatenate_
 
 
 def concatenate(*pieces: Value) -> Value:
-    """The pieces' rows, one piece below the other."""
+    """The pieces stacked along the rows."""
     return pieces[0] if len(pieces) == 1 else apply(CONCATENATE, *map(cast, pieces))
 
 
@@ -372,7 +371,7 @@ REPEAT = Operation(
 
 
 def repeat(x: Value, count: int, each: bool = False) -> Value:
-    """The rows of x count times, one copy of all below the other; or each row count times in a row."""
+    """The rows of x `count` times: copies of x stacked, or with `each` every row repeated."""
     return x if count == 1 else apply(REPEAT, cast(x), attributes=(count, each))
 
 
@@ -386,7 +385,7 @@ FOLD = Operation("fold", _fold_shape, adjoint=lambda d, y, x: (repeat(d, *y.attr
 
 
 def fold(x: Value, count: int, each: bool = False) -> Value:
-    """The sum of the rows that `repeat` makes of one: its adjoint."""
+    """The sum over the copies that `repeat` makes of each row: its adjoint."""
     return x if count == 1 else apply(FOLD, cast(x), attributes=(count, each))
 
 
@@ -432,7 +431,7 @@ AFFINE = Operation("affine", _affine_shape, adjoint=_affine_adjoint, operand_kin
 
 
 def affine(block: Value, x: Value) -> Value:
-    """Weight @ x + bias, where block (inputs + 1, outputs) is the transposed weight and below it the bias."""
+    """Weight @ x + bias, where block (inputs + 1, outputs) is the transposed weight with the bias in its last row."""
     return apply(AFFINE, block, cast(x))
 
 
@@ -479,10 +478,10 @@ GROUPED_MATMUL = Operation(
 
 
 def grouped_matmul(a: Value, b: Value, groups: int, flip_a: bool = False, flip_b: bool = False) -> Value:
-    """The product of a block-diagonal matrix with another, block by block: `matmul` in each of some groups.
+    """The product of a block-diagonal matrix with another: `matmul` in each group of rows.
 
-    Rows take turns: the rows k, k + groups, k + 2·groups … of a, b and the result are those of group k. So what each
-    column of a table has many of stands as many copies of all columns, one below the other, and pieces of it are views.
+    The rows k, k + groups, k + 2·groups … of a, b and the result are those of group k. So several numbers for each
+    column of a table are as many stacked copies of all columns, and pieces of them are views.
     """
     return apply(GROUPED_MATMUL, cast(a), cast(b), attributes=(groups, flip_a, flip_b))
 
@@ -499,7 +498,7 @@ TO_INDEX = Operation(
 
 
 def to_index(x: Value) -> Value:
-    """Whole numbers as indices. That they are whole, and not below 0, is not checked."""
+    """Whole numbers as indices. They are not checked to be whole and at least 0."""
     return apply(TO_INDEX, x)
 
 
@@ -517,7 +516,7 @@ GATHER = Operation(
 
 
 def gather(table: Value, index: Value) -> Value:
-    """The columns of table (width, count) that index (1, batch) picks: (width, batch). Indices are not checked."""
+    """The columns of table (width, count) at index (1, batch): (width, batch). Indices are not checked."""
     return apply(GATHER, table, index)
 
 
@@ -536,7 +535,7 @@ SCATTER_ADD = Operation(
 
 
 def scatter_add(x: Value, index: Value, count: int) -> Value:
-    """Columns of x (width, batch) added up where index (1, batch) says: (width, count). Undoes `gather`."""
+    """Columns of x (width, batch) added up at index (1, batch): (width, count). The adjoint of `gather`."""
     return apply(SCATTER_ADD, cast(x), index, attributes=count)
 
 

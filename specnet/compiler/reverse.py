@@ -1,9 +1,9 @@
-"""The backward program from the forward one.
+"""Derivatives: the backward program from the forward one.
 
-Along elementwise chains two things travel apart: a seed, the derivative by the chain's end, and the local factor by
-which it is still to be multiplied. The factors of one seed are added before they meet it, so that `softplus(z) - t * z`
-gives `(sigmoid(z) - t) * seed`. Inside a branch of `where` the seed is an open branch: factors are selected when it is
-closed, never multiplied by 0, for 0 · ∞ is NaN.
+Along elementwise chains two things are passed on separately: a seed, the derivative by the chain's end, and the local
+factor by which it has to be multiplied. The factors of one seed are added before the product, so that
+`softplus(z) - t * z` gives `(sigmoid(z) - t) * seed`. Inside a branch of `where` the seed is an open branch: factors
+are selected when it is closed, never multiplied by 0, since 0 · ∞ is NaN.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["gradients", "with_local_derivative"]
 
 
 class OpenWhere:
-    """A `where` that has been passed on the way back and whose branches have not met yet."""
+    """A `where` that the backward pass has entered, and whose two branches are not joined yet."""
 
     __slots__ = ("depth", "factor", "mask", "outer")
 
@@ -41,7 +41,7 @@ class OpenWhere:
 
 
 class Seed(NamedTuple):
-    """What local factors still have to be multiplied by: an array, or one side of an open `where`."""
+    """What local factors have to be multiplied by: an array, or one branch of an open `where`."""
 
     array: Value | None
     branch: OpenWhere | None = None
@@ -52,7 +52,7 @@ ONE = constant(1)
 
 
 def seed_of(array: Value) -> Seed:
-    """The seed of an array. Repetition is left to the end, so that equal numbers are one seed in every shape."""
+    """Return the seed of an array without its repetition, so that equal numbers are one seed in every shape."""
     return Seed(array.arguments[0] if array.operation is EXPAND else array)
 
 
@@ -65,19 +65,19 @@ def add_factor(factors: Factors, seed: Seed, factor: Value) -> None:
 
 
 def innermost(factors: Factors) -> OpenWhere | None:
-    """The `where` nearest to the leaves that is still open."""
+    """Return the open `where` nearest to the leaves, or None."""
     branches = [seed.branch for seed in factors if seed.branch]
     return max(branches, key=lambda branch: branch.depth, default=None)
 
 
 def selected(branch: OpenWhere, factors: Factors) -> Value:
-    """The factor of a `where` as a whole: each branch's own where it was taken."""
-    taken, other = (factors.pop(Seed(None, branch, side), constant(0)) for side in (True, False))
+    """Return the factor of a whole `where`: of each element, that of the branch that was taken."""
+    taken, other = (factors.pop(Seed(None, branch, is_taken), constant(0)) for is_taken in (True, False))
     return branch.factor * where(branch.mask, taken, other)
 
 
 def close_branches(factors: Factors, keep: int) -> Factors:
-    """Close `where`s, the innermost first, while more than `keep` seeds are left."""
+    """Return factors after closing `where`s, the innermost first, while more than `keep` seeds are left."""
     factors = dict(factors)
     while len(factors) > keep and (branch := innermost(factors)):
         add_factor(factors, branch.outer, selected(branch, factors))
@@ -85,9 +85,9 @@ def close_branches(factors: Factors, keep: int) -> Factors:
 
 
 def product(factors: Factors, shape: Shape) -> Value:
-    """Seeds times their factors, added up: the derivative by a value of this shape."""
+    """Return the sum of seeds times their factors: the derivative by a value of this shape."""
     closed = close_branches(factors, keep=0).items()
-    terms = [factor * seed.array for seed, factor in closed if seed.array is not None]  # factors first: they free more
+    terms = [factor * seed.array for seed, factor in closed if seed.array is not None]  # factors first: less memory
     total = terms[0]
     for term in terms[1:]:
         total = total + term
@@ -95,7 +95,7 @@ def product(factors: Factors, shape: Shape) -> Value:
 
 
 def postorder(outputs: Iterable[Value], operands: Callable[[Value], Sequence[Value]]) -> list[Value]:
-    """Every value that the outputs need, each after its operands. Without recursion, so programs may be deep."""
+    """Return every value that the outputs need, each after its operands; without recursion, as programs may be deep."""
     order: list[Value] = []
     done: set[Value] = set()
     stack = list(outputs)[::-1]
@@ -110,9 +110,9 @@ def postorder(outputs: Iterable[Value], operands: Callable[[Value], Sequence[Val
 
 
 def differentiable_operands(value: Value) -> Sequence[Value]:
-    """The operands to which derivatives may flow, leaves last: on the way back they are complete at once.
+    """Return the operands that may have derivatives, leaves last: so the backward pass completes leaves at once.
 
-    A custom value's operands are its declared inputs.
+    For a custom value these are its declared inputs.
     """
     operation = value.operation
     if operation.constant_because:
@@ -122,13 +122,13 @@ def differentiable_operands(value: Value) -> Sequence[Value]:
 
 
 def flows(y: Value, factors: Factors) -> list[tuple[Value, Seed, Value]]:
-    """What y passes on: for each operand a seed and the local factor that belongs to it."""
+    """Return each operand of y with the seed and the local factor that y passes on to it."""
     operation = y.operation
     ((seed, factor),) = factors.items()
     if operation.selects:
         mask, *branches = y.arguments
         opened = OpenWhere(mask, seed, factor)
-        return [(branch, Seed(None, opened, side), ONE) for branch, side in zip(branches, (True, False), strict=True)]
+        return [(x, Seed(None, opened, is_taken), ONE) for x, is_taken in zip(branches, (True, False), strict=True)]
     if operation.slopes is not None:
         slopes = [as_value(slope) for slope in operation.slopes(y, *y.arguments)]
         return [(argument, seed, factor * slope) for argument, slope in zip(y.arguments, slopes, strict=True)]
@@ -140,7 +140,7 @@ def flows(y: Value, factors: Factors) -> list[tuple[Value, Seed, Value]]:
 
 
 def gradients(loss: Value, variables: Iterable[Value]) -> dict[Value, Value]:
-    """Derivatives of a single number by each of `variables`.
+    """Return the derivatives of a single number by each of `variables`.
 
     Parameters
     ----------
@@ -152,15 +152,15 @@ def gradients(loss: Value, variables: Iterable[Value]) -> dict[Value, Value]:
     Returns
     -------
     dict
-        From each variables value to its derivative, which has its shape, in the order in which they are complete: to
-        commit them in this order halves the memory. Values on which the loss does not depend come last, with zeros.
+        From each variable to its derivative, which has its shape, in the order in which they are complete: commits in
+        this order halve the memory. Variables on which the loss does not depend come last, with zeros.
 
     Raises
     ------
     ShapeError
         If the loss is no single number.
     MissingRuleError
-        If an operation on the way has no rule. The message names it.
+        If an operation between them has no rule. The message names it.
     """
     if loss.shape != ():
         raise ShapeError(f"only a single number, of shape (), can be differentiated, not {loss!r}")
@@ -172,7 +172,7 @@ def gradients(loss: Value, variables: Iterable[Value]) -> dict[Value, Value]:
 def _backward(
     loss: Value, targets: Collection[Value], operands: Callable[[Value], Sequence[Value]] = differentiable_operands
 ) -> dict[Value, Value]:
-    """The pass itself, from a seed of ones, as far back as `operands` go. Finds no zeros."""
+    """Return the derivatives by targets on which the loss depends, passing through what `operands` returns."""
     order = postorder([loss], operands)
     needed = set(targets)
     for value in order:
@@ -202,7 +202,7 @@ def _backward(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalDerivative:
-    """The backward rule of an elementwise value whose slope is computed beside it, before anything that follows."""
+    """The backward rule of an elementwise value whose slope is computed right after it."""
 
     slope: Value
 
@@ -211,13 +211,13 @@ class LocalDerivative:
 
 
 def with_local_derivative(y: Value, x: Value) -> Value:
-    """Y, an elementwise function of x, with the advice to compute dy/dx right beside it.
+    """Return y, an elementwise function of x, whose derivative dy/dx is computed right after it.
 
-    A training program then keeps one array for the way back instead of x and every intermediate result: a third less
-    memory for gelu. y comes back as it is where that would gain nothing or say too little: if its derivative can be
-    told from y alone, as that of tanh, or if it depends on more than x and constants.
+    A training program then stores one array for the backward pass instead of x and every intermediate result: a third
+    less memory for gelu. y is returned unchanged if that saves nothing, since its derivative depends on y alone, as
+    that of tanh; or if y depends on more than x and constants.
     """
-    # All of these stop at x: behind it lies the program so far, which a deep one must not go through for each layer.
+    # All of these stop at x: before it is the whole program so far, which must not be searched for each layer.
     chain = postorder([y], lambda value: () if value is x else value.arguments)
     if not all(_is_local(value) for value in chain if value is not x) or x not in chain or y.shape != x.shape:
         return y

@@ -1,4 +1,4 @@
-"""How many threads BLAS and compiled functions may use: for a while, in the whole process."""
+"""Limits on the threads of BLAS and compiled functions, in the whole process."""
 
 from __future__ import annotations
 
@@ -15,35 +15,32 @@ from specnet.imports import AroundImports
 
 _lock = threading.Lock()
 _limits: list[int] = []
-"""The limits that hold, in the order in which they were set; the last one counts."""
+"""The limits that are in force, in the order in which they were set; the last one counts."""
 _before: list[tuple[Any, int]] = []
-"""The libraries with the numbers of threads that they had before the first of them."""
+"""The libraries with their numbers of threads before the first limit."""
 _found: dict[tuple[int, str], list[Any]] = {}
-"""The libraries that were found last, by the modules that there were: how many, and the latest."""
+"""The libraries that were found last, by the number of modules then and the latest one."""
 _share: ContextVar[int | None] = ContextVar("_share", default=None)
-"""How many threads of all a context has."""
+"""The share of all threads that a context has."""
 
 
 def thread_limit() -> int | None:
-    """Return the number of threads that work may have; None if nobody limits it."""
+    """Return the limit on the number of threads, or None if there is none."""
     return _limits[-1] if _limits else None
 
 
 def available_threads() -> int:
-    """Return how many threads work may have.
-
-    A limit that is set with `limited_threads` counts alone, or a share of the threads where there is one.
-    """
+    """Return how many threads are available: the context's share, else the limit, else all usable CPUs."""
     return _share.get() or thread_limit() or default_threads()
 
 
 def share_threads(among: int) -> None:
-    """Let compiled functions that this context calls have their share of the threads, beside those of others."""
+    """Give this context one of `among` equal shares of the available threads."""
     _share.set(max(1, available_threads() // among))
 
 
 def keep_limit(limit: int | None) -> None:
-    """Limit compiled functions for good: in a process whose libraries get the limits of the one that started it."""
+    """Set a limit until the process ends: for one that inherits the limit of the process that started it."""
     if limit is not None:
         _limits.append(limit)
 
@@ -52,8 +49,8 @@ def keep_limit(limit: int | None) -> None:
 def limited_threads(count: int | None) -> Iterator[None]:
     """Limit the threads of every BLAS and OpenMP library, also of those loaded later, and of compiled functions.
 
-    None limits nothing. The limit is the process's: where several threads of Python set one at once, it lasts until all
-    of them are done.
+    With None there is no limit. It applies to the whole process: if several threads of Python set one at once, it lasts
+    until all of them are done.
     """
     if count is None:
         yield
@@ -80,10 +77,9 @@ def limited_threads(count: int | None) -> Iterator[None]:
 
 @contextmanager
 def _limiting(spec: ModuleSpec) -> Iterator[None]:
-    """Limit what an import loads while a limit holds, at the import's end: to load it beforehand takes a second.
+    """Limit the libraries that an import loads while a limit is in force, at the end of the import.
 
-    Which module loads a BLAS or OpenMP library changes from version to version, but each is loaded with an extension
-    module.
+    Which module loads a BLAS or OpenMP library depends on versions, but each is loaded with an extension module.
     """
     before = [*sys.modules]
     try:
@@ -110,9 +106,9 @@ def _limit_new() -> None:
 
 
 def _controllers() -> list[Any]:
-    """Return what controls each library that is loaded.
+    """Return the controllers of all loaded libraries.
 
-    To look through all of them takes some milliseconds, and is left out where no module has come since the last time.
+    A search takes some milliseconds; the last result is returned if no module was imported since.
     """
     from threadpoolctl import ThreadpoolController
 
@@ -124,7 +120,7 @@ def _controllers() -> list[Any]:
 
 
 def _set(controller: Any, count: int) -> None:
-    """Set a library's number of threads, whoever has set it before.
+    """Set a library's number of threads.
 
     From version 3.8 on, threadpoolctl ignores all threads of Python but the first that has set a limit for OpenBLAS.
     """

@@ -1,11 +1,10 @@
-"""Symbolic arrays with their operators, and the record that says everything about one operation on them.
+"""Symbolic arrays with their operators, and the records of operations.
 
-A `Value` is one array of a program: the operation that makes it, from which values, and its shape. Values are never
-changed, are equal by identity, and live in no table. Their operators simplify only what keeps every bit of the
-result. A shape has at most two axes, each a number or a name that gets its number when a program is
-bound.
+A `Value` is one array of a program: the operation that makes it, its operands, and its shape. Values are never changed,
+are equal by identity, and are in no table. Their operators simplify only where every bit of the result stays the same.
+A shape has at most two axes, each a number or a name that gets its number when a program is bound.
 
-Here are the operations that every other one needs: arithmetic, and repetition with the sum that undoes it.
+Here are the operations that all others need: arithmetic, and repetition with the sum that undoes it.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ Shape = tuple[Axis, ...]
 """No axis, one or two."""
 
 BATCH = "batch"
-"""The axis along which a program sees many rows at once; its size is given when the program is bound."""
+"""The axis of rows; its size is given when the program is bound."""
 FLAT = "flat"
 """The one axis of a parameter vector, or of a part of it."""
 
@@ -48,7 +47,7 @@ class ShapeError(ValueError):
 
 
 def size_of(shape: Shape, axis: int = 0) -> int:
-    """The number of rows or columns, which must be known and no name."""
+    """Return the number of rows or columns of a shape, which must not be a name."""
     size = shape[axis] if len(shape) == 2 else None
     if not isinstance(size, int):
         raise ShapeError(f"a number of rows or columns is needed at axis {axis} of {shape}")
@@ -56,7 +55,7 @@ def size_of(shape: Shape, axis: int = 0) -> int:
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
-    """The shape to which all of these can be repeated, as NumPy would.
+    """Return the shape to which all of these broadcast, as in NumPy.
 
     Raises
     ------
@@ -79,48 +78,48 @@ Kind = Literal["float", "mask", "index"]
 Number = int | float
 Reduced = Literal["features", "batch", "all"]
 SWITCH = "it is constant between its switches"
-"""Why nothing flows back through a comparison."""
+"""The reason why a comparison has no derivative."""
 
 
 class MissingRuleError(NotImplementedError):
-    """An operation lacks what is asked of it: a derivative, or a form in a backend."""
+    """An operation lacks a derivative, or a form in a backend."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """All that the compiler knows of one operation. Backends add only how they render it.
+    """The record of an operation; backends add only how they compute it.
 
     Attributes
     ----------
     name
-        What listings and messages call it.
+        Its name in listings and messages.
     shape
-        Result's shape from (attributes, *operands). Leaves have none: they are declared with their shape.
+        From (attributes, *operands) to the result's shape. Leaves have none: they are declared with their shape.
     slopes
-        Elementwise operations: the local derivatives by each operand, from (y, *operands), y being the result.
-        A rule that speaks of y alone leaves the operands free to be overwritten.
+        For elementwise operations: from (y, *operands), y being the result, to the local derivatives by each operand.
+        A rule that uses y alone lets the operands be overwritten.
     adjoint
-        Other operations: the derivative by each operand (None: nothing flows back), from (d, y, *operands), d being
-        the derivative by the result, in the result's shape.
+        For other operations: from (d, y, *operands), d being the derivative by the result and of its shape, to the
+        derivative by each operand, or None for an operand without one.
     selects
-        The first operand chooses, element by element, between the two others: so are their derivatives.
+        Whether the first operand chooses, element by element, between the two others.
     constant_because
-        Why nothing flows back through it, if nothing does.
+        The reason why it has no derivative, if it has none.
     kind
-        Of the result; None: the first operand's.
+        The kind of the result; None for the first operand's.
     operand_kinds
-        What its operands may be.
+        The kinds that its operands may have.
     overwrites
         Positions of the operands whose storage an elementwise result may take.
     ones_operand
-        Position of the operand that is read together with a last row of ones where there is one.
+        Position of the operand that is read together with a last row of ones if it has one.
     role
         A "leaf" is filled from outside. A "view" is a part of its operand's storage. A "name" stands for its first
         operand, computes nothing and never reaches a backend.
     commutative
-        Exchanging the two operands keeps every bit.
+        Whether exchanging the two operands gives the same bits.
     fold
-        Result from constant operands, where that has the same bits.
+        From constant operands to the result, if that has the same bits.
     """
 
     name: str
@@ -139,7 +138,7 @@ class Operation:
 
     @property
     def elementwise(self) -> bool:
-        """Does each element of the result need only the operands' elements at the same (broadcast) place?"""
+        """Whether each element of the result depends only on the operands' elements at the same (broadcast) index."""
         return self.shape is broadcast
 
     def __repr__(self) -> str:
@@ -153,13 +152,13 @@ class Value:
     Attributes
     ----------
     operation, arguments
-        What makes it, and from which values.
+        The operation that makes it, and its operands.
     attributes
-        What else the operation needs: a leaf's name, a constant's number, an axis, the bounds of rows …
+        Other arguments of the operation: a leaf's name, a constant's number, an axis, the bounds of rows …
     shape
         (features, "batch"), (features, 1), (1, "batch"), a parameter's (rows, columns), ("flat",) or ().
     kind
-        "float", "mask" (true or false) or "index" (whole numbers that pick).
+        "float", "mask" (true or false) or "index" (whole numbers that select rows or columns).
     """
 
     operation: Operation
@@ -205,7 +204,7 @@ class Value:
 
     def __pow__(self, power: int) -> Value:
         if not isinstance(power, int):
-            raise TypeError(f"a power is a whole number, not {power!r}: say exp(power * log(x))")
+            raise TypeError(f"a power is a whole number, not {power!r}: write exp(power * log(x))")
         return _power(self, power)
 
 
@@ -213,7 +212,7 @@ class Value:
 
 
 def apply(operation: Operation, *arguments: Value, attributes: Any = ()) -> Value:
-    """The value of an operation on these arguments, its shape by the operation's rule."""
+    """Return the value of an operation on these operands."""
     for argument in arguments:
         if argument.kind not in operation.operand_kinds:
             raise ShapeError(f"{operation.name} takes no operand of kind {argument.kind!r}: {argument!r}")
@@ -224,7 +223,7 @@ def apply(operation: Operation, *arguments: Value, attributes: Any = ()) -> Valu
 
 
 def leaf(operation: Operation, attributes: Any, shape: Shape, kind: Kind) -> Value:
-    """A value that comes from outside the program."""
+    """Return a value that comes from outside the program."""
     return Value(operation, (), attributes, shape, kind)
 
 
@@ -232,7 +231,7 @@ CONSTANT = Operation("constant", role="leaf", constant_because="it never changes
 
 
 def constant(number: Number) -> Value:
-    """A number that never changes, of shape ()."""
+    """Return a number that never changes, of shape ()."""
     return leaf(CONSTANT, float(number), (), "float")
 
 
@@ -240,7 +239,7 @@ INPUT = Operation("input", role="leaf", constant_because="it has no operands")
 
 
 def input_value(name: str, shape: Shape, kind: Kind = "float") -> Value:
-    """An array that the host fills before a call."""
+    """Return an array that the caller fills before a run."""
     return leaf(INPUT, name, shape, kind)
 
 
@@ -248,17 +247,17 @@ STATE = Operation("state", role="leaf", constant_because="it has no operands")
 
 
 def state_value(name: str, shape: Shape) -> Value:
-    """An array of floats that outlives a call: parameters, gradients, running averages, the optimizer's memory."""
+    """Return an array of floats that outlives a run: parameters, gradients, running averages, an optimizer's state."""
     return leaf(STATE, name, shape, "float")
 
 
 def as_value(number: Value | Number) -> Value:
-    """A value as it is, a number as a constant."""
+    """Return a value unchanged, a number as a constant."""
     return number if isinstance(number, Value) else constant(number)
 
 
 def number_of(x: Value) -> float | None:
-    """The number of a constant, repeated or not; None for other values."""
+    """Return the number of a constant, repeated or not; None for other values."""
     x = x.arguments[0] if x.operation is EXPAND else x
     number: float | None = x.attributes if x.operation is CONSTANT else None
     return number
@@ -273,10 +272,10 @@ def broadcast(attributes: Any, *arguments: Value) -> Shape:
 
 
 def elementwise(operation: Operation, *operands: Value | Number) -> Value:
-    """An elementwise operation, computed in the smallest shape: repetition is left to the end.
+    """Return an elementwise operation, computed in the smallest shape: repetition is left to the end.
 
-    Masks become floats, but for the one that chooses: NumPy would read "or" into a sum of two, and convert a mask that
-    meets floats piece by piece, in memory of its own.
+    Masks become floats, except one that chooses: for NumPy the sum of two masks is "or", and it would convert a mask
+    that meets floats piece by piece, in memory of its own.
     """
     arguments = [as_value(operand) for operand in operands]
     full = broadcast_shapes(*(argument.shape for argument in arguments))
@@ -290,7 +289,7 @@ CAST = Operation("cast", broadcast, operand_kinds=("mask",), constant_because=SW
 
 
 def cast(x: Value) -> Value:
-    """A mask as the floats 0 and 1; anything else as it is."""
+    """Return a mask as the floats 0 and 1, other values unchanged."""
     return apply(CAST, x) if x.kind == "mask" else x
 
 
@@ -298,7 +297,7 @@ EXPAND = Operation("expand", lambda attributes, x: tuple(attributes), adjoint=la
 
 
 def expand(x: Value | Number, shape: Shape) -> Value:
-    """X repeated to a shape to which it broadcasts."""
+    """Return x repeated to a shape to which it broadcasts."""
     x = as_value(x)
     if x.shape == shape:
         return x
@@ -308,7 +307,7 @@ def expand(x: Value | Number, shape: Shape) -> Value:
 
 
 def sum_to(d: Value, shape: Shape) -> Value:
-    """Undo the broadcasting of `shape` to d's shape: sum along each axis that was repeated."""
+    """Undo the broadcasting of `shape` to d's shape: return the sum along each axis that was repeated."""
     if shape == d.shape:
         return d
     if shape == ():
@@ -330,7 +329,7 @@ def axis_shape(attributes: Any, x: Value) -> Shape:
 
 
 def reduce(operation: Operation, x: Value, axis: Reduced) -> Value:
-    """A sum or maximum; along an axis of length 1 it is x itself."""
+    """Return a sum or maximum; along an axis of length 1, x itself."""
     y = apply(operation, cast(x), attributes=axis)
     return y.arguments[0] if y.shape == x.shape else y
 
@@ -339,7 +338,7 @@ SUM = Operation("sum", axis_shape, operand_kinds=("float",), adjoint=lambda d, y
 
 
 def sum_over(x: Value, axis: Reduced) -> Value:
-    """The sum along an axis, which becomes 1; of everything, with shape ()."""
+    """Return the sum along an axis, whose length becomes 1; of all elements, with shape ()."""
     return reduce(SUM, x, axis)
 
 
@@ -354,7 +353,7 @@ def _simplest(operation: Operation, a: Value, b: Value) -> Value:
 
 
 def _same(x: Value, other: Value) -> Value:
-    """X, in the shape that an operation with the other operand has."""
+    """Return x in the shape of an operation with the other operand."""
     return expand(cast(x), broadcast_shapes(x.shape, other.shape))
 
 
@@ -371,7 +370,7 @@ ADD = Operation(
 
 
 def _is_zero(x: Value, sign: float) -> bool:
-    """Is a value the constant zero of this sign?"""
+    """Return whether a value is the constant zero of this sign."""
     number = number_of(x)
     return number == 0 and math.copysign(1, number) == sign
 

@@ -1,7 +1,7 @@
-"""Where the values of a program lie: in a variable, in an array from outside, or in the workspace.
+"""The memory of a program's values in C: variables, arrays of leaves, and the workspace.
 
 Rows of the workspace are padded to whole vectors: a loop over elements goes through the padding too, and needs no
-remainder; only what adds along a named axis counts exactly. Rows of arrays from outside follow each other directly.
+remainder; only sums along a named axis count exactly. Rows of leaves' arrays are contiguous.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from specnet.compiler.native.c_plan import CallGroup, CPlan, no_form
 from specnet.compiler.value import INPUT, Axis
 
 ALIGNMENT = 16
-"""Numbers to which rooms of a fixed size are rounded up."""
+"""Count of numbers to which fixed sizes in the workspace are rounded up."""
 
 
 class Extent(Counter[str]):
-    """A number of cells: so many times the padded length of each named axis, and so many more (under "")."""
+    """A size in numbers: multiples of the padded length of each named axis, and a fixed number under ""."""
 
     def text(self) -> str:
-        """The extent in C."""
+        """Return the size in C."""
         terms = [f"{count} * {padded(axis)}" if axis else str(count) for axis, count in sorted(self.items()) if count]
         return " + ".join(terms) or "0"
 
     def at(self, lengths: Mapping[str, int]) -> int:
-        """The extent for padded lengths of the axes."""
+        """Return the size for padded lengths of the axes."""
         return sum(count * (lengths[axis] if axis else 1) for axis, count in self.items())
 
 
 class Matrix(NamedTuple):
-    """Where rows of numbers lie.
+    """A matrix in memory.
 
     Attributes
     ----------
     base
-        A pointer to numbers, in C.
+        The pointer to its first number, in C.
     rows, columns
-        How many there are.
+        Its shape.
     row, column
-        The distance between the beginnings of two of them, in C.
+        The strides between rows and between columns, in C.
     readable
-        May the padding behind each row be read?
+        Whether the padding after each row may be read.
     writable
-        May it be written?
+        Whether it may be written.
     """
 
     base: str
@@ -56,37 +56,37 @@ class Matrix(NamedTuple):
     writable: bool = True
 
     def transposed(self) -> Matrix:
-        """The same numbers with rows as columns."""
+        """Return the transposed matrix, of the same numbers."""
         return self._replace(rows=self.columns, columns=self.rows, row=self.column, column=self.row)
 
     def below(self, rows: Axis) -> str:
-        """The pointer behind some rows."""
+        """Return the pointer to the number after some rows."""
         return f"({self.base} + {rows} * {self.row})"
 
 
 def padded(axis: str) -> str:
-    """The name of a named axis's length, rounded up to whole vectors."""
+    """Return the C name of an axis's length, rounded up to whole vectors."""
     return f"{axis}_row"
 
 
 class Allocation:
-    """The places of a program's values.
+    """The memory of a program's values.
 
     Parameters
     ----------
     program, groups
     table
-        Names of leaves, in the order of the pointers to their arrays.
+        Names of leaves, in the order of the table of pointers to their arrays.
 
     Attributes
     ----------
     extent
-        Of the workspace, without temporaries.
+        The size of the workspace, without temporaries.
     variables
-        Numbers that are variables, whether they lie in memory too or not: those from outside, and those computed in a
+        Single numbers that are C variables, some of which are in memory too: those of leaves, and those computed in a
         loop. A long program has none.
     copies
-        The commits to be written at the end; others are computed in place.
+        The commits that are copied at the end; others are computed in place.
     """
 
     def __init__(self, program: CPlan, groups: Sequence[CallGroup], table: Sequence[str]) -> None:
@@ -103,11 +103,11 @@ class Allocation:
         self._allocate_results()
 
     def is_in_memory(self, n: int) -> bool:
-        """Does a value, or what it is a part of, lie in memory?"""
+        """Return whether a value, or the one of which it is a part, is in memory."""
         return self._program.roots[n] in self._memory
 
     def matrix(self, n: int) -> Matrix:
-        """Return where the rows of a value in memory lie."""
+        """Return the matrix of a value that is in memory."""
         call = self._program.calls[n]
         if call.operation.role != "view":
             return self._memory[n]
@@ -115,26 +115,26 @@ class Allocation:
         return whole._replace(base=whole.below(low) if low else whole.base, rows=high - low)
 
     def is_converted(self, n: int) -> bool:
-        """Is a leaf no float? It is copied into the workspace, in cells of a float's size."""
+        """Return whether a value is a leaf of another kind than float, which is converted into the workspace."""
         return self._program.calls[n].operation is INPUT and self._program.calls[n].kind != "float"
 
     def first_row(self, n: int) -> int:
-        """The row of its root's array in which a value begins."""
+        """Return the row of its root's array in which a value begins."""
         first, calls = 0, self._program.calls
         while calls[n].operation.role == "view":
             first, n = first + calls[n].attributes[0], calls[n].arguments[0]
         return first
 
     def offset(self, n: int) -> Extent | None:
-        """Where a value's root begins in the workspace; None if it lies in an array from outside."""
+        """Return the offset of a value's root in the workspace; None if it is in the array of a leaf."""
         return self._offsets.get(self._memory[self._program.roots[n]].base)
 
     def leaf(self, n: int) -> str:
-        """The name of the leaf in whose array a value lies, if it lies in none of the workspace."""
+        """Return the name of the leaf in whose array a value is, if it is not in the workspace."""
         return self._leaves[self._memory[self._program.roots[n]].base]
 
     def pointer(self, n: int) -> str:
-        """The pointer to a leaf's array: a variable, but in a long program."""
+        """Return the pointer to a leaf's array in C: a variable, or in a long program an entry of the table."""
         index = self._table.index(self._program.calls[n].attributes)
         return f"((real *)p[{index}])" if self._program.is_long else f"p{index}"
 
@@ -166,7 +166,7 @@ class Allocation:
         return copies
 
     def _can_be_in_place(self, state: int, value: int) -> bool:
-        """Has the old content of a state no reader behind the new one, but at the same place in the same loop?"""
+        """Return whether no call reads a state after its new value is written, except the same element in one loop."""
         program, home = self._program, self._home
         if value not in home or value in self._memory or value in self.variables:
             return False
@@ -174,11 +174,11 @@ class Allocation:
             return False
         readers, is_element = program.readers[state], program.role(value) == "element"
         together = [reader for reader in readers if home[reader] == home[value]]
-        at_same_place = all(is_element and program.reads_whole(n, state, program.space(state)) for n in together)
-        return at_same_place and all(home[reader] <= home[value] for reader in readers)
+        reads_element = all(is_element and program.reads_whole(n, state, program.space(state)) for n in together)
+        return reads_element and all(home[reader] <= home[value] for reader in readers)
 
     def _allocate_results(self) -> None:
-        """One scan over the groups: room from what nobody reads any more, new room else."""
+        """Assign memory to results in one scan: that of values which no later group reads, or new memory."""
         program = self._program
         free: defaultdict[str, list[Matrix]] = defaultdict(list)
         for k, group in enumerate(self._groups):
@@ -201,7 +201,7 @@ class Allocation:
                 free[self._size(root).text()].append(self._memory[root])
 
     def _is_scratch(self, root: int) -> bool:
-        """Is a value's room in the workspace, and its own?"""
+        """Return whether a value has memory of its own in the workspace."""
         return root in self._home and root in self._memory and self._memory[root].writable
 
     def _is_read_whole(self, root: int, group: CallGroup) -> bool:
@@ -210,7 +210,7 @@ class Allocation:
         return all(program.reads_whole(n, root, group.space) for n in readers)
 
     def _needs_memory(self, n: int, group: int) -> bool:
-        """Is a value, not placed yet, read outside its loop?"""
+        """Return whether a value needs memory and has none yet: it is read outside its loop."""
         program = self._program
         if n in self._memory:
             return False
@@ -239,6 +239,6 @@ class Allocation:
         return self._lying(n, base)
 
     def _lying(self, n: int, base: str) -> Matrix:
-        """A value in the workspace, its rows padded if they are as long as a named axis."""
+        """Return the matrix of a value in the workspace; its rows are padded if they are as long as a named axis."""
         rows, columns = self._program.space(n)
         return Matrix(base, rows, columns, padded(columns) if isinstance(columns, str) else str(columns))

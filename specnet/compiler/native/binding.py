@@ -1,4 +1,4 @@
-"""A plan as one function of a compiled library, bound to its arrays."""
+"""From a plan to a function of a compiled library, bound to its arrays."""
 
 from __future__ import annotations
 
@@ -20,50 +20,44 @@ from specnet.compiler.native.toolchain.processors import Processor, native_proce
 from specnet.compiler.value import CONSTANT, INPUT, STATE, Shape, ShapeError
 
 LIKELY = 256
-"""The length of a named axis for which products are made."""
+"""The usual length of a named axis, for which products are optimized."""
 ALIGNMENT = 64
-"""Bytes: a line of a processor's cache, and the longest vector."""
+"""Alignment of arrays in bytes: a line of a processor's cache, and the longest vector."""
 
 
-class CompiledPlan:
-    """A plan's text and library, for any lengths of its named axes."""
-
-    def __init__(self, plan: Plan, dtype: np.dtype[Any], target: Processor) -> None:
-        self.source = CText(dtype, target, dict.fromkeys(plan.axes, LIKELY))
-        self.source.add(plan, "program")
-        run = f"void run({PARAMETERS})\n{{\n  program(p, sizes, with_outputs);\n}}\n"
-        self.library = library(self.source.text(run), ("run",), target)
+_compiled_plans: WeakKeyDictionary[Plan, dict[tuple[str, str], tuple[CText, LoadedLibrary]]] = WeakKeyDictionary()
+"""The compiled forms of each plan, as long as the plan exists."""
 
 
-_compiled_plans: WeakKeyDictionary[Plan, dict[tuple[str, str], CompiledPlan]] = WeakKeyDictionary()
-"""What was compiled, as long as there is the plan."""
-
-
-def _compiled(plan: Plan, dtype: np.dtype[Any], target: Processor) -> CompiledPlan:
+def _compiled(plan: Plan, dtype: np.dtype[Any], target: Processor) -> tuple[CText, LoadedLibrary]:
+    """Return the text and the library of a plan, for any lengths of its named axes."""
     mine, key = _compiled_plans.setdefault(plan, {}), (dtype.name, target.name)
-    if key not in mine:  # made by several threads at once if need be: none waits for the plans of others
-        mine.setdefault(key, CompiledPlan(plan, dtype, target))
+    if key not in mine:  # several threads may make it at once: none waits for another
+        source = CText(dtype, target, dict.fromkeys(plan.axes, LIKELY))
+        source.add(plan, "program")
+        run = f"void run({PARAMETERS})\n{{\n  program(p, sizes, with_outputs);\n}}\n"
+        mine.setdefault(key, (source, library(source.text(run), ("run",), target)))
     return mine[key]
 
 
 def bind(
     plan: Plan, dtype: npt.DTypeLike, sizes: Mapping[str, int], arrays: Mapping[str, Array] | None = None
 ) -> BoundPlan:
-    """Bind a plan to arrays as every backend does; compiled on first use.
+    """Bind a plan to arrays as every backend does, after compiling it on first use.
 
     Raises
     ------
     UnavailableError
         If no library can be made.
     """
-    compiled = _compiled(plan, np.dtype(dtype), native_processor())
-    bound_arrays = BoundArrays(compiled.source, sizes, arrays or {})
-    run = function_of(compiled.source, compiled.library, "run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+    source, made = _compiled(plan, np.dtype(dtype), native_processor())
+    bound_arrays = BoundArrays(source, sizes, arrays or {})
+    run = function_of(source, made, "run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
     inputs, states = (
         {call.attributes: bound_arrays.leaves[call.attributes] for call in plan.calls if call.operation is operation}
         for operation in (INPUT, STATE)
     )
-    outputs = [bound_arrays.output(compiled.source.functions[0], n) for n in plan.outputs]
+    outputs = [bound_arrays.output(source.functions[0], n) for n in plan.outputs]
     of_all, of_commits = (partial(run, *bound_arrays.pointers, flag) for flag in (1, int(not plan.commits)))
     return BoundPlan(of_all, of_commits, inputs, states, outputs)
 
@@ -71,7 +65,7 @@ def bind(
 def function_of(
     source: CText, made: LoadedLibrary, name: str, *takes: type[Any], gives: type[Any] | None = None
 ) -> Callable[..., Any]:
-    """Return a function of a text's library, which shares its work among as many threads as it may have."""
+    """Return a function of a text's library, which sets the available threads before each call if it shares work."""
     found: Callable[..., Any] = made.function(name, *takes, gives=gives)
     return partial(_call_sharing, before_calls(made), found) if source.shares else found
 
@@ -87,20 +81,20 @@ class BoundArrays:
     Parameters
     ----------
     source
-        Of the functions.
+        The text of the functions.
     sizes
         The length of each named axis.
     given
-        Arrays by leaf name; others are made, with zeros.
+        Arrays by the names of leaves; others are made, with zeros.
     rows
-        Arrays that are no leaves, by their names in the table.
+        Arrays other than leaves, by their names in the table.
 
     Attributes
     ----------
     leaves
         The array of each leaf by its name.
     pointers
-        What each function takes first: the table of the arrays' addresses, and the lengths of the axes.
+        The first arguments of each function: the table of the arrays' addresses, and the lengths of the axes.
 
     Raises
     ------
@@ -124,16 +118,16 @@ class BoundArrays:
         self._workspace = _aligned(needed + self._numbers, self._dtype)
         arrays: Mapping[str, Array] = {"": self._workspace, **self.leaves, **rows}
         table: Any = (ctypes.c_void_p * len(source.table))(*(arrays[name].ctypes.data for name in source.table))
-        table.arrays = arrays  # which are there as long as their addresses are
+        table.arrays = arrays  # they exist as long as their addresses
         lengths = (ctypes.c_int64 * len(source.axes))(*(sizes[axis] for axis in source.axes))
         self.pointers = table, lengths
 
     def shape(self, shape: Shape) -> tuple[int, ...]:
-        """Return a shape in numbers."""
+        """Return a shape with the lengths of named axes."""
         return tuple(self._sizes[axis] if isinstance(axis, str) else axis for axis in shape)
 
     def _leaf(self, call: Call, given: Array | None) -> Array:
-        """Return the given array if it fits, or zeros, behind which there is bound_arrays for a vector."""
+        """Return the given array if it fits, or zeros with memory for a vector after them."""
         kinds = {"float": self._dtype, "mask": np.dtype(bool), "index": np.dtype(np.int64)}
         shape, dtype = self.shape(call.shape), kinds[call.kind]
         if given is None:
@@ -141,12 +135,12 @@ class BoundArrays:
             return _aligned(count + self._numbers, dtype)[:count].reshape(shape)
         has_axis = call.operation is INPUT and any(isinstance(axis, str) for axis in call.shape)
         if given.dtype != dtype or given.shape != shape or not given.flags.c_contiguous or has_axis:
-            wanted = "an array of its own" if has_axis else f"{dtype} of shape {shape}, C-contiguous"
-            raise ValueError(f"{call.attributes} is {wanted}, not {given.dtype} of {given.shape}")
+            expected = "an array of its own" if has_axis else f"{dtype} of shape {shape}, C-contiguous"
+            raise ValueError(f"{call.attributes} is {expected}, not {given.dtype} of {given.shape}")
         return given
 
     def output(self, function: CFunction, n: int) -> Array:
-        """Return the array in which an output is found."""
+        """Return the array of an output."""
         plan, allocation = function.plan, function.allocation
         call, shape = plan.calls[n], self.shape(plan.calls[n].shape)
         if call.operation is CONSTANT:
@@ -170,4 +164,4 @@ def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
 
 
 NATIVE = Backend({}, bind)
-"""The backend that compiles programs; it has a form of every operation."""
+"""The backend that compiles plans; it has a form of every operation."""

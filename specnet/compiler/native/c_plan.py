@@ -1,10 +1,9 @@
-"""A plan as one that writes loops sees it: every value is rows of numbers, some of which lie inside others.
+"""A plan for C: every value is a matrix of numbers, and calls are in groups, many of which are one loop.
 
-Its calls are in groups: what goes through the same rows and columns is one loop, and a value is made where it is read.
-
-Calls are taken in order. An element joins the last loop if that goes through the same space, and if all of its operands
-are there already, or in earlier groups; a reduction's result can be read only after its loop. Then elements sink into
-the one later loop that reads them: what never leaves a loop needs no memory.
+Calls that go through the same rows and columns are one loop. They are taken in order: an elementwise call joins the
+last loop if that goes through the same space, and all of its operands are computed there or in earlier groups; a
+reduction's result can be read only after its loop. Then elementwise calls move into the one later loop that reads them:
+a value that is only used within a loop needs no memory.
 """
 
 from __future__ import annotations
@@ -35,23 +34,23 @@ Space = tuple[Axis, Axis]
 Role = Literal["leaf", "view", "name", "element", "reduction", "call"]
 ONE: Space = (1, 1)
 FEW_WEIGHTS = 16
-"""Of a dense layer that is as fast in the loop which reads it as in registers, and spares the way to memory."""
+"""Maximum number of weights of a dense layer that is computed in the loop that reads it, and needs no memory."""
 
 
 class CPlan(Plan):
-    """A plan, and what those who write it in C ask about it again and again."""
+    """A plan with the properties that the writers of its C text need."""
 
     @cached_property
     def is_long(self) -> bool:
-        """Is it written as several functions, as compilers need more than twice the time for one twice as long?
+        """Whether it is written as several functions: compilers need more than twice the time for one twice as long.
 
-        All numbers lie in memory then: the functions have no variables in common.
+        Then all numbers are in memory, since the functions have no variables in common.
         """
         return sum(call.operation.role == "call" for call in self.calls) > LONG_PROGRAM
 
     @cached_property
     def users(self) -> dict[int, list[int]]:
-        """Of each value that is read, the calls that read it, in order."""
+        """Map each value to the calls that read it, in order."""
         users = defaultdict[int, list[int]](list)
         for n, call in enumerate(self.calls):
             for argument in dict.fromkeys(call.arguments):
@@ -59,21 +58,21 @@ class CPlan(Plan):
         return users
 
     def comment(self, n: int) -> str:
-        """A call as a person reads it, with what it belongs to."""
+        """Return a call as readable text, with the name of its layer."""
         return f"{self._owners[n]}: {self.formula(n)}" if n in self._owners else self.formula(n)
 
     @cached_property
     def _owners(self) -> dict[int, str]:
-        """What calls belong to, by the names of the states that they read: ``layers.0`` for ``theta.layers.0.weight``.
+        """Map calls to their layers, by the names of states that they read: ``layers.0`` of ``theta.layers.0.weight``.
 
-        Up to the first output a call belongs to the last owner of its operands, on the way back to the first.
+        Up to the first output a call belongs to the last layer among those of its operands, after it to the first.
         """
         owners: dict[int, str] = {}
         order: dict[str, int] = {}
         written = {value: self.calls[state].attributes for state, value in self.commits}
         for n, call in enumerate(self.calls):
-            said = call.attributes if call.operation is STATE else written.get(n, "")
-            own = said.partition(".")[2].rpartition(".")[0]
+            name = call.attributes if call.operation is STATE else written.get(n, "")
+            own = name.partition(".")[2].rpartition(".")[0]
             known = [owners[a] for a in call.arguments if a in owners]
             read = [owners[a] for a in call.arguments if self.calls[self.roots[a]].operation is STATE and a in owners]
             is_back = bool(self.outputs) and n > self.outputs[0]
@@ -84,16 +83,16 @@ class CPlan(Plan):
         return owners
 
     def space(self, n: int) -> Space:
-        """Rows and columns of a value: of a vector one row, of a number one of both."""
+        """Return the rows and columns of a value: a vector has one row, a number one row and one column."""
         shape = self.calls[n].shape
         return (1, 1) if not shape else (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
 
     def is_number(self, n: int) -> bool:
-        """Is a value a single number, in every size?"""
+        """Return whether a value is a single number, whatever the lengths of axes."""
         return self.space(n) == ONE
 
     def role(self, n: int) -> Role:
-        """What a call is for loops: computed element by element, a reduction, or a call with loops of its own."""
+        """Return the role of a call in loops: an element, a reduction, or a call with loops of its own."""
         operation = self.calls[n].operation
         if operation.role != "call":
             return operation.role
@@ -104,12 +103,12 @@ class CPlan(Plan):
         return "reduction" if operation in (SUM, operations.MAX) else "call"
 
     def _is_outer(self, n: int) -> bool:
-        """Is a call the product of a column and a row, which adds up nothing?"""
+        """Return whether a call is the product of a column and a row, which needs no sum."""
         call = self.calls[n]
         return call.operation is MATMUL and not any(call.attributes) and self.space(call.arguments[1])[0] == 1
 
     def weighs_rows(self, n: int) -> bool:
-        """Is a call a dense layer of so few weights that each element is made where it is needed, of all rows?"""
+        """Return whether a call is a dense layer of so few weights that each element is computed where it is read."""
         call, (rows, columns) = self.calls[n], self.space(n)
         if call.operation is not AFFINE or not isinstance(columns, str):
             return False
@@ -117,11 +116,11 @@ class CPlan(Plan):
         return isinstance(rows, int) and isinstance(inputs, int) and rows * inputs <= FEW_WEIGHTS
 
     def loop_space(self, n: int) -> Space:
-        """What a loop over an element or a reduction goes through."""
+        """Return the rows and columns of the loop of an element or a reduction."""
         return self.space(self.calls[n].arguments[0] if self.role(n) == "reduction" else n)
 
     def is_leaf_array(self, n: int) -> bool:
-        """Does a leaf come from outside, in an array?"""
+        """Return whether a value is a leaf with an array, an input or a state."""
         return self.calls[n].operation in (INPUT, STATE)
 
     def is_constant(self, n: int) -> bool:
@@ -129,7 +128,7 @@ class CPlan(Plan):
 
     @cached_property
     def readers(self) -> dict[int, list[int]]:
-        """Of each storage that is read, the calls, views apart, that read it, in order."""
+        """Map each storage to the calls that read it, except views, in order."""
         readers = defaultdict[int, list[int]](list)
         for n, call in enumerate(self.calls):
             if call.operation.role == "call":
@@ -138,7 +137,7 @@ class CPlan(Plan):
         return readers
 
     def reads_whole(self, n: int, root: int, space: Space) -> bool:
-        """Does a call read a storage only element by element, at the place of a loop over this space?"""
+        """Return whether a call reads a storage only at the element at which a loop over this space is."""
         if self.weighs_rows(n):
             return False
         reads = [a for a in self.calls[n].arguments if self.roots[a] == root]
@@ -146,7 +145,7 @@ class CPlan(Plan):
 
 
 LONGEST = 50
-"""Calls that are one function of a long program, unless they are one loop that cannot be cut."""
+"""Maximum number of calls in a function of a long program, unless they are one loop that cannot be cut."""
 
 
 @dataclass(slots=True)
@@ -156,11 +155,11 @@ class CallGroup:
     Attributes
     ----------
     is_loop
-        A loop over elements and reductions; else a single call.
+        Whether it is a loop over elements and reductions, or a single call.
     space
-        What a loop goes through.
+        The rows and columns of a loop.
     for_outputs_only
-        Is it left out where only commits are wanted?
+        Whether it is left out if only commits are requested.
     calls
         Numbers, in order.
     """
@@ -195,7 +194,7 @@ def fuse(program: CPlan) -> list[CallGroup]:
 
 
 def _pieces(program: CPlan, group: CallGroup) -> list[CallGroup]:
-    """Cut a loop of many calls between those that read nothing of each other, as they are never rounded in one."""
+    """Cut a loop of many calls into loops whose calls do not read each other's results, which changes no bits."""
     if len(group.calls) <= LONGEST:
         return [group]
     related: dict[int, list[int]] = {}
@@ -214,7 +213,7 @@ def _pieces(program: CPlan, group: CallGroup) -> list[CallGroup]:
 
 
 def _earliest(program: CPlan, home: dict[int, int], n: int, argument: int, space: Space) -> int:
-    """The first group in which a call can read its operand in a loop over a space."""
+    """Return the first group in which a call can read its operand in a loop over a space."""
     root = program.roots[argument]
     if root not in home:
         return 0
@@ -223,6 +222,7 @@ def _earliest(program: CPlan, home: dict[int, int], n: int, argument: int, space
 
 
 def _sink(program: CPlan, groups: list[CallGroup], home: dict[int, int]) -> None:
+    """Move each element that only one later loop over the same space reads into that loop."""
     written = {state for state, _ in program.commits}
     for n in reversed(range(len(program.calls))):
         if n not in home or program.role(n) != "element" or n in program.retained or program.space(n) == ONE:

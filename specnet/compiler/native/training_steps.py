@@ -1,4 +1,4 @@
-"""Many steps of training in one call: rows are gathered, their gradient is computed and limited, states are updated."""
+"""Many training steps in one call: gather rows, compute their gradient, clip it, update the states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.value import BATCH, FLAT, INPUT, Shape
 
 Clipping = tuple[str, str, float]
-"""The name of a vector, that of the number which is to be its factor, and the largest length that is left as it is."""
+"""The names of a vector and of the number that becomes its factor, and the maximum length of the vector."""
 
 _CLIPPING = """
 /* The factor that limits the length of a vector. One whose squares are out of range is scaled first, to be near 1. */
@@ -51,7 +51,7 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
 # numbers at a time.
 
 DRAWN_TOO_MANY = 8
-"""Numbers that `draw` may write behind the last one."""
+"""Numbers that `draw` may write after the last one."""
 _WORDS_TEXT = """
 typedef unsigned __int128 wide;
 #define WIDE(words, k) ((wide)(words)[2 * (k) + 1] << 64 | (words)[2 * (k)])
@@ -91,22 +91,22 @@ _WRITTEN = {
 
 
 def drawing_text(dtype: np.dtype[Any]) -> str:
-    """Return the C text of `draw` in one precision, and of `WIDE`, which reads one of the numbers of `words_of`."""
+    """Return the C text of `draw` in one precision, and of `WIDE`, which reads a number that `words_of` has written."""
     per_word, *written = _WRITTEN[dtype.itemsize]
     return _WORDS_TEXT + _DRAW_TEXT.format(per_word=per_word, written="\n".join(f"      {line}" for line in written))
 
 
 def words_of(*numbers: int) -> Array:
-    """Return numbers of 128 bits as `WIDE` reads them, (2 × numbers,)."""
+    """Return numbers of 128 bits as words for `WIDE`, (2 × numbers,)."""
     return np.array([word for number in numbers for word in (number % 2**64, number >> 64)], np.uint64)
 
 
 # ------------------------------------------------------------------------------------------------------------ steps
 
 DRAWN = "drawn"
-"""The array of the numbers that a step draws."""
+"""The name of the array for the random numbers that a step draws."""
 SHARED_ABOVE = 2**17
-"""Numbers of a vector from which on threads share its update."""
+"""Length of a vector above which threads share its update."""
 _PARAMETERS = (
     "void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *indices,"
     " const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss,"
@@ -116,28 +116,28 @@ _PARAMETERS = (
 
 @dataclass(frozen=True)
 class StepPrograms:
-    """What a step computes.
+    """The programs of a training step.
 
     Attributes
     ----------
     gradient
-        Its first output is the loss.
+        Commits the gradient; its first output is the loss.
     updates
         Run after it, in order.
     gathered
         The inputs of the gradient that are filled with rows of a source.
     numbers
-        The inputs, single numbers, that each step has its own of.
+        The inputs of shape () that have another value in each step.
     inverses
-        The inputs, single numbers, that are 1 over the rows of a batch.
+        The inputs of shape () that are 1 over the rows of a batch.
     noise
-        The inputs that each step has random numbers for.
+        The inputs that are filled with random numbers in each step.
     draws
         Whether these are uniform ones, which the steps draw themselves.
     clipping
-        What limits the gradient before the updates.
+        Limits the gradient before the updates.
     likely
-        The lengths of named axes, as a rule.
+        The usual lengths of named axes, for which products are optimized.
     """
 
     gradient: Plan
@@ -152,7 +152,7 @@ class StepPrograms:
 
 
 class CompiledSteps:
-    """The text of some programs, for any number of rows, and the library of it.
+    """The C text of training steps for any number of rows, and its library.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ class CompiledSteps:
         self.text = self.source.text("\n".join([*lines, *block(f"index64 steps({_PARAMETERS})", steps), ""]))
 
     def library(self) -> LoadedLibrary:
-        """Return the library, which is loaded as long as somebody has it.
+        """Return the library, which stays loaded as long as it is referenced.
 
         Raises
         ------
@@ -192,17 +192,17 @@ class CompiledSteps:
         return library(self.text, ("steps", "feed_once"), self._target)
 
     def noise_shapes(self) -> list[tuple[str, Shape]]:
-        """The inputs of random numbers in order, with their shapes."""
+        """Return the inputs of random numbers in order, with their shapes."""
         return [(name, self._inputs[name].shape) for name in self.programs.noise]
 
     def _is_shared(self, function: CFunction) -> bool:
-        """Do threads share an update: of many numbers, element by element, without bound_arrays of its own?"""
+        """Return whether threads share an update: it is long, elementwise, and needs no workspace."""
         plan = function.plan
         is_alone = {plan.role(n) for n in range(len(plan.calls))} <= {"leaf", "element"} and not function.extent.total()
         return is_alone and plan.axes == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
 
     def _shared_updates(self) -> list[str]:
-        """Return the functions that update some of the numbers."""
+        """Return the functions that update parts of the vectors."""
         source, (struct, unpacked) = self.source, packed("Update", "void *const *all, const index64 *lengths")
         lines, flat = [struct], source.axes.index(FLAT)
         for k, function in enumerate(self.updates):
@@ -243,7 +243,7 @@ class CompiledSteps:
         source, programs = self.source, self.programs
         offset = self.gradient.allocation.offset(programs.gradient.outputs[0])
         assert offset is not None, "a loss is computed"
-        # A batch of fewer rows has the same arrays, of which it takes less.
+        # A batch of fewer rows uses the first part of the same arrays.
         axis = source.axes.index(BATCH)
         body = [
             f"sizes[{axis}] = rows - done < likely[{axis}] ? rows - done : likely[{axis}];",
@@ -285,7 +285,7 @@ class CompiledSteps:
 
 
 def _check_source(name: str, source: Array, leaf: Array) -> None:
-    """Check that rows can be read by their addresses.
+    """Check that rows can be read through a pointer.
 
     Raises
     ------
@@ -293,28 +293,28 @@ def _check_source(name: str, source: Array, leaf: Array) -> None:
     """
     features = math.prod(source.shape[1:])
     if source.dtype != leaf.dtype or features != len(leaf) or not source.flags.c_contiguous:
-        wanted = f"rows of {len(leaf)} {leaf.dtype}, C-contiguous"
-        raise ValueError(f"the source of {name} is {wanted}, not {source.dtype} of {source.shape}")
+        expected = f"rows of {len(leaf)} {leaf.dtype}, C-contiguous"
+        raise ValueError(f"the source of {name} is {expected}, not {source.dtype} of {source.shape}")
 
 
 class BoundSteps:
-    """Steps on these arrays.
+    """Training steps bound to arrays.
 
     Parameters
     ----------
     compiled
     sizes
-        Of the named axes; the last batch of an epoch may have fewer rows.
+        The lengths of the named axes; the last batch of an epoch may have fewer rows.
     arrays
-        By leaf name, those of states, and of inputs that no step fills.
+        The arrays of states, and of inputs that no step fills, by name.
     sources
-        By input name the rows gathered for it, (rows,) or (rows, features): C-contiguous, of the input's dtype. If a
-        batch has them all, they are gathered here once, in their own order.
+        The rows to gather by the names of inputs, (rows,) or (rows, features): C-contiguous, of the input's dtype. If a
+        batch has all of them, they are gathered here once, in their own order.
 
     Attributes
     ----------
     noise_size
-        How many random numbers a step has to be given, at most.
+        Maximum number of random numbers that each step needs from its caller.
 
     Raises
     ------
@@ -376,15 +376,15 @@ class BoundSteps:
         Parameters
         ----------
         first : int
-            The number of the first batch in its epoch.
+            The index of the first batch in its epoch.
         indices : (rows of all steps,) or None
             The indices of the rows, batch after batch; None if each batch has all rows.
         numbers : (steps, numbers)
             More of them are not read.
         noise : (steps, noise_size) or None
-            Where steps draw their numbers, those of `StepNoise.walk`, as `words_of` makes them.
+            If steps draw their numbers, those of `StepNoise.walk` as words from `words_of`.
         with_loss : (steps,) of bool
-            Of each step, whether its loss is needed.
+            Whether the loss of each step is needed.
         """
         losses = np.zeros(len(with_loss))
         made = self._steps(

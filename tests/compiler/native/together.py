@@ -47,7 +47,7 @@ class Programs:
         made = library(self._source.text(*runs), tuple(names), self._target)
         for plan, name, function in zip(self._plans, names, self._source.functions, strict=True):
             one = _OneOfMany(self._source, function, made.function, name)
-            binding._compiled_plans.setdefault(plan, {})[self._source.dtype.name, self._target.name] = one
+            binding._compiled_plans.setdefault(plan, {})[self._source.dtype.name, self._target.name] = one.source, one
 
 
 class _OneOfMany:

@@ -27,22 +27,22 @@ FORMS: Mapping[Operation, str] = {
     operations.ONE_HOT: "i == {0}",
     operations.TO_INDEX: "index_of({0})",
 }
-"""Operands are names and numbers. A one-hot row is true where the row's number i is the index. Of products of matrices,
-only one of a column and a row has an element that is made of two."""
+"""One element of each operation; operands are names and numbers. A one-hot row is true where its index i is the
+operand. `MATMUL` is here the product of a column and a row."""
 TYPES: Mapping[Kind, str] = {"float": "real", "mask": "int", "index": "integer"}
-"""Of one element in a variable."""
+"""The type of a variable for one element."""
 
 
 def element(operation: Operation, operands: Sequence[str], constant: Sequence[bool]) -> str:
-    """Return one element of an operation on names and numbers.
+    """Return the C expression of one element of an operation.
 
     Parameters
     ----------
     operation
     operands
-        In C.
+        Names and numbers in C.
     constant
-        Of each operand: is it a number that never changes?
+        Whether each operand is a constant.
 
     Raises
     ------
@@ -67,9 +67,9 @@ def block(head: str, lines: Iterable[str]) -> list[str]:
 
 
 def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: bool = False) -> list[str]:
-    """Return a loop over columns whose body adds to ``part_s`` for each sum s, a double, in pieces.
+    """Return a loop over columns whose body adds to ``part_s`` for each sum s, a double.
 
-    Each number that is added to a sum of many loses digits: a piece's are added up apart.
+    Sums are made in pieces, since each number that is added to a large sum loses digits.
     """
     parts = ", ".join(f"part_{name}" for name in sums)
     pragma = [] if in_order else [f"SIMD(reduction(+:{parts}))"]
@@ -84,16 +84,19 @@ def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: b
 
 
 _NAME = re.compile(r"(\(workspace \+ [^()]*\)|\(\(real \*\)p\[\d+\]\)|\btemporary\b)|\b(part_s|[abrsvw])(\d+)")
-"""A place, or a name that begins with what it is for and has the number of a value behind."""
+"""A pointer, or a name that ends with the number of a value."""
 
 
 class SharedFunctions:
-    """The functions of a text.
+    """Functions that statements call: one for all statements that differ only in pointers and in numbers of values.
+
+    Compilers optimize a function as a whole, and take more than twice as long for one of twice the length. So the loops
+    of a long program are functions of their own; since layers are alike, most of its loops share a few.
 
     Attributes
     ----------
     definitions
-        By name, each behind those that it calls.
+        By name, each after those that it calls.
     """
 
     def __init__(self) -> None:
@@ -101,7 +104,7 @@ class SharedFunctions:
         self._names: dict[str, str] = {}
 
     def named(self, kind: str, parameters: str, body: Sequence[str]) -> str:
-        """Return the name of the function with this body."""
+        """Return the name of the function with this body, which is defined if it is new."""
         text = "\n".join(block(f"OUTLINE void NAME({parameters})", body))
         if text not in self._names:
             name = self._names[text] = f"{kind}_{len(self._names) + 1}"
@@ -109,7 +112,7 @@ class SharedFunctions:
         return self._names[text]
 
     def call(self, statements: Sequence[str], lengths: Sequence[str]) -> str:
-        """Return a call that does what statements do, wherever their values lie and whatever their numbers are.
+        """Return a call of the function that statements become with pointers as arguments and values renumbered.
 
         Parameters
         ----------
@@ -121,9 +124,9 @@ class SharedFunctions:
         numbers: dict[str, int] = {}
 
         def own(found: re.Match[str]) -> str:
-            place, use, number = found.groups()
-            if place:
-                return pointers.setdefault(place, f"q{len(pointers)}")
+            pointer, use, number = found.groups()
+            if pointer:
+                return pointers.setdefault(pointer, f"q{len(pointers)}")
             return f"{use}{numbers.setdefault(number, len(numbers))}"
 
         body = [_NAME.sub(own, line) for line in statements]

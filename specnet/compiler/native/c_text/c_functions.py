@@ -321,7 +321,7 @@ SIMPLE = r"""
 INLINE real r_sqrt(real x) { return LIBRARY(sqrt)(x); }
 INLINE real r_abs(real x) { return LIBRARY(fabs)(x); }
 INLINE real r_sign(real x) { return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x; }
-/* By addition of a number that leaves no room for a fraction: SSE2 has no instruction for it. */
+/* By addition of a number that leaves no bits for a fraction: SSE2 has no instruction for it. */
 INLINE real r_floor(real x) {
   const real magnitude = LIBRARY(fabs)(x), rounded = LIBRARY(copysign)((magnitude + INTEGERS) - INTEGERS, x);
   const real below = rounded > x ? rounded - 1 : rounded;
@@ -333,7 +333,7 @@ INLINE real r_min(real a, real b) { return a <= b ? a : a != a ? a : b; }
 
 
 def functions_text(dtype: np.dtype) -> str:
-    """C text of the elementary functions in one precision.
+    """Return the C text of the elementary functions in one precision.
 
     It expects `real`, `INLINE` (`static inline` and always inlined) and the headers stdint.h, string.h and math.h above
     it, and defines `r_exp`, `r_expm1`, `r_log`, `r_log1p`, `r_tanh`, `r_sigmoid`, `r_softplus`, `r_erf`, `r_sin`,
@@ -359,7 +359,7 @@ def functions_text(dtype: np.dtype) -> str:
 
 
 def _polynomial(name: str, coefficients: tuple[float, ...], dtype: np.dtype) -> str:
-    """A C function that evaluates a polynomial by Horner's rule, the constant coefficient first."""
+    """Return a C function that evaluates a polynomial by Horner's rule; its constant coefficient comes first."""
     suffix = "f" if dtype == np.float32 else ""
     *others, last = (f"{coefficient.hex()}{suffix}" for coefficient in coefficients)
     steps = "".join(f" p = p * x + {literal};" for literal in reversed(others))

@@ -84,7 +84,7 @@ OUTLINE void transpose({_TRANSPOSE_PARAMETERS})
 
 
 def packed(name: str, parameters: str) -> tuple[str, str]:
-    """Return a struct that has a function's parameters, and the statements that take them from `arguments`."""
+    """Return a struct of a function's parameters, and the statements that read them from `arguments`."""
     kinds = [(kind.rstrip(), field) for kind, field in re.findall(r"([\w *]+?[ *])(\w+)(?:, |$)", parameters)]
     fields = "".join(f" {kind} {field};" for kind, field in kinds)
     taken = "".join(f" {kind} {field} = q->{field}; (void){field};" for kind, field in kinds)
@@ -111,13 +111,13 @@ OUTLINE void shared_transpose({_TRANSPOSE_PARAMETERS})
 
 
 def head_text(dtype: np.dtype[Any], vector_bytes: int) -> str:
-    """Return the types and macros for real numbers of a dtype and vectors of so many bytes."""
+    """Return the types and macros for real numbers of a dtype and vectors of `vector_bytes`."""
     real, integer = _TYPES[dtype]
     return _HEAD.format(real=real, integer=integer, vector_bytes=vector_bytes, numbers=vector_bytes // dtype.itemsize)
 
 
 def transposing_text(numbers: int) -> str:
-    """Return the functions that transpose matrices, in squares of so many numbers.
+    """Return the functions that transpose matrices, in squares of `numbers` rows and columns.
 
     A square is transposed in registers, in as many rounds as the index of a row has bits: each round exchanges one bit
     of the row's index with the same bit of the column's.

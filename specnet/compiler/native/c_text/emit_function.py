@@ -1,6 +1,6 @@
-"""A program as a function in C, which calls others of its own if it is long.
+"""From a plan to a function in C, which calls further ones if it is long.
 
-Some calls have loops of their own: products, pieces of arrays, and what is picked by an index.
+Calls with loops of their own are here: matrix products, concatenation and repetition, and selection by an index.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from specnet.compiler.operations import row_bounds
 from specnet.compiler.value import Axis, Kind, Operation
 
 FEW_PRODUCTS = 64
-"""Numbers of a weight's gradient below which dot products make it faster than tiles do."""
+"""Size of a weight's gradient below which dot products are faster than tiles."""
 TEMPORARY = "temporary"
-"""The pointer to room that a call has to itself."""
+"""The name of the pointer to memory for use within one call."""
 
 
 class CallEmitter:
-    """Writes the calls of a plan that are no loops over elements.
+    """Writes the calls of a plan that are not loops over elements.
 
     Parameters
     ----------
     plan, allocation
     products
-        Keeps the functions that products call.
+        Writes matrix products.
 
     Attributes
     ----------
     temporary
-        Room enough for what each of the calls needs to itself.
+        The largest size of memory for use within one of the calls.
     """
 
     def __init__(self, plan: CPlan, allocation: Allocation, products: Products) -> None:
@@ -77,20 +77,20 @@ class CallEmitter:
         return self._multiplied(a.transposed() if flip_a else a, b.transposed() if flip_b else b, out)
 
     def _grouped_matmul(self, call: Call, *matrices: Matrix) -> list[str]:
-        """Return a product for each of some groups g, whose rows take turns."""
+        """Return a product for each group g of rows."""
         count, *flips = call.attributes
 
         def of_group(x: Matrix) -> Matrix:
             if count == 1:
                 return x
-            assert isinstance(x.rows, int), "rows take turns"
+            assert isinstance(x.rows, int), "groups have a fixed number of rows"
             return x._replace(base=f"({x.base} + g * {x.row})", row=f"{count} * {x.row}", rows=x.rows // count)
 
         product = self._matmul(call._replace(attributes=flips), *map(of_group, matrices))
         return block(f"for (long g = 0; g < {count}; g++)", product)
 
     def _multiplied(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "") -> list[str]:
-        """Return c = a·b (+ bias), tiled if the columns are a named axis, and in plain loops else."""
+        """Return c = a·b (+ bias), tiled if the columns are a named axis, else in plain loops."""
         if isinstance(c.columns, str) and b.column == "1" and isinstance(c.rows, int) and isinstance(b.rows, int):
             return self._products.product(a, b, c, bias)
         of_a, of_b = f"{a.base}[i * {a.row} + k * {a.column}]", f"{b.base}[k * {b.row} + j * {b.column}]"
@@ -102,7 +102,7 @@ class CallEmitter:
         return block(f"for (long i = 0; i < {c.rows}; i++)", block(f"for (long j = 0; j < {c.columns}; j++)", added))
 
     def _summed(self, a: Matrix, b: Matrix, c: Matrix, sums: str = "") -> list[str]:
-        """Return c = a·bᵀ, summed over a named axis, and the sums of the rows of b where a pointer says."""
+        """Return c = a·bᵀ, summed over a named axis, and write the sums of b's rows to the pointer `sums` if given."""
         rows, columns, depth, numbers = a.rows, b.rows, a.columns, self._products.vector_numbers
         assert isinstance(rows, int), "a weight has a fixed number of rows"
         assert isinstance(columns, int), "and of columns"
@@ -168,18 +168,18 @@ class CallEmitter:
 
 
 def copy_row(target: Matrix, source: Matrix, to: str = "i") -> str:
-    """Return a copy of the source's row i to some row of the target."""
+    """Return the statement that copies the source's row i to row `to` of the target."""
     addresses = f"{target.base} + {to} * {target.row}, {source.base} + i * {source.row}"
     return f"memcpy({addresses}, {source.columns} * sizeof(real));"
 
 
 def copy_rows(target: Matrix, source: Matrix) -> str:
-    """Return a copy of all rows of the source to the first ones of the target."""
+    """Return the statement that copies all rows of the source to the first rows of the target."""
     return f"for (long i = 0; i < {source.rows}; i++) {copy_row(target, source)}"
 
 
 def _within(index: Matrix, count: Axis) -> str:
-    """Return the j-th index, moved to the nearest one that there is: no index reads or writes elsewhere."""
+    """Return the j-th index, limited to valid ones: no index reads or writes other memory."""
     return f"WITHIN(((const integer *){index.base})[j], {count})"
 
 
@@ -195,28 +195,28 @@ WRITERS: Mapping[Operation, Callable[..., list[str]]] = {
     operations.GATHER: CallEmitter._gather,
     operations.SCATTER_ADD: CallEmitter._scatter_add,
 }
-"""Every operation that is neither an element nor a reduction, but leaves and views."""
+"""Every operation that is neither an element nor a reduction, except leaves and views."""
 
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
-"""Of a program's function: workspace and leaves, the lengths of named axes, and whether outputs are wanted."""
+"""Parameters of a program's function: workspace and leaves, lengths of named axes, and whether to compute outputs."""
 
 
 class Statements(NamedTuple):
-    """What some calls of a plan are in C."""
+    """The C statements of some calls of a plan."""
 
     calls: list[int]
     lines: list[str]
     for_outputs_only: bool
 
     def text(self, plan: CPlan) -> list[str]:
-        """Return the lines, with what they are of."""
+        """Return the lines after a comment for each call."""
         lines = block("if (with_outputs)", self.lines) if self.for_outputs_only else self.lines
         return ["", *(f"/* {plan.comment(n)} */" for n in self.calls), *lines]
 
     @property
     def is_call(self) -> bool:
-        """Is there one alone, which calls a function already, or copies numbers?"""
+        """Whether it is a single line, which calls a function or copies numbers."""
         return len(self.lines) == 1
 
 
@@ -226,11 +226,11 @@ class CText:
     Parameters
     ----------
     dtype
-        Of real numbers: float32 or float64.
+        The dtype of real numbers: float32 or float64.
     target
         The processor.
     likely
-        The lengths of named axes, as a rule: products are made for them.
+        The usual lengths of named axes, for which products are optimized.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ class CText:
     functions
         The programs in the order in which they were added.
     shares
-        Does the text share its work among threads? Who adds functions that do says so.
+        Whether the text shares its work among threads. It is set by callers that add such functions.
     """
 
     def __init__(self, dtype: np.dtype[Any], target: Processor, likely: Mapping[str, int]) -> None:
@@ -295,7 +295,7 @@ class CText:
         return Statements(group.calls, lines, group.for_outputs_only)
 
     def _parts(self, plan: CPlan, written: Iterable[Statements]) -> list[list[str]]:
-        """Return the statements of a long program in parts, each of few calls."""
+        """Return the statements of a long program in parts of few calls."""
         calls = []
         for statements in _joined(written):
             lines = statements.lines if statements.is_call else [self.shared.call(statements.lines, self.lengths())]
@@ -316,7 +316,7 @@ class CText:
         ]
 
     def text(self, *others: str) -> str:
-        """Return the whole text, with other functions at its end."""
+        """Return the whole text, with `others` at its end."""
         head = [head_text(self.dtype, self.target.vector_bytes), functions_text(self.dtype)]
         self.shares |= self.products.shares
         head += [SHARING_TEXT] if self.shares else []
@@ -327,14 +327,14 @@ class CText:
 
 
 class CFunction(NamedTuple):
-    """One plan as a function in C.
+    """The C function of one plan.
 
     Attributes
     ----------
     plan, allocation
     text
     extent
-        Of the workspace that it needs.
+        The size of the workspace that it needs.
     """
 
     plan: CPlan
@@ -344,7 +344,7 @@ class CFunction(NamedTuple):
 
 
 def _joined(written: Iterable[Statements]) -> list[Statements]:
-    """Join neighbours, but for those that are calls themselves, to what is a function of its own."""
+    """Join neighbouring statements, except calls, to those of one function each."""
     joined: list[Statements] = []
     for statements in written:
         last = joined[-1] if joined else statements
@@ -357,7 +357,7 @@ def _joined(written: Iterable[Statements]) -> list[Statements]:
 
 
 def _leaves(source: CText, plan: CPlan, allocation: Allocation) -> list[str]:
-    """Return the pointers to leaves and the variables, of which a long program has none, and copies that convert."""
+    """Return the declarations of pointers to leaves and of variables, and the conversions of leaves to `real`."""
     lines = []
     for n, call in enumerate(plan.calls):
         if not plan.is_leaf_array(n):

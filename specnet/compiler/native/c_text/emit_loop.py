@@ -1,4 +1,4 @@
-"""The loop of one group: elements and reductions over the same rows and columns."""
+"""From a group of elements and reductions over the same rows and columns to one loop in C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specnet.compiler.value import Kind
 
 
 class Pointer(NamedTuple):
-    """A variable that points to the row of an array; without a distance to the same one in all rows."""
+    """A variable that points to row i of an array; if `distance` is empty, to the same row for all i."""
 
     name: str
     base: str
@@ -26,17 +26,17 @@ class Pointer(NamedTuple):
 
 
 class LoopEmitter:
-    """Writes one group's loop.
+    """Writes the loop of a group.
 
-    Rows are counted by i, columns by j. A column of numbers, (rows, 1), is gone through as if it were a row.
+    The index of rows is i, that of columns j. A loop over a column, (rows, 1), is written like one over a row.
 
     Parameters
     ----------
     program, allocation
     group
-        That is a loop.
+        A group that is a loop.
     dtype
-        Of real numbers.
+        The dtype of real numbers.
     """
 
     def __init__(self, program: CPlan, allocation: Allocation, group: CallGroup, dtype: np.dtype[Any]) -> None:
@@ -83,13 +83,13 @@ class LoopEmitter:
         self._body.append(f"{declared}v{n} = {code};")
 
     def _weighed_rows(self, n: int, weights: int, x: int) -> str:
-        """An element of a dense layer: the bias and the inputs times their weights, in order."""
+        """Return an element of a dense layer: the bias and the inputs times their weights, in order."""
         block_, inputs, (depth, _) = (
             self._allocation.matrix(weights),
             self._allocation.matrix(x),
             self._program.space(x),
         )
-        assert isinstance(depth, int), "there are few of them"
+        assert isinstance(depth, int), "a dense layer has a fixed number of inputs"
         self._needs_row_number = True
         self._arrays.append(inputs)
         self._per_row.append(f"const real b{n} = {block_.base}[{depth} * {block_.row} + i];")
@@ -99,7 +99,7 @@ class LoopEmitter:
         return " + ".join([f"b{n}", *(f"a{n}_{k} * r{n}_{k}[j]" for k in range(depth))])
 
     def _operand(self, a: int) -> str:
-        """The name of an operand's element, which is loaded first where it comes from memory."""
+        """Return the name of an operand's element, after writing its load if it is in memory."""
         program, call = self._program, self._program.calls[a]
         if a not in self._names:
             self._names[a] = literal(call.attributes, self._dtype) if program.is_constant(a) else f"v{a}"
@@ -189,21 +189,21 @@ class LoopEmitter:
         return [*self._before, *starts, *rows, *self._after]
 
     def _over_columns(self, width: str) -> list[str]:
-        # The order in which a largest number is looked for is kept: one that is no number stays.
+        # A maximum is searched in order, without SIMD: NaN stays NaN.
         if self._sums:
             return summing(width, self._body, self._sums, in_order=self._keeps_order)
         pragma = [] if self._keeps_order else ["SIMD()"]
         return [*pragma, *block(f"for (long j = 0; j < {width}; j++)", self._body)]
 
     def _width(self) -> str:
-        """How far the loop over columns goes: through the padding, if nothing is counted and all arrays have one."""
+        """Return the end of the loop over columns: with the padding if nothing is summed and all arrays have one."""
         columns = self._columns
         if isinstance(columns, int) or self._is_column or self._counts_exactly:
             return str(columns)
         return padded(columns) if all(matrix.readable for matrix in self._arrays) else columns
 
     def _is_one_line(self, width: str) -> bool:
-        """Do all rows follow each other, so that one loop goes through them?"""
+        """Return whether all rows are contiguous, so that one loop goes through them."""
         sums = self._starts or self._sums or self._keeps_order
         narrow = self._per_row or any(not pointer.distance for pointer in self._pointers)
         follow = all(matrix.row == width for matrix in self._arrays)
@@ -211,7 +211,7 @@ class LoopEmitter:
 
 
 def _type(kind: Kind) -> str:
-    """Of one element in memory."""
+    """Return the type of one element in memory."""
     return "integer" if kind == "index" else "real"
 
 

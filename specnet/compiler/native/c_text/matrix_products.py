@@ -1,8 +1,8 @@
-"""Products of matrices: tiles of the result that fit into the registers, made by functions of fixed tile sizes.
+"""Matrix products in C: tiles of the result that fit into the registers, by functions of fixed tile sizes.
 
-A tile is some rows by some vectors of columns. One function makes it: for each step along the depth it loads the
-vectors of b once and multiplies them by one number of a for each row. Columns are a named axis padded to whole vectors,
-or of a fixed length that is a multiple of one.
+A tile is some rows by some vectors of columns. For each step along the depth its function loads the vectors of b once
+and multiplies them by one number of a for each row. Columns are a named axis, padded to whole vectors, or a fixed
+number that is a multiple of a vector.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.value import Axis
 
 PANEL_BYTES = 24 * 1024
-"""Of b that are gone through again and again for all rows: fewer than the first-level cache has."""
+"""Size of the panel of b that is read repeatedly for all rows: smaller than the first-level cache."""
 SHALLOWEST_PANEL = 32
 LATENCY = 4
-"""Cycles until a vector that was added to can be added to again."""
+"""Cycles of a vector addition until its result can be used."""
 ADDED_PER_CYCLE = 2
 CALL_SHARE = 0.02
-"""Of a tile's time along the depth, what its call costs, about."""
+"""Approximate cost of a tile's call, in cycles for each step along the depth."""
 LOAD_SHARE = 0.05
-"""Cycles that a load costs beside the additions that hide it, since some come from farther away."""
+"""Cycles that a load costs although additions hide it, since some data are not in the first-level cache."""
 SHARED_ABOVE = 2**22
-"""Products with their sums from which on threads share the work: a tenth of a millisecond of one. Shorter ones are over
-before a second thread has gained a third."""
+"""Multiplications above which threads share a product: a tenth of a millisecond of one thread. Shorter ones end before
+a second thread saves a third."""
 TRANSPOSE_SHARED_ABOVE = 2**15
-"""Numbers of a matrix from which on threads share transposing it."""
+"""Size of a matrix above which threads share its transposition."""
 LONG_ABOVE, PARTS_OF_LONG = 2**27, 4
-"""Products with their sums that are cut into more parts than there are threads, and how many more."""
+"""Multiplications above which a product has several parts for each thread, and their number."""
 LARGEST_TILE = (12, 8)
 SUMS_AT_ONCE = 10
-"""How many dot products share their loop."""
+"""Maximum number of dot products in one loop."""
 
 ADDED_APART = 4096
-"""Steps along a depth that is a named axis, which may be very long, whose sum is added to the others' at once: each
-number that is added to a sum of many loses digits."""
+"""Steps along a depth that is a named axis, and may be very long, that are summed separately: each number that is added
+to a large sum loses digits."""
 
 _PRODUCT = (
     "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row,"
@@ -55,16 +55,16 @@ class Products:
     ----------
     target
     vector_numbers
-        How many numbers a vector holds.
+        Numbers in a vector.
     likely
-        The lengths of named axes, as a rule.
+        The usual lengths of named axes, for which products are optimized.
     functions
-        Has those that products call.
+        The functions that products call, to which they add their own.
 
     Attributes
     ----------
     shares
-        Do threads share anything?
+        Whether threads share any product.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class Products:
         Parameters
         ----------
         a, b, c
-            b and c lie row by row. Columns of a fixed number are whole vectors.
+            b and c are stored row by row. A fixed number of columns is a multiple of a vector.
         bias
-            A pointer to one number for each row, to start from.
+            A pointer to the numbers from which the sums of each row start.
         apart
-            A pointer to memory for a matrix of c's layout, if the depth is a named axis.
+            A pointer to memory for a matrix with c's strides, if the depth is a named axis.
         """
         rows, depth, columns = a.rows, b.rows, c.columns
         assert isinstance(rows, int), "tiles are made for it"
@@ -118,13 +118,13 @@ class Products:
         return f"{'shared_' * is_shared}transpose({of_source}, {target.base}, {target.row});"
 
     def _known(self, axis: Axis) -> int:
-        """The length of an axis, as a rule."""
+        """Return the length of an axis, or the usual one of a named axis."""
         return axis if isinstance(axis, int) else self._likely[axis]
 
     def _product_lines(
         self, rows: int, likely: int, is_fixed: bool, depth: int | str, has_bias: bool, *, is_part: bool = False
     ) -> list[str]:
-        """Return the body of a product, or of one of several parts, which makes some of its rows."""
+        """Return the body of a product, or with `is_part` of one of several parts, which computes some of its rows."""
         tall, wide = self._best_tile(rows, likely)
         shallow = max(SHALLOWEST_PANEL, PANEL_BYTES // (wide * self._target.vector_bytes))
         panels = not isinstance(depth, int) or depth > shallow * 3 // 2
@@ -165,7 +165,7 @@ class Products:
         return f"{self._tile(tall, wide)}({deep}, {of_a}, {of_b}, {of_c}, {start}, {adds});"
 
     def _best_tile(self, rows: int, vectors: int) -> tuple[int, int]:
-        """The rows and vectors of the tile that needs the fewest cycles for the whole."""
+        """Return the rows and vectors of the tile with which a product needs the fewest cycles."""
 
         def cycles(tall: int, wide: int) -> float:
             total = 0.0
@@ -187,19 +187,19 @@ class Products:
         return min(tiles, key=lambda tile: (cycles(*tile), -tile[0] * tile[1]))
 
     def _tile(self, tall: int, wide: int) -> str:
-        """The name of the function that makes such a tile."""
+        """Return the name of the function that computes such a tile."""
         name = f"tile_{tall}_{wide}"
         if name not in self._functions.definitions:
             self._functions.definitions[name] = _tile_text(name, tall, wide)
         return name
 
     def dots(self, a: Matrix, b: Matrix, c: Matrix, sums_of_b: str) -> list[str]:
-        """Return statements for c = a·bᵀ by dot products of rows, some at once: for results of few numbers.
+        """Return statements for c = a·bᵀ by dot products of rows, several in a loop: for small results.
 
-        The sums of the rows of b, which are at hand, go where a pointer says, if there is one.
+        They write the sums of b's rows to the pointer `sums_of_b` if it is given.
         """
-        assert isinstance(a.rows, int), "there are few numbers"
-        assert isinstance(b.rows, int), "in both directions"
+        assert isinstance(a.rows, int), "small results have a fixed number of rows"
+        assert isinstance(b.rows, int), "and of columns"
         name = self._functions.named("dots", _DOTS, _dots_lines(a.rows, b.rows, bool(sums_of_b)))
         of_c = f"{c.base}, {c.row}, {sums_of_b or 0}"
         return [f"{name}({a.columns}, {a.base}, {a.row}, {b.base}, {b.row}, {of_c});"]
@@ -226,13 +226,13 @@ def _dots_lines(rows: int, columns: int, has_sums: bool) -> list[str]:
 
 
 def _pieces(count: int, size: int) -> list[tuple[int, int, int]]:
-    """A count in pieces of a size and a rest: (size, first, how many pieces)."""
+    """Divide a count into pieces of a size and a rest: return (size, first, number of pieces) of each."""
     whole = count // size * size
     return [piece for piece in ((size, 0, count // size), (count - whole, whole, 1)) if piece[0] and piece[2]]
 
 
 def _panels(begin: str, end: str, shallow: int, tiles: list[str]) -> list[str]:
-    """Return a loop along the depth, of which some steps are made for all tiles."""
+    """Return a loop along the depth, in panels of steps that are made for all tiles."""
     deep = f"const long deep = {end} - k < {shallow} ? {end} - k : {shallow};"
     return block(f"for (long k = {begin}; k < {end}; k += {shallow})", [deep, *tiles])
 
@@ -250,7 +250,7 @@ def _tile_text(name: str, tall: int, wide: int) -> str:
         f"vector {', '.join(f'c{m}_{n} = {{0}}' for m, n in sums)};",
         *block("if (bias && !adds)", [f"c{m}_{n} += bias[{m}];" for m, n in sums]),
         *block("for (long k = 0; k < depth; k++, a += a_column, b += b_row)", steps),
-        # A panel's sum of its own, since a long sum of single numbers loses digits.
+        # Each panel has a sum of its own, since a long sum of single numbers loses digits.
         *block("if (adds)", [f"c{m}_{n} += LOAD(c + {m} * c_row + {n} * VECTOR);" for m, n in sums]),
         *(f"STORE(c + {m} * c_row + {n} * VECTOR, c{m}_{n});" for m, n in sums),
     ]
