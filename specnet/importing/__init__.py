@@ -1,10 +1,10 @@
 """Networks from elsewhere, as specs and models: ONNX, Keras and skops files, objects of scikit-learn and PyTorch.
 
 No code in a file is executed; an ONNX graph, once it is understood, is run by onnxruntime to be compared. What is not
-understood is refused by its name, and then nothing is made.
+supported is an error that names it.
 
-In comes a file or an object, out goes `Imported`: a short spec and its model. Each tool's room fills a `Draft`, layer
-by layer; `Draft.finish` makes spec and model of it. Start at `read_network`, then `draft`, then a room.
+In: a file or an object. Out: `Imported`, a short spec and its model. The module of each tool fills a `Draft`, layer
+by layer; `Draft.finish` makes spec and model of it. Start at `read_network`, then `draft`, then the module of a tool.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None, output
     families = _families(source)
     try:
         if type(source).__module__.partition(".")[0] == "sklearn":
-            from specnet.importing.sklearn.sklearn_estimators import import_estimator
+            from specnet.importing.sklearn_estimators import import_estimator
 
             return import_estimator(source, limits)
         if "torch" in families and "keras" not in families:  # whose layers are modules by its torch backend
@@ -141,8 +141,8 @@ def _read_file(path: PathLike, limits: Limits | None, output: str | None) -> Imp
         if stream.read(len(_ZIP)) == _ZIP:
             if output is not None:
                 raise FileError("an output can be chosen of an ONNX file alone")
-            from specnet.importing.keras.keras_file import import_keras
-            from specnet.importing.sklearn.sklearn_estimators import SCHEMA, import_skops
+            from specnet.importing.keras_files import import_keras
+            from specnet.importing.sklearn_estimators import SCHEMA, import_skops
 
             archive = Archive(stream)
             read = import_skops if SCHEMA in archive else import_keras

@@ -1,9 +1,14 @@
-"""A network as it is found in another tool's file, layer by layer, until it is a spec and a model."""
+"""A network as it is read from another tool's file: a draft of layers, from which spec and model are made.
+
+`ForeignLayer` is a layer as the other tool describes it; the parts here say themselves what they are called there.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -13,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.exporting.model_facts import known_document
+from specnet.files.tensors import Shape, shown
 from specnet.importing.onnx.onnx_file import PRECISION_HINT
 from specnet.model import Model
 from specnet.model.file import tensor_kinds, trained_network
@@ -20,14 +26,14 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.fields import spec_name
 from specnet.parts.layers import Dense, Layer
-from specnet.parts.part import short
-from specnet.parts.registry import installed_registry
+from specnet.parts.part import Names, Part, short
+from specnet.parts.registry import built_in_registry, installed_registry
 from specnet.spec import Limits, parse_spec, resolve
 from specnet.spec.document import raising
 from specnet.spec.resolving.graph import INPUT as NETWORK_INPUT
 
 INPUT = -1
-"""In place of a layer's number: the network's input."""
+"""The network's input, where others have the number of a layer."""
 
 _LARGEST_MOVED = 8.0
 """A shift times the factor behind it, up to which both become one layer: a larger one costs digits."""
@@ -98,7 +104,7 @@ class Imported:
     model : Model
         Of that spec.
     has_facts : bool
-        Whether the file itself said for which loss.
+        Whether the file itself names the loss.
     proof : str
         How far the model agrees with the file, where another tool has run that.
     warnings : tuple of Diagnostic
@@ -115,8 +121,8 @@ class Imported:
 class Draft:
     """A network that is being read, of so many columns, in float32 or float64, and within limits.
 
-    Whoever reads sets `preparation`, which scales the columns first, or `columns`, which says more of them, and
-    `target`, what gives outputs their units.
+    The reader of a file sets `preparation`, which scales the columns first, or `columns`, which describes more of them,
+    and `target`, which gives outputs their units.
     """
 
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
@@ -255,19 +261,19 @@ class Draft:
             needed.update(self.steps[number].inputs if number in needed else ())
         needed.discard(INPUT)
         readers = Counter(source for number in needed for source in self.steps[number].inputs)
-        made, places = list[DraftLayer](), {INPUT: INPUT}
+        made, numbers = list[DraftLayer](), {INPUT: INPUT}
         for number in sorted(needed):
             step = self.steps[number]
-            inputs = tuple(places[source] for source in step.inputs)
+            inputs = tuple(numbers[source] for source in step.inputs)
             rest, activation = step.layer.split_activation()
-            before = made[inputs[0]] if rest is None and places[step.inputs[0]] != INPUT else None
+            before = made[inputs[0]] if rest is None and numbers[step.inputs[0]] != INPUT else None
             if before is not None and activation is not None and readers[step.inputs[0]] == 1:
                 joined = before.layer.with_activation(activation)
                 if joined not in (None, before.layer):
                     made[inputs[0]] = DraftLayer(joined, before.inputs, step.size, before.tensors | step.tensors)
-                    places[number] = inputs[0]
+                    numbers[number] = inputs[0]
                     continue
-            places[number] = len(made)
+            numbers[number] = len(made)
             made.append(DraftLayer(step.layer, inputs, step.size, step.tensors))
         return made
 
@@ -277,8 +283,8 @@ class Draft:
     def _network(self, steps: Sequence[DraftLayer]) -> dict[str, Any]:
         network: dict[str, Any] = {"dtype": self.dtype}
         if (prepared := self._prepared()) is not None:
-            said = {"feature_names": prepared.names, "feature_kinds": prepared.kinds}
-            network |= {key: value for key, value in said.items() if value is not None}
+            described = {"feature_names": prepared.names, "feature_kinds": prepared.kinds}
+            network |= {key: value for key, value in described.items() if value is not None}
             network["preprocessing"] = list(prepared.written)
         if self.target is not None:
             network["target_preprocessing"] = ["standardize"]
@@ -353,3 +359,84 @@ def _listed(steps: Sequence[DraftLayer]) -> list[dict[str, Any]]:
         read = None if sources is None else [names[source] for source in sources]
         layers.append(short(step.layer.model_copy(update={"name": names.get(number), "inputs": read})))
     return layers
+
+
+_ABSENT = {"scale": np.ones(()), "shift": np.zeros(())}
+"""What stands for arrays that a layer does not have."""
+_CLIPS = {"hard_tanh": (-1, 1), "relu6": (0, 6)}
+
+
+@dataclass(frozen=True)
+class ForeignLayer(ABC):
+    """A layer of another tool, which reads layers of a draft and becomes one or several more."""
+
+    draft: Draft
+    inputs: Sequence[int]
+
+    @property
+    @abstractmethod
+    def axis(self) -> Any:
+        """The axis along which it works; -1 where it has none."""
+
+    @abstractmethod
+    def fields(self, names: Names) -> dict[str, Any]:
+        """Return the fields of the part that has these names."""
+
+    @abstractmethod
+    def arrays(self, names: Names, shapes: Mapping[str, Shape]) -> dict[str, Array | None]:
+        """Return the arrays of that part, of these shapes by their names; None for one that the layer does not have."""
+
+    @property
+    def source(self) -> int:
+        """The one layer that it reads."""
+        if len(self.inputs) != 1:
+            raise FileError(f"it reads {len(self.inputs)} layers, expected one")
+        return self.inputs[0]
+
+    @property
+    def size(self) -> int:
+        """The number of features that it reads."""
+        return self.draft.size(self.source)
+
+    def along_features(self) -> None:
+        """Refuse a layer that works along another axis than the features."""
+        if self.axis not in (1, -1, [1], [-1]):
+            raise FileError(f"it works along the axis {shown(str(self.axis))[1:-1]}, which is not that of the features")
+
+    def add(self, part: type[Part], **fields: Any) -> int:
+        """Add the part that the layer is, with fields and arrays by their names; some fields may be given."""
+        self.along_features()
+        spec = {"type": part.part_name()} | self.fields(part.names) | fields
+        layer = layer_of({"type": "activation", "activation": spec} if part.kind == "activation" else spec)
+        shapes = layer.tensor_shapes(tuple(map(self.draft.size, self.inputs)))
+        arrays = self.arrays(part.names, shapes).items()
+        return self.draft.add(layer, self.inputs, {name: _ABSENT[name] if a is None else a for name, a in arrays})
+
+    def clip(self, minimum: Any, maximum: Any) -> int:
+        """Add a clip, or the activation that is one with these bounds."""
+        named = [name for name, bounds in _CLIPS.items() if bounds == (minimum, maximum)]
+        clip = {"type": "clip", "minimum": minimum, "maximum": maximum}
+        return self.draft.activation(self.source, named[0] if named else clip)
+
+
+def same(layer: ForeignLayer) -> int:
+    """Return what a layer reads, which it hands on as it is."""
+    return layer.source
+
+
+def named_parts(name_of: Callable[[Names], str]) -> dict[str, type[Part]]:
+    """Return layers and activations by the name that they have elsewhere."""
+    kinds = map(built_in_registry().of_kind, ("layer", "activation"))
+    return {name: part for parts in kinds for part in parts if (name := name_of(part.names))}
+
+
+@contextmanager
+def errors_at(where: str, but: type[FileError] | tuple[()] = ()) -> Iterator[None]:
+    """Say of an error where it occurred, unless it is one that says so itself."""
+    try:
+        yield
+    except but:
+        raise
+    except FileError as error:
+        (problem, *_) = error.diagnostics
+        raise FileError(f"{where}: {problem.message}", hint=problem.hint) from error

@@ -1,4 +1,4 @@
-"""The proof of an import: where the network it was made of can be run, both answer the same."""
+"""The proof of an import: the original network and the model give the same outputs, where the former can be run."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from specnet.parts.arrays import Array
 
 ROWS, SPREADS = 80, (0.5, 1.0, 3.0)
 """Rows of each spread, in standard deviations of the columns where the model knows them."""
-_MOST_NUMBERS = 4_000_000
-"""Of all rows of a spread: a network of many columns is compared on fewer."""
+_MAX_CELLS = 4_000_000
+"""Cells of the rows of each spread; a network of many columns is compared on fewer rows."""
 _TOLERANCES = {"float32": (1e-3, 2e-6), "float64": (1e-9, 1e-12)}
-"""What rounding does not reach: a share of an output's spread over the rows, plus one of its largest value, or of 1.
+"""Largest rounding errors: a fraction of the spread of an output over the rows, plus one of its largest value or 1.
 
 Activations that a file writes out in operators lose most of their digits far from 0, as log(sigmoid(x)) does.
 """
-_MOST_OTHERS = 0.02
-"""The share of rows that may be beyond it: near a jump a rounding decides."""
+_MAX_DIFFERENT = 0.02
+"""The fraction of rows that may differ by more: near a jump of the function, rounding decides."""
 
 
 def prove(model: Model, precision: str, answers: Callable[[RawColumns], list[Array]], judge: str) -> str:
-    """Return in words how far a network and the model that was made of it agree.
+    """Compare a network with the model that was made of it, and return the result in words.
 
-    `answers` gives all that the network answers about raw rows; `precision`, which holds their numbers exactly,
-    is the lowest one in which either computes, or takes its columns; `judge` is who runs it.
+    `answers` returns all outputs of the network for raw rows; `precision` is the lowest one in which either of them
+    computes or takes its columns; `judge` is the tool that runs it.
 
     Raises
     ------
@@ -49,30 +49,30 @@ def prove(model: Model, precision: str, answers: Callable[[RawColumns], list[Arr
         except DataError:
             return "not compared: prepared columns are beyond what the network computes in"
         compared = [_compared(*pair, *_TOLERANCES[precision]) for pair in pairs]
-    said = ["not compared: the outputs overflow"] if pairs else []
+    results = ["not compared: the outputs overflow"] if pairs else []
     if any(np.isfinite(answer).any() for answer, _ in pairs):
         count, _ = _counted("outputs", [near for near, _ in compared], judge)
         largest = max(difference for _, difference in compared)
-        said = [f"compared with {judge} on {count} rows: max difference {largest:.2g}"]
+        results = [f"compared with {judge} on {count} rows: max difference {largest:.2g}"]
     if labels:
         count, others = _counted("labels", labels, judge)
         verdict = f"{others} labels differ" if others else "all labels agree"
-        said.append(f"compared with {judge} on {count} rows: {verdict}")
-    return said[0] if said else "not compared: the outputs have another form"
+        results.append(f"compared with {judge} on {count} rows: {verdict}")
+    return results[0] if results else "not compared: the outputs have another form"
 
 
 def _counted(what: str, agree: list[Array], judge: str) -> tuple[int, int]:
     """Return how many rows there are, and how many of them do not agree; refuse a model where these are many."""
     rows, others = sum(map(len, agree)), sum(int((~each).sum()) for each in agree)
-    if others > _MOST_OTHERS * rows:
+    if others > _MAX_DIFFERENT * rows:
         raise FileError(f"{what} differ from {judge} on {others} of {rows} rows: part of it was misread")
     return rows, others
 
 
 def _rows(model: Model, spread: float, seed: int, precision: str) -> RawColumns:
-    """Return raw rows whose standard deviation is so many of those that the model knows."""
+    """Return random raw rows whose standard deviations are `spread` times those that the model has learned."""
     generator = np.random.default_rng(seed)
-    rows = max(2, min(ROWS, _MOST_NUMBERS // model.network.inputs))
+    rows = max(2, min(ROWS, _MAX_CELLS // model.network.inputs))
     prepared = spread * generator.standard_normal((rows, model.network.inputs))
     put_categories(prepared, model, generator)
     raw = model.preparations[0].invert(prepared).astype(precision).astype(np.float64)
@@ -80,7 +80,7 @@ def _rows(model: Model, spread: float, seed: int, precision: str) -> RawColumns:
 
 
 def _pairs(answers: list[Array], model: Model, rows: RawColumns) -> Iterator[tuple[Array, Array]]:
-    """Yield the numbers that the file and the model answer, in one shape, if the file has such ones."""
+    """Yield the numeric outputs of the file and of the model, in one shape, if the file has numeric outputs."""
     numbers = next((answer for answer in answers if answer.dtype.kind == "f"), None)
     if numbers is None:
         return
@@ -106,12 +106,12 @@ def _compared(given: Array, expected: Array, of_spread: float, of_largest: float
     return near, float(difference[near].max(initial=0.0))
 
 
-def _labels_agree(answers: list[Array], model: Model, asked: RawColumns) -> Iterator[Array]:
-    """Yield, for each answer of labels, which rows of those with finite outputs get the model's label."""
+def _labels_agree(answers: list[Array], model: Model, raw: RawColumns) -> Iterator[Array]:
+    """Yield for each output of labels which of the rows with finite outputs get the same label from the model."""
     for labels in answers:
         if labels.dtype.kind not in "biuO" or model.network.task == "values":
             continue
-        rows = asked.part(slice(len(labels)))
+        rows = raw.part(slice(len(labels)))
         expected = model.predict(rows)
         if labels.size == expected.size:
             given = labels.astype(np.int64) if labels.dtype.kind == "b" else labels

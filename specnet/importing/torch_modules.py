@@ -16,8 +16,7 @@ import numpy as np
 
 from specnet.errors import FileError
 from specnet.files.tensors import Shape
-from specnet.importing.draft import INPUT, Draft, Imported
-from specnet.importing.foreign import ForeignLayer, errors_at, named_parts, same
+from specnet.importing.draft import INPUT, Draft, ForeignLayer, Imported, errors_at, named_parts, same
 from specnet.importing.import_proof import prove
 from specnet.parts.activations import LeakyRelu, Softplus
 from specnet.parts.arrays import Array
@@ -40,7 +39,7 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
         raise FileError("this nn.Sequential is empty")
     draft = Draft(_columns(modules), _dtype(modules), limits)
     answers = partial(_answers, module, draft.dtype)
-    # PyTorch's older ways to normalize weights keep those of the last run.
+    # PyTorch's older ways to normalize weights store those of the last run.
     with suppress(FileError):  # what does not run is named below
         answers(np.zeros((1, draft.inputs)))
     source = INPUT

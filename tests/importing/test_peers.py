@@ -11,7 +11,7 @@ import pytest
 
 import specnet
 from specnet import ExportError, export
-from specnet.importing.keras.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
+from specnet.importing.keras_files import _ACTIVATIONS as KERAS_ACTIVATIONS
 from specnet.importing.torch_modules import MODULES
 from tests.importing.answers import TOLERANCE, difference, outputs
 from tests.importing.test_exports import network_outputs, random_networks

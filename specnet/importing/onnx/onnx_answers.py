@@ -11,8 +11,7 @@ import numpy as np
 
 from specnet.errors import FileError
 from specnet.files.tensors import shown
-from specnet.importing.draft import INPUT, Imported, Scaling
-from specnet.importing.foreign import errors_at
+from specnet.importing.draft import INPUT, Imported, Scaling, errors_at
 from specnet.importing.onnx.onnx_graph import Graph, UnknownFormulaError
 from specnet.importing.onnx.onnx_terms import Segment, TensorFeatures, Value, segments
 from specnet.parts.arrays import Array
@@ -105,7 +104,7 @@ class _Ending:
             of_classes = rest.run(runner, np.arange(size)).reshape(-1)
             second = self._second_of_two(layer)
             return _Decision(second, None if second == layer else _HALF, of_classes)
-        beside = [np.nextafter(dtype.type(number), dtype.type(side)) for number in (0, _HALF) for side in (-1, 1)]
+        beside = [np.nextafter(dtype.type(number), dtype.type(end)) for number in (0, _HALF) for end in (-1, 1)]
         x = np.sort([-1e4, -1.0, 0.0, _HALF, 1.0, 1e4, *beside]).astype(dtype)[:, None]
         flags = found.run(runner, np.repeat(x, size, axis=1)).reshape(len(x), -1)
         for boundary in (_HALF, 0.0):
@@ -117,7 +116,7 @@ class _Ending:
         raise FileError("the labels are decided in another way than by the largest output, ½ or 0")
 
     def _second_of_two(self, layer: int) -> int:
-        """Return the layer p in place of one that makes the probabilities 1 - p and p of it."""
+        """Return the layer of p if a layer makes the probabilities 1 − p and p of it, else the layer itself."""
         step = None if layer == INPUT else self.draft.steps[layer]
         if step is None or step.layer.type != "concatenate" or len(step.inputs) != 2 or INPUT in step.inputs:
             return layer

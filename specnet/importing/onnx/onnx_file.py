@@ -1,7 +1,7 @@
 """ONNX files, read with distrust: nothing is taken at its word, and no memory is given before it is filled.
 
 A file's structure is counted before it is parsed, since a protocol buffer of empty entries takes fifty times its own
-size once parsed; a tensor's numbers are counted before they are read; numbers kept in other files are read only from
+size once parsed; a tensor's numbers are counted before they are read; numbers stored in other files are read only from
 regular files within the model's own folder. A graph reads one tensor of columns, or several that are put beside each
 other first.
 """
@@ -182,18 +182,18 @@ class TensorReader:
 
     def _external(self, tensor: TensorProto, size: int) -> bytes:
         """Return a tensor's bytes from the file that it names, if that lies in the model's folder."""
-        said = {entry.key: entry.value for entry in tensor.external_data}
-        location = said.get("location", "")
-        where = f"tensor {shown(tensor.name)} is kept in {shown(location)}"
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        location = entries.get("location", "")
+        where = f"tensor {shown(tensor.name)} is stored in {shown(location)}"
         if not location or "\0" in location:
             raise FileError(f"{where}, which is not a file in the model's folder")
         path = os.path.realpath(os.path.join(self._folder, location))
         if os.path.commonpath([self._folder, path]) != self._folder:
             raise FileError(f"{where}, outside of the model's folder")
         for key in ("offset", "length"):
-            if not _BYTE_COUNT.fullmatch(said.get(key, "0")):
-                raise FileError(f"{where}, at the {key} {shown(said[key])}; expected a number of bytes")
-        offset, length = int(said.get("offset", 0)), int(said.get("length", size))
+            if not _BYTE_COUNT.fullmatch(entries.get(key, "0")):
+                raise FileError(f"{where}, at the {key} {shown(entries[key])}; expected a number of bytes")
+        offset, length = int(entries.get("offset", 0)), int(entries.get("length", size))
         with open_file(path) as (stream, available):
             if length != size or not 0 <= offset <= available - size:
                 raise FileError(f"{where}, which does not have {size} bytes there")

@@ -28,17 +28,17 @@ STANDARD = ""
 """The domain of the standard operators; files may also write ai.onnx."""
 _ROWS = (1, 2, 3)
 """The numbers of rows that a graph is read for, unless it takes only another."""
-_MOST_NAMED = 5
-_MOST_FACTORS = 8
-_MOST_BETWEEN = 500
-_MOST_MOVED = 2000
+_MAX_NAMED = 5
+_MAX_FACTORS = 8
+_MAX_BETWEEN = 500
+_MAX_MOVED = 2000
 
 
 Result = Value | list[Value]
 Operator = Callable[["NodeCall"], Result]
 _PLAIN = ("FLOAT", "INT", "STRING", "TENSOR", "FLOATS", "INTS", "STRINGS")
 """Attributes that hold numbers and texts, and no graphs or sparse tensors."""
-_Way = tuple[Sequence[Term], Callable[[list[int]], int]]
+_Maker = tuple[Sequence[Term], Callable[[list[int]], int]]
 """How a term becomes a layer: of the layers of these terms, by this."""
 
 
@@ -161,12 +161,12 @@ class Graph:
 
     def source(self, term: Term) -> int:
         """Return the layer whose output a term is, made where there is none yet, of what it reads before itself."""
-        waiting, ways = [term], dict[int, _Way]()
+        waiting, makers = [term], dict[int, _Maker]()
         self.check_length(term)
         while waiting:
             each = waiting[-1]
             if each.layer is None:
-                terms, make = ways[each.number] = ways.get(each.number) or self._way(each)
+                terms, make = makers[each.number] = makers.get(each.number) or self._maker(each)
                 missing = [other for other in terms if other.layer is None]
                 if missing:
                     waiting += missing
@@ -178,8 +178,8 @@ class Graph:
 
     def check_length(self, term: Term) -> None:
         """Refuse a term that is further from all layers than any that a network has."""
-        if len(_reached(term, lambda each: each.layer is None, _MOST_BETWEEN)) > _MOST_BETWEEN:
-            raise FileError(f"more than {_MOST_BETWEEN} nodes between two layers")
+        if len(_reached(term, lambda each: each.layer is None, _MAX_BETWEEN)) > _MAX_BETWEEN:
+            raise FileError(f"more than {_MAX_BETWEEN} nodes between two layers")
 
     def recognized(self, term: Term) -> tuple[Term, Found] | None:
         """Return the activation or normalization that ends in a term, and where it begins; None where it is none."""
@@ -188,7 +188,7 @@ class Graph:
             self._found[term.number] = next(((start, what) for start, what in found if what is not None), None)
         return self._found[term.number]
 
-    def _way(self, term: Term) -> _Way:
+    def _maker(self, term: Term) -> _Maker:
         draft, terms, operator = self.draft, term.terms, term.node.op_type if term.node else ""
         if term.columns is not None:
             return terms, lambda layers: draft.dense(layers[0], self.spread(layers[0], term), None)
@@ -197,7 +197,7 @@ class Graph:
             return [gated], lambda layers: draft.add(glu, layers)
         found = self.recognized(term)
         if found is not None:
-            return [found[0]], lambda layers: self._place(layers[0], found[1])
+            return [found[0]], lambda layers: self._add_found(layers[0], found[1])
         base, steps = self.scaled(term)
         if steps:
             return [base], lambda layers: draft.affine_steps(layers[0], steps)
@@ -209,7 +209,7 @@ class Graph:
         constants = [each.astype(np.float64) for each in term.operands if isinstance(each, np.ndarray)]
         if operator == "Pow" and len(terms) == len(constants) == 1 and constants[0].size == 1:
             power = float(constants[0].item())
-            if term.operands[0] is terms[0] and power.is_integer() and 2 <= power <= _MOST_FACTORS:
+            if term.operands[0] is terms[0] and power.is_integer() and 2 <= power <= _MAX_FACTORS:
                 return terms, lambda layers: draft.add({"type": "multiply"}, layers * int(power))
         if operator in ("Max", "Min") and len(terms) == len(constants) == 1:
             return terms, lambda layers: self._bounded(layers[0], constants[0], 1.0 if operator == "Max" else -1.0)
@@ -220,8 +220,8 @@ class Graph:
         size, outputs = self.draft.size(layer), term.size if weight is None else len(weight)
         self.draft.check_numbers(outputs * size)
         whole = np.zeros((outputs, size), None if weight is None else weight.dtype)
-        places: Any = (np.arange(outputs) if weight is None else slice(None), term.columns)
-        np.add.at(whole, places, 1 if weight is None else weight)  # a column may be there twice
+        positions: Any = (np.arange(outputs) if weight is None else slice(None), term.columns)
+        np.add.at(whole, positions, 1 if weight is None else weight)  # a column may be there twice
         return whole
 
     def _bounded(self, source: int, bound: Array, sign: float) -> int:
@@ -237,7 +237,7 @@ class Graph:
             steps.append((factor, shift))
         return term, steps[::-1]
 
-    def _place(self, source: int, found: Found) -> int:
+    def _add_found(self, source: int, found: Found) -> int:
         if found.fields["type"] == "linear":
             return source
         size = self.draft.size(source)
@@ -253,11 +253,11 @@ class Graph:
         def is_open(each: Term) -> bool:
             return each.layer is None and self.recognized(each) is None
 
-        indices = {each.index for each in _reached(term, is_open, 8 * _MOST_NAMED)}
-        names = ", ".join(map(self.named, sorted(indices)[:_MOST_NAMED]))
+        indices = {each.index for each in _reached(term, is_open, 8 * _MAX_NAMED)}
+        names = ", ".join(map(self.named, sorted(indices)[:_MAX_NAMED]))
         if len(indices) == 1:
             return UnknownFormulaError(f"node {names}: this is no known activation")
-        others = " and others" if len(indices) > _MOST_NAMED else ""
+        others = " and others" if len(indices) > _MAX_NAMED else ""
         return UnknownFormulaError(f"nodes {names}{others}: together these are no known activation")
 
     def _dtype(self, default: str) -> str:
@@ -293,7 +293,7 @@ def _gated(term: Term) -> Term | None:
 
 
 class NodeCall:
-    """A node as its operator sees it; its inputs are values, None for those that are left out at their place."""
+    """A node as its operator sees it; its inputs are values, None for those that are left out."""
 
     def __init__(self, graph: Graph, node: NodeProto) -> None:
         self.graph, self.node = graph, node
@@ -342,7 +342,7 @@ class NodeCall:
         return found.at(0)
 
     def moved(self) -> Result:
-        """Return what the node makes of its inputs by putting their numbers at other places."""
+        """Return what the node makes of its inputs by moving their numbers to other positions."""
         operator, count = self.node.op_type, len(self.inputs)
         count = {"Concat": count, "FeatureVectorizer": count, "ConstantOfShape": 0}.get(operator, 1)
         read = [value for value in self.inputs[:count] if isinstance(value, TensorFeatures)]
@@ -353,8 +353,8 @@ class NodeCall:
         if len({value.term for value in read}) > 1 or 0 < len(read) < count:
             raise FileError("it puts features of different layers, or constants, beside each other")
         varies = any(value.varies for value in self.given)
-        if varies and next(self.graph.moves) > _MOST_MOVED:
-            raise FileError(f"more than {_MOST_MOVED} nodes that move features")
+        if varies and next(self.graph.moves) > _MAX_MOVED:
+            raise FileError(f"more than {_MAX_MOVED} nodes that move features")
         cases = range(len(self.graph.rows) if varies else 1)
         arrays = [[None if value is None else value.at(case) for value in self.inputs] for case in cases]
         results: list[Value] = []

@@ -1,24 +1,27 @@
 """From an ONNX file to a spec and a model: its nodes are read in order, each after those whose results it reads.
 
-Files that specnet has exported carry their spec, which is not taken at its word. The model that spec and tensors make
-is exported once more. Only if that gives the same graph, it is the file's.
+Files that specnet has exported carry their spec, which is verified: the model of that spec and the tensors is
+exported again, and has to give the same graph.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specnet.data import RawColumns
 from specnet.data.preparation import TensorForm
 from specnet.errors import DataError, Diagnostic, ExportError, FileError, SpecError
+from specnet.exporting.export_columns import columns_of
 from specnet.exporting.model_facts import (
     FACTS,
     INTERVAL,
@@ -29,16 +32,17 @@ from specnet.exporting.model_facts import (
     labels_of,
     read_facts,
 )
-from specnet.exporting.targets.onnx import ENDS, written_graph
+from specnet.exporting.onnx_inputs import fed
+from specnet.exporting.target import CannotRunError
+from specnet.exporting.targets.onnx import ENDS, session_of, written_graph
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
-from specnet.importing.draft import Imported, limit_hint
-from specnet.importing.foreign import errors_at
+from specnet.importing.draft import Imported, errors_at, limit_hint
+from specnet.importing.import_proof import ROWS, prove
 from specnet.importing.onnx.onnx_answers import finish
 from specnet.importing.onnx.onnx_file import TensorReader, read_model
 from specnet.importing.onnx.onnx_graph import Graph, NodeCall, UnknownFormulaError
 from specnet.importing.onnx.onnx_operators import OPERATORS
-from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import ErrorQuantiles, Model, TrainedNetwork
 from specnet.model.file import (
     decode_quantiles,
@@ -50,7 +54,7 @@ from specnet.model.file import (
     trained_network,
 )
 from specnet.network import Network
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import FLOAT64, Array
 from specnet.spec import Limits, parse_spec, resolve
 
 if TYPE_CHECKING:
@@ -64,10 +68,10 @@ class ChangedError(FileError):
     """The graph is not the one that the spec and the tensors of a file are exported as."""
 
 
-def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReader, limits: Limits | None) -> Imported:
+def read_export(graph: GraphProto, facts: Mapping[str, Any], tensors: TensorReader, limits: Limits | None) -> Imported:
     """Return the model in a file that specnet has exported.
 
-    What the file has said are the spec, class labels, and numbers by the names of tensors that the graph does not have.
+    `facts` are what the file states: the spec, class labels, and numbers of tensors that the graph does not have.
 
     Raises
     ------
@@ -76,17 +80,17 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
     FileError
         If a tensor is damaged.
     """
-    document = {key: value for key, value in said.items() if key not in (LABELS, NUMBERS, INTERVAL)}
+    document = {key: value for key, value in facts.items() if key not in (LABELS, NUMBERS, INTERVAL)}
     try:
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
-        hidden = said[NUMBERS] if isinstance(said.get(NUMBERS), dict) else {}
-        labels = labels_of(said.get(LABELS), "the spec in this file")
+        hidden = facts[NUMBERS] if isinstance(facts.get(NUMBERS), dict) else {}
+        labels = labels_of(facts.get(LABELS), "the spec in this file")
         source = _Exported(given, hidden, labels, limits)
-        model = source.model(parse_models(said[MODELS]) if MODELS in said else [(1, document)])
+        model = source.model(parse_models(facts[MODELS]) if MODELS in facts else [(1, document)])
     except (SpecError, DataError) as error:
         hint = limit_hint(error) if isinstance(error, SpecError) else None
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}", hint=hint) from error
-    _check_graph(graph, given, model, said.get(INTERVAL))
+    _check_graph(graph, given, model, facts.get(INTERVAL))
     return Imported(document, model, has_facts=True)
 
 
@@ -131,7 +135,7 @@ def _numbers(
     dtype: np.dtype[Any],
     shape: tuple[int | None, ...],
 ) -> Array:
-    """Return the numbers of a tensor, as they are said, or else from the graph."""
+    """Return the numbers of a tensor, as the file states them, or else from the graph."""
     sizes = [-1 if size is None else size for size in shape]
     numbers = hidden.get(name, given.get(name))
     if isinstance(numbers, list) and {type(number) for number in numbers} <= {int, float}:
@@ -148,11 +152,11 @@ def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model, in
     from onnx import numpy_helper
 
     try:
-        wanted = written_graph(model, interval)
+        expected = written_graph(model, interval)
     except (ExportError, DataError) as error:
         raise ChangedError(error.diagnostics[0].message) from error
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in wanted.initializer}
-    if _structure(graph) != _structure(wanted):
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in expected.initializer}
+    if _structure(graph) != _structure(expected):
         raise ChangedError("the graph has other nodes, inputs or outputs than its spec")
     for name in {**given, **constants}:
         if name not in given or name not in constants or not _same(given[name], constants[name]):
@@ -167,13 +171,13 @@ def _structure(graph: GraphProto) -> list[Any]:
     return [names, nodes, attributes]
 
 
-def _same(given: Array, wanted: Array) -> bool:
-    """Whether a constant is the one wanted, but for the rounding of a float64 model that was stored as float32."""
-    if given.dtype == wanted.dtype == np.float32 and given.shape == wanted.shape:
-        return bool((abs(given - wanted) <= _ROUNDING * abs(wanted)).all())
-    if wanted.dtype == object:  # onnx's texts
-        wanted = wanted.astype(np.str_)
-    return given.dtype.kind == wanted.dtype.kind and np.array_equal(given, wanted)
+def _same(given: Array, expected: Array) -> bool:
+    """Return whether a constant is the expected one, up to the rounding of a float64 model stored as float32."""
+    if given.dtype == expected.dtype == np.float32 and given.shape == expected.shape:
+        return bool((abs(given - expected) <= _ROUNDING * abs(expected)).all())
+    if expected.dtype == object:  # onnx's texts
+        expected = expected.astype(np.str_)
+    return given.dtype.kind == expected.dtype.kind and np.array_equal(given, expected)
 
 
 def import_onnx(path: PathLike, limits: Limits | None, output: str | None = None) -> Imported:
@@ -189,18 +193,18 @@ def import_onnx(path: PathLike, limits: Limits | None, output: str | None = None
     with file_errors(path):
         model, tensors = read_model(path), TensorReader(path)
         text = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
-        said = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
-        if said is None or output is not None:
+        facts = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
+        if facts is None or output is not None:
             return _read(model, tensors, path, limits, None, output)
-        if MODELS not in said:
-            known_document(said)
+        if MODELS not in facts:
+            known_document(facts)
         try:
-            imported = read_export(model.graph, said, tensors, limits)
+            imported = read_export(model.graph, facts, tensors, limits)
         except ChangedError as change:
-            if MODELS in said or change.diagnostics[0].hint:  # as another tool's it is as large
+            if MODELS in facts or change.diagnostics[0].hint:  # as another tool's it is as large
                 raise
             try:
-                return _read(model, tensors, path, limits, said)
+                return _read(model, tensors, path, limits, facts)
             except FileError as error:
                 hint = f"as a file of another tool: {error.diagnostics[0].message}"
                 raise FileError(change.diagnostics[0].message, hint=hint) from error
@@ -213,12 +217,12 @@ def _read(
     tensors: TensorReader,
     path: PathLike,
     limits: Limits | None,
-    said: Mapping[str, Any] | None,
+    facts: Mapping[str, Any] | None,
     output: str | None = None,
 ) -> Imported:
     graph = Graph(model, tensors, limits, output)
     try:
-        imported = _finished(graph, path, said)
+        imported = _finished(graph, path, facts)
     except FileError as error:
         numeric = [value.name for value in model.graph.output if _is_numeric(value)]
         if len(numeric) < 2 or output is not None or error.diagnostics[0].hint:
@@ -235,7 +239,7 @@ def _is_numeric(output: ValueInfoProto) -> bool:
     return output.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.DOUBLE)
 
 
-def _finished(graph: Graph, path: PathLike, said: Mapping[str, Any] | None) -> Imported:
+def _finished(graph: Graph, path: PathLike, facts: Mapping[str, Any] | None) -> Imported:
     """Return spec and model of a graph, after reading its nodes."""
     for index, node in _sorted(graph):
         graph.index = index
@@ -247,7 +251,7 @@ def _finished(graph: Graph, path: PathLike, said: Mapping[str, Any] | None) -> I
             for name, value in zip(node.output, made if isinstance(made, list) else [made], strict=False):
                 if name:
                     graph.bind(name, value)
-    return finish(graph, Path(path).stem, said)
+    return finish(graph, Path(path).stem, facts)
 
 
 def _left_out(graph: Graph, path: PathLike) -> Iterator[Diagnostic]:
@@ -271,3 +275,77 @@ def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
         order.sort()
     known = dict(nodes)
     return [(index, known[index]) for index in order if any(graph.uses[name] for name in known[index].output if name)]
+
+
+_Feed = Callable[[RawColumns], dict[str, Array]]
+"""What inputs get for raw rows."""
+
+
+def prove_file(path: PathLike, model: Model, inputs: Collection[str], outputs: Sequence[str] | None = None) -> str:
+    """Return in words how far a file and the model that was made of it agree.
+
+    Its inputs of these names are the model's columns; nothing reads the others. Its outputs of these names, all by
+    default, are the model's.
+
+    Raises
+    ------
+    FileError
+        If they do not.
+    """
+    try:
+        session = _run(session_of, os.fspath(path))
+        values = [*session.get_inputs(), *session.get_outputs()]
+        single = model.network.dtype == np.float32 or any(value.type == "tensor(float)" for value in values)
+        columns = columns_of(model)
+        if any(column.is_text for column in columns):
+            feed: _Feed = partial(fed, columns, FLOAT64)
+        else:
+            feed = partial(_fed, session.get_inputs(), inputs)
+        answers = partial(_answers, session, inputs, outputs, feed)
+        return prove(model, "float32" if single else "float64", answers, "onnxruntime")
+    except CannotRunError as obstacle:
+        return f"not compared: {obstacle}"
+
+
+def _run(call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except CannotRunError:
+        raise
+    except Exception as error:  # onnxruntime's errors have no class in common
+        raise CannotRunError("onnxruntime does not run the file") from error
+
+
+def _answers(
+    session: Any, inputs: Collection[str], outputs: Sequence[str] | None, feed: _Feed, rows: RawColumns
+) -> list[Array]:
+    """Return outputs about rows, as many at a time as the file takes."""
+    shapes = [value.shape for value in session.get_inputs() if value.name in inputs]
+    batches = [shape[0] if len(shape) > 1 else 1 for shape in shapes]
+    size = next((batch for batch in batches if isinstance(batch, int) and batch > 0), len(rows))
+    if size > ROWS:
+        raise CannotRunError(f"the file takes {size} rows at a time, more than are made here")
+    parts = [rows.part(slice(first, first + size)) for first in range(0, len(rows) - size + 1, size)]
+    found = [map(_table, _run(session.run, outputs, feed(part))) for part in parts]
+    return [np.concatenate([each.reshape(size, -1) for each in answer]) for answer in zip(*found, strict=True)]
+
+
+def _fed(values: Sequence[Any], inputs: Collection[str], rows: RawColumns) -> dict[str, Array]:
+    """Return what inputs of numbers get: rows' columns, and zeros where nothing reads them."""
+    found, begin, X = {}, 0, rows.X
+    for value in values:
+        shape = [size if isinstance(size, int) else len(X) for size in value.shape]
+        array = np.zeros(shape, np.float32 if value.type == "tensor(float)" else np.float64)
+        if value.name in inputs:
+            width = array.size // len(X)
+            array = X[:, begin : begin + width].astype(array.dtype).reshape(shape)
+            begin += width
+        found[value.name] = array
+    return found
+
+
+def _table(answer: Any) -> Array:
+    """Return an output as an array, also where each row has a number by each label."""
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        answer = [list(row.values()) for row in answer]
+    return np.asarray(answer)

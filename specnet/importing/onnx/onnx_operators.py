@@ -18,7 +18,7 @@ from specnet.parts.arrays import Array
 
 
 def _formula(call: NodeCall) -> Result:
-    """Return what a node computes of terms and constants, each place by itself."""
+    """Return what a node computes of terms and constants, position by position."""
     if not any(isinstance(value, TensorFeatures) for value in call.given):
         if any(value.varies for value in call.given):
             raise FileError("it computes with the number of rows")
@@ -36,7 +36,7 @@ def _formula(call: NodeCall) -> Result:
 
 
 def _shapes(call: NodeCall) -> Shapes:
-    """Return the shapes of what is made of tensors, each place by itself."""
+    """Return the shapes of what is made of tensors, position by position."""
     shapes = []
     for case, rows in enumerate(call.graph.rows):
         sizes = [
@@ -222,8 +222,8 @@ def _batch_normalization(call: NodeCall) -> Result:
     if (variance < 0).any():
         raise FileError("its variance is below 0")
     epsilon, momentum = call.number("epsilon", 1e-5), call.number("momentum", -1.0)
-    kept = {"momentum": momentum} if 0 <= momentum < 1 else {}
-    fields = {"type": "batch_normalization", "epsilon": epsilon, **kept}
+    known = {"momentum": momentum} if 0 <= momentum < 1 else {}
+    fields = {"type": "batch_normalization", "epsilon": epsilon, **known}
     tensors = {"scale": scale, "shift": shift, "running_mean": mean, "running_variance": variance}
     return graph.leaf(graph.draft.add(fields, [call.source()], tensors), x.shapes)
 
@@ -278,7 +278,7 @@ def _scaler(call: NodeCall) -> Result:
 
 
 def _label(call: NodeCall) -> Result:
-    """Return the labels that indices stand for; of features, some at a constant list of places."""
+    """Return the labels that indices stand for; of features, some at a constant list of positions."""
     if isinstance(call.value(0), TensorFeatures) or not isinstance(call.value(1), TensorFeatures):
         return call.moved()
     table, index = call.constant(0), call.features(1)

@@ -25,7 +25,7 @@ ELEMENTWISE = frozenset(
     | {"Pow", "Reciprocal", "Relu", "Shrink", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Sum"}
     | {"Tanh", "ThresholdedRelu", "Where"}
 )
-"""Operators whose result depends, at each place, on the numbers at that place alone."""
+"""Operators whose result depends, at each position, on the numbers at that position alone."""
 ACROSS = frozenset({"LogSoftmax", "ReduceMax", "ReduceMean", "ReduceSum", "Softmax"})
 """Operators that bring the features of a row together."""
 CONDITIONS = frozenset({"And", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or"})
@@ -34,12 +34,12 @@ MOVEMENTS = frozenset(
     {"Concat", "ConstantOfShape", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice", "Split"}
     | {"Squeeze", "Transpose", "Unsqueeze"}
 )
-"""Operators that put numbers at other places, or make shapes."""
+"""Operators that move numbers to other positions, or make shapes."""
 FOLDED_LIMIT = 50_000_000
 """Numbers of all constants together that are computed from others."""
 _GROWN_LIMIT = 1_000_000
 """Numbers by which a constant may be larger than those that an elementwise operator makes it of."""
-_MOST_AXES = 8
+_MAX_AXES = 8
 
 
 class Runner:
@@ -119,8 +119,8 @@ def _result_size(operator: str, arrays: Sequence[Array]) -> int:
     """Return at most how many numbers an operator makes."""
     shapes = [array.shape for array in arrays]
     if operator in ("ConstantOfShape", "Expand"):
-        if arrays[-1].dtype.kind != "i" or arrays[-1].size > _MOST_AXES:
-            raise FileError(f"a shape has to be at most {_MOST_AXES} integers")
+        if arrays[-1].dtype.kind != "i" or arrays[-1].size > _MAX_AXES:
+            raise FileError(f"a shape has to be at most {_MAX_AXES} integers")
         shapes[-1] = tuple(abs(int(size)) for size in arrays[-1].flat)
     elif operator == "Gather" and len(arrays) == 2:
         return arrays[1].size * (arrays[0].size // max(1, min(arrays[0].shape, default=1)))

@@ -1,7 +1,7 @@
 """What a tensor of an ONNX graph is: a constant, numbers that depend on how many rows there are, or features of a term.
 
 A term is what a layer or a node computes, (rows, features); its nodes are run to see what they compute. Features know
-which number of their term stands at each of their places. Since files take any number of rows, a graph is read for
+which number of their term stands at each of their positions. Since files take any number of rows, a graph is read for
 several at once, and what a network needs has to be the same for all.
 """
 
@@ -28,7 +28,7 @@ Shapes = tuple[tuple[int, ...], ...]
 """The shape of a tensor for each number of rows that a graph is read for."""
 LONGEST = 32
 """Nodes of an activation or a normalization that is written out; none takes as many."""
-_MOST_STARTS = 8
+_MAX_STARTS = 8
 """Terms at which such a one may begin: so many steps one behind another end in one term."""
 
 
@@ -104,15 +104,15 @@ class TensorFeatures:
         if self.moved is None:
             return np.arange(self.term.size)
         first = self.moved[0].reshape(self.rows[0], -1)[0] if self.moved[0].size % self.rows[0] == 0 else np.array([])
-        for count, places in zip(self.rows, self.moved, strict=True):
-            wanted = first + np.arange(count, dtype=np.int32)[:, None] * self.term.size
-            if not first.size or not np.array_equal(places.reshape(-1), wanted.reshape(-1)):
+        for count, positions in zip(self.rows, self.moved, strict=True):
+            expected = first + np.arange(count, dtype=np.int32)[:, None] * self.term.size
+            if not first.size or not np.array_equal(positions.reshape(-1), expected.reshape(-1)):
                 raise FileError(f"{self} do not have some features of one layer in each row")
         return first
 
-    def moved_to(self, places: tuple[Array, ...], *, alone: bool) -> TensorFeatures:
-        """Return numbers of the same term at other places."""
-        return TensorFeatures(self.term, self.rows, tuple(array.shape for array in places), places, alone)
+    def moved_to(self, positions: tuple[Array, ...], *, alone: bool) -> TensorFeatures:
+        """Return numbers of the same term at other positions."""
+        return TensorFeatures(self.term, self.rows, tuple(array.shape for array in positions), positions, alone)
 
     def is_axis(self, axis: int) -> bool:
         """Whether an axis has all features of a row, and nothing but them."""
@@ -124,7 +124,7 @@ class TensorFeatures:
         )
 
     def resized(self, axis: int, *sizes: int) -> Shapes:
-        """Return the shapes with other sizes in place of an axis."""
+        """Return the shapes with an axis replaced by axes of other sizes."""
         axis %= len(self.shapes[0])
         return tuple((*shape[:axis], *sizes, *shape[axis + 1 :]) for shape in self.shapes)
 
@@ -133,8 +133,8 @@ class TensorFeatures:
         if shapes == self.shapes:
             return self
         _checked_size(shapes[-1])
-        places = tuple(np.broadcast_to(self.at(case), shape) for case, shape in enumerate(shapes))
-        return self.moved_to(places, alone=self.alone)
+        positions = tuple(np.broadcast_to(self.at(case), shape) for case, shape in enumerate(shapes))
+        return self.moved_to(positions, alone=self.alone)
 
 
 def _checked_size(shape: tuple[int, ...]) -> int:
@@ -189,7 +189,7 @@ class Segment:
 
     @property
     def is_elementwise(self) -> bool:
-        """Whether each number of the result depends on the number at its own place alone."""
+        """Whether each number of the result depends on the number at its own position alone."""
         return not self.operators & ACROSS
 
     def constants(self) -> Iterator[Array]:
@@ -200,7 +200,7 @@ class Segment:
     def run(self, runner: Runner, x: Array, found: dict[int, Array] | None = None) -> Array:
         """Return the result at x, (rows, features), or (rows, 1) for all features; in x's precision.
 
-        `found` keeps what terms are at x, if they are to be asked again.
+        `found` caches the values of terms at x for further calls.
         """
         found = {} if found is None else found
         found[self.start.number] = x
@@ -230,7 +230,7 @@ def segments(end: Term) -> list[Segment]:
     inner: list[Term] = []
     open_terms = {end.number: end}
     found: list[Segment] = []
-    while len(inner) < LONGEST and len(found) < _MOST_STARTS:
+    while len(inner) < LONGEST and len(found) < _MAX_STARTS:
         expandable = [number for number, term in open_terms.items() if term.node is not None]
         if not expandable:
             break

@@ -28,7 +28,7 @@ _PROBES = np.array([[0.3, -0.7, 1.9, -2.6, 5.1, -6.4, 0.04, -0.01, 8.7, -11.0, 0
 """Numbers on which functions of one number are compared first, (probes, 1)."""
 _SPECIAL = [0.0, 1e-3, 1e-7, 1e-30, 20.0, 60.0, 1e4, 1e7]
 _GRID = np.outer([*_SPECIAL, *np.linspace(0.2, 12, 60), *np.geomspace(1e-3, 60, 31)], [1, -1]).ravel()
-"""Numbers of both signs on which they are compared then, beside the constants; the special ones come first."""
+"""Positive and negative numbers on which they are compared then, beside the constants; the special ones come first."""
 _ROWS, _MORE_ROWS = 6, 40
 """Rows on which functions of several features are compared, first and then."""
 _ORDINARY = 10.0
@@ -39,12 +39,12 @@ _OF_ARITHMETIC = {"float32": 4e-6, "float64": 1e-12}
 """What rounding changes in the network's own precision."""
 _FAR = 1e-3
 """A difference that no rounding makes at an ordinary number."""
-_MOST_VALUES = 40
-_MOST_CHOICES = 1600
+_MAX_VALUES = 40
+_MAX_CHOICES = 1600
 """Numbers of a segment that are tried for an activation, and combinations of these for one with several."""
-_MOST_TRIED = 8_000
+_MAX_TRIED = 8_000
 """Activations with given numbers that are tried for one file: some seconds' work."""
-_MOST_NUMBERS = 4_000_000
+_MAX_NUMBERS = 4_000_000
 """Numbers of an array on which a segment with numbers for each feature is compared."""
 
 
@@ -61,7 +61,7 @@ class Found:
 
     @property
     def is_normalization(self) -> bool:
-        """Whether it is a layer and no activation."""
+        """Whether it is a layer instead of an activation."""
         return bool(self.fields["type"] == "layer_normalization")
 
 
@@ -86,7 +86,7 @@ class Recognizer:
 
     def find(self, segment: Segment) -> Found | None:
         """Return what a segment is, None where it is nothing known or nothing but its start."""
-        if len(self._tried) > _MOST_TRIED:
+        if len(self._tried) > _MAX_TRIED:
             raise FileError("the activations of this file have too many different numbers")
         if segment.end.kind != "f" or segment.end.size != segment.start.size:
             return None
@@ -104,22 +104,22 @@ class Recognizer:
 
     def _elementwise(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
         """Yield what has the same values at the probes, and the numbers on which they are to be compared then."""
-        wanted = segment.run(self._runner, _PROBES, self._at_probes.setdefault(segment.start.number, {}))
+        expected = segment.run(self._runner, _PROBES, self._at_probes.setdefault(segment.start.number, {}))
         numbers = self._numbers_of(segment)
-        grid = self._grid(numbers)[: max(1, _MOST_NUMBERS // wanted.shape[1])]
-        if np.array_equal(wanted, np.broadcast_to(_PROBES, wanted.shape)):
+        grid = self._grid(numbers)[: max(1, _MAX_NUMBERS // expected.shape[1])]
+        if np.array_equal(expected, np.broadcast_to(_PROBES, expected.shape)):
             yield Found({"type": Linear.part_name()}), lambda x: x, grid
-        alike = wanted[:, :1]
-        if wanted.shape[1] == 1 or (wanted == alike).all():
+        alike = expected[:, :1]
+        if expected.shape[1] == 1 or (expected == alike).all():
             for choice in self._choices(numbers, elementwise=True):
                 values = _probed(choice)
                 # A single number tells most of them apart.
                 is_near = values is not None and abs(values.item(0) - alike.item(0)) < _FAR
                 if is_near and _close(alike, values, _PROBES, self._tolerance):
                     yield Found(self._written(choice)), partial(_values, choice), grid
-        slope = -wanted[_PROBES[:, 0] == -1][0]
-        is_said = slope.size > 1 or np.isclose(np.abs(slope), [1.0, *numbers], rtol=1e-7).any()
-        if is_said and _close(wanted, _prelu(slope, _PROBES), _PROBES, self._tolerance):
+        slope = -expected[_PROBES[:, 0] == -1][0]
+        is_listed = slope.size > 1 or np.isclose(np.abs(slope), [1.0, *numbers], rtol=1e-7).any()
+        if is_listed and _close(expected, _prelu(slope, _PROBES), _PROBES, self._tolerance):
             tensor = slope if slope.size > 1 else slope.reshape(())
             yield Found({"type": Prelu.part_name()}, {"negative_slope": tensor}), partial(_prelu, slope), grid
 
@@ -127,27 +127,27 @@ class Recognizer:
         """Yield what has the same values on a few rows, and the rows on which they are to be compared then."""
         random, size = np.random.default_rng(0), segment.start.size
         rows = random.normal(0, 1.5, (_ROWS, size)) + random.normal(0, 1, (_ROWS, 1))
-        count = max(_ROWS, min(_MORE_ROWS, _MOST_NUMBERS // size))
+        count = max(_ROWS, min(_MORE_ROWS, _MAX_NUMBERS // size))
         more = random.normal(0, 1, (count, size)) * random.choice([0.5, 1.0, 5.0], (count, 1))
-        wanted, numbers = segment.run(self._runner, rows), self._numbers_of(segment)
+        expected, numbers = segment.run(self._runner, rows), self._numbers_of(segment)
         for choice in self._choices(numbers, elementwise=False):
             values = _values(choice, rows)
             for factor in (1.0, float(size), 1 / size):  # a sum over the features, or their mean
-                if _close(wanted / factor, values, rows, self._tolerance):
+                if _close(expected / factor, values, rows, self._tolerance):
                     yield Found(self._written(choice), factor=factor), partial(_values, choice, factor=factor), more
         arrays = {array.tobytes(): array for array in segment.constants() if array.size > 1}
         few = [*islice(arrays.values(), 4)]
         epsilons = [number for number in numbers if 0 < number < 1]
         for epsilon, scale, shift in product(epsilons, [np.ones(()), *few], [np.zeros(()), *few]):
             function = partial(_normalized, epsilon, scale, shift)
-            if _close(wanted, function(rows), rows, self._tolerance):
+            if _close(expected, function(rows), rows, self._tolerance):
                 fields = {"type": "layer_normalization", "epsilon": self.rounded(epsilon)}
                 yield Found(fields, {"scale": scale, "shift": shift}), function, more
 
     def _choices(self, numbers: list[float], *, elementwise: bool) -> Iterator[_Choice]:
         """Yield the activations with all combinations of these numbers, as far as there is time for them."""
         for part, switches, names in _candidates(self._registry, elementwise=elementwise):
-            if names and (len(numbers) > _MOST_VALUES or len(numbers) ** len(names) > _MOST_CHOICES):
+            if names and (len(numbers) > _MAX_VALUES or len(numbers) ** len(names) > _MAX_CHOICES):
                 continue
             for chosen in product(numbers, repeat=len(names)):
                 choice = part, (*switches, *zip(names, chosen, strict=True))
@@ -160,7 +160,7 @@ class Recognizer:
         nodes = [term.node for term in segment.inner if term.node is not None]
         found.update(number for node in nodes for number in self._runner.attributes(node))
         if segment.operators & {"Clip", "Max", "Min"}:
-            found.add(float(np.finfo(np.float32).max))  # in place of a bound that is not there
+            found.add(float(np.finfo(np.float32).max))  # stands for a bound that is missing
         numbers = {0.0, *found, *(-number for number in found)}
         return sorted(number for number in numbers if np.isfinite(number))
 
@@ -173,17 +173,17 @@ class Recognizer:
         """Return numbers that tell functions apart, (numbers, 1), exact in the network's dtype."""
         with np.errstate(all="ignore"):
             constants = np.array(numbers).astype(self._dtype)
-            beside = [np.nextafter(constants, self._dtype.type(side)) for side in (-np.inf, np.inf)]
+            beside = [np.nextafter(constants, self._dtype.type(end)) for end in (-np.inf, np.inf)]
         grid = np.concatenate([_GRID.astype(self._dtype), constants, *beside])
-        kept: Array = grid[np.abs(grid) <= max(_SPECIAL)][:, None]
-        return kept
+        small: Array = grid[np.abs(grid) <= max(_SPECIAL)][:, None]
+        return small
 
 
 @cache
 def _candidates(registry: Registry, *, elementwise: bool) -> list[tuple[type[Activation], _Fields, tuple[str, ...]]]:
     """Return the activations that have an expression: the class, its switches, and the names of its numbers.
 
-    Where two are the same function the first one is meant: one without numbers before one with, elu before celu, and
+    Where two are the same function the first one is taken: one without numbers before one with, elu before celu, and
     what specnet brings before what plugins bring. Integers are no numbers here: they may say how long an expression is.
     """
     own, found = built_in_registry().of_kind("activation"), []
@@ -191,8 +191,8 @@ def _candidates(registry: Registry, *, elementwise: bool) -> list[tuple[type[Act
         if issubclass(part, Activation) and part.elementwise == elementwise and part is not Linear:
             kinds = {name: each.annotation for name, each in part.model_fields.items() if name != "parametric"}
             names = tuple(name for name, kind in kinds.items() if kind is float)
-            turned = [((n, not part.model_fields[n].default),) for n, kind in sorted(kinds.items()) if kind is bool]
-            found += [(part, switches, names) for switches in [(), *turned]]
+            switched = [((n, not part.model_fields[n].default),) for n, kind in sorted(kinds.items()) if kind is bool]
+            found += [(part, switches, names) for switches in [(), *switched]]
     return sorted(found, key=lambda each: (each[0] not in own, bool(each[2])))
 
 
@@ -219,7 +219,7 @@ def _values(choice: _Choice, x: Array, factor: float = 1.0) -> Array | None:
         return None
 
 
-_probed = lru_cache(_MOST_TRIED)(partial(_values, x=_PROBES))
+_probed = lru_cache(_MAX_TRIED)(partial(_values, x=_PROBES))
 """Returns an activation's values at the probes."""
 
 

@@ -12,7 +12,7 @@ import pytest
 import specnet
 from specnet import Model, export
 from specnet.importing import read_network
-from specnet.importing.onnx.onnx_proof import prove_file
+from specnet.importing.onnx.onnx_import import prove_file
 from tests.exporting.models import DTYPES
 from tests.importing.answers import FILES, edited
 from tests.importing.onnx.graphs import tables

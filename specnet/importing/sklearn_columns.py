@@ -40,7 +40,7 @@ Steps = tuple[Filling | Scaling, ...]
 class Number:
     """A raw column, filled and scaled by these steps."""
 
-    place: int
+    index: int
     steps: Steps = ()
 
 
@@ -48,7 +48,7 @@ class Number:
 class Flag:
     """1 where a cell of a raw column is missing and 0 elsewhere, times a factor, plus a shift."""
 
-    place: int
+    index: int
     factor: float = 1.0
     shift: float = 0.0
 
@@ -57,14 +57,14 @@ class Flag:
 class Coded:
     """A number for each of a raw column's categories, by its text, and one for all others."""
 
-    place: int
+    index: int
     values: Mapping[str, float]
     other: float
 
     def changed(self, change: Callable[[float], float]) -> Coded:
         """Return the column with other numbers."""
         values = {text: change(number) for text, number in self.values.items()}
-        return Coded(self.place, values, change(self.other))
+        return Coded(self.index, values, change(self.other))
 
 
 Column = Number | Flag | Coded
@@ -72,7 +72,7 @@ Column = Number | Flag | Coded
 
 def raw_columns(count: int) -> list[Column]:
     """Return so many columns as they are."""
-    return [Number(place) for place in range(count)]
+    return [Number(index) for index in range(count)]
 
 
 def transformed(step: Any, columns: Sequence[Column]) -> list[Column]:
@@ -95,7 +95,7 @@ def transformed(step: Any, columns: Sequence[Column]) -> list[Column]:
     if kind is compose.ColumnTransformer:
         check_fitted(step, "transformers_")
         parts = _parts(step, len(columns))
-        return [made for inner, places in parts for made in transformed(inner, [columns[place] for place in places])]
+        return [made for inner, indices in parts for made in transformed(inner, [columns[index] for index in indices])]
     if kind is impute.SimpleImputer:
         check_fitted(step, "statistics_")
         return _filled(step, columns)
@@ -181,11 +181,11 @@ def _filled(step: Any, columns: Sequence[Column]) -> list[Column]:
         else:
             made.append(column)
     flagged = step.indicator_.features_ if step.add_indicator else ()
-    for place in flagged:
-        column = columns[place]
+    for index in flagged:
+        column = columns[index]
         if not isinstance(column, Number) or any(isinstance(before, Filling) for before in column.steps):
             raise FileError("an indicator of missing cells behind an encoder or another imputer is not supported")
-        made.append(Flag(column.place))
+        made.append(Flag(column.index))
     return made
 
 
@@ -214,10 +214,10 @@ def _scaled(column: Column, scaling: Scaling) -> Column:
 
 
 def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
-    """Return the columns of an encoder, which is asked for each category: each of its numbers is one column's."""
+    """Return the columns of an encoder, which is applied to each category: each of its numbers is one column's."""
     first = [categories[0] for categories in step.categories_]
     base = _answers(step, [first])[0]
-    made: list[Column] = [Coded(columns[0].place, {}, float(value)) for value in base]  # where nothing changes it
+    made: list[Column] = [Coded(columns[0].index, {}, float(value)) for value in base]  # where nothing changes it
     for number, (column, categories) in enumerate(zip(columns, step.categories_, strict=True)):
         if not isinstance(column, Number) or not all(isinstance(before, Filling) for before in column.steps):
             raise FileError(f"{class_name(step)} behind a scaler or another encoder is not supported")
@@ -225,13 +225,13 @@ def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
         rows = [[*first[:number], each, *first[number + 1 :]] for each in [*categories, _unknown(categories)]]
         answers = _answers(step, rows if step.handle_unknown != "error" else rows[:-1])
         own = np.flatnonzero((answers != base).any(axis=0))
-        for place in own:
-            values = dict(zip(texts, answers[:, place].tolist(), strict=False))
-            other = 0.0 if step.handle_unknown == "error" else float(answers[-1, place])
+        for index in own:
+            values = dict(zip(texts, answers[:, index].tolist(), strict=False))
+            other = 0.0 if step.handle_unknown == "error" else float(answers[-1, index])
             if column.steps:  # of several the first one leaves no gaps
                 assert isinstance(column.steps[0], Filling)
                 values[MISSING] = values.get(_text(column.steps[0].value, class_name(step)), other)
-            made[place] = Coded(column.place, values, other)
+            made[index] = Coded(column.index, values, other)
     return made
 
 
@@ -276,27 +276,27 @@ class Assembly:
     Raises
     ------
     FileError
-        If a raw column is prepared in two ways, or is a text that no encoder takes.
+        If a raw column is prepared twice, differently, or is a text that no encoder takes.
     """
 
     def __init__(self, columns: Sequence[Column], count: int, names: Sequence[str] | None) -> None:
         self._columns, self._count, self._is_named = columns, count, names is not None
-        self._names = names or [f"x{place}" for place in range(count)]
+        self._names = names or [f"x{index}" for index in range(count)]
         self._numbers: dict[int, Steps] = {}
         self._texts: dict[int, list[str]] = {}
         for column in columns:
-            if isinstance(column, Number) and self._numbers.setdefault(column.place, column.steps) != column.steps:
-                raise FileError(f"column {shown(self._names[column.place])} is prepared in two ways")
+            if isinstance(column, Number) and self._numbers.setdefault(column.index, column.steps) != column.steps:
+                raise FileError(f"column {shown(self._names[column.index])} is prepared twice, differently")
             if isinstance(column, Coded):
-                known = {*self._texts.get(column.place, ()), *column.values}
-                self._texts[column.place] = sorted(known, key=lambda text: (text == MISSING, text))
+                known = {*self._texts.get(column.index, ()), *column.values}
+                self._texts[column.index] = sorted(known, key=lambda text: (text == MISSING, text))
         if both := self._numbers.keys() & self._texts.keys():
             name = shown(self._names[min(both)])
-            raise FileError(f"column {name} is prepared in two ways, as numbers and as categories")
-        if names is None:  # what is not read has its place among columns without names
+            raise FileError(f"column {name} is prepared twice, differently, as numbers and as categories")
+        if names is None:  # what is not read has its position among columns without names
             unread = set(range(count)) - self._numbers.keys() - self._texts.keys()
             self._numbers |= dict.fromkeys(unread, (Filling(0.0, "constant"),))
-        self._flags = {column.place for column in columns if isinstance(column, Flag)}
+        self._flags = {column.index for column in columns if isinstance(column, Flag)}
         self._groups = self._grouped()
 
     def weighted(self, weight: Array, bias: Array) -> tuple[Array, Array]:
@@ -306,12 +306,12 @@ class Assembly:
         for column, own in zip(self._columns, weight.astype(np.float64), strict=True):
             shift, factors = 0.0, dict[Any, float]()
             if isinstance(column, Number):
-                factors = {column.place: 1.0}
+                factors = {column.index: 1.0}
             elif isinstance(column, Flag):
-                shift, factors = column.shift, {(column.place, None): column.factor}
+                shift, factors = column.shift, {(column.index, None): column.factor}
             else:
                 shift = column.other
-                factors = {(column.place, text): value - shift for text, value in column.values.items()}
+                factors = {(column.index, text): value - shift for text, value in column.values.items()}
             bias += shift * own
             for key, factor in factors.items():
                 rows[key] = rows.get(key, 0.0) + factor * own
@@ -323,41 +323,41 @@ class Assembly:
         """Return the preprocessing."""
         written: list[dict[str, Any]] = []
         tensors: dict[str, Array] = {}
-        for number, places in enumerate(self._groups):
-            steps = self._steps(places)
-            written.append({"columns": [self._names[place] for place in places], "steps": [step for step, _ in steps]})
+        for number, indices in enumerate(self._groups):
+            steps = self._steps(indices)
+            written.append({"columns": [self._names[index] for index in indices], "steps": [step for step, _ in steps]})
             for index, (_, learned) in enumerate(steps):
                 tensors |= {f"{number}.{index}.{name}": array for name, array in learned.items()}
-        names = [self._names[place] for place in sorted({*self._numbers, *self._texts})]
+        names = [self._names[index] for index in sorted({*self._numbers, *self._texts})]
         has_gaps = any(isinstance(step, Filling) for steps in self._numbers.values() for step in steps)
         if not self._texts and not has_gaps and self._groups == [list(range(self._count))]:
             return Prepared(written[0]["steps"], tensors, names if self._is_named else None)
-        kinds = {self._names[place]: "category" if place in self._texts else "numeric" for place in range(self._count)}
+        kinds = {self._names[index]: "category" if index in self._texts else "numeric" for index in range(self._count)}
         return Prepared(written, tensors, names, {name: kinds[name] for name in names})
 
     def _grouped(self) -> list[list[int]]:
         """Return raw columns by the steps that they go through, categories last."""
         found: dict[tuple[Any, ...], list[int]] = {}
-        for place in sorted(self._numbers):
-            found.setdefault(tuple(map(_form, self._numbers[place])), []).append(place)
+        for index in sorted(self._numbers):
+            found.setdefault(tuple(map(_form, self._numbers[index])), []).append(index)
         return [*found.values(), *([sorted(self._texts)] if self._texts else [])]
 
     def _keys(self) -> Iterator[Any]:
         """Yield what each prepared column is, in order: a raw column, and the text or the flag that it stands for."""
-        for places in self._groups:
-            if places[0] in self._texts:
-                yield from ((place, text) for place in places for text in self._texts[place])
+        for indices in self._groups:
+            if indices[0] in self._texts:
+                yield from ((index, text) for index in indices for text in self._texts[index])
             else:
-                yield from places
-                yield from ((place, None) for place in places if place in self._flags)
+                yield from indices
+                yield from ((index, None) for index in indices if index in self._flags)
 
-    def _steps(self, places: Sequence[int]) -> list[_Fitted]:
-        if places[0] in self._texts:
-            return [_one_hot([self._texts[place] for place in places])]
+    def _steps(self, indices: Sequence[int]) -> list[_Fitted]:
+        if indices[0] in self._texts:
+            return [_one_hot([self._texts[index] for index in indices])]
         made = list[_Fitted]()
-        flagged = [index for index, place in enumerate(places) if place in self._flags]
+        flagged = [number for number, index in enumerate(indices) if index in self._flags]
         flags = 0
-        for each in zip(*(self._numbers[place] for place in places), strict=True):
+        for each in zip(*(self._numbers[index] for index in indices), strict=True):
             if isinstance(each[0], Scaling):
                 learned = {"mean": [0.0] * flags, "scale": [1.0] * flags}
                 for name, others in learned.items():
@@ -368,7 +368,7 @@ class Assembly:
             filling = {"type": "impute", "strategy": each[0].strategy, "indicator": flagged or False}
             if each[0].strategy == "constant":
                 filling["value"] = float(each[0].value)
-            filling["missing"] = list(range(len(places)))
+            filling["missing"] = list(range(len(indices)))
             made.append((filling, {"fill": np.array([float(step.value) for step in each])}))
         return made
 

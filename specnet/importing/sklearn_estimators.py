@@ -14,9 +14,8 @@ from specnet.errors import FileError, install_hint
 from specnet.exporting.model_facts import archive_facts
 from specnet.files.archives import Archive
 from specnet.files.tensors import shown
-from specnet.importing.draft import INPUT, Draft, Imported, Scaling
-from specnet.importing.foreign import named_parts
-from specnet.importing.sklearn.sklearn_columns import (
+from specnet.importing.draft import INPUT, Draft, Imported, Scaling, named_parts
+from specnet.importing.sklearn_columns import (
     Assembly,
     check_fitted,
     class_name,

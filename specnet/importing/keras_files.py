@@ -1,7 +1,8 @@
 """Keras's ``.keras`` files: an archive of the network as JSON and of its weights as HDF5, neither of them executed.
 
 Only layers of a fixed list are read, field by field; names of modules and functions are compared with that list and
-never looked up. A model is a stack or a graph of layers, and has no models inside.
+never looked up. A model is a stack or a graph of layers, and has no models inside. Start at `import_keras`; `LAYERS`
+says class by class what a layer of Keras becomes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,11 +21,11 @@ import numpy as np
 from specnet.errors import FileError, install_hint
 from specnet.exporting.model_facts import archive_facts
 from specnet.files.archives import Archive
-from specnet.files.tensors import parse_object, shown
-from specnet.importing.draft import INPUT, Draft, Imported
-from specnet.importing.foreign import errors_at
-from specnet.importing.keras.keras_layers import LAYERS, KerasLayer
+from specnet.files.tensors import Shape, parse_object, shown
+from specnet.importing.draft import INPUT, Draft, ForeignLayer, Imported, Scaling, errors_at, named_parts, same
 from specnet.parts.arrays import Array
+from specnet.parts.layers import Dropout, LayerNormalization
+from specnet.parts.part import Names
 from specnet.spec import Limits
 from specnet.spec.document import raising
 
@@ -52,29 +54,29 @@ class Weights:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def read(self, place: str, shapes: list[tuple[int, ...]]) -> list[Array]:
-        """Return the arrays of the layer at a place, which have to be as many as these shapes and have them."""
+    def read(self, layer: str, shapes: list[tuple[int, ...]]) -> list[Array]:
+        """Return the arrays of a layer, by its name in the file; they must have exactly these shapes."""
         try:
             group = self._file
-            for name in ("layers", place, "vars"):
+            for name in ("layers", layer, "vars"):
                 group = None if group is None else self._own(group, name, self._h5py.Group)
             names = [] if group is None else sorted(group, key=lambda name: (len(name), name))
             if names != [str(number) for number in range(len(shapes))]:
-                raise FileError(f"{place} has {len(names)} arrays, expected {len(shapes)}")
+                raise FileError(f"{layer} has {len(names)} arrays, expected {len(shapes)}")
             return [self._array(group, name, shape) for name, shape in zip(names, shapes, strict=True)]
         except FileError:
             raise
         except Exception as error:
-            raise FileError(f"{WEIGHTS} is damaged at {place}: {error}") from error
+            raise FileError(f"{WEIGHTS} is damaged at {layer}: {error}") from error
 
     def _own(self, group: Any, name: str, kind: type) -> Any:
         """Return a member of a group, if the file itself has it: a link may lead to any other file."""
         link = group.get(name, getlink=True)
         if link is not None and not isinstance(link, self._h5py.HardLink):
-            raise FileError(f"{WEIGHTS} has a link in the place of {shown(name)}")
+            raise FileError(f"{WEIGHTS} has a link instead of {shown(name)}")
         found = None if link is None else group[name]
         if found is not None and not isinstance(found, kind):
-            raise FileError(f"{WEIGHTS} has something else than a {kind.__name__} in the place of {shown(name)}")
+            raise FileError(f"{WEIGHTS} has no {kind.__name__} {shown(name)}")
         return found
 
     def _array(self, group: Any, name: str, shape: tuple[int, ...]) -> Array:
@@ -85,7 +87,7 @@ class Weights:
         if dataset.shape != shape:
             raise FileError(f"{where} has shape {dataset.shape}, expected {shape}")
         if dataset.external or dataset.is_virtual or dataset.chunks is not None:
-            raise FileError(f"{where} is not kept in one piece, as Keras keeps it")
+            raise FileError(f"{where} is not stored in one piece, as Keras does")
         if dataset.id.get_storage_size() != math.prod(shape) * dataset.dtype.itemsize:
             raise FileError(f"{where} does not have the bytes that its shape needs")
         return np.asarray(dataset[()])
@@ -135,10 +137,10 @@ def _read(model: Mapping[str, Any], weights: Weights, limits: Limits | None) -> 
     (columns,) = inputs
     shape = _shape(columns)
     draft = Draft(math.prod(shape), _dtype(layers), limits)
-    made, last, places = {columns.name: INPUT}, columns.name, Counter[str]()
+    made, last, counts = {columns.name: INPUT}, columns.name, Counter[str]()
     unflattened = {columns.name} if len(shape) > 1 else set()
     for layer in layers:
-        place = _place(layer.kind, places)
+        key = _weights_key(layer.kind, counts)
         if layer is columns:
             continue
         with errors_at(layer.where):
@@ -149,7 +151,7 @@ def _read(model: Mapping[str, Any], weights: Weights, limits: Limits | None) -> 
                 _check_elementwise(layer)
                 unflattened.add(layer.name)
             sources, preparation = [made[name] for name in names], draft.preparation
-            number = LAYERS[layer.kind](KerasLayer(draft, sources, layer.config, partial(weights.read, place)))
+            number = LAYERS[layer.kind](KerasLayer(draft, sources, layer.config, partial(weights.read, key)))
         if draft.preparation is not preparation:
             made.clear()  # of columns in other units
         made[layer.name], last = number, layer.name
@@ -231,13 +233,13 @@ def _is_given(option: Any) -> bool:
     return any(value is not None for value in option) if isinstance(option, list) else option is not None
 
 
-def _place(kind: str, places: Counter[str]) -> str:
-    """Return under which name the file keeps a layer's weights: that of its class, and its number among these."""
+def _weights_key(kind: str, counts: Counter[str]) -> str:
+    """Return the name of a layer's weights in the file: the class in snake case, numbered from the second one on."""
     snake = re.sub(r"\W+", "", kind)
     snake = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", snake)
     snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", snake).lower()
-    places[snake] += 1
-    return snake if places[snake] == 1 else f"{snake}_{places[snake] - 1}"
+    counts[snake] += 1
+    return snake if counts[snake] == 1 else f"{snake}_{counts[snake] - 1}"
 
 
 def _dtype(layers: Sequence[_Layer]) -> str:
@@ -271,3 +273,142 @@ def _dtype_of(config: Mapping[str, Any]) -> str:
         policy = dtype.get("config")
         dtype = policy.get("name") if isinstance(policy, dict) and dtype.get("class_name") == "DTypePolicy" else None
     return shown(str(dtype))[1:-1]
+
+
+_ACTIVATIONS: dict[str, str | dict[str, Any]] = {
+    name: part.part_name() for name, part in named_parts(lambda names: names.keras).items() if name != "linear"
+} | {"leaky_relu": {"type": "leaky_relu", "negative_slope": 0.2}}
+"""Functions under `keras.activations`, with the arguments that they have by default."""
+
+_RELU = {"max_value": None, "negative_slope": 0, "threshold": 0}
+"""What a ReLU has besides, and when it is as if it had not."""
+_FUNCTION_MODULES = ("builtins", "keras.activations", "keras.src.activations.activations")
+
+
+@dataclass(frozen=True)
+class KerasLayer(ForeignLayer):
+    """A layer of a Keras file, by its configuration and what returns its arrays, given their shapes."""
+
+    config: Mapping[str, Any]
+    weights: Callable[[list[Shape]], list[Array]]
+
+    @property
+    def axis(self) -> Any:
+        return self.config.get("axis", -1)
+
+    def fields(self, names: Names) -> dict[str, Any]:
+        return {name: self.config.get(name) for name in names.keras_layer[1:]}
+
+    def arrays(self, names: Names, shapes: Mapping[str, Shape]) -> dict[str, Array | None]:
+        flags = names.keras_flags
+        there = [name for name in shapes if name not in flags or self.flag(flags[name])]
+        arrays = self.weights([shapes[name] for name in there]) if there else []
+        return dict.fromkeys(shapes) | dict(zip(there, arrays, strict=True))
+
+    def numbers(self, name: str) -> Array:
+        """Return a field that is a number, or one for each feature."""
+        try:
+            return np.broadcast_to(np.asarray(self.config.get(name), np.float64).reshape(-1), self.size)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise FileError(f"{name} is not one number per feature") from error
+
+    def flag(self, name: str, default: bool | None = None) -> bool:
+        """Return a field that is true or false."""
+        value = self.config.get(name, default)
+        if not isinstance(value, bool):
+            raise FileError(f"{name} is {shown(str(value))}, expected true or false")
+        return value
+
+
+def _dense(layer: KerasLayer) -> int:
+    units: Any = layer.config.get("units")
+    for name in ("lora_rank", "quantization_config"):
+        if layer.config.get(name) is not None:
+            raise FileError(f"{name} is not supported")
+    shapes: list[Shape] = [(layer.size, units), (units,)]  # which no array has where it is no number
+    kernel, *bias = layer.weights(shapes if layer.flag("use_bias") else shapes[:1])
+    return _activated(layer, layer.draft.dense(layer.source, kernel.T, *bias))
+
+
+def _activated(layer: KerasLayer, source: int) -> int:
+    """Add the function that the field `activation` names behind a layer."""
+    value = layer.config.get("activation")
+    if isinstance(value, dict):
+        module, kind = value.get("module"), value.get("class_name")
+        if module not in _FUNCTION_MODULES or kind != "function":
+            raise FileError(
+                f"its activation is {shown(str(kind))} from the module {shown(str(module))}, not Keras's own"
+            )
+        value = value.get("config")
+    if value in (None, "linear"):
+        return source
+    if not isinstance(value, str) or value not in _ACTIVATIONS:
+        raise FileError(f"the activation {shown(str(value))} is not supported")
+    return layer.draft.activation(source, _ACTIVATIONS[value])
+
+
+def _relu(layer: KerasLayer) -> int:
+    bends = {name: layer.config.get(name) for name, usual in _RELU.items() if layer.config.get(name) != usual}
+    if len(bends) > 1:
+        raise FileError(f"a relu with {' and '.join(bends)} is not supported")
+    if "max_value" in bends:
+        return layer.clip(0, bends["max_value"])
+    kind = "threshold" if "threshold" in bends else "leaky_relu" if bends else "relu"
+    return layer.draft.activation(layer.source, {"type": kind, **bends})
+
+
+def _layer_normalization(layer: KerasLayer) -> int:
+    if layer.config.get("rms_scaling"):
+        raise FileError("a normalization without the mean is not supported")
+    return layer.add(LayerNormalization)
+
+
+def _normalization(layer: KerasLayer) -> int:
+    layer.along_features()
+    draft = layer.draft
+    if layer.config.get("mean") is None and layer.config.get("variance") is None:
+        # Adapted to data: mean, variance, and the number of rows that they came from.
+        mean, variance, _ = layer.weights([(layer.size,), (layer.size,), ()])
+    else:
+        mean, variance = layer.numbers("mean"), layer.numbers("variance")
+    if (variance < 0).any():
+        raise FileError("a variance is below 0")
+    scaling = Scaling(mean.astype(np.float64), np.maximum(np.sqrt(variance.astype(np.float64)), 1e-7))
+    if layer.flag("invert", False):
+        if draft.target is not None:
+            raise FileError("there is an inverted Normalization before it")
+        draft.target = scaling
+    elif layer.source != INPUT or draft.preparation is not None or draft.steps:
+        raise FileError("a Normalization is understood as the first layer, or inverted as the last one")
+    else:
+        draft.preparation = scaling
+    return layer.source
+
+
+def _flatten(layer: KerasLayer) -> int:
+    if layer.config.get("data_format") not in (None, "channels_last"):
+        raise FileError("a Flatten that puts the first axis last is not supported")
+    return layer.source
+
+
+def _rescaling(layer: KerasLayer) -> int:
+    return layer.draft.affine(layer.source, layer.numbers("scale"), layer.numbers("offset"))
+
+
+LAYERS: dict[str, Callable[[KerasLayer], int]] = {
+    **{
+        name: partial(KerasLayer.add, part=part)
+        for name, part in named_parts(lambda names: names.keras_layer[0]).items()
+    },
+    # What they do while training differs; what is dropped on average does not.
+    **dict.fromkeys(["AlphaDropout", "GaussianDropout"], partial(KerasLayer.add, part=Dropout)),
+    **dict.fromkeys(["ActivityRegularization", "Identity"], same),
+    "Activation": lambda layer: _activated(layer, layer.source),
+    "Dense": _dense,
+    "Flatten": _flatten,
+    "LayerNormalization": _layer_normalization,
+    "Normalization": _normalization,
+    "ReLU": _relu,
+    "Rescaling": _rescaling,
+}
+"""The classes of `keras.layers` that are supported."""
