@@ -1,4 +1,4 @@
-"""Arrays that come from outside: what is accepted, and what is said about the rest.
+"""Arrays from callers and files: which are accepted, and errors about the others.
 
 Booleans, integers and floats convert. Objects, text, complex numbers, NaN, infinities and empty arrays are errors that
 name the argument.
@@ -23,10 +23,10 @@ _CELLS_AT_ONCE = 2**16
 
 
 class RowView:
-    """Rows and columns of an array (rows, columns) by their places.
+    """Rows and columns of an array (rows, columns) by their indices.
 
     It is read as an array is: ``view[rows]``, by a slice or a mask or indices, or ``view[:, columns]``. Each reading
-    makes a copy of what is asked for, C-contiguous.
+    makes a C-contiguous copy of what it selects.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class RowView:
     rows : (rows,), optional
         Indices; all rows by default.
     columns : tuple of int, optional
-        Places; all columns by default.
+        Indices; all columns by default.
     """
 
     ndim = 2
@@ -76,15 +76,15 @@ class RowView:
 
     def taken(self, columns: tuple[int, ...]) -> RowView:
         """Return a view of some of its columns."""
-        known = columns if self._columns is None else tuple(self._columns[place] for place in columns)
+        known = columns if self._columns is None else tuple(self._columns[index] for index in columns)
         return RowView(self._array, self._rows, known)
 
 
-def _neighbours(places: tuple[int, ...]) -> slice | list[int]:
-    """Return places as a slice if each is the next of the one before: that is read several times as fast."""
-    first = places[0] if places else 0
-    are_neighbours = places == tuple(range(first, first + len(places)))
-    return slice(first, first + len(places)) if are_neighbours else list(places)
+def _neighbours(indices: tuple[int, ...]) -> slice | list[int]:
+    """Return indices as a slice if they are consecutive: that is read several times as fast."""
+    first = indices[0] if indices else 0
+    are_neighbours = indices == tuple(range(first, first + len(indices)))
+    return slice(first, first + len(indices)) if are_neighbours else list(indices)
 
 
 Array = NDArray[Any]
@@ -125,9 +125,9 @@ def as_array(array: ArrayLike, name: str) -> Array:
 def refuse_masked(array: Any, name: str) -> None:
     """Refuse an array of which entries are masked, with the position of the first one."""
     if isinstance(array, np.ma.MaskedArray) and array.mask.any():
-        place = tuple(int(index) for index in np.argwhere(array.mask)[0])
+        index = tuple(int(index) for index in np.argwhere(array.mask)[0])
         hint = f"fill it with {name}.filled(…), or remove such rows"
-        raise DataError(f"{name} is masked{_at(place)}; masked values are not supported", hint=hint)
+        raise DataError(f"{name} is masked{_at(index)}; masked values are not supported", hint=hint)
 
 
 def refuse_misread(array: Any, name: str) -> None:
@@ -150,13 +150,13 @@ def refuse_null_ends(array: Any, name: str) -> None:
     Raises
     ------
     DataError
-        With the place of the first such text. An array of NumPy's own text has lost it already.
+        With the location of the first such text. An array of NumPy's own text has lost it already.
     """
     if isinstance(array, np.ndarray) and array.dtype.kind not in "OT":
         return
-    for place, text in np.ndenumerate(np.asarray(array, np.object_)):
+    for index, text in np.ndenumerate(np.asarray(array, np.object_)):
         if isinstance(text, str) and text.endswith("\0"):
-            raise DataError(f"{name} has text that ends in a null character{_at(place)}")
+            raise DataError(f"{name} has text that ends in a null character{_at(index)}")
 
 
 def column_names(table: Any) -> tuple[str, ...] | None:
@@ -189,7 +189,7 @@ def select_columns(table: Any, names: Sequence[str] | None, name: str = "X") -> 
 
 
 def first_few(names: Sequence[Any] | Array, most: int = 12) -> str:
-    """Return the first of some names or labels in a line, with a sign that there are more."""
+    """Return the first of some names or labels in a line, with … if there are more."""
     return ", ".join(map(str, names[:most])) + (", …" if len(names) > most else "")
 
 
@@ -208,9 +208,9 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
     """
     numbers = as_array(array, name)
     if numbers.dtype.kind == "O":
-        for place, item in np.ndenumerate(numbers):
+        for index, item in np.ndenumerate(numbers):
             if is_missing(item):
-                raise DataError(f"{name} is empty{_at(place)}", hint="fill it in, or remove such rows")
+                raise DataError(f"{name} is empty{_at(index)}", hint="fill it in, or remove such rows")
     if numbers.dtype.kind not in "fiub":
         only_real = numbers.dtype.kind == "O" and all(isinstance(item, Real) for item in numbers.flat)
         hint = f"convert it with {name}.astype(float)" if only_real else None
@@ -233,14 +233,14 @@ def check_finite(numbers: Array, name: str, first_row: int = 0) -> None:
     Raises
     ------
     DataError
-        With the place of the first one; the array begins at that row.
+        With the location of the first one; the array begins at that row.
     """
-    if (place := first_not_finite(numbers)) is not None:
-        raise DataError(f"{name} has {numbers[place]}{_at(place, first_row)}; expected finite numbers")
+    if (index := first_not_finite(numbers)) is not None:
+        raise DataError(f"{name} has {numbers[index]}{_at(index, first_row)}; expected finite numbers")
 
 
 def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
-    """Return the place of the first number that is not finite, None if there is none."""
+    """Return the indices of the first number that is not finite, None if there is none."""
     if numbers.dtype.kind != "f":
         return None
     if numbers.ndim == 0:
@@ -274,9 +274,9 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     names = column_names(X)
     numbers = as_numbers(X, name) if names is None else _frame_numbers(X, names, name)
     if numbers.ndim != 2 or columns not in (None, numbers.shape[1]):
-        wanted = "columns" if columns is None else columns
+        width = "columns" if columns is None else columns
         hint = f"use {name}.reshape(1, -1) for one row, {name}.reshape(-1, 1) for one column"
-        expected = f"{name} has shape {numbers.shape}; expected (rows, {wanted})"
+        expected = f"{name} has shape {numbers.shape}; expected (rows, {width})"
         raise DataError(expected, hint=hint if numbers.ndim == 1 else None)
     return numbers
 
@@ -329,16 +329,16 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str, first_row: int = 0
     Raises
     ------
     DataError
-        If one of them is beyond its range, with its place; the array begins at that row.
+        If one of them is beyond its range, with its location; the array begins at that row.
     """
     if numbers.dtype == dtype:
         return numbers
     with np.errstate(over="ignore"):
         converted = numbers.astype(dtype)
-    place = first_not_finite(converted) if numbers.dtype.itemsize > dtype.itemsize else None
-    if place is not None:
+    index = first_not_finite(converted) if numbers.dtype.itemsize > dtype.itemsize else None
+    if index is not None:
         hint = 'use network.dtype = "float64"' if dtype.itemsize < 8 else None
-        raise DataError(f"{name} has {numbers[place]!s}{_at(place, first_row)}, beyond the range of {dtype}", hint=hint)
+        raise DataError(f"{name} has {numbers[index]!s}{_at(index, first_row)}, beyond the range of {dtype}", hint=hint)
     return converted
 
 
@@ -380,9 +380,9 @@ def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
         target = target[:, 0]
     refused = target <= 0 if domain == "positive" else target < 0
     if refused.any():
-        place = tuple(int(index) for index in np.argwhere(refused)[0])
+        index = tuple(int(index) for index in np.argwhere(refused)[0])
         needed = "positive numbers" if domain == "positive" else "non-negative numbers"
-        raise DataError(f"{name} has {target[place]}{_at(place)}; this loss needs {needed}")
+        raise DataError(f"{name} has {target[index]}{_at(index)}; this loss needs {needed}")
     if domain == "distribution":
         sums = target.reshape(len(target), -1).sum(axis=1)
         row = int(abs(sums - 1).argmax())
@@ -399,8 +399,8 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
     if target.ndim != 1:
-        wanted = f"({len(target)},) class indices or ({len(target)}, {classes}) one-hot rows"
-        raise DataError(f"{name} has shape {target.shape}; expected {wanted}")
+        forms = f"({len(target)},) class indices or ({len(target)}, {classes}) one-hot rows"
+        raise DataError(f"{name} has shape {target.shape}; expected {forms}")
     with np.errstate(invalid="ignore"):  # numbers beyond the range are refused below
         indices = target.astype(np.intp)
     wrong = target[(indices != target) | (indices < 0) | (indices >= classes)]
@@ -471,8 +471,8 @@ def _column_numbers(series: Any, name: str, prefix: str) -> Array:
     finite = np.isfinite(column)
     if not finite.all():
         row = int(finite.argmin())
-        said = "is empty" if np.isnan(column[row]) else f"is {column[row]}; expected a finite number"
-        raise DataError(f'{prefix}row {row}: column "{name}" {said}', hint="rows count from 0")
+        state = "is empty" if np.isnan(column[row]) else f"is {column[row]}; expected a finite number"
+        raise DataError(f'{prefix}row {row}: column "{name}" {state}', hint="rows count from 0")
     return column
 
 
@@ -486,13 +486,13 @@ def is_missing(item: Any) -> bool:
         return False
 
 
-def _at(place: tuple[int, ...], first_row: int = 0) -> str:
-    """Return where a number stands, as the end of a phrase; nothing for a single number."""
-    if not place:
+def _at(index: tuple[int, ...], first_row: int = 0) -> str:
+    """Return the location of a number as the end of a phrase; an empty text for a single number."""
+    if not index:
         return ""
-    return f" at row {first_row + place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+    return f" at row {first_row + index[0]}" + (f", column {index[1]}" if len(index) > 1 else "")
 
 
-def kept_points(points: int, most: int) -> NDArray[np.intp]:
-    """Return which of the points of a curve are drawn, evenly spaced with both ends."""
+def spaced_indices(points: int, most: int) -> NDArray[np.intp]:
+    """Return the indices of evenly spaced points of a curve, both ends among them."""
     return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

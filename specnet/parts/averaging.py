@@ -1,4 +1,4 @@
-"""Averages of the weights over the steps of a run, which are kept in place of the last weights."""
+"""Averages of the weights over the steps of a run, which are saved instead of the last weights."""
 
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ from specnet.parts.registry import PartKind
 
 
 class Averaging(PartKind):
-    """An average of the weights, kept instead of the last ones."""
+    """An average of the weights that is saved instead of the last ones."""
 
     kind: ClassVar[str] = "averaging"
 

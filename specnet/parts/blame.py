@@ -22,7 +22,7 @@ def ask(part: Part, method: Callable[..., Answer], *arguments: Any) -> Answer:
     Raises
     ------
     PartError
-        In place of whatever the method of a part from another package raises.
+        Instead of any error that the method of a part from another package raises.
     """
     try:
         return method(*arguments)

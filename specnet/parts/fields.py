@@ -31,7 +31,7 @@ Seed = Annotated[Integer, Ge(0), Le(2**32 - 1)]
 
 
 class ListOr:
-    """Annotates a list, or what is said in its place. The value's form decides: a union would report an error a member.
+    """Annotates a list, or a value instead of it. The value's form decides: a union would report one error per member.
 
     Parameters
     ----------
@@ -116,5 +116,5 @@ NAME_RULES = {
 
 
 def spec_name(stem: str) -> str:
-    """Return the name of a spec that is nearest to a file's: with ``_`` for signs that it cannot have."""
+    """Return the name of a spec that is nearest to a file's: with ``_`` for characters that it cannot have."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:100] or "network"

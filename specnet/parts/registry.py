@@ -182,7 +182,7 @@ def installed_registry() -> Registry:
             registry = registry.with_parts([_plugin(point)])
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a SystemExit at import would end whatever asked for a part
+        except BaseException as error:  # a SystemExit at import would end the caller
             problem = error.diagnostics[0].message if isinstance(error, DataError) else None
             broken[point.name] = problem or f"{type(error).__name__}: {error}"
             package = f" of {_package(point)}" if point.dist else ""
@@ -204,12 +204,12 @@ def origin(part: type[Part]) -> str:
 
 
 def _package(point: EntryPoint) -> str:
-    assert point.dist is not None, "asked where it is known"
+    assert point.dist is not None, "called where it is known"
     return f"{point.dist.name} {point.dist.version}"
 
 
 def _plugin(point: EntryPoint) -> type[Part]:
-    # Standard output is for what a command was asked for.
+    # Standard output is for the result of a command.
     with redirect_stdout(sys.stderr):
         part = point.load()
         if not (isinstance(part, type) and issubclass(part, Part)):

@@ -1,4 +1,4 @@
-"""What early stopping and a schedule that waits for a plateau have in common: a memory, and what it is asked.
+"""What early stopping and `ReduceOnPlateau` have in common: a figure that they monitor, and a memory of it.
 
 The rule of patience is `EarlyStopping.after` in `specnet.spec.document`.
 """
@@ -49,7 +49,7 @@ class Memory(NamedTuple):
 
 
 class Watcher(Protocol):
-    """What looks at a figure after each epoch. It changes nothing itself: all that it knows is in its memory."""
+    """A rule that reads a figure after each epoch. It changes nothing itself: all its state is in the memory."""
 
     @property
     def monitor(self) -> str:
@@ -81,7 +81,7 @@ class _OneOfThese:
         return core_schema.with_info_after_validator_function(self._check, handler(source))
 
     def _check(self, name: str, info: ValidationInfo) -> str:
-        # The default first: the registry is looked through for others alone.
+        # The default comes first: only other names need the registry.
         if name != VALIDATION_LOSS and name not in self.names(registry_of(info)):
             raise PydanticCustomError(self.code, "no such figure")
         return name

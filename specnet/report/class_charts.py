@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, interval, percent, rounded
-from specnet.parts.arrays import kept_points
+from specnet.parts.arrays import spaced_indices
 from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wilson_bounds
 from specnet.report.svg.axes import Axis
@@ -252,7 +252,7 @@ def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
 
 def _sampled(curve: Curve) -> tuple[Numbers, Numbers]:
     x, y, _ = curve
-    chosen = kept_points(len(x), MAX_CURVE_POINTS)
+    chosen = spaced_indices(len(x), MAX_CURVE_POINTS)
     return x[chosen], y[chosen]
 
 

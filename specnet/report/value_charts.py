@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specnet.number_texts import count, counted, percent, points, rounded, true_minus
-from specnet.parts.arrays import kept_points
+from specnet.parts.arrays import spaced_indices
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.colours import CLASS_COUNT, SERIES
@@ -55,7 +55,7 @@ def value_figures(
     """
     both = answers.target, answers.prediction
     target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
-    chosen = kept_points(len(target), MAX_POINTS)
+    chosen = spaced_indices(len(target), MAX_POINTS)
     rows = all_rows = counted(len(target), "test row")
     if len(chosen) < len(target):
         rows = f"{len(chosen)} of {all_rows}"
@@ -194,7 +194,7 @@ def response_figures(
         note = f"Mean {what}: {', '.join(f'{text(first[end])} at {each.texts[end]}' for end in outer)}."
         bounds = zip(each.texts, first, each.low.tolist(), each.high.tolist(), strict=True)
         hovers = [f"{cell}: {text(mean)}, four fifths {text(low)} to {text(high)}" for cell, mean, low, high in bounds]
-        description = f"{each.column}: {what}; {'; '.join(hovers[k] for k in kept_points(len(hovers), MAX_DESCRIBED))}"
+        description = f"{each.column}: {what}; {'; '.join(hovers[k] for k in spaced_indices(len(hovers), MAX_DESCRIBED))}"
         if each.are_numbers:
             axis = replace(predicted, label=what if len(names) == 1 else "probability")
             chart = Chart(description, Axis.over(each.cells, label=each.column), axis)

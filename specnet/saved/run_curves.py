@@ -13,7 +13,7 @@ from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.run_files import LARGEST_RECORD
 from specnet.files.tensors import parse_object
-from specnet.parts.arrays import kept_points
+from specnet.parts.arrays import spaced_indices
 from specnet.training.checkpoint import MEMBER, is_finite
 
 _NO_FIGURES = {"epoch", MEMBER, "seed", "fold"}
@@ -55,7 +55,7 @@ def read_curves(path: Path, most: int) -> Curves:
         starts = [0, *(place for place, same in enumerate(goes_on, 1) if not same), len(lines)]
         networks = [range(*ends) for ends in pairwise(starts)]
         longest = max(networks, key=len)
-        drawn = [epochs[longest[place]] for place in kept_points(len(longest), most)]
+        drawn = [epochs[longest[place]] for place in spaced_indices(len(longest), most)]
         found: dict[str, dict[int, list[float]]] = {}
         for network in networks:
             places = {epochs[place]: place for place in network}

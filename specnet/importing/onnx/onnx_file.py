@@ -51,7 +51,7 @@ _HINTS = {
 _BYTE_COUNT = re.compile(r"[0-9]{1,4000}")
 _KINDS = ("FLOAT", "DOUBLE", "INT32", "INT64", "BOOL", "STRING")
 """What tensors may hold."""
-_MOST_AXES = 8
+_MAX_AXES = 8
 _VARINT, _BYTES, _SIZES = 0, 2, {1: 8, 5: 4}
 """Kinds of entries in a protocol buffer: a number, bytes behind their number, and those that have so many bytes."""
 
@@ -160,8 +160,8 @@ class TensorReader:
         from onnx import TensorProto, helper, numpy_helper
 
         name, shape = shown(tensor.name), tuple(tensor.dims)
-        if any(size < 0 for size in shape) or len(shape) > _MOST_AXES:
-            raise FileError(f"tensor {name} has the shape {shape[:_MOST_AXES]}")
+        if any(size < 0 for size in shape) or len(shape) > _MAX_AXES:
+            raise FileError(f"tensor {name} has the shape {shape[:_MAX_AXES]}")
         count = math.prod(shape)
         if count > NUMBER_LIMIT:
             raise FileError(f"tensor {name} of shape {shape} has more than {NUMBER_LIMIT} numbers")

@@ -17,7 +17,7 @@ class Activation(PartKind):
 
     kind: ClassVar[str] = "activation"
     elementwise: ClassVar[bool] = True
-    """Whether each output depends on the input at its own place alone."""
+    """Whether each output depends only on the input at the same position."""
     is_identity: ClassVar[bool] = False
     """Whether it returns x unchanged."""
     default_initializer: ClassVar[str] = "glorot_uniform"

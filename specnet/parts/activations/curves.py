@@ -24,7 +24,7 @@ from specnet.parts.part import FieldProblem, Names
 
 
 class Clip(Activation):
-    """x, kept within two bounds, such as those of a quantity. Its derivative at the bounds is 0."""
+    """x, clipped to two bounds, such as those of a quantity. Its derivative at the bounds is 0."""
 
     names = Names(torch=("Hardtanh", "nn.functional.hardtanh({x}, min_val={minimum}, max_val={maximum})"))
     type: Literal["clip"] = "clip"

@@ -50,7 +50,7 @@ class Prelu(Rectifier):
 
 
 class Elu(Rectifier):
-    """x above 0, α·(exp(x) − 1) below: a rectifier with a smooth negative side (Clevert et al. 2016)."""
+    """x above 0, α·(exp(x) − 1) below: a rectifier that is smooth below 0 (Clevert et al. 2016)."""
 
     onnx = ("Elu", {"alpha": "alpha"})
     names = Names("elu", ("ELU", "alpha"), ("ELU", "nn.functional.elu({x}, alpha={alpha})"))
@@ -61,7 +61,7 @@ class Elu(Rectifier):
         return maximum(x, 0.0) + self.alpha * expm1(minimum(0.0, x))
 
     def derivative_from_output(self, y: Value) -> Value:
-        return _exponential_side_slope(y, 1.0, self.alpha)
+        return _exponential_slope(y, 1.0, self.alpha)
 
 
 class Celu(Rectifier):
@@ -93,7 +93,7 @@ class Selu(Activation):
         return self.SCALE * maximum(x, 0.0) + self.SCALE * self.ALPHA * expm1(minimum(0.0, x))
 
     def derivative_from_output(self, y: Value) -> Value:
-        return _exponential_side_slope(y, self.SCALE, self.SCALE * self.ALPHA)
+        return _exponential_slope(y, self.SCALE, self.SCALE * self.ALPHA)
 
 
 class Threshold(Rectifier):
@@ -111,7 +111,7 @@ class Threshold(Rectifier):
         return where(greater(x, self.threshold), x, self.default_value)
 
 
-def _exponential_side_slope(y: Value, slope: float, depth: float) -> Value:
+def _exponential_slope(y: Value, slope: float, depth: float) -> Value:
     """Return `slope` where y > 0 and y + depth elsewhere, without a costly `where`."""
     below = minimum(y, 0.0) + depth
     return below if slope == depth else greater(y, 0.0) * (slope - depth) + below

@@ -20,7 +20,7 @@ class Orthogonal(Initializer):
         rows, columns = shape
         tall = generator.standard_normal((max(rows, columns), min(rows, columns)))
         basis, triangle = np.linalg.qr(tall)
-        # Without the signs, the result would not be uniform over the orthogonal matrices.
+        # Without these signs, the result would not be uniform over the orthogonal matrices.
         basis = basis * np.sign(np.diag(triangle))
         return self.gain * (basis if rows >= columns else basis.T)
 

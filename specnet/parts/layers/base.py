@@ -16,7 +16,7 @@ from specnet.parts.registry import PartKind
 
 
 class Scope(Protocol):
-    """What a layer can ask of the program in which it is placed."""
+    """What a layer can request from the program that it is part of."""
 
     @property
     def training(self) -> bool:
@@ -161,12 +161,12 @@ class Layer(PartKind):
         return learned | {state.name: state.user_shape for state in states}
 
     def check_columns(self, X: NDArray[Any], name: str, first_row: int) -> None:
-        """Refuse rows (rows, columns) of the network's input that the layer cannot read; asked if `reads_columns`.
+        """Refuse rows (rows, columns) of the network's input that the layer cannot read; called if `reads_columns`.
 
         Raises
         ------
         DataError
-            With the name of the argument and the place; the rows begin at `first_row`.
+            With the name of the argument and the location; the rows begin at `first_row`.
         """
 
     def fitted_states(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -1,6 +1,6 @@
 """Layers that turn each column of a table into several numbers: of categories, and of numbers.
 
-The numbers of one column do not lie side by side: the first numbers of all columns come first, then the second ones.
+The numbers of one column are not adjacent: the first numbers of all columns come first, then the second ones.
 """
 
 import math
@@ -210,7 +210,7 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
     For edges b₀ < … < bₜ: (x − bₖ₋₁)/(bₖ − bₖ₋₁), not below 0 but in the first bin, not above 1 but in the last. Edges
     are quantiles of the training rows, found when a model is fitted; before that they lie evenly within ±2. A number
     that more rows share than a bin should have, such as a frequent 0, is one edge, and the others are quantiles of the
-    remaining rows. Where quantiles coincide there are fewer bins, and 0 in place of the others. With a `size`,
+    remaining rows. Where quantiles coincide there are fewer bins, and 0 instead of the others. With a `size`,
     relu(W·bins + b) follows, with a W and b for each column. The authors' package calls the first form an encoding, the
     second an embedding.
 

@@ -22,8 +22,8 @@ class Dropout(Layer):
         (x,) = inputs
         if not scope.training or not self.rate:
             return x
-        kept = greater(1 - self.rate, scope.uniform(x.shape))
-        return x * (kept * (1 / (1 - self.rate)))
+        is_on = greater(1 - self.rate, scope.uniform(x.shape))
+        return x * (is_on * (1 / (1 - self.rate)))
 
 
 class GaussianNoise(Layer):

@@ -7,7 +7,7 @@ from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 
 
 class _OfMargins(Loss):
-    """A loss whose outputs are margins: their order or sign says the class, and they are no probabilities."""
+    """A loss whose outputs are margins: their order or sign decides the class, and they are not probabilities."""
 
     output_activation = "linear"
     accepted_activations = frozenset({"linear"})

@@ -1,4 +1,4 @@
-"""What a metric is: a function of scikit-learn, and what it is given."""
+"""What every metric is: a function of scikit-learn with its arguments."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,7 +46,7 @@ class Metric(PartKind):
 
     kind: ClassVar[str] = "metric"
     task: ClassVar[frozenset[Task]]
-    """Where the metric makes sense: two classes, more classes, several 0/1 outputs, or numbers."""
+    """The tasks that have the metric: two classes, more classes, several 0/1 outputs, or numbers."""
     function: ClassVar[str] = ""
     """The function of ``sklearn.metrics``, where its name is not the metric's without ``neg_``."""
     arguments: ClassVar[dict[str, Any]] = {}
@@ -56,7 +56,7 @@ class Metric(PartKind):
     sign: ClassVar[Literal[-1, 1]] = 1
     """-1 where the name says the negative of what the function returns."""
     knows_classes: ClassVar[bool] = False
-    """Whether the function can be told of classes that no row has."""
+    """Whether the function takes the list of all classes, which may have classes without rows."""
     has_units: ClassVar[bool] = False
     """Whether it is in the target's units, so that figures of several targets have no mean."""
     larger_is_better: ClassVar[bool] = True
@@ -128,22 +128,22 @@ class Metric(PartKind):
         if not self.has_units or len(targets) < 2:
             yield self.type, target, prediction
             return
-        for place, name in enumerate(targets):
-            yield f"{self.type}_{name}", target[:, place], prediction[:, place]
+        for column, name in enumerate(targets):
+            yield f"{self.type}_{name}", target[:, column], prediction[:, column]
 
     def keywords(self) -> dict[str, Any]:
         """Return what the function is called with, beside target, response and weights."""
         return self.arguments
 
     def compute(self, target: NDArray[Any], response: NDArray[Any], keywords: dict[str, Any]) -> float:
-        """Return what scikit-learn's function says of these rows, NaN where it does not define the metric for them."""
+        """Return the result of scikit-learn's function for these rows, NaN where it is not defined for them."""
         from sklearn import metrics
 
         function = getattr(metrics, self.function or self.type.removeprefix("neg_"))
         try:
             return self.chosen(function(target, response, **keywords))
         except ValueError as error:
-            if isinstance(error, TypeError):  # scikit-learn's error about an argument, which is no word on the rows
+            if isinstance(error, TypeError):  # scikit-learn's error about an argument, which is not about the rows
                 raise
             return float("nan")
 

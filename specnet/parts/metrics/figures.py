@@ -35,8 +35,8 @@ def accuracy_score(target: Array, prediction: Array, *, sample_weight: Weight) -
 
 @_where_defined
 def balanced_accuracy_score(target: Array, prediction: Array, *, sample_weight: Weight) -> float:
-    names, places = np.unique(np.concatenate([target, prediction]), return_inverse=True)
-    true, given = np.split(places, 2)
+    names, indices = np.unique(np.concatenate([target, prediction]), return_inverse=True)
+    true, given = np.split(indices, 2)
     counts = np.bincount(true * len(names) + given, sample_weight, len(names) ** 2).reshape(len(names), -1)
     sums = counts.sum(axis=1)
     recalls = counts.diagonal() / sums
@@ -77,8 +77,8 @@ def _members(target: Array, prediction: Array) -> tuple[list[tuple[Array, Array]
     """
     if target.ndim == 2:
         return [np.nonzero(labels) for labels in (target * prediction, prediction, target)], target.shape[1]
-    names, places = np.unique(np.concatenate([target, prediction]), return_inverse=True)
-    (true, given), rows = np.split(places, 2), np.arange(len(target))
+    names, indices = np.unique(np.concatenate([target, prediction]), return_inverse=True)
+    (true, given), rows = np.split(indices, 2), np.arange(len(target))
     right = np.flatnonzero(true == given)
     return [(right, true[right]), (rows, given), (rows, true)], len(names)
 

@@ -32,7 +32,7 @@ class Scorer(Metric):
     item: ClassVar[int | None] = None
     """Which of the numbers that the function returns is the metric, where it returns several."""
     figure: ClassVar[Figure | None] = None
-    """What is called in the function's place: common ones are quick without an import of scikit-learn."""
+    """A function that is called instead of scikit-learn's: without its import the common ones are fast."""
 
     def keywords(self) -> dict[str, Any]:
         return {**self.arguments, **self.model_dump(exclude={"type"})}

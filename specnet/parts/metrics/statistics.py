@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weightings = NDArray[np.float64]
-"""How much each row counts, (weightings, rows)."""
+"""The weight of each row, (weightings, rows)."""
 Statistic = Callable[[Weightings], NDArray[np.float64]]
 """From weightings to a figure for each, NaN where it is not defined."""
 
@@ -33,7 +33,7 @@ def wilson_bounds(fraction: float, rows: float) -> tuple[float, float]:
 
 
 def effective_rows(weights: NDArray[np.float64]) -> float:
-    """Return how many rows of equal weight would tell their mean as well, (Σw)² ÷ Σw² (Kish 1965); 0 of no weight."""
+    """Return how many rows of equal weight would give a mean as precise, (Σw)² ÷ Σw² (Kish 1965); 0 without weight."""
     return float(weights.sum() ** 2 / np.square(weights).sum()) if weights.any() else 0.0
 
 
@@ -72,9 +72,9 @@ def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) 
 
 def determination_statistic(target: NDArray[Any], prediction: NDArray[Any]) -> Statistic:
     """Return what computes R² of values, (rows,) or (rows, outputs), not defined where a target does not vary."""
-    wanted, given = (values.reshape(len(values), -1).astype(np.float64) for values in (target, prediction))
-    centered = wanted - wanted.mean(axis=0)  # so that squares keep their digits
-    columns = np.concatenate([centered, centered**2, (wanted - given) ** 2], axis=1)
+    expected, given = (values.reshape(len(values), -1).astype(np.float64) for values in (target, prediction))
+    centered = expected - expected.mean(axis=0)  # so that squares keep their digits
+    columns = np.concatenate([centered, centered**2, (expected - given) ** 2], axis=1)
 
     def statistic(weightings: Weightings) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):
@@ -96,8 +96,8 @@ def area_statistic(target: NDArray[Any], probability: NDArray[Any]) -> Statistic
     """
     first, second = np.flatnonzero(target == 0), np.flatnonzero(target == 1)
     first, second = (rows[np.argsort(probability[rows], kind="stable")] for rows in (first, second))
-    ordered, wanted = probability[first], probability[second]
-    below, up_to = np.searchsorted(ordered, wanted, "left"), np.searchsorted(ordered, wanted, "right")
+    ordered, second_sorted = probability[first], probability[second]
+    below, up_to = np.searchsorted(ordered, second_sorted, "left"), np.searchsorted(ordered, second_sorted, "right")
     has_ties = not np.array_equal(below, up_to)
 
     def statistic(weightings: Weightings) -> NDArray[np.float64]:

@@ -77,14 +77,14 @@ class Radam(AdaptiveMoments):
     type: Literal["radam"] = "radam"
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
-        kept = self.beta_2**step
+        decayed = self.beta_2**step
         longest = 2 / (1 - self.beta_2) - 1
-        length = longest - 2 * step * kept / (1 - kept)
+        length = longest - 2 * step * decayed / (1 - decayed)
         rate /= 1 - self.beta_1**step
         if length <= 5:
             return {"rate": rate, "root_share": 0.0, "offset": 1.0}
         rectified = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-        return {"rate": rate * math.sqrt(rectified * (1 - kept)), "root_share": 1.0, "offset": self.epsilon}
+        return {"rate": rate * math.sqrt(rectified * (1 - decayed)), "root_share": 1.0, "offset": self.epsilon}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         mean, square = self._moments(gradient, state)

@@ -51,7 +51,7 @@ class Optimizer(PartKind):
         return 0.0
 
     def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
-        """Yield the schedule, or the part of one, that is told a figure after each epoch, with its path."""
+        """Yield the schedule, or the part of one, that reads a figure after each epoch, with its path."""
         yield from ()
 
 

@@ -116,10 +116,10 @@ class Rprop(SteppingOptimizer):
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
         size, heading = state("size", self.learning_rate), state("heading")
         agreement = sign(gradient) * heading  # 1, 0 or −1; the product of the gradients themselves could underflow
-        turned = minimum(agreement, 0)
-        change = 1 + maximum(agreement, 0) * (self.eta_plus - 1) + turned * (1 - self.eta_minus)
+        reversed_ = minimum(agreement, 0)
+        change = 1 + maximum(agreement, 0) * (self.eta_plus - 1) + reversed_ * (1 - self.eta_minus)
         new_size = minimum(maximum(size * change, self.step_min), self.step_max)
-        new_heading = sign(gradient) * (1 + turned)
+        new_heading = sign(gradient) * (1 + reversed_)
         step = new_heading * new_size
         return [(size, new_size), (heading, new_heading), (theta, theta - step * scalar("rate"))]
 

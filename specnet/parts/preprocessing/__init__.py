@@ -1,6 +1,6 @@
-"""What happens to columns before the network sees them, fitted on training rows and kept with the model.
+"""What happens to columns before the network sees them, fitted on training rows and saved with the model.
 
-In: columns (rows, columns), texts as places in their distinct ones. Out: the step with its sizes, and arrays by name;
+In: columns (rows, columns), texts as indices of their distinct ones. Out: the step with its sizes, and arrays by name;
 then prepared columns, of arrays or symbolic values alike (`column_operations`). Start with `Preprocessing` in `base`;
 then `missing` (what stands for a missing cell), `scaling`, `curve_steps`, `dates`, and `categories`, which codes texts.
 A new step is a class in one of the modules, and its name stands in the list below.

@@ -20,16 +20,16 @@ ROWS_AT_ONCE = 2**20
 FEW_PARTS = 8
 """Parts up to which quantiles are found faster by partitions than by sorting all numbers."""
 _SLIVER = 1e-9
-"""Of a row: how much of it rounding may put on the wrong side of a quantile."""
+"""Fraction of a row by which rounding may shift a quantile."""
 _WHOLE = 1 - _SLIVER
 
 NUMBERS = frozenset({"numeric", "boolean", "datetime"})
 """The kinds of raw columns that are numbers."""
 
 Fitted = Mapping[str, Any]
-"""What a step learned, by name: arrays, or symbolic values (length, 1) in their place."""
+"""What a step learned, by name: arrays, or symbolic values (length, 1) instead."""
 Texts = tuple[NDArray[np.str_], ...]
-"""For each column the texts that its numbers are the places of."""
+"""For each column its distinct texts, of which the cells hold the indices."""
 Learned = dict[str, NDArray[Any]]
 Weight = NDArray[np.float64] | None
 """How much each training row counts, (rows,); None if all count alike."""
@@ -57,7 +57,7 @@ class Preprocessing(PartKind):
     dtypes : mapping of str to str
         Of what is learned, by name; the others are float64.
     fixed : frozenset of str
-        Names of learned arrays that stay arrays if symbolic values take the others' place: those that say how many
+        Names of learned arrays that stay arrays if symbolic values replace the others: those that say how many
         columns are made.
     """
 
@@ -71,21 +71,21 @@ class Preprocessing(PartKind):
     dtypes: ClassVar[Mapping[str, str]] = {}
 
     def output_size(self, columns: int) -> int | None:
-        """Return how many columns it makes of so many, None if that is only known of the step that `fit` returns."""
+        """Return the number of columns that it makes of `columns`, None if only the step that `fit` returns has it."""
         return columns
 
     def input_size(self, outputs: int) -> int:
-        """Return of how many columns it makes so many, where it can."""
+        """Return the number of columns of which it makes `outputs`, where that is defined."""
         return outputs
 
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
-        """Return the shapes of what it learns of so many columns; None for a length that its fields do not say."""
+        """Return the shapes of what it learns from `columns` columns; None for a length that its fields do not fix."""
         return dict.fromkeys(self.learned, (columns,))
 
     def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
         """Return what the columns that the fitted step makes are called, from the names of its columns.
 
-        By default these are the same or, if there are others in their place, the step's name and a number.
+        By default these are the same or, if their number differs, the step's name and a number.
         """
         made = self.output_size(len(columns)) or 0
         return list(columns) if made == len(columns) else [f"{self.type} {number}" for number in range(1, made + 1)]
@@ -102,7 +102,7 @@ class Preprocessing(PartKind):
             Only their ratios mean anything, as of shares of all rows; a row of weight 0 counts as none. What needs so
             many rows counts them, whatever they weigh.
         texts : tuple of (categories,) arrays, optional
-            Each column's distinct texts in ascending order, of which the columns hold the places. Only steps for
+            Each column's distinct texts in ascending order, of which the columns hold the indices. Only steps for
             categories need them.
 
         Raises
@@ -126,7 +126,7 @@ class Preprocessing(PartKind):
         """Return the columns, prepared.
 
         Operators and the functions of `specnet.parts.preprocessing.column_operations` only, so that symbolic values can
-        take the arrays' place.
+        replace arrays.
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 
@@ -203,21 +203,21 @@ def quantiles(values: NDArray[np.float64], weight: Weight, parts: int) -> NDArra
     weights, the n numbers in order share a length of n, and a quantile between the ends is the mean over a length of 1:
     equal weights change nothing, and no weight makes it jump.
     """
-    place = np.arange(parts + 1) * (len(values) - 1.0) / parts
+    at = np.arange(parts + 1) * (len(values) - 1.0) / parts
     if weight is None:
-        low = np.floor(place)
+        low = np.floor(at)
         below, above = (np.minimum(number, len(values) - 1).astype(np.intp) for number in (low, low + 1))
-        # Few places are found without sorting all.
+        # A few positions are found without sorting all.
         ordered = np.partition(values, np.union1d(below, above)) if parts <= FEW_PARTS else np.sort(values)
-        share = place - low
+        share = at - low
         # The difference of two numbers may be too large where that of their halves is not.
         half_step = (0.5 * ordered[above] - 0.5 * ordered[below]) * share
     else:
         order = np.argsort(values, kind="stable")
         ordered, ends = values[order], np.cumsum(weight[order])
         ends *= len(values) / ends[-1]
-        below, above = (np.searchsorted(ends, at).clip(max=len(values) - 1) for at in (place + _SLIVER, place + _WHOLE))
-        half_step = np.array([_half_step(ordered, ends, *window) for window in zip(place, below, above, strict=True)])
+        below, above = (np.searchsorted(ends, near).clip(max=len(values) - 1) for near in (at + _SLIVER, at + _WHOLE))
+        half_step = np.array([_half_step(ordered, ends, *window) for window in zip(at, below, above, strict=True)])
         below[-1], half_step[[0, -1]] = len(values) - 1, 0.0
     between = 2 * (0.5 * ordered[below] + half_step)
     return np.maximum.accumulate(np.clip(between, ordered[below], ordered[above]))

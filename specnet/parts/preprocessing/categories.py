@@ -18,7 +18,7 @@ ONE_HOT_CODES = 8
 _TEXTS_AT_ONCE = 2**16
 """Texts that are looked up together."""
 MISSING = ""
-"""In place of the text of a missing cell: no category is empty."""
+"""Stands for a missing cell: no category is empty."""
 
 
 class CategoryStep(Preprocessing):
@@ -53,10 +53,10 @@ class CategoryStep(Preprocessing):
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         self.require(texts is not None, "needs columns of categories, got numbers")
         assert texts is not None
-        kept = [self._kept(columns[:, place], own, weight) for place, own in enumerate(texts)]
-        counts = tuple(map(len, kept))
+        coded = [self._coded(columns[:, index], own, weight) for index, own in enumerate(texts)]
+        counts = tuple(map(len, coded))
         try:
-            encoded = [text.encode() for column in kept for text in column]
+            encoded = [text.encode() for column in coded for text in column]
         except UnicodeEncodeError as error:
             raise DataError(f"{self.type}: the text {error.object!r} is not valid Unicode") from None
         learned: Learned = {
@@ -85,7 +85,7 @@ class CategoryStep(Preprocessing):
             self.require(not any(text.endswith("\0") for text in texts), "a category ends in a null character")
 
     def coder(self, texts: Texts, fitted: Fitted) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-        """Return what makes codes (rows, columns) of places in each column's texts; NaN is a missing cell.
+        """Return what makes codes (rows, columns) of indices into each column's texts; NaN is a missing cell.
 
         The texts need not be those of `fit`, nor in its order.
         """
@@ -93,9 +93,9 @@ class CategoryStep(Preprocessing):
 
         def codes(columns: NDArray[Any]) -> NDArray[np.float64]:
             made = np.empty(columns.shape)
-            for place, table in enumerate(tables):
-                column = columns[:, place]
-                made[:, place] = table[np.where(np.isnan(column), len(table) - 1, column).astype(np.intp)]
+            for index, table in enumerate(tables):
+                column = columns[:, index]
+                made[:, index] = table[np.where(np.isnan(column), len(table) - 1, column).astype(np.intp)]
             return made
 
         return codes
@@ -110,17 +110,17 @@ class CategoryStep(Preprocessing):
         return columns
 
     def trained_gaps(self, fitted: Fitted) -> tuple[int, ...] | None:
-        return tuple(place for place, texts in enumerate(self.texts_of(fitted)) if texts and texts[-1] == MISSING)
+        return tuple(index for index, texts in enumerate(self.texts_of(fitted)) if texts and texts[-1] == MISSING)
 
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         return columns
 
-    def _kept(self, column: NDArray[Any], texts: NDArray[np.str_], weight: Weight) -> list[str]:
+    def _coded(self, column: NDArray[Any], texts: NDArray[np.str_], weight: Weight) -> list[str]:
         """Return the categories of a column that get a code, in the order of their codes."""
-        places = np.where(np.isnan(column), len(texts), column).astype(np.intp)
+        indices = np.where(np.isnan(column), len(texts), column).astype(np.intp)
         if weight is not None:
-            places = places[weight > 0]
-        rows = np.bincount(places, minlength=len(texts) + 1)
+            indices = indices[weight > 0]
+        rows = np.bincount(indices, minlength=len(texts) + 1)
         empty = np.flatnonzero(texts == MISSING)
         rows[-1] += rows[empty].sum()
         rows[empty] = 0
@@ -174,14 +174,14 @@ class OneHot(CategoryStep):
 class CategoryEmbedding(CategoryStep):
     """A learned vector for each of the codes 0…k that `ordinal` gives.
 
-    A resolved spec has `ordinal` in its place, and a first layer `embedding` that has the vectors.
+    A resolved spec has `ordinal` instead, and a first layer `embedding` that has the vectors.
     """
 
     type: Literal["embedding"] = "embedding"
     size: PositiveInteger = Field(8, description="size of each vector")
 
     def ordinal(self) -> Ordinal:
-        """Return the step that it resolves to, which is fitted in its place."""
+        """Return the step that it resolves to, which is fitted instead."""
         fields = {name: getattr(self, name) for name in CategoryStep.model_fields if name != "type"}
         return Ordinal(**fields)
 
@@ -206,8 +206,8 @@ def _code_table(known: Sequence[str], texts: NDArray[np.str_]) -> NDArray[np.flo
         names, codes = np.array([text for text, _ in fitting], texts.dtype), np.array([code for _, code in fitting])
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
             piece = slice(start, min(start + _TEXTS_AT_ONCE, len(texts)))
-            place = np.searchsorted(names, texts[piece]).clip(max=len(names) - 1)
-            table[piece] = np.where(names[place] == texts[piece], codes[place], 0)
+            index = np.searchsorted(names, texts[piece]).clip(max=len(names) - 1)
+            table[piece] = np.where(names[index] == texts[piece], codes[index], 0)
     table[:-1][texts == MISSING] = missing
     return table
 

@@ -46,17 +46,17 @@ def count_of(columns: Any) -> int:
     return int(columns.shape[0] if isinstance(columns, Value) else columns.shape[1])
 
 
-def picked(columns: Any, places: Sequence[int]) -> Any:
-    """Return the columns at these places, which ascend."""
+def picked(columns: Any, indices: Sequence[int]) -> Any:
+    """Return the columns at these indices, which ascend."""
     if not isinstance(columns, Value):
-        return columns[:, list(places)]
-    return compiler.concatenate(*runs(columns, places))
+        return columns[:, list(indices)]
+    return compiler.concatenate(*runs(columns, indices))
 
 
-def runs(columns: Value, places: Sequence[int]) -> list[Value]:
-    """Return pieces that are the columns at these places, neighbours in one piece."""
-    starts = [k for k, place in enumerate(places) if not k or place != places[k - 1] + 1]
-    return [compiler.rows(columns, places[k], places[end - 1] + 1) for k, end in pairwise([*starts, len(places)])]
+def runs(columns: Value, indices: Sequence[int]) -> list[Value]:
+    """Return pieces that are the columns at these indices, neighbours in one piece."""
+    starts = [k for k, index in enumerate(indices) if not k or index != indices[k - 1] + 1]
+    return [compiler.rows(columns, indices[k], indices[end - 1] + 1) for k, end in pairwise([*starts, len(indices)])]
 
 
 def joined(*pieces: Any) -> Any:
@@ -65,10 +65,10 @@ def joined(*pieces: Any) -> Any:
 
 
 def repeated(columns: Any, counts: Sequence[int]) -> Any:
-    """Return each column as often as its count says, its copies side by side."""
+    """Return each column as often as its count says, its copies adjacent."""
     if not isinstance(columns, Value):
         return np.repeat(columns, counts, axis=1)
-    copies = ((compiler.rows(columns, place, place + 1), count) for place, count in enumerate(counts) if count)
+    copies = ((compiler.rows(columns, index, index + 1), count) for index, count in enumerate(counts) if count)
     return compiler.concatenate(*(compiler.repeat(column, count) for column, count in copies))
 
 

@@ -27,7 +27,7 @@ class Calendar(Preprocessing):
 
     Columns are days since 1970-01-01 UTC, with the time of day as a fraction. A cycle is a fraction too: whole days
     since January 1 over the days of that year, whole days since Monday over 7, hours over 24. Of each column only those
-    cycles are kept that vary over the training rows. All columns come first, then the sines and the cosines of the day
+    cycles are used that vary over the training rows. All columns come first, then the sines and the cosines of the day
     of year of those that keep it, then those of the weekday and of the time of day. A missing cell stays missing.
     """
 
@@ -52,9 +52,9 @@ class Calendar(Preprocessing):
 
     def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
         made = list(columns)
-        for cycle, kept in zip(_CYCLES, fitted["kept"], strict=True):
+        for cycle, used in zip(_CYCLES, fitted["kept"], strict=True):
             for wave in ("sine", "cosine"):
-                made += [f"{columns[place]}: {wave} of {cycle}" for place in np.flatnonzero(kept).tolist()]
+                made += [f"{columns[index]}: {wave} of {cycle}" for index in np.flatnonzero(used).tolist()]
         return made
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
@@ -66,19 +66,19 @@ class Calendar(Preprocessing):
             for index, cycle in enumerate(_cycles(some)):
                 np.minimum(ends[0, index], np.fmin.reduce(cycle, initial=np.inf), out=ends[0, index])
                 np.maximum(ends[1, index], np.fmax.reduce(cycle, initial=-np.inf), out=ends[1, index])
-        kept = ends[0] < ends[1]
-        return self.model_copy(update={"counts": _counts(kept)}), {"kept": kept.astype(np.float64)}
+        used = ends[0] < ends[1]
+        return self.model_copy(update={"counts": _counts(used)}), {"kept": used.astype(np.float64)}
 
     def check(self, fitted: Fitted) -> None:
-        kept = fitted["kept"]
-        self.require(bool(np.isin(kept, (0, 1)).all()), "kept is neither 0 nor 1")
-        self.require(_counts(kept) == self.counts, f"counts are {self.counts}, but kept says {_counts(kept)}")
+        used = fitted["kept"]
+        self.require(bool(np.isin(used, (0, 1)).all()), "kept is neither 0 nor 1")
+        self.require(_counts(used) == self.counts, f"counts are {self.counts}, but kept says {_counts(used)}")
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         made = [columns]
-        for cycle, kept in zip(_cycles(columns), fitted["kept"], strict=True):
-            if kept.any():
-                angle = 2 * np.pi * picked(cycle, np.flatnonzero(kept).tolist())
+        for cycle, used in zip(_cycles(columns), fitted["kept"], strict=True):
+            if used.any():
+                angle = 2 * np.pi * picked(cycle, np.flatnonzero(used).tolist())
                 made += [sin(angle), cos(angle)]
         return joined(*made)
 
@@ -89,9 +89,9 @@ class Calendar(Preprocessing):
         return picked(columns, range(fitted["kept"].shape[1]))
 
 
-def _counts(kept: NDArray[Any]) -> tuple[int, ...]:
-    """Return how many columns are made of each column of which these cycles are kept."""
-    return tuple(1 + 2 * int(count) for count in kept.sum(0))
+def _counts(used: NDArray[Any]) -> tuple[int, ...]:
+    """Return how many columns are made of each column that uses these cycles."""
+    return tuple(1 + 2 * int(count) for count in used.sum(0))
 
 
 def _cycles(columns: Any) -> tuple[Any, Any, Any]:

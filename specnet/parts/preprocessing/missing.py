@@ -26,13 +26,13 @@ from specnet.parts.preprocessing.base import (
 from specnet.parts.preprocessing.column_operations import count_of, equal, joined, picked, where
 
 _FEWEST_ROWS, _SMALLEST_SHARE = 5, 0.01
-"""How many training rows must miss a column, and which share of all, before "auto" adds a column that says so."""
+"""How many training rows, and which fraction of all, must have a missing cell for "auto" to add an indicator."""
 _TIE = 1 - 1e-9
-"""Which share of the largest sum of weights is equal to it but for rounding."""
+"""Sums of weights from this fraction of the largest one on equal it, up to rounding."""
 
 
 def _indicator(value: Any) -> Any:
-    """Return what is said in place of a list of columns."""
+    """Read what a spec may have instead of a list of columns."""
     if isinstance(value, bool) or value == "auto":
         return value
     words = 'true, false, "auto" or a list of columns'
@@ -74,14 +74,14 @@ class Impute(Preprocessing):
         if self.strategy == "error" and self.indicator not in ("auto", False):
             yield FieldProblem(("indicator",), 'indicator has no effect with the strategy "error"')
         indicator = self.indicator if isinstance(self.indicator, tuple) else ()
-        for field, places in (("indicator", indicator), ("missing", self.missing)):
-            for index, (before, after) in enumerate(pairwise(places), 1):
+        for field, listed in (("indicator", indicator), ("missing", self.missing)):
+            for index, (before, after) in enumerate(pairwise(listed), 1):
                 if after <= before:
                     yield FieldProblem((field, index), "expected columns in ascending order, each once")
 
     def output_size(self, columns: int) -> int | None:
-        places = self._places(columns)
-        return None if places is None else columns + len(places)
+        flagged = self._flagged(columns)
+        return None if flagged is None else columns + len(flagged)
 
     def input_size(self, outputs: int) -> int:
         if isinstance(self.indicator, tuple):
@@ -89,12 +89,12 @@ class Impute(Preprocessing):
         return outputs // 2 if self.indicator is True else outputs
 
     def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
-        return [*columns, *(f"{columns[place]} missing" for place in self._places(len(columns)) or ())]
+        return [*columns, *(f"{columns[index]} missing" for index in self._flagged(len(columns)) or ())]
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         if self.strategy == "error":
             self._refuse_missing(columns)
-        self._check_places("indicator", self._places(columns.shape[1]), columns.shape[1])
+        self._check_columns("indicator", self._flagged(columns.shape[1]), columns.shape[1])
         fill, gaps = [], []
         for block in float64_blocks(columns):
             fill += [self._fill(*cells) for cells in present_cells(block, weight)]
@@ -109,17 +109,17 @@ class Impute(Preprocessing):
     def check(self, fitted: Fitted) -> None:
         super().check(fitted)
         count = len(fitted["fill"])
-        self._check_places("indicator", self._places(count), count)
-        self._check_places("missing", self.missing, count)
+        self._check_columns("indicator", self._flagged(count), count)
+        self._check_columns("missing", self.missing, count)
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         if self.strategy == "error":
             return columns
         filled = where(equal(columns, columns), columns, fitted["fill"])
-        places = self._places(count_of(columns))
-        if not places:
+        flagged = self._flagged(count_of(columns))
+        if not flagged:
             return filled
-        marked = picked(columns, places)
+        marked = picked(columns, flagged)
         return joined(filled, where(equal(marked, marked), 0.0, 1.0))
 
     def trained_gaps(self, fitted: Fitted) -> tuple[int, ...] | None:
@@ -128,15 +128,15 @@ class Impute(Preprocessing):
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         return picked(columns, range(len(fitted["fill"])))
 
-    def _places(self, count: int) -> tuple[int, ...] | None:
-        """Return which of so many columns have an indicator, None if only a fit tells."""
+    def _flagged(self, count: int) -> tuple[int, ...] | None:
+        """Return which of `count` columns have an indicator, None if that is only known after a fit."""
         if self.indicator == "auto":
             return () if self.strategy == "error" else None
         return self.indicator if isinstance(self.indicator, tuple) else tuple(range(count * self.indicator))
 
-    def _check_places(self, field: str, places: tuple[int, ...] | None, count: int) -> None:
-        """Refuse columns that are not there."""
-        last = max(places or (0,))
+    def _check_columns(self, field: str, flagged: tuple[int, ...] | None, count: int) -> None:
+        """Raise an error about indices beyond the columns."""
+        last = max(flagged or (0,))
         self.require(last < count, f"{field} has column {last} of {count}")
 
     def _refuse_missing(self, columns: Columns) -> None:
@@ -158,6 +158,6 @@ class Impute(Preprocessing):
             case "mean":
                 return np.average(values, weights=weight)
             case _:
-                numbers, places = np.unique(values, return_inverse=True)
-                totals = np.bincount(places, weight)
+                numbers, codes = np.unique(values, return_inverse=True)
+                totals = np.bincount(codes, weight)
                 return numbers[(totals >= _TIE * totals.max()).argmax()]

@@ -63,9 +63,9 @@ class QuantileRanks(Preprocessing):
         return ranks * (2 / (self.points - 1)) - 1
 
     def invert(self, columns: Any, fitted: Fitted) -> Any:
-        places = np.linspace(-1, 1, self.points)
+        positions = np.linspace(-1, 1, self.points)
         pairs = zip(columns.T, fitted["knots"].T, strict=True)
-        return np.stack([np.interp(column, places, knots) for column, knots in pairs], axis=1)
+        return np.stack([np.interp(column, positions, knots) for column, knots in pairs], axis=1)
 
     def _symbolic_ranks(self, columns: Value, knots: Value) -> Value:
         """Return the sum over all bins of how far each number is within them; knots are (points · columns, 1)."""
@@ -84,13 +84,13 @@ def _ranks(columns: NDArray[np.float64], knots: NDArray[np.float64]) -> NDArray[
     """Return the rank of each number among the knots of its column, from 0 to points − 1."""
     ranks = np.empty(columns.shape)
     last = len(knots) - 1
-    for place, (column, edges) in enumerate(zip(columns.T, knots.T, strict=True)):
+    for index, (column, edges) in enumerate(zip(columns.T, knots.T, strict=True)):
         first, end = np.searchsorted(edges, column, "left"), np.searchsorted(edges, column, "right")
         low, high = 0.5 * edges[np.maximum(first - 1, 0)], 0.5 * edges[np.minimum(first, last)]
         width = high - low
         within = np.divide(0.5 * column - low, width, out=np.ones(len(column)), where=width > _NARROW)
         between = np.clip(first - 1 + within, 0, last)
-        ranks[:, place] = np.where(end > first, 0.5 * (first + end - 1), between)
+        ranks[:, index] = np.where(end > first, 0.5 * (first + end - 1), between)
     return ranks
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, figure, metric, rounded
-from specnet.parts.arrays import kept_points
+from specnet.parts.arrays import spaced_indices
 from specnet.parts.splits import VALIDATION, best_split
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.report.pages.headline import BASELINES, network, rows_of, words
@@ -47,7 +47,7 @@ def member_curves(history: History, name: str) -> list[Curve]:
     curves = []
     for member in dict.fromkeys(record.get(MEMBER, 0) for record in history):
         records = [record for record in history_of(history, member) if name in record]
-        chosen = [records[index] for index in kept_points(len(records), MAX_POINTS)]
+        chosen = [records[index] for index in spaced_indices(len(records), MAX_POINTS)]
         if chosen:
             curves.append(Curve([record["epoch"] for record in chosen], [record[name] for record in chosen]))
     return curves

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.parts.arrays import kept_points
+from specnet.parts.arrays import spaced_indices
 from specnet.report.svg.axes import EDGE, Axis, Frame, frame_with_axes
 from specnet.report.svg.colours import CLASS_COUNT, HUES, RGB, data_uri, png
 from specnet.report.svg.markup import TEXT_SIZE, escaped, hover_text, label, number, picture, shortened, text_width
@@ -289,7 +289,7 @@ class Chart:
         self._drawings.append(lambda frame: line(frame, across, up, style, title))
         if hover is not None:
             within = np.flatnonzero(inside(across) & inside(up))
-            chosen = within[kept_points(len(within), MAX_HOVERS)]
+            chosen = within[spaced_indices(len(within), MAX_HOVERS)]
             texts = [hover(float(xs[k]), float(ys[k])) for k in chosen]
             self._drawings.append(lambda frame: circles(frame, across[chosen], up[chosen], texts, "hit", 7.0))
         if name:

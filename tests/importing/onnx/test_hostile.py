@@ -156,7 +156,7 @@ MOVED: dict[str, tuple[list[Any], str]] = {
 def test_what_is_moved_is_bounded(
     place: Callable[..., Path], name: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ):
-    monkeypatch.setattr(onnx_graph, "_MOST_MOVED", 200)
+    monkeypatch.setattr(onnx_graph, "_MAX_MOVED", 200)
     shape, nodes = MOVED[name]
     path = place(nodes, INTEGERS, shape, opset=18)
     tracemalloc.start()
