@@ -15,13 +15,13 @@ from specnet.findings.finding import Finding, ignored_columns, standardized_colu
 from specnet.number_texts import count, percent, short
 from specnet.parts.arrays import Array, RowView, pieces
 
-SMALLEST_SIDE = 6
-"""Pixels of the smallest images that are taken for such."""
-MOST_NAMED = 3
+MIN_PIXELS = 6
+"""Side length of the smallest images that are recognized."""
+MAX_NAMED = 3
 """Constant columns that a sentence names."""
 LARGE, VERY_LARGE, SPREAD_FACTOR = 100.0, 1000.0, 1000.0
 SHARED = 0.05
-MOST_RANKED = 20_000
+MAX_RANKED = 20_000
 """Training rows that a single column is compared with the target on; of more, evenly spaced ones."""
 
 
@@ -33,20 +33,20 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
     if not flat:
         return
     names = [evidence.column_names[column] for column in flat]
-    named = _named(names[:MOST_NAMED], len(flat))
-    more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
+    named = _named(names[:MAX_NAMED], len(flat))
+    more = f" and {len(flat) - MAX_NAMED} more" if len(flat) > MAX_NAMED else ""
     sentence = f"{named}{more}: the same value in all {count(rows)} training rows"
     changes = ignored_columns(evidence, names)
     yield Finding("constant-column", "warning", sentence, changes, "" if changes else "leave it out of data.features")
 
 
 def image_side(columns: Array | RowView) -> int | None:
-    """Return the side of the square grey images that rows (rows, columns) are, None where they are no images.
+    """Return the side length of square grey images whose pixels are the columns, None for other rows.
 
     Their grey values are whole numbers from 0 on, and there are at least 6 × 6.
     """
     side = math.isqrt(columns.shape[1])
-    if side < SMALLEST_SIDE or side * side != columns.shape[1]:
+    if side < MIN_PIXELS or side * side != columns.shape[1]:
         return None
     for piece in pieces(columns):
         values = np.asarray(columns[piece], np.float64)
@@ -86,12 +86,12 @@ def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
 
 def leakage(evidence: Evidence) -> Iterator[Finding]:
     """A column, or a linear model of several, that explains all but 1 % of the target."""
-    held = evidence.known_held
+    unseen = evidence.known_unseen
     if evidence.target.ndim > 1:
         raise UntestableError
-    if held.score <= held.baselines.get("constant", -np.inf):
+    if unseen.score <= unseen.baselines.get("constant", -np.inf):
         return
-    rows = slice(None, None, -(-len(evidence.target) // MOST_RANKED))
+    rows = slice(None, None, -(-len(evidence.target) // MAX_RANKED))
     target, cells = evidence.target[rows], evidence.cells[rows]
     categories = {index for index, column in enumerate(evidence.kinds) if column.kind == "category"}
     indices = range(cells.shape[1])
@@ -117,8 +117,8 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
 
 
 def shared_rows(evidence: Evidence) -> Iterator[Finding]:
-    """Over 5 % of the held rows that are training rows, in inputs alone where chance does not repeat these."""
-    if evidence.held is None or len(evidence.column_names) < 2:
+    """Over 5 % of the rows held out are training rows, or have the inputs of one more often than by chance."""
+    if evidence.unseen is None or len(evidence.column_names) < 2:
         raise UntestableError
     if (found := evidence.repeated) is not None:
         yield Finding("shared-rows", "error", found[0], {}, found[1])

@@ -1,4 +1,4 @@
-"""What findings are read from: a run's network, rows, history and statistics of units, and how well it does."""
+"""What findings are made from: a run's network, rows, history, statistics of units, and scores."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from specnet.spec.resolving.graph import Node
 
 Numbers = NDArray[np.float64]
 Path = tuple[str | int, ...]
-Look = Mapping[str, Any]
+LayerRecord = Mapping[str, Any]
 """A line of ``layers.jsonl``: ``epoch``, and ``layers`` with the numbers of each."""
 MeanWithError = tuple[float, float]
 """A mean over rows, such as of the difference of two losses, and its standard error."""
 
 
-MOST_DEAD = 0.7
+MAX_DEAD = 0.7
 """The fraction of a layer's units that are dead from which on a network cannot learn."""
 
 
@@ -35,7 +35,7 @@ class UntestableError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class UnseenRows:
     """How well a network does on rows that it was not trained on.
 
     Attributes
@@ -77,14 +77,14 @@ class Held:
         return None if best is None else (best[1], best[0])
 
 
-Scores = tuple[float | None, Held | None, Held | None]
-"""How well a network does on training rows, as `Held.score`, on rows held out, and on training rows out of fold; None
-where there are no such rows, or no score."""
+Scores = tuple[float | None, UnseenRows | None, UnseenRows | None]
+"""How well a network does on training rows, as `UnseenRows.score`, on rows held out, and on training rows out of fold;
+None where there are no such rows, or no score."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a run has left to judge it by; of an ensemble the looks and the history are those of its first member.
+    """What a run is judged by; of an ensemble, layer records and history are those of its first member.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Evidence:
         Of training rows: class indices, 0 and 1, or values as the loss takes them.
     history : sequence of mapping
         Its losses are finite.
-    looks : sequence of mapping
+    records : sequence of mapping
         The lines of ``layers.jsonl``; the first one is before any step.
     first_loss : float
         L(0): mean loss of the first batch before any step.
@@ -109,10 +109,10 @@ class Evidence:
         L₀: loss of the best constant prediction on the training rows.
     has_failed : bool
         Whether the loss was no longer finite after the history.
-    train_score, held, out_of_fold
+    train_score, unseen, out_of_fold
         As in `Scores`; None also if it has failed.
     repeated : tuple of str, or None
-        What `repeated_rows.repeated_rows` returns about the rows held out.
+        What `repeated_rows.repeated_rows` returns about these rows.
     """
 
     network: Network
@@ -122,13 +122,13 @@ class Evidence:
     inputs: NDArray[Any]
     target: NDArray[Any]
     history: Sequence[Mapping[str, Any]]
-    looks: Sequence[Look]
+    records: Sequence[LayerRecord]
     first_loss: float
     constant_loss: float
     has_failed: bool
     train_score: float | None
-    held: Held | None
-    out_of_fold: Held | None
+    unseen: UnseenRows | None
+    out_of_fold: UnseenRows | None
     repeated: tuple[str, str] | None
 
     def written(self, *path: str | int) -> Any:
@@ -155,11 +155,11 @@ class Evidence:
         return names or [f"column {number}" for number in range(self.cells.shape[1])]
 
     @property
-    def known_held(self) -> Held:
-        """What `held` is; a rule that needs it tests nothing without."""
-        if self.held is None:
+    def known_unseen(self) -> UnseenRows:
+        """The same as `unseen`; a rule that needs it tests nothing without."""
+        if self.unseen is None:
             raise UntestableError
-        return self.held
+        return self.unseen
 
     @property
     def has_classes(self) -> bool:
@@ -177,7 +177,7 @@ class Evidence:
         return np.array([line[LOSS] for line in self.history], np.float64)
 
     @cached_property
-    def held_losses(self) -> Numbers | None:
+    def validation_losses(self) -> Numbers | None:
         """The validation losses on the same lines; None where there are none."""
         found = [line[VALIDATION_LOSS] for line in self.history if VALIDATION_LOSS in line]
         return np.array(found) if found and len(found) == len(self.history) else None
@@ -255,33 +255,34 @@ class Evidence:
         return path
 
     @property
-    def steps(self) -> Sequence[Look]:
-        """The looks after steps."""
-        return self.looks[1:]
+    def steps(self) -> Sequence[LayerRecord]:
+        """The layer records after steps."""
+        return self.records[1:]
 
     def of_hidden(self, field: str) -> list[tuple[Node, float, float]]:
-        """Return the hidden layers with a number of each at the first look and of the network that is kept.
+        """Return each hidden layer, its value of a field in the first record, and that of the final network.
 
         There are none if there was no step.
         """
         if not self.steps:
             return []
-        looks = (
-            [float(layer.get(field) or 0.0) for layer in look["layers"]] for look in (self.looks[0], self.looks[-1])
+        values = (
+            [float(layer.get(field) or 0.0) for layer in record["layers"]]
+            for record in (self.records[0], self.records[-1])
         )
-        return list(zip(self.layers, *looks, strict=True))[:-1]
+        return list(zip(self.layers, *values, strict=True))[:-1]
 
     @property
     def most_units_are_dead(self) -> bool:
         """Whether most units of a hidden layer are dead in the end: nothing else can be judged then."""
-        return any(now > MOST_DEAD for _, _, now in self.of_hidden("dead"))
+        return any(now > MAX_DEAD for _, _, now in self.of_hidden("dead"))
 
-    def largest_step(self, look: Look) -> float:
+    def largest_step(self, record: LayerRecord) -> float:
         """Return the size of a step relative to the weights, in the layer where it is largest."""
-        return max((float(layer["step"] or 0.0) for layer in look["layers"]), default=0.0)
+        return max((float(layer["step"] or 0.0) for layer in record["layers"]), default=0.0)
 
     @cached_property
     def median_step(self) -> float | None:
-        """The median of `largest_step` over the second half of the looks; None without looks."""
-        sizes = [self.largest_step(look) for look in self.steps[len(self.steps) // 2 :]]
+        """The median of `largest_step` over the second half of the layer records; None without any."""
+        sizes = [self.largest_step(record) for record in self.steps[len(self.steps) // 2 :]]
         return float(np.median(sizes)) if sizes else None

@@ -16,7 +16,7 @@ from specnet.findings.evidence import Evidence, Path
 from specnet.spec.resolving.graph import Node
 
 Severity = Literal["error", "warning"]
-"""``error``: the run did not do what it was meant to; ``warning``: look at it."""
+"""``error``: the run failed its purpose; ``warning``: something to look at."""
 Changes = Mapping[str, Any]
 """Values by the dotted paths of a spec, such as ``training.epochs``."""
 
@@ -141,7 +141,7 @@ def usual_weights(evidence: Evidence) -> Changes:
 
 
 def smaller_weights(evidence: Evidence) -> Changes:
-    """Return lecun_normal in place of the default initializer of rectifiers, whose weights have twice its variance."""
+    """Return lecun_normal instead of the default initializer of rectifiers, whose weights have twice its variance."""
     large = [layer for layer in evidence.layers if evidence.initializers(layer)[0] == "he_normal"]
     return _with_weights(evidence, [(layer, "lecun_normal") for layer in large])
 

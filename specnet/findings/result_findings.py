@@ -28,27 +28,27 @@ loss of these rises too. The standard error of an R² is half of what `_error` g
 ERRORS, GAP, R2_GAP = 4.0, 0.15, 0.3
 """The same where it does not rise, and the gap alone has to show it: a network always fits its training rows better."""
 SMALL_STEP = 1e-3
-"""A step of this size, relative to the weights, leaves room for a larger learning rate."""
+"""A step of this size, relative to the weights, allows a larger learning rate."""
 
 
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
-    """A class of under 0.3/K of the training rows of which under half of the held rows are found."""
-    held, rarest = evidence.known_held, _rare_class(evidence)
+    """A class of under 0.3/K of the training rows of which under half of the rows held out are found."""
+    unseen, rarest = evidence.known_unseen, _rare_class(evidence)
     if evidence.network.task not in ("binary", "classes"):
         raise UntestableError
     if rarest is None:
         return
     share = float(evidence.counts[rarest] / evidence.counts.sum())
-    its = held.target == rarest
-    found = float(np.mean(held.prediction[its] == rarest)) if its.any() else 0.0
+    its = unseen.target == rarest
+    found = float(np.mean(unseen.prediction[its] == rarest)) if its.any() else 0.0
     if found < 0.5:
         name = rarest if evidence.labels is None else evidence.labels.values[rarest]
-        told = (
-            f"{percent(found)} of its {held.name} rows are found"
+        recall = (
+            f"{percent(found)} of its {unseen.name} rows are found"
             if its.any()
-            else f"none of the {held.name} rows is of it"
+            else f"none of the {unseen.name} rows is of it"
         )
-        sentence = f"class {name} is {percent(share)} of the training rows, and {told}"
+        sentence = f"class {name} is {percent(share)} of the training rows, and {recall}"
         is_balanced = evidence.written("training", "class_weight") is not None
         changes = {} if is_balanced else {"training.class_weight": "balanced"}
         words = "collect more rows of it" if is_balanced else "and look at the metric balanced_accuracy"
@@ -60,17 +60,17 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
 
     Where a class is rare, its few rows do not tell.
     """
-    held = evidence.known_held
-    if held.simple is None:
+    unseen = evidence.known_unseen
+    if unseen.simple is None:
         raise UntestableError
     if not has_no_signal(evidence) or _rare_class(evidence) is not None:
         return
-    names = [name for name in ("linear", "neighbours") if name in held.baselines]
-    others = ", ".join(f"{name} {_score(evidence, held.baselines[name])}" for name in names)
-    gain, error = held.gains["network"]
+    names = [name for name in ("linear", "neighbours") if name in unseen.baselines]
+    others = ", ".join(f"{name} {_score(evidence, unseen.baselines[name])}" for name in names)
+    gain, error = unseen.gains["network"]
     sentence = (
-        f"{_score(evidence, held.score)} on {held.name} rows; a constant prediction "
-        f"{_score(evidence, held.baselines['constant'])}, {others}; the network's loss is "
+        f"{_score(evidence, unseen.score)} on {unseen.name} rows; a constant prediction "
+        f"{_score(evidence, unseen.baselines['constant'])}, {others}; the network's loss is "
         f"{figure(abs(gain))} ± {figure(2 * error)} {'below' if gain > 0 else 'above'} the constant's"
     )
     words = "check that each target belongs to its row, and that the columns can tell it"
@@ -83,20 +83,20 @@ def has_no_signal(evidence: Evidence) -> bool:
     Their scores are within max(2e, 0.02) of its, and none has a loss that is less by more than chance explains: an
     accuracy near the share of the largest class does not tell, and neither do rows so few that chance may hide much.
     """
-    held = evidence.held
-    if held is None or held.simple is None or "constant" not in held.baselines:
+    unseen = evidence.unseen
+    if unseen is None or unseen.simple is None or "constant" not in unseen.baselines:
         return False
-    hidden = max((gain + 2 * error for name, (gain, error) in held.gains.items() if name != "network"), default=0.0)
-    if any(gain > 2 * error for gain, error in held.gains.values()) or hidden > MOST_HIDDEN * evidence.constant_loss:
+    hidden = max((gain + 2 * error for name, (gain, error) in unseen.gains.items() if name != "network"), default=0.0)
+    if any(gain > 2 * error for gain, error in unseen.gains.values()) or hidden > MOST_HIDDEN * evidence.constant_loss:
         return False
-    constant, most = held.baselines["constant"], max(2 * _error(evidence, held.independent_rows), 0.02)
-    return held.simple[1] - constant < most and held.score - constant < most
+    constant, most = unseen.baselines["constant"], max(2 * _error(evidence, unseen.independent_rows), 0.02)
+    return unseen.simple[1] - constant < most and unseen.score - constant < most
 
 
 def _rare_class(evidence: Evidence) -> int | None:
     """Return the rarest class if it has under 0.3/K of the training rows of K classes.
 
-    A class with a single row, or none, is told of before training: no setting makes up for its rows.
+    A class with a single row, or none, is warned about before training: no setting makes up for its rows.
     """
     if evidence.network.task not in ("binary", "classes"):
         return None
@@ -109,35 +109,39 @@ def _rare_class(evidence: Evidence) -> int | None:
 
 def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
     """A loss that still falls, while the network is behind a simple predictor or has learned little."""
-    still, held_losses = _still_falls(evidence), evidence.held_losses
-    least, place = (0.01, "tenth") if len(evidence.losses) >= LONG_HISTORY else (0.05, "line")
-    held_falls = held_losses is None or len(held_losses) < 3 or held_losses[-1] <= held_losses.min() * 1.02
-    if evidence.most_units_are_dead or not held_falls or evidence.end <= 0.02 * evidence.constant_loss:
+    still, validation_losses = _still_falls(evidence), evidence.validation_losses
+    minimum, part = (0.01, "tenth") if len(evidence.losses) >= LONG_HISTORY else (0.05, "line")
+    validation_falls = (
+        validation_losses is None
+        or len(validation_losses) < 3
+        or validation_losses[-1] <= validation_losses.min() * 1.02
+    )
+    if evidence.most_units_are_dead or not validation_falls or evidence.end <= 0.02 * evidence.constant_loss:
         return
-    if still > least and (_is_behind(evidence) or evidence.learned < 0.3):
-        sentence = f"the loss still fell by {percent(still)} in the last {place} of its history"
+    if still > minimum and (_is_behind(evidence) or evidence.learned < 0.3):
+        sentence = f"the loss still fell by {percent(still)} in the last {part} of its history"
         yield Finding(
             "too-few-epochs", "warning", sentence, {"training.epochs": evidence.network.spec.training.epochs * 5}
         )
 
 
 def overfitting(evidence: Evidence) -> Iterator[Finding]:
-    """A held loss that rises again, or a score on training rows that is not reached on held rows or out of fold."""
-    held, folds, train = evidence.held, evidence.out_of_fold, evidence.train_score
+    """A validation loss that rises again, or a score on training rows not reached on rows held out or out of fold."""
+    unseen, folds, train = evidence.unseen, evidence.out_of_fold, evidence.train_score
     others = [] if folds is None else [("these rows out of fold", folds.score, folds.independent_rows)]
-    others += [] if held is None else [(f"{held.name} rows", held.score, held.independent_rows)]
+    others += [] if unseen is None else [(f"{unseen.name} rows", unseen.score, unseen.independent_rows)]
     if train is None or not others:
         raise UntestableError
-    rises = _held_loss_rises(evidence)
-    told = [
+    rises = _validation_loss_rises(evidence)
+    worse = [
         f"{_score(evidence, score)} on {rows}"
         for rows, score, count in others
         if train - score > _usual_gap(evidence, count, is_rising=rises)
     ]
-    if not told or has_no_signal(evidence):
+    if not worse or has_no_signal(evidence):
         return
-    sentence = f"{_score(evidence, train)} on training rows, {' and '.join(told)}"
-    losses = evidence.held_losses
+    sentence = f"{_score(evidence, train)} on training rows, {' and '.join(worse)}"
+    losses = evidence.validation_losses
     if losses is not None and rises:
         best = int(np.argmin(losses))
         whose = "the" if evidence.written("training", "ensemble") is None else "the first member's"
@@ -148,15 +152,17 @@ def overfitting(evidence: Evidence) -> Iterator[Finding]:
 
 def underfitting(evidence: Evidence) -> Iterator[Finding]:
     """A simple predictor that is better than the network, even on the rows that this was trained on."""
-    held, train = evidence.known_held, evidence.train_score
-    if train is None or held.simple is None:
+    unseen, train = evidence.known_unseen, evidence.train_score
+    if train is None or unseen.simple is None:
         raise UntestableError
     if has_no_signal(evidence) or evidence.most_units_are_dead:
         return
-    words, simple = held.simple
-    margin = max(2 * math.sqrt(_row_variance(evidence, simple) / held.independent_rows), _least_gap(evidence))
+    words, simple = unseen.simple
+    margin = max(2 * math.sqrt(_row_variance(evidence, simple) / unseen.independent_rows), _least_gap(evidence))
     if simple - train > margin and _is_behind(evidence):
-        sentence = f"{_score(evidence, train)} on training rows; {words} {_score(evidence, simple)} on {held.name} rows"
+        sentence = (
+            f"{_score(evidence, train)} on training rows; {words} {_score(evidence, simple)} on {unseen.name} rows"
+        )
         changes = dict(more_units(evidence))
         if evidence.median_step is not None and evidence.median_step < SMALL_STEP:
             changes |= other_rate(evidence, 100)
@@ -175,14 +181,14 @@ def underconfident(evidence: Evidence) -> Iterator[Finding]:
 
 def _miscalibrated(evidence: Evidence, code: str, sign: int) -> Iterator[Finding]:
     """Yield a finding where confidence is off in a direction by more than 3 standard errors, and more than 5 %."""
-    held = evidence.known_held
-    if held.overconfidence is None:
+    unseen = evidence.known_unseen
+    if unseen.overconfidence is None:
         raise UntestableError
-    excess, error = held.overconfidence
+    excess, error = unseen.overconfidence
     if sign * excess > max(3 * error, LEAST_EXCESS):
-        confidence, right = percent(held.score + excess), percent(held.score)
+        confidence, right = percent(unseen.score + excess), percent(unseen.score)
         sentence = (
-            f"the mean probability of the predicted class is {confidence}; {right} of the {held.name} rows are right"
+            f"the mean probability of the predicted class is {confidence}; {right} of the {unseen.name} rows are right"
         )
         yield Finding(code, "warning", sentence, *_calibrated(evidence))
 
@@ -191,14 +197,14 @@ def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
     """Return what to set for calibrated probabilities, or what to do in words."""
     if evidence.written("training", "calibration") is not None:
         return {}, "collect more rows, or change the loss function"
-    has_rows = evidence.held_losses is not None or evidence.out_of_fold is not None
-    wanted = {"training.calibration": "temperature"}
-    return (wanted, "") if has_rows else ({}, 'set training.calibration = "temperature", which needs validation rows')
+    has_rows = evidence.validation_losses is not None or evidence.out_of_fold is not None
+    changes = {"training.calibration": "temperature"}
+    return (changes, "") if has_rows else ({}, 'set training.calibration = "temperature", which needs validation rows')
 
 
 def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
     """Return what to set, and what else may be done, in words."""
-    if evidence.held_losses is not None and evidence.written("training", "early_stopping") is None:
+    if evidence.validation_losses is not None and evidence.written("training", "early_stopping") is None:
         return {"training.early_stopping": True}, "or dropout, or fewer units"
     strength = evidence.written("training", "l2") or 0.0
     fewer = fewer_units(evidence) if strength >= LARGEST_PENALTY else {}
@@ -213,7 +219,7 @@ def _error(evidence: Evidence, rows: float) -> float:
     """Return the standard error of a score of so many rows: of the constant's accuracy, or 1.4/√n of R²."""
     if not evidence.has_classes:
         return 1.4 / math.sqrt(rows)
-    constant = 0.5 if evidence.held is None else evidence.held.baselines.get("constant", 0.5)
+    constant = 0.5 if evidence.unseen is None else evidence.unseen.baselines.get("constant", 0.5)
     return math.sqrt(max(constant * (1 - constant), 1e-3) / rows)
 
 
@@ -241,12 +247,14 @@ def _row_variance(evidence: Evidence, score: float) -> float:
 
 
 def _is_behind(evidence: Evidence) -> bool:
-    """Return whether a simple predictor is better on held rows than chance explains."""
-    held = evidence.held
-    if held is None or held.simple is None:
+    """Return whether a simple predictor is better on rows held out than chance explains."""
+    unseen = evidence.unseen
+    if unseen is None or unseen.simple is None:
         return False
-    variance = _row_variance(evidence, held.simple[1]) + _row_variance(evidence, held.score)
-    return held.simple[1] - held.score > max(2 * math.sqrt(variance / held.independent_rows), _least_gap(evidence))
+    variance = _row_variance(evidence, unseen.simple[1]) + _row_variance(evidence, unseen.score)
+    return unseen.simple[1] - unseen.score > max(
+        2 * math.sqrt(variance / unseen.independent_rows), _least_gap(evidence)
+    )
 
 
 def _still_falls(evidence: Evidence) -> float:
@@ -260,12 +268,12 @@ def _still_falls(evidence: Evidence) -> float:
     return float((tenth[0] - tenth[-1]) / (len(tenth) - 1) * len(tenth) / end)
 
 
-def _held_loss_rises(evidence: Evidence) -> bool:
-    """Return whether the held loss was least before 80 % of the history and is clearly above that in the end.
+def _validation_loss_rises(evidence: Evidence) -> bool:
+    """Return whether the validation loss was least before 80 % of the history and is clearly above that in the end.
 
     Where the weights of the best epoch are restored, what follows that does not count.
     """
-    losses, stopping = evidence.held_losses, evidence.network.spec.training.early_stopping
+    losses, stopping = evidence.validation_losses, evidence.network.spec.training.early_stopping
     restores = stopping is not None and stopping.restore_best and stopping.monitor != LOSS
     if losses is None or len(losses) <= 5 or restores:
         return False

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from specnet.findings.evidence import MOST_DEAD, Evidence, Numbers, UntestableError
+from specnet.findings.evidence import MAX_DEAD, Evidence, Numbers, UntestableError
 from specnet.findings.finding import (
     Finding,
     lower_rate,
@@ -144,7 +144,7 @@ def _last_quarter(losses: Numbers) -> Numbers:
 
 
 def _killing(evidence: Evidence) -> str | None:
-    """Return that many units are dead which were not before a first step that moved the weights far; None if not so."""
+    """Describe units that died after a large first step; None if there are few."""
     shares = evidence.of_hidden("dead")
     if not shares:
         return None
@@ -168,7 +168,7 @@ MANY_DEAD, FEW_DEAD = 0.4, 0.3
 """Fractions of dead units: above which a layer suffers, and below which it did not before."""
 LARGE_STEP = 0.3
 """Size of a step relative to the weights that can kill units at once."""
-MANY_SATURATED, MOST_SATURATED = 0.5, 0.7
+MANY_SATURATED, MAX_SATURATED = 0.5, 0.7
 MANY_EQUAL = 0.5
 DEEP = 4
 """Hidden layers from which on gradients vanish."""
@@ -187,13 +187,13 @@ def dead_units(evidence: Evidence) -> Iterator[Finding]:
         from_start = {**zero_biases(evidence), **usual_weights(evidence)} if first > MANY_DEAD / 2 else {}
         changes = from_start or lower_rate(evidence)
         words = "" if changes else 'bias_initializer = "zeros" and weight_initializer = "he_normal"'
-        yield Finding("dead-units", "error" if share > MOST_DEAD else "warning", sentence, changes, words)
+        yield Finding("dead-units", "error" if share > MAX_DEAD else "warning", sentence, changes, words)
 
 
 def saturated_units(evidence: Evidence) -> Iterator[Finding]:
-    """A layer of which over half of the units are flat on 9 of 10 rows at the first and the last look, or over 70 %."""
+    """A layer of which over half of the units are flat on 9 of 10 rows at first and in the end, or over 70 %."""
     for layer, first, share in _hidden(evidence, "saturated"):
-        if evidence.is_rectified(layer) or share <= (MANY_SATURATED if first > MANY_SATURATED else MOST_SATURATED):
+        if evidence.is_rectified(layer) or share <= (MANY_SATURATED if first > MANY_SATURATED else MAX_SATURATED):
             continue
         activation = evidence.activation(layer)
         name = "linear" if activation is None else activation.part_name()
@@ -203,7 +203,7 @@ def saturated_units(evidence: Evidence) -> Iterator[Finding]:
         )
         changes = usual_weights(evidence) or standardized_columns(evidence) or lower_rate(evidence)
         words = "" if changes else 'standardize the inputs, or weight_initializer = "glorot_uniform"'
-        yield Finding("saturated-units", "error" if share > MOST_SATURATED else "warning", sentence, changes, words)
+        yield Finding("saturated-units", "error" if share > MAX_SATURATED else "warning", sentence, changes, words)
 
 
 def equal_units(evidence: Evidence) -> Iterator[Finding]:
@@ -216,7 +216,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
 
 
 def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
-    """A deep network whose first layer has a thousandth of the last one's gradient after a third of the looks."""
+    """A deep network whose first layer has a thousandth of the last one's gradient after a third of the records."""
     if len(evidence.hidden) < DEEP or not evidence.steps:
         raise UntestableError
     if evidence.has_failed or evidence.learned >= 0.5:

@@ -10,11 +10,11 @@ import numpy as np
 
 from specnet import Network, parse_spec, resolve
 from specnet.data import Labels
-from specnet.findings import RULES, Evidence, Finding, Held
+from specnet.findings import RULES, Evidence, Finding, UnseenRows
 from specnet.findings.evidence import UntestableError
 from specnet.parts.data import Column
 
-ROWS, HELD_ROWS, LINES, LOOKS = 200, 100, 100, 6
+ROWS, UNSEEN_ROWS, LINES, LOOKS = 200, 100, 100, 6
 HALF = np.log(2.0)
 
 
@@ -51,10 +51,10 @@ def columns(*names: str, category: str = "") -> tuple[Column, ...]:
     return tuple(Column(name, "category" if name == category else "numeric") for name in names)
 
 
-def looks(
+def records(
     hidden: int = 1, first: Mapping[str, Any] | None = None, last: Mapping[str, Any] | None = None, **always: Any
 ) -> list[dict[str, Any]]:
-    """Return looks of which the first layer of the first or the last one, or all layers of all of them, are changed."""
+    """Return records whose first layer is changed in the first or last one, or all layers in all of them."""
 
     def look(epoch: int, changes: Mapping[str, Any]) -> dict[str, Any]:
         numbers = {"weight": 1.0, "gradient": 0.1, "step": 0.01, "dead": 0.0, "saturated": 0.0, **always}
@@ -73,34 +73,40 @@ def gained(network: float = 0.0, linear: float = 0.0, error: float = 0.05) -> di
     return {"network": (network, error), "linear": (linear, error), "neighbours": (0.0, error)}
 
 
-def held(
+def unseen(
     score: float = 0.9, constant: float = 0.5, linear: float = 0.9, neighbours: float = 0.9, **changes: Any
-) -> Held:
-    target = np.arange(HELD_ROWS) % 2
+) -> UnseenRows:
+    target = np.arange(UNSEEN_ROWS) % 2
     baselines = {"constant": constant, "linear": linear, "neighbours": neighbours}
-    return replace(Held("test", target, target, score, HELD_ROWS, baselines, gained(0.4)), **changes)
+    return replace(UnseenRows("test", target, target, score, UNSEEN_ROWS, baselines, gained(0.4)), **changes)
 
 
 def with_independent_rows(count: int, given: Evidence) -> Evidence:
-    """Return evidence whose held rows come in groups, and are worth so many."""
-    assert given.held is not None
-    return replace(given, held=replace(given.held, independent_rows=count))
+    """Return evidence whose unseen rows come in groups, and are worth so many."""
+    assert given.unseen is not None
+    return replace(given, unseen=replace(given.unseen, independent_rows=count))
 
 
-HELD, NETWORK = held(), network()
+UNSEEN, NETWORK = unseen(), network()
 LEARNING = np.geomspace(HALF, 0.1, LINES)
 VALUES = network(training={"loss": "mean_squared_error"})
 
 
-def evidence(*, losses: Any = LEARNING, held_losses: Any = None, **changes: Any) -> Evidence:
+def evidence(*, losses: Any = LEARNING, validation_losses: Any = None, **changes: Any) -> Evidence:
     """Return the evidence of a run with these losses, of which other fields are changed."""
     inputs = np.random.default_rng(0).normal(size=(ROWS, 3))
     history: list[dict[str, Any]] = [{"epoch": number, "loss": loss} for number, loss in enumerate(losses, 1)]
-    for line, loss in zip(history, [] if held_losses is None else held_losses, strict=held_losses is not None):
+    for line, loss in zip(
+        history, [] if validation_losses is None else validation_losses, strict=validation_losses is not None
+    ):
         line["validation_loss"] = loss
     given = {"network": NETWORK, "kinds": columns("a", "b", "c"), "cells": inputs, "inputs": inputs, "history": history}
-    given |= {"labels": Labels(np.array(["no", "yes"])), "target": np.arange(ROWS) % 2, "looks": looks()}
-    given |= {"first_loss": HALF, "constant_loss": HALF, "has_failed": False, "train_score": 0.92, "held": HELD}
+    given |= {
+        "labels": Labels(np.array(["no", "yes"])),
+        "target": np.arange(ROWS) % 2,
+        "records": records(),
+    }
+    given |= {"first_loss": HALF, "constant_loss": HALF, "has_failed": False, "train_score": 0.92, "unseen": UNSEEN}
     return Evidence(**given | {"out_of_fold": None, "repeated": None} | changes)
 
 
@@ -108,8 +114,15 @@ def values(**changes: Any) -> Evidence:
     """Return the evidence of a healthy run that predicts values."""
     rng = np.random.default_rng(2)
     target = rng.normal(size=ROWS)
-    some = held(0.9, 0.0, 0.9, 0.9, target=rng.normal(size=HELD_ROWS), prediction=rng.normal(size=HELD_ROWS))
-    given = {"network": VALUES, "labels": None, "target": target, "held": some, "constant_loss": 1.0, "first_loss": 1.0}
+    some = unseen(0.9, 0.0, 0.9, 0.9, target=rng.normal(size=UNSEEN_ROWS), prediction=rng.normal(size=UNSEEN_ROWS))
+    given = {
+        "network": VALUES,
+        "labels": None,
+        "target": target,
+        "unseen": some,
+        "constant_loss": 1.0,
+        "first_loss": 1.0,
+    }
     return evidence(**given | {"losses": np.geomspace(1.0, 0.1, LINES)} | changes)
 
 
@@ -181,7 +194,7 @@ def ending(end: float, **changes: Any) -> Evidence:
 
 def failed(**changes: Any) -> Evidence:
     """A loss that was never finite."""
-    return evidence(losses=[], has_failed=True, train_score=None, held=None, looks=looks()[:1], **changes)
+    return evidence(losses=[], has_failed=True, train_score=None, unseen=None, records=records()[:1], **changes)
 
 
 def jumping(at: int, to: float, end: float = 1.01) -> Evidence:
@@ -207,48 +220,48 @@ def spiking(level: float) -> Evidence:
 
 
 def dying(now: float, before: float, step: float) -> Evidence:
-    given = looks(first={"dead": before}, last={"dead": now})
+    given = records(first={"dead": before}, last={"dead": now})
     given[1]["layers"][0]["step"] = step
-    return evidence(looks=given)
+    return evidence(records=given)
 
 
 def saturating(before: float, now: float, activation: str = "tanh") -> Evidence:
-    given = looks(first={"saturated": before}, last={"saturated": now})
-    return evidence(looks=given, network=network(network={"activations": activation}))
+    given = records(first={"saturated": before}, last={"saturated": now})
+    return evidence(records=given, network=network(network={"activations": activation}))
 
 
 def vanishing(ratio: float, hidden: int = 4, end: float = 0.6, **changes: Any) -> Evidence:
-    given = looks(hidden)
+    given = records(hidden)
     for look in given[1:]:
         look["layers"][0]["gradient"] = 0.1 * ratio
-    return evidence(**{"looks": given, "network": network(hidden), "losses": np.linspace(0.7, end, LINES), **changes})
+    return evidence(**{"records": given, "network": network(hidden), "losses": np.linspace(0.7, end, LINES), **changes})
 
 
 def crawling(step: float, end: float = 0.6, start: float = 0.7, **changes: Any) -> Evidence:
-    return evidence(looks=looks(step=step), losses=np.linspace(start, end, LINES), **changes)
+    return evidence(records=records(step=step), losses=np.linspace(start, end, LINES), **changes)
 
 
 def falling(last: float, lines: int = 10, simple: float = 0.9, score: float = 0.6, **changes: Any) -> Evidence:
     losses = np.full(lines, 0.3)
     losses[-1] = 0.3 / (1 + last)
-    return evidence(losses=losses, held=held(score, linear=0.6, neighbours=simple), **changes)
+    return evidence(losses=losses, unseen=unseen(score, linear=0.6, neighbours=simple), **changes)
 
 
 def slowly_falling(fraction: float) -> Evidence:
     losses = np.concatenate([np.full(LINES - 10, 0.4), 0.4 * (1 - fraction * np.arange(10) / 10)])
-    return evidence(losses=losses, held=held(0.6, neighbours=0.9))
+    return evidence(losses=losses, unseen=unseen(0.6, neighbours=0.9))
 
 
 def rare(count: int, found: int, **changes: Any) -> Evidence:
     target = np.repeat([0, 1], [ROWS - count, count])
-    its = np.repeat([0, 1], [HELD_ROWS - 10, 10])
+    its = np.repeat([0, 1], [UNSEEN_ROWS - 10, 10])
     prediction = its.copy()
     prediction[its == 1] = np.arange(10) < found
-    return evidence(target=target, held=held(target=its, prediction=prediction), **changes)
+    return evidence(target=target, unseen=unseen(target=its, prediction=prediction), **changes)
 
 
 def without_signal(score: float, simple: float, **gains: Any) -> Evidence:
-    return evidence(held=held(score, linear=0.5, neighbours=simple, gains=gained(**gains)))
+    return evidence(unseen=unseen(score, linear=0.5, neighbours=simple, gains=gained(**gains)))
 
 
 def gapped(
@@ -256,26 +269,26 @@ def gapped(
 ) -> Evidence:
     losses = np.linspace(0.7, last, LINES)
     losses[int(at * LINES)] = least
-    watched = held(score, linear=0.7, neighbours=0.7, name="validation")
-    return evidence(train_score=train, held=watched, held_losses=losses, **changes)
+    watched = unseen(score, linear=0.7, neighbours=0.7, name="validation")
+    return evidence(train_score=train, unseen=watched, validation_losses=losses, **changes)
 
 
 def unfolded(train: float, score: float, rows: float = 400.0, **changes: Any) -> Evidence:
     """An ensemble that reaches a score on training rows, and another out of fold."""
-    return evidence(**{"train_score": train, "out_of_fold": out_of_fold(score, rows), "held": None, **changes})
+    return evidence(**{"train_score": train, "out_of_fold": out_of_fold(score, rows), "unseen": None, **changes})
 
 
-def out_of_fold(score: float, rows: float) -> Held:
-    return Held("out_of_fold", np.arange(ROWS) % 2, np.arange(ROWS) % 2, score, rows)
+def out_of_fold(score: float, rows: float) -> UnseenRows:
+    return UnseenRows("out_of_fold", np.arange(ROWS) % 2, np.arange(ROWS) % 2, score, rows)
 
 
 def confident(excess: float, error: float = 0.01, **changes: Any) -> Evidence:
     """A run whose mean probability of the predicted class is above the accuracy by so much."""
-    return evidence(**{"held": held(overconfidence=(excess, error)), **changes})
+    return evidence(**{"unseen": unseen(overconfidence=(excess, error)), **changes})
 
 
 def behind(train: float, score: float, simple: float, **changes: Any) -> Evidence:
-    return evidence(train_score=train, held=held(score, linear=0.6, neighbours=simple), **changes)
+    return evidence(train_score=train, unseen=unseen(score, linear=0.6, neighbours=simple), **changes)
 
 
 FLAT = np.full(LINES, 0.3)
@@ -296,12 +309,12 @@ BOUNDARIES = [
     ("unscaled-target", of_mean(0.0, 30.1), of_mean(0.0, 29.9)),
     ("unscaled-target", of_mean(99.0), of_mean(99.0, network=BOUNDED)),
     ("leakage", giving(0.0095), giving(0.0105)),
-    ("leakage", giving(0.009), giving(0.009, held=held(0.0, 0.0))),
+    ("leakage", giving(0.009), giving(0.009, unseen=unseen(0.0, 0.0))),
     ("shared-rows", evidence(repeated=("6 test rows repeat training rows", "remove them")), evidence()),
     ("large-first-weights", starting(10.1 * HALF), starting(9.9 * HALF)),
     ("large-first-weights", starting(99.0, 1.01), starting(99.0, 0.99)),
     ("large-first-weights", starting(np.inf), starting(10 * HALF)),
-    ("rate-too-high", evidence(has_failed=True, train_score=None, held=None), evidence()),
+    ("rate-too-high", evidence(has_failed=True, train_score=None, unseen=None), evidence()),
     ("rate-too-high", ending(2.1), ending(1.9)),
     ("rate-too-high", jumping(9, 3.1), jumping(9, 2.9)),
     ("rate-too-high", jumping(9, 3.1), jumping(11, 3.1)),
@@ -314,11 +327,11 @@ BOUNDARIES = [
     ("rate-too-high", dying(0.41, 0.0, 0.4), dying(0.4, 0.0, 0.4)),
     ("rate-too-high", dying(0.5, 0.29, 0.4), dying(0.5, 0.3, 0.4)),
     ("rate-too-high", dying(0.5, 0.0, 0.31), dying(0.5, 0.0, 0.3)),
-    ("dead-units", evidence(looks=looks(last={"dead": 0.41})), evidence(looks=looks(last={"dead": 0.4}))),
+    ("dead-units", evidence(records=records(last={"dead": 0.41})), evidence(records=records(last={"dead": 0.4}))),
     ("saturated-units", saturating(0.0, 0.71), saturating(0.0, 0.7)),
     ("saturated-units", saturating(0.51, 0.51), saturating(0.5, 0.51)),
     ("saturated-units", saturating(0.6, 0.6), saturating(0.6, 0.6, "relu")),
-    ("equal-units", evidence(looks=looks(last={"parallel": 0.51})), evidence(looks=looks(last={"parallel": 0.5}))),
+    ("equal-units", *(evidence(records=records(last={"parallel": share})) for share in (0.51, 0.5))),
     ("vanishing-gradients", vanishing(0.9e-3), vanishing(1.1e-3)),
     ("vanishing-gradients", vanishing(0.9e-3), vanishing(0.9e-3, hidden=3)),
     ("vanishing-gradients", vanishing(0.9e-3, end=0.51 * HALF), vanishing(0.9e-3, end=0.45 * HALF)),
@@ -329,7 +342,7 @@ BOUNDARIES = [
     ("too-few-epochs", falling(0.051), falling(0.049)),
     ("too-few-epochs", slowly_falling(0.013), slowly_falling(0.009)),
     ("too-few-epochs", falling(0.1, simple=0.74), falling(0.1, simple=0.72)),
-    ("too-few-epochs", falling(0.1, held_losses=np.geomspace(1, 0.5, 10)), falling(0.1, held_losses=RISING)),
+    ("too-few-epochs", *(falling(0.1, validation_losses=losses) for losses in (np.geomspace(1, 0.5, 10), RISING))),
     ("class-imbalance", rare(29, 4), rare(30, 4)),
     ("class-imbalance", rare(20, 4), rare(20, 5)),
     ("no-signal", without_signal(0.5, 0.59), without_signal(0.5, 0.61)),
@@ -347,7 +360,7 @@ BOUNDARIES = [
     ("overfitting", gapped(0.96, 0.8, 0.4, 0.47), gapped(0.96, 0.8, 0.4, 0.47, network=RESTORES)),
     ("overfitting", unfolded(0.83, 0.67), unfolded(0.83, 0.69)),
     ("overfitting", unfolded(0.83, 0.67), unfolded(0.83, 0.67, 100)),
-    ("overfitting", unfolded(0.83, 0.53), unfolded(0.83, 0.53, held=without_signal(0.5, 0.5).held)),
+    ("overfitting", unfolded(0.83, 0.53), unfolded(0.83, 0.53, unseen=without_signal(0.5, 0.5).unseen)),
     ("overconfident", confident(0.051), confident(0.049)),
     ("overconfident", confident(0.08, 0.026), confident(0.08, 0.027)),
     ("underconfident", confident(-0.051), confident(-0.049)),
@@ -384,8 +397,9 @@ def tanh(hidden: int = 1) -> Network:
 
 REMEDIES = [
     ("underfitting", behind(0.6, 0.6, 0.95, losses=FLAT), {"network.hidden_layer_sizes": [32]}),
-    ("underfitting", behind(0.6, 0.6, 0.95, looks=looks(step=5e-4)), {"network.hidden_layer_sizes": [32], RATE: 1.0}),
-    ("underfitting", behind(0.6, 0.6, 0.95, looks=looks(0), **of(network=NO_HIDDEN)),
+    ("underfitting", behind(0.6, 0.6, 0.95, records=records(step=5e-4)),
+     {"network.hidden_layer_sizes": [32], RATE: 1.0}),
+    ("underfitting", behind(0.6, 0.6, 0.95, records=records(0), **of(network=NO_HIDDEN)),
      {"network.layer_sizes": [3, 16, 1], "network.activations": ["relu", "sigmoid"]}),
     ("underfitting", behind(0.6, 0.6, 0.95, **of(network={"hidden_layer_sizes": None, "layers": LAYERS})),
      {"network.layers.0.units": 32}),
@@ -406,8 +420,8 @@ REMEDIES = [
     ("large-first-weights", starting(99.0, **of(**DRAWN, random_generator="legacy")),
      {"network.weight_initializer": LEGACY}),
     ("large-first-weights", starting(99.0, network=tanh()), {"training.clip_norm": 1.0}),
-    ("dead-units", evidence(looks=looks(last={"dead": 0.9})), {RATE: 0.001}),
-    ("dead-units", evidence(looks=looks(dead=0.9), **of(network=NEGATIVE)), {"network.bias_initializer": "zeros"}),
+    ("dead-units", evidence(records=records(last={"dead": 0.9})), {RATE: 0.001}),
+    ("dead-units", evidence(records=records(dead=0.9), **of(network=NEGATIVE)), {"network.bias_initializer": "zeros"}),
     ("vanishing-gradients", vanishing(1e-5), {}),
     ("vanishing-gradients", vanishing(1e-5, network=tanh(4)), {"network.activations": "relu"}),
     ("overfitting", gapped(1.0, 0.6), {"training.early_stopping": True}),

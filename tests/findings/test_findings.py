@@ -12,7 +12,18 @@ from specnet.data import Labels
 from specnet.findings import RULES, Evidence, Finding, judge
 from specnet.findings.finding import read_finding
 from tests.findings import made
-from tests.findings.made import codes, columns, confident, evidence, found_by, held, looks, network, unfolded, values
+from tests.findings.made import (
+    codes,
+    columns,
+    confident,
+    evidence,
+    found_by,
+    network,
+    records,
+    unfolded,
+    unseen,
+    values,
+)
 
 THREE = network(training={"loss": "categorical_crossentropy"})
 
@@ -54,7 +65,10 @@ def rising(**training: Any) -> Evidence:
     return made.gapped(0.98, 0.8, 0.4, 0.47, network=network(training=training))
 
 
-NO_HELD = {"target": np.repeat([0, 1], [made.ROWS - 10, 10]), "held": held(target=np.zeros(made.HELD_ROWS, int))}
+NO_UNSEEN = {
+    "target": np.repeat([0, 1], [made.ROWS - 10, 10]),
+    "unseen": unseen(target=np.zeros(made.UNSEEN_ROWS, int)),
+}
 MARKUP = {"kinds": columns('<b>&"]]>', "b", "c"), "cells": made.NORMAL * [0.0, 1.0, 1.0]}
 SENTENCES = [
     ("rate-too-high", made.ending(2.1), "the loss is 1.0000 at first and 2.1000 at the end; a constant prediction has "
@@ -64,15 +78,15 @@ SENTENCES = [
      "0.3900; "),
     ("rate-too-high", made.dying(0.5, 0.1, 0.4), "the first step changes the weights of a layer by 0.4 of their size, "
      "and in the end 50.0"),
-    ("class-imbalance", evidence(**NO_HELD), "of the training rows, and none of the test rows is of it"),
+    ("class-imbalance", evidence(**NO_UNSEEN), "of the training rows, and none of the test rows is of it"),
     ("overfitting", rising(), "; the validation loss was least (0.4000) at epoch 51"),
     ("overfitting", rising(ensemble=5), "; the first member's validation loss was least (0.4000) at epoch 51"),
     ("overfitting", unfolded(0.83, 0.53), "83.0 % on training rows, 53.0 % on these rows out of fold"),
-    ("overfitting", unfolded(0.83, 0.53, held=held(0.55, 0.4)), "53.0 % on these rows out of fold and 55.0 % on test "
-     "rows"),
-    ("overfitting", values(train_score=0.9, held=None, out_of_fold=made.out_of_fold(0.59, 400.0)), " out of fold"),
-    ("underconfident", confident(-0.19, held=held(0.9, overconfidence=(-0.19, 0.02))), "the mean probability of the "
-     "predicted class is 71.0 %; 90.0 % of the test rows are right"),
+    ("overfitting", unfolded(0.83, 0.53, unseen=unseen(0.55, 0.4)), "53.0 % on these rows out of fold and 55.0 % on "
+     "test rows"),
+    ("overfitting", values(train_score=0.9, unseen=None, out_of_fold=made.out_of_fold(0.59, 400.0)), " out of fold"),
+    ("underconfident", confident(-0.19, unseen=unseen(0.9, overconfidence=(-0.19, 0.02))), "the mean probability of "
+     "the predicted class is 71.0 %; 90.0 % of the test rows are right"),
     ("leakage", made.giving(0.005), "column a determines the target"),
     ("constant-column", evidence(**MARKUP), 'column <b>&"]]>: '),
 ]  # fmt: skip
@@ -88,12 +102,12 @@ def test_a_finding_says_what_was_seen(code: str, given: Evidence, text: str):
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_setting_is_advised_for_a_class_with_a_single_training_row_or_none(count: int):
-    rows = held(target=np.repeat([0, 1, 2], [48, 48, 4]), prediction=np.zeros(made.HELD_ROWS, int))
+    rows = unseen(target=np.repeat([0, 1, 2], [48, 48, 4]), prediction=np.zeros(made.UNSEEN_ROWS, int))
     target, labels = (
         np.repeat([0, 1, 2], [made.ROWS // 2, made.ROWS // 2 - count, count]),
         Labels(np.array(["a", "b", "c"])),
     )
-    assert found_by("class-imbalance", evidence(network=THREE, labels=labels, target=target, held=rows)) == []
+    assert found_by("class-imbalance", evidence(network=THREE, labels=labels, target=target, unseen=rows)) == []
 
 
 @pytest.mark.parametrize(("numbers", "expected"), [([0.0, 1.0, 2.0], ["leakage"]), ([0.0, 1.0, 1.0], [])])
@@ -127,13 +141,21 @@ def test_calibration_is_advised_where_there_are_rows_for_it():
     (found,) = judged(confident(-0.19))
     assert (found.code, found.changes) == ("underconfident", {})
     assert found.words == 'set training.calibration = "temperature", which needs validation rows'
-    (watched,) = judged(confident(-0.19, held_losses=np.geomspace(made.HALF, 0.1, made.LINES)))
+    (watched,) = judged(confident(-0.19, validation_losses=np.geomspace(made.HALF, 0.1, made.LINES)))
     assert watched.changes == {"training.calibration": "temperature"}
     calibrated = network(training={"calibration": "temperature"})
     assert not found_by("underconfident", confident(-0.19, network=calibrated))[0].changes
 
 
-NEEDS_HELD = ("leakage", "shared-rows", "class-imbalance", "no-signal", "overfitting", "underfitting", "overconfident")
+NEEDS_UNSEEN = (
+    "leakage",
+    "shared-rows",
+    "class-imbalance",
+    "no-signal",
+    "overfitting",
+    "underfitting",
+    "overconfident",
+)
 NEEDS_STEPS = ("dead-units", "saturated-units", "equal-units", "rate-too-low")
 
 
@@ -141,25 +163,25 @@ def test_tests_are_counted_that_had_something_to_test():
     """A target of classes needs no scaling, and one hidden layer does not make gradients vanish."""
     tests = len(RULES) - len(("unscaled-target", "vanishing-gradients"))
     assert judge(confident(0.0)).tests == tests
-    tests -= len((*NEEDS_HELD, "underconfident"))
-    assert judge(evidence(held=None)).tests == tests
-    assert judge(evidence(held=None, looks=looks()[:1])).tests == tests - len(NEEDS_STEPS)
+    tests -= len((*NEEDS_UNSEEN, "underconfident"))
+    assert judge(evidence(unseen=None)).tests == tests
+    assert judge(evidence(unseen=None, records=records()[:1])).tests == tests - len(NEEDS_STEPS)
     silenced = ("rate-too-high", "dead-units", "saturated-units", "rate-too-low", "too-few-epochs")
-    assert judge(made.starting(99.0, held=None)).tests == tests - len(silenced)
+    assert judge(made.starting(99.0, unseen=None)).tests == tests - len(silenced)
     assert judge(evidence(losses=[])) == ((), 0)
 
 
 def unlearned(neighbours: float) -> Evidence:
-    error = 1.4 / np.sqrt(made.HELD_ROWS)
-    return values(held=held(0.0, 0.0, 0.0, neighbours * error, gains=made.gained()))
+    error = 1.4 / np.sqrt(made.UNSEEN_ROWS)
+    return values(unseen=unseen(0.0, 0.0, 0.0, neighbours * error, gains=made.gained()))
 
 
 @pytest.mark.parametrize(
     ("code", "there", "not_there"),
     [
         ("no-signal", unlearned(1.9), unlearned(2.1)),
-        ("overfitting", *(values(train_score=score, held=held(0.6, 0.0)) for score in (0.91, 0.89))),
-        ("underfitting", *(values(train_score=score, held=held(0.3, 0.0)) for score in (0.3, 0.71))),
+        ("overfitting", *(values(train_score=score, unseen=unseen(0.6, 0.0)) for score in (0.91, 0.89))),
+        ("underfitting", *(values(train_score=score, unseen=unseen(0.3, 0.0)) for score in (0.3, 0.71))),
     ],
 )
 def test_values_have_their_own_thresholds(code: str, there: Evidence, not_there: Evidence):
@@ -171,11 +193,14 @@ CAUSES = {
     "unscaled-columns": {"kinds": columns("a"), "cells": made.NORMAL[:, :1], "inputs": made.NORMAL * 1e4},
     "large-first-weights": {"first_loss": 100.0, "losses": np.full(made.LINES, 2 * made.HALF)},
     "rate-too-high": {"losses": np.linspace(1.0, 9.0, made.LINES)},
-    "equal-units": {"looks": looks(last={"parallel": 1.0})},
-    "class-imbalance": {"target": np.repeat([0, 1], [190, 10]), "held": held(prediction=np.zeros(made.HELD_ROWS, int))},
+    "equal-units": {"records": records(last={"parallel": 1.0})},
+    "class-imbalance": {
+        "target": np.repeat([0, 1], [190, 10]),
+        "unseen": unseen(prediction=np.zeros(made.UNSEEN_ROWS, int)),
+    },
 }
 SYMPTOMS = {
-    "dead-units": {"looks": looks(last={"dead": 0.9, "parallel": 1.0})},
+    "dead-units": {"records": records(last={"dead": 0.9, "parallel": 1.0})},
     "too-few-epochs": {"losses": np.linspace(1.0, 0.5, made.LINES)},
     "underfitting": {"train_score": 0.5, "losses": made.FLAT},
 }
@@ -194,7 +219,7 @@ SYMPTOMS = {
     ],
 )
 def test_a_cause_silences_its_symptoms(cause: str, symptom: str):
-    poor = {"held": held(0.6, linear=0.95, neighbours=0.95)} if symptom != "dead-units" else {}
+    poor = {"unseen": unseen(0.6, linear=0.95, neighbours=0.95)} if symptom != "dead-units" else {}
     assert symptom in codes(found_by(symptom, evidence(**poor | SYMPTOMS[symptom])))
     both = codes(judged(evidence(**poor | SYMPTOMS[symptom] | CAUSES[cause])))
     assert cause in both
@@ -208,14 +233,14 @@ def test_equal_units_may_be_dead_too():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"looks": looks(last={"dead": 0.71})}, ["dead-units"]),
-        ({"looks": looks(last={"dead": 0.69})}, ["dead-units", "underfitting"]),
-        ({"held": None}, []),
-        ({"held": held(0.5, baselines={})}, []),
+        ({"records": records(last={"dead": 0.71})}, ["dead-units"]),
+        ({"records": records(last={"dead": 0.69})}, ["dead-units", "underfitting"]),
+        ({"unseen": None}, []),
+        ({"unseen": unseen(0.5, baselines={})}, []),
     ],
 )
 def test_a_poor_score_is_explained_by_dead_units_or_needs_a_better_one(changes: dict[str, Any], expected: list[str]):
-    poor = {"train_score": 0.5, "held": held(0.5, linear=0.95, neighbours=0.95), "losses": made.FLAT}
+    poor = {"train_score": 0.5, "unseen": unseen(0.5, linear=0.95, neighbours=0.95), "losses": made.FLAT}
     assert codes(judged(evidence(**poor | changes))) == expected
 
 
@@ -226,7 +251,7 @@ def test_a_failed_run_without_any_history_is_judged():
     assert found.sentence == "the loss was not finite in the first epoch"
     assert codes(judged(replace(nothing, first_loss=1e9))) == ["large-first-weights"]
     assert codes(judged(replace(nothing, inputs=made.NORMAL * 1e6))) == ["unscaled-columns"]
-    assert codes(judged(made.starting(99.0, train_score=0.5, held=None))) == ["large-first-weights"]
+    assert codes(judged(made.starting(99.0, train_score=0.5, unseen=None))) == ["large-first-weights"]
 
 
 def test_a_finding_is_plain_data():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import TrainingError
-from specnet.findings import Held, Scores
+from specnet.findings import Scores, UnseenRows
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.metrics import ExpectedCalibrationError, Metric
@@ -122,7 +122,7 @@ def _calibration(errors: Figures, found: Calibration | LinearShare | None) -> di
     return told if found is None else told | found.figures()
 
 
-def _held(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> Held | None:
+def _held(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> UnseenRows | None:
     """Return how good a model and baselines are on the first part of the rows held out: validation before test."""
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
     score = None if name is None else score_of(network, answers[name])
@@ -139,7 +139,7 @@ def _held(fitted: FitResult, answers: Mapping[str, Answers], baselines: Baseline
             each: mean_with_error(constant.losses - given.losses, held.weight, groups)
             for each, given in {"network": held, **others}.items()
         }
-    return Held(name, held.target, held.prediction, score, worth, known, gains, _overconfidence(held, groups))
+    return UnseenRows(name, held.target, held.prediction, score, worth, known, gains, _overconfidence(held, groups))
 
 
 def _overconfidence(answers: Answers, groups: NDArray[np.generic] | None) -> tuple[float, float] | None:
@@ -150,11 +150,15 @@ def _overconfidence(answers: Answers, groups: NDArray[np.generic] | None) -> tup
     return mean_with_error(excess, answers.weight, groups)
 
 
-def _out_of_fold(network: Network, answers: Mapping[str, Answers], groups: NDArray[np.generic] | None) -> Held | None:
+def _out_of_fold(
+    network: Network, answers: Mapping[str, Answers], groups: NDArray[np.generic] | None
+) -> UnseenRows | None:
     """Return the score of training rows, each answered by the member that was not trained on it, if there are such."""
     for given in answers.values():
         if (score := score_of(network, given)) is not None:
-            return Held(OUT_OF_FOLD, given.target, given.prediction, score, independent_rows(given.losses, groups))
+            return UnseenRows(
+                OUT_OF_FOLD, given.target, given.prediction, score, independent_rows(given.losses, groups)
+            )
     return None
 
 

@@ -97,12 +97,12 @@ def test_every_kind_of_run_can_be_judged(ran, rng: np.random.Generator, seen, ta
     ran(X, target(rng, X), **training)
     (evidence,) = seen
     assert np.isfinite([evidence.first_loss, evidence.constant_loss, *evidence.losses]).all()
-    assert len(evidence.layers) == len(evidence.looks[0]["layers"]) == 2
-    assert (evidence.held is None) == (training["loss"] == "quantile")
-    if evidence.held is not None:
-        assert evidence.held.name == "test"
+    assert len(evidence.layers) == len(evidence.records[0]["layers"]) == 2
+    assert (evidence.unseen is None) == (training["loss"] == "quantile")
+    if evidence.unseen is not None:
+        assert evidence.unseen.name == "test"
         assert (
-            set(evidence.held.baselines) == set() if "baselines" in training else {"constant", "linear", "neighbours"}
+            set(evidence.unseen.baselines) == set() if "baselines" in training else {"constant", "linear", "neighbours"}
         )
 
 
@@ -145,10 +145,10 @@ def test_the_gain_over_the_constant_is_a_paired_difference_of_losses(ran, rng: n
 
     (evidence,) = seen
     difference = losses(share) - losses(probability)
-    gain, error = evidence.held.gains["network"]
+    gain, error = evidence.unseen.gains["network"]
     assert gain == pytest.approx(np.average(difference, weights=w))
     assert error == pytest.approx(np.sqrt(np.sum((w * (difference - gain)) ** 2)) / w.sum())
-    assert set(evidence.held.gains) == {"network", "linear", "neighbours"}
+    assert set(evidence.unseen.gains) == {"network", "linear", "neighbours"}
 
 
 @pytest.mark.parametrize("task", ["classes", "labels", "value", "values"])
@@ -168,14 +168,14 @@ def test_scores_are_the_weighted_ones_of_scikit_learn(ran, rng: np.random.Genera
         return float(np.average((y == model.predict(X)).reshape(len(y), -1).mean(axis=1), weights=weight))
 
     assert evidence.train_score == pytest.approx(score(found.train))
-    assert evidence.held.score == pytest.approx(score(found.test))
+    assert evidence.unseen.score == pytest.approx(score(found.test))
     if not is_class:
         X_train, y_train, w_train = found.train
         scaler = StandardScaler().fit(X_train, sample_weight=w_train)
         ridge = Ridge().fit(scaler.transform(X_train), y_train, w_train / w_train.mean())
         expected = ridge.predict(scaler.transform(found.test[0]))
         linear = metrics.r2_score(found.test[1], expected, sample_weight=found.test[2])
-        assert evidence.held.baselines == {"linear": pytest.approx(linear)}
+        assert evidence.unseen.baselines == {"linear": pytest.approx(linear)}
 
 
 def test_the_loss_of_a_constant_and_of_the_first_batch_are_what_they_say(ran, rng: np.random.Generator, seen):
@@ -199,11 +199,11 @@ def test_rows_for_validation_come_before_those_for_tests(seen):
     spec["data"]["split"] = {"test_size": 0}
     specnet.run(spec)
     first, second = seen
-    assert first.held.name == "validation"
-    assert len(first.held.target) == 40
-    assert len(first.held_losses) == len(first.losses) == 3
-    assert second.held is None
-    assert second.held_losses is None
+    assert first.unseen.name == "validation"
+    assert len(first.unseen.target) == 40
+    assert len(first.validation_losses) == len(first.losses) == 3
+    assert second.unseen is None
+    assert second.validation_losses is None
 
 
 def test_a_table_of_kinds_is_judged_by_its_own_columns(tmp_path: Path, rng: np.random.Generator):
@@ -262,13 +262,13 @@ def test_an_ensemble_that_learns_its_rows_by_heart_is_found_out_of_fold(tmp_path
 def test_overconfidence_is_that_of_the_probabilities_of_rows_held_out(seen):
     spec = moons(loss={"type": "binary_crossentropy", "label_smoothing": 0.5}, epochs=100)
     result = specnet.run(spec)
-    held = seen[0].held
+    held = seen[0].unseen
     confidence = result.model.predict_proba(data_of(spec).splits["test"].columns).max(axis=1)
     excess = confidence.astype(np.float64) - (held.target == held.prediction)
     assert held.overconfidence == pytest.approx((excess.mean(), excess.std() / np.sqrt(len(excess))))
     assert held.overconfidence[0] < -0.1
     specnet.run(moons(loss="hinge"))
-    assert seen[1].held.overconfidence is None
+    assert seen[1].unseen.overconfidence is None
 
 
 def test_rows_of_groups_count_as_fewer(tmp_path: Path, rng: np.random.Generator, seen):
@@ -276,5 +276,5 @@ def test_rows_of_groups_count_as_fewer(tmp_path: Path, rng: np.random.Generator,
     rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
     data = csv_file(tmp_path / "rows.csv", "patient,x,y", rows.tolist(), split={"group": "patient"})
     specnet.run(spec_on(data, loss="mse"), observer=specnet.Observer())
-    assert seen[0].held.independent_rows == pytest.approx(10, abs=3)  # of 60 of 10 groups, whose targets are equal
-    assert len(seen[0].held.target) == 60
+    assert seen[0].unseen.independent_rows == pytest.approx(10, abs=3)  # of 60 of 10 groups, whose targets are equal
+    assert len(seen[0].unseen.target) == 60
