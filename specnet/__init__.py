@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from specnet.running import RunResult as RunResult
     from specnet.running import fit as fit
     from specnet.running import run as run
-    from specnet.running.many.repeated_runs import RepeatedResult as RepeatedResult
-    from specnet.running.many.repeated_runs import run_many as run_many
-    from specnet.running.sweeps.sweep_results import NestedResult as NestedResult
-    from specnet.running.sweeps.sweep_results import SweepResult as SweepResult
+    from specnet.running.repeated_runs import RepeatedResult as RepeatedResult
+    from specnet.running.repeated_runs import run_many as run_many
     from specnet.running.sweeps.sweeping import nested_sweep as nested_sweep
     from specnet.running.sweeps.sweeping import sweep as sweep
+    from specnet.running.sweeps.teams import NestedResult as NestedResult
+    from specnet.running.sweeps.teams import SweepResult as SweepResult
     from specnet.running.verification.result import Verification as Verification
     from specnet.running.verification.verifying import verify as verify
     from specnet.spec import Limits as Limits
@@ -67,9 +67,9 @@ _names, __getattr__ = lazily(
         "model": "Model load_model",
         "network": "Network build",
         "running": "RunResult fit run",
-        "running.many.repeated_runs": "RepeatedResult run_many",
-        "running.sweeps.sweep_results": "NestedResult SweepResult",
+        "running.repeated_runs": "RepeatedResult run_many",
         "running.sweeps.sweeping": "nested_sweep sweep",
+        "running.sweeps.teams": "NestedResult SweepResult",
         "running.verification.result": "Verification",
         "running.verification.verifying": "verify",
         "spec": "Limits Resolved Spec parse_spec resolve",

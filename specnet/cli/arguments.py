@@ -246,7 +246,7 @@ def check_page(path: Path, *, force: bool) -> None:
 
 def is_model(path: Path) -> bool:
     """Return whether a path is that of a model, or of the folder of a run with a model."""
-    from specnet.files.run_files import MODEL, RUN, TEAM_OF_SWEEP, kind_of
+    from specnet.run_files import MODEL, RUN, TEAM_OF_SWEEP, kind_of
 
     holds_model = kind_of(path) in (RUN, TEAM_OF_SWEEP) and (path / MODEL).is_file()
     return holds_model or path.suffix.lower() in _MODEL

@@ -24,7 +24,7 @@ import typer
 from specnet.cli.application import VERBS, specnet_command
 from specnet.cli.schema_keys import Keys, Settings, shipped_schema
 from specnet.errors import FileError
-from specnet.files.run_files import folders_of_runs, spec_file
+from specnet.run_files import folders_of_runs, spec_file
 
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 """Characters that a shell does not read as a part of a word."""

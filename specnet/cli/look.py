@@ -59,7 +59,7 @@ def _show_explanation(
 
 def _specs(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> tuple[Spec, Spec]:
     """Return a spec as it was given, and resolved; a model's spec is both."""
-    from specnet.running.resolved_specs import resolved_with_data
+    from specnet.running.data_rows import resolved_with_data
     from specnet.saved.saved_run import SavedRun
 
     if target.is_dir():
@@ -168,7 +168,7 @@ def show(
 
 def _network(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Network:
     from specnet.network import Network
-    from specnet.running.resolved_specs import resolved_with_data
+    from specnet.running.data_rows import resolved_with_data
 
     return Network(resolved_with_data(_spec(target, overrides, limit)))
 
@@ -295,7 +295,7 @@ def report(
     specnet report runs/moons_2_5_1/1 --no-rows
     specnet report sweeps/sweep_digits/1
     """
-    from specnet.running.reports.folder_pages import page_again
+    from specnet.running.folder_pages import page_again
 
     written = page_again(run, limits=read_limits(limit), with_rows=not no_rows)
     output.data["report"] = str(written)
@@ -338,7 +338,7 @@ def runs(
     if html:
         check_page(page, force=force)
     from specnet.report.terminal.scores import RunTable
-    from specnet.saved.finding_runs import find_runs, saved_in
+    from specnet.saved.saved_series import find_runs, saved_in
 
     found = find_runs(folder)
     names = [str(run.relative_to(folder)) if run != folder else str(run) for run in found]
@@ -383,7 +383,7 @@ def compare(
     specnet compare runs/moons_2_5_1/1 moons -o moons.html
     specnet compare runs/digits/1 sweeps/sweep_digits/1 -o digits.html
     """
-    from specnet.saved.finding_runs import runs_for
+    from specnet.saved.saved_series import runs_for
 
     found = [run for folder in runs for run in runs_for(folder)]
     if len(found) < 2:
@@ -392,8 +392,8 @@ def compare(
     check_page(out, force=force)
     from specnet.errors import FileError
     from specnet.files import write_file
-    from specnet.files.run_files import check_run
     from specnet.report.pages.comparison_page import comparison_page
+    from specnet.run_files import check_run
     from specnet.saved.saved_run import SavedRun
 
     words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
@@ -437,7 +437,7 @@ def diff(
     """
     from specnet.report.spec_differences import difference_row, joined_rows, network_differences
     from specnet.report.terminal.scores import score_rows, score_text
-    from specnet.running.resolved_specs import comparable_specs
+    from specnet.running.data_rows import comparable_specs
     from specnet.saved.saved_folder import have_one_loss
     from specnet.saved.saved_run import SavedRun
 
@@ -477,8 +477,8 @@ def _resolved_networks(compared: Spec | SavedRun | Model, spec: Spec) -> list[tu
 
 def _run_or_model_or_spec(path: Path, limit: list[str] | None) -> Spec | SavedRun | Model:
     """Return the run, the best run of a sweep, the model or the spec that a path names."""
-    from specnet.files.run_files import BEST, RUN, SWEEP, kind_of
     from specnet.model import load_model
+    from specnet.run_files import BEST, RUN, SWEEP, kind_of
     from specnet.saved.saved_run import SavedRun
 
     kind, limits = kind_of(path), read_limits(limit)

@@ -174,11 +174,11 @@ def evaluate(
     from specnet.data import RawColumns, large_cell_in, read_table
     from specnet.data.row_hashes import RowSet, row_hashes
     from specnet.errors import DataError
-    from specnet.files.run_files import training_rows
     from specnet.model import unfamiliar_cells
     from specnet.parts.data import settings_as_options
     from specnet.report.terminal.bars import reading_shown
     from specnet.report.terminal.scores import scores_table
+    from specnet.run_files import training_rows
 
     check_model_and_data(model, data)
     loaded = load_any(model, limit)

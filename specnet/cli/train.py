@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from specnet.loggers import Logger
     from specnet.running.runner import RunResult
-    from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
+    from specnet.running.sweeps.teams import NestedResult, SweepResult
     from specnet.spec import Spec
     from specnet.training import Observer
 
@@ -130,8 +130,8 @@ def run(
     if dask is not None:
         raise UsageError("--dask needs --folds or --seeds")
 
-    from specnet.files.run_files import METRICS, MODEL
     from specnet.report.terminal.bars import reading_shown
+    from specnet.run_files import METRICS, MODEL
     from specnet.running.runner import run as run_spec
     from specnet.training import Observers
 
@@ -147,10 +147,10 @@ def run(
 
 
 def _show_run(result: RunResult, folder: Path, output: Output) -> None:
-    from specnet.files.run_files import RUN_FILES
     from specnet.number_texts import counted
     from specnet.report.pages.headline import verdict
     from specnet.report.terminal.scores import scores_table
+    from specnet.run_files import RUN_FILES
 
     figures = result.evaluation
     output.data["members"] = []
@@ -227,9 +227,9 @@ def sweep(
 
 def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
     """Print the results of a sweep; return in words what it has written into its folder."""
-    from specnet.files.run_files import BEST, BEST_SPECS, TEAM
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import scores_table
+    from specnet.run_files import BEST, BEST_SPECS, TEAM
 
     best = result.best
     spec = next(name for name in BEST_SPECS if (folder / name).exists())
@@ -247,9 +247,9 @@ def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
 
 def _show_nested(result: NestedResult, output: Output) -> list[str]:
     """Print the results of sweeps on folds; return in words what they have written into their folder."""
-    from specnet.files.run_files import SUMMARY
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
+    from specnet.run_files import SUMMARY
 
     output.data["folds"] = [
         {"fold": fold, "trial": each.best.number, "figure": each.best.figure, "metrics": each.worth}
@@ -270,10 +270,10 @@ def _run_many(
     **options: Any,
 ) -> None:
     """Run a spec many times, for folds or seeds, and print the results."""
-    from specnet.files.run_files import RUNS_TABLE, SUMMARY
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
-    from specnet.running.many.repeated_runs import run_many as run_specs
+    from specnet.run_files import RUNS_TABLE, SUMMARY
+    from specnet.running.repeated_runs import run_many as run_specs
 
     with ExitStack() as stack:
         options["executor"] = _cluster(stack, dask, options["jobs"])
@@ -309,7 +309,7 @@ def _cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executo
         return None
     if jobs is not None:
         raise UsageError("--jobs cannot be combined with --dask")
-    from specnet.running.many.workers import dask_executor
+    from specnet.running.workers import dask_executor
 
     return stack.enter_context(dask_executor(address))
 
@@ -379,7 +379,7 @@ def _check_options(
 
 def _print_folder(output: Output, folder: Path, *parts: str, is_opened: bool) -> None:
     """Print what a verb has written into a folder, then the path of the page in it, which is opened if requested."""
-    from specnet.files.run_files import REPORT
+    from specnet.run_files import REPORT
 
     output.parts(str(folder), *parts)
     if (folder / REPORT).is_file():

@@ -21,8 +21,8 @@ from specnet.parts.data import Column, Split, Table, TargetKind
 from specnet.recipes import array_facts, recipe
 from specnet.running.data_rows import Rows, SpecData, check_rows, prepare, spec_of_arrays
 from specnet.running.encoding import other_parts
+from specnet.running.evaluation.evaluation import explaining
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.run_evidence import explaining
 from specnet.spec import Spec
 from specnet.training import Checkpoint
 

@@ -1,9 +1,8 @@
-"""Files that nobody trusts: read within limits, written atomically, held by one process at a time.
+"""Files, none of which is trusted: read within limits, written atomically, held by one process at a time.
 
 In and out: bytes, and paths as the user named them; every failure is a `FileError`. Nothing here knows of specs.
 Start with `atomic` (read and write), `locks` (one run to a folder) and `tensors` (arrays in a safetensors file);
-`interruptions` lets signals wait until a file is complete, `run_files` has the kinds of folders that runs and sweeps
-write, `large` arrays in files.
+`interruptions` lets signals wait until a file is complete; `large` has arrays in temporary files.
 """
 
 from specnet.files.atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX

@@ -1,4 +1,4 @@
-"""Files, whole or not at all: written beside their place and then renamed, read with a cap on their size.
+"""Files and folders, whole or not at all: written under a temporary name and then renamed, read with a size limit.
 
 Every failure of the operating system becomes a `FileError` that names the file and says what is wrong with it.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from hashlib import file_digest, sha256
 from io import FileIO
+from pathlib import Path
 from typing import IO, BinaryIO
 
 from specnet.errors import FileError, TakenError
@@ -349,3 +351,46 @@ def _reason(error: OSError, source: str) -> str:
         folder = os.path.dirname(source)
         return "file not found" if not folder or os.path.isdir(folder) else "folder does not exist"
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
+    """Write a folder of files, which takes its place when all of them are on the disk.
+
+    Where there is a folder already, all that they replace is gone before the first of them takes its place, one by one;
+    other files are kept.
+
+    Parameters
+    ----------
+    path : Path
+        The folder around it is held by this process.
+    contents : mapping of str to content
+        The files by name.
+
+    Raises
+    ------
+    FileError
+        If something cannot be written, or a link is there. Nothing is left behind then.
+    """
+    refuse_link(path)
+    if path.is_dir():
+        files: dict[PathLike, Content] = {path / name: content for name, content in contents.items()}
+        write_files(files, removed=files)
+        return
+    new = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
+    try:
+        with file_errors(path):
+            new.mkdir()
+        write_files({new / name: content for name, content in contents.items()})
+        with file_errors(path):
+            os.rename(new, path)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def remove_temporary_folders(folder: Path) -> None:
+    """Remove what is left in a folder, which is held by this process, of folders whose writing was cut off."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if is_temporary(entry.name) and entry.is_dir():
+                shutil.rmtree(entry.path, ignore_errors=True)

@@ -4,8 +4,7 @@ In: what a run tells its observers. Out: JSON lines, TensorBoard's event files, 
 Start with `logger`: three methods, and what becomes of their errors.
 """
 
-from specnet.loggers.json_lines_logger import JsonLinesLogger
-from specnet.loggers.logger import LoggedRun, Logger, Outcome
+from specnet.loggers.logger import JsonLinesLogger, LoggedRun, Logger, Outcome
 from specnet.loggers.mlflow import MLflowLogger
 from specnet.loggers.tensorboard import TensorBoardLogger
 

@@ -1,4 +1,4 @@
-"""The interface of a logger: three methods, called in this order."""
+"""The interface of a logger, three methods that are called in this order, and a logger that writes JSON lines."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from specnet import extras
-from specnet.errors import LoggerError, SpecnetError, SpecnetWarning
+from specnet.errors import FileError, LoggerError, SpecnetError, SpecnetWarning
+from specnet.files import PathLike, check_place, file_errors, read_file, refuse_inputs, refuse_taken, write_file
+from specnet.files.plain_data import json_lines
+from specnet.run_files import LARGEST_RECORD, RUN
+from specnet.spec.file_paths import input_files
 from specnet.training.checkpoint import MEMBER, history_of
 from specnet.training.observer import Observer
 
 if TYPE_CHECKING:
     from specnet.network import Network
     from specnet.spec import Spec
+
 
 Status = Literal["finished", "interrupted", "failed"]
 Metrics = Mapping[str, Mapping[str, float | None]]
@@ -155,3 +160,52 @@ def required(module: str, extra: str) -> Any:
 
 def _in_words(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+class JsonLinesLogger(Logger):
+    """Writes each record to a file as it comes: at the end the file equals ``history.jsonl``, byte for byte.
+
+    A run that resumes continues the file from its checkpoint.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; missing folders are made.
+    overwrite : bool
+        Overwrite an existing file that is not the log of the run that resumes.
+    """
+
+    def __init__(self, path: PathLike, *, overwrite: bool = True) -> None:
+        self._path, self._overwrite = Path(path), overwrite
+
+    def start(self, run: LoggedRun) -> None:
+        check_place(self._path)
+        hint = "choose another file for the log"
+        refuse_inputs([self._path], input_files(run.spec), hint)
+        if (
+            run.folder is not None
+            and RUN.has_file(self._path.name)
+            and self._path.parent.resolve() == run.folder.resolve()
+        ):
+            raise FileError("the run writes this file itself", hint=hint, source=str(self._path))
+        so_far = json_lines(run.history or ())
+        if not self._overwrite and not (run.history is not None and self._continues(so_far)):
+            refuse_taken(self._path)
+        with file_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(self._path, so_far)
+
+    def _continues(self, so_far: str) -> bool:
+        """Return whether the file is the log of a run with these lines, perhaps with more of them, or fewer."""
+        if not self._path.exists():
+            return True
+        there, lines = read_file(self._path, LARGEST_RECORD), so_far.encode()
+        return there.startswith(lines) or lines.startswith(there)
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        # Opened for each line: nothing is left open however the run ends, and each line is in the file at once.
+        with self._path.open("ab") as file:
+            file.write(json_lines([record]).encode())
+
+    def finish(self, outcome: Outcome) -> None:
+        """Do nothing, whatever the outcome: each line is written already."""

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from specnet.files.run_files import MODEL, REPORT
 from specnet.loggers.logger import LoggedRun, Logger, Metrics, Outcome, Status, required, without_place
+from specnet.run_files import MODEL, REPORT
 from specnet.training.checkpoint import MEMBER
 from specnet.version import __version__
 

@@ -16,7 +16,6 @@ from specnet.data.raw_columns import raw_columns
 from specnet.display import Displayed
 from specnet.errors import DataError, FileError, SpecnetWarning, rendered
 from specnet.files import PathLike, file_errors, open_file, write_file
-from specnet.files.run_files import model_file
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.model.file import MAX_SHARE, check_content, decode_model, encode_model
@@ -27,6 +26,7 @@ from specnet.parts.arrays import Array, check_weights
 from specnet.parts.data import Kind, kind_of
 from specnet.parts.metrics import Metric
 from specnet.parts.part import Part
+from specnet.run_files import model_file
 from specnet.spec import Limits, Spec
 
 

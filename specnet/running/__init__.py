@@ -1,13 +1,13 @@
-"""From a spec to a trained and measured model, and the folder that keeps a run.
+"""From a spec to a trained and measured model, and the folder in which a run is saved.
 
-A spec and a table or arrays come in; a `Model`, or a run with its figures, findings and files, goes out.
-`runner.run` and `fit_arrays.fit` are where a call arrives; both end in `fitting.fit_rows`, which trains on `SpecData`.
-`training_run` is the course of a run, `run_folder` its files (a checkpoint is written there, and read when a run
-resumes); what is read of them later, `specnet.saved` says.
-Rooms: `evaluation`, `reports`, `many` (folds and seeds), `sweeps`, `verification`.
+A spec and a table or arrays come in; a `Model`, or a run with its metrics, findings and files, goes out.
+`runner` has `fit` and `run`; both end in `fitting.fit_rows`, which trains on `SpecData`. `training_run` trains and
+measures one run, `run_folder` writes its files (and its checkpoint, which it reads when the run resumes), and
+`folder_pages` writes its page; `specnet.saved` reads them later.
+Many runs: `repeated_runs` for folds and seeds, `sweeps`, and `verification`, which repeats runs; `workers` compute
+them all. `evaluation` measures models.
 """
 
-from specnet.running.fit_arrays import fit
-from specnet.running.runner import RunInterrupted, RunResult, run
+from specnet.running.runner import RunInterrupted, RunResult, fit, run
 
 __all__ = ["RunInterrupted", "RunResult", "fit", "run"]

@@ -1,62 +1,69 @@
-"""Calibration of probabilities by a temperature, which becomes part of the weights (Guo et al. 2017).
+"""Calibration on held-out rows: a temperature of probabilities, or a share of linear models in predicted values.
 
-In: a model, and its outputs for rows that its networks were not trained on. Out: the temperature T, and the same model
-with logits divided by T. Nothing else knows of it: files, exports and engines have the weights that give such logits.
+In: a model, and its outputs for rows that its networks were not trained on. Out: the temperature T (Guo et al. 2017),
+and the same model with logits divided by T. Or the share of a ridge regression with which each network is mixed:
+stacking (Wolpert 1992, Breiman 1996) of two models whose shares add up to 1; it minimizes the squared error of the
+held-out rows. Both become part of the weights, so that files, exports and engines need not know of them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
-from specnet.spec.resolving.graph import logits_node
+from specnet.running.evaluation.predictors import ridge_coefficients
+from specnet.spec.resolving.graph import linear_part, logits_node
+from specnet.training import TrainingRows
 
 Numbers = NDArray[np.float64]
 
-LARGEST_LOG = 5.0
-"""Of the temperature, on both sides of 0."""
+MAX_LOG = 5.0
+"""The temperature is at most its exponential, and at least the inverse of that."""
 TOLERANCE = 1e-8
-"""Of that logarithm."""
+"""Of the logarithm of the temperature."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Calibration(NamedTuple):
-    """The temperature of a model, and what it is worth.
+    """What was fitted to held-out rows, and what it is worth.
 
     Attributes
     ----------
-    temperature : float
-        1 where no other one is clearly better.
+    name : "temperature" or "linear_share"
+    value : float
+        The temperature, or the share from 0 to 1; 1 or 0 where no other value is clearly better.
     before, after : float
-        Log loss of the rows held out, each answered by networks that were not trained on it, with logits as they were,
-        and divided by the temperature.
+        The mean log loss or squared error of the held-out rows without and with it, each row answered by models that
+        were not trained on it.
     """
 
-    temperature: float
+    name: Literal["temperature", "linear_share"]
+    value: float
     before: float
     after: float
 
     @property
     def factor(self) -> float:
-        """What the network's own logits are multiplied by."""
-        return 1 / self.temperature
+        """What the networks' own outputs are multiplied by."""
+        return 1 / self.value if self.name == "temperature" else 1 - self.value
 
     def figures(self) -> dict[str, float | dict[str, float | None]]:
         """Return what ``metrics.json`` has of it."""
-        return {"temperature": self.temperature, "log_loss": {"before": self.before, "after": self.after}}
+        loss = "log_loss" if self.name == "temperature" else "squared_error"
+        return {self.name: self.value, loss: {"before": self.before, "after": self.after}}
 
 
 def fitted_calibration(
     raw: Sequence[Array], answers: Answers, groups: NDArray[np.generic] | None, *, one_by_one: bool
 ) -> Calibration:
-    """Return the temperature that minimizes the log loss of rows held out.
+    """Return the calibration by the temperature that minimizes the log loss of held-out rows.
 
     It stays 1 where it gains less than a standard error of the mean difference of the rows' losses, and where all rows
     are predicted right: the log loss has no minimum then.
@@ -82,7 +89,7 @@ def fitted_calibration(
     with np.errstate(invalid="ignore"):  # evaluation refuses logits that are not finite
         found = least_logarithm(
             lambda log: weighted_mean(losses(np.exp(log)), weight),
-            (-LARGEST_LOG, 0.0 if one_by_one else LARGEST_LOG),
+            (-MAX_LOG, 0.0 if one_by_one else MAX_LOG),
             TOLERANCE,
         )
         temperature, before = float(np.exp(found)), losses(1.0)
@@ -90,7 +97,7 @@ def fitted_calibration(
         gain, error = mean_with_error(before - after, weight, groups)
     if not gain > error or _are_all_right(answers):
         temperature, after = 1.0, before
-    return Calibration(temperature, weighted_mean(before, weight), weighted_mean(after, weight))
+    return Calibration("temperature", temperature, weighted_mean(before, weight), weighted_mean(after, weight))
 
 
 def least_logarithm(loss: Callable[[float], float], ends: tuple[float, float], tolerance: float) -> float:
@@ -162,3 +169,77 @@ def with_parameters(model: Model, theta: Array) -> Model:
     """Return a model that has other parameters, in the shape of its own, without what was measured of it."""
     prepared = (model.preprocessing, model.target_preprocessing)
     return Model(model.network, theta, model.state, *prepared, model.labels, history=model.history)
+
+
+def with_linear_share(
+    model: Model,
+    raw: Sequence[Array],
+    training: TrainingRows,
+    folds: Array | None,
+    held_out: TrainingRows,
+    groups: NDArray[np.generic] | None = None,
+) -> tuple[Model, Calibration]:
+    """Return a model whose outputs are mixed with those of linear models, and the calibration that this is.
+
+    The share is 0 where it gains less than a standard error of the mean difference of the rows' squared errors.
+
+    Parameters
+    ----------
+    model : Model
+        Whose output is a sum with a linear part, as `linear_part` finds it.
+    raw : sequence of ndarray (rows, outputs)
+        Outputs for held-out rows: of each network that answers for all of them.
+    training : TrainingRows
+        What the networks were trained on.
+    folds : ndarray (rows,) or None
+        The number of the network that has left a training row out, where each answered for such rows alone.
+    held_out : TrainingRows
+        The held-out rows; the training rows where there are folds.
+    groups : ndarray (rows,), optional
+        Of rows that are not independent of each other.
+    """
+    everything = np.ones(len(training), bool)
+    used = [everything] if folds is None else [folds != number for number in range(len(model.members))]
+    linear = [_fitted(training.some(rows)) for rows in used]
+    outputs, target = np.mean(raw, axis=0, dtype=FLOAT64), held_out.target.reshape(len(held_out), -1)
+    predicted = np.empty_like(outputs)
+    for rows, coefficients in zip(used, linear, strict=True):
+        others = slice(None) if folds is None else ~rows
+        predicted[others] = held_out.X[others].astype(FLOAT64) @ coefficients[:-1] + coefficients[-1]
+    error, change = target - outputs, predicted - outputs
+    weight = None if held_out.weight is None else held_out.weight.astype(FLOAT64)
+    size = _mean(change * change, weight)
+    share = min(1.0, max(0.0, _mean(error * change, weight) / size)) if size else 0.0
+    before, after = (((error - each * change) ** 2).mean(axis=1) for each in (0.0, share))
+    gain, chance = mean_with_error(before - after, weight, groups)
+    if not gain > chance:
+        share, after = 0.0, before
+    every = linear * len(model.members) if folds is None else linear
+    found = Calibration("linear_share", share, weighted_mean(before, weight), weighted_mean(after, weight))
+    return _mixed(model, every, share), found
+
+
+def _fitted(rows: TrainingRows) -> Numbers:
+    weight = np.ones(len(rows)) if rows.weight is None else rows.weight.astype(FLOAT64)
+    target = rows.target.reshape(len(rows), -1).astype(FLOAT64)
+    return ridge_coefficients(rows.X.astype(FLOAT64), target, weight)
+
+
+def _mean(numbers: Numbers, weight: Numbers | None) -> float:
+    return weighted_mean(numbers.mean(axis=1), weight)
+
+
+def _mixed(model: Model, linear: Sequence[Numbers], share: float) -> Model:
+    """Return a model of which each network gives a share of what a linear model does, and the rest of its outputs."""
+    nodes, layout = model.network.nodes, model.network.layout
+    found = linear_part(nodes)
+    assert found is not None, "a resolved spec mixes no others"
+    part, terms = found
+    theta = model.theta.copy()
+    for flat, coefficients in zip(np.atleast_2d(theta), linear, strict=True):
+        for number in terms:
+            for placed in layout.of_node(number):
+                placed.view(flat)[...] *= 1 - share
+        (block,) = layout.of_node(part)
+        block.view(flat)[...] += share * coefficients
+    return with_parameters(model, theta)

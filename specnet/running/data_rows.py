@@ -1,4 +1,4 @@
-"""Rows as they come from outside: checked once, with the labels that they have, and split."""
+"""Rows as the caller has them: checked, split, with their labels; specs with the sizes that their rows give."""
 
 from __future__ import annotations
 
@@ -28,14 +28,10 @@ from specnet.data import (
     with_fitted_steps,
 )
 from specnet.data.preparation import ColumnTexts
-from specnet.data.target_errors import (
-    is_text,
-    more_than_two_classes,
-    one_class,
-    text_for_numbers,
-)
-from specnet.errors import DataError, Diagnostic, SpecnetError
+from specnet.data.target_errors import is_text, more_than_two_classes, one_class, text_for_numbers
+from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
 from specnet.files.large import LARGEST_IN_MEMORY
+from specnet.model import Model
 from specnet.network import Network
 from specnet.parts.arrays import (
     Array,
@@ -51,7 +47,10 @@ from specnet.parts.data import Column, Data, Split, Table
 from specnet.parts.data.notations import BooleanWords, LocalDatetime
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
+from specnet.saved.saved_run import SavedRun
 from specnet.spec import Resolved, Spec, known_outputs, resolve, with_feature_names
+from specnet.spec.resolving.agreement import Given
+from specnet.spec.resolving.resolve import partly_resolved
 from specnet.training import RunIdentity
 
 Made = TypeVar("Made")
@@ -410,3 +409,49 @@ def split_errors_at(spec: Spec) -> Iterator[None]:
                 for item in error.diagnostics
             )
         ) from error
+
+
+def resolved_with_data(spec: Spec) -> Resolved:
+    """Return a spec with its sizes; the data are read only if the sizes depend on them.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If a size is not known, or the data cannot be read.
+    """
+    try:
+        return resolve(spec)
+    except SpecError as error:
+        if spec.data is None or any(diagnostic.code != "unknown-size" for diagnostic in error.diagnostics):
+            raise
+    return read_data(spec).resolved
+
+
+def comparable_specs(first: Spec | SavedRun | Model, second: Spec | SavedRun | Model) -> tuple[Spec, Spec]:
+    """Return the resolved specs of two that are compared; of two specs with what they search, which no run has.
+
+    Data are read where a spec depends on them, but not where both have the same data and nothing else is unknown.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If the data cannot be read.
+    """
+    if not isinstance(first, Spec) or not isinstance(second, Spec):
+        before, after = (_with_data(each) if isinstance(each, Spec) else each.spec for each in (first, second))
+        return before, after
+    is_same = first.data == second.data and first.folder == second.folder
+    partly = [partly_resolved(each, Given()) for each in (first, second)] if is_same else []
+    is_known = bool(partly) and all(each.inputs and each.outputs for each in partly)
+    specs = [each.spec for each in partly] if is_known else [_with_data(each) for each in (first, second)]
+    before, after = (
+        spec.model_copy(update={"sweep": each.sweep}) for spec, each in zip(specs, (first, second), strict=True)
+    )
+    return before, after
+
+
+def _with_data(spec: Spec) -> Spec:
+    """Return a resolved spec with all that reading its data tells, if there is more than its fields say."""
+    if spec.data is None or spec.data.row_count is not None:
+        return resolved_with_data(spec).spec
+    return read_data(spec).resolved.spec

@@ -23,11 +23,9 @@ from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.splits import TEST, TRAIN, VALIDATION, adjective
-from specnet.running.calibration import Calibration, fitted_calibration, with_temperature
+from specnet.running.calibration import Calibration, fitted_calibration, with_linear_share, with_temperature
 from specnet.running.data_rows import Rows, SpecData
-from specnet.running.encoding import Encoder, other_parts
-from specnet.running.linear_share import LinearShare, with_linear_share
-from specnet.running.monitors import check_monitors, validation_monitors
+from specnet.running.encoding import Encoder, check_monitors, other_parts, validation_monitors
 from specnet.spec import Spec
 from specnet.training import (
     Checkpoint,
@@ -61,9 +59,9 @@ class FitResult:
         The result of each member of an ensemble that has begun; of the only network if it is none.
     training : TrainingRows
         The training rows as the network reads them.
-    calibration : Calibration, LinearShare or None
-        The temperature of the model's probabilities, or the share of linear models in its values, if training was not
-        interrupted and the spec asks for it. The results of training are of the networks before.
+    calibration : Calibration or None
+        By a temperature of the model's probabilities, or a share of linear models in its values, if training was not
+        interrupted and the spec has it. `result` and `members` are those of the networks before.
     held_out : (list of ndarray, Answers) or None
         What is answered for rows by networks that were not trained on them, if there are such rows: the outputs as the
         loss sees them, such as logits, of each network that answers for every row; and the answers. The rows are those
@@ -78,7 +76,7 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[TrainingResult, ...]
     training: TrainingRows
-    calibration: Calibration | LinearShare | None = None
+    calibration: Calibration | None = None
     held_out: tuple[list[Array], Answers] | None = None
 
     def check_whole(self) -> None:
@@ -116,10 +114,11 @@ class FitResult:
         (raw, answers), rows = self.held_out, self.data.splits[self.data.held_out]
         if self.model.spec.training.calibration == "linear":
             known = self.training if rows.folds is not None else self.encoder.watched_rows(rows, "y").rows
-            model, share = with_linear_share(self.model, raw, self.training, rows.folds, known, rows.groups)
-            return replace(self, model=model, calibration=share).answered()
-        found = fitted_calibration(raw, answers, rows.groups, one_by_one=rows.folds is not None)
-        return replace(self, model=with_temperature(self.model, found.temperature), calibration=found).answered()
+            model, found = with_linear_share(self.model, raw, self.training, rows.folds, known, rows.groups)
+        else:
+            found = fitted_calibration(raw, answers, rows.groups, one_by_one=rows.folds is not None)
+            model = with_temperature(self.model, found.value)
+        return replace(self, model=model, calibration=found).answered()
 
     def error_quantiles(self, uncalibrated: Sequence[Array]) -> ErrorQuantiles:
         """Return the quantiles of the errors on the rows held out, given the outputs before calibration.
@@ -192,7 +191,7 @@ def fit_rows(
     DataError
         If the rows do not fit, or the layers of the model to start from are others.
     NotFiniteError
-        If the loss is no longer finite; `run_evidence.explaining` adds the cause.
+        If the loss is no longer finite; `evaluation.explaining` adds the cause.
     """
     observer, spec, splits = observer or Observer(), data.resolved.spec, data.splits
     rows, watched = splits[TRAIN], None

@@ -22,8 +22,10 @@ from specnet.files import (
     write_files,
 )
 from specnet.files.locks import LOCK_NAME, locked_folder
-from specnet.files.recorded_hashes import with_hashes
-from specnet.files.run_files import (
+from specnet.files.plain_data import with_hashes
+from specnet.files.tensors import parse_object
+from specnet.number_texts import counted
+from specnet.run_files import (
     BEST,
     CHECKPOINT,
     FACTS,
@@ -41,8 +43,6 @@ from specnet.files.run_files import (
     kinds_in,
     written_in,
 )
-from specnet.files.tensors import parse_object
-from specnet.number_texts import counted
 from specnet.saved.saved_run import SavedRun
 from specnet.spec.document import TrainingSpec
 from specnet.training import Checkpoint, RunIdentity

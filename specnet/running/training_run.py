@@ -1,25 +1,34 @@
 """From split rows to the outcome of a run: its network is trained and measured, and its files are made.
 
-Nothing is read or written here: the caller has the rows and writes the files.
+Nothing is read or written here: the caller has the rows and writes the files. The facts in ``run.json`` say what the
+bits of a run depend on beside its spec and its data: libraries, their threads and the processor.
 """
 
 from __future__ import annotations
 
 import hashlib
+import platform
 import time
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.compiler.native.toolchain.compilers import compiler_name
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data.row_hashes import RowSet, row_hashes
 from specnet.errors import Diagnostic
 from specnet.files import file_errors
 from specnet.files.plain_data import json_lines, json_text
-from specnet.files.run_files import (
+from specnet.files.tensors import encode
+from specnet.findings import Judgement
+from specnet.model import Answers
+from specnet.run_files import (
     CHECKPOINT,
     FACTS,
     FINDINGS,
@@ -33,21 +42,77 @@ from specnet.files.run_files import (
     TRAINING_ROWS,
     spec_folder,
 )
-from specnet.files.tensors import encode
-from specnet.findings import Judgement, judge
-from specnet.model import Answers
 from specnet.running.data_rows import SpecData
-from specnet.running.evaluation.evaluation import evaluate_run
+from specnet.running.evaluation.evaluation import evaluate_run, explaining
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
-from specnet.running.run_evidence import explaining, run_evidence
 from specnet.saved.metrics_file import Evaluation, Metrics
 from specnet.spec import Spec
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.steps.engine_choice import threads_worth
+from specnet.version import __version__
 
 if TYPE_CHECKING:
-    from specnet.saved.saved_trials import RungLosses, State
+    from specnet.saved.saved_sweep import RungLosses, State
+
+
+THREADS, BLAS, CPU_FEATURES = "threads", "blas", "cpu_features"
+"""Keys of what `machine_facts` tells."""
+COMPILER = "compiler"
+"""The key in a run's facts for what `compiler_facts` tells; null where nothing was compiled."""
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of specnet, Python and the libraries whose results go into a run's."""
+    return {"specnet": __version__, **_installed_versions(), "python": platform.python_version()}
+
+
+def machine_facts() -> dict[str, Any]:
+    """Return the number of BLAS threads, NumPy's BLAS (name, version, architecture), and the CPU features it uses.
+
+    Two processes where these are equal give the same bits, with the same versions of the libraries.
+    """
+    blas = _blas()
+    return {
+        THREADS: blas and blas.num_threads,
+        BLAS: {
+            "name": blas and blas.internal_api,
+            "version": blas and blas.version,
+            "architecture": getattr(blas, "architecture", None),
+        },
+        CPU_FEATURES: _cpu_features(),
+    }
+
+
+def compiler_facts() -> dict[str, str | None]:
+    """Return the name and version of the C compiler, and the kind of CPU that it compiles for."""
+    from specnet.compiler.native.toolchain.processors import native_processor
+
+    return {"name": compiler_name(), "target": native_processor().name}
+
+
+# A process keeps what it has loaded, and to look for it takes milliseconds, of which a series of short runs has few.
+@cache
+def _installed_versions() -> dict[str, str]:
+    return {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
+
+
+@cache
+def _blas() -> Any:
+    """Return threadpoolctl's controller of NumPy's BLAS, None if it knows none."""
+    from threadpoolctl import ThreadpoolController
+
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    ours = [library for library in libraries if "numpy" in library.filepath]  # SciPy may have brought another one
+    return next(iter(ours or libraries), None)
+
+
+def _cpu_features() -> list[str]:
+    """Return the groups of instructions that NumPy was built for and finds here."""
+    core: Any = import_module("numpy._core._multiarray_umath")  # where numpy.show_runtime has them from
+    features: dict[str, bool] = core.__cpu_features__
+    names: list[str] = [*core.__cpu_baseline__, *core.__cpu_dispatch__]
+    return [name for name in names if features[name]]
+
 
 Contents = dict[str, str | bytes]
 """Files by name."""
@@ -185,9 +250,7 @@ def train_run(
         with explaining():
             fitted = fit_rows(data, observer, cores=cores, records=True, checkpoint=checkpoint, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
-            evaluation, comparison, answers = evaluate_run(fitted)
-            history, looks = fitted.result.history, fitted.result.looks
-            judgement = judge(run_evidence(fitted.encoder, fitted.training, data.splits, history, looks, comparison))
+            evaluation, judgement, answers = evaluate_run(fitted)
     known: dict[str, Any] = {"evaluation": evaluation, "judgement": judgement, "answers": answers, "machine": machine}
     outcome = RunOutcome.of(fitted, **known)
     if folder is None:

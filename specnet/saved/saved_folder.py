@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from specnet.files import PathLike, file_errors, read_file
-from specnet.files.run_files import LARGEST_RECORD
 from specnet.number_texts import counted
 from specnet.parts.metrics import main_metric
 from specnet.parts.part import Part
 from specnet.parts.splits import best_split
 from specnet.parts.watchers import LOSS
+from specnet.run_files import LARGEST_RECORD
 from specnet.spec import Limits
 
 Made = TypeVar("Made")

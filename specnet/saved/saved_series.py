@@ -1,7 +1,8 @@
-"""The folders of several runs: on folds or with seeds, of a sweep, and of a sweep for each fold."""
+"""The folders of several runs: on folds or with seeds, and of a sweep for each fold; the runs below any folder."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -10,29 +11,33 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from specnet.errors import FileError
+from specnet.errors import FileError, SpecnetError
+from specnet.files import PathLike, file_errors, is_temporary
 from specnet.files.locks import LOCK_NAME
 from specnet.files.plain_data import checked
-from specnet.files.run_files import (
+from specnet.files.tensors import parse_object
+from specnet.number_texts import count, counted
+from specnet.parts.splits import SPLITS
+from specnet.run_files import (
+    BEGUN_FILES,
     BEST,
     NESTED,
     RESOLVED,
+    RUN,
     RUNS_TABLE,
     SERIES,
     SUMMARY,
     SWEEP,
+    by_numbers,
+    holds_trials,
     kind_of,
     parts_of,
     written_spec,
 )
-from specnet.files.tensors import parse_object
-from specnet.number_texts import count, counted
-from specnet.parts.splits import SPLITS
-from specnet.saved.metrics_file import Metrics
-from specnet.saved.saved_folder import FINISHED, UNFINISHED, SavedFolder
+from specnet.saved.metrics_file import Metrics, Summary, read_csv, summarized
+from specnet.saved.saved_folder import BROKEN, FINISHED, UNFINISHED, SavedFolder
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_sweep import SavedSweep
-from specnet.saved.summary import Summary, read_csv, summarized
 
 
 @dataclass(frozen=True)
@@ -284,3 +289,94 @@ class SavedSeries(SavedFolder):
     @cached_property
     def runs(self) -> int | None:
         return len(self.rows)
+
+
+DEEPEST = 3
+"""Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
+_KINDS = (RUN, SWEEP, SERIES, NESTED)
+
+
+def find_runs(folder: PathLike) -> list[Path]:
+    """Return the folders of runs in a folder and those below it, in the order of their names, numbers by size.
+
+    A sweep counts as one, and so do runs on folds or with seeds unless their folder is the one that is searched. Links
+    to folders are not followed.
+
+    Raises
+    ------
+    FileError
+        If there is no such folder.
+    """
+    top = Path(folder)
+    with file_errors(top):
+        if not top.is_dir():
+            message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
+            raise FileError(message, source=str(top))
+        os.listdir(top)  # which may not be allowed
+    found = _runs_in(top, DEEPEST) if kind_of(top) in (SERIES, NESTED) else _runs_below(top, DEEPEST)
+    return sorted(found, key=lambda run: by_numbers(run.relative_to(top).as_posix()))
+
+
+def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield a folder if it is a run or several, else those that are below it."""
+    try:
+        names = set(os.listdir(folder))
+    except OSError:
+        return
+    if kind_of(folder) in _KINDS or names & {*BEGUN_FILES, LOCK_NAME}:
+        yield folder
+    elif depth and not holds_trials(folder):
+        yield from _runs_in(folder, depth)
+
+
+def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False) and not is_temporary(entry.name):
+            yield from _runs_below(folder / entry.name, depth - 1)
+
+
+def saved_in(folder: Path, name: str | None = None) -> SavedFolder:
+    """Return what a folder holds, whatever is in it; one whose files cannot be read is broken, with what is wrong."""
+    kind = kind_of(folder)
+    try:
+        if kind is RUN:
+            saved: SavedFolder = SavedRun(folder, name)
+        elif kind is SWEEP:
+            saved = SavedSweep(folder, name)
+        elif kind is SERIES or kind is NESTED:
+            saved = SavedSeries(folder, name, [saved_in(run, run.name) for run in find_runs(folder)])
+        else:
+            saved = SavedFolder(folder, name)
+        saved.row()
+    except (SpecnetError, OSError) as error:
+        saved = SavedFolder(folder, name)
+        saved.state, saved.message = BROKEN, _problem(error, folder)
+    return saved
+
+
+def _problem(error: Exception, folder: Path) -> str:
+    if not isinstance(error, SpecnetError):
+        return str(error)
+    diagnostic = error.diagnostics[0]
+    file = Path(diagnostic.source).name if diagnostic.source else ""
+    return f"{file}: {diagnostic.message}" if file and file != folder.name else diagnostic.message
+
+
+def runs_for(folder: Path) -> list[Path]:
+    """Return the runs that a folder stands for: itself, those on folds or with seeds, or the best one of a sweep.
+
+    Raises
+    ------
+    FileError
+        If it is one of folds or seeds, and none of them has finished.
+    """
+    kind = kind_of(folder)
+    if kind is SWEEP:
+        return [folder / BEST]
+    if kind is not SERIES and kind is not NESTED:
+        return [folder]
+    runs = [path / BEST if kind is NESTED else path for path in parts_of(folder, kind)]
+    found = [run for run in runs if kind_of(run) is RUN]
+    if not found:
+        raise FileError("none of the runs in this folder has finished", source=str(folder))
+    return found

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from specnet.errors import Path
 from specnet.files.plain_data import toml_key, toml_value
-from specnet.files.run_files import spec_folder
 from specnet.parts.registry import Registry
+from specnet.run_files import spec_folder
 from specnet.spec.document import Spec
 from specnet.spec.file_paths import file_paths
 from specnet.spec.parsing import validated

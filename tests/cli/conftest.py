@@ -241,7 +241,7 @@ training = { loss = "categorical_crossentropy", epochs = 2 }
 """A spec of a table whose columns have no kinds in it."""
 
 PATIENT = """
-from specnet.running.many import workers
+from specnet.running import workers
 from specnet.cli import main
 
 workers.SECONDS_WORTH_WORKERS = 0

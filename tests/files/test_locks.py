@@ -14,7 +14,7 @@ import specnet
 from specnet import FileError, TakenError
 from specnet.files import atomic, write_file
 from specnet.files.locks import LOCK_NAME, locked_folder
-from specnet.files.run_files import RUN_FILES
+from specnet.run_files import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
 from tests.running.faults import files_of_at_most
 from tests.running.moons import MOONS

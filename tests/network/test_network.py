@@ -12,7 +12,7 @@ import specnet
 from specnet import DataError, SpecError, parse_spec
 from specnet.network.bound import BatchProgram
 from specnet.network.random import NumberedStreams, stream
-from specnet.running.resolved_specs import resolved_with_data
+from specnet.running.data_rows import resolved_with_data
 from tests.networks import dense, document
 from tests.texts.pinned import Refused
 

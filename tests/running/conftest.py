@@ -88,4 +88,4 @@ def fresh(tmp_path_factory: pytest.TempPathFactory, swept: Path) -> dict[str, Pa
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes are started however little there is to compute."""
-    monkeypatch.setattr("specnet.running.many.workers.SECONDS_WORTH_WORKERS", 0)
+    monkeypatch.setattr("specnet.running.workers.SECONDS_WORTH_WORKERS", 0)

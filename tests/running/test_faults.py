@@ -13,8 +13,8 @@ import pytest
 
 import specnet
 from specnet.files.locks import locked_folder
-from specnet.files.run_files import RUN, kind_of
-from specnet.saved.finding_runs import find_runs, saved_in
+from specnet.run_files import RUN, kind_of
+from specnet.saved.saved_series import find_runs, saved_in
 from tests.compiling import compiles
 from tests.processes.born_loaded import born_loaded
 from tests.running.faults import FAULTS, FULL_DISK, spread, suffer

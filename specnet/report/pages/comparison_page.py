@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, counted, page_metric
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.splits import TEST
@@ -25,6 +24,7 @@ from specnet.report.pages.training_charts import (
 from specnet.report.spec_differences import setting_text, spec_differences
 from specnet.report.svg.charts import Figure
 from specnet.report.terminal.scores import RunTable
+from specnet.run_files import page_of
 from specnet.saved.saved_folder import have_one_loss
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Spec

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.registry import installed_registry
@@ -31,8 +30,9 @@ from specnet.report.svg.charts import Chart, Figure, mark_alone
 from specnet.report.svg.colours import CLASS_COUNT
 from specnet.report.terminal.scores import spread_table
 from specnet.report.terminal.terminal_output import TextTable
-from specnet.saved.run_curves import Curves
+from specnet.run_files import page_of
 from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_run import Curves
 from specnet.saved.saved_series import SavedSeries, SeriesRun
 
 MAX_DRAWN = 6000

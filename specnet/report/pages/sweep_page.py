@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.files.run_files import REPORT, written_spec
 from specnet.number_texts import count, counted, page_metric, rounded
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
@@ -22,10 +21,10 @@ from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure, mark_alone
 from specnet.report.terminal.terminal_output import TextTable
+from specnet.run_files import REPORT, written_spec
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
-from specnet.saved.saved_sweep import Dimension, SavedSweep, spec_text
-from specnet.saved.saved_trials import Trial
+from specnet.saved.saved_sweep import Dimension, SavedSweep, Trial, spec_text
 
 MAX_DRAWN = 9000
 """Points of all curves of a chart."""

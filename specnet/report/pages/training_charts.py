@@ -16,7 +16,7 @@ from specnet.report.pages.headline import BASELINES, network, rows_of, words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.colours import CLASS_COUNT
-from specnet.saved.run_curves import Curve
+from specnet.saved.saved_run import Curve
 from specnet.training.checkpoint import MEMBER, history_of
 
 MAX_POINTS = 300

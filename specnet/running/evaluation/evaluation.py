@@ -1,114 +1,139 @@
-"""What a run says of its model: figures of every part of the split, and of the test rows all else that is known."""
+"""What a run reports of its model: metrics of every split, tables and intervals of test rows, evidence for findings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import TrainingError
-from specnet.findings import Scores, UnseenRows
+from specnet.data.repeated_rows import repeated_rows
+from specnet.errors import Diagnostic, NotFiniteError, TrainingError
+from specnet.findings import Evidence, Judgement, Scores, UnseenRows, judge
+from specnet.findings.data_findings import SHARED
 from specnet.model import Answers, Model
 from specnet.network import Network
+from specnet.parts.arrays import Array
 from specnet.parts.metrics import ExpectedCalibrationError, Metric
-from specnet.parts.metrics.statistics import mean_with_error
-from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST
-from specnet.running.calibration import Calibration
-from specnet.running.data_rows import SpecData
-from specnet.running.evaluation.answer_tables import answer_tables
+from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
+from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, TRAIN
+from specnet.running.data_rows import Rows, SpecData
+from specnet.running.encoding import Encoder
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
-from specnet.running.evaluation.intervals import chance_of
-from specnet.running.evaluation.resampling import independent_rows
+from specnet.running.evaluation.intervals import chance_of, independent_rows
+from specnet.running.evaluation.predictors import constant_outputs, output_model
 from specnet.running.fitting import FitResult
-from specnet.running.linear_share import LinearShare
-from specnet.saved.metrics_file import Evaluation, Figures, Metrics
+from specnet.saved.metrics_file import Coverage, Evaluation, Figures, Metrics
 from specnet.spec import Spec
+from specnet.training import TrainingRows
+from specnet.training.checkpoint import history_of
 
 
-def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Scores, dict[str, Answers]]:
-    """Return what there is to say of a model, its scores for findings, and its answers for rows held out.
+def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, Answers]]:
+    """Measure a model on each split, beside baselines; return that, its findings, and its answers for held-out rows.
 
     Raises
     ------
     TrainingError
         If a loss of the model is not finite.
     """
-    splits, metrics = fitted.data.splits, fitted.model.spec.training.metrics
-    rows = {name: len(part) for name, part in splits.items()}
+    data, model, result = fitted.data, fitted.model, fitted.result
+    splits, metrics, network = data.splits, model.spec.training.metrics, model.network
     fitted = replace(fitted, inputs={name: fitted.prepared(name) for name in splits})
-    trained = {"train": fitted.answers("train"), **_on_folds(fitted)}
+    trained = {TRAIN: fitted.answers(TRAIN), **_on_folds(fitted)}
     figures, errors = _figures(trained, metrics), _calibration_errors(trained)
-    network = fitted.model.network
-    train_score, folds = score_of(network, trained.pop("train")), _out_of_fold(network, trained, splits["train"].groups)
+    train_score, folds = score_of(network, trained.pop(TRAIN)), _out_of_fold(network, trained, splits[TRAIN].groups)
     del trained  # as large as the training set
-    answers = {name: fitted.answers(name) for name in splits if name != "train"}
+    answers = {name: fitted.answers(name) for name in splits if name != TRAIN}
     figures |= _figures(answers, metrics)
-    calibration = _calibration(errors | _calibration_errors(answers), fitted.calibration)
     baselines = baseline_answers(fitted)
-    compared = {
-        name: {part: told_figures(each.figures(metrics)) for part, each in parts.items()}
-        for name, parts in baselines.items()
-    }
-    scores = train_score, _held(fitted, answers, baselines), folds
-    if TEST not in splits:
-        return Evaluation(rows, figures, compared, calibration=calibration), scores, answers
-    tables = answer_tables(fitted.model, answers[TEST])
-    on_test = {name: parts[TEST] for name, parts in baselines.items()}
-    its_figures = {name: parts[TEST] for name, parts in compared.items()}
-    chance = chance_of(network.spec, figures[TEST], answers[TEST], on_test, its_figures, splits[TEST].groups)
-    intervals = {TEST: chance.intervals}, chance.baseline_intervals
-    found = Evaluation(rows, figures, compared, {TEST: tables}, *intervals, chance.gains, calibration)
-    return found, scores, answers
+    evaluation = _evaluation(model, model.spec, answers, data, figures, baselines)
+    if errors := errors | _calibration_errors(answers):
+        evaluation.calibration["error"] = errors
+    if fitted.calibration is not None:
+        evaluation.calibration.update(fitted.calibration.figures())
+    scores = train_score, _held_out(fitted, answers, baselines), folds
+    evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.looks, scores)
+    return evaluation, judge(evidence), answers
 
 
-def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], rows: SpecData) -> Evaluation:
-    """Return what there is to say of a model by what it answers for each part of the split.
-
-    Parameters
-    ----------
-    model : Model
-    spec : Spec
-        Whose metrics and seed count.
-    answers : mapping
-        By part of the split, each with what is true.
-    rows : SpecData
-        Of which they are.
-    """
-    figures = {name: told_figures(each.figures(spec.training.metrics)) for name, each in answers.items()}
-    found = Evaluation(
-        {name: len(each) for name, each in answers.items()},
-        figures,
-        calibration=_calibration(_calibration_errors(answers), None),
-    )
-    if TEST not in answers:
-        return found
-    chance = chance_of(spec, figures[TEST], answers[TEST], {}, {}, rows.splits[TEST].groups)
-    return replace(found, tables={TEST: answer_tables(model, answers[TEST])}, intervals={TEST: chance.intervals})
+def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], data: SpecData) -> Evaluation:
+    """Measure what a model answers for each split of some rows, by the metrics and the seed of a spec."""
+    figures = {name: defined(each.figures(spec.training.metrics)) for name, each in answers.items()}
+    evaluation = _evaluation(model, spec, answers, data, figures, {})
+    if errors := _calibration_errors(answers):
+        evaluation.calibration["error"] = errors
+    return evaluation
 
 
 def figures_of(fitted: FitResult) -> Metrics:
-    """Return the figures of a model on each part of the split alone, as `evaluate_run` has them.
+    """Return the metrics of a model on each split alone, as `evaluate_run` has them.
 
     Raises
     ------
     TrainingError
         If a loss of the model is not finite.
     """
-    metrics = fitted.model.spec.training.metrics
-    figures = {name: _checked(fitted.answers(name).figures(metrics)) for name in fitted.data.splits}
-    return {"train": figures.pop("train"), **_figures(_on_folds(fitted), metrics), **figures}
+    answers = {name: fitted.answers(name) for name in fitted.data.splits}
+    answers = {TRAIN: answers.pop(TRAIN), **_on_folds(fitted), **answers}
+    return _figures(answers, fitted.model.spec.training.metrics)
+
+
+def _evaluation(
+    model: Model,
+    spec: Spec,
+    answers: Mapping[str, Answers],
+    data: SpecData,
+    figures: Metrics,
+    baselines: BaselineAnswers,
+) -> Evaluation:
+    """Return the metrics of a model with those of baselines, and of test rows also tables and intervals."""
+    found = Evaluation(
+        {name: len(part) for name, part in data.splits.items()},
+        figures,
+        {
+            name: {part: defined(each.figures(spec.training.metrics)) for part, each in parts.items()}
+            for name, parts in baselines.items()
+        },
+    )
+    if TEST not in answers:
+        return found
+    on_test = {name: parts[TEST] for name, parts in baselines.items()}
+    compared = {name: parts[TEST] for name, parts in found.baselines.items()}
+    chance = chance_of(spec, figures[TEST], answers[TEST], on_test, compared, data.splits[TEST].groups)
+    intervals, baseline_intervals, gains = chance
+    return replace(
+        found,
+        tables={TEST: answer_tables(model, answers[TEST])},
+        intervals={TEST: intervals},
+        baseline_intervals=baseline_intervals,
+        gains=gains,
+    )
 
 
 def _figures(answers: Mapping[str, Answers], metrics: Sequence[Metric]) -> Metrics:
-    return {name: _checked(each.figures(metrics)) for name, each in answers.items()}
+    """Return the metrics of a model's answers for each split, None for those that are not defined.
+
+    Raises
+    ------
+    TrainingError
+        If a loss is not finite.
+    """
+    found = {name: each.figures(metrics) for name, each in answers.items()}
+    for figures in found.values():
+        if not math.isfinite(figures["loss"]):
+            hint = "lower training.optimizer.learning_rate"
+            raise TrainingError(f"the trained model's loss is {figures['loss']}", hint=hint)
+    return {name: defined(figures) for name, figures in found.items()}
 
 
 def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
-    """Return the expected calibration error of each part of the split, where answers have probabilities."""
-    return told_figures(
+    """Return the expected calibration error of each split, where answers have probabilities."""
+    return defined(
         {
             name: ExpectedCalibrationError().score(each.target, each.prediction, each.probability, each.weight)
             for name, each in answers.items()
@@ -117,37 +142,35 @@ def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
     )
 
 
-def _calibration(errors: Figures, found: Calibration | LinearShare | None) -> dict[str, float | Figures]:
-    told: dict[str, float | Figures] = {"error": errors} if errors else {}
-    return told if found is None else told | found.figures()
+def defined(figures: Mapping[str, float]) -> Figures:
+    """Return metrics by name, None for those that are not defined."""
+    return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
 
 
-def _held(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> UnseenRows | None:
-    """Return how good a model and baselines are on the first part of the rows held out: validation before test."""
+def _held_out(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> UnseenRows | None:
+    """Return how good a model and baselines are on the first split that it was not trained on: validation before test.
+
+    Where there are classes, also by how much the mean probability of the predicted class is above the accuracy.
+    """
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
     score = None if name is None else score_of(network, answers[name])
     if name is None or score is None:
         return None
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
-    held, groups = answers[name], fitted.data.splits[name].groups
+    ours, groups = answers[name], fitted.data.splits[name].groups
     others = {baseline: parts[name] for baseline, parts in baselines.items()}
-    worth = min(independent_rows(each.losses, groups) for each in (held, *others.values()))
-    gains = {}
+    worth = min(independent_rows(each.losses, groups) for each in (ours, *others.values()))
+    gains, overconfidence = {}, None
     if (constant := others.pop("constant", None)) is not None:
         gains = {
-            each: mean_with_error(constant.losses - given.losses, held.weight, groups)
-            for each, given in {"network": held, **others}.items()
+            each: mean_with_error(constant.losses - given.losses, ours.weight, groups)
+            for each, given in {"network": ours, **others}.items()
         }
-    return UnseenRows(name, held.target, held.prediction, score, worth, known, gains, _overconfidence(held, groups))
-
-
-def _overconfidence(answers: Answers, groups: NDArray[np.generic] | None) -> tuple[float, float] | None:
-    """Return by how much the mean probability of the predicted class is above the accuracy, if there are classes."""
-    if answers.probability is None or answers.target.ndim > 1:
-        return None
-    excess = answers.probability.max(axis=1).astype(np.float64) - np.equal(answers.target, answers.prediction)
-    return mean_with_error(excess, answers.weight, groups)
+    if ours.probability is not None and ours.target.ndim == 1:
+        excess = ours.probability.max(axis=1).astype(np.float64) - np.equal(ours.target, ours.prediction)
+        overconfidence = mean_with_error(excess, ours.weight, groups)
+    return UnseenRows(name, ours.target, ours.prediction, score, worth, known, gains, overconfidence)
 
 
 def _out_of_fold(
@@ -178,19 +201,6 @@ def _on_folds(fitted: FitResult) -> dict[str, Answers]:
     return {name: held_out[1]}
 
 
-def _checked(figures: Mapping[str, float]) -> Figures:
-    """Return a model's figures, None for those that are not defined."""
-    if not math.isfinite(figures["loss"]):
-        raise TrainingError(
-            f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate"
-        )
-    return told_figures(figures)
-
-
-def told_figures(figures: Mapping[str, float]) -> Figures:
-    return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
-
-
 def score_of(network: Network, answers: Answers) -> float | None:
     """Return the accuracy or the R² of answers, the mean over several outputs; None where it is not defined."""
     if network.task != "values":
@@ -207,3 +217,219 @@ def score_of(network: Network, answers: Answers) -> float | None:
     )
     score = float(np.mean(1 - errors / spread)) if spread.all() else np.nan
     return score if np.isfinite(score) else None
+
+
+MAX_FIRST_ROWS = 4_096
+"""Rows of the first batch whose loss is computed before any step."""
+MAX_NOTES = 2
+"""Findings in an error."""
+
+
+def run_evidence(
+    encoder: Encoder,
+    training: TrainingRows,
+    splits: Mapping[str, Rows],
+    history: Sequence[Mapping[str, Any]],
+    looks: Sequence[Mapping[str, Any]],
+    scores: Scores | None,
+) -> Evidence:
+    """Return the evidence of a run.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    training : TrainingRows
+        As the network reads them.
+    splits : mapping of str to Rows
+        The same as ``train``, as they came, and the rows held out.
+    history, looks : sequence of mapping
+    scores : tuple or None
+        None if the loss was no longer finite.
+    """
+    network, target, rows = encoder.network, training.target, splits["train"]
+    train_score, held, out_of_fold = scores or (None, None, None)
+    return Evidence(
+        network=network,
+        labels=encoder.labels,
+        kinds=rows.kinds,
+        cells=rows.columns,
+        inputs=training.X,
+        target=target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target,
+        history=history_of(history, 0),
+        records=looks,
+        first_loss=_first_loss(network, training),
+        constant_loss=_constant_loss(encoder, training, rows),
+        has_failed=scores is None,
+        train_score=train_score,
+        unseen=held,
+        out_of_fold=out_of_fold,
+        repeated=None if held is None else repeated_rows(rows, splits[held.name], held.name, rows.kinds, SHARED),
+    )
+
+
+@contextmanager
+def explaining() -> Iterator[None]:
+    """Add to the error of a loss that is no longer finite what findings name as its cause, and their remedy as hint."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise _explained(error) from None
+
+
+def _explained(error: NotFiniteError) -> NotFiniteError:
+    if error.fitted is None:
+        return error
+    evidence = run_evidence(*error.fitted, error.history, error.looks, None)
+    found = judge(evidence).findings
+    if not found:
+        return error
+    notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found[:MAX_NOTES])
+    hint = f"set {found[0].remedy}" if found[0].changes else found[0].remedy
+    explained = NotFiniteError(replace(error.diagnostics[0], hint=hint, notes=notes))
+    explained.history, explained.looks = error.history, error.looks
+    explained.findings = [each.as_dict() for each in found]
+    return explained
+
+
+def _first_loss(network: Network, training: TrainingRows) -> float:
+    """Return the mean loss of the first batch before any step, of a large batch of its first rows."""
+    member = None if network.spec.training.ensemble is None else 0
+    batch = next(training.feed(network, member).batches(0))[:MAX_FIRST_ROWS]
+    some = training.some(batch)
+    with np.errstate(all="ignore"):
+        losses = network.row_losses(
+            network.initial_parameters(member), some.X, some.target, training.layer_state(network), data_only=True
+        )
+        return weighted_mean(losses, None if some.weight is None or not some.weight.any() else some.weight)
+
+
+def _constant_loss(encoder: Encoder, training: TrainingRows, rows: Rows) -> float:
+    """Return the loss of the best constant prediction for training rows, weighted as in training."""
+    network = encoder.network
+    head = output_model(encoder.decoder)
+    weight = None if training.weight is None else training.weight.astype(np.float64)
+    known = head.answers(np.zeros((len(rows), network.outputs)), rows.y, weight)
+    constant = np.tile(constant_outputs(head, known), (len(rows), 1))
+    answers: Answers = head.answers(constant, rows.y, weight)
+    return weighted_mean(answers.losses, weight)
+
+
+CALIBRATION_BINS = 10
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+Numbers = NDArray[np.float64]
+
+
+def answer_tables(model: Model, answers: Answers) -> dict[str, Any]:
+    """Return the tables of a model's answers for test rows, as plain data; what is not defined is None."""
+    match model.network.task:
+        case "values":
+            tables = _of_values(model, answers)
+        case "multilabel":
+            tables = _of_outputs(model, answers)
+        case _:
+            tables = _of_classes(model, answers)
+    covered = coverage(model, answers)
+    return tables | ({"coverage": covered} if covered else {})
+
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+
+
+def coverage(model: Model, answers: Answers) -> list[Coverage]:
+    """Return how answers for rows are covered at the levels for which enough rows were held out."""
+    found: list[Coverage] = []
+    for level in LEVELS:
+        if not model.error_quantiles.reach(level):
+            continue
+        if model.network.task == "values":
+            low, high = np.moveaxis(model.error_quantiles.ends(answers.prediction, level), -1, 0)
+            covers, sizes = (low <= answers.target) & (answers.target <= high), high - low
+        else:
+            assert answers.probability is not None, "a model with errors of classes has probabilities"
+            sets = model.error_quantiles.sets(answers.probability, level)
+            covers, sizes = sets[np.arange(len(sets)), answers.target], sets.sum(axis=1)
+        means = (np.average(each.reshape(len(answers), -1), axis=0, weights=answers.weight) for each in (covers, sizes))
+        covered, size = (each.tolist() for each in means)
+        found.append({"level": level, "covered": covered, "size": size})
+    return found
+
+
+def _of_classes(model: Model, answers: Answers) -> dict[str, Any]:
+    assert model.labels is not None, "a classifier has labels"
+    confusion = _confusion(answers.target, answers.prediction, len(model.labels), answers.weight)
+    right = confusion.diagonal()
+    tables = {
+        "labels": model.labels.tolist(),
+        "confusion": _counts(confusion, answers),
+        "recall": _ratios(right, confusion.sum(axis=1)),
+        "precision": _ratios(right, confusion.sum(axis=0)),
+    }
+    if len(model.labels) == 2:
+        tables["calibration"] = None if answers.probability is None else _reliability(answers, answers.probability)
+    return tables
+
+
+def _of_outputs(model: Model, answers: Answers) -> dict[str, Any]:
+    pairs = zip(answers.target.T.astype(np.intp), answers.prediction.T, strict=True)
+    words = model.target_words
+    return {
+        "outputs": _output_names(model),
+        **({"words": {name: list(pair) for name, pair in words.items()}} if words else {}),
+        "confusion": [_counts(_confusion(*pair, 2, answers.weight), answers) for pair in pairs],
+    }
+
+
+def _of_values(model: Model, answers: Answers) -> dict[str, Any]:
+    target, prediction = (
+        values.reshape(len(answers), -1).astype(np.float64) for values in (answers.target, answers.prediction)
+    )
+    return {
+        "outputs": _output_names(model),
+        "bias": np.average(prediction - target, axis=0, weights=answers.weight).tolist(),
+        "residual_quantiles": _quantiles(target - prediction, answers.weight).T.tolist(),
+    }
+
+
+def _confusion(target: Array, prediction: Array, classes: int, weight: Numbers | None) -> Numbers:
+    """Return how many rows, or how much weight, of each class (rows) are predicted as each (columns)."""
+    pairs = target.astype(np.intp) * classes + prediction
+    return np.bincount(pairs, weight, classes * classes).astype(np.float64).reshape(classes, classes)
+
+
+def _reliability(answers: Answers, probability: Array) -> list[list[float | int | None]]:
+    """Return rows, mean probability of the second class and its share, for each bin of that probability.
+
+    A bin is without its lower end, but for the first one.
+    """
+    given = probability[:, 1].astype(np.float64)
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
+    bins = np.searchsorted(edges, given)
+    weight = np.ones(len(given)) if answers.weight is None else answers.weight
+    total, probable, second = (
+        np.bincount(bins, weight * numbers, CALIBRATION_BINS) for numbers in (1.0, given, answers.target)
+    )
+    rows = np.bincount(bins, minlength=CALIBRATION_BINS).tolist()
+    return [list(row) for row in zip(rows, _ratios(probable, total), _ratios(second, total), strict=True)]
+
+
+def _quantiles(numbers: Numbers, weight: Numbers | None) -> Numbers:
+    """Return quantiles (quantiles, outputs); of weighted rows without interpolation."""
+    if weight is None:
+        return np.quantile(numbers, QUANTILES, axis=0)
+    return np.quantile(numbers, QUANTILES, axis=0, weights=weight, method="inverted_cdf")
+
+
+def _ratios(parts: Array, wholes: Array) -> list[float | None]:
+    return [float(part / whole) if whole else None for part, whole in zip(parts, wholes, strict=True)]
+
+
+def _counts(confusion: Numbers, answers: Answers) -> list[Any]:
+    """Return a table as plain data: whole numbers where rows do not have weights."""
+    counts: list[Any] = (confusion if answers.weight is not None else confusion.astype(np.int64)).tolist()
+    return counts
+
+
+def _output_names(model: Model) -> list[Any]:
+    """Return the names of the target's columns, their positions where they have none."""
+    return list(model.target_names or range(model.network.target_size))

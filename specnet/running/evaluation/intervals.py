@@ -1,9 +1,10 @@
-"""What chance leaves open: intervals of the figures of test rows, and of a model's gains over simpler predictors."""
+"""95 % intervals of the metrics of test rows, and of a model's gains over baselines, by resampling the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,31 +12,107 @@ from numpy.typing import NDArray
 from specnet.model import Answers
 from specnet.network.random import stream
 from specnet.parts.metrics import main_metric, metric_of
-from specnet.parts.metrics.statistics import Statistic, effective_rows, mean_statistic
-from specnet.running.evaluation.resampling import Resampling, wilson_interval
+from specnet.parts.metrics.statistics import Statistic, Weightings, effective_rows, mean_statistic, wilson_bounds
 from specnet.saved.metrics_file import Interval
 from specnet.spec import Spec
+
+MANY_ROWS = 20_000
+"""Above so many rows the spread of few resamples is taken, and below the quantiles of many."""
+RESAMPLES, FEW_RESAMPLES = 1_000, 100
+WEIGHTS_AT_ONCE = 2**20
+"""Of rows of resamples that are looked at together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """How rows are drawn again and again, as many as there are and with replacement.
+
+    Attributes
+    ----------
+    rows : int
+    generator : numpy.random.Generator
+    weight : ndarray (rows,) or None
+        How much each row counts.
+    groups : ndarray (rows,) or None
+        The number of each row's group, from 0 and without gaps: whole groups are drawn then.
+    """
+
+    rows: int
+    generator: np.random.Generator
+    weight: NDArray[np.float64] | None = None
+    groups: NDArray[np.intp] | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of resamples."""
+        return FEW_RESAMPLES if self.is_large else RESAMPLES
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many rows that figures are spread as a normal distribution."""
+        return self.rows > MANY_ROWS
+
+    @property
+    def units(self) -> int:
+        """The number of rows or groups that are drawn from."""
+        return self.rows if self.groups is None else int(self.groups.max()) + 1
+
+    def weightings(self) -> Iterator[Weightings]:
+        """Yield how much each row counts in some resamples, (resamples, rows), and in the next ones."""
+        units, step = self.units, max(1, WEIGHTS_AT_ONCE // self.rows)
+        for start in range(0, self.count, step):
+            count = min(step, self.count - start)
+            drawn = self.generator.integers(0, units, (count, units)) + units * np.arange(count)[:, None]
+            times = np.bincount(drawn.reshape(-1), minlength=count * units).reshape(count, units)
+            counts = (times if self.groups is None else times[:, self.groups]).astype(np.float64)
+            yield counts if self.weight is None else counts * self.weight
+
+    def figures(self, statistics: Sequence[Statistic]) -> list[NDArray[np.float64]]:
+        """Return each figure of all resamples, (resamples,), the same resamples for all figures."""
+        parts = [[statistic(weightings) for statistic in statistics] for weightings in self.weightings()]
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+    def interval(self, value: float | None, figures: NDArray[np.float64]) -> Interval | None:
+        """Return the interval of a figure with these values in resamples; None where they say nothing of it.
+
+        Resamples in which it is not defined, such as an area under a curve of rows of one class, do not count.
+        """
+        figures = figures[np.isfinite(figures)]
+        if value is None or self.units < 2 or figures.size < 2:
+            return None
+        if self.is_large:
+            half = 1.96 * float(figures.std(ddof=1))
+            return {"low": value - half, "high": value + half, "method": "normal"}
+        low, high = np.quantile(figures, (0.025, 0.975))
+        return {"low": float(low), "high": float(high), "method": "bootstrap"}
+
+
+def wilson_interval(successes: float, rows: float) -> Interval:
+    """Return the interval of a fraction of rows; of weighted ones of as many as `effective_rows` says."""
+    low, high = wilson_bounds(successes / rows, rows)
+    return {"low": low, "high": high, "method": "wilson"}
+
+
+def independent_rows(losses: NDArray[np.float64], groups: NDArray[np.generic] | None) -> float:
+    """Return how many independent rows would tell their mean loss as well: fewer where losses of a group are alike.
+
+    The rows over the design effect of clusters (Kish 1965), which is 1 at least.
+    """
+    if groups is None:
+        return float(len(losses))
+    _, numbers = np.unique(groups, return_inverse=True)
+    count, errors = int(numbers.max()) + 1, losses - losses.mean()
+    alone, together = float(np.square(errors).sum()), float(np.square(np.bincount(numbers, errors)).sum())
+    if count == 1 or not alone:
+        return float(count)
+    return len(losses) / max(1.0, together / alone * count / (count - 1))
+
 
 Figures = Mapping[str, float | None]
 
 
-class Chance(NamedTuple):
-    """95 % intervals of figures of the same rows, all from the same resamples.
-
-    Attributes
-    ----------
-    intervals : dict
-        Of the model's figures by their names; None where there is none.
-    baseline_intervals : dict
-        Of the loss and the main metric of each baseline.
-    gains : dict
-        By how much the model is better than each baseline in the loss and the main metric, row for row: ``value``,
-        ``low`` and ``high``.
-    """
-
-    intervals: dict[str, Interval | None]
-    baseline_intervals: dict[str, dict[str, Interval | None]]
-    gains: dict[str, dict[str, dict[str, float | None]]]
+Intervals = dict[str, Interval | None]
+"""By the name of a metric; None where there is none."""
 
 
 def chance_of(
@@ -45,8 +122,11 @@ def chance_of(
     baselines: Mapping[str, Answers],
     compared: Mapping[str, Figures],
     groups: NDArray[np.generic] | None,
-) -> Chance:
-    """Return the intervals of a model's figures, and its gains over baselines.
+) -> tuple[Intervals, dict[str, Intervals], dict[str, dict[str, dict[str, float | None]]]]:
+    """Return the 95 % intervals of a model's metrics and those of baselines, and the model's gains over them.
+
+    All are from the same resamples. For baselines they are those of the loss and the main metric; a gain, by how much
+    the model is better, row for row, has a ``value``, ``low`` and ``high``.
 
     Parameters
     ----------
@@ -72,20 +152,20 @@ def chance_of(
     others = {baseline: _statistics(spec, answers, shared) for baseline, answers in baselines.items()}
     drawn = iter(resampling.figures([each for found in (own, *others.values()) for each in found.values()]))
     resampled = {name: next(drawn) for name in own}
-    intervals: dict[str, Interval | None] = dict.fromkeys(figures)
+    intervals: Intervals = dict.fromkeys(figures)
     intervals |= {name: _interval(resampling, name, figures, test, resampled[name]) for name in own}
-    found = Chance(intervals, {}, {})
+    baseline_intervals, gains = {}, {}
     for baseline, statistics in others.items():
         given, answers = compared[baseline], baselines[baseline]
         redrawn = {name: next(drawn) for name in statistics}
-        found.baseline_intervals[baseline] = {
+        baseline_intervals[baseline] = {
             name: _interval(resampling, name, given, answers, redrawn[name]) for name in redrawn
         }
-        found.gains[baseline] = {
+        gains[baseline] = {
             name: _gain(resampling, signs[name], (figures[name], given[name]), (resampled[name], redrawn[name]))
             for name in redrawn
         }
-    return found
+    return intervals, baseline_intervals, gains
 
 
 def _statistics(spec: Spec, answers: Answers, names: Container[str]) -> dict[str, Statistic]:

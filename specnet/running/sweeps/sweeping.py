@@ -17,26 +17,21 @@ from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.interruptions import Interruptions
 from specnet.files.plain_data import json_text
-from specnet.files.run_files import BEST, NESTED, SUMMARY, SWEEP, TEAM, FolderKind, clear
 from specnet.number_texts import count, counted
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import SeriesProgress, shown_series
+from specnet.run_files import BEST, NESTED, SUMMARY, SWEEP, TEAM, FolderKind, clear
 from specnet.running.data_rows import split_data
-from specnet.running.many.repetitions import changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import THREADS
-from specnet.running.many.workers import Workers
-from specnet.running.reports.folder_pages import write_page
-from specnet.running.reports.run_report import attempted, remove_report
+from specnet.running.folder_pages import attempted, remove_report, write_page, write_team_report
+from specnet.running.repeated_runs import changed, check_rows_of, repetitions
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import RunInterrupted, check_count, check_resume, run_data
-from specnet.running.sweeps.coordinator import Coordinator
-from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.sweep_folder import SweepFolder
-from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
-from specnet.running.sweeps.team_report import write_team_report
-from specnet.running.sweeps.teams import written_team
-from specnet.saved.summary import Summary, summarized
+from specnet.running.sweeps.coordinator import Coordinator, SweepFolder
+from specnet.running.sweeps.search import required_optuna
+from specnet.running.sweeps.teams import NestedResult, SweepResult, written_team
+from specnet.running.workers import THREADS, Workers
+from specnet.saved.metrics_file import Summary, summarized
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying, text_saying

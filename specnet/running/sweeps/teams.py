@@ -1,6 +1,6 @@
-"""The team of a sweep: trials whose networks answer together better than those of the best trial alone.
+"""The results of sweeps, and the team of a sweep: an ensemble of trials that is better than the best trial alone.
 
-Which trials, and how much each counts, is chosen by what they answer for rows held out. The first is the best one, if
+Which trials, and how much each counts, is chosen by what they answer for held-out rows. The first is the best one, if
 it is better than the spec as written by more than chance, and else that; in each round the trial is added, maybe again,
 with which the mean is best (Caruana et al. 2004, selection with replacement), as long as it is better than before. On
 few rows the best of many trials is the luckiest: without these conditions, the teams of three tables of 150 to 570 rows
@@ -13,22 +13,27 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from specnet.data import RawColumns
-from specnet.files.folders import write_folder
+from specnet.files.atomic import write_folder
 from specnet.files.plain_data import json_text
-from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS
 from specnet.model import Answers, ErrorQuantiles, Model, load_model
+from specnet.number_texts import metric as metric_text
 from specnet.parts.arrays import as_array
-from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TRAIN, VALIDATION
+from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, TRAIN, VALIDATION
+from specnet.parts.watchers import VALIDATION_LOSS
+from specnet.run_files import METRICS, MODEL, TEAM, TEAM_FACTS
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_answers
+from specnet.running.runner import RunResult
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
-from specnet.running.sweeps.trial_records import TrialOutputs
+from specnet.running.sweeps.trials import TrialOutputs
 from specnet.running.training_run import Contents
-from specnet.saved.metrics_file import Evaluation, Metrics
+from specnet.saved.metrics_file import Evaluation, Metrics, Summary
+from specnet.saved.saved_sweep import State, Trial
 from specnet.spec import Spec
 
 ROUNDS = 25
@@ -147,3 +152,85 @@ def written_team(sweep: Path, judge: Judge, outputs: TrialOutputs, data: SpecDat
     team = made_team(judge, outputs, data)
     write_folder(sweep / TEAM, team.contents())
     return replace(team, best=_evaluated(best, data).metrics)
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """The result of a sweep.
+
+    Attributes
+    ----------
+    trials : tuple of Trial
+    best : Trial
+        The one with the best metric of the validation set; of equals, the earliest.
+    metric : str
+        What the trials are compared by, on the validation set.
+    spec : str
+        The best trial's, as ``best.toml`` has it.
+    run : RunResult
+        The run of that spec, with the metrics of the test set.
+    team : TrialTeam or None
+        The trials that answer together; None if trials cannot be compared row by row.
+    folder : Path or None
+        Where the sweep was written.
+    """
+
+    trials: tuple[Trial, ...] = field(repr=False)
+    best: Trial
+    metric: str
+    spec: str = field(repr=False)
+    run: RunResult
+    team: TrialTeam | None
+    folder: Path | None
+
+    @property
+    def metrics(self) -> Metrics:
+        """The metrics of the best trial's run, by part of the split and name."""
+        return self.run.metrics
+
+    @property
+    def worth(self) -> Metrics:
+        """The metrics of what the sweep ends with: its team, or the best trial's run where there is none."""
+        return self.metrics if self.team is None else self.team.metrics
+
+    def best_in_words(self) -> list[str]:
+        """Return which trial is best, and its figure: the best of many, and so better than what is to be expected."""
+        name = "loss" if self.metric == VALIDATION_LOSS else self.metric
+        assert self.best.figure is not None, "it has finished"
+        told = [f"{VALIDATION} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
+        metrics = self.metrics if self.team is None else self.team.best
+        test = metrics.get(TEST, {}).get(name)
+        told += [] if test is None else [f"{TEST} {metric_text(name, test)}"]
+        return [f"best: trial {self.best.number}", f"{name}: {', '.join(told)}", self.states_in_words()]
+
+    def team_in_words(self) -> list[str]:
+        """Return the trials of the team, and its figures of rows held out, which chose it, and of the test set."""
+        assert self.team is not None, "there is one"
+        name = "loss" if self.metric == VALIDATION_LOSS else self.metric
+        known = {split: figures[name] for split, figures in self.team.metrics.items() if figures.get(name) is not None}
+        told = [f"{split.replace('_', ' ')} {metric_text(name, known[split])}" for split in known if split != TRAIN]
+        return [self.team.in_words(), f"{name}: {', '.join(told)}"]
+
+    def states_in_words(self) -> str:
+        """Return how many trials ended how."""
+        states = [trial.state for trial in self.trials]
+        return ", ".join(f"{states.count(state)} {state}" for state in get_args(State) if state in states)
+
+
+@dataclass(frozen=True)
+class NestedResult:
+    """The result of a sweep on each of several folds, which are the test sets.
+
+    Attributes
+    ----------
+    sweeps : tuple of SweepResult
+        One for each fold.
+    summary : dict
+        What the teams come to, on rows that their sweeps never saw: by part of the split and metric, ``mean``,
+        ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``.
+    folder : Path or None
+    """
+
+    sweeps: tuple[SweepResult, ...]
+    summary: Summary
+    folder: Path | None

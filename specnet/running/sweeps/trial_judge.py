@@ -23,7 +23,7 @@ from specnet.parts.splits import TRAIN
 from specnet.running.calibration import least_logarithm
 from specnet.running.data_rows import SpecData, split_data
 from specnet.running.encoding import Encoder
-from specnet.running.many.repetitions import Repetition, changed
+from specnet.running.repeated_runs import Repetition, changed
 from specnet.running.training_run import HeldAnswers
 from specnet.spec import Spec, parse_spec
 from specnet.spec.parsing import document_saying

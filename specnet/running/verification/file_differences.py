@@ -18,9 +18,10 @@ import numpy as np
 
 from specnet.errors import FileError
 from specnet.files import file_errors
-from specnet.files.plain_data import records_of
-from specnet.files.recorded_hashes import HASHES
-from specnet.files.run_files import (
+from specnet.files.plain_data import HASHES, records_of
+from specnet.files.tensors import Array, decode, parse_object
+from specnet.number_texts import counted
+from specnet.run_files import (
     BEST_SPECS,
     CHECKPOINT,
     FACTS,
@@ -41,8 +42,6 @@ from specnet.files.run_files import (
     TRIALS_TABLE,
     WRITTEN,
 )
-from specnet.files.tensors import Array, decode, parse_object
-from specnet.number_texts import counted
 from specnet.training import Checkpoint
 from specnet.training.checked_records import checked_layer_records
 from specnet.training.checkpoint import MEMBER, NOT_SET, snapshots_of, texts_by_key

@@ -1,11 +1,13 @@
-"""Proof of a run: its spec is run again, and all files are compared with those in its folder."""
+"""Proof of runs: their specs are run again, and all files are compared, also the tables and the team beside them."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,42 +16,231 @@ from typing import Any
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import load_table
 from specnet.errors import DataError, FileError, SpecnetError
-from specnet.files import PathLike
+from specnet.files import PathLike, read_file
+from specnet.files.atomic import write_folder
 from specnet.files.interruptions import Interruptions
-from specnet.files.run_files import (
+from specnet.files.plain_data import json_text, recorded_hashes
+from specnet.parts.part import Part
+from specnet.report.terminal.run_progress import shown_progress
+from specnet.run_files import (
+    BEST,
+    LARGEST_RECORD,
     NESTED,
     RUN,
+    RUNS_TABLE,
     SERIES,
+    SUMMARY,
     SWEEP,
+    SWEEP_FACTS,
     TEAM,
     TEAM_OF_SWEEP,
     TRAINING_ROWS,
+    TRIALS_TABLE,
     FolderKind,
+    by_numbers,
     check_run,
+    clear,
     holds_trials,
     kind_of,
+    trial_name,
     written_in,
 )
-from specnet.parts.part import Part
-from specnet.report.terminal.run_progress import shown_progress
-from specnet.running.data_rows import split_data
-from specnet.running.machine import THREADS
-from specnet.running.many.run_tasks import THREADS as SERIES_THREADS
+from specnet.running.data_rows import data_hash, split_data
+from specnet.running.repeated_runs import repetition_named, series_tables
 from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
-from specnet.running.training_run import train_run
-from specnet.running.verification.compared_run import ComparedRun, facts_of
-from specnet.running.verification.found_runs import FoundRuns, folders_in
+from specnet.running.sweeps.coordinator import IDENTITY
+from specnet.running.sweeps.teams import made_team
+from specnet.running.sweeps.trials import TrialOutputs, table_text
+from specnet.running.training_run import THREADS, Contents, RunOutcome, train_run
+from specnet.running.verification.compared_runs import ComparedRun, ComparedSweep, checked_run, facts_of
+from specnet.running.verification.file_differences import OF_MANY, SECONDS, file_differences
 from specnet.running.verification.result import Verification, VerifiedRun
-from specnet.running.verification.verified_series import verified_series
-from specnet.running.verification.verified_tables import verified_tables, with_conditions
-from specnet.running.verification.verified_team import verified_team
+from specnet.running.verification.verified_series import MISSING, FoundRuns, Result, folders_in, verified_series
+from specnet.running.workers import THREADS as SERIES_THREADS
+from specnet.saved.metrics_file import csv_text, summarized
 from specnet.saved.saved_folder import FINISHED
-from specnet.saved.saved_trials import read_trial
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_series import RepeatedRun, read_runs
+from specnet.saved.saved_sweep import Trial, read_trial
 from specnet.spec import Limits, text_saying
 from specnet.spec.file_paths import input_files
 from specnet.training import Observer, Observers
 from specnet.training.observer import StopAfter, check_observer
+
+UNDER_WAY = "under way"
+
+
+def verified_tables(path: Path, found: FoundRuns, results: Mapping[str, Result], sha256: str) -> list[VerifiedRun]:
+    """Return what differs of the files beside runs in a folder, and in the sweeps in it.
+
+    Parameters
+    ----------
+    path : Path
+        Of folds or seeds, of a sweep, or of a sweep for each fold.
+    found : FoundRuns
+    results : mapping
+        What runs come to that were made again, by their names; of the others, their folders say it.
+    sha256 : str
+        The hash of their table.
+
+    Raises
+    ------
+    SpecnetError
+        If a file is damaged.
+    """
+    if kind_of(path) is SWEEP:
+        return [_of_sweep(found.sweep(path), "", None, results, sha256)]
+    sweeps = [each for each in folders_in(path) if kind_of(each) is SWEEP]
+    if not sweeps:
+        return [_of_series(path, results)]
+    tables = []
+    for each in sweeps:
+        repeated = repetition_named(each.name)
+        fold = None if repeated is None else repeated.fold
+        tables.append(_of_sweep(found.sweep(each), f"{each.name}/", fold, results, sha256))
+    return [*tables, *_missing(found.sweep(sweeps[0]), path), _of_nested(path, sweeps)]
+
+
+def _of_series(path: Path, results: Mapping[str, Result]) -> VerifiedRun:
+    """Return what differs of the table and the means of runs on folds and with seeds."""
+    rows = {row.name: row for row in read_runs(path)} if (path / RUNS_TABLE).is_file() else {}
+    inner = {each.name for each in folders_in(path) if kind_of(each) is RUN and repetition_named(each.name)}
+    failed = {name for name, row in rows.items() if row.state != FINISHED}
+    runs = [_run(path, name, results.get(name), rows.get(name)) for name in sorted(inner | failed, key=by_numbers)]
+    return _compared(path, "", series_tables(runs), {})
+
+
+def _run(path: Path, name: str, result: Result | None, row: RepeatedRun | None) -> RepeatedRun:
+    """Return what a run comes to that was made again, or else what its folder or its row says."""
+    repeated = repetition_named(name)
+    begin = name, *((None, None) if repeated is None else (repeated.seed, repeated.fold))
+    if isinstance(result, RunOutcome):
+        return RepeatedRun(*begin, result.state, result.message, result.metrics, result.epochs, 0.0)
+    if kind_of(path / name) is RUN:
+        run = SavedRun(path / name)
+        return RepeatedRun(*begin, FINISHED, "", run.evaluation.metrics, run.checked_facts(epochs=int)["epochs"], 0.0)
+    assert row is not None, "it is in the table"
+    return RepeatedRun(*begin, row.state, row.message, {}, row.epochs, 0.0)
+
+
+def _of_sweep(
+    sweep: ComparedSweep, before: str, fold: int | None, results: Mapping[str, Result], sha256: str
+) -> VerifiedRun:
+    """Return what differs of the table of trials, the best spec and the record of a sweep.
+
+    Parameters
+    ----------
+    sweep : ComparedSweep
+    before : str
+        How the names of its runs begin.
+    fold : int or None
+        Which one it is of several sweeps.
+    results, sha256
+        As for `verified_tables`.
+    """
+    made = [results.get(f"{before}{trial_name(trial.number)}", trial) for trial in sweep.all_ended]
+    trials = [each for each in made if isinstance(each, Trial) and each.number < sweep.count]
+    best, now = sweep.best_of(trials)
+    facts, states = {**sweep.record}, [trial.state for trial in trials]
+    identity = {**facts[IDENTITY], "data_sha256": sha256}
+    if fold is not None and isinstance(identity["spec"].get("data"), dict):
+        data = identity["spec"]["data"]
+        identity["spec"] = {**identity["spec"], "data": {**data, "split": {**data["split"], "fold": fold}}}
+    facts[IDENTITY] = identity
+    if facts.get("end") != UNDER_WAY:
+        facts["states"] = {state: states.count(state) for state in dict.fromkeys(states)}
+        facts["best"] = None if best is None else {"trial": best.number, "figure": best.figure}
+    now |= {TRIALS_TABLE: table_text(trials, sweep.columns), SWEEP_FACTS: json_text(facts)}
+    return _compared(sweep.path, before.removesuffix("/"), now, recorded_hashes(sweep.record))
+
+
+def _of_nested(path: Path, sweeps: list[Path]) -> VerifiedRun:
+    """Return what differs of the means of sweeps on folds, which their teams or best runs say."""
+    metrics = []
+    for sweep in sweeps:
+        ends = [sweep / TEAM] if kind_of(sweep / TEAM) is TEAM_OF_SWEEP else [sweep / BEST]
+        metrics += [SavedRun(end).evaluation.metrics for end in ends if kind_of(end) is not None]
+    return _compared(path, "", {SUMMARY: json_text(summarized(metrics))}, {})
+
+
+def _missing(sweep: ComparedSweep, path: Path) -> list[VerifiedRun]:
+    """Return the sweeps that are missing beside one of several, each on a fold."""
+    split = sweep.facts.identity.spec.get("data", {}).get("split", {})
+    names = [f"fold{fold}" for fold in range(split.get("folds") or 0)]
+    return [VerifiedRun(name, message=MISSING) for name in names if kind_of(path / name) is not SWEEP]
+
+
+def _compared(path: Path, name: str, made: Mapping[str, str], hashes: Mapping[str, str]) -> VerifiedRun:
+    """Return what differs of files in a folder; seconds in tables do not count."""
+    files = {each: read_file(path / each, LARGEST_RECORD) for each in OF_MANY if (path / each).is_file()}
+    then = {each: content for each, content in files.items() if each in made}
+    now = {
+        each: (_with_seconds(text, then[each]) if each in then and each.endswith(".csv") else text).encode()
+        for each, text in made.items()
+    }
+    return checked_run(name, files, hashes, now, file_differences(path, then, now, None), SWEEP_FACTS)
+
+
+def _with_seconds(text: str, then: bytes) -> str:
+    """Return a table with the seconds of another one with the same rows."""
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    before = [*csv.reader(io.StringIO(then.decode(errors="replace"), newline=""))]
+    column = next((place for place, name in enumerate(header) if name in SECONDS), None)
+    if column is None or before[:1] != [header] or len(before) != len(rows) + 1:
+        return text
+    for row, other in zip(rows, before[1:], strict=True):
+        if len(other) == len(row) and _is_number(other[column]):
+            row[column] = other[column]
+    return csv_text(header, rows)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) >= 0
+    except ValueError:
+        return False
+
+
+def with_conditions(tables: list[VerifiedRun], runs: tuple[VerifiedRun, ...]) -> list[VerifiedRun]:
+    """Return what differs of tables, and may differ because of the first run whose conditions do."""
+    cause = next((run for run in runs if run.inputs or run.machine), None)
+    if cause is None:
+        return tables
+    return [replace(table, inputs=cause.inputs, machine=cause.machine) for table in tables]
+
+
+def verified_team(sweep: ComparedSweep, name: str, out: Path | None) -> VerifiedRun | None:
+    """Return what differs of the team of a sweep, chosen again and measured on its rows; None if it has and needs none.
+
+    Parameters
+    ----------
+    sweep : ComparedSweep
+    name : str
+        What the team is called.
+    out : Path or None
+        Where to write it.
+
+    Raises
+    ------
+    SpecnetError
+        If something in the folder of the sweep is damaged or gone.
+    """
+    table, planned = load_table(sweep.spec), sweep.repetitions(sweep.spec)
+    outputs = TrialOutputs(sweep.path, planned)
+    for trial in sweep.all_ended:
+        if trial.state == FINISHED and trial.number < sweep.facts.trials:
+            outputs.add_written(trial.number)
+    judge, contents = sweep.judge(table), Contents()
+    if judge is not None and outputs:
+        contents = made_team(judge, outputs, split_data(sweep.spec, table)).contents()
+    team = ComparedRun(sweep.path / TEAM, name, sweep=sweep)
+    if not team.files and not contents:
+        return None
+    if out is not None:
+        clear(out, TEAM_OF_SWEEP)
+        write_folder(out, contents)
+    return team.compared(contents, sweep.conditions_now(data_hash(table)), sweep.spec, table)
 
 
 def verify(

@@ -19,8 +19,8 @@ import numpy as np
 from specnet.errors import DataError, Diagnostic, FileError, Path, Position, SpecError
 from specnet.files import read_file
 from specnet.files.plain_data import json_mistake
-from specnet.files.run_files import paths_start, spec_file
 from specnet.number_texts import counted
+from specnet.run_files import paths_start, spec_file
 from specnet.spec.document import default_part
 from specnet.spec.reading.hints import shown
 from specnet.spec.reading.source_document import MAX_REPORTED, Document, Format, Override, SourceText, locate

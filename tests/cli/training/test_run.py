@@ -137,7 +137,7 @@ def test_two_findings_stand_below_the_table_errors_first(specnet, monkeypatch):
     found = tuple(Finding(code, kind, f"{code} was seen", {}, "look at it") for code, kind in severities.items())
 
     def lines_below(count):
-        monkeypatch.setattr("specnet.running.training_run.judge", lambda evidence: Judgement(found[:count], 9))
+        monkeypatch.setattr("specnet.running.evaluation.evaluation.judge", lambda evidence: Judgement(found[:count], 9))
         return specnet("run moons.toml").out.splitlines()[4:-2]
 
     assert lines_below(4) == ["third: third was seen", "fourth: fourth was seen", "2 more findings: first, second"]

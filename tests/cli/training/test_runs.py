@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from specnet import Observer, run
-from specnet.saved.summary import summarized
+from specnet.saved.metrics_file import summarized
 from tests.cli.conftest import MOONS, write_rows
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, scores, trial, write_series, write_sweep

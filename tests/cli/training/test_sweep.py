@@ -202,7 +202,7 @@ def test_a_missing_package_is_named(specnet, grid, monkeypatch, package, extra, 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "tcp://"])
 def test_no_scheduler_answers(specnet, grid, monkeypatch, address):
     pytest.importorskip("distributed", reason="needs pip install '.[dask]'")
-    monkeypatch.setattr("specnet.running.many.workers.SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr("specnet.running.workers.SECONDS_TO_ANSWER", 0.5)
     assert "no dask scheduler answers" in specnet(f"sweep grid.toml --out out --dask {address}").failed(1)
     assert not (grid / "out").exists()
 

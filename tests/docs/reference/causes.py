@@ -109,7 +109,7 @@ def _without_compiler() -> Iterator[None]:
 def _two_machines() -> Iterator[None]:
     """Let trials be computed on another processor than the sweep's own."""
     with ExitStack() as patches:
-        names = {"specnet.running.sweeps.coordinator": "Haswell", "specnet.running.many.run_tasks": "Zen"}
+        names = {"specnet.running.sweeps.coordinator": "Haswell", "specnet.running.workers": "Zen"}
         for module, core in names.items():
             machine = {"blas": {"name": "openblas", "core": core}, "cpu_features": []}
             patches.enter_context(patch(f"{module}.this_machine", return_value=machine))
@@ -133,7 +133,7 @@ def _copied_input(line: str) -> str:
 PARSING = "specnet.spec.searching.parse_spec"
 # specnet's own check of all cells is left out, and DuckDB meets what it would have refused.
 UNCHECKED = ("specnet.parts.data.tables.columns.DuckColumns._text", lambda self, index: f"CAST(c{index} AS DOUBLE)")
-OTHER_OPTUNA = ("specnet.running.sweeps.sweep_folder.required_optuna", lambda: SimpleNamespace(__version__="6.0.0"))
+OTHER_OPTUNA = ("specnet.running.sweeps.coordinator.required_optuna", lambda: SimpleNamespace(__version__="6.0.0"))
 FULL_DISK = FileError(os.strerror(errno.ENOSPC))
 STATES: dict[str, State] = {
     "broken-plugin": partial(_installed, "spike"),
@@ -149,7 +149,7 @@ STATES: dict[str, State] = {
     "no-compiled-form": partial(_installed, "pairs"),
     "no-compiler": _without_compiler,
     "optuna-version": partial(patch, *OTHER_OPTUNA),
-    "report": _failing("specnet.running.reports.run_report.write_file", FULL_DISK),
+    "report": _failing("specnet.running.folder_pages.write_file", FULL_DISK),
     "wrong-derivative": partial(_installed, "cube"),
     "wrong-gradient": partial(_installed, "cube"),
 }

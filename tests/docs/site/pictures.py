@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from specnet.report.network_diagram import NetworkDiagram
 from specnet.report.plane_story import PlaneStory
 from specnet.report.svg.charts import Axis, Chart, Figure
-from specnet.running.reports.run_report import answers_shown, rows_again
+from specnet.running.folder_pages import answers_shown, rows_again
 from specnet.saved.saved_run import SavedRun
 from tests.docs.site import stages
 from tests.reference import tutorial

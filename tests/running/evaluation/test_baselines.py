@@ -24,8 +24,13 @@ import specnet
 from specnet.compiler.thread_limits import limited_threads
 from specnet.network.random import stream
 from specnet.running.evaluation import baselines
-from specnet.running.evaluation.constant import constant_outputs, output_model
-from specnet.running.evaluation.predictors import logistic_coefficients, probabilities_of, scores_of
+from specnet.running.evaluation.predictors import (
+    constant_outputs,
+    logistic_coefficients,
+    output_model,
+    probabilities_of,
+    scores_of,
+)
 from tests.made import data_of
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import csv_file, spec_on

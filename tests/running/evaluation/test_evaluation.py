@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 import specnet
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import mean_statistic
-from specnet.running.evaluation.resampling import (
+from specnet.running.evaluation.intervals import (
     FEW_RESAMPLES,
     MANY_ROWS,
     RESAMPLES,

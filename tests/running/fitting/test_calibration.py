@@ -115,14 +115,14 @@ def test_the_temperature_has_the_least_log_loss_and_divides_all_logits(
     logits, rows = held_out_logits(plain)
     best, found = best_temperature(logits, rows.y, rows.weight), calibrated.calibration
     assert best < 0.95  # so that a temperature of 1 would be seen
-    assert found.temperature == pytest.approx(best, rel=1e-6)
+    assert found.value == pytest.approx(best, rel=1e-6)
     figures = [np.average(loss_by_hand(logits, rows.y, each), weights=rows.weight) for each in (1.0, best)]
     assert [found.before, found.after] == pytest.approx(figures, rel=1e-12)
     X = table(task)[0]
     pairs = zip(plain.model.members, calibrated.model.members, strict=True)
     network = plain.model.network
     for (theta, state), (other, other_state) in pairs:
-        divided = network.predict_checked(theta, X, state, raw=True) / found.temperature
+        divided = network.predict_checked(theta, X, state, raw=True) / found.value
         np.testing.assert_allclose(
             network.predict_checked(other, X, other_state, raw=True), divided, rtol=1e-12, atol=1e-14
         )
@@ -146,7 +146,7 @@ def test_any_dense_layer_takes_the_temperature(tmp_path: Path, last: str, dtype:
         layers.append({"type": "activation", "activation": "softmax"})
     spec["network"] = {"dtype": dtype, "layers": layers}
     plain, calibrated = fitted(spec, None), fitted(spec)
-    temperature = calibrated.calibration.temperature
+    temperature = calibrated.calibration.value
     assert temperature != 1
     X = table("classes")[0].astype(dtype)
     expected = softmax(plain.model.raw_outputs(X).astype(float) / temperature, axis=1)
@@ -176,12 +176,12 @@ def random_logits(sharpness: float, rows: int = 400) -> tuple[np.ndarray, np.nda
 
 def test_members_judged_alone_are_not_made_less_sure():
     logits, y = random_logits(0.4)
-    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).temperature == pytest.approx(2.5, rel=0.2)
+    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).value == pytest.approx(2.5, rel=0.2)
     kept = fitted_calibration(*answers(logits, y), None, one_by_one=True)
-    assert kept.temperature == 1
+    assert kept.value == 1
     assert kept.after == kept.before
     logits, y = random_logits(2.5)
-    both = [fitted_calibration(*answers(logits, y), None, one_by_one=each).temperature for each in (True, False)]
+    both = [fitted_calibration(*answers(logits, y), None, one_by_one=each).value for each in (True, False)]
     assert both[0] == pytest.approx(both[1], rel=1e-6)
     assert both[0] == pytest.approx(0.4, rel=0.2)
 
@@ -199,19 +199,19 @@ def test_a_gain_below_its_standard_error_is_none(grouped: bool):
             parts = np.array([parts[groups == group].sum() for group in range(len(y) // 8)])
         is_clear = gains.sum() > np.sqrt((parts**2).sum())
         decided.add(bool(is_clear))
-        assert (fitted_calibration(*answers(logits, y), groups, one_by_one=False).temperature != 1) == is_clear
+        assert (fitted_calibration(*answers(logits, y), groups, one_by_one=False).value != 1) == is_clear
     assert decided == {False, True}
 
 
 def test_without_a_wrong_row_nothing_is_least():
     logits, _ = random_logits(1.0)
     y = logits.argmax(axis=1)
-    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).temperature == 1
+    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).value == 1
     y[0] = (y[0] + 1) % 3
-    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).temperature < 1
+    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).value < 1
     weight = np.ones(len(y))
     weight[0] = 0
-    assert fitted_calibration(*answers(logits, y, weight), None, one_by_one=False).temperature == 1
+    assert fitted_calibration(*answers(logits, y, weight), None, one_by_one=False).value == 1
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e4])
@@ -227,7 +227,7 @@ def test_logits_that_are_not_finite_have_no_temperature():
     logits, y = random_logits(2.5)
     held = answers(logits, y)
     logits[3, y[3]] = np.inf
-    assert fitted_calibration(*held, None, one_by_one=False).temperature == 1
+    assert fitted_calibration(*held, None, one_by_one=False).value == 1
 
 
 @pytest.mark.parametrize("ensemble", [None, FOLDS], ids=["one", "folds"])
@@ -239,7 +239,7 @@ def test_a_run_says_what_calibration_is_worth(tmp_path: Path, ensemble: Any):
     name = "validation" if ensemble is None else "out_of_fold"
     assert before.keys() == {"error"}
     assert before["error"].keys() == found["error"].keys() == {"train", name, "test"}
-    assert found["temperature"] == fitted(spec).calibration.temperature
+    assert found["temperature"] == fitted(spec).calibration.value
     losses = {"before": plain.metrics[name]["loss"], "after": calibrated.metrics[name]["loss"]}
     assert found["log_loss"] == pytest.approx(losses, rel=1e-12)
     test = data_of(spec).splits["test"]
@@ -260,7 +260,7 @@ def test_training_on_begins_where_the_calibrated_model_is(tmp_path: Path, ensemb
     both = zip(again.model.members, plain.model.members, strict=True)
     for (theta, _), (other, _) in both:
         raw, expected = (plain.model.network.predict_checked(each, X, raw=True) for each in (theta, other))
-        np.testing.assert_allclose(raw, expected / again.calibration.temperature, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(raw, expected / again.calibration.value, rtol=1e-11, atol=1e-13)
 
 
 def test_an_estimator_holds_rows_out_for_it():
@@ -357,17 +357,17 @@ def test_the_share_has_the_least_squared_error_of_rows_held_out(tmp_path: Path, 
 
     best = minimize_scalar(error, bounds=(0, 1), method="bounded", options={"xatol": 1e-10}).x
     found = mixed.calibration
-    assert 0.05 < found.share < 0.95
-    assert found.share == pytest.approx(best, abs=1e-7)
-    assert (found.before, found.after) == pytest.approx((error(0.0), error(found.share)), rel=1e-10)
+    assert 0.05 < found.value < 0.95
+    assert found.value == pytest.approx(best, abs=1e-7)
+    assert (found.before, found.after) == pytest.approx((error(0.0), error(found.value)), rel=1e-10)
     for one, before, ridge in zip(outputs(mixed, rows.X), members, linear, strict=True):
-        expected = (1 - found.share) * before + found.share * ridge.predict(rows.X)
+        expected = (1 - found.value) * before + found.value * ridge.predict(rows.X)
         np.testing.assert_allclose(one, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_no_row_held_out_is_answered_by_a_linear_model_that_has_seen_it(tmp_path: Path):
     fit = fitted(linear_spec(tmp_path, FOLDS), "linear")
-    folds, rows, share = fit.data.splits["train"].folds, fit.training, fit.calibration.share
+    folds, rows, share = fit.data.splits["train"].folds, fit.training, fit.calibration.value
     plain = fitted(linear_spec(tmp_path, FOLDS), None)
     ((held,), _) = fit.held_out
     for number, own in enumerate(outputs(plain, rows.X)):
@@ -388,7 +388,7 @@ def test_training_on_mixes_what_was_mixed_with_a_linear_model_anew(tmp_path: Pat
     asked = {**spec, "training": {**spec["training"], "calibration": "linear"}}
     first = fitted(spec, "linear")
     plain, again = (fit_rows(data_of(each), start=first.model) for each in (spec, asked))
-    rows, share = plain.training, again.calibration.share
+    rows, share = plain.training, again.calibration.value
     ridge = Ridge(1.0).fit(rows.X, rows.target).predict(rows.X)
     expected = (1 - share) * outputs(plain, rows.X)[0] + share * ridge
     np.testing.assert_allclose(outputs(again, rows.X)[0], expected, rtol=1e-9, atol=1e-11)
@@ -397,7 +397,7 @@ def test_training_on_mixes_what_was_mixed_with_a_linear_model_anew(tmp_path: Pat
 def test_the_share_is_none_where_a_linear_model_only_harms(tmp_path: Path):
     fit = fitted(linear_spec(tmp_path, FOLDS, slope=0.0, epochs=100), "linear")
     plain = fitted(linear_spec(tmp_path, FOLDS, slope=0.0, epochs=100), None)
-    assert fit.calibration.share == 0.0
+    assert fit.calibration.value == 0.0
     assert fit.calibration.before == fit.calibration.after
     np.testing.assert_array_equal(fit.model.theta, plain.model.theta)
 

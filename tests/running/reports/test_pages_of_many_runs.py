@@ -13,8 +13,8 @@ import pytest
 
 from specnet import FileError, nested_sweep, run_many, sweep
 from specnet.number_texts import figure, metric, rounded, true_minus
-from specnet.running.reports.folder_pages import page_again
-from specnet.saved.run_curves import read_curves
+from specnet.running.folder_pages import page_again
+from specnet.saved.saved_run import read_curves
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_summary, write_sweep
 from tests.texts.pinned import Pinned, Refused

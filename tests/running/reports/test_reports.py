@@ -19,7 +19,7 @@ from specnet import FileError, Observer, SpecnetWarning, TakenError, run
 from specnet.files.locks import locked_folder
 from specnet.number_texts import figure, percent, rounded
 from specnet.report.pages import run_page as pages
-from specnet.running.reports.run_report import answers_shown, report_again
+from specnet.running.folder_pages import answers_shown, report_again
 from specnet.saved.saved_run import SavedRun
 from tests.made import data_of, run_copied, run_once
 from tests.running.reports.page import Page

@@ -16,10 +16,10 @@ import specnet
 from specnet import Model, Observer
 from specnet.report.pages.model_answers import AskColumn, Importance, ModelAnswers, Response
 from specnet.report.value_charts import response_figures
+from specnet.running import explanations
 from specnet.running.data_rows import Rows, SpecData
-from specnet.running.reports import importance
-from specnet.running.reports.importance import affordable_rows, permutation_importance, responses_of
-from specnet.running.reports.run_report import answers_shown
+from specnet.running.explanations import affordable_rows, permutation_importance, responses_of
+from specnet.running.folder_pages import answers_shown
 from specnet.saved.saved_run import SavedRun
 from tests.made import data_of
 from tests.report.drawn import Drawn
@@ -212,7 +212,7 @@ def test_curves_are_left_out_where_they_take_too_long(monkeypatch: pytest.Monkey
     # A row has 3 parameters and 4 cells, for 20 values of 5 columns.
     cost = (3 + 100 * 4) * 20 * 5
     for most, rows in ((cost * 55, 55), (cost * 50 - 1, None)):
-        monkeypatch.setattr(importance, "MOST_PRODUCTS", most)
+        monkeypatch.setattr(explanations, "MAX_PRODUCTS", most)
         found = asked(model, X, X)
         assert (found and found[0].rows) == rows
     data = {"type": "make_moons", "n_samples": 200, "split": {"test_size": 0.5}}

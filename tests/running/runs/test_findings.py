@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet import TrainingError
-from specnet.running import training_run
+from specnet.running.evaluation import evaluation
 from specnet.saved.saved_run import SavedRun
 from tests.made import data_of
 from tests.running.conftest import ROWS, classes, columns
@@ -31,8 +31,8 @@ def moons(**training: Any) -> dict[str, Any]:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What findings are read from, run by run."""
     given: list[Any] = []
-    judge = training_run.judge
-    monkeypatch.setattr(training_run, "judge", lambda evidence: [given.append(evidence), judge(evidence)][1])
+    judge = evaluation.judge
+    monkeypatch.setattr(evaluation, "judge", lambda evidence: [given.append(evidence), judge(evidence)][1])
     return given
 
 

@@ -13,8 +13,8 @@ from safetensors.numpy import save
 
 import specnet
 from specnet import FileError, TakenError
-from specnet.files.run_files import RUN_FILES
-from specnet.running.reports.folder_pages import page_again
+from specnet.run_files import RUN_FILES
+from specnet.running.folder_pages import page_again
 from specnet.training import Checkpoint
 from specnet.training.observer import Relay
 from tests.running.moons import MOONS, Interrupting, contents, interrupt

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 import specnet
 from specnet import DataError, Observer, SpecError, TakenError, TrainingError
-from specnet.files.run_files import RUN_FILES
+from specnet.run_files import RUN_FILES
 from specnet.running.run_folder import new_folder
 from specnet.saved.saved_run import SavedRun
 from specnet.training.steps.compiled_steps import CompiledStepper
@@ -188,7 +188,7 @@ def test_a_checkout_that_is_not_installed_runs(spec: Path, tmp_path: Path, monke
             raise PackageNotFoundError(name)
         return version(name)
 
-    for name in ("importlib.metadata.version", "specnet.running.machine.version"):
+    for name in ("importlib.metadata.version", "specnet.running.training_run.version"):
         monkeypatch.setattr(name, version_of)
     specnet.run(spec, tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "run.json").read_text())

@@ -26,7 +26,7 @@ from tests.waiting import MARK, processes_of, wait_until
 PROGRAM = """
 import sys
 import specnet
-from specnet.running.many import workers
+from specnet.running import workers
 
 if __name__ == "__main__":
     workers.SECONDS_WORTH_WORKERS = 0

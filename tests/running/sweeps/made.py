@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from specnet.running.sweeps.trial_records import table_text
-from specnet.saved.saved_trials import Trial
-from specnet.saved.summary import cells_of, columns_of, csv_text, summarized
+from specnet.running.sweeps.trials import table_text
+from specnet.saved.metrics_file import cells_of, columns_of, csv_text, summarized
+from specnet.saved.saved_sweep import Trial
 
 WILD = "<b onclick=alert(1)>&\"']]>"
 SPACE: dict[str, Any] = {

@@ -18,11 +18,10 @@ from optuna.trial import TrialState
 import specnet
 from specnet import FileError, SpecnetWarning, TrainingError
 from specnet.parts.searches import Median, Random, Tpe
-from specnet.running.many import run_tasks, workers
-from specnet.running.many.run_tasks import Task
-from specnet.running.sweeps.optuna_calls import quiet
-from specnet.running.sweeps.space import columns, dimensions, draw
+from specnet.running import workers
+from specnet.running.sweeps.search import columns, dimensions, draw, quiet
 from specnet.running.training_run import RunOutcome
+from specnet.running.workers import Task
 from specnet.saved.metrics_file import Evaluation
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, MEMBERS, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
@@ -63,9 +62,9 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
 
     def patched(function: Computed) -> None:
         def perform(task: Task, rows: Any) -> RunOutcome:
-            machine = run_tasks.machine_facts()
+            machine = workers.machine_facts()
             outcome = function(task.data["training"])
-            outcome.machine.update({name: machine[name] for name in run_tasks.MACHINE})
+            outcome.machine.update({name: machine[name] for name in workers.MACHINE})
             return outcome
 
         monkeypatch.setattr(workers, "perform", perform)

@@ -17,7 +17,7 @@ import pytest
 
 import specnet
 from specnet import DataError, FileError, SpecError, SpecnetError, TakenError, TrainingError
-from specnet.running.sweeps.optuna_calls import quiet
+from specnet.running.sweeps.search import quiet
 from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.specs import csv_file, spec_on
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint

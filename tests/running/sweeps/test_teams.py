@@ -18,8 +18,8 @@ from scipy.special import expit, log_expit, logit
 
 import specnet
 from specnet import FileError, Model, load_model
-from specnet.files.run_files import training_rows
 from specnet.model import Answers, ErrorQuantiles
+from specnet.run_files import training_rows
 from specnet.running.sweeps.trial_judge import HeldRows, Judge
 from tests.made import data_of, tensors_in
 from tests.running.passed_parts import Taken
@@ -350,7 +350,7 @@ def test_a_trial_that_is_worse_after_two_folds_is_ended_there(members: tuple[spe
 
 
 def test_nobody_computes_members_that_need_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from specnet.running.many import workers
+    from specnet.running import workers
 
     perform, done = workers.perform, []
 

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from specnet import Observer, Verification, run, verify
-from specnet.files.recorded_hashes import with_hashes
+from specnet.files.plain_data import with_hashes
 from tests.made import tensors_in
 from tests.running.moons import MOONS
 

@@ -1,4 +1,7 @@
-"""The page of a run: collected from its folder, with its rows from memory or read again."""
+"""The page of each kind of folder, ``report.html``: collected from the folder, with its rows from memory or read again.
+
+It is the same whenever it is made. `write_report` is for a run that has just ended, `page_again` for any folder.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +19,19 @@ from specnet.data import RawColumns, load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.locks import locked_folder
-from specnet.files.run_files import REPORT, check_run
 from specnet.model import Answers, Model
 from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.plane_story import Plane
+from specnet.run_files import BEST, REPORT, RUN, SWEEP, TEAM_OF_SWEEP, check_run, kind_of
 from specnet.running.calibration import with_temperature
-from specnet.running.data_rows import SpecData, data_hash, split_data
-from specnet.running.reports.asking import panel_of
-from specnet.running.reports.importance import permutation_importance, responses_of
+from specnet.running.data_rows import Rows, SpecData, data_hash, split_data
+from specnet.running.explanations import panel_of, permutation_importance, responses_of
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
 from specnet.training import Observer
-
-if TYPE_CHECKING:
-    from specnet.running.data_rows import Rows
 
 
 def write_report(
@@ -257,3 +255,95 @@ def _images(data: SpecData, *, with_rows: bool) -> NDArray[np.float64] | None:
         return None
     rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, side, side)[: None if with_rows else 0]
     return rows / (float(np.asarray(columns).max(initial=0)) or 1.0)
+
+
+def page_again(
+    folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None, with_rows: bool = True
+) -> Path:
+    """Write the page of a folder anew and return its path; it is the same as before, byte for byte.
+
+    Parameters
+    ----------
+    folder : path
+        Of a run, of runs on folds or with seeds, of a sweep, of its team, or of a sweep for each fold.
+    parts, limits : optional
+        As for `load_model`.
+    with_rows : bool
+        Whether the page of a run shows rows one by one.
+
+    Raises
+    ------
+    FileError
+        If it is none of these, or something in it is damaged or missing.
+    TakenError
+        If something is being written there.
+    """
+    path = Path(folder)
+    kind = kind_of(path)
+    if kind is None or kind is RUN:
+        return report_again(folder, parts=parts, limits=limits, with_rows=with_rows)
+    with locked_folder(path):
+        if kind is TEAM_OF_SWEEP:
+            return write_team_report(path.absolute(), parts=tuple(parts), limits=limits)
+        return write_page(path)
+
+
+def write_page(folder: Path) -> Path:
+    """Write the page of a folder with several runs, which this process has locked, and return its path.
+
+    Raises
+    ------
+    FileError
+        If something in it cannot be read, or the page not be written.
+    """
+    # Imported late: the page of a run needs none of them.
+    from specnet.report.pages.series_page import series_page
+    from specnet.report.pages.sweep_page import sweep_page
+    from specnet.saved.saved_series import SavedSeries
+    from specnet.saved.saved_sweep import SavedSweep
+
+    page = sweep_page(SavedSweep(folder)) if kind_of(folder) is SWEEP else series_page(SavedSeries(folder))
+    write_file(folder / REPORT, page.encode())
+    return folder / REPORT
+
+
+def write_team_report(
+    folder: Path,
+    *,
+    parts: Iterable[type[Part]] = (),
+    limits: Limits | None = None,
+    model: Model | None = None,
+    data: SpecData | None = None,
+) -> Path:
+    """Write the page of a team, and return its path.
+
+    The rows are those of the best trial's run, beside it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the team.
+    parts, limits : optional
+        As for `load_model`.
+    model : Model, optional
+        The team, where it was just put together.
+    data : SpecData, optional
+        The rows, where they are in memory.
+
+    Raises
+    ------
+    FileError
+        If something in it cannot be read, or the page not be written.
+    """
+    from specnet.report.pages.run_page import team_page
+    from specnet.saved.saved_sweep import read_shares
+
+    if kind_of(folder.parent) is not SWEEP:
+        raise FileError("the page cannot be made: the team is not in the folder of its sweep", source=str(folder))
+    best = SavedRun(folder.parent / BEST, parts=parts, limits=limits)
+    team = SavedRun(folder, parts=parts, limits=limits)
+    if model is not None:
+        team.model = model
+    shown = model_answers(team.model, rows_again(best) if data is None else data, with_rows=best.stores_rows)
+    write_file(folder / REPORT, team_page(shown, team.evaluation.record(), read_shares(folder)).encode())
+    return folder / REPORT

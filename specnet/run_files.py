@@ -1,4 +1,4 @@
-"""The folders that specnet writes: the files of each kind, which kind one is, and the spec and the model in it."""
+"""The folders that runs, series and sweeps write: their files, which kind one is, and what ``--force`` removes."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ SERIES = FolderKind(
 )
 NESTED = FolderKind("a sweep for each fold", (SUMMARY,), _names(SUMMARY, REPORT), {_REPETITION: SWEEP})
 KINDS = (RUN, TEAM_OF_SWEEP, SWEEP, SERIES, NESTED)
-UNFINISHED = {CHECKPOINT, RESOLVED}
+BEGUN_FILES = {CHECKPOINT, RESOLVED}
 """Files without which no run begins: with one of them alone, a folder is that of a run that has not finished."""
 
 
