@@ -125,7 +125,7 @@ def shared_rows(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _named(names: Sequence[str], count: int | None = None) -> str:
-    """Return names of columns, of so many if these are not all, for the beginning of a sentence."""
+    """Return names of columns as the beginning of a sentence; `count` says how many there are if not all are named."""
     word = "" if names[0].startswith("column ") else "column " if (count or len(names)) == 1 else "columns "
     return word + ", ".join(names)
 

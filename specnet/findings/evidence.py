@@ -132,7 +132,7 @@ class Evidence:
     repeated: tuple[str, str] | None
 
     def written(self, *path: str | int) -> Any:
-        """Return what the spec says at a path as it was written, with overrides; None if nothing."""
+        """Return the value at a path of the spec as written, overrides included; None without one."""
         value: Any = self.network.spec.document.data
         for step in path:
             if isinstance(value, Mapping):
@@ -156,7 +156,7 @@ class Evidence:
 
     @property
     def known_unseen(self) -> UnseenRows:
-        """The same as `unseen`; a rule that needs it tests nothing without."""
+        """The same as `unseen`; without it a rule that needs it has nothing to test."""
         if self.unseen is None:
             raise UntestableError
         return self.unseen
@@ -224,13 +224,13 @@ class Evidence:
         return activation is not None and activation.default_initializer != Activation.default_initializer
 
     def initializers(self, layer: Node) -> tuple[str | None, str | None]:
-        """Return what a layer's weights are drawn from, and what by default; None for layers without weights."""
+        """Return the names of a layer's weight initializer and of its default; None for layers without weights."""
         initializer = layer.layer.initializers_by_field.get("weight_initializer")
         usual = (self.activation(layer) or Activation).default_initializer
         return (None, None) if initializer is None else (initializer.part_name(), usual)
 
     def path(self, layer: Node, setting: str) -> Path | None:
-        """Return where the spec, as it was written, sets something of a layer, None if nowhere.
+        """Return the path of a layer's setting in the spec as written, None if the spec does not set it.
 
         Parameters
         ----------
@@ -274,7 +274,7 @@ class Evidence:
 
     @property
     def most_units_are_dead(self) -> bool:
-        """Whether most units of a hidden layer are dead in the end: nothing else can be judged then."""
+        """Whether most units of a hidden layer are dead in the end; then nothing else can be judged."""
         return any(now > MAX_DEAD for _, _, now in self.of_hidden("dead"))
 
     def largest_step(self, record: LayerRecord) -> float:

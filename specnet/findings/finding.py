@@ -76,7 +76,7 @@ class _Record(Plain, extra="ignore"):
 
 
 def read_finding(record: Any) -> Finding:
-    """Return the finding that `Finding.as_dict` gave, now or in an earlier version, which did not write the words.
+    """Return a finding from its record by `Finding.as_dict`, which in earlier versions lacked the words.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.in
 
 
 def standardized_columns(evidence: Evidence) -> Changes:
-    """Return preprocessing that ends by standardizing all columns; nothing where columns have steps of their own."""
+    """Return changes that append `standardize` to the preprocessing; none if columns have steps of their own."""
     written = evidence.written("network", "preprocessing")
     steps = list(written) if isinstance(written, list | tuple) else [] if written is None else [written]
     names = [step.get("type") if isinstance(step, dict) else step for step in steps]
@@ -125,7 +125,7 @@ def standardized_columns(evidence: Evidence) -> Changes:
 
 
 def ignored_columns(evidence: Evidence, names: Sequence[str]) -> Changes:
-    """Return what leaves columns of a table out; nothing for other data."""
+    """Return changes that ignore columns of a table; none for other data."""
     features = evidence.written("data", "features")
     if not evidence.has_table:
         return {}
@@ -147,7 +147,7 @@ def smaller_weights(evidence: Evidence) -> Changes:
 
 
 def _with_weights(evidence: Evidence, weights: Iterable[tuple[Node, str | None]]) -> Changes:
-    """Return initializers of layers, or some like them that the legacy generator can draw."""
+    """Return changes that set initializers of layers, or similar ones that the legacy generator can draw."""
     changes: dict[str, Any] = {}
     for layer, name in weights:
         initializer: Any = name
@@ -166,7 +166,7 @@ def zero_biases(evidence: Evidence) -> Changes:
 
 
 def more_units(evidence: Evidence) -> Changes:
-    """Return three times as many units or a few more, a power of two, for each hidden layer; a first one if none is."""
+    """Return changes that triple the units of each hidden layer, up to a power of two; or add a first hidden layer."""
     if not evidence.hidden:
         return _first_hidden_layer(evidence)
     settable = _settable(evidence, "units")
@@ -190,7 +190,7 @@ def rectifiers(evidence: Evidence) -> Changes:
 
 
 def _settable(evidence: Evidence, setting: str) -> list[tuple[Node, Path]]:
-    """Return the hidden layers of which the spec can set something, and where."""
+    """Return the hidden layers of which the spec sets a setting, with its path."""
     paths = [(layer, evidence.path(layer, setting)) for layer in evidence.hidden]
     return [(layer, path) for layer, path in paths if path is not None]
 
@@ -211,7 +211,7 @@ def _first_hidden_layer(evidence: Evidence) -> Changes:
 
 
 def _with_items(evidence: Evidence, items: Iterable[tuple[Path, Any]]) -> Changes:
-    """Return changes of what stands at paths; items of one list of names or numbers are changed together."""
+    """Return changes of the values at paths; items of the same list become one change of the list."""
     changes: dict[str, Any] = {}
     for path, value in items:
         *before, last = path

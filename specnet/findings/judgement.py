@@ -62,7 +62,7 @@ class Judgement(NamedTuple):
 
 
 def judge(evidence: Evidence) -> Judgement:
-    """Return what is wrong with a run: nothing, by no test, if it ended before its first epoch did."""
+    """Return the findings about a run; a run that ended in its first epoch is not tested."""
     found: list[Finding] = []
     if not len(evidence.losses) and not evidence.has_failed:
         return Judgement((), 0)

@@ -180,7 +180,7 @@ def underconfident(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _miscalibrated(evidence: Evidence, code: str, sign: int) -> Iterator[Finding]:
-    """Yield a finding where confidence is off in a direction by more than 3 standard errors, and more than 5 %."""
+    """Yield a finding if confidence is too high (sign 1) or low (−1) by over 3 standard errors and 5 %."""
     unseen = evidence.known_unseen
     if unseen.overconfidence is None:
         raise UntestableError
@@ -194,7 +194,7 @@ def _miscalibrated(evidence: Evidence, code: str, sign: int) -> Iterator[Finding
 
 
 def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
-    """Return what to set for calibrated probabilities, or what to do in words."""
+    """Return changes for calibrated probabilities, and what to do in words."""
     if evidence.written("training", "calibration") is not None:
         return {}, "collect more rows, or change the loss function"
     has_rows = evidence.validation_losses is not None or evidence.out_of_fold is not None
@@ -203,7 +203,7 @@ def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
 
 
 def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
-    """Return what to set, and what else may be done, in words."""
+    """Return changes against overfitting, and what else to do in words."""
     if evidence.validation_losses is not None and evidence.written("training", "early_stopping") is None:
         return {"training.early_stopping": True}, "or dropout, or fewer units"
     strength = evidence.written("training", "l2") or 0.0
@@ -216,7 +216,7 @@ def _score(evidence: Evidence, value: float) -> str:
 
 
 def _error(evidence: Evidence, rows: float) -> float:
-    """Return the standard error of a score of so many rows: of the constant's accuracy, or 1.4/√n of R²."""
+    """Return the standard error of the score of n rows: of the constant's accuracy, or 1.4/√n of R²."""
     if not evidence.has_classes:
         return 1.4 / math.sqrt(rows)
     constant = 0.5 if evidence.unseen is None else evidence.unseen.baselines.get("constant", 0.5)
@@ -224,7 +224,7 @@ def _error(evidence: Evidence, rows: float) -> float:
 
 
 def _usual_gap(evidence: Evidence, rows: float, *, is_rising: bool) -> float:
-    """Return how far the score of so many rows may lie below that of training rows.
+    """Return how far the score of rows may usually lie below that of training rows.
 
     That is less where the loss of rows held out rises, which is evidence of overfitting by itself.
     """

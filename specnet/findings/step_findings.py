@@ -84,7 +84,7 @@ def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _failure(evidence: Evidence) -> str:
-    """Return how the loss of a run was before it was no longer finite."""
+    """Describe the loss of a run up to where it was no longer finite."""
     match len(evidence.losses):
         case 0:
             return "the loss was not finite in the first epoch"
@@ -95,7 +95,7 @@ def _failure(evidence: Evidence) -> str:
 
 
 def _instability(evidence: Evidence) -> str | None:
-    """Return what a finite loss, or the units, did that smaller steps would not have done."""
+    """Describe signs of too large steps in a finite loss or in units; None if there are none."""
     losses = evidence.losses
     start, end, constant = (figure(loss) for loss in (evidence.start, evidence.end, evidence.constant_loss))
     if evidence.end > 2 * evidence.start and evidence.end > evidence.constant_loss:
@@ -114,7 +114,7 @@ def _instability(evidence: Evidence) -> str | None:
 
 
 def _jump(evidence: Evidence) -> int | None:
-    """Return where in its first tenth the loss is over three times its start, or the constant prediction's.
+    """Return the line in the first tenth of the history with a loss over three times its start and the constant's.
 
     None also where it ends below that of a constant prediction: high rates that fall may begin with such a jump.
     """
@@ -231,7 +231,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _hidden(evidence: Evidence, field: str) -> list[tuple[Node, float, float]]:
-    """Return what `Evidence.of_hidden` does, of at least one layer."""
+    """Return the same as `Evidence.of_hidden`; without a hidden layer there is nothing to test."""
     if not (found := evidence.of_hidden(field)):
         raise UntestableError
     return found

@@ -30,7 +30,7 @@ _ZIP = b"PK\x03\x04"
 
 
 def import_model(source: PathLike | Any, *, limits: Limits | None = None, output: str | None = None) -> Model:
-    """Return the model in another tool's file or object; its answers are the source's.
+    """Return the model in another tool's file or object; its predictions are those of the source.
 
     What was left out, as an output that is a copy of an input, is a `SpecnetWarning`.
 
@@ -90,7 +90,7 @@ def _families(source: Any) -> set[str]:
 
 
 def open_model(path: PathLike, limits: Limits | None = None) -> Model:
-    """Return a model that answers and can be measured: specnet's own, a run's, or a file that export has written of it.
+    """Return a model for predictions and metrics: specnet's own, a run's, or one read from an exported file.
 
     ONNX files, Keras's archives and skops's files are read; the others are programs, to be run by themselves.
 
@@ -132,7 +132,7 @@ def write_network(imported: Imported, path: PathLike, *, overwrite: bool = True)
 
 
 def weights_path(path: PathLike) -> Path:
-    """Return where the model goes whose spec is written to a path."""
+    """Return the path of the model that belongs to a spec written to `path`."""
     return Path(path).with_suffix(".safetensors")
 
 

@@ -62,13 +62,13 @@ class Scaling:
     scale: Array
 
     def then(self, other: Scaling) -> Scaling:
-        """Return what this and another one after it do together."""
+        """Return the scaling that equals this one followed by another one."""
         return Scaling(self.mean + self.scale * other.mean, self.scale * other.scale)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a spec says of a network's columns, and what the steps of its preprocessing have learned.
+    """The preprocessing of a network's columns as a spec has it, and the arrays that its steps have learned.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import makes.
+    """The spec and the model that an import makes.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Imported:
 
 
 class Draft:
-    """A network that is being read, of so many columns, in float32 or float64, and within limits.
+    """A network that is being read: its layers so far, for a number of columns, in float32 or float64.
 
     The reader of a file sets `preparation`, which scales the columns first, or `columns`, which describes more of them,
     and `target`, which gives outputs their units.
@@ -151,7 +151,7 @@ class Draft:
     def add(
         self, layer: Layer | Mapping[str, Any], inputs: Sequence[int], tensors: Mapping[str, Array] | None = None
     ) -> int:
-        """Add a layer, or what a spec says of one, by what it reads and its numbers, and return its own number."""
+        """Add a layer, or a layer's fields, with the layers that it reads and its arrays; return its number."""
         if len(self.steps) >= 2 * self.limits.layers:  # a dense layer and its activation become one
             raise FileError(f"this network has more than {self.limits.layers} layers", hint=raising("layers"))
         if not isinstance(layer, Layer):
@@ -178,18 +178,18 @@ class Draft:
         return self.add(fields, [source], {"weight": weight} | ({} if bias is None else {"bias": bias}))
 
     def activation(self, source: int, part: str | Mapping[str, Any], tensors: Mapping[str, Array] | None = None) -> int:
-        """Add an activation, as a spec says it, with what it learned."""
+        """Add an activation, as a spec has it, with its learned arrays."""
         return self.add({"type": "activation", "activation": part}, [source], tensors)
 
     def affine(self, source: int, factor: Any, shift: Any) -> int:
-        """Add a layer that makes factor·x + shift of x, each () or (features,)."""
+        """Add a layer that computes factor·x + shift; factor and shift are () or (features,)."""
         tensors = {"factor": np.asarray(factor), "shift": np.asarray(shift)}
         if not tensors["shift"].any():
             del tensors["shift"]
         return self.add({"type": "scale", "use_shift": "shift" in tensors}, [source], tensors)
 
     def affine_steps(self, source: int, steps: Sequence[tuple[Array, Array]]) -> int:
-        """Add what multiplies and shifts by each of these factors and shifts: as few layers as lose no digits."""
+        """Add layers that multiply and shift by each of these pairs, as few as possible without loss of precision."""
         factor, shift = np.ones(()), np.zeros(())
         for number, constant in steps:
             if not (number == 1).all() and np.abs(shift * number).max() > _LARGEST_MOVED:
@@ -198,7 +198,7 @@ class Draft:
         return source if (factor == 1).all() and not shift.any() else self.affine(source, factor, shift)
 
     def take_bias(self, layer: int, bias: Array) -> bool:
-        """Give a layer a bias, (features,), if it is a dense one that has none; returns whether it has one now."""
+        """Add a bias (features,) to a dense layer without one; return whether that was possible."""
         step = self.steps[layer]
         if not isinstance(step.layer, Dense) or step.layer.use_bias:
             return False
@@ -207,7 +207,7 @@ class Draft:
         return True
 
     def check_numbers(self, count: int) -> None:
-        """Refuse more numbers than a network may have parameters, before they are made."""
+        """Raise an error about an array with more numbers than a network may have parameters, before it is made."""
         if count > self.limits.parameters:
             message = f"a layer has {count} parameters; at most {self.limits.parameters} are allowed"
             raise FileError(message, hint=raising("parameters"))
@@ -255,7 +255,7 @@ class Draft:
         return "mean_squared_error"
 
     def _layers(self, output: int) -> list[DraftLayer]:
-        """Return the layers that the output depends on, an activation inside the dense one that it alone reads."""
+        """Return the layers that the output depends on; an activation is merged into the layer that only it reads."""
         needed = {output}
         for number in range(output, INPUT, -1):
             needed.update(self.steps[number].inputs if number in needed else ())
@@ -330,12 +330,12 @@ class Draft:
 
 
 def limit_hint(error: SpecError) -> str | None:
-    """Return the hint to raise a limit; others are about a spec that nobody has written."""
+    """Return the hint of an error about a limit; other hints are about a spec that the user has not written."""
     return next((each.hint for each in error.diagnostics if each.code.startswith("too-m")), None)
 
 
 def layer_of(fields: Mapping[str, Any]) -> Layer:
-    """Return the layer that a spec says with these fields, if it can."""
+    """Return the layer with these fields of a spec; raise a FileError if they are not valid."""
     try:
         return _LAYER.validate_python(fields)
     except ValidationError as error:
@@ -344,13 +344,13 @@ def layer_of(fields: Mapping[str, Any]) -> Layer:
 
 
 def _adds_activation(loss: Any) -> bool:
-    """Whether a loss, as a spec says it, gives an output without an activation another one than linear."""
+    """Return whether a loss, as a spec has it, adds an activation to an output that has none."""
     kind: Any = installed_registry().find("loss", loss["type"] if isinstance(loss, Mapping) else loss)
     return kind is None or kind.output_activation != "linear"
 
 
 def _listed(steps: Sequence[DraftLayer]) -> list[dict[str, Any]]:
-    """Return the layers as a spec lists them, with names where one reads another than the one before it."""
+    """Return the layers as a spec lists them; those that are read by others than the next layer have names."""
     inputs = [None if step.inputs == (number - 1,) else step.inputs for number, step in enumerate(steps)]
     spoken_of = {source for sources in inputs for source in sources or ()} - {INPUT}
     names = {INPUT: NETWORK_INPUT} | {source: f"{steps[source].layer.type}_{source}" for source in spoken_of}
@@ -368,7 +368,7 @@ _CLIPS = {"hard_tanh": (-1, 1), "relu6": (0, 6)}
 
 @dataclass(frozen=True)
 class ForeignLayer(ABC):
-    """A layer of another tool, which reads layers of a draft and becomes one or several more."""
+    """A layer of another tool, with the layers of a draft that it reads; it becomes one or several layers."""
 
     draft: Draft
     inputs: Sequence[int]
@@ -384,7 +384,7 @@ class ForeignLayer(ABC):
 
     @abstractmethod
     def arrays(self, names: Names, shapes: Mapping[str, Shape]) -> dict[str, Array | None]:
-        """Return the arrays of that part, of these shapes by their names; None for one that the layer does not have."""
+        """Return the arrays of that part by name, checked for these shapes; None for arrays that the layer lacks."""
 
     @property
     def source(self) -> int:
@@ -404,7 +404,7 @@ class ForeignLayer(ABC):
             raise FileError(f"it works along the axis {shown(str(self.axis))[1:-1]}, which is not that of the features")
 
     def add(self, part: type[Part], **fields: Any) -> int:
-        """Add the part that the layer is, with fields and arrays by their names; some fields may be given."""
+        """Add this part with the layer's fields and arrays; `fields` replace those of the layer."""
         self.along_features()
         spec = {"type": part.part_name()} | self.fields(part.names) | fields
         layer = layer_of({"type": "activation", "activation": spec} if part.kind == "activation" else spec)
@@ -413,26 +413,26 @@ class ForeignLayer(ABC):
         return self.draft.add(layer, self.inputs, {name: _ABSENT[name] if a is None else a for name, a in arrays})
 
     def clip(self, minimum: Any, maximum: Any) -> int:
-        """Add a clip, or the activation that is one with these bounds."""
+        """Add a clip, or the activation that equals a clip with these bounds."""
         named = [name for name, bounds in _CLIPS.items() if bounds == (minimum, maximum)]
         clip = {"type": "clip", "minimum": minimum, "maximum": maximum}
         return self.draft.activation(self.source, named[0] if named else clip)
 
 
 def same(layer: ForeignLayer) -> int:
-    """Return what a layer reads, which it hands on as it is."""
+    """Return the input of a layer that passes it on unchanged."""
     return layer.source
 
 
 def named_parts(name_of: Callable[[Names], str]) -> dict[str, type[Part]]:
-    """Return layers and activations by the name that they have elsewhere."""
+    """Return layers and activations by their names in another tool."""
     kinds = map(built_in_registry().of_kind, ("layer", "activation"))
     return {name: part for parts in kinds for part in parts if (name := name_of(part.names))}
 
 
 @contextmanager
 def errors_at(where: str, but: type[FileError] | tuple[()] = ()) -> Iterator[None]:
-    """Say of an error where it occurred, unless it is one that says so itself."""
+    """Prefix the message of an error with its location, unless it is of a type that has one."""
     try:
         yield
     except but:

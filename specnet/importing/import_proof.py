@@ -62,7 +62,7 @@ def prove(model: Model, precision: str, answers: Callable[[RawColumns], list[Arr
 
 
 def _counted(what: str, agree: list[Array], judge: str) -> tuple[int, int]:
-    """Return how many rows there are, and how many of them do not agree; refuse a model where these are many."""
+    """Return the numbers of rows and of rows that differ; raise an error if many do."""
     rows, others = sum(map(len, agree)), sum(int((~each).sum()) for each in agree)
     if others > _MAX_DIFFERENT * rows:
         raise FileError(f"{what} differ from {judge} on {others} of {rows} rows: part of it was misread")

@@ -70,7 +70,7 @@ class Weights:
             raise FileError(f"{WEIGHTS} is damaged at {layer}: {error}") from error
 
     def _own(self, group: Any, name: str, kind: type) -> Any:
-        """Return a member of a group, if the file itself has it: a link may lead to any other file."""
+        """Return a member of a group, None if missing; a link is an error, as it may lead to any other file."""
         link = group.get(name, getlink=True)
         if link is not None and not isinstance(link, self._h5py.HardLink):
             raise FileError(f"{WEIGHTS} has a link instead of {shown(name)}")
@@ -188,7 +188,7 @@ def _layers(given: Any, limits: Limits) -> list[_Layer]:
 
 
 def _described(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
-    """Return the class and the configuration of an object, if it is one of Keras's own and no custom one."""
+    """Return the class and the configuration of an object of Keras; raise an error about a custom class."""
     table = value if isinstance(value, dict) else {}
     kind, config, module, registered = map(table.get, ("class_name", "config", "module", "registered_name"))
     if not isinstance(kind, str) or not isinstance(config, dict):
@@ -204,7 +204,7 @@ def _described(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def _sources(nodes: Any, made: Mapping[str, Any]) -> list[str]:
-    """Return which layers a layer of a Functional reads in its only call."""
+    """Return the names of the layers that a layer of a functional model reads in its only call."""
     if not isinstance(nodes, list) or len(nodes) != 1 or not isinstance(nodes[0], dict):
         raise FileError(f"it is used {len(nodes) if isinstance(nodes, list) else 0} times, not once")
     arguments, options = nodes[0].get("args"), nodes[0].get("kwargs", {})
@@ -218,7 +218,7 @@ def _sources(nodes: Any, made: Mapping[str, Any]) -> list[str]:
 
 
 def _source(history: Any, made: Mapping[str, Any]) -> str:
-    """Return the layer whose only output a tensor is, by where the tensor comes from."""
+    """Return the name of the layer whose only output a tensor is, given the tensor's history."""
     if isinstance(history, list) and len(history) == 1:  # of one output, which some versions list
         (history,) = history
     if not isinstance(history, list) or len(history) != 3 or history[1:] != [0, 0]:
@@ -229,7 +229,7 @@ def _source(history: Any, made: Mapping[str, Any]) -> str:
 
 
 def _is_given(option: Any) -> bool:
-    """Whether an option of a call is something: a mask of several inputs is a list of nothing."""
+    """Return whether an option of a call is set; an empty mask of several inputs is a list of None."""
     return any(value is not None for value in option) if isinstance(option, list) else option is not None
 
 
@@ -261,7 +261,7 @@ def _shape(layer: _Layer) -> list[int]:
 
 
 def _check_elementwise(layer: _Layer) -> None:
-    """Refuse a layer that reads rows of several axes, unless each number becomes another one in the same way."""
+    """Raise an error about a layer that reads rows of several axes, unless it maps all numbers alike."""
     if layer.kind != "Rescaling" or not all(isinstance(layer.config.get(name), int | float) for name in _FACTORS):
         raise FileError("it reads rows of several axes; only Flatten, and a Rescaling by one number, can do so")
 
@@ -287,7 +287,7 @@ _FUNCTION_MODULES = ("builtins", "keras.activations", "keras.src.activations.act
 
 @dataclass(frozen=True)
 class KerasLayer(ForeignLayer):
-    """A layer of a Keras file, by its configuration and what returns its arrays, given their shapes."""
+    """A layer of a Keras file: its configuration, and a function that returns its arrays, given their shapes."""
 
     config: Mapping[str, Any]
     weights: Callable[[list[Shape]], list[Array]]
@@ -331,7 +331,7 @@ def _dense(layer: KerasLayer) -> int:
 
 
 def _activated(layer: KerasLayer, source: int) -> int:
-    """Add the function that the field `activation` names behind a layer."""
+    """Add the activation that the field `activation` names after a layer."""
     value = layer.config.get("activation")
     if isinstance(value, dict):
         module, kind = value.get("module"), value.get("class_name")

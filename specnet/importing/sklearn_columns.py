@@ -27,7 +27,7 @@ _STRATEGIES = ("mean", "median", "most_frequent", "constant")
 
 @dataclass(frozen=True)
 class Filling:
-    """What stands for missing cells: a number, or the text of a category."""
+    """The value that replaces missing cells: a number, or the text of a category."""
 
     value: Any
     strategy: str
@@ -46,7 +46,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Flag:
-    """1 where a cell of a raw column is missing and 0 elsewhere, times a factor, plus a shift."""
+    """An indicator of missing cells of a raw column (1, else 0), times a factor, plus a shift."""
 
     index: int
     factor: float = 1.0
@@ -71,12 +71,12 @@ Column = Number | Flag | Coded
 
 
 def raw_columns(count: int) -> list[Column]:
-    """Return so many columns as they are."""
+    """Return `count` raw columns without any step."""
     return [Number(index) for index in range(count)]
 
 
 def transformed(step: Any, columns: Sequence[Column]) -> list[Column]:
-    """Return what a fitted transformer, a pipeline of them, or none makes of columns.
+    """Return the columns after a fitted transformer, a pipeline, or no step.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def transformed(step: Any, columns: Sequence[Column]) -> list[Column]:
 
 
 def scaling_of(step: Any, others: str = "") -> Scaling:
-    """Return what a fitted scaler does, as (x − mean)/scale.
+    """Return a fitted scaler as (x − mean)/scale.
 
     Raises
     ------
@@ -150,12 +150,12 @@ def check_fitted(estimator: Any, attribute: str) -> None:
 
 
 def class_name(estimator: Any) -> str:
-    """Return what an estimator is called."""
+    """Return the name of an estimator's class."""
     return type(estimator).__name__
 
 
 def _parts(step: Any, count: int) -> Iterator[tuple[Any, Array]]:
-    """Yield the transformers of a ColumnTransformer that keep columns, and which columns each one is given."""
+    """Yield the transformers of a ColumnTransformer with the indices of their columns, without dropped columns."""
     names = list(getattr(step, "feature_names_in_", ()))
     for _, inner, chosen in step.transformers_:
         if isinstance(inner, str) and inner == "drop":
@@ -190,7 +190,7 @@ def _filled(step: Any, columns: Sequence[Column]) -> list[Column]:
 
 
 def _with_filling(steps: Steps, filling: Filling) -> Steps:
-    """Return steps with a filling behind them, which stands before a scaling: that takes no missing cells."""
+    """Return steps with a filling after them, or before a scaling at their end, which takes no missing cells."""
     *before, last = steps or (None,)
     if not isinstance(last, Scaling):
         return (*steps, filling)
@@ -214,7 +214,7 @@ def _scaled(column: Column, scaling: Scaling) -> Column:
 
 
 def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
-    """Return the columns of an encoder, which is applied to each category: each of its numbers is one column's."""
+    """Return the output columns of an encoder, found by encoding each category of each column."""
     first = [categories[0] for categories in step.categories_]
     base = _answers(step, [first])[0]
     made: list[Column] = [Coded(columns[0].index, {}, float(value)) for value in base]  # where nothing changes it
@@ -236,7 +236,7 @@ def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
 
 
 def _answers(step: Any, rows: list[list[Any]]) -> Array:
-    """Return what an encoder makes of rows, which it may have other names for or not know."""
+    """Return the output of an encoder for rows, without its warnings about names and unknown categories."""
     given = np.empty((len(rows), len(rows[0])), np.object_)
     given[:] = rows
     with warnings.catch_warnings(action="ignore"):
@@ -245,7 +245,7 @@ def _answers(step: Any, rows: list[list[Any]]) -> Array:
 
 
 def _unknown(categories: Array) -> Any:
-    """Return a category that is none of these."""
+    """Return a category that is not among these."""
     if categories.dtype.kind in "biuf":
         return float(np.nanmax(np.append(categories.astype(np.float64), 0))) + 1
     return max(map(str, categories), key=len) + "?"
@@ -262,7 +262,7 @@ def _text(value: Any, whose: str) -> str:
 
 
 class Assembly:
-    """Preprocessing that makes the columns which a network's first layer reads, and that layer's weights on it.
+    """Preprocessing that equals scikit-learn's transformers together with changed weights of the first layer.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ class Assembly:
         self._groups = self._grouped()
 
     def weighted(self, weight: Array, bias: Array) -> tuple[Array, Array]:
-        """Return a first layer's weight (prepared columns, units) and bias, made of those on the columns."""
+        """Convert a first layer's weight and bias on the columns into those on the prepared columns."""
         rows: dict[Any, Array] = {}
         bias = bias.astype(np.float64)
         for column, own in zip(self._columns, weight.astype(np.float64), strict=True):
@@ -343,7 +343,7 @@ class Assembly:
         return [*found.values(), *([sorted(self._texts)] if self._texts else [])]
 
     def _keys(self) -> Iterator[Any]:
-        """Yield what each prepared column is, in order: a raw column, and the text or the flag that it stands for."""
+        """Yield a key for each prepared column: a raw column's index, with a category's text, or None for a flag."""
         for indices in self._groups:
             if indices[0] in self._texts:
                 yield from ((index, text) for index in indices for text in self._texts[index])
@@ -378,7 +378,7 @@ _Fitted = tuple[dict[str, Any], dict[str, Array]]
 
 
 def _form(step: Filling | Scaling) -> tuple[Any, ...]:
-    """Return what steps have in common that columns can go through together."""
+    """Return a key that is equal for columns whose steps can be one step of several columns."""
     if isinstance(step, Scaling):
         return ("standardize",)
     if isinstance(step.value, str):

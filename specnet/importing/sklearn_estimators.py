@@ -124,7 +124,7 @@ def _steps(estimator: Any) -> Iterator[Any]:
 
 
 def _assembly(steps: Sequence[Any]) -> Assembly:
-    """Return what prepares raw columns as transformers do, one after the other."""
+    """Return the preprocessing that equals these transformers, applied one after the other."""
     for step in steps:
         check_fitted(step, "n_features_in_")
     names = getattr(steps[0], "feature_names_in_", None)
@@ -135,7 +135,7 @@ def _assembly(steps: Sequence[Any]) -> Assembly:
 
 
 def _together(scalers: Sequence[Any]) -> Scaling | None:
-    """Return what scalers one after the other have learned, as one; None for no scalers."""
+    """Return several scalers, applied one after the other, as one scaling; None for no scalers."""
     found: Scaling | None = None
     for scaling in map(scaling_of, scalers):
         found = scaling if found is None else found.then(scaling)
@@ -143,7 +143,7 @@ def _together(scalers: Sequence[Any]) -> Scaling | None:
 
 
 def _labels(network: Any) -> Array | None:
-    """Return the labels of a classifier that tells classes apart; None where its outputs are 0 or 1."""
+    """Return the labels of a classifier; None for a multilabel one, whose outputs are 0 or 1."""
     if network.out_activation_ == "logistic" and network.n_outputs_ > 1:
         return None
     labels = np.asarray(network.classes_)

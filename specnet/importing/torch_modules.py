@@ -62,7 +62,7 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
 
 
 def _answers(module: Any, dtype: str, X: Array) -> list[Array]:
-    """Return what a module answers about columns (rows, inputs) in evaluation mode; it is left in its own."""
+    """Return a module's outputs for columns (rows, inputs) in evaluation mode; its mode is restored afterwards."""
     torch = import_by_name("torch")
     modes = [(inner, inner.training) for inner in module.modules()]
     device = next((parameter.device for parameter in module.parameters()), None)
@@ -86,13 +86,13 @@ def _flat(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _kind(module: Any) -> str:
-    """Return the name of a module's class, if it is one of PyTorch's own and no class made of it."""
+    """Return the name of a module's class, with its module if it is not one of PyTorch's own."""
     kind = type(module)
     return kind.__name__ if kind.__module__.startswith("torch.nn.modules.") else f"{kind.__module__}.{kind.__name__}"
 
 
 def _size(module: Any) -> int | None:
-    """Return the number of features that a module is made for; None where it takes any."""
+    """Return the number of features that a module requires, None if it takes any number."""
     sizes = (getattr(module, name, None) for name in ("in_features", "num_features", "normalized_shape"))
     return next((int(np.prod(size)) for size in sizes if size is not None), None)
 

@@ -103,7 +103,7 @@ SUM_TOLERANCE = 1e-5
 
 
 def as_array(array: ArrayLike, name: str) -> Array:
-    """Return an array of anything, none of it masked.
+    """Return any values as an array; masked entries are an error.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def refuse_masked(array: Any, name: str) -> None:
 
 
 def refuse_misread(array: Any, name: str) -> None:
-    """Refuse what scikit-learn would read as numbers that it is not: masked entries, dates and durations.
+    """Raise an error about values that scikit-learn would misread as numbers: masked entries, dates, durations.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def column_names(table: Any) -> tuple[str, ...] | None:
 
 
 def select_columns(table: Any, names: Sequence[str] | None, name: str = "X") -> Any:
-    """Return a data frame's columns of these names, in their order; anything else as it is, and without names too.
+    """Return the columns of a data frame with these names, in this order; anything else unchanged.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
 
 
 def pieces(array: Array | RowView) -> Iterator[slice]:
-    """Yield slices of rows that make up an array of one axis or more, each of few numbers."""
+    """Yield slices of rows that together are an array, each of a limited number of entries."""
     step = max(1, NUMBERS_AT_ONCE * len(array) // max(1, array.size))
     return (slice(start, start + step) for start in range(0, len(array), step))
 
@@ -254,7 +254,7 @@ def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
 
 
 def check_count(number: Any, name: str, at_least: int = 0) -> int:
-    """Return a whole number that is not too small; a boolean is none.
+    """Return a whole number of at least a minimum; booleans are an error.
 
     Raises
     ------
@@ -267,7 +267,7 @@ def check_count(number: Any, name: str, at_least: int = 0) -> int:
 
 
 def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
-    """Return rows of numbers as they are, (rows, columns), any number of columns if None.
+    """Return rows of numbers (rows, columns) unchanged if valid; `columns` is their number, or None for any.
 
     Errors about a data frame name its column, and count its rows by their position, from 0.
     """

@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 
 def ask(part: Part, method: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Return what a part's method answers.
+    """Return the result of a part's method.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def ask(part: Part, method: Callable[..., Answer], *arguments: Any) -> Answer:
 
 
 def ask_value(part: Part, shape: Shape, method: Callable[..., Value], *arguments: Any) -> Value:
-    """Return the value that a part's method answers, which must have this shape; else as `ask`."""
+    """Return the symbolic value that a part's method returns, which must have this shape; else as `ask`."""
 
     def shaped() -> Value:
         value = method(*arguments)

@@ -97,7 +97,7 @@ def is_file_path(field: FieldInfo) -> bool:
 
 
 def _annotations(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Any]:
-    """Yield what annotates a type and the types that it consists of."""
+    """Yield the annotations of a type and of its arguments."""
     yield from metadata
     yield from getattr(annotation, "__metadata__", ())
     for inner in get_args(annotation):

@@ -14,7 +14,7 @@ the arrays that the part learns and those that it keeps, in their order."""
 
 
 class Names(NamedTuple):
-    """What a part is called elsewhere; exporters and importers read the same table.
+    """The names of a part in other tools, for exporters and importers.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Names(NamedTuple):
 
 
 class FieldProblem(NamedTuple):
-    """What fields that are right one by one make impossible together, and the path of the one to blame."""
+    """An error about fields that are valid one by one but not together, with the path of the field to change."""
 
     path: tuple[str | int, ...]
     message: str
@@ -69,18 +69,18 @@ class Section(BaseModel):
             raise
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Yield what is wrong with fields that are right one by one."""
+        """Yield errors about fields that are valid one by one but not together."""
         yield from ()
 
     def short(self) -> Any:
-        """Return the section as a document says it in the fewest words: without defaults."""
+        """Return the section in its shortest form in a document: without defaults."""
         return self._short_fields()
 
     def _short_fields(self) -> dict[str, Any]:
         return {name: short(value) for name, value in self.changed_fields().items() if value is not None}
 
     def changed_fields(self) -> dict[str, Any]:
-        """Return the fields that are not what they are by default; the name of a part is none of them."""
+        """Return the fields that differ from their defaults, except the name of a part."""
         defaults = {
             name: field.get_default(call_default_factory=True) for name, field in type(self).model_fields.items()
         }
@@ -99,7 +99,7 @@ class Section(BaseModel):
 
 
 def short(value: Any) -> Any:
-    """Return a value of a spec as a document says it in the fewest words."""
+    """Return a value of a spec in its shortest form in a document."""
     if isinstance(value, Section):
         return value.short()
     if isinstance(value, list | tuple):
@@ -108,14 +108,14 @@ def short(value: Any) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    """Return something with a hash that is equal for equal values."""
+    """Return a hashable value that is equal for equal values."""
     if isinstance(value, Mapping):
         return frozenset((key, _hashable(inner)) for key, inner in value.items())
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 def named_twice(field: str, names: Iterable[str]) -> Iterator[FieldProblem]:
-    """Yield what is wrong with a field of names that has one of them twice."""
+    """Yield an error for each name that occurs twice in a field of names."""
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name in seen:
@@ -124,7 +124,7 @@ def named_twice(field: str, names: Iterable[str]) -> Iterator[FieldProblem]:
 
 
 def written(section: Section, *fields: str) -> str:
-    """Return the first of these fields that the document sets, so that an error stands at what someone wrote.
+    """Return the first of these fields that the document sets, for the location of an error.
 
     The first field of all where none is set.
     """
@@ -132,7 +132,7 @@ def written(section: Section, *fields: str) -> str:
 
 
 class Part(Section):
-    """Something that a network or a run is made of, described by the fields that a spec may set.
+    """A component of a network or a run, with fields that a spec may set.
 
     Each is below a `PartKind`, and its field ``type`` is a literal with the part's name as its default.
     """
@@ -163,7 +163,7 @@ class Part(Section):
 
 
 def class_name(part_name: str) -> str:
-    """Return what the class of a part is usually called: ``MeanSquaredError`` for ``mean_squared_error``."""
+    """Return the usual class name of a part: ``MeanSquaredError`` for ``mean_squared_error``."""
     return "".join(map(str.capitalize, part_name.split("_")))
 
 

@@ -115,7 +115,7 @@ class Registry:
         return (*(part.part_name() for part in parts), *(alias for part in parts for alias in part.aliases))
 
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
-        """Return a registry that also has these parts; those that it has already stay single."""
+        """Return a registry with these parts added; those that it already has are not repeated."""
         if parts is self:
             return self
         more = [part for part in dict.fromkeys(parts) if self.find(part.kind, part.part_name()) is not part]
@@ -142,7 +142,7 @@ def _is_part_of(module: ModuleType, item: Any) -> TypeGuard[type[Part]]:
 
 @cache
 def _has_a_type(part: type[Part]) -> bool:
-    """Return whether a class says itself which type it is; it is cached, as `get_annotations` takes long."""
+    """Return whether a class itself declares `type`; cached, as `get_annotations` takes long."""
     return "type" in get_annotations(part)
 
 
@@ -226,7 +226,7 @@ def _plugin(point: EntryPoint) -> type[Part]:
 
 
 def _check_description(part: type[Part]) -> None:
-    """Refuse a part that the catalogue and the JSON Schema could not show, and a resolved spec not say."""
+    """Raise an error about a part whose fields the JSON Schema cannot describe."""
     try:
         with catch_warnings():
             simplefilter("error")  # pydantic leaves out a default that is no JSON

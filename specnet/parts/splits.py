@@ -15,7 +15,7 @@ SPLITS = (TRAIN, OUT_OF_FOLD, VALIDATION, TEST)
 
 
 def best_split(figures: Container[str]) -> str:
-    """Return the set of rows that says most of new rows: of those with figures, the last one in `SPLITS`."""
+    """Return the set of rows whose figures are most informative about new rows: the last one in `SPLITS`."""
     return next((split for split in reversed(SPLITS) if split in figures), TEST)
 
 

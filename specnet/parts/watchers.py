@@ -24,7 +24,7 @@ SEARCHED_METRIC = "searched_metric"
 
 
 class Memory(NamedTuple):
-    """What a watcher knows after some epochs.
+    """The state of a watcher after some epochs.
 
     Attributes
     ----------

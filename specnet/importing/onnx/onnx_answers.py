@@ -21,7 +21,7 @@ _HALF = 0.5
 
 @dataclass(frozen=True)
 class _Decision:
-    """What decides labels: outputs of a layer above a boundary, or the largest of them where there is none.
+    """How labels follow from the outputs of a layer: those above a boundary, or without one the largest.
 
     The labels are those of the classes, None where each output has its own, 0 or 1.
     """
@@ -77,7 +77,7 @@ class _Ending:
         return self.draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
 
     def _output(self, answer: TensorFeatures) -> int:
-        """Return the layer that answers, without what gives values their units."""
+        """Return the output layer, without the scaling that gives values their units."""
         term = self.graph.term(answer)
         self.graph.check_length(term)
         if self.decision is None:
@@ -89,7 +89,7 @@ class _Ending:
         return self.graph.source(term)
 
     def _decision(self, labels: TensorFeatures) -> _Decision:
-        """Return what decides the labels: the end of the graph is run to be known."""
+        """Return how labels follow from a layer's outputs, found by running the end of the graph."""
         end, runner, dtype = self.graph.term(labels), self.graph.runner, np.dtype(self.draft.dtype)
         found = next((each for each in reversed(segments(end)) if each.start.kind == "f"), None)
         if found is None:
@@ -126,7 +126,7 @@ class _Ending:
         return second if is_one and self.draft.ends_in(second, "sigmoid") else layer
 
     def _loss_of_margins(self, output: int) -> str | None:
-        """Return the loss whose labels are decided by numbers that are no probabilities, None where they are.
+        """Return the hinge loss if labels follow from margins, None if they follow from probabilities.
 
         Refuses labels that are decided by something else than the output.
         """

@@ -103,7 +103,7 @@ def newest_version() -> int:
 
 
 def _count_entries(data: bytes, kind: Descriptor) -> None:
-    """Count the entries of a protocol buffer, and those of the messages in it, without making them.
+    """Count the entries of a protocol buffer and of its nested messages, without parsing them.
 
     Texts have to be UTF-8 here: the parser takes others, too, and gives them as bytes.
     """
@@ -132,7 +132,7 @@ def _count_entries(data: bytes, kind: Descriptor) -> None:
 
 
 def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return a number and where it ends: seven bits in each byte, the last of which is below 128."""
+    """Return a variable-length integer (seven bits in each byte, the last byte below 128) and its end."""
     number = shift = 0
     while start < end and shift < 70:
         byte = data[start]
@@ -144,7 +144,7 @@ def _varint(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 class TensorReader:
-    """Reads the tensors of the model in a file, in whose folder other files may keep them."""
+    """Reads the tensors of a model, which may be stored in other files of its folder."""
 
     def __init__(self, path: PathLike) -> None:
         self._folder = os.path.realpath(Path(path).parent)
@@ -203,7 +203,7 @@ class TensorReader:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The tensors of columns, in the order in which a model's columns are theirs."""
+    """The input tensors of a graph, whose columns in this order are the model's."""
 
     shapes: dict[str, Shape]
     """Of each, None for the rows; without that, the tensor is a single row."""
@@ -218,7 +218,7 @@ class Inputs:
 
 
 def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
-    """Return the inputs of a graph that are no constants.
+    """Return the inputs of a graph that are not constants.
 
     Where some of them have a fixed number of rows and the others any, all have that.
 
@@ -243,7 +243,7 @@ def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
 
 
 def copied_inputs(graph: GraphProto) -> dict[str, str]:
-    """Return the outputs of a graph that are copies of its inputs, and of which inputs, if there are other outputs."""
+    """Map each output that is a copy of an input to that input, if the graph has other outputs too."""
     inputs = {value.name for value in graph.input} - {tensor.name for tensor in graph.initializer}
     sources, found = identities(graph), {}
     for output in graph.output:
@@ -256,7 +256,7 @@ def copied_inputs(graph: GraphProto) -> dict[str, str]:
 
 
 def identities(graph: GraphProto) -> dict[str, str]:
-    """Return what nodes hand on as it is: the names of their results, and of what these are."""
+    """Map the result of each Identity node to its input, by names."""
     nodes = (node for node in graph.node if (node.domain, node.op_type) == ("", "Identity"))
     return {node.output[0]: node.input[0] for node in nodes if node.output and node.input}
 

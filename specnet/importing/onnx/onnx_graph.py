@@ -43,7 +43,7 @@ _Maker = tuple[Sequence[Term], Callable[[list[int]], int]]
 
 
 class Graph:
-    """What is known of an ONNX graph: its inputs and constants at first, then what each node makes of them.
+    """The values of an ONNX graph by name: inputs and constants first, then the results of nodes as they are read.
 
     The index is that of the node that is being read; the classes are labels that the file gives to probabilities. Of
     several outputs one can be chosen; what only others need is not read.
@@ -135,7 +135,7 @@ class Graph:
         return TensorFeatures(term, self.rows, shapes)
 
     def term(self, value: TensorFeatures) -> Term:
-        """Return features as a term: their own, or some columns of it."""
+        """Return the term that has exactly these features: the tensor's own, or a selection of its columns."""
         origin, columns = value.term, value.columns
         if np.array_equal(columns, np.arange(origin.size)):
             return origin
@@ -160,7 +160,7 @@ class Graph:
         return f"{shown(node.name) if node.name else index} ({shown(kind)[1:-1]})"
 
     def source(self, term: Term) -> int:
-        """Return the layer whose output a term is, made where there is none yet, of what it reads before itself."""
+        """Return the layer whose output a term is; layers of the term and of its operands are added as needed."""
         waiting, makers = [term], dict[int, _Maker]()
         self.check_length(term)
         while waiting:
@@ -177,12 +177,12 @@ class Graph:
         return term.layer
 
     def check_length(self, term: Term) -> None:
-        """Refuse a term that is further from all layers than any that a network has."""
+        """Raise an error about a term that has too many nodes between it and the layers that it follows from."""
         if len(_reached(term, lambda each: each.layer is None, _MAX_BETWEEN)) > _MAX_BETWEEN:
             raise FileError(f"more than {_MAX_BETWEEN} nodes between two layers")
 
     def recognized(self, term: Term) -> tuple[Term, Found] | None:
-        """Return the activation or normalization that ends in a term, and where it begins; None where it is none."""
+        """Return where the activation or normalization begins that ends in a term, and what it is; else None."""
         if term.number not in self._found:
             found = ((each.start, self.recognizer.find(each)) for each in segments(term))
             self._found[term.number] = next(((start, what) for start, what in found if what is not None), None)
@@ -216,7 +216,7 @@ class Graph:
         raise self._unknown(term)
 
     def spread(self, layer: int, term: Term, weight: Array | None = None) -> Array:
-        """Return the weight that chooses the columns of a term from a layer's output, or one on them as one on all."""
+        """Return a dense layer's weight that selects a term's columns of a layer's output, times `weight` if given."""
         size, outputs = self.draft.size(layer), term.size if weight is None else len(weight)
         self.draft.check_numbers(outputs * size)
         whole = np.zeros((outputs, size), None if weight is None else weight.dtype)
@@ -230,7 +230,7 @@ class Graph:
         return self.draft.affine(above, sign, bound)
 
     def scaled(self, term: Term) -> tuple[Term, list[tuple[Array, Array]]]:
-        """Return the term that a term is made of by constant factors and shifts, and these, the first ones first."""
+        """Split a term into another term and the constant factors and shifts that are applied to it, in order."""
         steps: list[tuple[Array, Array]] = []
         while term.layer is None and (found := affine_of(term)) is not None and self.recognized(term) is None:
             term, factor, shift = found
@@ -269,7 +269,7 @@ class Graph:
 
 
 def _reached(term: Term, is_open: Callable[[Term], bool], limit: int) -> list[Term]:
-    """Return a term and those that it is made of through open ones; few more than a limit where there are as many."""
+    """Return a term and all operands that open terms lead to; the search ends soon after `limit` terms."""
     found = {term.number: term}
     waiting = [term]
     while waiting and len(found) <= limit:
@@ -280,7 +280,7 @@ def _reached(term: Term, is_open: Callable[[Term], bool], limit: int) -> list[Te
 
 
 def _gated(term: Term) -> Term | None:
-    """Return the term one half of which is multiplied by the sigmoid of the other, as glu does; None where none is."""
+    """Return the operand of a gated linear unit, one half times the sigmoid of the other; None for other terms."""
     factors = term.terms if term.node is not None and term.node.op_type == "Mul" else []
     gates = [each for each in factors if each.node is not None and each.node.op_type == "Sigmoid"]
     if len(factors) != 2 or len(gates) != 1:
@@ -293,7 +293,7 @@ def _gated(term: Term) -> Term | None:
 
 
 class NodeCall:
-    """A node as its operator sees it; its inputs are values, None for those that are left out."""
+    """A node with the values of its inputs; None stands for an omitted input."""
 
     def __init__(self, graph: Graph, node: NodeProto) -> None:
         self.graph, self.node = graph, node
@@ -309,22 +309,22 @@ class NodeCall:
 
     @property
     def given(self) -> list[Value]:
-        """The inputs that are not left out."""
+        """The inputs that are not omitted."""
         return [value for value in self.inputs if value is not None]
 
     def has(self, index: int) -> bool:
-        """Whether an input is there."""
+        """Return whether the node has an input."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def value(self, index: int = 0) -> Value:
-        """Return an input that has to be there."""
+        """Return an input; a missing one is an error."""
         found = self.inputs[index] if self.has(index) else None
         if found is None:
             raise FileError("it has too few inputs")
         return found
 
     def features(self, index: int = 0) -> TensorFeatures:
-        """Return an input that has to be features."""
+        """Return an input; anything but features is an error."""
         found = self.value(index)
         if not isinstance(found, TensorFeatures):
             raise FileError(f"it reads {found}, expected features")
@@ -335,14 +335,14 @@ class NodeCall:
         return self.graph.source(self.graph.term(self.features()))
 
     def constant(self, index: int) -> Array:
-        """Return an input that has to be a constant."""
+        """Return an input; anything but a constant is an error."""
         found = self.value(index)
         if found.varies:
             raise FileError(f"its input {index} is {found}, expected a constant")
         return found.at(0)
 
     def moved(self) -> Result:
-        """Return what the node makes of its inputs by moving their numbers to other positions."""
+        """Return the results of a node that only moves the numbers of its inputs to other positions."""
         operator, count = self.node.op_type, len(self.inputs)
         count = {"Concat": count, "FeatureVectorizer": count, "ConstantOfShape": 0}.get(operator, 1)
         read = [value for value in self.inputs[:count] if isinstance(value, TensorFeatures)]
@@ -373,11 +373,11 @@ class NodeCall:
         return results
 
     def number(self, name: str, default: float) -> float:
-        """Return an attribute that is a number, which ONNX keeps in single precision."""
+        """Return a numeric attribute, rounded from ONNX's single precision."""
         return self.graph.recognizer.rounded(float(np.float32(self.attribute(name, "FLOAT", default))))
 
     def attribute(self, name: str, kind: str, default: Any = None) -> Any:
-        """Return an attribute of a kind that ONNX has a name for."""
+        """Return an attribute, which has to be of this type of ONNX's."""
         from onnx import AttributeProto, helper
 
         found = self._attributes.get(name)
@@ -389,4 +389,4 @@ class NodeCall:
 
 
 class UnknownFormulaError(FileError):
-    """Some nodes are nothing that layers here compute; the message says itself which they are."""
+    """Nodes that no layer here computes; the message names them."""

@@ -96,7 +96,7 @@ def read_export(graph: GraphProto, facts: Mapping[str, Any], tensors: TensorRead
 
 @dataclass(frozen=True)
 class _Exported:
-    """What a file has of a model: tensors of the graph, other numbers by the names of tensors, and class labels."""
+    """The data of a model in a file: tensors of the graph, numbers that the graph lacks by name, and class labels."""
 
     given: Mapping[str, Array]
     hidden: Mapping[str, Any]
@@ -164,7 +164,7 @@ def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model, in
 
 
 def _structure(graph: GraphProto) -> list[Any]:
-    """Return what a graph is but for its constants: names of inputs and outputs, and its nodes."""
+    """Return the names of a graph's inputs and outputs, and its nodes: all but its constants."""
     names = [[value.name for value in values] for values in (graph.input, graph.output)]
     attributes = [sorted(each.SerializeToString(deterministic=True) for each in node.attribute) for node in graph.node]
     nodes = [(node.domain, node.op_type, list(node.input), list(node.output)) for node in graph.node]
@@ -181,7 +181,7 @@ def _same(given: Array, expected: Array) -> bool:
 
 
 def import_onnx(path: PathLike, limits: Limits | None, output: str | None = None) -> Imported:
-    """Return the network in an ONNX file as a spec and a model, compared with what onnxruntime answers if that is here.
+    """Return the network in an ONNX file as a spec and a model, compared with onnxruntime if that is installed.
 
     Of several outputs it is the one that is chosen.
 
@@ -263,7 +263,7 @@ def _left_out(graph: Graph, path: PathLike) -> Iterator[Diagnostic]:
 
 
 def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
-    """Return the nodes, each behind those whose results it reads, in the file's order where that is one."""
+    """Return the nodes in topological order: the order of the file, if that is one."""
     nodes = [(index, graph.graph.node[index]) for index in graph.needed]
     makers = {name: index for index, node in nodes for name in node.output if name and name not in graph.values}
     read = {index: [makers[name] for name in node.input if name in makers] for index, node in nodes}
@@ -282,7 +282,7 @@ _Feed = Callable[[RawColumns], dict[str, Array]]
 
 
 def prove_file(path: PathLike, model: Model, inputs: Collection[str], outputs: Sequence[str] | None = None) -> str:
-    """Return in words how far a file and the model that was made of it agree.
+    """Compare an ONNX file, run by onnxruntime, with the model made of it; return the result in words.
 
     Its inputs of these names are the model's columns; nothing reads the others. Its outputs of these names, all by
     default, are the model's.
@@ -319,7 +319,7 @@ def _run(call: Callable[..., Any], *arguments: Any) -> Any:
 def _answers(
     session: Any, inputs: Collection[str], outputs: Sequence[str] | None, feed: _Feed, rows: RawColumns
 ) -> list[Array]:
-    """Return outputs about rows, as many at a time as the file takes."""
+    """Return the outputs for rows, run in batches of the size that the file takes."""
     shapes = [value.shape for value in session.get_inputs() if value.name in inputs]
     batches = [shape[0] if len(shape) > 1 else 1 for shape in shapes]
     size = next((batch for batch in batches if isinstance(batch, int) and batch > 0), len(rows))
@@ -331,7 +331,7 @@ def _answers(
 
 
 def _fed(values: Sequence[Any], inputs: Collection[str], rows: RawColumns) -> dict[str, Array]:
-    """Return what inputs of numbers get: rows' columns, and zeros where nothing reads them."""
+    """Map each numeric input to its columns of the rows, or to zeros if nothing reads it."""
     found, begin, X = {}, 0, rows.X
     for value in values:
         shape = [size if isinstance(size, int) else len(X) for size in value.shape]
@@ -345,7 +345,7 @@ def _fed(values: Sequence[Any], inputs: Collection[str], rows: RawColumns) -> di
 
 
 def _table(answer: Any) -> Array:
-    """Return an output as an array, also where each row has a number by each label."""
+    """Return an output as an array; a list of dictionaries by label becomes a table."""
     if isinstance(answer, list) and answer and isinstance(answer[0], dict):
         answer = [list(row.values()) for row in answer]
     return np.asarray(answer)

@@ -18,7 +18,7 @@ from specnet.parts.arrays import Array
 
 
 def _formula(call: NodeCall) -> Result:
-    """Return what a node computes of terms and constants, position by position."""
+    """Return the result of an elementwise operator on terms and constants."""
     if not any(isinstance(value, TensorFeatures) for value in call.given):
         if any(value.varies for value in call.given):
             raise FileError("it computes with the number of rows")
@@ -36,7 +36,7 @@ def _formula(call: NodeCall) -> Result:
 
 
 def _shapes(call: NodeCall) -> Shapes:
-    """Return the shapes of what is made of tensors, position by position."""
+    """Return the shapes of the result of an elementwise operator on tensors."""
     shapes = []
     for case, rows in enumerate(call.graph.rows):
         sizes = [
@@ -52,7 +52,7 @@ def _shapes(call: NodeCall) -> Shapes:
 
 
 def _operand(call: NodeCall, value: Value, shapes: Shapes) -> Term | Array | None:
-    """Return a term, or a constant of one number or of one for each feature; None for one that bounds nothing."""
+    """Return an operand: a term, or a constant () or (features,); None for an infinite bound."""
     if isinstance(value, TensorFeatures):
         value = value.broadcast(shapes)
         return value.term if value.term.size == 1 and not value.columns.any() else call.graph.term(value)
@@ -68,7 +68,7 @@ def _operand(call: NodeCall, value: Value, shapes: Shapes) -> Term | Array | Non
 
 
 def _taken_in(call: NodeCall, operands: list[Term | Array | None], shapes: Shapes) -> TensorFeatures | None:
-    """Return the layer's output that a constant becomes a part of: a standardization of the columns, or a bias."""
+    """Merge a constant into a standardization of the columns or a bias; return the resulting layer's output."""
     graph, operator = call.graph, call.node.op_type
     if len(operands) != 2 or operator not in ("Add", "Sub", "Mul", "Div"):
         return None
@@ -87,7 +87,7 @@ def _taken_in(call: NodeCall, operands: list[Term | Array | None], shapes: Shape
 
 
 def _standardized(draft: Draft, operator: str, number: Array, *, is_first: bool) -> int | None:
-    """Standardize the columns by one more constant, and return the layer that they are; None where it is one."""
+    """Merge a constant into the standardization of the columns and return them; None if that is not possible."""
     number = number.astype(np.float64)
     before = draft.preparation or Scaling(np.zeros(number.shape), np.ones(number.shape))
     mean, scale = before.mean, before.scale
@@ -112,7 +112,7 @@ def _standardized(draft: Draft, operator: str, number: Array, *, is_first: bool)
 
 
 def _plainer(call: NodeCall) -> Result:
-    """Return what an operator with numbers that no activation has computes, as plainer operators do."""
+    """Rewrite an operator whose attributes no activation has in terms of simpler operators."""
     from onnx import helper
 
     x, graph = call.features(), call.graph
@@ -128,7 +128,7 @@ def _plainer(call: NodeCall) -> Result:
 
 
 def _across(call: NodeCall) -> Result:
-    """Return what an operator makes of the features of each row."""
+    """Return the result of an operator across the features of each row."""
     from onnx import helper
 
     x, operator, is_input = call.features(), call.node.op_type, len(call.inputs) > 1
@@ -198,7 +198,7 @@ def _matmul(call: NodeCall) -> Result:
 
 
 def _dense(call: NodeCall, x: TensorFeatures, weight: Array, bias: Array | None) -> TensorFeatures:
-    """Return a dense layer's output, weight being (outputs, inputs); on some features its other weights are 0."""
+    """Return the output of a dense layer with weight (outputs, inputs); features that are not read get weights of 0."""
     if weight.ndim != 2:
         raise FileError(f"its weight has shape {weight.shape[::-1]}, expected a matrix")
     graph, term = call.graph, call.graph.term(x)
@@ -240,7 +240,7 @@ def _layer_normalization(call: NodeCall) -> Result:
 
 
 def _concatenate(call: NodeCall) -> Result:
-    """Return tensors beside each other: some columns of one layer are moved, others become a layer."""
+    """Concatenate tensors: columns of one layer are moved, those of several become a layer."""
     axis, graph = call.attribute("axis", "INT", 1), call.graph
     read = [value for value in call.inputs if isinstance(value, TensorFeatures)]
     if len({value.term for value in read}) < 2 and (len(read) < 2 or any(value.moved is not None for value in read)):
@@ -253,7 +253,7 @@ def _concatenate(call: NodeCall) -> Result:
 
 
 def _feature_vectorizer(call: NodeCall) -> Result:
-    """Return tables beside each other: single precision is all that this operator has."""
+    """Concatenate tables by an operator that only has single precision."""
     parts = [call.features(index) for index in range(len(call.inputs))]
     if call.graph.draft.dtype == "float64":
         raise FileError("it rounds to single precision")
@@ -278,7 +278,7 @@ def _scaler(call: NodeCall) -> Result:
 
 
 def _label(call: NodeCall) -> Result:
-    """Return the labels that indices stand for; of features, some at a constant list of positions."""
+    """Gather: return the labels of class indices, or the features at constant positions."""
     if isinstance(call.value(0), TensorFeatures) or not isinstance(call.value(1), TensorFeatures):
         return call.moved()
     table, index = call.constant(0), call.features(1)

@@ -43,7 +43,7 @@ _MAX_AXES = 8
 
 
 class Runner:
-    """Runs nodes, the standard operators being those of a version."""
+    """Runs nodes of ONNX in a version of the standard operators."""
 
     def __init__(self, version: int) -> None:
         self._version = version
@@ -52,7 +52,7 @@ class Runner:
         self._folded = 0
 
     def fold(self, node: NodeProto, arrays: Sequence[Array | None], output: int = 0) -> Array:
-        """Return the constant that a node makes of others, as one of its outputs.
+        """Return one output of a node whose inputs are all constants.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Runner:
         return self.run(node, arrays, output)
 
     def run(self, node: NodeProto, arrays: Sequence[Array | None], output: int = 0) -> Array:
-        """Return one output of a node, made of arrays, None standing for an input that is left out.
+        """Return one output of a node for these inputs; None stands for an omitted input.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class Runner:
         return np.asarray(result)
 
     def attributes(self, node: NodeProto) -> list[float]:
-        """Return the numbers among an operator's attributes, those that it has by default included."""
+        """Return the numeric attributes of an operator, defaults included."""
         from onnx.defs import SchemaError, get_schema
 
         if id(node) not in self._attributes:
@@ -116,7 +116,7 @@ class Runner:
 
 
 def _result_size(operator: str, arrays: Sequence[Array]) -> int:
-    """Return at most how many numbers an operator makes."""
+    """Return an upper bound of the size of an operator's result."""
     shapes = [array.shape for array in arrays]
     if operator in ("ConstantOfShape", "Expand"):
         if arrays[-1].dtype.kind != "i" or arrays[-1].size > _MAX_AXES:

@@ -34,7 +34,7 @@ _MAX_STARTS = 8
 
 @dataclass(eq=False)
 class Term:
-    """The output of a layer, or what a node computes of operands: terms, constants of one number or of one per feature.
+    """The output of a layer, or the result of a node on its operands: terms and constants, () or (features,).
 
     A term without a node is a layer's output, or has some columns of its only operand. Its kind is that of a dtype:
     ``f``, ``i``, ``b`` or ``U``. Numbers are larger than those of operands; the index is that of the graph's node.
@@ -51,13 +51,13 @@ class Term:
 
     @property
     def terms(self) -> list[Term]:
-        """The operands that are no constants."""
+        """The operands that are not constants."""
         return [operand for operand in self.operands if isinstance(operand, Term)]
 
 
 @dataclass(frozen=True, eq=False)
 class TensorConstant:
-    """Numbers or texts, one array for each number of rows that the graph is read for where they depend on it."""
+    """A constant: one array, or one for each number of rows that the graph is read for if it depends on that."""
 
     cases: tuple[Array, ...]
 
@@ -71,13 +71,13 @@ class TensorConstant:
         return len(self.cases) > 1
 
     def at(self, case: int) -> Array:
-        """Return it for one of the numbers of rows."""
+        """Return the array for one of the numbers of rows, by its index."""
         return self.cases[case % len(self.cases)]
 
 
 @dataclass(frozen=True, eq=False)
 class TensorFeatures:
-    """A tensor of a term's numbers: for each number of rows, its shape and where in the term, (rows, size), they stand.
+    """A tensor of a term's numbers: for each number of rows, its shape and the index of each number in the term.
 
     Where they have not moved, they are all in their order. Whether nothing else in the graph reads them says `alone`.
     """
@@ -94,13 +94,13 @@ class TensorFeatures:
         return f"features of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
 
     def at(self, case: int) -> Array:
-        """Return for one of the numbers of rows where in the term each number stands."""
+        """Return the index in the term of each number, for one of the numbers of rows."""
         shape = self.shapes[case]
         return self.moved[case] if self.moved else np.arange(_checked_size(shape), dtype=np.int32).reshape(shape)
 
     @property
     def columns(self) -> Array:
-        """Which features of the term each row has, in the tensor's order; they have to be the same for all rows."""
+        """The indices of a row's features in the term, in the tensor's order; the same for all rows, or an error."""
         if self.moved is None:
             return np.arange(self.term.size)
         first = self.moved[0].reshape(self.rows[0], -1)[0] if self.moved[0].size % self.rows[0] == 0 else np.array([])
@@ -111,11 +111,11 @@ class TensorFeatures:
         return first
 
     def moved_to(self, positions: tuple[Array, ...], *, alone: bool) -> TensorFeatures:
-        """Return numbers of the same term at other positions."""
+        """Return a tensor of the same term with these indices."""
         return TensorFeatures(self.term, self.rows, tuple(array.shape for array in positions), positions, alone)
 
     def is_axis(self, axis: int) -> bool:
-        """Whether an axis has all features of a row, and nothing but them."""
+        """Return whether an axis holds exactly the features of a row."""
         return all(
             -len(shape) <= axis < len(shape)
             and math.prod(shape) == count * shape[axis]
@@ -138,7 +138,7 @@ class TensorFeatures:
 
 
 def _checked_size(shape: tuple[int, ...]) -> int:
-    """Return how many numbers have a shape, if these are not too many for an array."""
+    """Return the size of an array of this shape; raise an error if it is too large."""
     if (size := math.prod(shape)) > FOLDED_LIMIT:
         raise FileError(f"a tensor of {size} numbers is too large; at most {FOLDED_LIMIT} are moved")
     return size
@@ -148,7 +148,7 @@ Value = TensorFeatures | TensorConstant
 
 
 def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
-    """Return a constant beside so many rows of a shape as one number, (), or as one for each feature, (features,)."""
+    """Return a constant that is combined with `rows` rows of a shape, reduced to () or (features,)."""
     if array.dtype.kind not in "fib":
         raise FileError(f"a constant holds {array.dtype}, expected numbers")
     if not np.isfinite(array).all():
@@ -170,13 +170,13 @@ def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
 
 
 def row_of(array: Array, size: int) -> Array:
-    """Return a constant of one number or of one for each feature as (size,)."""
+    """Return a constant that is one number, or one for each feature, as an array (size,)."""
     return np.broadcast_to(per_feature(array, 1, (*(1,) * (array.ndim - 1), size)), size)
 
 
 @dataclass
 class Segment:
-    """The nodes between a term and another that all of them lead to, in their order, as a function of one array."""
+    """The nodes from a term to another one that depends on nothing else: a function of one array."""
 
     start: Term
     end: Term
@@ -189,7 +189,7 @@ class Segment:
 
     @property
     def is_elementwise(self) -> bool:
-        """Whether each number of the result depends on the number at its own position alone."""
+        """Whether each number of the result depends only on the number at the same position."""
         return not self.operators & ACROSS
 
     def constants(self) -> Iterator[Array]:
@@ -244,7 +244,7 @@ def segments(end: Term) -> list[Segment]:
 
 
 def affine_of(term: Term) -> tuple[Term, Array, Array] | None:
-    """Return which term a node multiplies and shifts by constants, the factor and the shift; None where it does not."""
+    """Return x, a and b if a term is a·x + b with constants a and b, else None."""
     if term.node is None or term.kind != "f" or len(term.terms) != 1 or term.terms[0].kind != "f":
         return None
     (x,), one, zero = term.terms, np.ones(()), np.zeros(())

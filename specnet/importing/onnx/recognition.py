@@ -50,7 +50,7 @@ _MAX_NUMBERS = 4_000_000
 
 @dataclass(frozen=True)
 class Found:
-    """A segment as a layer."""
+    """The layer that a segment computes."""
 
     fields: dict[str, Any]
     """An activation or ``layer_normalization``, as a spec says it."""
@@ -81,11 +81,11 @@ class Recognizer:
         self._registry = installed_registry()
 
     def rounded(self, number: float) -> float:
-        """Return a number as a spec says it: in the fewest digits that are the same in the network's dtype."""
+        """Return a number with the fewest digits that are equal to it in the network's dtype."""
         return float(str(np.float32(number))) if self._dtype == np.float32 else float(number)
 
     def find(self, segment: Segment) -> Found | None:
-        """Return what a segment is, None where it is nothing known or nothing but its start."""
+        """Return the layer that a segment computes, None if there is no such layer."""
         if len(self._tried) > _MAX_TRIED:
             raise FileError("the activations of this file have too many different numbers")
         if segment.end.kind != "f" or segment.end.size != segment.start.size:
@@ -97,13 +97,13 @@ class Recognizer:
             return None  # a node does not run on such numbers
 
     def _agrees(self, segment: Segment, function: _Function, x: Array) -> bool:
-        """Whether a segment has the same values as a function, in double precision and in the network's own."""
+        """Return whether a segment equals a function at x, in double precision and in the network's own."""
         own = x.astype(self._dtype)
         runs = (own.astype(np.float64), self._tolerance), (own, _OF_ARITHMETIC[self._dtype.name])
         return all(_close(segment.run(self._runner, x), function(x), x, tolerance) for x, tolerance in runs)
 
     def _elementwise(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
-        """Yield what has the same values at the probes, and the numbers on which they are to be compared then."""
+        """Yield layers that equal an elementwise segment at the probes, with numbers for a further comparison."""
         expected = segment.run(self._runner, _PROBES, self._at_probes.setdefault(segment.start.number, {}))
         numbers = self._numbers_of(segment)
         grid = self._grid(numbers)[: max(1, _MAX_NUMBERS // expected.shape[1])]
@@ -124,7 +124,7 @@ class Recognizer:
             yield Found({"type": Prelu.part_name()}, {"negative_slope": tensor}), partial(_prelu, slope), grid
 
     def _across(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
-        """Yield what has the same values on a few rows, and the rows on which they are to be compared then."""
+        """Yield layers that equal a segment across features on a few rows, with rows for a further comparison."""
         random, size = np.random.default_rng(0), segment.start.size
         rows = random.normal(0, 1.5, (_ROWS, size)) + random.normal(0, 1, (_ROWS, 1))
         count = max(_ROWS, min(_MORE_ROWS, _MAX_NUMBERS // size))
@@ -145,7 +145,7 @@ class Recognizer:
                 yield Found(fields, {"scale": scale, "shift": shift}), function, more
 
     def _choices(self, numbers: list[float], *, elementwise: bool) -> Iterator[_Choice]:
-        """Yield the activations with all combinations of these numbers, as far as there is time for them."""
+        """Yield the activations with all combinations of these numbers as settings, unless there are too many."""
         for part, switches, names in _candidates(self._registry, elementwise=elementwise):
             if names and (len(numbers) > _MAX_VALUES or len(numbers) ** len(names) > _MAX_CHOICES):
                 continue
@@ -165,7 +165,7 @@ class Recognizer:
         return sorted(number for number in numbers if np.isfinite(number))
 
     def _written(self, choice: _Choice) -> dict[str, Any]:
-        """Return an activation as a spec says it."""
+        """Return an activation as a spec has it."""
         part, fields = choice
         return {"type": part.part_name()} | {k: self.rounded(v) if type(v) is float else v for k, v in fields}
 
@@ -238,7 +238,7 @@ def _normalized(epsilon: float, scale: Array, shift: Array, x: Array) -> Array:
 
 
 def _close(given: Array, expected: Array | None, x: Array, tolerance: float) -> bool:
-    """Whether what a file computes at x is what is expected, but for rounding; where it overflows nothing is compared.
+    """Return whether values at x equal the expected ones up to rounding; values that overflow are not compared.
 
     Large numbers lose digits where a file subtracts them from each other.
     """

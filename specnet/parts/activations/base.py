@@ -33,7 +33,7 @@ class Activation(PartKind):
             yield FieldProblem(("parametric",), message, "parametric")
 
     def output_size(self, size: int) -> int:
-        """Return the number of features for an input of so many.
+        """Return the number of output features for a number of input features.
 
         Raises
         ------
@@ -43,11 +43,11 @@ class Activation(PartKind):
         return size
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
-        """Return what the activation itself learns for so many features."""
+        """Return the activation's own parameters for a number of features."""
         return ()
 
     def parameters(self, size: int) -> tuple[ParameterBlock, ...]:
-        """Return all that is learned for so many features: the activation's own, and the weight of its mixture."""
+        """Return all parameters for a number of features: the activation's own, and the weight of its mixture."""
         mixture = (per_feature("mixture", size, Ones()),) if self.parametric else ()
         return (*self.own_parameters(size), *mixture)
 
@@ -56,7 +56,7 @@ class Activation(PartKind):
         raise NotImplementedError(f"{type(self).__name__} has no expression")
 
     def derivative_from_output(self, y: Value) -> Value | None:
-        """Return the derivative written in the output y, or None where what follows from the expression is as cheap."""
+        """Return the derivative as a function of the output y, or None if that is not cheaper than the derived one."""
         return None
 
     def apply(self, x: Value, parameters: Sequence[Value] = ()) -> Value:
@@ -86,6 +86,6 @@ class Linear(Activation):
 
 
 class Rectifier(Activation):
-    """An activation that lets positive values pass, and little of the others."""
+    """An activation that passes positive values, and little of negative ones."""
 
     default_initializer = "he_normal"

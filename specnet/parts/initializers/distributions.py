@@ -20,7 +20,7 @@ TRUNCATED_DEVIATION = 0.87962566103423978
 
 
 class Distributed(Initializer):
-    """Independent draws from a distribution that two numbers say."""
+    """Independent draws from a distribution with two parameters."""
 
     def drawn_from(self, fans: Fans) -> tuple[Distribution, float, float]:
         """Return the distribution, with its mean and standard deviation before truncation, or its bounds."""

@@ -43,21 +43,21 @@ class Scope(Protocol):
 
 
 class LayerContext(Protocol):
-    """What a layer can ask of the spec in which it stands, to fill in what it leaves out."""
+    """What a layer can look up in its spec to fill in its own defaults."""
 
     @property
     def activation_after(self) -> Activation | None:
         """What the next layer applies to the output, where that is all the next layer does."""
 
     def initializer(self, field: str, own: Initializer | None, default: Initializer) -> Initializer:
-        """Return what draws the parameters of a field: the layer's own, the network's of that name, or a default."""
+        """Return the initializer of a field: the layer's own, the network's of that name, or the default."""
 
     def initializer_before(self, activation: Activation) -> Initializer:
-        """Return what usually draws the weights before an activation."""
+        """Return the default initializer of weights before an activation."""
 
 
 class LearningRules(NamedTuple):
-    """How parameters learn: whether at all, and the factors on the learning rate and on weight decay."""
+    """Whether parameters are trained, and their factors on the learning rate and on weight decay."""
 
     trainable: bool = True
     learning_rate_factor: float = 1.0
@@ -88,7 +88,7 @@ class Layer(PartKind):
     )
 
     def with_defaults(self, context: LayerContext) -> Self:
-        """Return the layer with what it leaves out filled in."""
+        """Return the layer with its defaults filled in."""
         return self
 
     def with_activation(self, activation: Activation) -> Self | None:
@@ -131,19 +131,19 @@ class Layer(PartKind):
         return size
 
     def value_count(self, input_sizes: tuple[int, ...]) -> int:
-        """Return how many numbers it computes for each row, about: its output, and what is larger on the way there."""
+        """Return about how many numbers it computes for each row: its output, and larger intermediate results."""
         return self.output_size(input_sizes)
 
     def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Return the input that each output follows from, if each follows from one; None if not, or if unknown."""
+        """Return the index of the one input that each output depends on; None if outputs depend on several."""
         return None
 
     def passed(self, input_sizes: tuple[int, ...]) -> tuple[int | None, ...]:
-        """Return for each output which input it is, unchanged, and None for others; empty if there are only others."""
+        """Map each output to the input that it passes through unchanged, or to None; empty if there is none such."""
         return ()
 
     def chosen(self, size: int) -> tuple[int, ...]:
-        """Return the numbers of the columns that the layer is for, among so many."""
+        """Return the indices of the columns that the layer transforms, of a number of columns."""
         return tuple(range(size))
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
@@ -151,11 +151,11 @@ class Layer(PartKind):
         return ()
 
     def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
-        """Return what the layer keeps from batch to batch."""
+        """Return the states that the layer updates from batch to batch."""
         return ()
 
     def tensor_shapes(self, input_sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of all that the layer learns and keeps, as a user sees them, by their names."""
+        """Return the shapes of all parameters and states by name, as a user sees them."""
         blocks, states = self.parameters(input_sizes), self.states(input_sizes)
         learned = {tensor.name: tensor.shape for block in blocks for tensor in block.tensors}
         return learned | {state.name: state.user_shape for state in states}
@@ -179,7 +179,7 @@ class Layer(PartKind):
         return LearningRules()
 
     def parameter_count(self, input_sizes: tuple[int, ...]) -> int:
-        """Return how many numbers the layer learns."""
+        """Return the number of the layer's parameters."""
         return sum(block.size for block in self.parameters(input_sizes))
 
     def split_activation(self) -> tuple["Layer | None", Activation | None]:

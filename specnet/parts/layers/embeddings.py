@@ -51,11 +51,11 @@ class _ColumnLayer(LearningLayer):
         return super().chosen(size) if self.columns is None else self.columns
 
     def others(self, size: int) -> list[int]:
-        """Return the numbers of the columns that go on as they are."""
+        """Return the indices of the columns that are passed on unchanged."""
         return [column for column in range(size) if column not in self.chosen(size)] if self.keep_others else []
 
     def made_size(self, count: int) -> int:
-        """Return how many features come from so many columns."""
+        """Return the number of features made of a number of columns."""
         raise NotImplementedError(f"{type(self).__name__} has no made_size")
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
@@ -66,7 +66,7 @@ class _ColumnLayer(LearningLayer):
         return len(self.others(size)) + self.made_size(len(chosen))
 
     def made_origins(self, columns: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the column that each feature made of columns follows from; the first ones of all come first."""
+        """Return the column of each feature: the first feature of all columns comes first, then the second ones."""
         return columns * (self.made_size(len(columns)) // len(columns))
 
     def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -79,7 +79,7 @@ class _ColumnLayer(LearningLayer):
         return (*others, *[None] * (self.output_size(input_sizes) - len(others)))
 
     def joined(self, x: Value, made: Sequence[Value]) -> Value:
-        """Return the other columns of x, and what was made of the chosen ones below them."""
+        """Return the other columns of x, followed by the features made of the chosen ones."""
         return concatenate(*runs(x, self.others(int(x.shape[0]))), *made)
 
 
@@ -277,13 +277,13 @@ def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:
 
 
 def _table(name: str, categories: int, width: int, initializer: Initializer) -> ParameterBlock:
-    """Return a table (categories, width), which the engine keeps the other way round."""
+    """Return a block for a table (categories, width), which the engine stores transposed."""
     tensor = Tensor(name, (categories, width), (0, width), initializer, Fans(categories, width), decays=True)
     return ParameterBlock((width, categories), (tensor,))
 
 
 def _of_columns(name: str, count: int, columns: int, initializer: Initializer, fan_in: int) -> ParameterBlock:
-    """Return so many numbers for each column, which do not decay: (count, columns)."""
+    """Return a block of `count` numbers for each column, without decay: (count, columns)."""
     tensor = Tensor(name, (count, columns), (0, count * columns), initializer, Fans(fan_in, count), decays=False)
     return ParameterBlock((count * columns, 1), (tensor,))
 

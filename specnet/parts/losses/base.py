@@ -34,7 +34,7 @@ class Loss(PartKind):
         raise NotImplementedError(f"{type(self).__name__} has no expression")
 
     def for_evaluation(self) -> Self:
-        """Return the loss that measures a model: the same without what only regularises, such as label smoothing."""
+        """Return the loss for evaluation: the same without regularization such as label smoothing."""
         return self
 
 

@@ -33,7 +33,7 @@ def main_metric(names: Iterable[str]) -> str | None:
 
 
 def metric_of(figure: str, metrics: Iterable[str]) -> str | None:
-    """Return the metric that a figure is of: its name, or what is before a target's; None if it is not among them."""
+    """Return the metric of a figure's name, which may end in a target's name; None if it is not among them."""
     found = [name for name in metrics if figure == name or figure.startswith(f"{name}_")]
     return max(found, key=len, default=None)
 
@@ -112,7 +112,7 @@ class Metric(PartKind):
     def statistic(
         self, target: NDArray[Any], prediction: NDArray[Any], probability: NDArray[Any] | None = None
     ) -> Statistic | None:
-        """Return what computes the metric of rows, as `score` takes them, under many weightings at once.
+        """Return a function that computes the metric of rows under many weightings at once.
 
         None where nothing does: the metric has no interval then.
         """
@@ -132,7 +132,7 @@ class Metric(PartKind):
             yield f"{self.type}_{name}", target[:, column], prediction[:, column]
 
     def keywords(self) -> dict[str, Any]:
-        """Return what the function is called with, beside target, response and weights."""
+        """Return the keyword arguments of scikit-learn's function besides sample weights."""
         return self.arguments
 
     def compute(self, target: NDArray[Any], response: NDArray[Any], keywords: dict[str, Any]) -> float:

@@ -26,7 +26,7 @@ Errors = Callable[[Array, Array], Array]
 
 
 class Scorer(Metric):
-    """A metric by the name and in the sense of a scorer."""
+    """A metric with the name and the definition of a scorer of scikit-learn."""
 
     task = VALUES
     item: ClassVar[int | None] = None
@@ -48,7 +48,7 @@ class Scorer(Metric):
 def _mean(
     self: Metric, errors: Errors, target: Array, prediction: Array, probability: Array | None = None, root: bool = False
 ) -> Statistic:
-    """Return the `statistic` of a mean over rows: of an error of each or whether it is right, or of its root."""
+    """Return the `statistic` of a metric that is a mean over rows, or the square root of one."""
     with np.errstate(all="ignore"):
         return mean_statistic(errors(target, prediction), sign=self.sign, root=root)
 

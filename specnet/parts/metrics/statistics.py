@@ -25,7 +25,7 @@ def weighted_mean(numbers: NDArray[np.float64], weights: NDArray[np.float64] | N
 
 
 def wilson_bounds(fraction: float, rows: float) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of a fraction of so many independent rows (Wilson 1927)."""
+    """Return the ends of the 95 % interval of a fraction of independent rows (Wilson 1927)."""
     square = TWO_SIDED_95**2
     middle = (fraction + square / (2 * rows)) / (1 + square / rows)
     half = TWO_SIDED_95 / (1 + square / rows) * np.sqrt(fraction * (1 - fraction) / rows + square / (4 * rows**2))
@@ -49,7 +49,7 @@ def mean_with_error(
 
 
 def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) -> Statistic:
-    """Return what computes the mean of numbers, (rows,) or (rows, outputs): the mean over outputs of their means.
+    """Return a function that computes the mean of numbers, (rows,) or (rows, outputs), under weightings.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) 
 
 
 def determination_statistic(target: NDArray[Any], prediction: NDArray[Any]) -> Statistic:
-    """Return what computes R² of values, (rows,) or (rows, outputs), not defined where a target does not vary."""
+    """Return a function that computes R², (rows,) or (rows, outputs), under weightings; NaN for a constant target."""
     expected, given = (values.reshape(len(values), -1).astype(np.float64) for values in (target, prediction))
     centered = expected - expected.mean(axis=0)  # so that squares keep their digits
     columns = np.concatenate([centered, centered**2, (expected - given) ** 2], axis=1)
@@ -89,7 +89,7 @@ def determination_statistic(target: NDArray[Any], prediction: NDArray[Any]) -> S
 
 
 def area_statistic(target: NDArray[Any], probability: NDArray[Any]) -> Statistic:
-    """Return what computes the area under the ROC curve, not defined where all rows are of one class.
+    """Return a function that computes the area under the ROC curve under weightings; NaN for a single class.
 
     It is the share of pairs of both classes in which the row of the second has the larger probability; equal ones count
     half.

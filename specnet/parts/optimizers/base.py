@@ -23,7 +23,7 @@ Numbers = float | NDArray[Any]
 
 
 class StateLookup(Protocol):
-    """Gives an optimizer what it keeps from step to step."""
+    """Gives an optimizer its states by name."""
 
     def __call__(self, name: str, start: float = 0.0) -> Value:
         """Return a vector of theta's layout, all of it `start` before the first step."""
@@ -56,7 +56,7 @@ class Optimizer(PartKind):
 
 
 class SteppingOptimizer(Optimizer):
-    """An optimizer that answers each gradient with one step.
+    """An optimizer that makes one step per gradient.
 
     All values are flat vectors of the trainable parameters' layout: theta, the gradient, and the optimizer's own
     states. Numbers that change with the step come from `scalars` and are inputs of the update.
@@ -114,5 +114,5 @@ class DecayingOptimizer(SteppingOptimizer):
 
 
 def nearer(old: Value, new: Value, share: float) -> Value:
-    """Return what lies between two values, that share of the way to the new one."""
+    """Return old + share · (new − old)."""
     return old + (new - old) * share

@@ -43,7 +43,7 @@ class Sgd(DecayingOptimizer):
 
 
 class AdaptiveMoments(DecayingOptimizer):
-    """What keeps running means of the gradient and of its square."""
+    """An optimizer with running means of the gradient and of its square."""
 
     learning_rate: PositiveNumber = Field(
         0.001, description="learning rate, about the largest change of a parameter per step"

@@ -83,7 +83,7 @@ class Preprocessing(PartKind):
         return dict.fromkeys(self.learned, (columns,))
 
     def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
-        """Return what the columns that the fitted step makes are called, from the names of its columns.
+        """Return the names of the columns after the fitted step, given those before it.
 
         By default these are the same or, if their number differs, the step's name and a number.
         """
@@ -91,7 +91,7 @@ class Preprocessing(PartKind):
         return list(columns) if made == len(columns) else [f"{self.type} {number}" for number in range(1, made + 1)]
 
     def fit(self, columns: Any, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
-        """Return the step with all sizes that the rows tell, and what it learns: arrays by name.
+        """Fit the step: return it with all sizes that depend on the rows, and the learned arrays by name.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class Preprocessing(PartKind):
         raise NotImplementedError(f"{type(self).__name__} has no fit")
 
     def check(self, fitted: Fitted) -> None:
-        """Refuse arrays of the right shapes, from a file, that `fit` cannot have returned.
+        """Raise an error about arrays from a file that `fit` cannot have returned; their shapes are already checked.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Preprocessing(PartKind):
 
 
 def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int | None:
-    """Return how many columns steps make of so many, one after the other; None if that is not known before a fit."""
+    """Return the number of columns after all steps, None if only a fit tells."""
     size: int | None = columns
     for step in steps:
         size = None if size is None else step.output_size(size)
@@ -156,7 +156,7 @@ def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int | None:
 
 
 def raw_size(steps: Sequence[Preprocessing], outputs: int) -> int | None:
-    """Return of how many columns steps make so many, one after the other; None if that is not known."""
+    """Return the number of columns before all steps, given that after them; None if that is not known."""
     size = outputs
     for step in reversed(steps):
         size = step.input_size(size)
@@ -164,7 +164,7 @@ def raw_size(steps: Sequence[Preprocessing], outputs: int) -> int | None:
 
 
 def float64_blocks(columns: Columns) -> Iterator[NDArray[np.float64]]:
-    """Yield some of the columns (rows, columns) after the other in float64, so that few are copied together.
+    """Yield blocks of columns in float64, so that few of (rows, columns) are copied at once.
 
     Each block has two columns at least, where there are two: NumPy adds up the rows of a single column in another
     order, which gives other bits.
@@ -179,7 +179,7 @@ def float64_blocks(columns: Columns) -> Iterator[NDArray[np.float64]]:
 
 
 def row_blocks(columns: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return columns (rows, columns) in parts of so many rows that temporary arrays are small; few rows are one part.
+    """Split columns (rows, columns) into blocks of rows that keep temporary arrays small.
 
     What is added up by parts has other bits than what is added up at once, and fewer rounding errors.
     """

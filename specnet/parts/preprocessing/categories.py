@@ -22,7 +22,7 @@ MISSING = ""
 
 
 class CategoryStep(Preprocessing):
-    """A step for categories, which `coder` makes numbers of.
+    """A step for categories, whose codes `coder` computes.
 
     Codes 1…k of a column are its categories of at least `minimum_count` training rows, of these the most frequent
     `maximum_categories` (the first at a tie), in the order of their UTF-8 bytes. Missing is a category too, the
@@ -85,7 +85,7 @@ class CategoryStep(Preprocessing):
             self.require(not any(text.endswith("\0") for text in texts), "a category ends in a null character")
 
     def coder(self, texts: Texts, fitted: Fitted) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-        """Return what makes codes (rows, columns) of indices into each column's texts; NaN is a missing cell.
+        """Return a function from indices of each column's texts (rows, columns) to codes; NaN is a missing cell.
 
         The texts need not be those of `fit`, nor in its order.
         """
@@ -186,7 +186,7 @@ class CategoryEmbedding(CategoryStep):
         return Ordinal(**fields)
 
     def layer(self, counts: Sequence[int], first: int = 0) -> dict[str, Any]:
-        """Return the fields of the layer `embedding` for codes of so many categories, in columns from `first` on."""
+        """Return the fields of a layer `embedding` for the codes of these categories, in columns from `first` on."""
         return {
             "type": "embedding",
             "columns": tuple(range(first, first + len(counts))),

@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 
 
 def _either(of_values: Function, of_arrays: Function, *operands: Any) -> Any:
-    """Return what a function of symbolic values says where one of the operands is one, else one of arrays."""
+    """Call a function of symbolic values if an operand is symbolic, else the one of arrays."""
     return (of_values if any(isinstance(x, Value) for x in operands) else of_arrays)(*operands)
 
 
@@ -54,7 +54,7 @@ def picked(columns: Any, indices: Sequence[int]) -> Any:
 
 
 def runs(columns: Value, indices: Sequence[int]) -> list[Value]:
-    """Return pieces that are the columns at these indices, neighbours in one piece."""
+    """Return the columns at these indices as pieces of consecutive columns."""
     starts = [k for k, index in enumerate(indices) if not k or index != indices[k - 1] + 1]
     return [compiler.rows(columns, indices[k], indices[end - 1] + 1) for k, end in pairwise([*starts, len(indices)])]
 
@@ -65,7 +65,7 @@ def joined(*pieces: Any) -> Any:
 
 
 def repeated(columns: Any, counts: Sequence[int]) -> Any:
-    """Return each column as often as its count says, its copies adjacent."""
+    """Repeat each column as often as its count."""
     if not isinstance(columns, Value):
         return np.repeat(columns, counts, axis=1)
     copies = ((compiler.rows(columns, index, index + 1), count) for index, count in enumerate(counts) if count)
@@ -73,7 +73,7 @@ def repeated(columns: Any, counts: Sequence[int]) -> Any:
 
 
 def numbered(columns: Any, numbers: Sequence[float]) -> Any:
-    """Return numbers, one for each column, in the form that goes with the columns."""
+    """Return one number for each column as an array or a symbolic value, as the columns are."""
     if not isinstance(columns, Value):
         return np.array(numbers, np.float64)
     return compiler.concatenate(*(compiler.expand(compiler.constant(number), (1, 1)) for number in numbers))

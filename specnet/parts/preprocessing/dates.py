@@ -90,7 +90,7 @@ class Calendar(Preprocessing):
 
 
 def _counts(used: NDArray[Any]) -> tuple[int, ...]:
-    """Return how many columns are made of each column that uses these cycles."""
+    """Return the number of columns that each column becomes, given which cycles are used."""
     return tuple(1 + 2 * int(count) for count in used.sum(0))
 
 

@@ -147,7 +147,7 @@ class Impute(Preprocessing):
                 self.require(False, f"missing value at row {piece.start + row}, column {column}")
 
     def _fill(self, values: NDArray[np.float64], weight: Weight) -> Any:
-        """Return what a column is filled with, from its present numbers and their weights."""
+        """Return the value that fills a column, given its present numbers and their weights."""
         if self.strategy == "constant":
             return self.value
         if not len(values):
