@@ -13,26 +13,26 @@ Path = tuple[str | int, ...]
 
 
 class Position(NamedTuple):
-    """A place in a text: line and column count from 1, in characters; length is at least 1."""
+    """A position in a text: line and column count from 1, in characters; length is at least 1."""
 
     line: int
     column: int
     length: int = 1
 
 
-MOST_LISTED = 12
+MAX_LISTED = 12
 """Columns of which a warning says the same."""
 
 
 class OneOfMany(NamedTuple):
-    """How a warning about a column is told together with those of its kind about others.
+    """How a warning about a column is merged with warnings of its kind about others.
 
     Attributes
     ----------
     item : str
-        The column in their list, with what is said of it alone.
+        The entry of the column in the list of columns, with what concerns it alone.
     message : str
-        What is said of them all, as in ``are empty in all training rows``.
+        The message about all of them, as in ``are empty in all training rows``.
     hint : str or None
         What to do about them all.
     settings : str
@@ -60,15 +60,15 @@ class Diagnostic:
     source : str or None
         The file as the user named it, or ``--set #2``, or ``<text>``; None where there is no text.
     position : Position or None
-        The place of the value in the source.
+        The position of the value in the source.
     line_text : str or None
         The source's line at that position.
     hint : str or None
         What to write instead.
     notes : tuple of Diagnostic
-        Other places that the mistake has to do with.
+        About other values that the mistake concerns.
     at_key : bool
-        Whether it is the key at the path that is wrong, and not the value; told where there is no text.
+        Whether the key at the path is wrong, and not the value; set if there is no text.
     of_many : OneOfMany or None
         Of a warning that several columns may have.
     """
@@ -86,15 +86,15 @@ class Diagnostic:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnostic as plain data for ``--format json``."""
-        place = self.position
+        position = self.position
         data: dict[str, Any] = {
             "code": self.code,
             "message": self.message,
             "source": self.source,
             "path": list(self.path),
-            "line": place and place.line,
-            "column": place and place.column,
-            "length": place and place.length,
+            "line": position and position.line,
+            "column": position and position.column,
+            "length": position and position.length,
             "hint": self.hint,
         }
         if self.notes:
@@ -151,8 +151,8 @@ class TrainingError(SpecnetError):
     history : list of dict
         The records of the epochs before.
     looks : list of dict
-        Looks at the layers until then, the last one at the parameters that training ended with; empty if the run was
-        not recorded.
+        Statistics of the layers until then, the last ones of the parameters that training ended with; empty if the run
+        was not recorded.
     """
 
     code = "training"
@@ -224,7 +224,7 @@ def install_hint(extra: str) -> str:
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end by another signal than Ctrl-C sends.
+    """The process has received a signal to end, other than that of Ctrl-C.
 
     Attributes
     ----------
@@ -271,7 +271,7 @@ def _can_allocate(size: int) -> bool:
 
 
 def out_of_memory() -> SpecnetError:
-    """Return the error for whoever has asked for too much; it names the limit of this process (``ulimit -v``)."""
+    """Return the error of memory that is too small; it names the limit of this process (``ulimit -v``)."""
     limit = _memory_limit()
     if limit is None:
         return SpecnetError(Diagnostic("memory", "not enough memory"))
@@ -291,7 +291,7 @@ def _memory_limit() -> int | None:
 
 
 def rendered(warnings: Iterable[Diagnostic]) -> list[str]:
-    """Return warnings as texts, those of one kind about several columns as one in the place of the first."""
+    """Return warnings as texts, those of one kind about several columns merged into the first of them."""
     groups: dict[object, list[tuple[str, Diagnostic]]] = {}
     for number, each in enumerate(warnings):
         item, message, hint = each.of_many[:3] if each.of_many else ("", number, None)
@@ -304,19 +304,19 @@ def _together(items: Sequence[str], warnings: Sequence[Diagnostic]) -> Diagnosti
     first, of_many = warnings[0], warnings[0].of_many
     if len(warnings) == 1 or of_many is None:
         return first
-    listed = ", ".join(items[:MOST_LISTED]) + ", …" * (len(items) > MOST_LISTED)
-    settings = [each.of_many.settings for each in warnings[:MOST_LISTED] if each.of_many and each.of_many.settings]
+    listed = ", ".join(items[:MAX_LISTED]) + ", …" * (len(items) > MAX_LISTED)
+    settings = [each.of_many.settings for each in warnings[:MAX_LISTED] if each.of_many and each.of_many.settings]
     hint = " ".join(filter(None, [of_many.hint, ", ".join(settings)]))
-    if settings and len(items) > MOST_LISTED:
+    if settings and len(items) > MAX_LISTED:
         hint += ", …"
     return replace(first, message=f"{len(items)} columns {of_many.message}: {listed}", hint=hint or None)
 
 
 def render(diagnostic: Diagnostic, level: str = "error") -> str:
-    """Return a diagnostic as text: place, code, message, the line with the value underlined, and the hint."""
-    place = diagnostic.position
-    told = (diagnostic.source, place and place.line, place and place.column)
-    where = [str(part) for part in told if part is not None]
+    """Return a diagnostic as text: location, code, message, the line with the value underlined, and the hint."""
+    position = diagnostic.position
+    location = (diagnostic.source, position and position.line, position and position.column)
+    where = [str(part) for part in location if part is not None]
     if not where and diagnostic.path:
         where = [".".join(map(str, diagnostic.path))]
     label = level if level == "note" else f"{level}[{diagnostic.code}]"
@@ -330,9 +330,9 @@ def render(diagnostic: Diagnostic, level: str = "error") -> str:
         )
     ).split("\n")
     hint = _visible(diagnostic.hint or "")
-    if place is not None and diagnostic.line_text is not None:
-        number = str(place.line)
-        text, marks = _underlined(diagnostic.line_text, place.column - 1, place.length)
+    if position is not None and diagnostic.line_text is not None:
+        number = str(position.line)
+        text, marks = _underlined(diagnostic.line_text, position.column - 1, position.length)
         lines += [f"{'':3}{number} | {text}", f"{'':{len(number) + 3}} | {marks}"]
         if hint:
             lines[-1] += f" {hint}"
@@ -343,12 +343,12 @@ def render(diagnostic: Diagnostic, level: str = "error") -> str:
 
 
 _WIDEST_LINE = 160
-_KEPT_BEFORE = 60
+_SHOWN_BEFORE = 60
 
 
 def _underlined(line: str, start: int, length: int) -> tuple[str, str]:
     """Return a line as a terminal shows it, cut to a window around the value, and the marks that go under it."""
-    low = max(0, start - _KEPT_BEFORE) if len(line) > _WIDEST_LINE else 0
+    low = max(0, start - _SHOWN_BEFORE) if len(line) > _WIDEST_LINE else 0
     high = min(len(line), low + _WIDEST_LINE)
     before, value, after = line[low:start], line[start : min(start + length, high)], line[start + length : high]
     before, value, after = _visible(before), _visible(value), _visible(after)
@@ -373,5 +373,5 @@ _WITHOUT_WIDTH = ("Mn", "Me")
 
 
 def _columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes: East Asian signs take two, combining ones none."""
-    return sum(0 if category(sign) in _WITHOUT_WIDTH else 2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+    """Return how many columns of a terminal a text takes: East Asian characters take two, combining ones none."""
+    return sum(0 if category(each) in _WITHOUT_WIDTH else 2 if east_asian_width(each) in "WF" else 1 for each in text)

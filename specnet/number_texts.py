@@ -77,7 +77,7 @@ def interval(name: str, low: float, high: float) -> str:
 
 
 def page_metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
-    """Return the same as `metric` as pages have it, with a minus sign in place of a hyphen."""
+    """Return a metric's value as pages have it: as `metric` does, with a true minus."""
     return true_minus(metric(name, value, bounds))
 
 
@@ -186,5 +186,5 @@ def _superscript(exponent: int) -> str:
 
 
 def true_minus(text: str) -> str:
-    """Return a number with a minus sign in place of its hyphen, as pages and pictures have it."""
+    """Return a number with a true minus instead of its hyphen, as pages and pictures have it."""
     return text.replace("-", "−")

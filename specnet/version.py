@@ -1,3 +1,3 @@
-"""The version, said here alone: the distribution, the command line and what is written take it from here."""
+"""The version, from which the distribution, the command line and saved files take it."""
 
 __version__ = "0.1.0"

@@ -125,7 +125,7 @@ class SpecEstimator(SpecParameters):
     def _prepared(
         self, spec: Spec, splits: dict[str, Rows], labels: Labels | None, start: Model | None = None
     ) -> SpecData:
-        """Return rows with their spec, which has their sizes and names of columns in place of its own data.
+        """Return rows with their spec, which has their sizes and names of columns instead of its own data.
 
         Its preprocessing is that of the model to start from, else fitted to the training rows.
         """

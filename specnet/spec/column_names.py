@@ -1,4 +1,4 @@
-"""The names of the inputs' columns: a spec has them from its text, from a CSV file or from a data frame."""
+"""The names of the input columns, which a spec has from its text, from a CSV file or from a data frame."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +21,8 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[s
     ----------
     spec : Spec
     names : sequence of str, optional
-        Left out where they are none that a spec may have: an empty one, two that are equal, half of a surrogate pair,
-        or so many that they would take more than half of what a spec may be.
+        Left out if a spec cannot have them: if one is empty or not valid Unicode, if two are equal, or if they would
+        take more than half of the largest spec.
     kinds : mapping of str to kind, optional
         Of a data frame that is more than numbers.
 
@@ -33,9 +33,9 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[s
     """
     if kinds is not None:
         spec = spec.with_network(feature_kinds=dict(kinds))
-    said = spec.network.feature_names
-    if said is not None:
-        for index, message in differences(said, names or ()):
+    specified = spec.network.feature_names
+    if specified is not None:
+        for index, message in differences(specified, names or ()):
             raise spec.error("feature-names", message, (*PATH, index))
         return spec
     if not names or not may_stand_in_a_spec(names):
@@ -43,15 +43,15 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[s
     return spec.with_network(feature_names=tuple(names))
 
 
-def differences(said: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield where a spec's names are not those of the data, and what to say of that."""
-    for index, (here, there) in enumerate(zip(said, names, strict=False)):  # sizes that differ are another mistake
+def differences(specified: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the index of each name of a spec that differs from that of the data, with a message."""
+    for index, (here, there) in enumerate(zip(specified, names, strict=False)):  # sizes that differ are another mistake
         if here != there:
             yield index, f"column {index + 1} is {shown(here)} here but {shown(there)} in the data"
 
 
 def wrong_groups(spec: Spec, names: Sequence[str]) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the names in a spec's groups of columns, where the columns have these names."""
+    """Yield the mistakes in a spec's groups of columns, if the columns of the data have these names."""
     seen: set[str] = set()
     for index, group in enumerate(spec.network.preprocessing or ()):
         for position, name in enumerate(group.columns if isinstance(group, ColumnGroup) else ()):

@@ -29,7 +29,7 @@ OUTPUT_SIZE: Path = ("network", "output_size")
 _LAST_SIZE: Path = ("network", "hidden_layer_sizes")
 """The path of the size of a stack's last layer, which comes from the data and is no entry of the list."""
 _SHORT = {"type": str, "members": int}
-"""The keys that a spec may write alone in place of their table, with the type of their value."""
+"""The keys whose value, of this type, a spec may write instead of their table."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Origins:
         return (*LAYERS, path[2] - self.shift, *path[3:]) if path[2] >= self.shift else None
 
     def _location(self, path: Path) -> Location | None:
-        """Return the location of a value: of its path, or of the word or number written in place of its table."""
+        """Return the location of a value: of its path, or of the word or number written instead of its table."""
         locations = self.document.locations
         if path in locations:
             return locations[path]
@@ -140,7 +140,7 @@ class _Origins:
         return location if is_short else None
 
     def _in_file(self, path: Path, setting: Override) -> Location | None:
-        """Return the location in the file of what a setting replaced: a value, or one in place of its table."""
+        """Return the location in the file of what a setting replaced: a value, or one instead of its table."""
         table = path[:-1]
         if path in self.in_file or len(setting.path) <= len(table):
             return self.in_file.get(path, self.in_file.get(table))

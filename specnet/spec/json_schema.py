@@ -42,7 +42,7 @@ def json_schema(registry: Registry) -> Schema:
 
 
 def _kind(kind: str, registry: Registry) -> Schema:
-    """Return what may stand where a part of a kind is wanted."""
+    """Return the schema of a value that names or describes a part of a kind."""
     parts = registry.of_kind(kind)
     alone = [part for part in parts if not any(_needed(part))]
     names = [*(part.part_name() for part in alone), *(alias for part in alone for alias in part.aliases)]
@@ -62,7 +62,7 @@ def _part(part: type[Part], definitions: Schema) -> Schema:
 
 
 def _network_forms() -> Schema:
-    """Return that exactly one form of a network must be there, and what does not go with layers."""
+    """Return the schema that requires exactly one form of a network, and refuses keys that do not go with layers."""
     forms = []
     for form in FORMS:
         excluded = [*(other for other in FORMS if other != form), *(OF_STACKS if form == "layers" else ())]
@@ -71,7 +71,7 @@ def _network_forms() -> Schema:
 
 
 def _table(section: type[Section], definitions: Schema) -> Schema:
-    """Return the schema of a table; what tables it refers to is added to the definitions."""
+    """Return the schema of a table, and add the tables that it refers to to the definitions."""
     written = _written(section)
     for name, inner in written.get("$defs", {}).items():
         definitions[_table_name(name)] = _plain(inner)
@@ -81,7 +81,7 @@ def _table(section: type[Section], definitions: Schema) -> Schema:
 
 @cache
 def _written(section: type[Section]) -> Schema:
-    """Return what pydantic writes of a table, which takes longest and is the same for every registry."""
+    """Return the schema of a table as pydantic writes it, which takes longest and is the same for every registry."""
     return section.model_json_schema(schema_generator=_Generator)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.part import Part
@@ -72,50 +72,42 @@ def parse_whole(source: SpecSource | Document, *, overrides: Iterable[str] = (),
     return parse(document, limits=limits)
 
 
-class _Clash(NamedTuple):
-    """What a spec and its sweep make impossible together."""
-
-    code: str
-    message: str
-    path: Path
-    hint: str | None = None
-
-
-def _clashes(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
-    """Yield what is wrong with a spec that a trial might have."""
+def _clashes(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
+    """Yield the settings of a sweep that do not go with the spec of a trial."""
     if sweep.metric not in (VALIDATION_LOSS, *(metric.type for metric in spec.training.metrics)):
         hint = f'set training.metrics = ["{sweep.metric}"], or add it to the list'
-        yield _Clash("no-metric", f'"{sweep.metric}" is not in training.metrics', (*SWEEP, "metric"), hint)
+        yield Diagnostic("no-metric", f'"{sweep.metric}" is not in training.metrics', (*SWEEP, "metric"), hint=hint)
     if sweep.pruner is None:
         return
     if not sweep.pruner.of_folds and spec.training.ensemble is not None:
         message = f"{sweep.pruner.type} cannot be combined with training.ensemble"
-        yield _Clash("field-clash", message, (*SWEEP, "pruner"), 'with an ensemble on folds, use "wilcoxon"')
+        yield Diagnostic("field-clash", message, (*SWEEP, "pruner"), hint='with an ensemble on folds, use "wilcoxon"')
     elif sweep.pruner.of_folds and (spec.training.folds or sweep.folds or 0) <= PRUNED_AFTER:
         message = f"{sweep.pruner.type} needs at least {PRUNED_AFTER + 1} folds"
         hint = "set training.ensemble or sweep.folds to 5, or remove sweep.pruner"
-        yield _Clash("field-clash", message, (*SWEEP, "pruner"), hint)
+        yield Diagnostic("field-clash", message, (*SWEEP, "pruner"), hint=hint)
 
 
-def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
-    """Yield what is wrong with the rows for validation."""
+def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
+    """Yield the settings of a sweep that do not go with the data and their validation rows."""
     if spec.data is None:
-        yield _Clash("missing-key", 'missing key "data" at the top level', ("data",), "a sweep needs data with a split")
+        message, hint = 'missing key "data" at the top level', "a sweep needs data with a split"
+        yield Diagnostic("missing-key", message, ("data",), hint=hint)
         return
     split = spec.data.split
     if sweep.folds is not None and spec.training.folds is not None:
         message = "folds cannot be combined with an ensemble on folds, which has folds of its own"
-        yield _Clash("field-clash", message, (*SWEEP, "folds"), "remove sweep.folds")
+        yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint="remove sweep.folds")
     elif sweep.folds is not None:
         for key in ("time", "column", "test", "validation", "folds"):
             if getattr(split, key) is not None:
                 message = f"folds cannot be combined with data.split.{key}"
-                yield _Clash("field-clash", message, (*SWEEP, "folds"), f"remove data.split.{key}")
+                yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint=f"remove data.split.{key}")
                 return
     elif not split.has_validation and spec.training.folds is None:
         message = "a sweep needs validation rows, but validation_size is 0"
         hint = "set data.split.validation_size, for example to 0.2, or sweep.folds"
-        yield _Clash("no-validation", message, SPLIT, hint)
+        yield Diagnostic("no-validation", message, SPLIT, hint=hint)
 
 
 def _losses_that_differ(sweep: SweepSpec) -> Iterator[tuple[str, str, str]]:
@@ -165,7 +157,7 @@ class _Search:
             base, self.sweep = spec.model_copy(update={"sweep": None}), spec.sweep
             assert self.sweep is not None, "it is in the document"
             for check in (_clashes(base, self.sweep), _clashes_with_data(base, self.sweep)):
-                self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in check)
+                self._add(map(self.document.located, check))
             for key, message, hint in _losses_that_differ(self.sweep):
                 self._add([self.document.diagnostic("space-key", message, (*SPACE, key), at_key=True, hint=hint)])
         sweep = self.document.data["sweep"]
@@ -263,11 +255,11 @@ class _Search:
     def _wrong_key(self, error: CannotSetError, path: Path) -> Diagnostic:
         return self.document.diagnostic("space-key", error.message, path, at_key=True, hint=error.hint)
 
-    def _new_clashes(self, clashes: Iterable[_Clash], source: Path) -> Iterator[Diagnostic]:
+    def _new_clashes(self, clashes: Iterable[Diagnostic], source: Path) -> Iterator[Diagnostic]:
         """Yield, at a path of the sweep, the clashes that the spec as it is written does not have."""
-        for code, message, path, hint in clashes:
-            if not any(problem.path == path for problem in self.found.values()):
-                yield self.document.diagnostic(code, message, source, hint=hint)
+        for clash in clashes:
+            if not any(problem.path == clash.path for problem in self.found.values()):
+                yield self.document.diagnostic(clash.code, clash.message, source, hint=clash.hint)
 
     def _in_sweep(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
         """Return a mistake of a trial's data as one of the sweep, whose value at `source` these data have at `path`."""
@@ -307,7 +299,7 @@ def _shared_steps(path: Path, other: Path) -> int:
 
 
 def _with_numbers(value: Any, numbers: Mapping[Path, Any]) -> Any:
-    """Return a value with numbers in place of its ranges."""
+    """Return a value whose ranges are replaced by numbers."""
     return numbers[()] if () in numbers else {**value, **{str(path[-1]): number for path, number in numbers.items()}}
 
 

@@ -1,8 +1,8 @@
 """A spec's document written with other values, for another folder.
 
-A TOML text with other values keeps every character that is not changed: it is not written anew but cut at the places of
-its values, which `source_document` finds: comments, order and layout stay because nobody touches them. What each edit
-has to do follows from the data before and after.
+A TOML text with other values keeps every character that is not changed: it is not written anew but cut around the
+values that its syntax tree locates. So comments, order and layout stay. Each edit follows from the data before and
+after.
 """
 
 import json
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-_MOST_COMPARED = 1000
+_MAX_COMPARED = 1000
 """Entries of lists whose lengths differ; longer lists are written anew."""
 
 _END_OF_LINE = re.compile(rb"\r?\n|\Z")
@@ -122,14 +122,14 @@ class TomlText:
         return root
 
     def with_data(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-        """Return the text that says the new data instead of the old, which the text says now."""
+        """Return the text changed from its own, old data to new ones."""
         changes = _Changes(self)
         changes.table(self.root, old, new)
         return changes.applied().decode()
 
-    def line_start(self, place: int) -> int:
-        """Return where the line of a place starts."""
-        return self.source.rfind(b"\n", 0, place) + 1
+    def line_start(self, index: int) -> int:
+        """Return the index at which the line of a byte starts."""
+        return self.source.rfind(b"\n", 0, index) + 1
 
     def _line(self, node: "Node", end: int, bound: int) -> _Item:
         """Return a pair or a header as lines: with the comments right above it, but not above a bound.
@@ -209,27 +209,33 @@ class TomlText:
                     self._value(child, node.entries[-1], (node.holder, len(node.entries) - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class _Added:
-    """A new key of a holder, after the last of these items that stays."""
-
-    text: bytes
-    after: frozenset[int]
-
-
 class _Changes:
-    """What has to be cut out of a text and put into it to get from its data to other data."""
+    """The edits of a text that change its data into other data.
+
+    Attributes
+    ----------
+    cuts : list of (start, end, bytes)
+        What is replaced by other bytes.
+    removed : dict of holder to set of int
+        Indices of items.
+    added : dict of holder to list of (bytes, set of int)
+        New keys, each to be put after the last of these items that remains, or of all items.
+    removed_sections : set of holder
+        Those that are removed as a whole.
+    values : dict of holder to plain data
+        The new values of tables.
+    """
 
     def __init__(self, text: TomlText) -> None:
         self.text = text
         self.cuts: list[tuple[int, int, bytes]] = []
-        self.gone: dict[_Holder, set[int]] = defaultdict(set)
-        self.added: dict[_Holder, list[_Added]] = defaultdict(list)
-        self.dead: set[_Holder] = set()
+        self.removed: dict[_Holder, set[int]] = defaultdict(set)
+        self.added: dict[_Holder, list[tuple[bytes, frozenset[int]]]] = defaultdict(list)
+        self.removed_sections: set[_Holder] = set()
         self.values: dict[_Holder, Any] = {}
 
     def table(self, node: _Node, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        """Say a table's new keys."""
+        """Change the keys of a table."""
         assert node.children is not None and node.holder is not None
         self.values[node.holder] = new
         for key in old.keys() - new.keys():
@@ -242,7 +248,7 @@ class _Changes:
                 self.add(node, key, value)
 
     def value(self, node: _Node, old: Any, new: Any) -> bool:
-        """Say a new value where the old one stands, and return whether that is possible."""
+        """Replace a value, and return whether that is possible."""
         if repr(old) == repr(new):  # tells 1 from 1.0 and true
             return True
         if isinstance(new, Mapping) and node.children is not None and (new or node.section or node.span):
@@ -254,26 +260,26 @@ class _Changes:
         return True
 
     def entries(self, node: _Node, old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
-        """Say a list entry by entry, those that are left out removed, and return whether that is possible."""
+        """Change a list entry by entry, removing those that are left out, and return whether that is possible."""
         assert node.entries is not None
         if not 0 < len(new) <= len(old) or (node.span is None and not all(isinstance(each, Mapping) for each in new)):
             return False
-        kept = _kept_entries(old, new)
-        if kept is None:
+        matches = _matching_entries(old, new)
+        if matches is None:
             return False
-        for place, entry in enumerate(node.entries):
-            if place not in kept:
+        for index, entry in enumerate(node.entries):
+            if index not in matches:
                 self.remove(entry)
             else:
-                self.value(entry, old[place], new[kept[place]])
+                self.value(entry, old[index], new[matches[index]])
         return True
 
     def remove(self, node: _Node) -> None:
-        """Take a value away, with its key and all that is in it."""
+        """Remove a value, with its key and all that is in it."""
         for holder, number in node.items:
-            self.gone[holder].add(number)
+            self.removed[holder].add(number)
         if node.section is not None:
-            self.dead.add(node.section)
+            self.removed_sections.add(node.section)
         if node.span is None:
             for inner in (*(node.children or {}).values(), *(node.entries or ())):
                 self.remove(inner)
@@ -283,19 +289,19 @@ class _Changes:
         assert node.holder is not None
         text = f"{'.'.join(map(toml_key, (*node.prefix, key)))} = {toml_value(value)}"
         after = frozenset(number for holder, number in node.items if holder is node.holder and node.prefix)
-        self.added[node.holder].append(_Added(text.encode(), after))
+        self.added[node.holder].append((text.encode(), after))
 
     def applied(self) -> bytes:
         """Return the changed text."""
-        for holder in {**self.gone, **self.added}:
-            if holder not in self.dead:
+        for holder in {**self.removed, **self.added}:
+            if holder not in self.removed_sections:
                 brackets = dict.fromkeys(("inline", "array"), self._brackets)
                 {"lines": self._lines, "implied": self._implied, **brackets}[holder.kind](holder)
         for section in self.text.sections:
-            if section in self.dead:
+            if section in self.removed_sections:
                 self.cuts.append((section.start, section.end, b""))
         source, result, end = self.text.source, bytearray(), 0
-        # What is put in goes before what is cut out at the same place.
+        # At the same index insertions come before cuts.
         for start, stop, text in sorted(self.cuts, key=lambda cut: (cut[0], cut[1] > cut[0])):
             result += source[end:start] + text
             end = stop
@@ -306,53 +312,53 @@ class _Changes:
             return bytes(result.rstrip() + self.text.newline)
         return bytes(result + source[end:])
 
-    def _kept(self, holder: _Holder) -> list[int]:
-        return [number for number in range(len(holder.items)) if number not in self.gone[holder]]
+    def _remaining(self, holder: _Holder) -> list[int]:
+        return [number for number in range(len(holder.items)) if number not in self.removed[holder]]
 
     def _lines(self, holder: _Holder) -> None:
-        newline, source, kept = self.text.newline, self.text.source, self._kept(holder)
-        for number in sorted(self.gone[holder]):
+        newline, source, remaining = self.text.newline, self.text.source, self._remaining(holder)
+        for number in sorted(self.removed[holder]):
             self.cuts.append((holder.items[number].start, holder.items[number].next, b""))
-        if not kept and holder.header is None:
+        if not remaining and holder.header is None:
             # Before the first header, and after comments with which the text begins.
-            place = self.text.sections[0].start if self.text.sections else len(source)
-            lines = [added.text for added in self.added[holder]]
-            self.cuts.append((place, place, newline.join([*lines, b"", b""] if lines else [])))
+            start = self.text.sections[0].start if self.text.sections else len(source)
+            lines = [text for text, _ in self.added[holder]]
+            self.cuts.append((start, start, newline.join([*lines, b"", b""] if lines else [])))
             return
-        for added in self.added[holder]:
-            after = [number for number in kept if number in added.after] or kept
+        for text, items in self.added[holder]:
+            after = [number for number in remaining if number in items] or remaining
             anchor = holder.items[after[-1]] if after else holder.header
             assert anchor is not None
             line = source[self.text.line_start(anchor.end) : anchor.end]
             indent = line[: len(line) - len(line.lstrip())]
-            self.cuts.append((anchor.end, anchor.end, newline + indent + added.text))
+            self.cuts.append((anchor.end, anchor.end, newline + indent + text))
 
     def _implied(self, holder: _Holder) -> None:
         header = f"[{'.'.join(map(toml_key, holder.name))}]".encode()
-        lines = [header, *(added.text for added in self.added[holder]), b"", b""]
+        lines = [header, *(text for text, _ in self.added[holder]), b"", b""]
         self.cuts.append((holder.start, holder.start, self.text.newline.join(lines)))
 
     def _brackets(self, holder: _Holder) -> None:
-        kept = self._kept(holder)
-        if not kept:
+        remaining = self._remaining(holder)
+        if not remaining:
             self.cuts.append((holder.start, holder.end, toml_value(self.values[holder]).encode()))
             return
-        self._cut_items(holder, kept)
-        for added in self.added[holder]:
-            after = [number for number in kept if number in added.after] or kept
-            place = holder.items[after[-1]].end
-            self.cuts.append((place, place, b", " + added.text))
+        self._cut_items(holder, remaining)
+        for text, items in self.added[holder]:
+            after = [number for number in remaining if number in items] or remaining
+            end = holder.items[after[-1]].end
+            self.cuts.append((end, end, b", " + text))
 
-    def _cut_items(self, holder: _Holder, kept: list[int]) -> None:
+    def _cut_items(self, holder: _Holder, remaining: list[int]) -> None:
         """Cut items out of brackets, each with the comma behind it, the last ones with the comma before them."""
         items, source = holder.items, self.text.source
-        for number in sorted(self.gone[holder]):
-            if number < kept[-1]:
+        for number in sorted(self.removed[holder]):
+            if number < remaining[-1]:
                 self.cuts.append((items[number].start, items[number + 1].start, b""))
-        start, end = items[kept[-1]].end, items[-1].end
-        if kept[-1] == len(items) - 1:
+        start, end = items[remaining[-1]].end, items[-1].end
+        if remaining[-1] == len(items) - 1:
             return
-        if holder.kind == "array" and b"\n" in source[start : items[kept[-1] + 1].start]:
+        if holder.kind == "array" and b"\n" in source[start : items[remaining[-1] + 1].start]:
             # From line to line, so that comments stay beside what they are about; a comma may stay behind in an array.
             start = source.find(b"\n", start)
             stop = source.find(b"\n", end, holder.end)
@@ -360,19 +366,19 @@ class _Changes:
         self.cuts.append((start, end, b""))
 
 
-def _kept_entries(old: tuple[Any, ...], new: tuple[Any, ...]) -> dict[int, int] | None:
-    """Return which entries of a shorter list are said where which of a longer one are; None if some have no place."""
+def _matching_entries(old: tuple[Any, ...], new: tuple[Any, ...]) -> dict[int, int] | None:
+    """Map indices of a list to those of a shorter list; None if entries of the latter have no counterpart."""
     if len(old) == len(new):
-        return {place: place for place in range(len(old))}
-    if len(old) > _MOST_COMPARED:
+        return {index: index for index in range(len(old))}
+    if len(old) > _MAX_COMPARED:
         return None
-    kept: dict[int, int] = {}
+    matches: dict[int, int] = {}
     matcher = SequenceMatcher(None, [*map(repr, old)], [*map(repr, new)], autojunk=False)
     for _, old_start, old_end, new_start, new_end in matcher.get_opcodes():
         if new_end - new_start > old_end - old_start:
             return None
-        kept |= zip(range(old_start, old_end), range(new_start, new_end), strict=False)
-    return kept
+        matches |= zip(range(old_start, old_end), range(new_start, new_end), strict=False)
+    return matches
 
 
 SWEEP = "sweep"
@@ -388,7 +394,7 @@ class Change(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A document as it is written for a folder: its text, and the data that this says."""
+    """A document as it is written for a folder: its text and its data."""
 
     text: str
     data: Mapping[str, Any]
@@ -463,11 +469,11 @@ class SpecWriter:
             text = self._toml.with_data(self._written.data, data)
         again = validated(_read(text, self.format), self._registry)
         if again != spec or again.to_json() != spec.to_json():  # the order of columns only shows in the latter
-            raise AssertionError(f"the text says something else than the changed document:\n{text}")
+            raise AssertionError(f"the text differs from the changed document:\n{text}")
         return Written(text, data)
 
     def _moved(self, data: Mapping[str, Any], folder: FilePath) -> tuple[Mapping[str, Any], Spec]:
-        """Return the data with its paths as seen from a folder, and what it says."""
+        """Return data whose paths of files lead from a folder, and their spec."""
         spec = self._spec(data)
         start = os.path.realpath(self._document.folder or FilePath())
         files = [*file_paths(spec)] if start != os.path.realpath(folder) else []
@@ -487,7 +493,7 @@ def _read(text: str, language: Format) -> Document:
 
 
 def _seen_from(folder: FilePath, start: str, path: str) -> str:
-    """Return a path that starts somewhere, without links, as seen from a folder."""
+    """Return a path that starts at a directory, without links, as one that starts at a folder."""
     if posixpath.isabs(path):
         return path
     # Only steps up at the start are taken together: behind a link they lead elsewhere than they seem to.

@@ -1,4 +1,4 @@
-"""The table ``[sweep]``: which keys of a spec are searched, and how. Everything but a sweep reads past it."""
+"""The table ``[sweep]``: which keys of a spec are searched, and how. All commands but a sweep ignore it."""
 
 import math
 import re
@@ -94,7 +94,7 @@ def is_range(value: Any) -> bool:
 
 
 def is_unquoted(value: Any) -> bool:
-    """Return whether what stands at a key of the space is a table that a key without quotes has made."""
+    """Return whether the value of a key of the space is a table that a key without quotes has made."""
     return isinstance(value, Mapping) and bool(value) and not value.keys() & Range.model_fields.keys()
 
 
@@ -115,7 +115,7 @@ def _read_entry(value: Any, handler: ValidatorFunctionWrapHandler, _: Any) -> An
     raise PydanticCustomError("unknown-value", "neither a list nor a range", words)
 
 
-# Editors tell the tables apart by this better than by "if", and want to be told that others are open.
+# Editors distinguish the tables by this better than by "if", and need the statement that others are open.
 _OTHERS = {"type": "object", "not": {"required": ["low", "high"]}, "additionalProperties": True}
 _INNER = {"anyOf": [{KIND_KEY: RANGE}, _OTHERS, {"type": ["string", "number", "boolean", "array"]}]}
 _CHOICES = {"type": "array", "minItems": 1, "items": {"additionalProperties": _INNER}}
@@ -149,7 +149,7 @@ def ranges_inside(choice: Any) -> dict[str, Range]:
 
 
 def may_be_searched(key: str) -> bool:
-    """Return whether a key may stand in the space, as far as it alone tells."""
+    """Return whether a key can be searched, as far as it alone shows."""
     return _KEY.search(key) is not None
 
 
@@ -298,7 +298,7 @@ class SweepSpec(Section):
 
 
 def _repeated(key: str, entry: tuple[Any, ...] | Range) -> Iterator[FieldProblem]:
-    """Yield the values that a list has already."""
+    """Yield a mistake for each value that a list repeats."""
     seen = set()
     for index, choice in enumerate(entry if isinstance(entry, tuple) else ()):
         text = toml_value(plain(choice))
