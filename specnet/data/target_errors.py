@@ -115,6 +115,8 @@ def parsed_for_target(
         `parse_spec`, or `parse_sweep`.
     """
     parts, overrides = tuple(parts), settings_of(overrides)
+    if isinstance(source, Spec) and parse is parse_spec and not (parts or overrides or limits):
+        return source
     try:
         return parse(source, parts=parts, overrides=overrides, limits=limits)
     except SpecError as error:
