@@ -1,4 +1,4 @@
-"""The page on the layout of the code names functions that are there, in the order in which a run calls them."""
+"""The page on the layout of the code names functions that are there, in the order in which runs call them."""
 
 from __future__ import annotations
 
@@ -17,32 +17,37 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/code_layout.md").read_text("utf-8")
 
 
-DIAGRAM = re.findall(r"─ ([\w/]+\.py) +(\w+) ", PAGE.partition("```text")[2].partition("```")[0])
+DIAGRAMS = [re.findall(r"─ ([\w/]+\.py) +(\w+) ", each.partition("```")[0]) for each in PAGE.split("```text")[1:]]
 """Files and functions."""
+RUNS = {"specs/moons.toml": [], "specs/penguins.toml": ["--set", "training.epochs=2", "--set", "training.engine=numpy"]}
+"""The specs that are run, with options."""
 
 
 @pytest.mark.slow
-def test_a_run_calls_the_functions_of_the_diagram_in_their_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("spec", "diagram"), list(zip(RUNS, DIAGRAMS, strict=True)), ids=RUNS)
+def test_a_run_calls_the_functions_of_a_diagram_in_their_order(
+    spec: str, diagram: list[tuple[str, str]], tmp_path: Path
+) -> None:
     package, called_functions = f"{Path(specnet.__file__).parent}{os.sep}", list[tuple[str, str]]()
 
     def note(frame: FrameType, event: str, _: object) -> None:
         function = frame.f_code.co_filename.removeprefix(package), frame.f_code.co_name
-        if event == "call" and function in DIAGRAM and function not in called_functions:
+        if event == "call" and function in diagram and function not in called_functions:
             called_functions.append(function)
 
     sys.setprofile(note)
     try:
-        ended = called("run", ROOT / "specs/moons.toml", "-o", tmp_path / "out", "--quiet")
+        ended = called("run", ROOT / spec, "-o", tmp_path / "out", "--quiet", *RUNS[spec])
     finally:
         sys.setprofile(None)
     ended.ok()
-    assert len(DIAGRAM) == 10
-    assert called_functions == DIAGRAM
+    assert len(diagram) == 10
+    assert called_functions == diagram
 
 
 def test_what_the_page_answers_is_there() -> None:
     answers = re.findall(r"\| `([\w/]+\.py)`(?:; `([\w/]+\.py)`)?(?:, `([\w.]+)`)? \|", PAGE)
-    assert len(answers) == 17
+    assert len(answers) == 21
     for first, second, name in answers:
         for path in filter(None, (first, second)):
             assert (ROOT / "specnet" / path).is_file()
