@@ -1,4 +1,4 @@
-"""Rows for training and prediction, checked; errors point to the place in the spec or the file.
+"""Rows for training and prediction, checked; errors point to the location in the spec or the file.
 
 Among the errors are cells that are too large for a network once they are prepared.
 """
@@ -20,7 +20,7 @@ from specnet.data.preparation import Preparation, RawTable, StepGroup
 from specnet.data.raw_columns import RawColumns, raw_columns
 from specnet.data.target_errors import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
-from specnet.errors import Path as Place
+from specnet.errors import Path as Keys
 from specnet.parts import data as data_parts  # most of whose names are imported when they are used
 from specnet.parts.arrays import (
     FLOAT64,
@@ -58,28 +58,28 @@ def large_rows(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.f
 def first_large_cell(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.floating]) -> LargeCell | None:
     """Return the first cell of which `large_rows` tells; of columns that become one, the largest number."""
     for piece in pieces(columns):
-        for places, raw, large in _prepared(preparation, columns[piece], dtype):
+        for indices, raw, large in _prepared(preparation, columns[piece], dtype):
             if large.any():
                 row = int(large.any(axis=1).argmax())
                 own = large[row] if large.shape == raw.shape else np.nan_to_num(np.abs(raw[row]))
                 column = int(own.argmax())
-                return LargeCell(piece.start + row, places[column], float(raw[row, column]))
+                return LargeCell(piece.start + row, indices[column], float(raw[row, column]))
     return None
 
 
-def largest_cell(columns: RawTable, places: Sequence[int]) -> LargeCell:
+def largest_cell(columns: RawTable, indices: Sequence[int]) -> LargeCell:
     """Return the cell with the largest number of some raw columns, which have such."""
-    found = LargeCell(0, places[0], 0.0)
+    found = LargeCell(0, indices[0], 0.0)
     for piece in pieces(columns):
-        numbers = np.nan_to_num(columns[piece][:, places].astype(np.float64))
-        row, index = divmod(int(np.abs(numbers).argmax()), len(places))
+        numbers = np.nan_to_num(columns[piece][:, indices].astype(np.float64))
+        row, index = divmod(int(np.abs(numbers).argmax()), len(indices))
         if abs(numbers[row, index]) > abs(found.number):
-            found = LargeCell(piece.start + row, places[index], float(numbers[row, index]))
+            found = LargeCell(piece.start + row, indices[index], float(numbers[row, index]))
     return found
 
 
 def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Path) -> Diagnostic | None:
-    """Return what to say of a cell of a named column, at its place in the files of a data part; None without such."""
+    """Return the diagnostic of a cell of a named column, with its location in the files; None without files."""
     if not isinstance(data, data_parts.TableFile):
         return None
     message = f'column "{name}": {cell.number:g} is too large for the network'
@@ -90,16 +90,16 @@ def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Pa
 def _prepared(
     preparation: Preparation, rows: Array, dtype: np.dtype[np.floating]
 ) -> Iterator[tuple[tuple[int, ...], Array, NDArray[np.bool_]]]:
-    """Yield the places of columns of numbers, these columns, and what of their preparation is not finite."""
+    """Yield the indices of columns of numbers, these columns, and which of their prepared cells are not finite."""
     for group in preparation.groups or (StepGroup(None, ()),):
         if group.steps and isinstance(group.steps[0], CategoryStep):
             continue
-        places = tuple(group.among(rows.shape[1]))
-        raw = rows[:, places].astype(np.float64)
+        indices = tuple(group.among(rows.shape[1]))
+        raw = rows[:, indices].astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             made = np.asarray(group.apply(rows.astype(np.float64)))
             is_finite = np.isfinite(made.astype(dtype))
-        yield places, raw, ~is_finite & ~(np.isnan(made) & np.isnan(raw).any(axis=1, keepdims=True))
+        yield indices, raw, ~is_finite & ~(np.isnan(made) & np.isnan(raw).any(axis=1, keepdims=True))
 
 
 PathLike = str | os.PathLike[str]
@@ -142,7 +142,7 @@ def load_table(spec: Spec) -> Table:
     data, target = spec.data, spec.target_kind
     if data is None:
         raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
-    whole: Place = ("data",) if data.source_field is None else ("data", data.source_field)
+    whole: Keys = ("data",) if data.source_field is None else ("data", data.source_field)
     try:
         return check_table(data.with_defaults(spec.seed, target).load(spec.folder, target))
     except MemoryError:
@@ -232,7 +232,7 @@ def large_cell_in(
     preparations: Sequence[Preparation],
     encoding: str | None = None,
 ) -> Diagnostic | None:
-    """Return what to say of the first cell of a table that is too large for a model, at its place in the file.
+    """Return the diagnostic of the first cell of a table that is too large for a model, with its location in the file.
 
     The networks of the model have these preparations. Nothing if there is none, or the rows are not those of a table
     with names.
@@ -374,8 +374,8 @@ def table_target(y: Array, target: TargetKind) -> Array:
     return as_dtype(as_numbers(y, "y"), FLOAT64, "y")
 
 
-def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
-    """Return a diagnostic at its place in the spec, unless it has one in a file."""
+def _placed(problem: Diagnostic, spec: Spec, whole: Keys) -> Diagnostic:
+    """Return a diagnostic with its location in the spec, unless it has one in a file."""
     if problem.source is not None:
         return problem
     path = ("data", *problem.path) if problem.path else whole

@@ -48,7 +48,7 @@ def column_groups(
     names : sequence of str
         Of the columns; empty where they have none.
     count_codes : callable
-        Returns how many codes the training rows have for the category in a column, by the column's place.
+        Returns how many codes the training rows have for the category in a column, by the column's index.
 
     Raises
     ------
@@ -66,16 +66,16 @@ def column_groups(
     kinds: dict[str, Kind] = dict.fromkeys(names, "numeric")
     kinds |= {column.name: column.kind for column in columns}
     steps: dict[str, Steps] = {}
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         kind = kinds[name]
         # What begins on numbers also goes on with them.
         steps[name] = own[name] if name in own else tuple(step for step in plain if kind in step.takes)
         is_silent = written is None or (groups and not plain) or kind == "category"
         if columns and is_silent and name not in own and not steps[name]:
-            many = kind == "category" and count_codes(place) > ONE_HOT_CODES
+            many = kind == "category" and count_codes(index) > ONE_HOT_CODES
             steps[name] = (CategoryEmbedding(),) if many else _DEFAULTS[kind]
-    places: dict[str, Path] = {name: (*PATH, index) for index, group in groups.items() for name in group.columns}
-    if problems := list(_wrong_kinds(spec, steps, kinds, places)):
+    paths: dict[str, Path] = {name: (*PATH, index) for index, group in groups.items() for name in group.columns}
+    if problems := list(_wrong_kinds(spec, steps, kinds, paths)):
         raise SpecError(*problems)
     return tuple(ColumnGroup(columns=tuple(found), steps=chain) for chain, found in _alike(steps))
 
@@ -93,7 +93,7 @@ def with_fitted_steps(spec: Spec, written: Written, preparation: Preparation) ->
 
 
 def _sized(step: Preprocessing, fitted: Preprocessing) -> Preprocessing:
-    """Return a step as it was fitted; an embedding, in whose place its codes were, with their number."""
+    """Return a step as it was fitted; an embedding, of which the codes were fitted, with their number."""
     if isinstance(step, CategoryEmbedding) and isinstance(fitted, CategoryStep):
         return step.model_copy(update={"counts": fitted.counts})
     return fitted
@@ -147,7 +147,7 @@ def _wrong_groups_of_fitted(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _wrong_kinds(
-    spec: Spec, steps: dict[str, Steps], kinds: dict[str, Kind], places: dict[str, Path]
+    spec: Spec, steps: dict[str, Steps], kinds: dict[str, Kind], paths: dict[str, Path]
 ) -> Iterator[Diagnostic]:
     for name, chain in steps.items():
         kind = kinds[name]
@@ -157,6 +157,6 @@ def _wrong_kinds(
                 message = f'column "{name}" is {KINDS_IN_WORDS[kind]}, but {step.type} takes {takes} columns'
                 group = f'{{ columns = [{toml_text(name)}], steps = ["one_hot"] }}'
                 hint = f"give it a group of its own: {group}" if kind == "category" else None
-                yield spec.diagnostic("column-kind", message, places.get(name, PATH), hint=hint)
+                yield spec.diagnostic("column-kind", message, paths.get(name, PATH), hint=hint)
                 break
             kind = "numeric"

@@ -32,7 +32,7 @@ class Feed:
         Returns the random generator that shuffles the rows of an epoch; default: no shuffling.
     in_blocks : bool
         Shuffle blocks of `BLOCK_ROWS` rows, and then the rows of `BLOCKS_AT_ONCE` of them together: so that rows in a
-        file are read from few places at a time.
+        file are read from few positions at a time.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class Feed:
         return self._rows_before(first + batches) - self._rows_before(first)
 
     def _rows_before(self, batch: int) -> int:
-        epochs, place = divmod(batch, self.batches_per_epoch)
-        return epochs * self.rows + place * self.size
+        epochs, batch = divmod(batch, self.batches_per_epoch)
+        return epochs * self.rows + batch * self.size
 
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
         """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""

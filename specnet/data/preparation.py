@@ -42,30 +42,30 @@ class StepGroup:
 
     Attributes
     ----------
-    places : tuple of int or None
+    indices : tuple of int or None
         Which raw columns, counted from 0; all of them, in their order, if None.
     steps : tuple of Preprocessing
     fitted : tuple of mappings
         What each step learned: arrays by name. Empty until the group has been fitted.
     """
 
-    places: tuple[int, ...] | None
+    indices: tuple[int, ...] | None
     steps: tuple[Preprocessing, ...]
     fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
 
     def among(self, columns: int) -> Sequence[int]:
         """Return which of so many raw columns are the group's."""
-        return range(columns) if self.places is None else self.places
+        return range(columns) if self.indices is None else self.indices
 
     def taken(self, columns: RawTable) -> RawTable:
         """Return the group's own columns: the same if these are all, else a view."""
-        if self.places is None:
+        if self.indices is None:
             return columns
-        return columns.taken(self.places) if isinstance(columns, RowView) else RowView(columns, None, self.places)
+        return columns.taken(self.indices) if isinstance(columns, RowView) else RowView(columns, None, self.indices)
 
     def texts(self, texts: ColumnTexts) -> Texts | None:
         """Return the texts of the group's own columns, None where these are numbers."""
-        own = texts if self.places is None else [texts[place] for place in self.places if texts]
+        own = texts if self.indices is None else [texts[index] for index in self.indices if texts]
         return tuple(text for text in own if text is not None) or None
 
     def fit(
@@ -96,12 +96,12 @@ class StepGroup:
     def preparer(self, texts: ColumnTexts, name: str) -> Callable[[Array, int], Array]:
         """Return what prepares rows by the fitted steps, given all their raw columns and the first one's number.
 
-        It raises a DataError if a number becomes too large or a cell is missing, with the place of the first one.
+        It raises a DataError if a number becomes too large or a cell is missing, with the location of the first one.
         """
         applied = [_applier(*pair, self.texts(texts)) for pair in zip(self.steps, self.fitted, strict=True)]
 
         def prepared(columns: Array, first_row: int) -> Array:
-            made = columns if self.places is None else columns[:, self.places]
+            made = columns if self.indices is None else columns[:, self.indices]
             for index, (step, apply) in enumerate(zip(self.steps, applied, strict=True), 1):
                 made = apply(made)
                 if index == len(self.steps) or not step.takes_missing:
@@ -112,7 +112,7 @@ class StepGroup:
 
     def apply(self, columns: Any) -> Any:
         """Return what the fitted steps make of the group's columns, among all raw ones."""
-        columns = columns if self.places is None else picked(columns, self.places)
+        columns = columns if self.indices is None else picked(columns, self.indices)
         for step, learned in zip(self.steps, self.fitted, strict=True):
             columns = step.apply(columns, learned)
         return columns
@@ -129,7 +129,7 @@ class StepGroup:
 
         Before it is fitted these are the names of its own columns.
         """
-        names = [columns[place] for place in self.among(len(columns))]
+        names = [columns[index] for index in self.among(len(columns))]
         for step, learned in zip(self.steps, self.fitted, strict=False):
             names = step.named(names, learned)
         return names
@@ -188,7 +188,7 @@ class Preparation:
         """
         fitted = []
         for group in groups:
-            named = [names[place] for place in group.among(len(names)) if names]
+            named = [names[index] for index in group.among(len(names)) if names]
             fitted.append(group.fit(group.taken(columns), group.texts(texts), weight, named))
         return cls(tuple(fitted))
 
@@ -205,11 +205,11 @@ class Preparation:
     @property
     def is_plain(self) -> bool:
         """Whether all columns go through the same steps, in their order."""
-        return not self.groups or (len(self.groups) == 1 and self.groups[0].places is None)
+        return not self.groups or (len(self.groups) == 1 and self.groups[0].indices is None)
 
     def is_one_chain(self, columns: int) -> bool:
         """Whether all of so many columns go through the same steps, in their order, also as a group of them."""
-        return self.is_plain or [group.places for group in self.groups] == [tuple(range(columns))]
+        return self.is_plain or [group.indices for group in self.groups] == [tuple(range(columns))]
 
     def prepare(
         self, columns: RawTable, *, texts: ColumnTexts = (), name: str = "X", reader: InputReader | None = None
@@ -231,7 +231,7 @@ class Preparation:
         Raises
         ------
         DataError
-            If numbers become too large or a cell is missing, with the place of the first one.
+            If numbers become too large or a cell is missing, with the location of the first one.
         """
         dtype = FLOAT64 if reader is None else reader.dtype
         if not self.groups and not isinstance(columns, RowView) and (reader is None or columns.dtype == dtype):
@@ -268,15 +268,15 @@ class Preparation:
         raw, start = np.empty((len(columns), sum(len(group.among(0)) for group in self.groups))), 0
         for group in self.groups:
             stop = start + group.output_size(len(group.among(0)))
-            raw[:, group.places] = group.invert(columns[:, start:stop])
+            raw[:, group.indices] = group.invert(columns[:, start:stop])
             start = stop
         return raw
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return what was learned, by names such as ``0.1.mean``: group of columns, step, and what it is."""
         return {
-            f"{place}.{index}.{name}": array
-            for place, group in enumerate(self.groups)
+            f"{number}.{index}.{name}": array
+            for number, group in enumerate(self.groups)
             for index, learned in enumerate(group.fitted)
             for name, array in learned.items()
         }
@@ -299,7 +299,7 @@ class Preparation:
         return cls(_refitted(groups, learned))
 
     def replaced(self, replacement: Callable[[str, NDArray[Any]], Any]) -> Self:
-        """Return the preparation with something in place of all arrays that are not `fixed`, by name and array."""
+        """Return the preparation with a replacement for each array that is not `fixed`, made of its name and itself."""
         own = self.tensors()
 
         def learned(prefix: str, step: Preprocessing) -> Fitted:
@@ -319,11 +319,11 @@ TensorForm = tuple[np.dtype[Any], tuple[int | None, ...]]
 def tensor_forms(groups: Sequence[StepGroup], columns: int) -> dict[str, TensorForm]:
     """Return what the tensors of a preparation of so many columns are, by name."""
     forms: dict[str, TensorForm] = {}
-    for place, group in enumerate(groups):
+    for number, group in enumerate(groups):
         size = len(group.among(columns))
         for index, step in enumerate(group.steps):
             for name, shape in step.shapes(size).items():
-                forms[f"{place}.{index}.{name}"] = np.dtype(step.dtypes.get(name, "float64")), shape
+                forms[f"{number}.{index}.{name}"] = np.dtype(step.dtypes.get(name, "float64")), shape
             size = step.output_size(size) or 0
     return forms
 
@@ -334,17 +334,17 @@ def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str
     What is embedded has its codes as inputs of the network.
     """
     plain = tuple(step for step in written if isinstance(step, Preprocessing))
-    places = {name: place for place, name in enumerate(names)}
+    indices = {name: index for index, name in enumerate(names)}
     groups = [group for group in written if isinstance(group, ColumnGroup)]
-    found = [StepGroup(tuple(places[name] for name in group.columns), _coded(group.steps)) for group in groups]
+    found = [StepGroup(tuple(indices[name] for name in group.columns), _coded(group.steps)) for group in groups]
     return (*([StepGroup(None, plain)] if plain else []), *found)
 
 
 def _refitted(groups: Sequence[StepGroup], learned: Callable[[str, Preprocessing], Fitted]) -> tuple[StepGroup, ...]:
-    """Return groups with what each step learned, told how the names of its tensors begin."""
+    """Return groups with what each step learned, by the prefix of the names of its tensors and the step."""
     return tuple(
-        replace(group, fitted=tuple(learned(f"{place}.{index}.", step) for index, step in enumerate(group.steps)))
-        for place, group in enumerate(groups)
+        replace(group, fitted=tuple(learned(f"{number}.{index}.", step) for index, step in enumerate(group.steps)))
+        for number, group in enumerate(groups)
     )
 
 
@@ -390,8 +390,8 @@ def _refuse_missing(steps: Sequence[Preprocessing], columns: RawTable, names: Se
     for piece in pieces(columns) if columns.dtype.kind == "f" else ():
         missing = np.argwhere(np.isnan(columns[piece]))
         if len(missing):
-            row, place = (int(index) for index in missing[0])
-            column = f'column "{names[place]}"' if names else f"column {place}"
+            row, index = (int(index) for index in missing[0])
+            column = f'column "{names[index]}"' if names else f"column {index}"
             whose = steps[0].type if steps else "the network"
             hint = f'put "impute" before {whose}' if steps else 'use "impute" in network.preprocessing'
             message = f"{column} is empty at training row {piece.start + row}, and {whose} needs every cell"
@@ -402,8 +402,8 @@ def trained_gaps(preparation: Preparation, columns: int) -> NDArray[np.bool_]:
     """Return which of so many raw columns had missing cells in training rows that the steps have learned from."""
     found = np.zeros(columns, np.bool_)
     for group in preparation.groups:
-        places = group.among(columns)
-        found[[places[place] for place in _group_gaps(group) if place < len(places)]] = True
+        indices = group.among(columns)
+        found[[indices[index] for index in _group_gaps(group) if index < len(indices)]] = True
     return found
 
 
@@ -411,13 +411,13 @@ def filled_gaps(preparation: Preparation, columns: int) -> NDArray[np.bool_]:
     """Return of which of so many raw columns the steps fill or code missing cells, whatever training had."""
     found = np.full(columns, bool(preparation.groups))
     for group in preparation.groups:
-        places = list(group.among(columns))
-        found[places] &= _fills_gaps(group, len(places))
+        indices = list(group.among(columns))
+        found[indices] &= _fills_gaps(group, len(indices))
     return found
 
 
 def known_texts(preparation: Preparation, columns: int) -> dict[int, list[str]]:
-    """Return the texts that have codes, in their order, by the places of their columns among so many raw ones."""
+    """Return the texts that have codes, in their order, by the indices of their columns among so many raw ones."""
     found: dict[int, list[str]] = {}
     for group in preparation.groups:
         found |= zip(group.among(columns), group_texts(group), strict=False)

@@ -39,9 +39,9 @@ class RawColumns:
     def gaps(self) -> NDArray[np.bool_]:
         """Return which cells are missing, (rows, columns)."""
         found = np.isnan(self.X)
-        for place, texts in enumerate(self.texts):
+        for index, texts in enumerate(self.texts):
             if texts is not None and len(empty := np.flatnonzero(texts == MISSING)):
-                found[:, place] |= self.X[:, place] == empty[0]
+                found[:, index] |= self.X[:, index] == empty[0]
         return found
 
     def part(self, rows: slice | NDArray[np.bool_]) -> RawColumns:
@@ -113,7 +113,7 @@ def frame_columns(
 ) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
     """Return the columns of a data frame by the rules of tables, with warnings about those that are ignored.
 
-    None in place of what is no data frame. Numbers whose names a spec may not have are columns without kinds.
+    None for what is no data frame. Numbers whose names a spec may not have are columns without kinds.
 
     Raises
     ------

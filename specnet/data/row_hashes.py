@@ -1,4 +1,4 @@
-"""Which rows a model was trained on, by their hashes, small enough to be kept beside it."""
+"""Which rows a model was trained on, by their hashes, small enough to be saved beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from specnet.parts.arrays import RowView
 from specnet.parts.data.column_kinds import as_indices
 
 MOST_HASHES = 100_000
-"""How many are kept: of more rows those with the least hashes, which is a random sample."""
+"""Maximum number of hashes: of more rows those with the least hashes, which is a random sample."""
 
 Hashes = NDArray[np.uint64]
 
@@ -87,8 +87,8 @@ def row_hashes(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[A
 
 def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]) -> Iterator[Hashes]:
     """Yield what stands for each column's cells, (rows,)."""
-    for place, distinct in enumerate(texts or [None] * columns.shape[1]):
-        column = columns[:, place]
+    for index, distinct in enumerate(texts or [None] * columns.shape[1]):
+        column = columns[:, index]
         if distinct is None:
             yield by_value(column).view(np.uint64)
         else:
@@ -96,8 +96,8 @@ def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]
             yield known[as_indices(column)]
     for target in y.reshape(len(y), -1).T:
         if target.dtype.kind == "U":
-            distinct, places = np.unique(target, return_inverse=True)
-            yield _of_texts(distinct)[places]
+            distinct, positions = np.unique(target, return_inverse=True)
+            yield _of_texts(distinct)[positions]
         else:
             yield by_value(target).view(np.uint64)
 

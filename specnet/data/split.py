@@ -61,8 +61,8 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
         If there are fewer groups than folds, or a single fold.
     """
     _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    told = counted(len(sizes), "group of training rows", "groups of training rows")
-    _check_count(len(sizes), told, count)
+    shown = counted(len(sizes), "group of training rows", "groups of training rows")
+    _check_count(len(sizes), shown, count)
     order = np.random.default_rng([seed, _FOLDS]).permutation(len(sizes))
     filled, folds = np.zeros(count, np.intp), np.empty(len(sizes), np.intp)
     for group in order[np.argsort(-sizes[order], kind="stable")]:
@@ -71,12 +71,12 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
     return folds[numbers]
 
 
-def _check_count(units: int, told: str, count: int) -> None:
+def _check_count(units: int, shown: str, count: int) -> None:
     """Check that each fold has something, and that something is left to train its member on."""
     if count == 1:
         message, hint = "an ensemble on folds needs at least 2 members", 'use more, or validation = "split" or "none"'
     elif units < count:
-        message, hint = f"an ensemble of {count} members on folds has only {told}", "use fewer members"
+        message, hint = f"an ensemble of {count} members on folds has only {shown}", "use fewer members"
     else:
         return
     raise DataError(Diagnostic("ensemble", message, ("training", "ensemble"), hint=hint))
@@ -84,7 +84,7 @@ def _check_count(units: int, told: str, count: int) -> None:
 
 RowNumbers = NDArray[np.intp]
 Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
-"""From rows, the least number to cut off and the name of the part to the rows kept, and those cut off."""
+"""From rows, the least number to cut off and the name of the part to the rows that are left, and those cut off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,8 +115,8 @@ def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None 
     The test rows come first, ⌈test_size·n⌉ of all n rows: those of scikit-learn's ``train_test_split(X, y, test_size,
     random_state, stratify)``; with `group` whole groups, in an order of `random_state`, until there are as many;
     with `time` the latest rows, and all others of the same time. The validation rows, a share of all rows too, are then
-    cut from the others in the same way. With `folds`, one of so many equal parts takes the place of the test rows, or
-    of the validation rows: scikit-learn's StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by
+    cut from the others in the same way. With `folds`, one of so many equal parts replaces the test rows, or
+    the validation rows: scikit-learn's StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by
     `random_state`. A `column`, or files of their own, say of each row where it belongs. The folds of an ensemble are of
     training rows: whole groups with `group`, else with the class proportions with `stratify`. Beside a file with the
     test rows, the validation rows are a share of the others, and the other way round. With `stratify`, the only
@@ -162,7 +162,7 @@ def _parts(table: Table, split: Split) -> RowSplit:
     """Return the split without folds."""
     by, rows, parts = table.split_by, np.arange(len(table.X)), dict[str, RowNumbers]()
     if split.says_parts:
-        rows, parts = _as_said(table, split)
+        rows, parts = _as_given(table, split)
     if split.group is not None:
         cut = _by_group(_known(by, "group"), split)
     elif split.time is not None:
@@ -178,36 +178,36 @@ def _parts(table: Table, split: Split) -> RowSplit:
                 raise _error(f"{part}_size", message)
             rows, parts[part] = cut(rows, count, part)
         elif split.folded_part == part:
-            rows, parts[part] = _held_fold(table, split, rows)
+            rows, parts[part] = _fold_rows(table, split, rows)
     return RowSplit(rows, parts.get(VALIDATION), parts.get(TEST))
 
 
-def _held_fold(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
+def _fold_rows(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
     """Return the rows outside the split's fold of these rows, and those in it, each in their order in the table."""
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
     assert split.folds is not None and split.fold is not None, "a split has both or neither"
     shuffled = {"n_splits": split.folds, "shuffle": True, "random_state": split.random_state}
-    places = np.arange(len(rows))
+    indices = np.arange(len(rows))
     if split.group is not None:
         groups = _known(table.split_by, "group")[rows]
         _enough_for_folds(len(np.unique(groups)), "groups", split.folds)
         folds = GroupKFold(**shuffled).split(rows, groups=groups)
     elif split.stratify:
-        places = np.flatnonzero(~_alone(table.y[rows]))
-        _, classes, sizes = np.unique(table.y[rows[places]], axis=0, return_inverse=True, return_counts=True)
+        indices = np.flatnonzero(~_alone(table.y[rows]))
+        _, classes, sizes = np.unique(table.y[rows[indices]], axis=0, return_inverse=True, return_counts=True)
         if sizes.max() < split.folds:
             raise _error("stratify", f"stratified split: no class has a row for each of {split.folds} folds")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of a class with fewer rows, which are in as many folds
-            folds = list(StratifiedKFold(**shuffled).split(places, classes.reshape(-1)))
+            folds = list(StratifiedKFold(**shuffled).split(indices, classes.reshape(-1)))
     else:
         _enough_for_folds(len(rows), "rows", split.folds)
         folds = KFold(**shuffled).split(rows)
-    _, held = next(islice(folds, split.fold, None))
-    is_held = np.zeros(len(rows), np.bool_)
-    is_held[places[held]] = True
-    return rows[~is_held], rows[is_held]
+    _, chosen = next(islice(folds, split.fold, None))
+    is_chosen = np.zeros(len(rows), np.bool_)
+    is_chosen[indices[chosen]] = True
+    return rows[~is_chosen], rows[is_chosen]
 
 
 def _enough_for_folds(count: int, what: str, folds: int) -> None:
@@ -215,11 +215,11 @@ def _enough_for_folds(count: int, what: str, folds: int) -> None:
         raise _error("folds", f"{folds} folds need at least as many {what}, but there are only {count}")
 
 
-def _as_said(table: Table, split: Split) -> tuple[RowNumbers, dict[str, RowNumbers]]:
+def _as_given(table: Table, split: Split) -> tuple[RowNumbers, dict[str, RowNumbers]]:
     """Return the rows for training, and those for other sets, as a column says or as they are in files."""
     key = next(key for key in ("column", "test", "validation") if getattr(split, key) is not None)
-    said = _known(table.split_by, key)
-    rows = {part: np.flatnonzero(said == part) for part in PARTS}
+    given = _known(table.split_by, key)
+    rows = {part: np.flatnonzero(given == part) for part in PARTS}
     if not rows[TRAIN].size:
         raise _error(key, "no rows are left for training")
     return rows.pop(TRAIN), {part: those for part, those in rows.items() if those.size}
@@ -234,8 +234,8 @@ def _at_random(table: Table, split: Split) -> Cut:
         labels = table.y[rows]
         alone = _alone(labels)
         _check_classes(labels[~alone], count, part)
-        kept, taken = _in_proportion(labels[~alone], count, generator)
-        return np.concatenate([rows[~alone][kept], rows[alone]]), rows[~alone][taken]
+        left, taken = _in_proportion(labels[~alone], count, generator)
+        return np.concatenate([rows[~alone][left], rows[alone]]), rows[~alone][taken]
 
     return cut
 
@@ -243,21 +243,21 @@ def _at_random(table: Table, split: Split) -> Cut:
 def _in_proportion(
     labels: NDArray[np.generic], count: int, generator: np.random.RandomState
 ) -> tuple[RowNumbers, RowNumbers]:
-    """Return the places of the labels kept and of so many cut off, with the draws of scikit-learn's train_test_split.
+    """Return the indices of the labels left and of so many cut off, with the draws of scikit-learn's train_test_split.
 
     It takes classes in their order; those of several labels in the order of their text.
     """
     if labels.ndim == 2:
         labels = np.array([" ".join(row) for row in labels.astype(np.str_)])
     _, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    kept_sizes = _apportioned(len(labels) - count, sizes, generator)
-    taken_sizes = _apportioned(count, sizes - kept_sizes, generator)
-    kept, taken = list[RowNumbers](), list[RowNumbers]()
+    left_sizes = _apportioned(len(labels) - count, sizes, generator)
+    taken_sizes = _apportioned(count, sizes - left_sizes, generator)
+    left, taken = list[RowNumbers](), list[RowNumbers]()
     for members in np.split(np.argsort(classes, kind="stable"), np.cumsum(sizes)[:-1]):
-        size, shuffled = kept_sizes[len(kept)], generator.permutation(members)
-        taken.append(shuffled[size : size + taken_sizes[len(kept)]])
-        kept.append(shuffled[:size])
-    return generator.permutation(np.concatenate(kept)), generator.permutation(np.concatenate(taken))
+        size, shuffled = left_sizes[len(left)], generator.permutation(members)
+        taken.append(shuffled[size : size + taken_sizes[len(left)]])
+        left.append(shuffled[:size])
+    return generator.permutation(np.concatenate(left)), generator.permutation(np.concatenate(taken))
 
 
 def _apportioned(count: int, sizes: NDArray[np.intp], generator: np.random.RandomState) -> NDArray[np.intp]:

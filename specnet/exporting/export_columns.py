@@ -85,7 +85,7 @@ def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:
     codes: dict[int, Mapping[str, int]] = {}
     seen = set[int]()
     for group in trained.preprocessing.groups:
-        indices = range(count) if group.places is None else group.places
+        indices = range(count) if group.indices is None else group.indices
         known = dict(zip(indices, _codes(group), strict=False))
         twice = seen & (known.keys() | codes.keys()) & set(indices)
         if twice:

@@ -282,7 +282,7 @@ def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
         missing = {None, "", *getattr(spec.data, "missing_values", ())}
         codes = {text: code for code, text in enumerate(dict.fromkeys(column)) if text not in missing}
         found = np.array([codes.get(text, np.nan) for text in column], np.float64)
-        indices[name] = found if table.kept is None else found[table.kept]
+        indices[name] = found if table.file_rows is None else found[table.file_rows]
     return indices
 
 

@@ -166,7 +166,7 @@ def test_groups_have_their_own_steps_and_stand_in_their_order():
     np.testing.assert_allclose(prepared[:, 4:], (filled - filled.mean(0)) / filled.std(0), rtol=1e-12, atol=1e-14)
     names = "0.0.categories 0.0.offsets 0.0.starts 1.0.fill 1.1.mean 1.1.scale"
     assert " ".join(preparation.tensors()) == names
-    sized = [StepGroup(group.places, group.steps) for group in preparation.groups]
+    sized = [StepGroup(group.indices, group.steps) for group in preparation.groups]
     again = Preparation.from_tensors(sized, preparation.tensors())
     np.testing.assert_array_equal(again.prepare(X, texts=(None, texts, None)), prepared)
 

@@ -217,7 +217,7 @@ def test_texts_gaps_unseen_categories_and_dates_are_read_once(made: Callable[[],
     """By all members; each network of a team then has its own code for a text."""
     model, path = made(), tmp_path / f"m{tools.SUFFIXES[target]}"
     if len(model.networks) > 1:
-        groups = [next(made for made in each.preprocessing.groups if 0 in made.places) for each in model.networks]
+        groups = [next(made for made in each.preprocessing.groups if 0 in made.indices) for each in model.networks]
         codes = [made.fitted[0]["offsets"].tolist() for made in groups]
         assert codes[0] == codes[2] != codes[1]
     exported(model, target, path)

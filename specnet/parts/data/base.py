@@ -91,8 +91,8 @@ class Split(Section):
         if self.stratify and (self.by_column is not None or not self.draws_rows):
             yield "stratify", f"a split by {given[0]} cannot keep the class proportions"
         if self._held_out(SIZES) >= 1:
-            held = [f"the {size[:-5]} fold" if size == f"{self.folded_part}_size" else size for size in SIZES]
-            message = f"{' and '.join(held)} leave no rows for training; their sum must be below 1"
+            taken = [f"the {size[:-5]} fold" if size == f"{self.folded_part}_size" else size for size in SIZES]
+            message = f"{' and '.join(taken)} leave no rows for training; their sum must be below 1"
             yield written(self, "validation_size", "test_size"), message
 
     def _fold_mistakes(self, folds: int, given: Sequence[str], sizes: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -135,9 +135,9 @@ class Split(Section):
 
     @property
     def has_validation(self) -> bool:
-        """Whether there are validation rows, as far as can be told without reading the rows."""
-        said = self.column is not None or self.validation is not None
-        return said or self.validation_fraction > 0
+        """Whether there are validation rows, as far as is known without reading the rows."""
+        are_given = self.column is not None or self.validation is not None
+        return are_given or self.validation_fraction > 0
 
     @property
     def validation_fraction(self) -> float:
@@ -151,11 +151,11 @@ class Split(Section):
 
     def _held_out(self, sizes: Sequence[str]) -> float:
         folded = self.folded_part
-        held = sum(self._size(size) for size in sizes if size != f"{folded}_size")
+        fraction = sum(self._size(size) for size in sizes if size != f"{folded}_size")
         if folded is not None and f"{folded}_size" in sizes:
             assert self.folds is not None, "there are folds"
-            held += (1 - (self._size("test_size") if folded == "validation" else 0.0)) / self.folds
-        return held
+            fraction += (1 - (self._size("test_size") if folded == "validation" else 0.0)) / self.folds
+        return fraction
 
     def without_folds(self) -> Self:
         """Return the split by sizes alone."""
@@ -223,9 +223,9 @@ class Table:
     kinds : mapping of str to kind
         Of all the columns that the source has, in its order, the target's and those that are ignored included.
     warnings : tuple of Diagnostic
-        What the source has that looks like a mistake.
-    kept : ndarray (rows,) or None
-        Where these rows stand among those of the files; None if they are all.
+        About what is perhaps a mistake in the source.
+    file_rows : ndarray (rows,) or None
+        Indices of these rows among those of the files; None if they are all.
     """
 
     X: NDArray[Any]
@@ -237,7 +237,7 @@ class Table:
     columns: tuple[Column, ...] = ()
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
-    kept: NDArray[np.intp] | None = None
+    file_rows: NDArray[np.intp] | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -295,8 +295,8 @@ class Data(PartKind):
         Raises
         ------
         DataError
-            If the rows cannot be had. A diagnostic has the path of the field at fault, from the part on, or the place
-            in the file that was read.
+            If the rows cannot be had. A diagnostic has the path of the field at fault, from the part on, or the
+            location in the file that was read.
         """
         raise NotImplementedError(f"{type(self).__name__} has no load")
 

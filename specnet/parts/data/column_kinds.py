@@ -80,17 +80,17 @@ class _KindOrNotation:
 
     @staticmethod
     def _read(value: Any, _: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        # The handler would tell the mistakes of each notation that may be meant.
+        # The handler would report the mistakes in every notation.
         if isinstance(value, Notation) or value in KINDS:
             return value
         if not isinstance(value, Mapping):
             raise PydanticCustomError("unknown-value", "no such word", {"words": _words(KINDS)})
-        meant = value.get("type", "datetime")
-        if not isinstance(meant, str) or meant not in NOTATION_KINDS:
+        kind = value.get("type", "datetime")
+        if not isinstance(kind, str) or kind not in NOTATION_KINDS:
             unknown = PydanticCustomError("unknown-value", "no such word", {"words": _words(NOTATION_KINDS)})
-            details = InitErrorDetails(type=unknown, loc=("type",), input=meant)
+            details = InitErrorDetails(type=unknown, loc=("type",), input=kind)
             raise ValidationError.from_exception_data("kind", [details])
-        return notation_type(meant, value).model_validate(value)
+        return notation_type(kind, value).model_validate(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"anyOf": [{"type": "string", "enum": list(KINDS)}, *handler(schema)["anyOf"]]}

@@ -207,10 +207,10 @@ class _FrameColumn:
         kind = without_zone(kind, numbers, kind == "datetime" and any(map(has_zone, self.counts)))
         return column_of(self.name, kind), numbers
 
-    def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
+    def _quick(self, specified: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column where its type says it all."""
         kind, numbers = self.typed, self.numbers
-        if kind is None or numbers is None or (said is not None and kind_of(said) != kind):
+        if kind is None or numbers is None or (specified is not None and kind_of(specified) != kind):
             return None
         present = numbers[~np.isnan(numbers)]
         if np.isinf(present).any():
@@ -218,16 +218,16 @@ class _FrameColumn:
             message = f'row {row}: column "{self.name}" is {numbers[row]}; expected a finite number'
             raise DataError(message, hint=_HINT)
         is_inexact = self.series.dtype.is_integer() and bool((abs(present) >= LARGEST_WHOLE).any())
-        if is_inexact or not (present.size or said):
+        if is_inexact or not (present.size or specified):
             return None
-        if said is not None and not isinstance(said, str):
-            numbers = np.where(np.isin(numbers, said.missing_numbers), np.nan, numbers)
-            if self.has_zone and not getattr(said, "format", "").endswith("%z"):
+        if specified is not None and not isinstance(specified, str):
+            numbers = np.where(np.isin(numbers, specified.missing_numbers), np.nan, numbers)
+            if self.has_zone and not getattr(specified, "format", "").endswith("%z"):
                 row = int((~np.isnan(numbers)).argmax())
-                message = mistaken(self.name, said, str(self.series[row]), row, len(present))
+                message = mistaken(self.name, specified, str(self.series[row]), row, len(present))
                 hint = f"{_HINT}; convert {self._cells(self.name)} to local times without a time zone"
                 raise DataError(Diagnostic("not-a-datetime", message, hint=hint))
-        return column_of(self.name, without_zone(said or kind, numbers, self.has_zone)), numbers
+        return column_of(self.name, without_zone(specified or kind, numbers, self.has_zone)), numbers
 
     def _text(self, cell: Any) -> str | None:
         """Return a cell as a file would have it, None where it is missing."""

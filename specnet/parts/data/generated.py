@@ -140,7 +140,7 @@ class MakeClassification(Generated):
     )
     flip_y: Share = Field(0.01, description="fraction of rows with a random class")
     class_sep: NonNegativeNumber = Field(1.0, description="half the edge length of the cube; larger is easier")
-    hypercube: bool = Field(True, description="place the clusters at the corners of a cube; false: of a random box")
+    hypercube: bool = Field(True, description="put the clusters at the corners of a cube; false: of a random box")
     shift: float = Field(0.0, description="offset added to every column")
     scale: float = Field(1.0, description="factor applied to every column after the shift")
 
@@ -153,11 +153,11 @@ class MakeClassification(Generated):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
-        told = self.n_informative + self.n_redundant + self.n_repeated
+        informative = self.n_informative + self.n_redundant + self.n_repeated
         clouds = self.n_classes * self.n_clusters_per_class
-        if told > self.n_features:
+        if informative > self.n_features:
             field = written(self, "n_features", "n_informative", "n_redundant", "n_repeated")
-            message = f"n_informative + n_redundant + n_repeated = {told} exceeds n_features = {self.n_features}"
+            message = f"n_informative + n_redundant + n_repeated = {informative} exceeds n_features = {self.n_features}"
             yield FieldProblem((field,), message)
         if clouds > 2 ** min(self.n_informative, 60):
             field = written(self, "n_classes", "n_clusters_per_class", "n_informative")

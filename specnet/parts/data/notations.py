@@ -1,4 +1,4 @@
-"""Other ways to write dates and numbers than the plain ones, as specs have them, and those that fit some texts.
+"""Notations of dates and numbers other than the plain ones, as specs have them, and those that fit some texts.
 
 Each reads a trimmed cell as a number, NaN where it means a missing value, or None where it is not in the notation.
 """
@@ -55,14 +55,14 @@ _DATES = (
     *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
 )
-"""Common ways to write a day. `%y/%m/%d` is rare, and would make most of `%d/%m/%y` ambiguous."""
+"""Common formats of a day. `%y/%m/%d` is rare, and would make most of `%d/%m/%y` ambiguous."""
 _TIME = re.compile(
     r"(?P<before>,? |T)[0-9]{1,2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?P<fraction>\.[0-9]{1,6})?)?"
     r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 )
 _THOUSANDS: dict[Literal[".", ","], str] = {".": ",", ",": "."}
 _MORE_THOUSANDS = " '\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
-"""What stands between thousands with any decimal sign."""
+"""What separates thousands with any decimal character."""
 
 
 _UNIT = "^[^\\s0-9.,+'-]([^0-9]*[^\\s0-9.,+'-])?$"
@@ -143,10 +143,10 @@ class DatetimeFormat(_Notation):
 
     def problems(self) -> Iterator[FieldProblem]:
         used = re.findall("%(.?)", self.format)
-        if unknown := [sign for sign in used if sign not in _DIRECTIVES]:
-            known = " ".join(f"%{sign}" for sign in _DIRECTIVES)
+        if unknown := [character for character in used if character not in _DIRECTIVES]:
+            known = " ".join(f"%{character}" for character in _DIRECTIVES)
             yield FieldProblem(("format",), f'"{self.format}": unknown directive %{unknown[0]}; choose from {known}')
-        elif repeated := [sign for sign in used if sign != "%" and used.count(sign) > 1]:
+        elif repeated := [character for character in used if character != "%" and used.count(character) > 1]:
             yield FieldProblem(("format",), f'"{self.format}" has %{repeated[0]} twice')
         elif not _YEARS.intersection(used) and _DAYS.intersection(used):
             yield FieldProblem(("format",), f'"{self.format}" has no year; dates need %Y or %y')
@@ -215,11 +215,11 @@ class BooleanWords(_Notation):
 
 
 class NumberFormat(_Notation):
-    """The kind of a column of numbers with separators between thousands, with another decimal sign or with a unit."""
+    """The kind of a column of numbers with separators of thousands, another decimal character or a unit."""
 
     type: Literal["numeric"] = Field(description="the kind")
     decimal: Literal[".", ","] = Field(
-        ".", description="sign before the fraction; the other one, a space or an apostrophe may separate thousands"
+        ".", description="character before the fraction; the other one, a space or an apostrophe may separate thousands"
     )
     unit: Annotated[str, StringConstraints(pattern=_UNIT)] | None = Field(
         None, description='text that may stand before or behind the number, such as "$" or "%"'
@@ -247,12 +247,12 @@ class NumberFormat(_Notation):
 
     @property
     def separators(self) -> str:
-        """The signs that may stand between thousands."""
+        """The characters that may separate thousands."""
         return _THOUSANDS[self.decimal] + _MORE_THOUSANDS
 
     @property
     def around(self) -> str:
-        """The pattern of the unit before and behind a number, of which the signs of the number remain."""
+        """The pattern of the unit before and behind a number, of which the + or - of the number remains."""
         unit = re.escape(self.unit or "")
         return rf"^([+-]?){unit} ?([+-]?)| ?{unit}$"
 
@@ -260,7 +260,7 @@ class NumberFormat(_Notation):
     def pattern(self) -> str:
         """The pattern of its texts."""
         point = re.escape(self.decimal)
-        grouped = "|".join(f"(?:{re.escape(sign)}[0-9]{{3}})+" for sign in self.separators)
+        grouped = "|".join(f"(?:{re.escape(character)}[0-9]{{3}})+" for character in self.separators)
         digits = rf"(?:(?:0|[1-9][0-9]*|[1-9][0-9]{{0,2}}(?:{grouped}))(?:{point}[0-9]*)?|{point}[0-9]+)"
         pattern = rf"{digits}(?:[eE][+-]?[0-9]+)?"
         if self.unit is None:
@@ -329,8 +329,8 @@ def notation_type(kind: str, fields: Collection[str]) -> type[Notation]:
 def notations_of(texts: Sequence[str]) -> list[Notation]:
     """Return the common notations that at least one of some texts is in."""
     forms = dict.fromkeys(form for text in texts for form in _date_formats(text))
-    said: dict[str, Any] = {"type": "numeric"} | ({"unit": unit} if (unit := _common_unit(texts)) else {})
-    numbers = [NumberFormat(decimal=decimal, **said) for decimal in _THOUSANDS]
+    given: dict[str, Any] = {"type": "numeric"} | ({"unit": unit} if (unit := _common_unit(texts)) else {})
+    numbers = [NumberFormat(decimal=decimal, **given) for decimal in _THOUSANDS]
     return [
         *(DatetimeFormat(type="datetime", format=form) for form in forms),
         *(notation for notation in numbers if any(map(notation.reads, texts))),
@@ -374,10 +374,12 @@ def _time_format(text: str) -> str | None:
 
 
 def _common_unit(texts: Sequence[str]) -> str | None:
-    """Return the currency symbol or percent sign that at least half of some texts with digits have, if there is one."""
+    """Return the currency symbol, % or ‰ that at least half of some texts with digits have, if there is one."""
     texts = [text for text in texts if re.search("[0-9]", text)]
-    counts = Counter(sign for text in texts for sign in {*text} if sign in "%‰" or category(sign) == "Sc")
-    return next((sign for sign, count in counts.most_common(1) if 2 * count >= len(texts)), None)
+    counts = Counter(
+        character for text in texts for character in {*text} if character in "%‰" or category(character) == "Sc"
+    )
+    return next((character for character, count in counts.most_common(1) if 2 * count >= len(texts)), None)
 
 
 @cache

@@ -56,9 +56,9 @@ def read_arrays(
             members = [member.filename for member in archive.infolist()]
             missing = [f'"{name}"' for name in required if f"{name}.npy" not in members]
             if missing:
-                held = first_few(sorted({name.removesuffix(".npy") for name in members})) or "nothing"
+                others = first_few(sorted({name.removesuffix(".npy") for name in members})) or "nothing"
                 message = f"array {missing[0]} is missing" if len(missing) == 1 else f"no arrays {', '.join(missing)}"
-                raise DataError(message, hint=f"found {held}", source=source)
+                raise DataError(message, hint=f"found {others}", source=source)
             names = [name for name in (*required, *optional) if f"{name}.npy" in members]
             return {name: _read_array(archive, name, source) for name in names}
 

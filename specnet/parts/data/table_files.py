@@ -37,7 +37,7 @@ from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegative
 from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.splits import PARTS, TRAIN
 
-MOST_LISTED = 12
+MAX_LISTED = 12
 """How many features a hint lists."""
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
@@ -124,18 +124,18 @@ class TableFile(Data):
         source, roles = self._source(folder), self._roles
         found = self._read(source, self.targets, target == "classes")
         others = {*roles.names}.difference(self.features or ())
-        places = [place for place, column in enumerate(found.columns) if column.name not in others]
-        are_all = len(places) == len(found.columns)
+        indices = [index for index, column in enumerate(found.columns) if column.name not in others]
+        are_all = len(indices) == len(found.columns)
         return replace(
             found,
-            warnings=(*found.warnings, *self._left_out(found, places, source)),
-            X=found.X if are_all else np.asarray(RowView(found.X, None, tuple(places))),
+            warnings=(*found.warnings, *self._left_out(found, indices, source)),
+            X=found.X if are_all else np.asarray(RowView(found.X, None, tuple(indices))),
             sample_weight=roles.weights(found, source),
             split_by=roles.split_by(found, source),
-            columns=tuple(found.columns[place] for place in places),
+            columns=tuple(found.columns[index] for index in indices),
         )
 
-    def _left_out(self, found: Table, places: Sequence[int], source: TableSource) -> Iterator[Diagnostic]:
+    def _left_out(self, found: Table, indices: Sequence[int], source: TableSource) -> Iterator[Diagnostic]:
         """Yield the warning about a time that is no feature because the split goes by it.
 
         Raises
@@ -147,7 +147,7 @@ class TableFile(Data):
         if self.features is not None or not paths:
             return
         used = [column.name for column in found.columns if column.name in paths]
-        if not places:
+        if not indices:
             named = ", ".join(f'"{name}" ({".".join(map(str, paths[name]))})' for name in used)
             hint = f"to use it as a feature too, {setting('features', toml_value(used))}"
             raise DataError(
@@ -155,9 +155,7 @@ class TableFile(Data):
             )
         if time is not None:
             names = [column.name for column in found.columns if column.name == time or column.name not in paths]
-            listed = (
-                setting("features", toml_value(names)) if len(names) <= MOST_LISTED else "list all in data.features"
-            )
+            listed = setting("features", toml_value(names)) if len(names) <= MAX_LISTED else "list all in data.features"
             message, hint = f'column "{time}" is ignored: the split goes by it', f"to use it as a feature too, {listed}"
             yield Diagnostic("ignored-column", message, source=source.paths[0], hint=hint)
 
@@ -181,20 +179,20 @@ class TableFile(Data):
         """
         return self._with(names, folder).cells(names, rows)
 
-    def cell_problem(self, folder: Path, name: str, wanted: float, message: str, hint: str) -> Diagnostic | None:
+    def cell_problem(self, folder: Path, name: str, value: float, message: str, hint: str) -> Diagnostic | None:
         """Return a mistake at the first cell of a column that holds a number; None if there is none."""
         paths = (path for path in (self.split.validation, self.split.test) if path is not None)
         for part in (self, *filter(None, map(self.for_file, paths))):
             source = part._source(folder)
-            place = source.names.index(name)
-            with closing(source.cell_rows([place])) as rows:
+            index = source.names.index(name)
+            with closing(source.cell_rows([index])) as rows:
                 for row, (cell,) in enumerate(rows):
-                    if wanted in _numbers(trimmed(str(cell)), self.columns.get(name), source.decimal):
-                        return source.located([Mistake(row, place, "too-large", message, hint)])[0]
+                    if value in _numbers(trimmed(str(cell)), self.columns.get(name), source.decimal):
+                        return source.located([Mistake(row, index, "too-large", message, hint)])[0]
         return None
 
     def read_all(self, folder: Path) -> Table:
-        """Return all columns, the target's among them, of the kinds that are said, else of those their cells have.
+        """Return all columns, the target's among them, of the specified kinds, else of those that their cells have.
 
         Raises
         ------
@@ -238,15 +236,15 @@ class TableFile(Data):
         if part is None:
             return None
         names = self.feature_names
-        wanted = {*(names or ()), *self.targets, self.sample_weight}
+        used = {*(names or ()), *self.targets, self.sample_weight}
         # A model that says no kinds knows of numbers alone.
         kinds: dict[str, ColumnKind] = dict.fromkeys(names or (), "numeric")
-        kinds |= {name: kind for name, kind in self.columns.items() if name in wanted}
-        said = {"path": path, "features": names, "columns": kinds, "split": Split()}
+        kinds |= {name: kind for name, kind in self.columns.items() if name in used}
+        changed = {"path": path, "features": names, "columns": kinds, "split": Split()}
         if isinstance(self, part):
-            return self.model_copy(update=said)
-        kept = {name: getattr(self, name) for name in ("target", "missing_target", "sample_weight")}
-        return part(path=path, **kept).model_copy(update=said)
+            return self.model_copy(update=changed)
+        same = {name: getattr(self, name) for name in ("target", "missing_target", "sample_weight")}
+        return part(path=path, **same).model_copy(update=changed)
 
     def labels_like(self, y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
         return y.astype(np.str_) if labels.dtype.kind == "U" else y
@@ -288,7 +286,7 @@ class Csv(TableFile):
     """Files of delimiter-separated text with a header: numbers, booleans, dates, categories, and a target.
 
     For a classification loss the target holds labels: integers if every cell is one, else text. Otherwise it holds
-    numbers. A cell that does not fit its column is an error with its place.
+    numbers. A cell that does not fit its column is an error with its location.
     """
 
     example = 'path = "rows.csv", target = "price"'
@@ -296,13 +294,14 @@ class Csv(TableFile):
     type: Literal["csv"] = "csv"
     delimiter: Annotated[str, StringConstraints(pattern='^[^\\r\\n"]$')] | None = Field(
         None,
-        description="sign between cells; default: a tab for .tsv, else the most frequent of , ; tab | in the header",
+        description="character between cells; default: a tab for .tsv, else the most frequent of , ; tab | in the "
+        "first record",
     )
     quote: Annotated[str, StringConstraints(pattern="^[!-/:-@\\[-`{-~]$")] = Field(
-        '"', description="sign around quoted cells"
+        '"', description="character around quoted cells"
     )
     decimal: Literal[".", ","] | None = Field(
-        None, description="sign before the fraction of a number; default: the one that the cells of the file show"
+        None, description="character before the fraction of a number; default: the one that the cells of the file show"
     )
     encoding: Annotated[str, Field(min_length=1)] = Field("utf-8", description="encoding of the text")
     header: bool = Field(True, description="the first row holds the names; false: they are column_1, column_2, …")
@@ -314,8 +313,8 @@ class Csv(TableFile):
     def source(self, paths: list[str]) -> TableSource:
         dialect = Dialect(self.delimiter or "", self.quote, self.encoding, self.header, self.skip)
         # Of those that nobody has chosen, some cannot stand between other delimiters.
-        signs = {self.delimiter, self.quote}
-        possible = [text for text in self.missing_values if text not in MISSING or not signs & {*text}]
+        characters = {self.delimiter, self.quote}
+        possible = [text for text in self.missing_values if text not in MISSING or not characters & {*text}]
         return CsvSource(paths, dialect, possible, self.decimal)
 
     def problems(self) -> Iterator[FieldProblem]:

@@ -130,9 +130,17 @@ def _copied_input(line: str) -> str:
     return "\n".join(render(each, "warning") for each in onnx_import._left_out(graph, line.rpartition(" ")[2]))
 
 
+@contextmanager
+def _unchecked() -> Iterator[None]:
+    """Let DuckDB read a small file, and convert cells that are no numbers."""
+    with patch(*LARGE), patch(*UNCHECKED):
+        yield
+
+
 PARSING = "specnet.spec.searching.parse_spec"
 # specnet's own check of all cells is left out, and DuckDB meets what it would have refused.
 UNCHECKED = ("specnet.parts.data.tables.columns.DuckColumns._text", lambda self, index: f"CAST(c{index} AS DOUBLE)")
+LARGE = ("specnet.parts.data.tables.sources.SMALL_BYTES", -1)
 OTHER_OPTUNA = ("specnet.running.sweeps.coordinator.required_optuna", lambda: SimpleNamespace(__version__="6.0.0"))
 FULL_DISK = FileError(os.strerror(errno.ENOSPC))
 STATES: dict[str, State] = {
@@ -140,7 +148,7 @@ STATES: dict[str, State] = {
     "browser": partial(patch, "webbrowser.open", return_value=False),
     "compiler-failed": partial(patch.dict, os.environ, CC="false"),
     "different": _edited_history,
-    "format": partial(patch, *UNCHECKED),
+    "format": _unchecked,
     "internal": _failing(PARSING, ZeroDivisionError("division by zero")),
     "interrupted": _failing("specnet.training.loop.TrainingProgress.begin", KeyboardInterrupt()),
     "logger": _failing("specnet.extras.import_module", ModuleNotFoundError("No module named 'mlflow'")),

@@ -119,7 +119,7 @@ def test_every_field_of_a_table_but_its_warnings_and_places_changes_it():
         ],
         "kinds": [{"a": "boolean", "b": "category", "y": "category"}],
     }
-    assert {*other, "warnings", "kept"} == {field.name for field in fields(Table)}
+    assert {*other, "warnings", "file_rows"} == {field.name for field in fields(Table)}
     tables = [table, *(replace(table, **{name: value}) for name, values in other.items() for value in values)]
     assert len({data_hash(each) for each in tables}) == len(tables)
     assert data_hash(replace(table)) == data_hash(table)

@@ -1,4 +1,4 @@
-"""The numbers, booleans, dates and categories that texts of cells are: the plain ways to write them.
+"""The numbers, booleans, dates and categories that texts of cells are, in plain notation.
 
 `notations` has the others. A cell is trimmed before a rule reads it.
 """

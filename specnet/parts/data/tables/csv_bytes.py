@@ -140,7 +140,7 @@ def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str]:
     DuckError
         At the first cell in quotes, or a line that does not end.
     FileError
-        If the file cannot be read, or the folder for temporary files has no room for a part.
+        If the file cannot be read, or a part does not fit into the folder for temporary files.
     """
     part = os.path.join(folder, "part.csv")
     try:

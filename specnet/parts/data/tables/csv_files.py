@@ -1,7 +1,7 @@
 """CSV files, read without guessing.
 
 Python's ``csv`` reads the header, and all of a small file. DuckDB splits the records of others, every cell as text:
-its own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what looks like a comment, and take columns by
+its own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what may be a comment, and take columns by
 position. Rows that contain a mistake are read again by Python's ``csv``.
 
 Blank lines are passed over, except in a file of one column, where they are missing cells.
@@ -221,7 +221,7 @@ class CsvFile:
             self.refuse_faulty()
 
     def refuse_faulty(self) -> None:
-        """Refuse a file that has a faulty record, with its place."""
+        """Refuse a file that has a faulty record, with its location."""
         refuse_faulty(self.path, self.dialect, len(self.names))
 
 
@@ -254,7 +254,7 @@ class CsvSource(TextSource):
         self._files = list(zip(files, self._named([(file.path, file.names) for file in files]), strict=True))
 
     def _refuse_divided(self, missing: Sequence[str], files: Sequence[CsvFile]) -> None:
-        """Refuse missing cells that are told from others only by what is around them."""
+        """Refuse texts of missing cells that contain what separates or quotes cells."""
         for text in missing:
             for file in files:
                 for name, character in (("quote", file.dialect.quote), ("delimiter", file.dialect.delimiter)):

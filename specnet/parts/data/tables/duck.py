@@ -46,7 +46,7 @@ SETTINGS = """
 """
 
 
-_WHOLE = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
+_WHOLE = frozenset(f"{unsigned}{size}INT" for unsigned in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
     "INTEGER",
     "UINTEGER",
 }
@@ -120,7 +120,7 @@ class Duck:
         DuckError
             If DuckDB refuses it.
         FileError
-            If its own files find no room.
+            If the disk is too full for its own files.
         """
         future = self._pool.submit(lambda: fetch(self._connection.execute(query, parameters)))
         done, report = 0, progress or (lambda done, total: None)

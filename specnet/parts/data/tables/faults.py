@@ -22,7 +22,7 @@ PathLike = str | os.PathLike[str]
 
 DELIMITERS = (",", ";", "\t", "|")
 LARGEST_CELL = 2_000_000
-"""Characters, as many bytes as DuckDB takes in a line; Python's ``csv`` takes 131 072 unless it is told otherwise."""
+"""Characters, as many bytes as DuckDB takes in a line; Python's ``csv`` takes 131 072 by default."""
 LARGEST_RECORD = 10_000_000
 """Characters: more of them are not looked at, since a record's cells take many times their memory."""
 
@@ -36,7 +36,7 @@ _PLAIN_WORDS = {
     "unexpected end of data": "a quoted cell is not closed",
     f"field larger than field limit ({LARGEST_CELL})": too_long("a cell", LARGEST_CELL),
 }
-"""What is said in place of messages of Python's ``csv``."""
+"""Messages instead of those of Python's ``csv``."""
 _WINDOWS = re.compile(rb"[\x80-\x9f]")
 """What Windows' encodings have instead of control characters."""
 _LONGEST_CELL = 40
@@ -102,7 +102,7 @@ class CsvRecord(NamedTuple):
     dialect: Dialect
 
     def problem(self, code: str, message: str, cell: int | None = None, hint: str | None = None) -> Diagnostic:
-        """Return a mistake whose place is one of the cells, or the whole record."""
+        """Return a mistake in one of the cells, or in the whole record."""
         quote, other = re.escape(self.dialect.quote), re.escape(self.dialect.delimiter)
         pattern = re.compile(rf"({quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{other}\r\n]*)(?:{other}|\Z)")
         found = None if cell is None else next(islice(pattern.finditer(self.text), cell, None), None)
@@ -224,7 +224,7 @@ def _with_large_cells(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
-    """Return the most frequent of a few signs outside quotes in the first record; the first of them at a tie."""
+    """Return the most frequent of a few characters outside quotes in the first record; the first of them at a tie."""
     name = os.fspath(path).lower()
     if name.removesuffix(".gz").endswith(".tsv"):
         return "\t"
@@ -233,12 +233,12 @@ def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
         for line in _lines(text):
             pieces = line.split(dialect.quote)
             if outside := "".join(pieces[inside::2]):
-                counts = {sign: count + outside.count(sign) for sign, count in counts.items()}
+                counts = {character: count + outside.count(character) for character, count in counts.items()}
             inside ^= len(pieces) % 2 == 0
             length += len(line)
             if not inside or length > LARGEST_RECORD:
                 break
-    return max(DELIMITERS, key=lambda sign: counts[sign])
+    return max(DELIMITERS, key=lambda character: counts[character])
 
 
 def refuse_faulty(path: PathLike, dialect: Dialect, width: int) -> None:
@@ -255,7 +255,7 @@ def checked_records(path: PathLike, dialect: Dialect, width: int) -> Iterator[Cs
     FileError
         If the file cannot be read.
     DataError
-        If a record is faulty, or lines end in different ways, which is known behind the last one.
+        If a record is faulty, or line ends differ, which is known behind the last one.
     """
     end = ""
     odd: CsvRecord | None = None

@@ -38,7 +38,7 @@ _ONE_OBJECT = (
     ' such as by pandas.read_json(FILE).to_json(FILE, orient="records", lines=True)'
 )
 _OPTIONS = f"maximum_object_size = {LARGEST_CELL}, compression = 'none', hive_partitioning = false"
-# What DuckDB takes for JSON though it is none, a null character, a nested value: also where it only looks like one.
+# What DuckDB takes for JSON though it is none, a null character, a nested value; texts may have the same characters.
 _DOUBTFUL = r'(?i)[:,\[]\s*(-?(nan|inf(inity)?)\s*[,}\]]|[}\]])|\\u0000|"\s*:\s*[\[{]'
 # Of the lines that have the same names, the first one counts.
 _LINES = f"""

@@ -46,7 +46,7 @@ from specnet.parts.data.tables.cells import (
 from specnet.parts.data.tables.setting_hints import column_key, setting
 
 SHARE_OF_ALL = 0.9
-"""From this share on a column is meant to be numbers or dates, and what is none in it is a mistake."""
+"""From this share on a column is one of numbers or dates, and other cells in it are mistakes."""
 RARE_TEXT = f"mostly text that fewer than {ROWS_TO_A_CATEGORY} rows share"
 UNIQUE_TEXT = f"text that no {ROWS_TO_A_CATEGORY} rows share"
 USELESS = {
@@ -57,7 +57,7 @@ USELESS = {
 """What a column that is ignored is, by the reason."""
 MARKERS = frozenset({"n/a", "#N/A", "None", "-", ".", "?"})
 """Texts that mean that a value is missing, where all other cells of a column are numbers."""
-MOST_MARKERS = 3
+MAX_MARKERS = 3
 """More different texts beside numbers are texts of their own."""
 
 SAMPLE = 50
@@ -151,10 +151,10 @@ class DistinctTexts:
         return any(a is not None and b is not None and a != b and not math.isnan(a) for a, b in pairs)
 
     def outside(self, notation: Notation) -> dict[str, int]:
-        """Return the most frequent texts that are not in a notation, one more than `MOST_MARKERS`, and their rows."""
+        """Return the most frequent texts that are not in a notation, one more than `MAX_MARKERS`, and their rows."""
         read = notation.reader
         others = ((-rows, text) for text, rows in self.counts() if read(text) is None)
-        return {text: -rows for rows, text in nsmallest(MOST_MARKERS + 1, others)}
+        return {text: -rows for rows, text in nsmallest(MAX_MARKERS + 1, others)}
 
     def rows_of_categories(self) -> NDArray[np.intp]:
         """Return how many rows each category has."""
@@ -345,7 +345,7 @@ def _verdict(cells: DistinctTexts) -> Verdict:
     nearly = whole or [notation for notation, count in counts if count >= SHARE_OF_ALL * present]
     if nearly:
         return Verdict(kind, reason, tuple(nearly), _example(cells.sample, nearly), is_open)
-    if markers and _are_meant(markers, rows_of_texts, kind == "category"):
+    if markers and _are_markers(markers, rows_of_texts, kind == "category"):
         best = max(counts, key=lambda each: each[1])[0]
         example = _example(cells.sample, [best])
         return Verdict(kind, reason, (best.with_missing([*markers]),), example, markers=tuple(markers.items()))
@@ -358,14 +358,14 @@ def _markers(counts: Sequence[tuple[Notation, int]], cells: DistinctTexts) -> Ma
         return {}
     outside = cells.outside(max(counts, key=lambda each: each[1])[0])
     are_words = not any(re.search("[0-9]", text) for text in outside)
-    return outside if are_words and len(outside) <= MOST_MARKERS else {}
+    return outside if are_words and len(outside) <= MAX_MARKERS else {}
 
 
-def _are_meant(markers: Mapping[str, int], rows_of_texts: NDArray[np.intp], are_categories: bool) -> bool:
+def _are_markers(markers: Mapping[str, int], rows_of_texts: NDArray[np.intp], are_categories: bool) -> bool:
     """Return whether numbers beside a few texts are more than codes that happen to be digits."""
     if are_categories:
         return len(markers) == 1 and bool(2 * sum(markers.values()) <= rows_of_texts.sum())
-    return len(rows_of_texts) - len(markers) > MOST_MARKERS
+    return len(rows_of_texts) - len(markers) > MAX_MARKERS
 
 
 def _assuming(notation: Notation, cells: DistinctTexts) -> Verdict:
@@ -482,7 +482,7 @@ def left_as_text(
 
 
 def feature_hint(warnings: Iterable[Diagnostic]) -> str:
-    """Return how a table gets features that has none, by what was said of its columns."""
+    """Return how a table without features gets some, from the warnings about its columns."""
     hints = (each.hint for each in warnings if each.hint and UNIQUE_TEXT not in each.message)
     return next(hints, f"add columns of numbers or dates, or texts that {ROWS_TO_A_CATEGORY} rows or more share")
 

@@ -54,7 +54,7 @@ class Roles(NamedTuple):
         return {name: path for path, name in {("sample_weight",): self.weight, **split}.items() if name is not None}
 
     def problems(self, kinds: Mapping[str, ColumnKind]) -> Iterator[FieldProblem]:
-        """Yield which kinds of columns, as far as they are said, do not go with what the columns are used for."""
+        """Yield the problems of columns whose specified kinds do not go with their roles."""
         for name, path in self.paths.items():
             kind, (needed, words) = kind_of(kinds.get(name, "ignore")), _NEEDED.get(path[-1], (KINDS, ""))
             if kind not in (*needed, "ignore"):
@@ -94,14 +94,14 @@ class Roles(NamedTuple):
         if self.split.group is not None:
             return np.where(np.isnan(cells), -1, np.unique(cells, return_inverse=True)[1])
         assert column.texts is not None, "it is a category"
-        said = np.append(column.texts, "")[as_indices(cells)]
-        wrong = ~np.isin(said, PARTS)
+        words = np.append(column.texts, "")[as_indices(cells)]
+        wrong = ~np.isin(words, PARTS)
         if wrong.any():
             first = int(wrong.argmax())
             expected = ", ".join(f'"{part}"' for part in PARTS)
-            what = f'expected {expected}, got "{said[first]}"'
+            what = f'expected {expected}, got "{words[first]}"'
             raise _wrong_cell(name, first, what, "split", content, source)
-        return said
+        return words
 
     def weights(self, content: Table, source: TableSource) -> NDArray[np.float64] | None:
         """Return the weights of the rows, (rows,).
@@ -132,10 +132,10 @@ def _found(content: Table, name: str) -> tuple[Column, NDArray[np.float64]]:
 
 
 def _wrong_cell(name: str, row: int, what: str, code: str, content: Table, source: TableSource) -> DataError:
-    """Return the error of a cell in a row of the content, at its place in the files."""
-    place = row if content.kept is None else int(content.kept[row])
-    message = f'column "{name}": {what} in row {place + 1}'
-    return source.refusal([Mistake(place, source.names.index(name), code, message)])
+    """Return the error of a cell in a row of the content, with its location in the files."""
+    file_row = row if content.file_rows is None else int(content.file_rows[row])
+    message = f'column "{name}": {what} in row {file_row + 1}'
+    return source.refusal([Mistake(file_row, source.names.index(name), code, message)])
 
 
 def _times(column: Column, cells: NDArray[np.float64], content: Table, source: TableSource) -> NDArray[np.float64]:
@@ -159,8 +159,8 @@ def below_each_other(parts: dict[str, Table]) -> Table:
         if column.texts is not None:
             own = [np.asarray(table.columns[index].texts) for table in tables]
             texts = np.unique(np.concatenate(own))
-            places = [np.append(np.searchsorted(texts, each).astype(np.float64), np.nan) for each in own]
-            cells = [to[as_indices(each)] for to, each in zip(places, cells, strict=True)]
+            positions = [np.append(np.searchsorted(texts, each).astype(np.float64), np.nan) for each in own]
+            cells = [to[as_indices(each)] for to, each in zip(positions, cells, strict=True)]
             column = replace(column, texts=texts)
         columns.append(column)
         np.concatenate(cells, out=X[:, index])

@@ -45,8 +45,8 @@ def longer(key: str, items: Iterable[str], added: Sequence[str], others: Iterabl
 
 def no_header(skip: int | None = None) -> str:
     """Return the hint to read a file without its header, or with one that is skipped."""
-    ways = [setting("header", "false"), *([] if skip is None else [setting("skip", str(skip))])]
-    return f"{' and '.join(ways)}; the columns are then column_1, column_2, …"
+    hints = [setting("header", "false"), *([] if skip is None else [setting("skip", str(skip))])]
+    return f"{' and '.join(hints)}; the columns are then column_1, column_2, …"
 
 
 def column_key(name: str) -> str:
@@ -55,13 +55,13 @@ def column_key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a shell has it, in quotes too where a sentence would hide its last sign."""
+    """Return a text as a shell has it, in quotes too where a sentence would hide its last character."""
     quoted = shlex.quote(text)
     return quoted if quoted != text or text[-1].isalnum() else f"'{text}'"
 
 
 def _plain(value: str) -> str:
-    """Return a value as an option has it: a single word, or a sign, without quotes."""
+    """Return a value as an option has it: a single word, or a character, without quotes."""
     inner = value[1:-1]
     return inner if value == f'"{inner}"' and not set(inner) & set('\\"') and not inner[:1].isdigit() else value
 

@@ -278,7 +278,7 @@ class TextSource(TableSource):
 
 
 def trimmed_texts(cells: Sequence[str | None], missing: Collection[str]) -> list[str | None]:
-    """Return cells of a file trimmed, None in place of missing ones."""
+    """Return cells of a file trimmed, None for missing ones."""
     known: dict[str | None, str | None] = {None: None}
     for cell in {*cells}:
         if cell is not None:
@@ -356,7 +356,7 @@ def matching(folder: Path, written: str | Sequence[str]) -> list[str]:
     Raises
     ------
     DataError
-        If nothing matches a pattern, or a file's own name looks like one.
+        If nothing matches a pattern, or a file's own name is like one.
     """
     found: list[str] = []
     for index, text in enumerate((written,) if isinstance(written, str) else written):

@@ -418,16 +418,16 @@ class TableReader:
         X: NDArray[np.float64],
         texts: Mapping[str, NDArray[np.str_]],
         y: NDArray[Any],
-        gaps: NDArray[np.bool_] | None = None,
+        missing: NDArray[np.bool_] | None = None,
     ) -> Table:
-        """Return the table without the rows that have gaps in the target, (rows, targets); or refuse these."""
-        kept, gaps = None, np.isnan(y) if gaps is None else gaps
-        if gaps.any():
+        """Return the table without the rows whose target is missing, (rows, targets); or refuse these."""
+        file_rows, missing = None, np.isnan(y) if missing is None else missing
+        if missing.any():
             if not self.drops:
-                self._refuse_gaps(gaps)
-            kept = np.flatnonzero(~gaps.any(axis=1))
-            self._check_rows(len(kept), "no rows with a target")
-            X, y = np.asarray(RowView(X, kept)), y[kept]
+                self._refuse_missing(missing)
+            file_rows = np.flatnonzero(~missing.any(axis=1))
+            self._check_rows(len(file_rows), "no rows with a target")
+            X, y = np.asarray(RowView(X, file_rows)), y[file_rows]
         chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
         columns = tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features)
         self.warnings += self._header_doubts([column for column in columns if column.name in {*self.judged}])
@@ -438,7 +438,7 @@ class TableReader:
             columns=columns,
             kinds={name: chosen.get(name, "ignore") for name in self.source.names},
             warnings=tuple(self.warnings),
-            kept=kept,
+            file_rows=file_rows,
         )
 
     def _header_doubts(self, columns: Sequence[Column]) -> Iterator[Diagnostic]:
@@ -457,10 +457,10 @@ class TableReader:
                 "missing-header", message, source=self.source.paths[0], position=position, hint=no_header()
             )
 
-    def _refuse_gaps(self, gaps: NDArray[np.bool_]) -> None:
+    def _refuse_missing(self, missing: NDArray[np.bool_]) -> None:
         mistakes = []
-        for index in np.flatnonzero(gaps.any(axis=0)):
-            name, row, count = self.targets[index], int(gaps[:, index].argmax()), int(gaps[:, index].sum())
+        for index in np.flatnonzero(missing.any(axis=0)):
+            name, row, count = self.targets[index], int(missing[:, index].argmax()), int(missing[:, index].sum())
             more = f", and in {count - 1} more" if count > 1 else ""
             message = f'column "{name}": the target is missing in row {row + 1}{more}'
             hint = setting("missing_target", '"drop"') + " to leave such rows out"
@@ -512,9 +512,9 @@ def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> tuple[NDArra
         integers = texts.astype(np.int64)
         if (integers.astype(np.str_) == texts).all():
             labels = integers
-    gaps = np.isnan(codes)
+    missing = np.isnan(codes)
     found = labels[as_indices(codes)] if len(texts) else np.zeros(len(codes), np.int64)
-    return found[:, np.newaxis], gaps[:, np.newaxis]
+    return found[:, np.newaxis], missing[:, np.newaxis]
 
 
 def _boolean_words(columns: Columns, index: int) -> tuple[str, str] | None:
