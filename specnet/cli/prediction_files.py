@@ -163,7 +163,13 @@ class Predictions:
             model.check_sets()
             sets = model.error_quantiles.sets(decoder.probabilities(outputs), self._classes)
             columns["set"] = _joined(sets, model.labels)
-        return columns if complete.all() else {name: _masked(values, complete) for name, values in columns.items()}
+        if complete.all():
+            return columns
+        for name, values in columns.items():
+            all_values = np.zeros(len(complete), values.dtype)
+            all_values[complete] = values
+            columns[name] = np.ma.MaskedArray(all_values, ~complete)
+        return columns
 
 
 def _columns(title: str, values: Array, names: Sequence[Any]) -> dict[str, Array]:
@@ -185,12 +191,6 @@ def _joined(sets: Array, labels: Array | None) -> Array:
         message = f'the label "{taken[0]}" has {SEPARATOR}, which separates labels'
         raise UsageError(message, hint=hint, source="--confidence-set")
     return np.array([SEPARATOR.join(compress(texts, row)) for row in sets.tolist()], np.str_)
-
-
-def _masked(values: Array, complete: NDArray[np.bool_]) -> Array:
-    spread = np.zeros(len(complete), values.dtype)
-    spread[complete] = values
-    return np.ma.MaskedArray(spread, ~complete)
 
 
 def exact(part: Part) -> dict[str, ColumnCells]:
@@ -216,11 +216,6 @@ def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:
         kinds = columns.values()
         writer.writerows(zip(*(formulas.written(cells.texts) for cells in kinds), strict=True))
         yield text.getvalue().encode()
-
-
-def _parquet_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
-    """Yield the pieces of a Parquet file."""
-    yield from parquet_pieces(map(exact, predictions))
 
 
 def _npy_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
@@ -251,7 +246,11 @@ def _array(part: Part, has_gaps: bool) -> Array:
     return np.ma.filled(array.astype(np.float64), np.nan)
 
 
-WRITERS = {".csv": csv_bytes, ".parquet": _parquet_bytes, ".npy": _npy_bytes}
+WRITERS = {
+    ".csv": csv_bytes,
+    ".parquet": lambda predictions, _: parquet_pieces(map(exact, predictions)),
+    ".npy": _npy_bytes,
+}
 """By the suffix of the file."""
 
 
@@ -272,7 +271,7 @@ class Formulas:
 
     def written(self, cells: Iterable[Any]) -> list[Any]:
         """Return cells in the form in which they are written."""
-        return [self._written(cell) if isinstance(cell, str) and _is_formula(cell) else cell for cell in cells]
+        return [self._written(cell) if isinstance(cell, str) and cell.startswith(_STARTS) else cell for cell in cells]
 
     def warnings(self, source: str) -> Iterator[Diagnostic]:
         """Yield the warning about cells that were written as they are, if there were any."""
@@ -284,12 +283,10 @@ class Formulas:
         yield Diagnostic("formula", message, source=source, hint=hint)
 
     def _written(self, cell: str) -> str:
+        if number(trimmed(cell)) is not None:
+            return cell
         if self._escape:
             return f"'{cell}"
         self._first = self._first or cell
         self._count += 1
         return cell
-
-
-def _is_formula(cell: str) -> bool:
-    return cell.startswith(_STARTS) and number(trimmed(cell)) is None

@@ -33,7 +33,6 @@ from specnet.number_texts import count, counted
 
 if TYPE_CHECKING:
     from specnet.checking import GradientCheck
-    from specnet.data import RowSet
     from specnet.errors import SpecnetError
     from specnet.report.terminal.terminal_output import TextTable
     from specnet.running.verification.result import Verification, VerifiedRun
@@ -198,16 +197,12 @@ def evaluate(
     if known := RowSet.from_data(training_rows(model)):
         repeated = known.count(row_hashes(raw.X, raw.texts, rows.y))
         if repeated:
-            output.warnings(_of_training(repeated, known, len(raw), rows_name(data)))
+            verb = "occurs" if repeated == 1 else "occur"
+            message = f"{count(repeated)} of {counted(len(raw), 'row')} also {verb} in the training set"
+            message = message if known.is_complete else f"about {message}"
+            hint = "evaluate on rows that were not used for training"
+            output.warnings(Diagnostic("training-rows", message, source=rows_name(data), hint=hint))
     output.table(scores_table({rows_name(data): figures}))
-
-
-def _of_training(repeated: int, known: RowSet, rows: int, source: str) -> Diagnostic:
-    """Return the warning about rows that the model was trained on."""
-    about = "" if known.is_complete else "about "
-    verb = "occurs" if repeated == 1 else "occur"
-    message = f"{about}{count(repeated)} of {counted(rows, 'row')} also {verb} in the training set"
-    return Diagnostic("training-rows", message, source=source, hint="evaluate on rows that were not used for training")
 
 
 def verify(

@@ -186,7 +186,8 @@ class Settings:
             meaning = inner.schema.get("description", "")
             if any(self._inner(inner)):
                 yield f"{before}{name}.", meaning
-            if not self._is_only_table(inner.schema):
+            is_table = any(reference in self._keys.tables for reference, _ in references(inner.schema))
+            if "anyOf" in inner.schema or not is_table:
                 yield f"{before}{name}=", meaning
 
     def _inner(self, node: _Node) -> Iterator[tuple[str, _Node]]:
@@ -211,9 +212,6 @@ class Settings:
                 yield self._keys.tables[reference]
             parts = self._keys.parts(reference).values()
             yield from [part for part in parts if named in part["properties"]["type"]["enum"]] or parts
-
-    def _is_only_table(self, schema: Schema) -> bool:
-        return "anyOf" not in schema and any(reference in self._keys.tables for reference, _ in references(schema))
 
     def _values(self, schema: Schema) -> Iterator[str]:
         if "enum" in schema:

@@ -127,7 +127,15 @@ def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Diagra
     for k in chosen:
         node, sources = nodes[k], read[k]
         source = sources[0]
-        if source >= 0 and readers[source] == 1 and _joins(node, nodes[source]):
+        # A layer that only changes the values of the one before it is drawn with it.
+        plain = node.layer.input_count == "one" and not node.layer.reads_columns and not has_matrix(node)
+        if (
+            plain
+            and source >= 0
+            and readers[source] == 1
+            and node.size == nodes[source].size
+            and node.path[:-1] == nodes[source].path[:-1]
+        ):
             number = column_of[k] = column_of[source]
             columns[number] = replace(columns[number], nodes=(*columns[number].nodes, node))
             continue
@@ -135,12 +143,6 @@ def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Diagra
         column_of[k] = len(columns)
         columns.append(DiagramColumn((node,), numbers, node.size, 1 + max(columns[number].rank for number in numbers)))
     return tuple(columns)
-
-
-def _joins(node: Node, source: Node) -> bool:
-    """Tell whether a layer only changes values of the one before it, beside which it stands."""
-    plain = node.layer.input_count == "one" and not node.layer.reads_columns and not has_matrix(node)
-    return plain and node.size == source.size and node.path[:-1] == source.path[:-1]
 
 
 def has_matrix(node: Node) -> bool:

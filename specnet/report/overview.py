@@ -149,7 +149,10 @@ class Overview:
         for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True)):
             sizes = count(node.size), count(parameters) if parameters else ""
             formula, settings = self._formula(number), node.layer.summary().removeprefix(node.layer.type)
-            name = node.key if formula.startswith(f"{_word(node)}(") else f"{node.key} {node.layer.type}"
+            layer, activation = node.layer.split_activation()
+            # A layer that is only an activation is named by that.
+            word = activation.type if layer is None and activation is not None else node.layer.type
+            name = node.key if formula.startswith(f"{word}(") else f"{node.key} {node.layer.type}"
             text = ", ".join(filter(None, [formula, settings[1:-1]]))
             rows.append((name, *sizes, _first_weights(node), text))
         return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0}), cut=frozenset({4}))
@@ -185,12 +188,6 @@ class Overview:
                 for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True))
             ],
         }
-
-
-def _word(node: Node) -> str:
-    """Return what a layer is: its type, or that of the activation that is all of it."""
-    layer, activation = node.layer.split_activation()
-    return activation.type if layer is None and activation is not None else node.layer.type
 
 
 def _first_weights(node: Node) -> str:

@@ -30,10 +30,6 @@ Values = NDArray[np.float64]
 Number = TypeVar("Number", bound=np.generic)
 
 
-def _unchanged(values: Values) -> Values:
-    return values
-
-
 @dataclass(frozen=True, eq=False)
 class Plane:
     """A network of two inputs, and the rows that it was trained and tested on.
@@ -66,8 +62,8 @@ class Plane:
     held_out: NDArray[np.bool_]
     column_names: tuple[str, str]
     class_names: tuple[str, ...] = ()
-    prepare: Callable[[Values], Values] = field(default=_unchanged)
-    decode: Callable[[Values], Values] = field(default=_unchanged)
+    prepare: Callable[[Values], Values] = field(default=lambda values: values)
+    decode: Callable[[Values], Values] = field(default=lambda values: values)
 
     @cached_property
     def axes(self) -> tuple[Axis, Axis]:
@@ -320,13 +316,6 @@ class _Values(PlaneAnswer):
         return "raises it" if weight > 0 else "lowers it"
 
 
-def answer_of(plane: Plane) -> PlaneAnswer:
-    """Return what a network's answers look like, by its task."""
-    if plane.network.task == "values":
-        return _Values(plane)
-    return _SeveralClasses(plane) if plane.network.task == "classes" else _TwoClasses(plane)
-
-
 def _output_at(value: float, plane: Plane) -> float | None:
     """Return the sum of a linear output that is decoded as a value, if decoding is linear and increasing."""
     first, second, third = plane.decode(np.array([0.0, 1.0, 2.0])).tolist()
@@ -379,7 +368,8 @@ class PlaneStory:
     """
 
     def __init__(self, plane: Plane, moments: Mapping[int, Mapping[str, Array]]) -> None:
-        self._plane, self._answers = plane, answer_of(plane)
+        kinds = {"values": _Values, "classes": _SeveralClasses}
+        self._plane, self._answers = plane, kinds.get(plane.network.task, _TwoClasses)(plane)
         shown = np.flatnonzero(np.isfinite(plane.columns).all(axis=1))
         self._shown = shown[np.random.default_rng(0).permutation(len(shown))[:MAX_ROWS]]
         self._rows_are_drawn = False

@@ -154,7 +154,7 @@ def series_page(series: SavedSeries) -> str:
         run.name: curve_style(index) if named else fold_styles.get(run.fold, "series-8 faint")
         for index, run in enumerate(record.runs)
     }
-    curves = list(_curves(record, styles, named=named))
+    curves, in_percent = list(_curves(record, styles, named=named)), record.main.endswith("accuracy")
     marks = [(mark_alone(index), f"seed {seed}") for index, seed in enumerate(seeds)]
     beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
     return rendered(
@@ -170,7 +170,7 @@ def series_page(series: SavedSeries) -> str:
         is_nested=record.is_nested,
         folds=folds,
         seeds=seeds,
-        spread=record.spread and [_deviation(record.main, value) for value in record.spread],
+        spread=[f"{100 * each:.1f} points" if in_percent else figure(each) for each in record.spread or ()],
         legend=marks if folds and len(seeds) > 1 else [],
         spreads=list(_spreads(record)),
         table=_runs_table(record),
@@ -236,10 +236,6 @@ def _score(name: str, found: Mapping[str, Any]) -> Score:
 
 def _change(name: str, value: float) -> str:
     return true_minus(f"{100 * value:+z.1f}" if name.endswith("accuracy") else f"{value:+z.4f}")
-
-
-def _deviation(name: str, value: float) -> str:
-    return f"{100 * value:.1f} points" if name.endswith("accuracy") else figure(value)
 
 
 def _spread(name: str, found: Mapping[str, Any]) -> str:

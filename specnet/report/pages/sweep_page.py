@@ -150,9 +150,9 @@ def sweep_page(sweep: SavedSweep) -> str:
         unfinished=_unfinished(view),
         worth=list(_worth(view)),
         scores=_scores_table(view),
-        progress=list(progress_figures(view)),
+        progress=[draw(view) for draw, known in ((_by_trial, view.ranked), (_curves, view.losses)) if known],
         legend=[(mark_alone(BEST, held_out=True), "best trial"), *marks],
-        keys=list(key_figures(view)),
+        keys=[_key(view, each) for each in sweep.dimensions[:MAX_KEYS] if view.ranked],
         keys_left_out=max(len(sweep.dimensions) - MAX_KEYS, 0),
         leading=len(view.leading),
         worse_end="bottom" if view.larger_is_better else "top",
@@ -313,15 +313,8 @@ def _states_table(trials: Sequence[Trial], states: Mapping[str, int]) -> TextTab
     return TextTable(["state", "trials", "why"], rows, right=frozenset([1])) if rows else None
 
 
-def progress_figures(view: SweepView) -> Iterator[Figure]:
-    """Yield the figure of each trial with the best so far, and the curves of all trials."""
-    if view.ranked:
-        yield _by_trial(view)
-    if view.losses:
-        yield _curves(view)
-
-
 def _by_trial(view: SweepView) -> Figure:
+    """Return the chart of the figure of each trial, with the best so far."""
     trials, ranked, y = view.trials, view.ranked, view.axis()
     (best, figure), last = ranked[0], max(trial.number for trial in trials)
     margin = 0.02 * max(last, 1) + 0.5
@@ -364,6 +357,7 @@ def _best_so_far(view: SweepView) -> list[tuple[int, float]]:
 
 
 def _curves(view: SweepView) -> Figure:
+    """Return the chart of the validation loss of each trial by epoch."""
     drawn = [(trial, view.losses[trial.number]) for trial in view.trials if trial.number in view.losses]
     best = [trial for trial, _ in view.ranked if trial.number in view.losses][: len(BEST_CURVES)]
     title = "Validation loss of every trial"
@@ -397,16 +391,9 @@ def _last(view: SweepView, trial: Trial) -> str:
     return page_metric(LOSS, view.losses[trial.number].values[-1])
 
 
-def key_figures(view: SweepView) -> Iterator[Figure]:
-    """Yield a chart for each searched key, with the figure of each trial that drew it."""
-    if view.ranked:
-        y = view.axis()
-        for dimension in view.sweep.dimensions[:MAX_KEYS]:
-            yield _key(view, dimension, y)
-
-
-def _key(view: SweepView, dimension: Dimension, y: Axis) -> Figure:
-    name, choices = dimension.name, dimension.choices
+def _key(view: SweepView, dimension: Dimension) -> Figure:
+    """Return the chart of a searched key, with the figure of each trial that drew it."""
+    name, choices, y = dimension.name, dimension.choices, view.axis()
     drawn = [trial for trial in view.trials if name in trial.settings]
     positions = dict(zip([trial.number for trial in drawn], _positions(drawn, dimension), strict=True))
     trials = [trial for trial, _ in view.ranked if name in trial.settings]

@@ -157,8 +157,9 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
     curves = {key: member_curves(history, key) for key in kinds}
     ends = [(name, *(figure(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
     texts = [f"{name} {first} at first, {last} at last" for name, first, last in ends]
-    split, others = best_split(evaluation), _losses_of_others(evaluation)
-    rows = rows_of(split)
+    split, baselines = best_split(evaluation), evaluation.get("baselines", {})
+    losses = {name: baselines[name].get(split, {}).get(LOSS) for name in BASELINES if name in baselines}
+    others, rows = {name: loss for name, loss in losses.items() if loss is not None}, rows_of(split)
     if others:
         texts.append(f"on {rows} {', '.join(f'{words(name)} {figure(loss)}' for name, loss in others.items())}")
     every = [curve for of_kind in curves.values() for curve in of_kind]
@@ -195,13 +196,6 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
     if beyond := [f"{words(name)} {figure(loss)}" for name, loss in others.items() if name not in drawn]:
         note += f" Beyond the chart, on {rows}: {', '.join(beyond)}."
     return Figure("Loss", note, chart.svg())
-
-
-def _losses_of_others(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Return the losses of simpler predictors on the split of the headline, by their names."""
-    known, split = evaluation.get("baselines", {}), best_split(evaluation)
-    losses = {name: known[name].get(split, {}).get(LOSS) for name in BASELINES if name in known}
-    return {name: loss for name, loss in losses.items() if loss is not None}
 
 
 def _epochs(delivered: Sequence[int]) -> str:
