@@ -10,7 +10,7 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -85,8 +85,8 @@ def read_export(graph: GraphProto, facts: Mapping[str, Any], tensors: TensorRead
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
         hidden = facts[NUMBERS] if isinstance(facts.get(NUMBERS), dict) else {}
         labels = labels_of(facts.get(LABELS), "the spec in this file")
-        source = _Exported(given, hidden, labels, limits)
-        model = source.model(parse_models(facts[MODELS]) if MODELS in facts else [(1, document)])
+        models = parse_models(facts[MODELS]) if MODELS in facts else [(1, document)]
+        model = _exported_model(models, given, hidden, labels, limits)
     except (SpecError, DataError) as error:
         hint = limit_hint(error) if isinstance(error, SpecError) else None
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}", hint=hint) from error
@@ -94,38 +94,43 @@ def read_export(graph: GraphProto, facts: Mapping[str, Any], tensors: TensorRead
     return Imported(document, model, has_facts=True)
 
 
-@dataclass(frozen=True)
-class _Exported:
-    """The data of a model in a file: tensors of the graph, numbers that the graph lacks by name, and class labels."""
+def _exported_model(
+    models: Sequence[tuple[int, Any]],
+    given: Mapping[str, Array],
+    hidden: Mapping[str, Any],
+    labels: Array | None,
+    limits: Limits | None,
+) -> Model:
+    """Return the model in a file.
 
-    given: Mapping[str, Array]
-    hidden: Mapping[str, Any]
-    labels: Array | None
-    limits: Limits | None
+    Parameters
+    ----------
+    models : sequence of tuple
+        The share and the spec of each network.
+    given : mapping of str to ndarray
+        The tensors of the graph.
+    hidden : mapping of str to list
+        The tensors that the graph lacks.
+    labels : ndarray or None
+    limits : Limits or None
+    """
 
-    def model(self, models: Sequence[tuple[int, Any]]) -> Model:
-        """Return the model of networks, given the share and the spec of each."""
-        prefixes = name_prefixes(len(models))
-        networks = [self._network(spec, prefix) for (_, spec), prefix in zip(models, prefixes, strict=True)]
-        return Model.of(networks, [share for share, _ in models], self._quantiles(networks[0].network, ""))
+    def tensors(kinds: Mapping[str, TensorForm], prefix: str) -> dict[str, Array]:
+        return {name: _numbers(prefix + name, given, hidden, *form) for name, form in kinds.items()}
 
-    def _network(self, document: Any, prefix: str) -> TrainedNetwork:
-        """Return the network of a spec, whose tensors have names with a prefix."""
-        network = Network(resolve(parse_spec(document, limits=self.limits)))
-        numbers = self._numbers(tensor_kinds(network), prefix)
-        return trained_network(network, numbers, self.labels, self._quantiles(network, prefix) if prefix else None)
+    def quantiles(network: Network, prefix: str) -> ErrorQuantiles:
+        def count(name: str) -> int:
+            found = hidden.get(prefix + name)
+            return len(found) if isinstance(found, list) else 0
 
-    def _quantiles(self, network: Network, prefix: str) -> ErrorQuantiles:
-        """Return the quantiles of errors under a prefix."""
+        return decode_quantiles(tensors(quantile_kinds(count, network), prefix), network)
 
-        def numbers(name: str) -> int:
-            hidden = self.hidden.get(prefix + name)
-            return len(hidden) if isinstance(hidden, list) else 0
-
-        return decode_quantiles(self._numbers(quantile_kinds(numbers, network), prefix), network)
-
-    def _numbers(self, kinds: Mapping[str, TensorForm], prefix: str = "") -> dict[str, Array]:
-        return {name: _numbers(prefix + name, self.given, self.hidden, *form) for name, form in kinds.items()}
+    networks = list[TrainedNetwork]()
+    for prefix, (_, spec) in zip(name_prefixes(len(models)), models, strict=True):
+        network = Network(resolve(parse_spec(spec, limits=limits)))
+        numbers = tensors(tensor_kinds(network), prefix)
+        networks.append(trained_network(network, numbers, labels, quantiles(network, prefix) if prefix else None))
+    return Model.of(networks, [share for share, _ in models], quantiles(networks[0].network, ""))
 
 
 def _numbers(
