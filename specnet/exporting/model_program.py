@@ -65,6 +65,14 @@ class ExportInterval(NamedTuple):
         return np.diff(self.reach) / self.gaps
 
     @property
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """The arrays from which targets compute the reach at a value, by their names."""
+        found = {"reach": self.reach[:, 0]}
+        return (
+            found | {"knots": self.knots[:, :-1], "gaps": self.gaps, "slopes": self.slopes} if self.follows else found
+        )
+
+    @property
     def meaning(self) -> str:
         """What they are, in words."""
         return f"lower and upper end of the interval that covers {100 * self.level:.0f} % of true values"
@@ -155,6 +163,11 @@ class Program:
         if level is not None:
             self.interval = ExportInterval.of(self.model, level)
         return self
+
+    @property
+    def interval_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """The arrays of the intervals by their names; none without intervals."""
+        return self.interval.arrays if self.interval else {}
 
     @cached_property
     def columns_are_wide(self) -> bool:

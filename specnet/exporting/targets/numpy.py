@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,9 +21,8 @@ from specnet.compiler.expressions import SUM as SUM_LEVEL
 from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting.array_functions import (
-    GROUPED_HELPER,
-    LOOKUP_HELPER,
     PYTHON_WORDS,
+    WIDTH,
     RowWriter,
     filled,
     in_lines,
@@ -32,24 +32,27 @@ from specnet.exporting.array_functions import (
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, NetworkPlan, Step
 from specnet.exporting.expression_text import FreeNames
-from specnet.exporting.model_program import ExportInterval, Program
-from specnet.exporting.numpy_rows import CELL_NAMES, CSV_NAMES, Cells, csv_text
+from specnet.exporting.file_templates import rendered
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
 from specnet.parts.arrays import Array
+from specnet.parts.data import Csv
+from specnet.parts.data.notations import SECONDS, DatetimeFormat, DurationFormat, Notation, NumberFormat
+from specnet.parts.data.tables.cells import PAIRS, SPACE
 
 MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""
 
-_HELPERS = {
-    operations.ERF: '''
-def erf(x):
-    """The error function."""
-    return np.vectorize(math.erf, otypes=[x.dtype])(x)
-''',
-    GROUPED: GROUPED_HELPER.format("np"),
-    LOOKUP: LOOKUP_HELPER.format(whole="astype(np.intp)", found="table[number]"),
-}
-"""What NumPy does not have."""
+CELL_NAMES = frozenset(
+    {
+        *("CODES", "OPTIONAL", "BOOLEANS", "WORDS", "DATES", "SHORT_YEARS", "NUMBERS", "DURATIONS", "MARKERS"),
+        *("datetime", "timedelta", "timezone"),
+        *("array_of", "text_of", "numbers_as_written", "number_of", "numbers_of", "numbered", "days_of"),
+    }
+)
+"""Names in the file of what reads cells."""
+CSV_NAMES = frozenset({"MISSING", "is_number", "read_cell", "read_rows", "print_answers", "source", "file", "error"})
+"""Names in the file of what reads CSV."""
 _WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
 _RESERVED = _WORDS | {
     "X",
@@ -145,7 +148,7 @@ class _NumpyWriter(RowWriter):
     )
 
     def __init__(self, program: Program) -> None:
-        self.cells, names = Cells(program), FreeNames(_RESERVED)
+        names = FreeNames(_RESERVED)
         self.stored = {table: names.new(name) for table, name in program.tables.items()}
         averaged = [model for model in program.models if model.is_averaged]
         self.networks = {model: names.new("network") for model in averaged}
@@ -176,90 +179,58 @@ class _NumpyWriter(RowWriter):
         np.savez(content, **arrays)
         return content.getvalue()
 
-    def module(self, stored: str | None) -> str:
-        """Return the file's text, with the tables in it unless they are `stored` in a file of that name."""
-        program, cells, names = self.program, self.cells, self.program.model.feature_names
-        imports = {
-            "import csv": True,
-            "import math": operations.ERF in program.operations,
-            "import re": cells.use_patterns,
-            "import sys": True,
-            "from datetime import datetime, timedelta, timezone": cells.dates,
-            "from pathlib import Path": stored,
-        }
-        about = ["The columns are those of `FEATURES`, in that order."] if names else []
-        head = _HEAD.format(
-            title=quoted(f"{program.name}: from {program.summary}, with NumPy alone."),
-            probabilities=", `predict_proba(X)` with probabilities" * program.model.gives_probabilities,
-            interval=", `interval(X)` with intervals" * (program.interval is not None),
-            about="".join(f"{line}\n" for line in [*about, *cells.about]),
-            origin=program.origin,
-            imports="\n".join(line for line, is_used in imports.items() if is_used),
-        )
-        lines = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
-        if program.labels is not None:
-            lines.append(in_lines(list(map(repr, program.labels)), "LABELS = np.array([", "])"))
-        lines += cells.constants
-        if stored:
-            lines += ["", f"with np.load(Path(__file__).with_name({stored!r})) as stored:"]
-            lines += [f"    {name} = stored[{name!r}]" for name in self.stored.values()]
-        else:
-            lines += [_array_text(name, table.numbers) for table, name in self.stored.items()]
-        outputs = _OUTPUTS.format(
-            inputs=program.inputs,
-            outputs=program.outputs,
-            before=_CELLS if cells.are_taken else _NUMBERS.format(inputs=program.inputs).strip("\n"),
-            inside="\n".join(f"        {line}" for line in self.lines),
-        )
-        pieces = [
-            head.lstrip("\n") + "\n".join(lines),
-            *cells.functions,
-            *(text for operation, text in _HELPERS.items() if operation in program.operations),
-            *self.definitions,
-            *(text for number in range(len(program.models)) for text in self._model(number)),
-            *(outputs, *self._answers()),
+    def module(self, archive: str | None) -> str:
+        """Return the file's text, with the tables in it unless they are in an `archive` of that name."""
+        program, operators = self.program, self.program.operations
+        networks = [
+            {
+                "name": self.models[number] if program.is_team else "",
+                "lines": lines,
+                "network": self.networks.get(model, ""),
+                "member_lines": member_lines,
+            }
+            for number, (model, (lines, member_lines)) in enumerate(zip(program.models, self.bodies, strict=True))
         ]
-        return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
+        return rendered(
+            "numpy.py",
+            program=program,
+            interval=program.interval,
+            interval_arrays={name.upper(): array for name, array in program.interval_arrays.items()},
+            names=program.model.feature_names,
+            cells=_cell_facts(program),
+            space=SPACE,
+            has_probabilities=program.model.gives_probabilities,
+            has_erf=operations.ERF in operators,
+            has_grouped=GROUPED in operators,
+            has_lookup=LOOKUP in operators,
+            library="np",
+            whole="astype(np.intp)",
+            found="table[number]",
+            archive=archive,
+            tables={name: table.numbers for table, name in self.stored.items()},
+            definitions=[definition.strip("\n") for definition in self.definitions],
+            networks=networks,
+            member=self.member,
+            lines=self.lines,
+            prediction=program.answered(_ANSWERS),
+            answer_columns=self._answer_columns(),
+            quoted=quoted,
+            listed=lambda values, *around: in_lines(list(map(repr, values)), *around),
+            array_text=_array_text,
+        )
 
-    def _model(self, number: int) -> list[str]:
-        """Return the function of a member of an ensemble, and that of a model of a team."""
-        model, (lines, member), found = self.program.models[number], self.bodies[number], []
-        if model.is_averaged:
-            inside = "\n".join(f"    {line}" for line in member)
-            found.append(_NETWORK.format(network=self.networks[model], member=self.member, inside=inside))
-        if self.program.is_team:
-            found.append(_MODEL.format(name=self.models[number], inside="\n".join(f"    {line}" for line in lines)))
-        return found
-
-    def _answers(self) -> list[str]:
-        """Return the functions that answer, and what reads CSV rows."""
+    def _answer_columns(self) -> list[str]:
+        """Return the lines that make the columns which are printed."""
         program, names = self.program, repr(self.program.model.target_names or range(self.program.outputs))
         columns = ['columns = {"prediction": predict(X)}']
         if program.answer in ("values", "multilabel"):
             columns = [f'columns = {{f"prediction_{{name}}": column for name, column in zip({names}, predict(X).T)}}']
-        about = f"{program.prediction} for each row of raw columns"
-        pieces = [_FUNCTION.format(name="predict", about=about, before="", result=program.answered(_ANSWERS))]
         if program.interval is not None:
-            pieces.append(
-                _interval(program.interval).format(
-                    about=f"{program.interval.meaning}, for each row",
-                    shape="(rows, 2)" if program.outputs == 1 else "(rows, outputs, 2)",
-                    first="[:, 0]" * (program.outputs == 1),
-                )
-            )
             columns.append(_ENDS[program.answer].replace("NAMES", names))
         if program.model.gives_probabilities:
-            about, before, result = "the probability of each class, (rows, classes)", "", "outputs(X)"
-            if program.task == "binary":
-                before, result = (
-                    "probability = outputs(X)\n    ",
-                    "np.concatenate([1 - probability, probability], axis=1)",
-                )
-            pieces.append(_FUNCTION.format(name="predict_proba", about=about, before=before, result=result))
-            classes = names if program.task == "multilabel" else "LABELS"
-            pairs = f"zip({classes}, predict_proba(X).T)"
+            pairs = f"zip({names if program.task == 'multilabel' else 'LABELS'}, predict_proba(X).T)"
             columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
-        return [*pieces, csv_text(self.cells, columns)]
+        return columns
 
 
 _ENDS = {
@@ -267,78 +238,99 @@ _ENDS = {
     "values": "for name, ends in zip(NAMES, interval(X).swapaxes(0, 1)):\n"
     '        columns |= zip((f"lower_{name}", f"upper_{name}"), ends.T)',
 }
-_HEAD = '''
-"""{title}
-
-`predict(X)` answers for raw columns (rows, columns){probabilities}{interval}; run as a program it reads
-CSV rows from the file that is named, or from standard input, and prints CSV.
-{about}
-{origin}
-"""
-
-{imports}
-
-import numpy as np
-
-'''
-_CELLS = "    x = numbered(X)"
-_NUMBERS = """
-    x = np.asarray(X, np.float64)
-    if x.ndim != 2 or x.shape[1] != {inputs}:
-        raise ValueError(f"X has shape {{x.shape}}; expected (rows, {inputs})")
-    if not np.isfinite(x).all():
-        raise ValueError("X has a number that is missing or not finite")
-"""
-_NETWORK = '''
-def {network}(x, {member}):
-    """Return the outputs of a member of the ensemble, by its number, for prepared columns."""
-{inside}
-'''
-_MODEL = '''
-def {name}(x):
-    """Return what a model of the team answers for raw columns."""
-{inside}
-'''
-_OUTPUTS = '''
-def outputs(X):
-    """Return the network's outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
-{before}
-    with np.errstate(all="ignore"):
-{inside}
-'''
-_INTERVAL = '''
-{arrays}
 
 
-def interval(X):
-    """Return the {{about}}, {{shape}}."""
-    values = outputs(X).astype(np.float64)
-    reach = {reach}
-    ends = np.stack([values - reach, values + reach], axis=2)
-{limited}    return ends{{first}}
-'''
-_LIMITED = """\
-    ends[:, {outputs}] = np.maximum(ends[:, {outputs}], 0)
-"""
-_FUNCTION = '''
+def _cell_facts(program: Program) -> dict[str, Any]:
+    """Return what the template says of the cells of raw columns, and of CSV, by names.
 
-def {name}(X):
-    """Return {about}."""
-    {before}return {result}
-'''
+    Columns are given by their indices.
+    """
+    names, data = program.model.feature_names, program.model.spec.data
+    kinds = [column.kind for column in program.columns]
+    specified = program.model.spec.feature_kinds or {}
+    found = {index: specified.get(column.name) for index, column in enumerate(program.columns)}
+    notations = {index: kind for index, kind in found.items() if isinstance(kind, Notation)}
+    csv = data if isinstance(data, Csv) else None
+    dates = {index: _date_format(notations.get(index)) for index, kind in enumerate(kinds) if kind == "datetime"}
+    codes = []
+    for index, column in enumerate(program.columns):
+        if column.codes is not None:
+            items = [f"{text!r}: {code}" for text, code in column.codes.items()]
+            line = f"    {index}: {{{', '.join(items)}}},"
+            codes += [line] if len(line) <= WIDTH else [f"    {index}: {{", *filled(items, " " * 8), "    },"]
+    number, others = "cell", sorted({*dates, *notations})
+    if csv is not None and csv.decimal == ",":
+        number = 'cell.replace(",", ".")' + f" if index not in {others} else cell" * bool(others)
+    markers = csv.missing_values if csv else Csv.model_fields["missing_values"].default
+    tables = _notation_tables(notations)
+    return {
+        "are_taken": program.has_cells or bool(names),
+        "dates": dates,
+        "booleans": [index for index, kind in enumerate(kinds) if kind == "boolean"],
+        "words": {word: float(word == pair[0]) for pair in PAIRS for word in pair},
+        "codes": "\n".join(codes),
+        "use_patterns": bool(program.texts or dates or notations) or (csv is not None and csv.delimiter is None),
+        "notation_tables": tables,
+        **{name.lower(): entries for name, _, entries in tables},
+        "missing_texts": tuple(dict.fromkeys(["", *markers])),
+        "csv_number": number,
+        "reader_lines": _reader_lines(csv),
+        "is_headless": bool(names) and csv is not None and not csv.header,
+        "encoding": "utf-8-sig" if csv is None or csv.encoding in ("utf-8", "utf8") else csv.encoding,
+    }
 
 
-def _interval(interval: ExportInterval) -> str:
-    """Return the function that gives intervals, and its arrays."""
-    arrays, reach = {"REACH": interval.reach[:, 0]}, "REACH"
-    if interval.follows:
-        arrays |= {"KNOTS": interval.knots[:, :-1], "GAPS": interval.gaps, "SLOPES": interval.slopes}
-        reach = "REACH + (np.clip(values[:, :, np.newaxis] - KNOTS, 0, GAPS) * SLOPES).sum(axis=2)"
-    return _INTERVAL.format(
-        arrays="\n".join(_array_text(*each) for each in arrays.items()),
-        reach=reach,
-        limited=_LIMITED.format(outputs=interval.not_negative) if interval.not_negative else "",
-    )
+def _date_format(notation: Notation | None) -> str | None:
+    """Return the format of a column of dates, in which years have four digits where they are completed."""
+    if not isinstance(notation, DatetimeFormat):
+        return None
+    return notation.format if notation.last_year is None else notation.with_whole_years[0]
+
+
+def _notation_tables(notations: Mapping[int, Notation]) -> list[tuple[str, str, dict[int, tuple[Any, ...]]]]:
+    """Return the constants of notations: the name, a comment, and the entries by the indices of columns."""
+    numbers: dict[int, tuple[Any, ...]] = {}
+    durations: dict[int, tuple[Any, ...]] = {}
+    years: dict[int, tuple[Any, ...]] = {}
+    markers: dict[int, tuple[Any, ...]] = {}
+    for index, each in notations.items():
+        if isinstance(each, NumberFormat):
+            numbers[index] = (each.pattern, each.separators, each.around if each.unit else "")
+        elif isinstance(each, DurationFormat):
+            forms = [(pattern, [SECONDS[unit] for unit in units]) for pattern, units in each.forms]
+            durations[index] = (forms, SECONDS[each.duration])
+        elif isinstance(each, DatetimeFormat) and each.last_year is not None:
+            years[index] = (each.with_whole_years[1], each.last_year)
+        if each.missing_values:
+            markers[index] = (each.missing_values, each.missing_numbers)
+    return [
+        (
+            "NUMBERS",
+            "For columns of numbers that are written otherwise: how, what to leave out, and the unit around them.",
+            numbers,
+        ),
+        ("DURATIONS", "For columns of durations: forms, the seconds of their parts and of the unit.", durations),
+        ("SHORT_YEARS", "For columns of dates with years of two digits: where, and the last year.", years),
+        ("MARKERS", "For columns in which some texts and numbers mean that a value is missing: these.", markers),
+    ]
+
+
+def _reader_lines(data: Csv | None) -> list[str]:
+    """Return the lines that split a file into records."""
+    delimiter, quote, skipped, lines = "", "", "", []
+    if data is not None:
+        lines.append(f"lines = list(lines)[{data.skip}:]" if data.skip else "lines = list(lines)")
+        skipped = f" + {data.skip}" if data.skip else ""
+        quote = f", quotechar={data.quote!r}" if data.quote != '"' else ""
+        delimiter = f", delimiter={data.delimiter!r}"
+        if data.delimiter is None:
+            mark = re.escape(data.quote)
+            quoted = f"{mark}[^{mark}]*{mark}"
+            lines.append(f"first = re.sub({quoted!r}, '', next(filter(str.strip, lines), ''))")
+            delimiter = ', delimiter=max(",;\\t|", key=first.count)'
+    lines.append(f"reader = csv.reader(lines{delimiter}{quote})")
+    lines.append(f"rows = [(reader.line_num{skipped}, row) for row in reader if row]")
+    return lines
 
 
 def _array_text(name: str, array: Array) -> str:
