@@ -31,20 +31,6 @@ PYTHON_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "Path", "x", "grouped
 """What no variable of a Python file can be called, whatever its library."""
 _METHODS = ("{}.", "{}[")
 """How forms begin that need no parentheses around the first operand, if that is a name or a call."""
-LOOKUP_HELPER = '''
-def lookup(category, table):
-    """The rows of a table whose numbers are given, (rows, 1)."""
-    number = category[:, 0].{whole}
-    if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
-        raise ValueError(f"expected categories from 0 to {{len(table) - 1}}")
-    return {found}
-'''
-GROUPED_HELPER = '''
-def grouped(x, weight):
-    """Weight (outputs, inputs, groups) times x (rows, inputs · groups), for each of the groups, which take turns."""
-    outputs, inputs, groups = weight.shape
-    return {}.einsum("nig,oig->nog", x.reshape(-1, inputs, groups), weight).reshape(-1, outputs * groups)
-'''
 
 
 def library_forms(name: str, **others: str) -> dict[Operation, Form]:

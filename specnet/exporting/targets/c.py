@@ -28,10 +28,11 @@ from specnet.exporting.c_language import (
     text_literal,
 )
 from specnet.exporting.export_plan import GROUPED
-from specnet.exporting.model_program import ExportInterval, Program
+from specnet.exporting.file_templates import rendered
+from specnet.exporting.model_program import Program
 from specnet.exporting.row_loops import Loops, Routine
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import FLOAT64, Array
 
 LONGEST_TEXT = 4095
 """Bytes of a text that every C99 compiler takes."""
@@ -66,10 +67,10 @@ class CTarget(Target):
     takes_teams = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
-        stem, header = identifier(path), path.with_suffix(".h")
+        header = path.with_suffix(".h")
         _refuse(program, header.name)
-        source, workspace = _source(program, stem, header.name)
-        return {header: _header(program, stem, workspace).encode(), path: source.encode()}
+        facts = _facts(program, identifier(path), header.name)
+        return {header: rendered("header.h", **facts).encode(), path: rendered("source.c", **facts).encode()}
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
@@ -99,84 +100,6 @@ def _refuse(program: Program, header: str) -> None:
             )
 
 
-def _header(program: Program, stem: str, workspace: int) -> str:
-    """Return the header of a source whose functions need so many doubles of workspace."""
-    macro, real, kind = stem.upper(), "float" if program.dtype == np.float32 else "double", answer_kind(program)
-    other = "FLOAT" if real == "double" else "DOUBLE"
-    classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
-    declared = ""
-    for declaration, meaning in _functions(program, stem).items():
-        simple = f"{declaration};\n" if _fits_stack(workspace) else ""
-        declared += f"\n/* {meaning} */\n{simple}{_with_workspace(declaration)};\n"
-    size = (_WORKSPACE if _fits_stack(workspace) else _LARGE_WORKSPACE).format(macro=macro, doubles=workspace)
-    integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
-    columns, code = _columns(program, stem), _CODE_DECLARATION.format(stem=stem) if program.texts else ""
-    return f"""\
-/* {comment(program.name)}: from {program.summary}.
-
-   {program.origin} */
-
-#ifndef {macro}_H
-#define {macro}_H
-
-{integers}#define {macro}_INPUTS {program.inputs}
-#define {macro}_OUTPUTS {program.outputs}
-{classes}{size}
-#ifdef SPECNET_REAL_{other}
-#error "a network in {other.lower()} is included too: real can be one type in a source file"
-#endif
-#ifndef SPECNET_REAL_{real.upper()}
-#define SPECNET_REAL_{real.upper()}
-typedef {real} real;
-#endif
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-{columns}{_wide(program)}{declared.lstrip()}{code}
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
-
-
-_WORKSPACE = """\
-/* The functions that end with _work put intermediate results into a workspace, an array of so many doubles: each is
-   written before it is read, and threads need one each. The functions without it have it on the stack. */
-#define {macro}_WORKSPACE {doubles}
-"""
-_LARGE_WORKSPACE = """\
-/* Functions put intermediate results into a workspace, an array of so many doubles: each is written before it is read,
-   and threads need one each. It is too large for the stack: there are no functions without it. */
-#define {macro}_WORKSPACE {doubles}
-"""
-_CODE_DECLARATION = """
-/* The code of a text, UTF-8, in the column x[column]; that of a missing cell for an empty text or a null pointer.
-   Texts are compared as they are, space around them included; 0 for all that have no code. */
-int {stem}_code(int column, const char *text);
-"""
-_INTERVAL = """\
-{tables}{forward}    for (int i = 0; i < {macro}_OUTPUTS; i++) {{
-        double width = reach[i];
-{following}        lower[i] = p[i] - width;
-        upper[i] = p[i] + width;
-{limited}    }}
-"""
-_FOLLOWING = """\
-        for (int k = 0; k < {knots}; k++) {{
-            double part = p[i] - starts[i][k];
-            width += slopes[i][k] * (part < 0 ? 0 : part > gaps[i][k] ? gaps[i][k] : part);
-        }}
-"""
-_LIMITED = """\
-        if (not_negative[i] && lower[i] < 0)
-            lower[i] = 0;
-        if (not_negative[i] && upper[i] < 0)
-            upper[i] = 0;
-"""
 _FORWARD = "void {}(const {columns} *x, {answers} *y)"
 _LABEL = """\
 The most probable label for raw columns{encoding}.
@@ -190,29 +113,21 @@ _PREDICT: Mapping[AnswerKind, tuple[str, str]] = {
 """Its declaration, and what it answers; several values are those of forward."""
 
 
-def _functions(program: Program, stem: str) -> dict[str, str]:
-    """Return the declarations of the functions that compute answers, without a workspace, and what they answer."""
+def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
+    """Return for each function that computes answers its declaration, without a workspace, and what it answers."""
     macro, kind, types = stem.upper(), answer_kind(program), number_types(program)
-    found = {
-        _FORWARD.format(f"{stem}_forward", **types): (
-            f"From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}."
-        )
-    }
+    meaning = f"From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}."
+    found = {"forward": (_FORWARD.format(f"{stem}_forward", **types), meaning)}
     if kind in _PREDICT:
         declaration, meaning = (text.format(stem=stem, macro=macro, **types) for text in _PREDICT[kind])
-        found[declaration] = meaning
+        found["predict"] = declaration, meaning
     if program.interval is not None:
-        found[f"void {stem}_interval(const {types['columns']} *x, double *lower, double *upper)"] = (
+        found["interval"] = (
+            f"void {stem}_interval(const {types['columns']} *x, double *lower, double *upper)",
             f"{program.interval.meaning.capitalize()}, for raw columns:\n"
-            f"   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x."
+            f"   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x.",
         )
     return found
-
-
-def _wide(program: Program) -> str:
-    """Return a comment that says what is double in the header of a network in float."""
-    what = ["columns"] * program.columns_are_wide + ["answers"] * program.answers_are_wide
-    return f"/* {' and '.join(what).capitalize()} are double: float does not hold their digits. */\n\n" if what else ""
 
 
 def _with_workspace(declaration: str, suffix: str = "_work") -> str:
@@ -220,99 +135,94 @@ def _with_workspace(declaration: str, suffix: str = "_work") -> str:
     return declaration.replace("(", f"{suffix}(").replace(")", ", double *workspace)")
 
 
-def _fits_stack(workspace: int) -> bool:
-    return workspace * np.dtype(np.float64).itemsize <= MAX_STACK
-
-
-def _columns(program: Program, stem: str) -> str:
-    """Return a comment that says which column is which, where the model knows that, and what it holds."""
+def _columns(program: Program, stem: str) -> list[str]:
+    """Return a line for each column with its name, where the model knows that, and what it holds."""
     if not program.model.feature_names and not program.has_cells:
-        return ""
-    width = len(f"x[{program.inputs - 1}]")
-    lines = ""
+        return []
+    width, lines = len(f"x[{program.inputs - 1}]"), []
     for number, column in enumerate(program.columns):
         meaning = f"{stem}_code({number}, text)" if column.is_text else column.meaning.replace("missing", "NAN")
         words = [comment(column.name), *([meaning] if program.has_cells else [])]
-        lines += f"     {f'x[{number}]':{width}} {': '.join(filter(None, words))}\n"
-    return f"/* The columns:\n{lines}*/\n\n"
+        lines.append(f"{f'x[{number}]':{width}} {': '.join(filter(None, words))}")
+    return lines
 
 
-def _source(program: Program, stem: str, header: str) -> tuple[str, int]:
-    """Return the source, and how many doubles of workspace its functions need."""
-    taken = _RESERVED.split()
+def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
+    """Return what the templates of header and source say."""
+    taken, functions = _RESERVED.split(), _functions(program, stem)
     reserved = [
         *taken,
         *(f"{word}f" for word in taken),
         f"{stem}_code",
         *(f"{stem}_{name}{end}" for name in ("forward", "predict", "interval") for end in ("", "_work")),
     ]
-    prepared = C(np.dtype(np.float64), "double", program.dtype)
+    prepared = C(FLOAT64, "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
+    lines = [line for body in (*loops.models, loops.body) for line in body.lines]
+    called = set(re.findall(r"^ *(\w+)\(", "\n".join(lines), re.MULTILINE))
+    models, inner = [], 0
+    for body in loops.models:
+        inside, used = _statements(body, program.dtype)
+        models.append((f"static {_restricted(_FORWARD.format(body.name, **number_types(program)), '')}", inside))
+        inner = max(inner, used)
+    statements, used = _statements(loops.body, program.dtype, program.is_team)
+    answered, answers = _answered(program, stem)
+    workspace = max(1, used + inner + answers * (len(functions) > 1))  # C has no arrays of nothing
+    labels = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
+    is_float = program.dtype == np.float32
+    return {
+        "program": program,
+        "interval": program.interval,
+        "stem": stem,
+        "macro": stem.upper(),
+        "header": header,
+        "real": "float" if is_float else "double",
+        "other": "double" if is_float else "float",
+        "has_integer_labels": answer_kind(program) == "integer",
+        "workspace": workspace,
+        "fits_stack": workspace * FLOAT64.itemsize <= MAX_STACK,
+        "columns": _columns(program, stem),
+        "functions": functions,
+        "tables": _tables(program, loops),
+        "vector": DENSE_VECTOR,
+        "has_dense": "dense" in called,
+        "has_grouped": "grouped" in called,
+        "activations": [function.rstrip("\n") for function in loops.functions],
+        **(_codes(program) if program.texts else {}),
+        "models": models,
+        "statements": statements,
+        "answered": answered,
+        "labels": labels,
+        "boundary": number_literal(program.dtype.type(program.model.boundary)),
+        "interval_tables": _interval_tables(program),
+        "comment": comment,
+        "with_workspace": _with_workspace,
+        "restricted": _restricted,
+        "call_of": _call_of,
+    }
+
+
+def _tables(program: Program, loops: Loops) -> list[str]:
+    """Return the definitions of tables: in double what is computed in double, but for weights of groups."""
     around = [stage for model in program.models for stage in (model.prepare, model.finish)]
-    in_double = [step for stage in around for step in stage.steps]
-    weights = {step.operands[1] for step in in_double if step.operation is GROUPED}  # of the type that it computes in
+    weights = {step.operands[1] for stage in around for step in stage.steps if step.operation is GROUPED}
     doubles = {table for stage in around for table in stage.tables} - weights
-    tables = "".join(
+    return [
         _table(table.array, name, "double")
         if table in doubles
         else _table(loops.numbers(table).astype(program.dtype), name, "real", table.has_members)
         for table, name in loops.tables.items()
-    )
-    lines = [line for body in (*loops.models, loops.body) for line in body.lines]
-    called = set(re.findall(r"^ *(\w+)\(", "\n".join(lines), re.MULTILINE))
-    helpers = "".join(text for name, text in _HELPERS.items() if name in called)
-    functions = "".join(f"{function}\n" for function in loops.functions)
-    entries, workspace = _entries(program, stem, loops)
-    strings, code = ("#include <string.h>\n", _code(program, stem)) if program.texts else ("", "")
-    source = f"""\
-/* {comment(program.name)}: from {program.summary}.
-
-   {program.origin}
-   Neither compile nor link it with -ffast-math, which changes how the whole program computes. */
-
-#include <math.h>
-{strings}
-#include "{header}"
-
-{tables}
-{helpers}{functions}{(code + entries).lstrip()}"""
-    return source, workspace
+    ]
 
 
-def _entries(program: Program, stem: str, loops: Loops) -> tuple[str, int]:
-    """Return the functions from raw columns to answers, and how many doubles of workspace they need."""
-    models, inner = "", 0
-    for body in loops.models:
-        statements, doubles = _statements(body, program.dtype)
-        models += _definition(
-            f"static {_restricted(_FORWARD.format(body.name, **number_types(program)), '')}", statements
-        )
-        inner = max(inner, doubles)
-    forward, doubles = _statements(loops.body, program.dtype, program.is_team)
-    workspace, bodies = doubles + inner, [forward]
-    answered, doubles = _answered(program, stem)
-    if answer_kind(program) in _PREDICT:
-        bodies.append(_predict(program, stem, answered))
-    if program.interval is not None:
-        bodies.append(_interval(program, program.interval, stem, answered))
-    workspace += doubles * (len(bodies) > 1)
-    workspace = max(1, workspace)  # C has no arrays of nothing
-    entries = ""
-    for declaration, statements in zip(_functions(program, stem), bodies, strict=True):
-        entries += _definition(_restricted(declaration), statements)
-        if _fits_stack(workspace):
-            entries += _on_stack(declaration, stem.upper())
-    return models + entries, workspace
-
-
-def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[str, int]:
+def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[list[str], int]:
     """Return the statements of a function from raw columns to answers, and how many doubles of workspace it takes.
 
     Those of a function that calls the models of a team pass the rest of the workspace on to them.
     """
     lines, used, on_stack = [], 0, 0
     for array, size in body.sizes.items():
-        kind = np.dtype(np.float64) if array in body.wide else dtype
+        kind = FLOAT64 if array in body.wide else dtype
         word, doubles = "double" if array in body.wide else "real", _doubles(size, kind)
         if size <= _LOCAL_NUMBERS and on_stack + doubles <= _LOCAL_DOUBLES:
             on_stack += doubles
@@ -324,7 +234,7 @@ def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False)
         lines.append(f"workspace += {used};")
     elif not used:
         lines.append("(void)workspace;")
-    return "".join(f"    {line}\n" for line in [*lines, *body.lines]), used
+    return [*lines, *body.lines], used
 
 
 def _pointer(start: int, dtype: np.dtype[Any]) -> str:
@@ -335,7 +245,7 @@ def _pointer(start: int, dtype: np.dtype[Any]) -> str:
 
 def _doubles(numbers: int, dtype: np.dtype[Any]) -> int:
     """Return how many doubles take as many bytes as so many numbers."""
-    return -(-numbers * dtype.itemsize // np.dtype(np.float64).itemsize)
+    return -(-numbers * dtype.itemsize // FLOAT64.itemsize)
 
 
 def _restricted(declaration: str, suffix: str = "_work") -> str:
@@ -343,172 +253,48 @@ def _restricted(declaration: str, suffix: str = "_work") -> str:
     return re.sub(r"(real|double) \*", r"\1 *restrict ", _with_workspace(declaration, suffix))
 
 
-def _definition(declaration: str, statements: str) -> str:
-    return f"\n{declaration}\n{{\n{statements}}}\n"
-
-
-def _on_stack(declaration: str, macro: str) -> str:
-    """Return the definition of the function that has its workspace on the stack."""
-    before = "" if declaration.startswith("void ") else "return "
+def _call_of(declaration: str) -> str:
+    """Return the call of a declared function's variant with a workspace, whose result is returned if there is one."""
     called = re.findall(r"(\w+)(?=[(,)])", declaration)
-    call = f"{called[0]}_work({', '.join([*called[1:], 'workspace'])})"
-    return _definition(declaration, f"    double workspace[{macro}_WORKSPACE];\n    {before}{call};\n")
+    returned = "" if declaration.startswith("void ") else "return "
+    return f"{returned}{called[0]}_work({', '.join([*called[1:], 'workspace'])})"
 
 
-_HELPERS = {
-    "dense": f"""\
-/* y = bias + weight times x. A weight's row belongs to an input, so that compilers make vectors of the outputs:
-   {DENSE_VECTOR} in a loop of fixed length, with four inputs at a time, so that y is read and written less often. */
-static void dense(int inputs, int outputs, const real *weight, const real *bias, const real *restrict x,
-                  real *restrict y)
-{{
-    for (int j = 0; j < outputs; j++)
-        y[j] = bias ? bias[j] : 0;
-    int i = 0;
-    for (; i < inputs - 3; i += 4) {{
-        const real *a = weight + (long)i * outputs, *b = a + outputs, *c = b + outputs, *d = c + outputs;
-        int j = 0;
-        for (; j < outputs - {DENSE_VECTOR - 1}; j += {DENSE_VECTOR})
-            for (int k = j; k < j + {DENSE_VECTOR}; k++)
-                y[k] = y[k] + a[k] * x[i] + b[k] * x[i + 1] + c[k] * x[i + 2] + d[k] * x[i + 3];
-        for (; j < outputs; j++)
-            y[j] = y[j] + a[j] * x[i] + b[j] * x[i + 1] + c[j] * x[i + 2] + d[j] * x[i + 3];
-    }}
-    for (; i < inputs; i++) {{
-        const real *row = weight + (long)i * outputs;
-        for (int j = 0; j < outputs; j++)
-            y[j] += row[j] * x[i];
-    }}
-}}
-
-""",
-    "grouped": """\
-/* y = weight times x for each of some groups, whose numbers take turns. */
-static void grouped(int groups, int inputs, int outputs, const real *weight, const real *restrict x,
-                    real *restrict y)
-{
-    for (int j = 0; j < outputs; j++) {
-        real *sums = y + (long)j * groups;
-        for (int g = 0; g < groups; g++)
-            sums[g] = 0;
-        for (int i = 0; i < inputs; i++) {
-            const real *row = weight + ((long)j * inputs + i) * groups;
-            for (int g = 0; g < groups; g++)
-                sums[g] += row[g] * x[i * groups + g];
-        }
-    }
-}
-
-""",
-}
-
-
-def _code(program: Program, stem: str) -> str:
-    """Return the function from texts to codes."""
-    starts, missing, lines = [0], [], ""
+def _codes(program: Program) -> dict[str, list[Any]]:
+    """Return all texts with codes, where those of each column start, and the code of a missing cell in each."""
+    starts, missing, found = [0], [], list[str]()
     for column in program.columns:
         codes = column.codes or {}
-        texts = [text for text in codes if text]  # in the order of their bytes, as strcmp has it
-        lines += "".join(f"        {text_literal(text)},\n" for text in texts)
-        starts.append(starts[-1] + len(texts))
+        found += [text_literal(text) for text in codes if text]  # in the order of their bytes, as strcmp has it
+        starts.append(len(found))
         missing.append(codes.get("", 0))
-    return _CODE.format(
-        stem=stem,
-        macro=stem.upper(),
-        texts=lines or "        0,\n",
-        starts=", ".join(map(str, starts)),
-        missing=", ".join(map(str, missing)),
-    )
+    return {"texts": found or ["0"], "starts": starts, "missing": missing}
 
 
-_CODE = """
-int {stem}_code(int column, const char *text)
-{{
-    static const char *const texts[] = {{
-{texts}    }};
-    static const int starts[] = {{{starts}}};
-    static const int missing[] = {{{missing}}};
-    if (column < 0 || column >= {macro}_INPUTS)
-        return 0;
-    if (!text || !*text)
-        return missing[column];
-    int low = starts[column], high = starts[column + 1];
-    while (low < high) {{
-        int middle = low + (high - low) / 2, order = strcmp(text, texts[middle]);
-        if (!order)
-            return middle - starts[column] + 1;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }}
-    return 0;
-}}
-"""
-
-
-_BODIES = {
-    "value": "{forward}    return p[0];\n",
-    "binary": "{labels}{forward}    return labels[p[0] > {boundary}];\n",
-    "multilabel": """\
-{forward}    for (int i = 0; i < {macro}_OUTPUTS; i++)
-        y[i] = p[i] > {boundary};
-""",
-    "classes": """\
-{labels}{forward}    int best = 0;
-    for (int i = 1; i < {macro}_OUTPUTS; i++)
-        if (p[i] > p[best])
-            best = i;
-    return labels[best];
-""",
-}
-
-
-def _answered(program: Program, stem: str) -> tuple[str, int]:
+def _answered(program: Program, stem: str) -> tuple[list[str], int]:
     """Return the statements that call forward with an array `p`, and the doubles of workspace that it takes."""
     kind, doubles, rest = number_types(program)["answers"], 0, "workspace"
     outputs = f"{kind} p[{stem.upper()}_OUTPUTS];"
     if program.outputs > _LOCAL_NUMBERS:
         doubles = _doubles(program.outputs, program.answer_dtype)
         outputs, rest = f"{kind} *p = {_pointer(0, program.answer_dtype)};", f"workspace + {doubles}"
-    return f"    {outputs}\n    {stem}_forward_work(x, p, {rest});\n", doubles
+    return [outputs, f"{stem}_forward_work(x, p, {rest});"], doubles
 
 
-def _predict(program: Program, stem: str, answered: str) -> str:
-    """Return the statements of the function that answers as `_PREDICT` says."""
-    texts = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
-    of = "char *const" if answer_kind(program) == "text" else "int64_t"
-    return _BODIES[program.answer].format(
-        stem=stem,
-        macro=stem.upper(),
-        boundary=number_literal(program.dtype.type(program.model.boundary)),
-        forward=answered,
-        labels=f"    static const {of} labels[] = {{{', '.join(texts)}}};\n",
-    )
-
-
-def _interval(program: Program, interval: ExportInterval, stem: str, answered: str) -> str:
-    """Return the statements of the function that gives intervals, in double whatever the network's own type."""
-    tables, following = {"reach": interval.reach[:, 0]}, ""
-    if interval.follows:
-        tables |= {"starts": interval.knots[:, :-1], "gaps": interval.gaps, "slopes": interval.slopes}
-        following = _FOLLOWING.format(knots=interval.gaps.shape[1])
-    if interval.not_negative:
-        tables["not_negative"] = np.isin(np.arange(program.outputs), interval.not_negative).astype(np.float64)
-    return _INTERVAL.format(
-        macro=stem.upper(),
-        tables="".join(f"    static const double {_numbers(*each)}" for each in tables.items()),
-        forward=answered,
-        following=following,
-        limited=_LIMITED if interval.not_negative else "",
-    )
+def _interval_tables(program: Program) -> list[str]:
+    """Return the tables of intervals, in double whatever the network's own type."""
+    tables = {{"knots": "starts"}.get(name, name): array for name, array in program.interval_arrays.items()}
+    if program.interval and program.interval.not_negative:
+        is_limited = np.isin(np.arange(program.outputs), program.interval.not_negative)
+        tables["not_negative"] = is_limited.astype(np.float64)
+    return [_numbers(*each) for each in tables.items()]
 
 
 def _numbers(name: str, array: Array) -> str:
     """Return the name and the numbers of a small table, (outputs,) or (outputs, knots)."""
     sizes = "".join(f"[{size}]" for size in array.shape)
     rows = [", ".join(map(number_literal, row)) for row in array.reshape(len(array), -1)]
-    return f"{name}{sizes} = {{{', '.join(rows if array.ndim == 1 else [f'{{{row}}}' for row in rows])}}};\n"
+    return f"{name}{sizes} = {{{', '.join(rows if array.ndim == 1 else [f'{{{row}}}' for row in rows])}}};"
 
 
 def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str:
@@ -517,7 +303,7 @@ def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str
         size, lines = f"{len(array)}][{array[0].size}", "".join(f"{{\n{_lines(each)}}},\n" for each in array)
     else:
         size, lines = str(array.size), _lines(array)
-    return f"static const {kind} {name}[{size}] = {{\n{lines}}};\n"
+    return f"static const {kind} {name}[{size}] = {{\n{lines}}};"
 
 
 def _lines(array: Array) -> str:

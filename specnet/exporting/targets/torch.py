@@ -17,8 +17,6 @@ from specnet.compiler.expressions import CALL, Form, Text, number_text
 from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
 from specnet.exporting.array_functions import (
-    GROUPED_HELPER,
-    LOOKUP_HELPER,
     PYTHON_WORDS,
     RowWriter,
     in_lines,
@@ -27,17 +25,13 @@ from specnet.exporting.array_functions import (
 )
 from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Stage, Step
 from specnet.exporting.expression_text import TEXT_EXPANSIONS, FreeNames, python_number
+from specnet.exporting.file_templates import rendered
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.layers import Layer
 
-_HELPERS = {
-    LOOKUP: LOOKUP_HELPER.format(whole="long()", found="nn.functional.embedding(number, table)"),
-    GROUPED: GROUPED_HELPER.format("torch"),
-}
-"""What PyTorch does not have."""
 _WORDS = PYTHON_WORDS | {"torch", "nn", "self"}
 _FAR = 8.0
 """Standard deviations from 0 to a mean, beyond which PyTorch's batch normalization needs more than float32."""
@@ -171,73 +165,39 @@ class _TorchWriter(RowWriter):
         return Text(f"self.models[{number}](x)", CALL)
 
     def module(self, weights: str) -> str:
-        """Return the file's text, with the name of the file that has its state."""
-        program = self.program
-        names, labels = program.model.feature_names, program.labels
-        constants = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
-        constants += [in_lines(list(map(repr, labels)), "LABELS = [", "]")] if labels is not None else []
+        """Return the file's text, given the name of the file that has its state."""
+        program, classes = self.program, []
+        for number, (lines, member_lines) in enumerate(self.bodies):
+            own, member = self.stored[number], self.members[number]
+            if member:
+                about = {"about": "A member of the ensemble.", "returned": "Return its outputs for prepared columns."}
+                classes.append({"name": member[0], **about, "setup": member[1].setup, "lines": member_lines})
+            if self.models:
+                about = {"about": "A model of the team.", "returned": "Return what it answers for raw columns."}
+                classes.append({"name": self.models[number], **about, "setup": own.setup, "lines": lines})
+        models = in_lines([f"{name}()" for name in self.models], "self.models = nn.ModuleList([", "])")
         prepares = any(not model.prepare.is_identity for model in program.models)
-        raw = prepares or program.dtype == np.float64  # float32 is what a line says that follows
-        pieces = [
-            _HEAD.format(
-                title=quoted(f"{program.name}: from {program.summary}, with PyTorch."),
-                origin=program.origin,
-                columns="The columns are those of `FEATURES`, in that order.\n" if names else "",
-                constants="\n".join(["\n", *constants]) if constants else "",
-            ),
-            *(text for operation, text in _HELPERS.items() if operation in program.operations),
-            *self.definitions,
-            *(text for number in range(len(self.stored)) for text in self._classes(number)),
-            _NETWORK.format(
-                inputs=program.inputs,
-                outputs=program.outputs,
-                answers=program.summary,
-                setup=_inside(["super().__init__()", *self._setup()]),
-                inside=_inside([*(["x = x.to(torch.float64)"] if raw else []), *self.lines]),
-                about=program.prediction,
-                result=program.answered(_ANSWERS),
-            )
-            + self._interval(),
-            _LOAD.format(weights=weights),
-        ]
-        return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
-
-    def _interval(self) -> str:
-        """Return the method that gives intervals, if that is requested."""
-        interval = self.program.interval
-        if interval is None:
-            return ""
-        arrays, following = {"reach": interval.reach[:, 0]}, []
-        if interval.follows:
-            arrays |= {"knots": interval.knots[:, :-1], "gaps": interval.gaps, "slopes": interval.slopes}
-            passed = "torch.minimum((values[:, :, None] - knots).clamp(min=0), gaps)"
-            following = [f"reach = reach + ({passed} * slopes).sum(dim=2)"]
-        lines = [in_lines(*_tensor(name, array)) for name, array in arrays.items()]
-        lines += [*following, "ends = torch.stack([values - reach, values + reach], dim=2)"]
-        if interval.not_negative:
-            lines.append(f"ends[:, {interval.not_negative}] = ends[:, {interval.not_negative}].clamp(min=0)")
-        return _INTERVAL.format(
-            about=interval.meaning,
-            inside=_inside("\n".join(lines).split("\n")),
-            first="[:, 0]" * (self.program.outputs == 1),
+        return rendered(
+            "torch.py",
+            program=program,
+            interval=program.interval,
+            names=program.model.feature_names,
+            has_grouped=GROUPED in program.operations,
+            has_lookup=LOOKUP in program.operations,
+            library="torch",
+            whole="long()",
+            found="nn.functional.embedding(number, table)",
+            definitions=[definition.strip("\n") for definition in self.definitions],
+            classes=classes,
+            setup=[models] if self.models else self.stored[0].setup,
+            is_raw=prepares or program.dtype == np.float64,  # float32 is what a line says that follows
+            lines=self.lines,
+            prediction=program.answered(_ANSWERS),
+            weights=weights,
+            quoted=quoted,
+            listed=lambda values, *around: in_lines(list(map(repr, values)), *around),
+            tensor_text=_tensor_text,
         )
-
-    def _setup(self) -> list[str]:
-        """Return the lines that make what the network keeps."""
-        if not self.models:
-            return self.stored[0].setup
-        return [in_lines([f"{name}()" for name in self.models], "self.models = nn.ModuleList([", "])")]
-
-    def _classes(self, number: int) -> list[str]:
-        """Return the class of the members of an ensemble, and that of a network of a team."""
-        member, (lines, member_lines), found = self.members[number], self.bodies[number], []
-        if member:
-            about = "A member of the ensemble.", "Return its outputs for prepared columns."
-            found.append(_class(member[0], *about, member[1].setup, member_lines))
-        if self.models:
-            about = "A model of the team.", "Return what it answers for raw columns."
-            found.append(_class(self.models[number], *about, self.stored[number].setup, lines))
-        return found
 
 
 class _Modules:
@@ -388,81 +348,9 @@ def _by_last_word(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {name.rpartition(".")[2]: array for name, array in arrays.items()}
 
 
-def _class(name: str, about: str, returned: str, setup: Sequence[str], lines: Sequence[str]) -> str:
-    setup = ["super().__init__()", *setup]
-    return _CLASS.format(name=name, about=about, returned=returned, setup=_inside(setup), inside=_inside(lines))
-
-
-def _inside(lines: Sequence[str]) -> str:
-    """Return lines as they stand in a method."""
-    return "\n".join(lines).replace("\n", "\n        ")
-
-
-_HEAD = '''
-"""{title}
-
-`load()` returns the network with the weights of the file beside this one; called with raw columns it returns the
-outputs, and `predict` the answers. What was learned are its parameters, so that it can be trained further.
-{columns}
-{origin}
-"""
-
-from pathlib import Path
-
-import torch
-from torch import nn{constants}
-'''
-_CLASS = '''
-class {name}(nn.Module):
-    """{about}"""
-
-    def __init__(self):
-        {setup}
-
-    def forward(self, x):
-        """{returned}"""
-        {inside}
-'''
-_NETWORK = '''
-class Network(nn.Module):
-    """From {answers}."""
-
-    def __init__(self):
-        {setup}
-
-    def forward(self, x):
-        """Return the outputs for raw columns (rows, {inputs}): (rows, {outputs})."""
-        if x.ndim != 2 or x.shape[1] != {inputs}:
-            raise ValueError(f"X has shape {{tuple(x.shape)}}; expected (rows, {inputs})")
-        {inside}
-
-    @torch.no_grad()
-    def predict(self, X):
-        """Return {about} for each row of raw columns."""
-        return {result}
-'''
-
-
-def _tensor(name: str, array: Array) -> tuple[list[str], str, str]:
-    """Return what `in_lines` makes a tensor in float64 of."""
-    if array.ndim == 1:
-        return list(map(number_text, array)), f"{name} = torch.tensor([", "], dtype=torch.float64)"
-    rows = [f"[{', '.join(map(number_text, row))}]" for row in array]
-    return rows, f"{name} = torch.tensor([", "], dtype=torch.float64)"
-
-
-_INTERVAL = '''
-    @torch.no_grad()
-    def interval(self, X):
-        """Return the {about}, for each row of raw columns."""
-        values = self(X).to(torch.float64)
-        {inside}
-        return ends{first}
-'''
-_LOAD = '''
-def load():
-    """Return the network with its weights, ready to predict."""
-    network = Network()
-    network.load_state_dict(torch.load(Path(__file__).with_name({weights!r}), weights_only=True))
-    return network.eval()
-'''
+def _tensor_text(name: str, array: Array) -> str:
+    """Return what sets a name to a tensor in float64."""
+    items = (
+        list(map(number_text, array)) if array.ndim == 1 else [f"[{', '.join(map(number_text, row))}]" for row in array]
+    )
+    return in_lines(items, f"{name} = torch.tensor([", "], dtype=torch.float64)")
