@@ -16,6 +16,7 @@ from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, SUM, Form, T
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_plan import GROUPED, LOOKUP, Constants, NetworkPlan, Operand, Stage, Step
 from specnet.exporting.expression_text import FreeNames, function_forms, python_number, write_expression
+from specnet.exporting.file_templates import rendered
 from specnet.exporting.model_program import Program
 
 WIDTH = 100
@@ -92,6 +93,23 @@ class RowWriter(ABC):
         self._functions: dict[Any, str] = {}
         self.bodies = [self._written(model) for model in program.models]
         self.lines = self._mean() if program.is_team else self.bodies[0][0]
+
+    def text(self, **facts: Any) -> str:
+        """Return the file's text: the library's template, filled in with these facts and those of every library."""
+        program = self.program
+        return rendered(
+            f"{self.name}.py",
+            program=program,
+            interval=program.interval,
+            names=program.model.feature_names,
+            has_grouped=GROUPED in program.operations,
+            has_lookup=LOOKUP in program.operations,
+            definitions=[definition.strip("\n") for definition in self.definitions],
+            lines=self.lines,
+            quoted=quoted,
+            listed=lambda values, *around: in_lines(list(map(repr, values)), *around),
+            **facts,
+        )
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         """Return how a step is written, `array` being one that has as many rows.

@@ -27,12 +27,10 @@ from specnet.exporting.array_functions import (
     filled,
     in_lines,
     library_forms,
-    quoted,
 )
 from specnet.exporting.export_columns import texts_of
-from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, NetworkPlan, Step
+from specnet.exporting.export_plan import LINEAR, NetworkPlan, Step
 from specnet.exporting.expression_text import FreeNames
-from specnet.exporting.file_templates import rendered
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
 from specnet.parts.arrays import Array
@@ -181,7 +179,7 @@ class _NumpyWriter(RowWriter):
 
     def module(self, archive: str | None) -> str:
         """Return the file's text, with the tables in it unless they are in an `archive` of that name."""
-        program, operators = self.program, self.program.operations
+        program = self.program
         networks = [
             {
                 "name": self.models[number] if program.is_team else "",
@@ -191,31 +189,21 @@ class _NumpyWriter(RowWriter):
             }
             for number, (model, (lines, member_lines)) in enumerate(zip(program.models, self.bodies, strict=True))
         ]
-        return rendered(
-            "numpy.py",
-            program=program,
-            interval=program.interval,
+        return self.text(
             interval_arrays={name.upper(): array for name, array in program.interval_arrays.items()},
-            names=program.model.feature_names,
             cells=_cell_facts(program),
             space=SPACE,
             has_probabilities=program.model.gives_probabilities,
-            has_erf=operations.ERF in operators,
-            has_grouped=GROUPED in operators,
-            has_lookup=LOOKUP in operators,
+            has_erf=operations.ERF in program.operations,
             library="np",
             whole="astype(np.intp)",
             found="table[number]",
             archive=archive,
             tables={name: table.numbers for table, name in self.stored.items()},
-            definitions=[definition.strip("\n") for definition in self.definitions],
             networks=networks,
             member=self.member,
-            lines=self.lines,
             prediction=program.answered(_ANSWERS),
             answer_columns=self._answer_columns(),
-            quoted=quoted,
-            listed=lambda values, *around: in_lines(list(map(repr, values)), *around),
             array_text=_array_text,
         )
 

@@ -21,11 +21,9 @@ from specnet.exporting.array_functions import (
     RowWriter,
     in_lines,
     library_forms,
-    quoted,
 )
-from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Stage, Step
+from specnet.exporting.export_plan import LINEAR, Constants, NetworkPlan, Stage, Step
 from specnet.exporting.expression_text import TEXT_EXPANSIONS, FreeNames, python_number
-from specnet.exporting.file_templates import rendered
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
@@ -177,25 +175,15 @@ class _TorchWriter(RowWriter):
                 classes.append({"name": self.models[number], **about, "setup": own.setup, "lines": lines})
         models = in_lines([f"{name}()" for name in self.models], "self.models = nn.ModuleList([", "])")
         prepares = any(not model.prepare.is_identity for model in program.models)
-        return rendered(
-            "torch.py",
-            program=program,
-            interval=program.interval,
-            names=program.model.feature_names,
-            has_grouped=GROUPED in program.operations,
-            has_lookup=LOOKUP in program.operations,
+        return self.text(
             library="torch",
             whole="long()",
             found="nn.functional.embedding(number, table)",
-            definitions=[definition.strip("\n") for definition in self.definitions],
             classes=classes,
             setup=[models] if self.models else self.stored[0].setup,
             is_raw=prepares or program.dtype == np.float64,  # float32 is what a line says that follows
-            lines=self.lines,
             prediction=program.answered(_ANSWERS),
             weights=weights,
-            quoted=quoted,
-            listed=lambda values, *around: in_lines(list(map(repr, values)), *around),
             tensor_text=_tensor_text,
         )
 

@@ -32,9 +32,8 @@ from specnet.exporting.model_facts import (
     labels_of,
     read_facts,
 )
-from specnet.exporting.onnx_inputs import fed
 from specnet.exporting.target import CannotRunError
-from specnet.exporting.targets.onnx import ENDS, session_of, written_graph
+from specnet.exporting.targets.onnx import ENDS, fed, session_of, written_graph
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
 from specnet.importing.draft import Imported, errors_at, limit_hint
