@@ -1,10 +1,10 @@
 """Files for other tools, each compared with the model before it is written.
 
-In comes a model, out go files. `Program` is a model as every target reads it: formulas of columns, layers and answers.
-A target is a module in `specnet.exporting.targets` and nothing else: it says how operations, layers and answers are
-written, and how the result is run. C and JavaScript share `languages`, Python's libraries and ONNX `libraries`.
-Start at `export`, then `model_program`, `model_steps` (a model of a team, and its layers as stages) and
-`formula` (a dense layer's product is `LINEAR` there), then a target, which writes each operation.
+In comes a model, out go files. `model_program.Program` is a model as every target reads it: raw columns, a plan of
+each network (`export_plan`), and how answers are made of outputs. A target is a module in
+`specnet.exporting.targets`: a form for each operation, a template around them (`templates`, filled in by
+`file_templates`), and how the files are run. C and JavaScript write loops over a row (`row_loops`, `language`), NumPy
+and PyTorch functions of arrays (`array_functions`). `export_proof` compares the files with the model.
 """
 
 from __future__ import annotations

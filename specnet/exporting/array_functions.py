@@ -1,4 +1,7 @@
-"""A model as functions of whole arrays (rows, features), for Python libraries: one an activation, one line a layer."""
+"""A program as functions of arrays (rows, features), for Python's libraries.
+
+Each activation is a function, and each layer a line.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,20 @@ from specnet.exporting.model_program import Program
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""
 _COMMENTED = 112
-"""Characters of a line of a function, with the comment that stands behind it, above which the comment stands above."""
+"""Characters of a line with its comment, above which the comment gets a line of its own."""
 _FLOAT64 = np.dtype(np.float64)
 _INLINE = 2
 """Steps up to which a layer needs no function of its own; an activation may have a single one."""
 
 
 PYTHON_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "Path", "x", "grouped", "lookup"})
-"""What no variable of a Python file can be called, whatever its library."""
+"""Names that no variable of a Python file can have, whatever its library."""
 _METHODS = ("{}.", "{}[")
-"""How forms begin that need no parentheses around the first operand, if that is a name or a call."""
+"""The beginnings of forms that need no parentheses around the first operand, if that is a name or a call."""
 
 
 def library_forms(name: str, **others: str) -> dict[Operation, Form]:
-    """Return how a library of Python writes operations on single numbers, and what is a function of its file."""
+    """Return the forms of a library's operations on single numbers, and of the functions in its file."""
     return (
         ARITHMETIC
         | function_forms(f"{name}.{{}}", **others)
@@ -320,7 +323,7 @@ def _commented(code: str, comment: str) -> list[str]:
 
 
 def in_lines(items: Sequence[str], before: str, after: str) -> str:
-    """Return a sequence between what is before and after it, with the brackets, in several lines if it is long."""
+    """Return items between two texts that have the brackets, in several lines if they are long."""
     line = f"{before}{', '.join(items)}{after}"
     if len(line) <= WIDTH:
         return line
@@ -328,7 +331,7 @@ def in_lines(items: Sequence[str], before: str, after: str) -> str:
 
 
 def filled(items: Sequence[str], indent: str) -> list[str]:
-    """Return items with a comma behind each, in lines that are no longer than they have to be."""
+    """Return items with a comma after each, in lines that are filled up to the width."""
     lines = [indent]
     for item in items:
         if len(lines[-1]) + len(item) >= WIDTH and lines[-1] != indent:
@@ -338,5 +341,5 @@ def filled(items: Sequence[str], indent: str) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """Return a text as it may stand in a docstring."""
+    """Return a text with escapes for what would end a docstring."""
     return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,7 +1,7 @@
 """The raw columns of a model as every target describes them: names, kinds, and the texts that have codes.
 
-What a target writes of a category is its table of codes; behind them all columns are numbers. A missing number is NaN,
-and a missing text is empty.
+Targets replace texts by their codes; after that all columns are numbers. A missing number is NaN, and a missing text is
+empty.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RawColumn:
 
     @property
     def meaning(self) -> str:
-        """What its cells are, in words."""
+        """A description of its cells."""
         return _MEANINGS[self.kind] + ", may be missing" * (self.takes_missing and not self.is_text)
 
 
@@ -111,7 +111,7 @@ def _together(first: RawColumn, *others: RawColumn) -> RawColumn:
 
 
 def codes_among(own: RawColumn, together: RawColumn) -> list[int]:
-    """Return a network's own code for each code of `columns_of`, from 0 on; nothing of a column of numbers."""
+    """Return a network's own code for each code of `columns_of`, from 0 on; an empty list for a column of numbers."""
     codes = own.codes or {}
     return [] if together.codes is None else [0, *(codes.get(text, 0) for text in together.codes)]
 
@@ -128,10 +128,7 @@ def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[s
 
 
 def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Generator) -> RawColumns:
-    """Return rows of numbers with texts in the columns of categories: each code's in turn, and others without one.
-
-    A missing cell is always among them.
-    """
+    """Return rows with texts in the columns of categories: those with codes, some without, and missing cells."""
     if not any(column.is_text for column in columns):
         return RawColumns(X)
     X, kinds = X.copy(), []
@@ -152,12 +149,12 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
 
 
 def _codes(group: StepGroup) -> list[dict[str, int]]:
-    """Return for each of a group's columns the codes of its texts; none for numbers."""
+    """Return for each column of a group the codes of its texts; an empty dict for numbers."""
     return [{text: code for code, text in enumerate(texts, 1)} for texts in group_texts(group)]
 
 
 def _unknown_texts(known: Sequence[str]) -> list[str]:
-    """Return texts that are none of those that are known, and are hard to tell from them."""
+    """Return texts that are not among the known ones, but similar to them or hard to write."""
     found = ["unknown", '"', "\\", "\\n", "ä", "two\nlines"]
     for text in known[:8]:
         found += [f"{text}x", text[:-1], text.swapcase(), f"{text}\n", f" {text}"]

@@ -1,4 +1,4 @@
-"""The proof of an export: run on rows, it answers as the model does."""
+"""The proof of an export: it is run on rows, and its answers are compared with the model's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROWS = 256
 _FAR, _TINY = 4.0, 1e-6
 """Of edge rows, in standard deviations of the training rows where the model knows them."""
 _NEAR = 1e-6
-"""How far away neighbours of rows are, as a share of their numbers."""
+"""The relative distance of neighbours from their rows."""
 _MISSING = 0.1
 """The share of missing cells where a model answers without them."""
 
@@ -61,21 +61,21 @@ def put_categories(prepared: Array, model: Model, generator: np.random.Generator
 
 
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
-"""How far an export may be from the model, as a share of the largest output, if that is above 1."""
+"""The largest difference from the model that is allowed, relative to the largest output if that is above 1."""
 
 _INTERVAL_SHARE = 1e-3
-"""How far the ends of intervals may be from the model's, as a share of their mean width."""
+"""The largest difference of the ends of intervals that is allowed, relative to their mean width."""
 
 _ROUNDINGS = 4
-"""How many times as far from the model as float64 is an export in float32 may be."""
+"""The allowed difference of an export in float32, in multiples of the model's own rounding."""
 
 _NEIGHBOURS = 8
-"""On how many rows beside each one rounding is measured."""
+"""The number of neighbours of each row on which rounding is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How far an export agrees with its model.
+    """The agreement of an export with its model.
 
     Attributes
     ----------

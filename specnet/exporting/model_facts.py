@@ -1,4 +1,4 @@
-"""What of a model no other tool's file says: written beside the network, and read again."""
+"""The facts of a model that other tools' files have no form for: written beside the network, and read again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FACTS_LIMIT = 2**24
 
 
 def facts_of(spec: Spec) -> dict[str, Any]:
-    """Return what of a resolved spec a network alone does not say: the loss, the metrics, the names of columns.
+    """Return the facts of a resolved spec that a network lacks: the loss, the metrics, the names of columns.
 
     It is a small spec itself, without the layers of its network.
     """

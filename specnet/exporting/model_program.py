@@ -19,7 +19,7 @@ from specnet.parts.arrays import Array
 
 
 class ExportInterval(NamedTuple):
-    """Intervals that an export gives beside values, computed in float64.
+    """Intervals that an export returns beside values, computed in float64.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class ExportInterval(NamedTuple):
 
     @property
     def gaps(self) -> NDArray[np.float64]:
-        """How far it is from each knot to the next one, (outputs, knots - 1)."""
+        """The distance from each knot to the next one, (outputs, knots - 1)."""
         return np.diff(self.knots)
 
     @property
@@ -74,7 +74,7 @@ class ExportInterval(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        """What they are, in words."""
+        """A description of the intervals."""
         return f"lower and upper end of the interval that covers {100 * self.level:.0f} % of true values"
 
 
@@ -203,27 +203,27 @@ class Program:
 
     @property
     def answer(self) -> str:
-        """What is predicted: ``value``, ``values``, or what the task is called."""
+        """The kind of answer: ``value``, ``values``, or the name of the task."""
         return "value" if self.task == "values" and self.outputs == 1 else self.task
 
     def answered(self, forms: Mapping[str, str]) -> str:
-        """Return how that is computed, of a language's forms of all answers."""
+        """Return the expression of the answer, given a language's expressions of all kinds of answers."""
         return forms[self.answer].format(boundary=self.model.boundary)
 
     @property
     def prediction(self) -> str:
-        """What is predicted, in words."""
+        """A description of what is predicted."""
         words = {"multilabel": "0 or 1 for each output", "binary": "the more probable label"}
         return words.get(self.task, "the most probable label" if self.task == "classes" else self.meaning)
 
     @property
     def origin(self) -> str:
-        """Where the file comes from, in a sentence."""
+        """A sentence on where the file comes from."""
         return f"Written by specnet from the spec with SHA-256 {self.model.spec.sha256}."
 
     @property
     def meaning(self) -> str:
-        """What the outputs are, in words."""
+        """A description of the outputs."""
         match self.task:
             case "values":
                 return "the values" if self.outputs > 1 else "the value"
@@ -237,7 +237,7 @@ class Program:
 
     @property
     def summary(self) -> str:
-        """What the model answers, in words."""
+        """A description of the model: its inputs, its answers and how many networks it has."""
         networks = sum(len(each.members) for each in self.models)
         means = f", by the {'weighted ' * self.is_team}mean of {networks} networks" if networks > 1 else ""
         match self.task:

@@ -21,12 +21,12 @@ from specnet.parts.preprocessing import Impute, Preprocessing
 
 
 class CannotRunError(Exception):
-    """An export cannot be run on this machine; says what is missing."""
+    """An export cannot be run on this machine; the message names what is missing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportAnswers:
-    """What an export says about rows.
+    """The answers of an export about rows.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class Target(ABC):
 
 
 def refuse_module_name(path: Path, library: str) -> None:
-    """Refuse a name for a Python file that another module has, which it would stand in the way of.
+    """Refuse a name for a Python file that would hide a module of the standard library or the library itself.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def refuse_module_name(path: Path, library: str) -> None:
 
 
 def refuse_texts(program: Program, library: str) -> None:
-    """Refuse a model of texts, for a library whose arrays hold none.
+    """Refuse a model with columns of texts, for a library whose arrays have none.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def without_idle_imputation(model: Model) -> tuple[Model, str]:
 
 
 def unknown_preprocessing(preparation: Preparation, columns: int, library: str) -> list[str]:
-    """Return which steps a library has no equivalent of that only standardizes, and all columns alike."""
+    """Return a problem for each step that a library lacks which can only standardize all columns alike."""
     unknown = [step.type for step in preparation.steps if step.type != "standardize"]
     unknown += [] if preparation.is_one_chain(columns) else ["of groups of columns"]
     return [f"{library} has no equivalent of the preprocessing {name}" for name in unknown]

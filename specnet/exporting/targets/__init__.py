@@ -1,1 +1,1 @@
-"""The targets: one module each, by whose name an export asks for it; each has a `TARGET`."""
+"""The targets: one module each, with the name that `export` takes; each has a `TARGET`."""

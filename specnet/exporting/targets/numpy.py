@@ -41,32 +41,13 @@ from specnet.parts.data.tables.cells import PAIRS, SPACE
 MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""
 
-CELL_NAMES = frozenset(
-    {
-        *("CODES", "OPTIONAL", "BOOLEANS", "WORDS", "DATES", "SHORT_YEARS", "NUMBERS", "DURATIONS", "MARKERS"),
-        *("datetime", "timedelta", "timezone"),
-        *("array_of", "text_of", "numbers_as_written", "number_of", "numbers_of", "numbered", "days_of"),
-    }
-)
-"""Names in the file of what reads cells."""
-CSV_NAMES = frozenset({"MISSING", "is_number", "read_cell", "read_rows", "print_answers", "source", "file", "error"})
-"""Names in the file of what reads CSV."""
 _WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
-_RESERVED = _WORDS | {
-    "X",
-    "FEATURES",
-    "LABELS",
-    "REACH",
-    "KNOTS",
-    "GAPS",
-    "SLOPES",
-    "stored",
-    "outputs",
-    "predict",
-    "predict_proba",
-    "interval",
-}
-_RESERVED |= CELL_NAMES | CSV_NAMES
+_RESERVED = """
+X FEATURES LABELS REACH KNOTS GAPS SLOPES CODES OPTIONAL BOOLEANS WORDS DATES SHORT_YEARS NUMBERS DURATIONS MARKERS
+MISSING datetime timedelta timezone array_of text_of numbers_as_written number_of numbers_of numbered days_of is_number
+read_cell read_rows print_answers source file error stored outputs predict predict_proba interval
+"""
+"""The names of the template."""
 
 
 class NumpyTarget(Target):
@@ -146,7 +127,7 @@ class _NumpyWriter(RowWriter):
     )
 
     def __init__(self, program: Program) -> None:
-        names = FreeNames(_RESERVED)
+        names = FreeNames(_WORDS.union(_RESERVED.split()))
         self.stored = {table: names.new(name) for table, name in program.tables.items()}
         averaged = [model for model in program.models if model.is_averaged]
         self.networks = {model: names.new("network") for model in averaged}
