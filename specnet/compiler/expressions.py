@@ -49,7 +49,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a language writes an operation: a template, its level, and the level that each operand needs."""
+    """The text of an operation in a language: a template, its level, and the level that each operand needs."""
 
     template: str
     level: int = CALL

@@ -246,7 +246,7 @@ class BoundPlan:
 
 
 class Backend(NamedTuple):
-    """What runs plans.
+    """A way to run plans, such as by calls of NumPy.
 
     Attributes
     ----------

@@ -74,7 +74,7 @@ class Allocation:
 
     Parameters
     ----------
-    program, groups
+    plan, groups
     table
         Names of leaves, in the order of the table of pointers to their arrays.
 
@@ -89,26 +89,26 @@ class Allocation:
         The commits that are copied at the end; others are computed in place.
     """
 
-    def __init__(self, program: CPlan, groups: Sequence[CallGroup], table: Sequence[str]) -> None:
-        self._program, self._groups, self._table = program, groups, table
+    def __init__(self, plan: CPlan, groups: Sequence[CallGroup], table: Sequence[str]) -> None:
+        self._plan, self._groups, self._table = plan, groups, table
         self._home = {n: k for k, group in enumerate(groups) for n in group.calls}
         self.extent: Extent = Extent()
         self._memory: dict[int, Matrix] = {}
         self._offsets: dict[str, Extent] = {}
         self._leaves: dict[str, str] = {}
-        self.variables = {n for n in range(len(program.calls)) if self._is_variable(n)}
-        self._last = program.last_reads([group.calls for group in groups], program.roots)
+        self.variables = {n for n in range(len(plan.calls)) if self._is_variable(n)}
+        self._last = plan.last_reads([group.calls for group in groups], plan.roots)
         self._allocate_leaves()
         self.copies = self._allocate_commits()
         self._allocate_results()
 
     def is_in_memory(self, n: int) -> bool:
         """Return whether a value, or the one of which it is a part, is in memory."""
-        return self._program.roots[n] in self._memory
+        return self._plan.roots[n] in self._memory
 
     def matrix(self, n: int) -> Matrix:
         """Return the matrix of a value that is in memory."""
-        call = self._program.calls[n]
+        call = self._plan.calls[n]
         if call.operation.role != "view":
             return self._memory[n]
         whole, (low, high) = self.matrix(call.arguments[0]), call.attributes
@@ -116,49 +116,49 @@ class Allocation:
 
     def is_converted(self, n: int) -> bool:
         """Return whether a value is a leaf of another kind than float, which is converted into the workspace."""
-        return self._program.calls[n].operation is INPUT and self._program.calls[n].kind != "float"
+        return self._plan.calls[n].operation is INPUT and self._plan.calls[n].kind != "float"
 
     def first_row(self, n: int) -> int:
         """Return the row of its root's array in which a value begins."""
-        first, calls = 0, self._program.calls
+        first, calls = 0, self._plan.calls
         while calls[n].operation.role == "view":
             first, n = first + calls[n].attributes[0], calls[n].arguments[0]
         return first
 
     def offset(self, n: int) -> Extent | None:
         """Return the offset of a value's root in the workspace; None if it is in the array of a leaf."""
-        return self._offsets.get(self._memory[self._program.roots[n]].base)
+        return self._offsets.get(self._memory[self._plan.roots[n]].base)
 
     def leaf(self, n: int) -> str:
         """Return the name of the leaf in whose array a value is, if it is not in the workspace."""
-        return self._leaves[self._memory[self._program.roots[n]].base]
+        return self._leaves[self._memory[self._plan.roots[n]].base]
 
     def pointer(self, n: int) -> str:
         """Return the pointer to a leaf's array in C: a variable, or in a long program an entry of the table."""
-        index = self._table.index(self._program.calls[n].attributes)
-        return f"((real *)p[{index}])" if self._program.is_long else f"p{index}"
+        index = self._table.index(self._plan.calls[n].attributes)
+        return f"((real *)p[{index}])" if self._plan.is_long else f"p{index}"
 
     def _is_variable(self, n: int) -> bool:
-        program = self._program
-        if program.is_long or not program.is_number(n):
+        plan = self._plan
+        if plan.is_long or not plan.is_number(n):
             return False
-        is_from_outside = program.is_leaf_array(n) and not self.is_converted(n)
-        return is_from_outside or program.role(n) in ("element", "reduction")
+        is_from_outside = plan.is_leaf_array(n) and not self.is_converted(n)
+        return is_from_outside or plan.role(n) in ("element", "reduction")
 
     def _allocate_leaves(self) -> None:
-        program = self._program
-        for n, call in enumerate(program.calls):
+        plan = self._plan
+        for n, call in enumerate(plan.calls):
             if self.is_converted(n):
                 self._memory[n] = self._new(n)
-            elif program.is_leaf_array(n):
-                rows, columns = program.space(n)
+            elif plan.is_leaf_array(n):
+                rows, columns = plan.space(n)
                 is_input, base = call.operation is INPUT, self.pointer(n)
                 self._memory[n] = Matrix(base, rows, columns, str(columns), readable=is_input, writable=False)
                 self._leaves[base] = call.attributes
 
     def _allocate_commits(self) -> list[tuple[int, int]]:
-        program, copies = self._program, []
-        for state, value in program.commits:
+        plan, copies = self._plan, []
+        for state, value in plan.commits:
             if self._can_be_in_place(state, value):
                 self._memory[value] = self._memory[state]
             else:
@@ -167,29 +167,29 @@ class Allocation:
 
     def _can_be_in_place(self, state: int, value: int) -> bool:
         """Return whether no call reads a state after its new value is written, except the same element in one loop."""
-        program, home = self._program, self._home
+        plan, home = self._plan, self._home
         if value not in home or value in self._memory or value in self.variables:
             return False
-        if program.space(value) != program.space(state):
+        if plan.space(value) != plan.space(state):
             return False
-        readers, is_element = program.readers[state], program.role(value) == "element"
+        readers, is_element = plan.readers[state], plan.role(value) == "element"
         together = [reader for reader in readers if home[reader] == home[value]]
-        reads_element = all(is_element and program.reads_whole(n, state, program.space(state)) for n in together)
+        reads_element = all(is_element and plan.reads_whole(n, state, plan.space(state)) for n in together)
         return reads_element and all(home[reader] <= home[value] for reader in readers)
 
     def _allocate_results(self) -> None:
         """Assign memory to results in one scan: that of values which no later group reads, or new memory."""
-        program = self._program
+        plan = self._plan
         free: defaultdict[str, list[Matrix]] = defaultdict(list)
         for k, group in enumerate(self._groups):
-            reads = dict.fromkeys(program.roots[a] for n in group.calls for a in program.calls[n].arguments)
+            reads = dict.fromkeys(plan.roots[a] for n in group.calls for a in plan.calls[n].arguments)
             dying = [root for root in reads if self._is_scratch(root) and self._last[root] == k]
             whole = [root for root in dying if group.is_loop and self._is_read_whole(root, group)]
             for n in group.calls:
                 if not self._needs_memory(n, k):
                     continue
                 pool = free[self._size(n).text()]
-                if program.role(n) == "element" and whole:  # written where it is read last, element by element
+                if plan.role(n) == "element" and whole:  # written where it is read last, element by element
                     taken = whole.pop()
                     dying.remove(taken)
                     self._memory[n] = self._memory[taken]
@@ -205,24 +205,24 @@ class Allocation:
         return root in self._home and root in self._memory and self._memory[root].writable
 
     def _is_read_whole(self, root: int, group: CallGroup) -> bool:
-        program = self._program
-        readers = [n for n in group.calls if any(program.roots[a] == root for a in program.calls[n].arguments)]
-        return all(program.reads_whole(n, root, group.space) for n in readers)
+        plan = self._plan
+        readers = [n for n in group.calls if any(plan.roots[a] == root for a in plan.calls[n].arguments)]
+        return all(plan.reads_whole(n, root, group.space) for n in readers)
 
     def _needs_memory(self, n: int, group: int) -> bool:
         """Return whether a value needs memory and has none yet: it is read outside its loop."""
-        program = self._program
+        plan = self._plan
         if n in self._memory:
             return False
-        readers = [(user, program.role(user)) for user in program.users[n]]
+        readers = [(user, plan.role(user)) for user in plan.users[n]]
         if n in self.variables:
-            return n in program.retained or any(role == "call" for _, role in readers)
-        if program.role(n) != "element" or n in program.retained:
+            return n in plan.retained or any(role == "call" for _, role in readers)
+        if plan.role(n) != "element" or n in plan.retained:
             return True
         return any(role == "view" or self._home[user] != group for user, role in readers)
 
     def _size(self, n: int) -> Extent:
-        rows, columns = self._program.space(n)
+        rows, columns = self._plan.space(n)
         match rows, columns:
             case int(), str():
                 return Extent({columns: rows})
@@ -230,7 +230,7 @@ class Allocation:
                 return Extent({rows: columns})
             case int(), int():
                 return Extent({"": -(-rows * columns // ALIGNMENT) * ALIGNMENT})
-        raise no_form(self._program.calls[n].shape)
+        raise no_form(self._plan.calls[n].shape)
 
     def _new(self, n: int) -> Matrix:
         base = f"(workspace + {self.extent.text()})"
@@ -240,5 +240,5 @@ class Allocation:
 
     def _lying(self, n: int, base: str) -> Matrix:
         """Return the matrix of a value in the workspace; its rows are padded if they are as long as a named axis."""
-        rows, columns = self._program.space(n)
+        rows, columns = self._plan.space(n)
         return Matrix(base, rows, columns, padded(columns) if isinstance(columns, str) else str(columns))

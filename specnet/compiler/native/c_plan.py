@@ -170,37 +170,37 @@ class CallGroup:
     calls: list[int] = field(default_factory=list)
 
 
-def fuse(program: CPlan) -> list[CallGroup]:
-    """Return the groups of a program in order."""
+def fuse(plan: CPlan) -> list[CallGroup]:
+    """Return the groups of a plan's calls in order."""
     groups: list[CallGroup] = []
     home: dict[int, int] = {}
-    for n, call in enumerate(program.calls):
-        role = program.role(n)
+    for n, call in enumerate(plan.calls):
+        role = plan.role(n)
         if role in ("leaf", "view"):
             continue
-        is_loop, only = role != "call", n in program.for_outputs_only
-        space = program.loop_space(n) if is_loop else program.space(n)
-        earliest = max((_earliest(program, home, n, a, space) for a in call.arguments), default=0)
+        is_loop, only = role != "call", n in plan.for_outputs_only
+        space = plan.loop_space(n) if is_loop else plan.space(n)
+        earliest = max((_earliest(plan, home, n, a, space) for a in call.arguments), default=0)
         last = len(groups) - 1
         joins = is_loop and groups and earliest <= last and groups[last].is_loop
         if not joins or (groups[last].space, groups[last].for_outputs_only) != (space, only):
             groups.append(CallGroup(is_loop, space, only))
         groups[-1].calls.append(n)
         home[n] = len(groups) - 1
-    _sink(program, groups, home)
-    if program.is_long:
-        groups = [piece for group in groups for piece in _pieces(program, group)]
+    _sink(plan, groups, home)
+    if plan.is_long:
+        groups = [piece for group in groups for piece in _pieces(plan, group)]
     return [group for group in groups if group.calls]
 
 
-def _pieces(program: CPlan, group: CallGroup) -> list[CallGroup]:
+def _pieces(plan: CPlan, group: CallGroup) -> list[CallGroup]:
     """Cut a loop of many calls into loops whose calls do not read each other's results, which changes no bits."""
     if len(group.calls) <= LONGEST:
         return [group]
     related: dict[int, list[int]] = {}
     for n in group.calls:
         related[n] = [n]
-        for a in program.calls[n].arguments:
+        for a in plan.calls[n].arguments:
             if a in related and related[a] is not related[n]:
                 related[a] += related[n]
                 related |= dict.fromkeys(related[n], related[a])
@@ -212,29 +212,29 @@ def _pieces(program: CPlan, group: CallGroup) -> list[CallGroup]:
     return pieces
 
 
-def _earliest(program: CPlan, home: dict[int, int], n: int, argument: int, space: Space) -> int:
+def _earliest(plan: CPlan, home: dict[int, int], n: int, argument: int, space: Space) -> int:
     """Return the first group in which a call can read its operand in a loop over a space."""
-    root = program.roots[argument]
+    root = plan.roots[argument]
     if root not in home:
         return 0
-    is_element = root == argument and program.role(root) == "element" and program.space(root) == space
-    return home[root] + (not is_element or program.weighs_rows(n))
+    is_element = root == argument and plan.role(root) == "element" and plan.space(root) == space
+    return home[root] + (not is_element or plan.weighs_rows(n))
 
 
-def _sink(program: CPlan, groups: list[CallGroup], home: dict[int, int]) -> None:
+def _sink(plan: CPlan, groups: list[CallGroup], home: dict[int, int]) -> None:
     """Move each element that only one later loop over the same space reads into that loop."""
-    written = {state for state, _ in program.commits}
-    for n in reversed(range(len(program.calls))):
-        if n not in home or program.role(n) != "element" or n in program.retained or program.space(n) == ONE:
+    written = {state for state, _ in plan.commits}
+    for n in reversed(range(len(plan.calls))):
+        if n not in home or plan.role(n) != "element" or n in plan.retained or plan.space(n) == ONE:
             continue
-        homes = {home.get(user, -1) for user in program.users[n]}
+        homes = {home.get(user, -1) for user in plan.users[n]}
         if len(homes) != 1:
             continue
         (target,) = homes
-        if any(map(program.weighs_rows, program.users[n])):
+        if any(map(plan.weighs_rows, plan.users[n])):
             continue
-        stays = target in (-1, home[n]) or not groups[target].is_loop or groups[target].space != program.space(n)
-        if stays or any(program.roots[a] in written for a in program.calls[n].arguments):
+        stays = target in (-1, home[n]) or not groups[target].is_loop or groups[target].space != plan.space(n)
+        if stays or any(plan.roots[a] in written for a in plan.calls[n].arguments):
             continue
         groups[home[n]].calls.remove(n)
         groups[target].calls = sorted([*groups[target].calls, n])

@@ -56,8 +56,8 @@ def step_programs(network: Network, rows: int, *, weighted: bool) -> StepProgram
     )
 
 
-def _inputs(program: Plan) -> list[str]:
-    return [str(call.attributes) for call in program.calls if call.operation is INPUT]
+def _inputs(plan: Plan) -> list[str]:
+    return [str(call.attributes) for call in plan.calls if call.operation is INPUT]
 
 
 def steps_text(network: Network, rows: int) -> str:

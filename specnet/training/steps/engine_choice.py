@@ -171,7 +171,7 @@ def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:
 
 
 class Work(NamedTuple):
-    """What a run is about, by a fixed estimate.
+    """The work of a training, by a fixed estimate.
 
     Attributes
     ----------

@@ -311,11 +311,11 @@ class Gradients(dict[int, "BatchGradient"]):
         network, self._dtype = trainer.network, trainer.theta.dtype
         self._feed, self._noise = feed, StepNoise(network.spec.seed, member)
         self._bind = network.blueprint.backend.bind
-        self._program = network.plan("step" if feed.weight is None else "step, weighted")
+        self._plan = network.plan("step" if feed.weight is None else "step, weighted")
         self._arrays = trainer.arrays()
 
     def __missing__(self, rows: int) -> BatchGradient:
-        bound = self._bind(self._program, self._dtype, {BATCH: rows}, self._arrays)
+        bound = self._bind(self._plan, self._dtype, {BATCH: rows}, self._arrays)
         if INVERSE_ROWS in bound.inputs:
             bound.inputs[INVERSE_ROWS][...] = 1 / rows
         self[rows] = BatchGradient(bound, self._feed, rows, self._noise)

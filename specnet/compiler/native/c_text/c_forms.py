@@ -1,4 +1,4 @@
-"""How C writes an element of an operation, a number, a block, and functions that statements share."""
+"""Elements of operations, numbers, blocks, and functions that statements share, as text in C."""
 
 from __future__ import annotations
 

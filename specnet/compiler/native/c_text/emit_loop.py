@@ -32,15 +32,15 @@ class LoopEmitter:
 
     Parameters
     ----------
-    program, allocation
+    plan, allocation
     group
         A group that is a loop.
     dtype
         The dtype of real numbers.
     """
 
-    def __init__(self, program: CPlan, allocation: Allocation, group: CallGroup, dtype: np.dtype[Any]) -> None:
-        self._program, self._allocation, self._group, self._dtype = program, allocation, group, dtype
+    def __init__(self, plan: CPlan, allocation: Allocation, group: CallGroup, dtype: np.dtype[Any]) -> None:
+        self._plan, self._allocation, self._group, self._dtype = plan, allocation, group, dtype
         rows, columns = group.space
         self._is_column = columns == 1
         self._rows, self._columns = (1, rows) if self._is_column else (rows, columns)
@@ -58,12 +58,12 @@ class LoopEmitter:
 
     def emit_loop(self) -> list[str]:
         """Return the statements."""
-        program = self._program
-        elements = [n for n in self._group.calls if program.role(n) == "element"]
+        plan = self._plan
+        elements = [n for n in self._group.calls if plan.role(n) == "element"]
         for n in elements:
             self._element(n)
         for n in self._group.calls:
-            if program.role(n) == "reduction":
+            if plan.role(n) == "reduction":
                 self._reduction(n)
         for n in elements:
             if self._allocation.is_in_memory(n):
@@ -71,12 +71,12 @@ class LoopEmitter:
         return block("", self._loops())
 
     def _element(self, n: int) -> None:
-        program, call = self._program, self._program.calls[n]
+        plan, call = self._plan, self._plan.calls[n]
         self._needs_row_number |= call.operation is operations.ONE_HOT
-        if program.weighs_rows(n):
+        if plan.weighs_rows(n):
             code = self._weighed_rows(n, *call.arguments)
         else:
-            constant = [program.is_constant(a) for a in call.arguments]
+            constant = [plan.is_constant(a) for a in call.arguments]
             code = element(call.operation, [self._operand(a) for a in call.arguments], constant)
         declared = "" if n in self._allocation.variables else f"const {TYPES[call.kind]} "
         self._names[n] = f"v{n}"
@@ -87,7 +87,7 @@ class LoopEmitter:
         block_, inputs, (depth, _) = (
             self._allocation.matrix(weights),
             self._allocation.matrix(x),
-            self._program.space(x),
+            self._plan.space(x),
         )
         assert isinstance(depth, int), "a dense layer has a fixed number of inputs"
         self._needs_row_number = True
@@ -100,18 +100,18 @@ class LoopEmitter:
 
     def _operand(self, a: int) -> str:
         """Return the name of an operand's element, after writing its load if it is in memory."""
-        program, call = self._program, self._program.calls[a]
+        plan, call = self._plan, self._plan.calls[a]
         if a not in self._names:
-            self._names[a] = literal(call.attributes, self._dtype) if program.is_constant(a) else f"v{a}"
-            if not program.is_constant(a) and a not in self._allocation.variables:
+            self._names[a] = literal(call.attributes, self._dtype) if plan.is_constant(a) else f"v{a}"
+            if not plan.is_constant(a) and a not in self._allocation.variables:
                 self._load(a, call.kind)
         return self._names[a]
 
     def _load(self, a: int, kind: Kind) -> None:
-        matrix, (rows, columns) = self._allocation.matrix(a), self._program.space(a)
+        matrix, (rows, columns) = self._allocation.matrix(a), self._plan.space(a)
         truth = " != 0" if kind == "mask" else ""
         declared, source = f"const {TYPES[kind]} v{a}", _typed(matrix.base, kind, "const ")
-        if self._program.is_number(a):
+        if self._plan.is_number(a):
             self._before.append(f"{declared} = *{source}{truth};")
         elif columns == 1 and not self._is_column:  # the same number in all columns
             self._per_row.append(f"{declared} = {source}[i * {matrix.row}]{truth};")
@@ -122,9 +122,9 @@ class LoopEmitter:
             self._body.append(f"{declared} = r{a}[j]{truth};")
 
     def _store(self, n: int) -> None:
-        matrix, kind = self._allocation.matrix(n), self._program.calls[n].kind
+        matrix, kind = self._allocation.matrix(n), self._plan.calls[n].kind
         target = _typed(matrix.base, kind)
-        if self._program.is_number(n):
+        if self._plan.is_number(n):
             self._after.append(f"*{target} = v{n};")
             return
         distance = "" if self._rows == 1 else matrix.row
@@ -134,7 +134,7 @@ class LoopEmitter:
         self._body.append(f"w{n}[j] = v{n};")
 
     def _reduction(self, n: int) -> None:
-        call = self._program.calls[n]
+        call = self._plan.calls[n]
         (a,) = call.arguments
         value, is_sum = self._operand(a), call.operation is not operations.MAX
         start = "0" if is_sum else "-(real)INFINITY"
@@ -155,7 +155,7 @@ class LoopEmitter:
         self._body.append(added(f"part_s{n}" if is_sum else f"s{n}", value))
         if is_sum:
             self._sums.append(f"s{n}")
-        if not self._program.is_number(n):
+        if not self._plan.is_number(n):
             matrix = self._allocation.matrix(n)
             self._after_row.append(f"{matrix.base}[i * {matrix.row}] = s{n};")
             return

@@ -1,4 +1,4 @@
-"""Which compiler there is, which version it has, and how it runs: in a process group that is ended when it hangs."""
+"""Find the C compiler and its version, and run it, in a process group that is ended when it takes too long."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Compiler(NamedTuple):
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What changes if another version is installed, also behind a wrapper whose file stays the same."""
+        """A key that changes if another version is installed, also behind a wrapper whose file stays the same."""
         return self.command, self.file, _version_text(self)
 
 

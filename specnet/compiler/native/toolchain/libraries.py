@@ -181,7 +181,7 @@ def _is_cut_off(content: bytes) -> bool:
 def _opened(content: bytes, functions: tuple[str, ...], cache: str | None) -> LoadedLibrary:
     """Load a library with its functions from a private copy of its bytes.
 
-    The copy lies among temporary files, or in the cache if these may not be executed; it has no name afterwards.
+    The copy is a temporary file, or in the cache if temporary files may not be executed; it is removed once loaded.
     """
     failure: Any = None
     for parent in (None, cache) if cache else (None,):
