@@ -24,7 +24,7 @@ HISTORY = "history.jsonl"
 LAYERS = "layers.jsonl"
 SNAPSHOTS = "snapshots.safetensors"
 HELD_OUT = "held_out.safetensors"
-"""Of a trial: its answers for rows held out."""
+"""Of a trial: its answers for held-out rows."""
 METRICS = "metrics.json"
 FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
@@ -318,7 +318,7 @@ def paths_start(path: str) -> Path:
 
 
 def training_rows(model: PathLike) -> Any:
-    """Return what a run has kept of its training rows, for its folder or a file in it; None if there is nothing.
+    """Return what a run has stored of its training rows, for its folder or a file in it; None if there is nothing.
 
     The team of a sweep was trained on those of the best trial's run.
 
@@ -338,13 +338,13 @@ def spec_folder(spec: Path, run: Path) -> str:
     return Path(os.path.relpath(os.path.realpath(spec), os.path.realpath(run))).as_posix()
 
 
-def check_run(folder: PathLike, wanted: str | None = None) -> None:
+def check_run(folder: PathLike, other: str | None = None) -> None:
     """Check that a folder is that of a run.
 
     Parameters
     ----------
     folder : path
-    wanted : str, optional
+    other : str, optional
         What else could have been given: ``model`` or ``spec``.
 
     Raises
@@ -356,18 +356,18 @@ def check_run(folder: PathLike, wanted: str | None = None) -> None:
     if os.path.isfile(folder):
         raise FileError("is a file; expected the folder of a run", source=os.fspath(folder))
     if kind_of(folder) is not RUN:
-        either = f"a {wanted} file or " if wanted else ""
+        either = f"a {other} file or " if other else ""
         message = f"is a folder without {FACTS}; expected {either}the folder of a run"
-        raise FileError(message, hint=_runs_hint(Path(folder), wanted), source=os.fspath(folder))
+        raise FileError(message, hint=_runs_hint(Path(folder), other), source=os.fspath(folder))
 
 
-def _runs_hint(folder: Path, wanted: str | None) -> str | None:
+def _runs_hint(folder: Path, other: str | None) -> str | None:
     """Return the runs that lie in a folder or in its folders, the latest first; before them a model of several runs."""
     with suppress(OSError):
         found = [*folder.glob(f"*/{FACTS}")] or [*folder.glob(f"*/*/{FACTS}")]
         found = [facts for facts in found if not holds_trials(facts.parent.parent)]
         runs = [str(facts.parent) for facts in sorted(found, key=lambda facts: facts.stat().st_mtime_ns, reverse=True)]
-        models = [str(folder / TEAM)] if wanted == "model" and kind_of(folder / TEAM) is TEAM_OF_SWEEP else []
+        models = [str(folder / TEAM)] if other == "model" and kind_of(folder / TEAM) is TEAM_OF_SWEEP else []
         if named := [*models, *runs]:
             what = "models" if models else "runs"
             return f"choose one of its {what}: {', '.join(named[:_NAMED])}{', …' * (len(named) > _NAMED)}"
@@ -375,7 +375,7 @@ def _runs_hint(folder: Path, wanted: str | None) -> str | None:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    # Imported late: whoever asks for a plain file's path has no use for NumPy.
+    # Imported late: a caller with a plain file's path has no use for NumPy.
     from specnet.files.tensors import parse_object
 
     with file_errors(folder / FACTS):

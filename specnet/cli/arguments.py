@@ -236,12 +236,12 @@ def check_page(path: Path, *, force: bool) -> None:
     ------
     UsageError, FileError, TakenError
     """
-    from specnet.files import check_place, refuse_taken
+    from specnet.files import check_path, refuse_taken
 
     check_suffix(path, (".html", ".htm"), "the file name of a page")
     if not force:
         refuse_taken(path)
-    check_place(path)
+    check_path(path)
 
 
 def is_model(path: Path) -> bool:
@@ -335,11 +335,11 @@ def rows_file(path: Path) -> Iterator[Path]:
     import tempfile
 
     from specnet.errors import DataError
-    from specnet.files.large import room_needed
+    from specnet.files.large import space_needed
 
     with tempfile.TemporaryDirectory(prefix="specnet-") as folder:
         file = Path(folder) / "rows.csv"
-        with room_needed(), file.open("wb") as stream:
+        with space_needed(), file.open("wb") as stream:
             shutil.copyfileobj(_standard_input(), stream)
         try:
             yield file

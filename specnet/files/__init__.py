@@ -1,4 +1,4 @@
-"""Files, none of which is trusted: read within limits, written atomically, held by one process at a time.
+"""Files, none of which is trusted: read within limits, written atomically, locked by one process at a time.
 
 In and out: bytes, and paths as the user named them; every failure is a `FileError`. Nothing here knows of specs.
 Start with `atomic` (read and write), `locks` (one run to a folder) and `tensors` (arrays in a safetensors file);
@@ -7,7 +7,7 @@ Start with `atomic` (read and write), `locks` (one run to a folder) and `tensors
 
 from specnet.files.atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX
 from specnet.files.atomic import PathLike as PathLike
-from specnet.files.atomic import check_place as check_place
+from specnet.files.atomic import check_path as check_path
 from specnet.files.atomic import file_errors as file_errors
 from specnet.files.atomic import is_temporary as is_temporary
 from specnet.files.atomic import open_file as open_file

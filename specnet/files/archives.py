@@ -21,7 +21,7 @@ DAMAGE = (
     ValueError,
     OverflowError,
     NotImplementedError,
-    OSError,  # a place before the file's beginning is an invalid argument
+    OSError,  # a position before the file's beginning is an invalid argument
 )
 """What a damaged archive, or what is in one, leads Python to."""
 

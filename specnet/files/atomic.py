@@ -113,8 +113,8 @@ def read_file(path: PathLike, limit: int) -> bytes:
 def write_file(path: PathLike, content: Content) -> None:
     """Write a file whole or not at all; text is written as UTF-8, its line ends as they are.
 
-    The content goes to a new file in the same folder, is forced to the disk, read back and compared, and then takes
-    the old file's place in one step: whatever happens, either the old file is there or the new one, whole. A symbolic
+    The content goes to a new file in the same folder, is forced to the disk, read back and compared, and then replaces
+    the old file in one step: whatever happens, either the old file is there or the new one, whole. A symbolic
     link stays, and the file that it leads to is replaced. Permissions are those of any new file (umask).
 
     Parameters
@@ -127,7 +127,7 @@ def write_file(path: PathLike, content: Content) -> None:
     Raises
     ------
     FileError
-        If the folder is missing or may not be written, the place is taken by something that is no file, or there is
+        If the folder is missing or may not be written, something else than a file is there, or there is
         no space. Nothing is left behind then.
     """
     write_files({path: content})
@@ -144,7 +144,7 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
     contents : mapping
         The files in their order, by path.
     removed : iterable of path
-        Files that are gone, if they are there, before the first file takes its place.
+        Files that are gone, if they are there, before the first file is renamed.
 
     Raises
     ------
@@ -154,14 +154,14 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
     staged: dict[str, tuple[PathLike, str]] = {}
     made: list[str] = []
     aside: dict[str, PathLike] = {}
-    with ExitStack() as held:
+    with ExitStack() as open_files:
         try:
             for path, content in contents.items():
                 with file_errors(path):
-                    check_place(path)
+                    check_path(path)
                     target = os.path.realpath(path)
                     with uninterrupted():
-                        temporary, stream = _temporary(os.path.dirname(target), held)
+                        temporary, stream = _temporary(os.path.dirname(target), open_files)
                         staged[temporary] = path, target
                     _write_whole(stream, _pieces(content))
             for path in removed:
@@ -174,7 +174,7 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
             for path, target in list(staged.values())[:-1]:  # the last one is replaced or not
                 with file_errors(path), uninterrupted():
                     if os.path.exists(target):
-                        aside[_second_name(target, held)] = target
+                        aside[_second_name(target, open_files)] = target
             for temporary, (path, target) in staged.items():
                 with file_errors(path), uninterrupted():
                     is_new = not os.path.exists(target)
@@ -203,7 +203,7 @@ def refuse_taken(*paths: PathLike) -> None:
     Raises
     ------
     TakenError
-        About the first of these places that is taken, by a link that leads nowhere too.
+        About the first of these paths that exists, also as a link that leads nowhere.
     """
     for path in paths:
         if os.path.lexists(path):
@@ -225,8 +225,8 @@ def refuse_inputs(outputs: Iterable[PathLike], inputs: Iterable[PathLike], hint:
             raise FileError("the output would overwrite a file that is read", hint=hint, source=os.fspath(output))
 
 
-def check_place(path: PathLike) -> None:
-    """Refuse a place that is taken by something that is no file.
+def check_path(path: PathLike) -> None:
+    """Refuse a path at which there is something else than a file.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def check_place(path: PathLike) -> None:
 
 
 def refuse_link(path: PathLike) -> None:
-    """Refuse a place in a folder that is written as a whole, where a symbolic link leads out of it.
+    """Refuse a path in a folder that is written as a whole, where a symbolic link leads out of it.
 
     Raises
     ------
@@ -252,15 +252,15 @@ def refuse_link(path: PathLike) -> None:
         raise TakenError("is a symbolic link out of the folder", hint=hint, source=os.fspath(path))
 
 
-def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
-    """Make a new file in a folder, open and locked until `held` is closed; those of dead processes are removed.
+def _temporary(folder: str, open_files: ExitStack) -> tuple[str, FileIO]:
+    """Make a new file in a folder, open and locked until `open_files` is closed; those of dead processes are removed.
 
     Its name is not made from that of the file to come, which may already be as long as a name can be.
     """
     remove_temporary_files(folder)
     while True:
         name = _temporary_name(folder)
-        stream = held.enter_context(open(name, "x+b", buffering=0))  # noqa: SIM115 - `held` closes it
+        stream = open_files.enter_context(open(name, "x+b", buffering=0))  # noqa: SIM115 - `open_files` closes it
         # Before it was locked, another process may have taken it for a dead one's.
         if try_lock(stream.fileno()) is not False and is_open_at(name, stream.fileno()):
             return name, stream
@@ -270,11 +270,11 @@ def _temporary_name(folder: str) -> str:
     return os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
 
 
-def _second_name(target: str, held: ExitStack) -> str:
-    """Give a file another name in its folder, and return that; nobody removes it until `held` is closed."""
+def _second_name(target: str, open_files: ExitStack) -> str:
+    """Give a file another name in its folder, and return that; nobody removes it until `open_files` is closed."""
     name = _temporary_name(os.path.dirname(target))
     with suppress(OSError):  # it may not be readable
-        try_lock(held.enter_context(open(target, "rb")).fileno())  # noqa: SIM115 - `held` closes it
+        try_lock(open_files.enter_context(open(target, "rb")).fileno())  # noqa: SIM115 - `open_files` closes it
     try:
         os.link(target, name)
     except OSError:  # a file system without such names
@@ -354,15 +354,15 @@ def _reason(error: OSError, source: str) -> str:
 
 
 def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
-    """Write a folder of files, which takes its place when all of them are on the disk.
+    """Write a folder of files, which gets its name when all of them are on the disk.
 
-    Where there is a folder already, all that they replace is gone before the first of them takes its place, one by one;
-    other files are kept.
+    Where there is a folder already, all that they replace is gone before the first of them is renamed, one by one;
+    other files stay.
 
     Parameters
     ----------
     path : Path
-        The folder around it is held by this process.
+        The folder around it is locked by this process.
     contents : mapping of str to content
         The files by name.
 
@@ -389,7 +389,7 @@ def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
 
 
 def remove_temporary_folders(folder: Path) -> None:
-    """Remove what is left in a folder, which is held by this process, of folders whose writing was cut off."""
+    """Remove what is left in a folder, which is locked by this process, of folders whose writing was cut off."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if is_temporary(entry.name) and entry.is_dir():

@@ -23,7 +23,7 @@ SIGNALS = (signal.SIGINT, *TERMINATING)
 
 
 class Interruptions:
-    """Handles signals in place of the current handlers, and passes them on at a suitable moment.
+    """Handles signals instead of the current handlers, and passes them on at a suitable moment.
 
     Works as a context manager in the main thread; other threads receive no signals. The first signal after `hold` waits
     for `deliver` or the end of the context; a second one is passed on at once, but for another SIGHUP: a shell and the
@@ -124,7 +124,7 @@ class Interruptions:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until what a few calls of the system have made, or removed, is known to whoever cleans up."""
+    """Let Ctrl-C wait until what some calls of the system have made or removed is known to the code that cleans up."""
     with Interruptions() as interruptions:
         interruptions.hold()
         yield

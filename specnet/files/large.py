@@ -1,6 +1,6 @@
 """Arrays that lie in a private file where they are large, so that the memory of a process does not hold them.
 
-Their pages are the file's: the system keeps in memory what there is room for, and no more. The file has no name and is
+Their pages are the file's: the system keeps in memory what fits, and no more. The file has no name and is
 gone with its last array, however the process ends.
 
 `Shared` is an object for several processes, which map its large arrays from such a file and do not copy them. They get
@@ -26,9 +26,9 @@ from specnet.errors import FileError
 from specnet.files.atomic import file_errors, write_all
 
 LARGEST_IN_MEMORY = 2**28
-"""Bytes of an array that is held in memory."""
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_MORE_ROOM = "set TMPDIR to a folder with more room"
+"""Bytes of an array in memory."""
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MORE_SPACE = "set TMPDIR to a folder with more room"
 
 
 def is_large(shape: Sequence[int], dtype: DTypeLike = np.float64) -> bool:
@@ -42,13 +42,13 @@ def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[
     Raises
     ------
     FileError
-        If the folder for temporary files has no room for a large one.
+        If the folder for temporary files has no space for a large one.
     """
     if not is_large(shape, dtype):
         return np.empty(shape, dtype)
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    with file_errors(gettempdir(), _MORE_ROOM), TemporaryFile(prefix="specnet-") as file:
-        if hasattr(os, "posix_fallocate"):  # a page that finds no room later would end the process
+    with file_errors(gettempdir(), _MORE_SPACE), TemporaryFile(prefix="specnet-") as file:
+        if hasattr(os, "posix_fallocate"):  # a page that finds no space later would end the process
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
@@ -81,12 +81,12 @@ class GrowingTable:
         Raises
         ------
         FileError
-            If the folder for temporary files has no room for them.
+            If the folder for temporary files has no space for them.
         """
         self._rows += len(block)
         self._blocks.append(block)
         if self._file is not None or is_large((self._rows, self._columns)):
-            with room_needed():
+            with space_needed():
                 if self._file is None:
                     self._file = TemporaryFile(prefix="specnet-", buffering=0)  # noqa: SIM115 - __exit__ closes it
                 for one in self._blocks:
@@ -103,14 +103,14 @@ class GrowingTable:
         return np.concatenate([np.empty((0, self._columns)), *self._blocks])
 
 
-def no_room() -> FileError:
-    """Return the error of a temporary file that finds no room."""
-    return FileError("no space left on the device", source=gettempdir(), hint=_MORE_ROOM)
+def no_space() -> FileError:
+    """Return the error of a temporary file that finds no space."""
+    return FileError("no space left on the device", source=gettempdir(), hint=_MORE_SPACE)
 
 
 @contextmanager
-def room_needed() -> Iterator[None]:
-    """Tell of temporary files that find no room by their folder, and not by the file that is read for them.
+def space_needed() -> Iterator[None]:
+    """Give the error of a temporary file without space its folder, not the file that is read for it.
 
     Raises
     ------
@@ -119,8 +119,8 @@ def room_needed() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise no_room() from error
+        if error.errno in _NO_SPACE:
+            raise no_space() from error
         raise
 
 

@@ -21,7 +21,7 @@ except ImportError:  # a system without such locks
 LOCK_NAME = ".specnet-lock"
 _LONGEST_HOLDER = 200
 _ATTEMPTS = 100
-"""To hold a folder that others take away again and again: at some places none can ever be made."""
+"""To lock a folder that others remove again and again: at some paths none can ever be made."""
 _NOT_SUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -48,14 +48,14 @@ def try_lock(descriptor: int) -> bool | None:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if it is missing, for one run of this or any other process.
+    """Lock a folder, made if it is missing, for one run of this or any other process.
 
     Raises
     ------
     TakenError
-        If a run that is still alive holds it; says which.
+        If a run that is still alive has locked it; the message says which.
     FileError
-        If its place allows no folder, as below a link that leads nowhere.
+        If its path allows no folder, as below a link that leads nowhere.
     OSError
         If the folder cannot be written.
     """
@@ -68,13 +68,13 @@ def locked_folder(folder: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             with uninterrupted():
-                # Removed first: whoever has opened it meanwhile sees that it is gone, and makes another one.
+                # Removed first: a process that has opened it meanwhile sees that it is gone, and makes another one.
                 lock.unlink(missing_ok=True)
                 os.close(descriptor)
 
 
 def _locked(lock: Path) -> int:
-    """Return the descriptor of a folder's lock, held."""
+    """Return the descriptor of a folder's lock, which is taken."""
     for _ in range(_ATTEMPTS):
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _locked(lock: Path) -> int:
                 raise TakenError(message, hint=hint, source=str(lock.parent))
             if is_open_at(lock, descriptor):
                 try:
-                    _sign(descriptor)
+                    _write_holder(descriptor)
                 except OSError:
                     lock.unlink(missing_ok=True)
                     raise
@@ -120,7 +120,7 @@ def is_open_at(path: str | Path, descriptor: int) -> bool:
         return False
 
 
-def _sign(descriptor: int) -> None:
+def _write_holder(descriptor: int) -> None:
     """Write into a lock who holds it."""
     import socket
 

@@ -165,7 +165,7 @@ def toml_key(key: str) -> str:
 
 def toml_text(text: str) -> str:
     """Return a text in quotes."""
-    # JSON's texts are TOML's but for the sign of deletion, which TOML wants escaped.
+    # JSON's texts are TOML's but for the character DEL, which TOML has escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -1,4 +1,4 @@
-"""Loggers: observers that write the records of a run to another place while it trains.
+"""Loggers: observers that write the records of a run to another system while it trains.
 
 In: what a run tells its observers. Out: JSON lines, TensorBoard's event files, a run of MLflow.
 Start with `logger`: three methods, and what becomes of their errors.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from specnet import extras
 from specnet.errors import FileError, LoggerError, SpecnetError, SpecnetWarning
-from specnet.files import PathLike, check_place, file_errors, read_file, refuse_inputs, refuse_taken, write_file
+from specnet.files import PathLike, check_path, file_errors, read_file, refuse_inputs, refuse_taken, write_file
 from specnet.files.plain_data import json_lines
 from specnet.run_files import LARGEST_RECORD, RUN
 from specnet.spec.file_paths import input_files
@@ -76,11 +76,11 @@ class Outcome:
 
 
 class Logger(Observer, ABC):
-    """Writes the records of a run to another place while it trains.
+    """Writes the records of a run to another system while it trains.
 
     Implement `start`, `log` and `finish`. An error in `start` ends the run before it trains. A later one does not: it
-    becomes a `SpecnetWarning`, and the run continues without the logger. One logger serves one run at a time. Of the
-    epochs of a small network it is told some hundredths of a second late, several at once.
+    becomes a `SpecnetWarning`, and the run continues without the logger. One logger serves one run at a time. The
+    epochs of a small network are logged some hundredths of a second late, several at once.
     """
 
     follows_log = False
@@ -143,7 +143,7 @@ class Logger(Observer, ABC):
             warnings.warn(message, SpecnetWarning, stacklevel=2)
 
 
-def without_place(record: Mapping[str, Any]) -> dict[str, float]:
+def metrics_in(record: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics of a record, without its epoch and member."""
     return {name: float(value) for name, value in record.items() if name not in ("epoch", MEMBER)}
 
@@ -179,7 +179,7 @@ class JsonLinesLogger(Logger):
         self._path, self._overwrite = Path(path), overwrite
 
     def start(self, run: LoggedRun) -> None:
-        check_place(self._path)
+        check_path(self._path)
         hint = "choose another file for the log"
         refuse_inputs([self._path], input_files(run.spec), hint)
         if (

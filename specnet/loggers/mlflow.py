@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from specnet.loggers.logger import LoggedRun, Logger, Metrics, Outcome, Status, required, without_place
+from specnet.loggers.logger import LoggedRun, Logger, Metrics, Outcome, Status, metrics_in, required
 from specnet.run_files import MODEL, REPORT
 from specnet.training.checkpoint import MEMBER
 from specnet.version import __version__
@@ -75,7 +75,7 @@ class MLflowLogger(Logger):
     def log(self, record: Mapping[str, Any]) -> None:
         self._epoch = record["epoch"]
         prefix = f"{MEMBER}_{record[MEMBER]}/" if MEMBER in record else ""
-        self._add({f"{prefix}{name}": value for name, value in without_place(record).items()})
+        self._add({f"{prefix}{name}": value for name, value in metrics_in(record).items()})
         if time.monotonic() - self._sent >= SECONDS_BETWEEN_WRITES:
             self._send()
 
@@ -94,8 +94,8 @@ class MLflowLogger(Logger):
         experiment = self._client.get_experiment_by_name(self._experiment_name)
         if experiment is None or self._run.folder is None:
             return None
-        wanted = f"tags.`{RUN_TAG}` = '{_hash(self._run.folder)}'"
-        runs = self._client.search_runs([experiment.experiment_id], wanted, max_results=1)  # the latest one
+        query = f"tags.`{RUN_TAG}` = '{_hash(self._run.folder)}'"
+        runs = self._client.search_runs([experiment.experiment_id], query, max_results=1)  # the latest one
         return runs[0] if runs else None
 
     def _begun(self) -> Any:

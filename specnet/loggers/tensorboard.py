@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.files import PathLike
-from specnet.loggers.logger import LoggedRun, Logger, Outcome, required, without_place
+from specnet.loggers.logger import LoggedRun, Logger, Outcome, metrics_in, required
 from specnet.training.checkpoint import MEMBER
 
 EXTRA = "tensorboard"
@@ -56,7 +56,7 @@ class TensorBoardLogger(Logger):
             self._member = member
             self._open(self._folder / f"member_{member}")
         values = [
-            self._summaries.Summary.Value(tag=name, simple_value=value) for name, value in without_place(record).items()
+            self._summaries.Summary.Value(tag=name, simple_value=value) for name, value in metrics_in(record).items()
         ]
         self._add(record["epoch"], self._summaries.Summary(value=values))
 

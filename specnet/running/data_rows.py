@@ -131,8 +131,8 @@ class Rows:
     @property
     def own_bytes(self) -> int:
         """The bytes of what these rows hold beside the table."""
-        held = (self.y, self.weight, self.chosen, self.folds, self.groups)
-        return sum(array.nbytes for array in held if array is not None)
+        arrays = (self.y, self.weight, self.chosen, self.folds, self.groups)
+        return sum(array.nbytes for array in arrays if array is not None)
 
 
 def check_rows(
@@ -232,7 +232,7 @@ class SpecData:
         return RunIdentity(self.resolved.spec.to_json(), sha256 or data_hash(self.table))
 
 
-def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> tuple[Spec, Preparation]:
+def fit_preparation(spec: Spec, rows: Rows, preparation: Preparation | None = None) -> tuple[Spec, Preparation]:
     """Return a spec whose preprocessing has all sizes that training rows tell, and what was fitted to them.
 
     Nothing is fitted where there is something to keep, which was fitted to other rows for the same preprocessing.
@@ -247,22 +247,22 @@ def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> 
     names = [column.name for column in rows.kinds] or list(spec.feature_names or ())
     columns, texts = rows.columns, rows.texts
 
-    def count_codes(place: int) -> int:
-        text = texts[place]
+    def count_codes(index: int) -> int:
+        text = texts[index]
         assert text is not None, "a category has texts"
-        step, _ = OneHot().fit(columns[:, place : place + 1], rows.weight, (text,))
+        step, _ = OneHot().fit(columns[:, index : index + 1], rows.weight, (text,))
         return step.output_size(1) or 0
 
     def fitted() -> Preparation:
         return Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
 
     written = column_groups(
-        spec, rows.kinds, names, lambda place: rows.once(("codes", place), lambda: count_codes(place))
+        spec, rows.kinds, names, lambda index: rows.once(("codes", index), lambda: count_codes(index))
     )
     try:
-        preparation = kept or rows.once(("preparation", written, tuple(names)), fitted)
+        preparation = preparation or rows.once(("preparation", written, tuple(names)), fitted)
     except DataError as error:
-        numbers = [place for place, kind in enumerate(rows.kinds) if kind.texts is None]
+        numbers = [index for index, kind in enumerate(rows.kinds) if kind.texts is None]
         if error.diagnostics[0].code != "too-large" or not numbers:
             raise
         cell = largest_cell(columns, numbers)
@@ -280,7 +280,7 @@ def read_data(spec: Spec) -> SpecData:
     Raises
     ------
     SpecError, DataError, FileError
-        If there are none, or they do not fit; errors about fields of the spec have their place there.
+        If there are none, or they do not fit; errors about fields of the spec have their location in it.
     """
     return split_data(spec, load_table(spec))
 
@@ -298,7 +298,7 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
     Raises
     ------
     SpecError, DataError
-        If the rows do not fit; errors about fields of the spec have their place there.
+        If the rows do not fit; errors about fields of the spec have their location in it.
     """
     assert spec.data is not None, "load_table refuses a spec without data"
     rows, data = _rows_of(table, spec.data.split), spec.data.with_columns(table)
@@ -367,15 +367,15 @@ def _rows_of(table: Table, split: Split) -> Rows:
 
 
 def _splits(rows: Rows, table: Table, split: Split, spec: Spec) -> dict[str, Rows]:
-    """Return the parts of a table's rows by name; those of a few splits are kept, as far as memory suffices."""
-    kept: dict[Hashable, dict[str, Rows]] = rows.once("splits", dict)
+    """Return the parts of a table's rows by name; those of a few splits are cached, as far as memory suffices."""
+    cached: dict[Hashable, dict[str, Rows]] = rows.once("splits", dict)
     key = split.with_defaults(spec.seed, table.target), spec.training.ensemble
-    parts = kept.get(key)
+    parts = cached.get(key)
     if parts is None:
         with split_errors_at(spec):
             parts = rows.split(split_rows(table, split, spec.seed, spec.training.ensemble))
-        if sum(part.own_bytes for each in (*kept.values(), parts) for part in each.values()) <= LARGEST_IN_MEMORY:
-            kept[key] = parts
+        if sum(part.own_bytes for each in (*cached.values(), parts) for part in each.values()) <= LARGEST_IN_MEMORY:
+            cached[key] = parts
     return dict(parts)
 
 
@@ -397,7 +397,7 @@ def data_hash(table: Table) -> str:
 
 @contextmanager
 def split_errors_at(spec: Spec) -> Iterator[None]:
-    """Point errors about the split at the place in the spec where it says so."""
+    """Give errors about the split the location of the split in the spec."""
     try:
         yield
     except DataError as error:

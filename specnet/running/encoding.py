@@ -117,7 +117,7 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: b
         What turns the network's outputs into predictions.
     watched : WatchedRows
     cross_fits : bool
-        Whether outputs for them are wanted that have not chosen the epoch, where they choose it.
+        Whether to record outputs of epochs that other validation rows have chosen, where they choose the epoch.
     """
     network, spec, rows = decoder.network, decoder.network.spec, watched.rows
     target, weights = network.read_target(rows.target, len(rows)), check_weights(rows.weight, len(rows))
@@ -232,8 +232,8 @@ class Encoder:
 
     def inputs(self, rows: Rows, name: str = "y") -> Array:
         """Return the columns of rows as the network reads them, C-contiguous and of its dtype."""
-        said = f"{'prepared ' * bool(self.preparation.steps)}{name.removesuffix('y')}X"
-        prepared = self.preparation.prepare(rows.columns, texts=rows.texts, name=said, reader=self.network)
+        label = f"{'prepared ' * bool(self.preparation.steps)}{name.removesuffix('y')}X"
+        prepared = self.preparation.prepare(rows.columns, texts=rows.texts, name=label, reader=self.network)
         return np.ascontiguousarray(prepared)
 
     @property
@@ -290,11 +290,11 @@ def _row_weights(
     spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64] | None:
     """Return the weight of each training row: its own times its class's."""
-    wanted, path = spec.training.class_weight, ("training", "class_weight")
-    if wanted is None:
+    class_weight, path = spec.training.class_weight, ("training", "class_weight")
+    if class_weight is None:
         return weight
     assert labels is not None, "a resolved spec weighs classes only where each row has one"
-    if wanted == "balanced":
+    if class_weight == "balanced":
         counts = np.bincount(target)
         by_class = len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     else:
@@ -307,12 +307,12 @@ def _row_weights(
                 at_key=True,
                 hint=f'did you mean "{close[0]}"?' if (close := get_close_matches(name, names, n=1)) else None,
             )
-            for name in wanted
+            for name in class_weight
             if name not in names
         ]
         if unknown:
             raise DataError(*unknown)
-        by_class = np.array([wanted.get(name, 1.0) for name in names])
+        by_class = np.array([class_weight.get(name, 1.0) for name in names])
     own = np.ones(len(target)) if weight is None else weight
     weights = relative_weights(by_class[target] * (own > 0)) * own
     if not weights.any():

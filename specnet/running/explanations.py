@@ -68,14 +68,14 @@ def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Im
     columns, y = np.asarray(rows.columns[chosen]), rows.y[chosen]
     name, scores = _scores(model, rows, y, None if rows.weight is None else rows.weight[chosen])
     (own,) = scores(columns)
-    sign = 1.0 if name == "loss" else -1.0
+    direction = 1.0 if name == "loss" else -1.0
     suffers = np.empty((len(names), SHUFFLES))
-    for place in range(len(names)):
+    for index in range(len(names)):
         # All shuffles at once: a product of many rows takes less time than several of few.
         shuffled = np.concatenate([columns] * SHUFFLES)
         for start in range(0, len(shuffled), count):
-            shuffled[start : start + count, place] = columns[generator.permutation(count), place]
-        suffers[place] = sign * (scores(shuffled) - own)
+            shuffled[start : start + count, index] = columns[generator.permutation(count), index]
+        suffers[index] = direction * (scores(shuffled) - own)
     return Importance(name, count, SHUFFLES, tuple(names), suffers.mean(axis=1), suffers.std(axis=1))
 
 
@@ -128,7 +128,7 @@ def responses_of(model: Model, data: SpecData, importance: Importance) -> list[R
     ----------
     model : Model
     data : SpecData
-        The rows of its run: quantiles are those of the training rows, and test rows are asked about.
+        The rows of its run: quantiles are those of the training rows, and responses are those of test rows.
     importance : Importance
         Of the columns.
     """
@@ -140,10 +140,10 @@ def responses_of(model: Model, data: SpecData, importance: Importance) -> list[R
     rows = RawColumns(np.asarray(test.columns[chosen]), test.kinds)
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)])
     found = []
-    for place in np.argsort(-importance.mean, kind="stable")[:MAX_RESPONSES].tolist():
-        cells = _moved_cells(np.asarray(known[:, place], np.float64), train.kinds[place] if train.kinds else None)
+    for index in np.argsort(-importance.mean, kind="stable")[:MAX_RESPONSES].tolist():
+        cells = _moved_cells(np.asarray(known[:, index], np.float64), train.kinds[index] if train.kinds else None)
         if len(cells[0]) > 1:
-            found.append(_response(model, rows, place, cells, importance.columns[place]))
+            found.append(_response(model, rows, index, cells, importance.columns[index]))
     return found
 
 
@@ -166,10 +166,10 @@ def _moved_cells(known: NDArray[np.float64], column: Column | None) -> MovedCell
     return values, [*map(cell_text, values.tolist())], kind != "boolean"
 
 
-def _response(model: Model, rows: RawColumns, place: int, cells: MovedCells, name: str) -> Response:
+def _response(model: Model, rows: RawColumns, index: int, cells: MovedCells, name: str) -> Response:
     count = len(cells[0])
     table = np.repeat(rows.X, count, axis=0)
-    table[:, place] = np.tile(cells[0], len(rows))
+    table[:, index] = np.tile(cells[0], len(rows))
     moved = RawColumns(table, rows.kinds)
     given = model.predict(moved) if model.network.task == "values" else model.predict_proba(moved)
     every = np.asarray(given, np.float64).reshape(len(rows), count, -1)
@@ -187,7 +187,7 @@ MAX_ENSEMBLE_SIZE = 30_000
 MAX_BYTES = 400_000
 """Of the parameters in a page."""
 MAX_CODE = 640_000
-"""Signs of the code."""
+"""Characters of the code."""
 MAX_CONTROLS = 60
 """Columns with a control; the others stay as they are in the row."""
 MAX_TEST_ROWS, MAX_WORST_ROWS = 50, 5
@@ -209,12 +209,12 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     with_rows : bool
         Whether there are test rows to ask about.
     """
-    asked, said = _answering(shown.model)
-    if asked.theta.nbytes > MAX_BYTES:
+    answering, part = _answering(shown.model)
+    if answering.theta.nbytes > MAX_BYTES:
         return None
     try:
-        raw, level = columns_of(asked), _level(asked)
-        code = inlined(asked, level)
+        raw, level = columns_of(answering), _level(answering)
+        code = inlined(answering, level)
     except ExportError:
         return None
     if len(code) > MAX_CODE:  # many texts have codes
@@ -222,14 +222,14 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     train, test = data.splits["train"], data.splits.get("test")
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
     importance, answers = shown.importance, shown.answers if with_rows else None
-    places = np.arange(len(raw)) if importance is None else np.argsort(-importance.mean, kind="stable")
-    gaps = trained_gaps(asked.preprocessing, len(raw))
+    order = np.arange(len(raw)) if importance is None else np.argsort(-importance.mean, kind="stable")
+    gaps = trained_gaps(answering.preprocessing, len(raw))
     columns = [
-        _column(int(place), shown.columns[place], raw[place], known[:, place], train, bool(gaps[place]))
-        for place in places[:MAX_CONTROLS]
+        _column(int(index), shown.columns[index], raw[index], known[:, index], train, bool(gaps[index]))
+        for index in order[:MAX_CONTROLS]
     ]
     rows, worst = ([], []) if test is None or answers is None else _rows(raw, test, answers, shown)
-    kind = _kind(asked)
+    kind = _kind(answering)
     return AskPanel(
         code,
         columns,
@@ -239,7 +239,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         rows,
         worst,
         None if level is None else round(100 * level),
-        said,
+        part,
     )
 
 
@@ -268,19 +268,19 @@ def _kind(model: Model) -> Literal["classes", "binary", "values", "outputs"]:
 
 
 def _column(
-    place: int, name: str, raw: RawColumn, cells: NDArray[np.float64], train: Rows, has_gaps: bool
+    index: int, name: str, raw: RawColumn, cells: NDArray[np.float64], train: Rows, has_gaps: bool
 ) -> AskColumn:
     if raw.codes is not None:
         texts = [text for text in raw.codes if text]
-        return AskColumn(place, name, "choice", options=texts, may_be_missing="" in raw.codes)
+        return AskColumn(index, name, "choice", options=texts, may_be_missing="" in raw.codes)
     known = cells[~np.isnan(cells)]
     if raw.kind == "boolean" or not len(known):
-        return AskColumn(place, name, "choice", options=sorted({*known.tolist()}), may_be_missing=has_gaps)
+        return AskColumn(index, name, "choice", options=sorted({*known.tolist()}), may_be_missing=has_gaps)
     quantiles = [float(f"{each:.6g}") for each in np.quantile(known, QUANTILES)]
     # Rounding may not leave the range, which decides where curves are dotted.
     quantiles[0], quantiles[-1] = float(known.min()), float(known.max())
     kind: Literal["number", "date"] = "date" if raw.kind == "datetime" else "number"
-    return AskColumn(place, name, kind, quantiles, bool((known == np.floor(known)).all()), (), has_gaps)
+    return AskColumn(index, name, kind, quantiles, bool((known == np.floor(known)).all()), (), has_gaps)
 
 
 def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> Iterator[list[Cell]]:
@@ -289,20 +289,20 @@ def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> I
     texts = texts_of(raw, taken) if rows.kinds else {}
     for number, cells in enumerate(taken.X.tolist()):
         yield [
-            texts[place][number] or None if place in texts else None if cell != cell else cell
-            for place, cell in enumerate(cells)
+            texts[index][number] or None if index in texts else None if cell != cell else cell
+            for index, cell in enumerate(cells)
         ]
 
 
 def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) -> AskRow:
     """Return the medians of numbers, and the most frequent texts; a column without any cell is missing."""
     cells: list[Cell] = []
-    for place, column in enumerate(raw):
-        found = known[:, place][~np.isnan(known[:, place])]
+    for index, column in enumerate(raw):
+        found = known[:, index][~np.isnan(known[:, index])]
         if not len(found):
             cells.append(None)
         elif column.is_text:
-            texts = train.texts[place]
+            texts = train.texts[index]
             assert texts is not None, "a category"
             numbers, counts = np.unique(found, return_counts=True)
             cells.append(str(texts[int(numbers[counts.argmax()])]) or None)
@@ -335,8 +335,8 @@ def _truth(answers: Answers, row: int, shown: ModelAnswers) -> str:
     values = np.atleast_1d(target).tolist()
     if len(values) == 1:
         return f"It is {rounded(values[0])}; the model said {rounded(float(np.ravel(answers.prediction[row])[0]))}."
-    told = ", ".join(f"{name} {rounded(value)}" for name, value in zip(shown.outputs, values, strict=True))
-    return f"The true values are {told}."
+    listed = ", ".join(f"{name} {rounded(value)}" for name, value in zip(shown.outputs, values, strict=True))
+    return f"The true values are {listed}."
 
 
 def _given(answers: Answers, row: int, target: int) -> str:

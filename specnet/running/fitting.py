@@ -98,7 +98,7 @@ class FitResult:
         return self.encoder.inputs(self.data.splits[name]) if X is None else X
 
     def answered(self) -> Self:
-        """Return the same with what is answered for the rows held out."""
+        """Return the same with what is answered for the held-out rows."""
         name, model, held_out = self.data.held_out, self.model, None
         rows = self.data.splits.get(name)
         if rows is not None and rows.folds is None:
@@ -109,7 +109,7 @@ class FitResult:
         return replace(self, held_out=held_out)
 
     def calibrated(self) -> Self:
-        """Return the same with the model's outputs calibrated on the rows held out."""
+        """Return the same with the model's outputs calibrated on the held-out rows."""
         assert self.held_out is not None, "a spec that calibrates has rows for it"
         (raw, answers), rows = self.held_out, self.data.splits[self.data.held_out]
         if self.model.spec.training.calibration == "linear":
@@ -121,7 +121,7 @@ class FitResult:
         return replace(self, model=model, calibration=found).answered()
 
     def error_quantiles(self, uncalibrated: Sequence[Array]) -> ErrorQuantiles:
-        """Return the quantiles of the errors on the rows held out, given the outputs before calibration.
+        """Return the quantiles of the errors on the held-out rows, given the outputs before calibration.
 
         Where validation rows have chosen the epoch, they are those of epochs that other validation rows have chosen.
         """
@@ -173,7 +173,7 @@ def fit_rows(
         Of its parts ``train`` is what is trained on, ``validation`` what stands in the history; others are only
         counted. To its warnings more may be added.
     observer : Observer, optional
-        Is told of the course of training.
+        Follows the training.
     keep_checkpoint, checkpoint, epochs, interruptions : optional
         As for `train`; an ensemble has no other number of `epochs` than its spec's.
     jobs, cores : int, optional
@@ -252,8 +252,8 @@ def _column_warnings(data: SpecData) -> tuple[Diagnostic, ...]:
     """Return the warnings about columns, which are searched once where many runs train on the same rows."""
     spec, labels, splits = data.resolved.spec, data.labels, data.splits
     rows, names = splits[TRAIN], None if labels is None else tuple(labels.values.tolist())
-    place = spec.diagnostic("column", "", ("data",))
-    key = "column warnings", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, place
+    location = spec.diagnostic("column", "", ("data",))
+    key = "column warnings", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, location
 
     def warnings() -> tuple[Diagnostic, ...]:
         return column_warnings(TrainingData(data.resolved, labels, splits, rows.kinds, _names_of_groups(data)))
@@ -287,7 +287,7 @@ def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
 
 
 def _refuse_large_cells(data: SpecData, parts: Iterable[str]) -> None:
-    """Refuse rows of files with a number that the network cannot read, at its place there."""
+    """Refuse rows of files with a number that the network cannot read, with its location there."""
     spec = data.resolved.spec
     for rows in map(data.splits.__getitem__, parts):
         cell = first_large_cell(data.preparation, rows.columns, np.dtype(spec.network.dtype)) if rows.kinds else None

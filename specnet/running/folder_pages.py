@@ -67,7 +67,7 @@ def attempted(write: Callable[[Path], object], folder: Path) -> tuple[Diagnostic
     try:
         write(folder)
     except Exception as error:
-        # Python's development mode is for whoever looks for the fault.
+        # Python's development mode is for developers, who need the traceback.
         if sys.flags.dev_mode:
             raise
         return (_failure(error, folder),)
@@ -221,7 +221,7 @@ def _plane(shown: ModelAnswers, data: SpecData) -> Plane | None:
     """Return what is seen of a model over the plane of its columns; None if they are no plane.
 
     There are two columns, both of numbers, and one target. Of an ensemble it is the first member. Rows that it was not
-    trained on count as held out.
+    trained on count as unseen.
     """
     model, network = shown.model, shown.model.network
     has_categories = any(text is not None for text in data.splits["train"].texts) or network.resolved.category_counts

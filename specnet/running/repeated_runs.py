@@ -89,7 +89,7 @@ def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart
     ----------
     spec : Spec
     folds : int, optional
-        Each of them is the test or the validation set once, in place of a set by size.
+        Each of them is the test or the validation set once, instead of a set by size.
     seeds : int, optional
         From the spec's own on.
     part : "test" or "validation"
@@ -107,7 +107,7 @@ def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart
     found = []
     for seed in (None,) if seeds is None else range(spec.seed, spec.seed + seeds):
         for fold in (None,) if folds is None else range(folds):
-            seeded = [] if seed is None else [*_kept_apart(spec), Change(("seed",), seed)]
+            seeded = [] if seed is None else [*_data_changes(spec), Change(("seed",), seed)]
             folded = [] if fold is None or folds is None else list(_folded(spec, folds, fold, part))
             names = ([] if seed is None else [f"seed{seed}"]) + ([] if fold is None else [f"fold{fold}"])
             found.append(Repetition("_".join(names), seed, fold, (*seeded, *folded)))
@@ -141,7 +141,7 @@ def _parsed(spec: Spec, each: Repetition, folds: int | None, seeds: int | None, 
 
 
 def changed(document: Document, changes: Iterable[Change], source: str) -> Document:
-    """Return a document with changes, whose mistakes are told at `source`, where these were said."""
+    """Return a document with changes, whose mistakes are reported at `source`, where the changes were given."""
     data, text, overrides = document.data, SourceText(source, source), []
     whole = Position(1, 1, max(1, len(source)))
     for change in changes:
@@ -150,7 +150,7 @@ def changed(document: Document, changes: Iterable[Change], source: str) -> Docum
     return replace(document, data=data, overrides=(*document.overrides, *overrides))
 
 
-def _kept_apart(spec: Spec) -> Iterator[Change]:
+def _data_changes(spec: Spec) -> Iterator[Change]:
     """Yield what the spec's seed decides beside training, where the spec does not say it."""
     data = spec.data
     if data is None:
@@ -205,8 +205,8 @@ class RepeatedResult:
     @property
     def failure(self) -> TrainingError:
         """The error of the runs that have not finished."""
-        told = [f"{run.name}: {run.state}: {run.message}" for run in self.failed]
-        return TrainingError(*told, source=None if self.folder is None else str(self.folder))
+        problems = [f"{run.name}: {run.state}: {run.message}" for run in self.failed]
+        return TrainingError(*problems, source=None if self.folder is None else str(self.folder))
 
     @property
     def failed(self) -> tuple[RepeatedRun, ...]:
@@ -249,7 +249,7 @@ def run_many(
         Number of processes; they are started if what is left would take more than ten seconds in this one. Default: the
         number of physical cores.
     executor : concurrent.futures.Executor, optional
-        Computes the runs, in place of processes of its own.
+        Computes the runs, instead of processes of its own.
     force : bool
         Overwrite the runs of an earlier call in `out`.
     resume : bool
@@ -257,8 +257,7 @@ def run_many(
     parts, overrides, engine, limits : optional
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
     observer : Observer, optional
-        Is told of rows that look as if training made no sense, by `warned` alone; without one these are a
-        `SpecnetWarning`.
+        Gets warnings about rows, by `warned` alone; without one each is a `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
     report : bool
@@ -306,22 +305,22 @@ def run_many(
             clear(folder, SERIES)
         elif folder is not None:
             remove_report(folder)
-        course = _Course(parsed, planned, table, folder, progress, resumes=resume, rows=rows)
+        series = _Series(parsed, planned, table, folder, progress, resumes=resume, rows=rows)
         try:
             with Workers(table, jobs=jobs, executor=executor) as workers:
-                course.run(workers)
+                series.run(workers)
         except KeyboardInterrupt as cause:
             if folder is None:
                 raise
-            course.write_tables()
-            end = f"{count(len(course.runs))} of {counted(len(planned), 'run')} are done"
+            series.write_tables()
+            end = f"{count(len(series.runs))} of {counted(len(planned), 'run')} are done"
             raise RunInterrupted(cause, end, folder, finished=False) from None
         if folder is not None and report:
             progress.warned(attempted(write_page, folder))
-        return RepeatedResult(course.runs, course.summary, folder)
+        return RepeatedResult(series.runs, series.summary, folder)
 
 
-class _Course:
+class _Series:
     """Runs that are planned, and those that are done."""
 
     def __init__(
@@ -355,7 +354,7 @@ class _Course:
     def run(self, workers: Workers) -> None:
         """Compute what is not done yet."""
         for each in self._planned if self._resumes else ():
-            if (run := self._kept(each)) is not None:
+            if (run := self._finished(each)) is not None:
                 self._done[each] = run
         if self._done:
             self.write_tables()
@@ -379,8 +378,8 @@ class _Course:
         run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
         self._done[each] = run
         self.write_tables()
-        told = f"{run.state}: {run.message}" if run.message else scores_line(metrics)
-        self._progress.ended(each.name, told, duration(outcome.seconds))
+        text = f"{run.state}: {run.message}" if run.message else scores_line(metrics)
+        self._progress.ended(each.name, text, duration(outcome.seconds))
 
     def write_tables(self) -> None:
         """Write what those that are done come to."""
@@ -397,7 +396,7 @@ class _Course:
             self._texts[each] = self._writer.written(each.changes, self._folder / each.name)
         return self._texts[each]
 
-    def _kept(self, each: Repetition) -> RepeatedRun | None:
+    def _finished(self, each: Repetition) -> RepeatedRun | None:
         """Return a run that has finished in the folder before, None if there is none.
 
         Raises
@@ -415,8 +414,8 @@ class _Course:
         same_spec = written == self._written(each).text
         if not same_spec or facts.get("data_sha256") != self._sha256:
             raise other_run(path, same_spec=same_spec)
-        told = run.evaluation.metrics, facts["epochs"], facts["seconds"]
-        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *told)
+        results = run.evaluation.metrics, facts["epochs"], facts["seconds"]
+        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *results)
 
 
 def series_tables(runs: Sequence[RepeatedRun]) -> dict[str, str]:

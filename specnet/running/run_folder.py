@@ -12,7 +12,7 @@ from pathlib import Path
 from specnet.errors import FileError, TakenError
 from specnet.files import (
     PathLike,
-    check_place,
+    check_path,
     file_errors,
     read_file,
     refuse_inputs,
@@ -142,7 +142,7 @@ class RunFolder:
         return checkpoint
 
     def keep(self, identity: RunIdentity, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint of a run in place of the one before."""
+        """Replace the checkpoint of a run."""
         write_file(self._checkpoint, replace(checkpoint, run=identity).to_bytes())
 
     def write(self, contents: Mapping[str, str | bytes]) -> None:
@@ -241,7 +241,7 @@ def reserved(
     force: bool,
     resume: bool | None,
 ) -> Iterator[Path]:
-    """Give a folder to write, held for this caller alone; made if it is missing, and gone again if nothing is written.
+    """Give a folder to write, locked for this caller; made if it is missing, and removed again if nothing is written.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def reserved(
             for name in [*taken, *files]:
                 refuse_link(path / Path(name).parts[0])
                 try:
-                    check_place(path / name)
+                    check_path(path / name)
                 except FileError as error:
                     raise TakenError(*error.diagnostics) from error
             yield path

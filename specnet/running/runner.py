@@ -89,8 +89,7 @@ def fit(
     engine : {"auto", "numpy", "compiled"}, optional
         Overrides ``training.engine``.
     observer : Observer, optional
-        Is told of the course of training, and of rows that look as if it made no sense; without one these are a
-        `SpecnetWarning`.
+        Follows the training, and gets warnings about rows; without one each is a `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
 
@@ -186,8 +185,8 @@ class RunResult:
     history : list of dict
         A record for each logged epoch.
     metrics : dict
-        The kept model's figures by split and name, ``out_of_fold`` for training rows, each predicted by the member of
-        an ensemble that was not trained on it; None for a figure that cannot be told, such as a score of one row.
+        The model's metrics by split and name, ``out_of_fold`` for training rows, each predicted by the member of
+        an ensemble that was not trained on it; None for one that is not defined, such as a score of one row.
     evaluation : dict
         What ``metrics.json`` says, as plain data: the metrics, ``rows``, and of the test rows ``baselines``,
         ``tables``, ``intervals`` and ``gains``.
@@ -195,7 +194,7 @@ class RunResult:
         Where the run was written.
     warnings : tuple of Diagnostic
         What looked suspicious about the training rows, and why there is no report where it could not be written.
-    looks : list of dict
+    layer_records : list of dict
         What ``layers.jsonl`` says: the sizes of weights, gradients and steps of each layer, and fractions of dead and
         saturated units, before training, at up to 20 epochs, and at the end; of an ensemble, of its first member.
     snapshots : dict
@@ -213,7 +212,7 @@ class RunResult:
     evaluation: dict[str, Any] = field(repr=False)
     folder: Path | None
     warnings: tuple[Diagnostic, ...] = ()
-    looks: list[LayerRecord] = field(default_factory=list, repr=False)
+    layer_records: list[LayerRecord] = field(default_factory=list, repr=False)
     snapshots: Snapshots = field(default_factory=dict, repr=False)
     findings: tuple[Finding, ...] = ()
     members: list[dict[str, Any]] = field(default_factory=list, repr=False)
@@ -250,7 +249,7 @@ def run(
     out : path, optional
         The folder to write; nothing is written if None.
     force : bool
-        Overwrite the files of an earlier run in `out`; other files are kept.
+        Overwrite the files of an earlier run in `out`; other files stay.
     resume : bool
         Resume from the checkpoint in `out`; start anew if there is no run. A finished one is not trained again, but its
         report is written if it is missing.
@@ -263,14 +262,14 @@ def run(
     engine : {"auto", "numpy", "compiled"}, optional
         Overrides ``training.engine``.
     observer : Observer, optional
-        Is told of the course of training, and of rows that look as if it made no sense; without one these are a
-        `SpecnetWarning`. It is told of one member after the other; one that overrides ``trained`` does not support
+        Follows the training, and gets warnings about rows; without one each is a `SpecnetWarning`. It gets the
+        epochs of one member after the other; one that overrides ``trained`` does not support
         several jobs.
     verbose : bool
         Show the progress on standard error, as the command line does.
     report : bool
         Write ``report.html`` into `out`, once all other files are there. If that fails, the run does not: the observer
-        is told, or there is a `SpecnetWarning`.
+        gets a warning, or there is a `SpecnetWarning`.
     threads : int, optional
         Number of threads of BLAS and of compiled functions, in the whole process while it trains and measures; default:
         one for a small network, else as many as they have. The last bits of a result depend on it.
@@ -331,7 +330,7 @@ def run_data(
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
         observer = stack.enter_context(shown_progress(observer, verbose, calls=4))
         if folder is not None:
-            stack.enter_context(_said_before_training(interruptions))
+            stack.enter_context(_nothing_saved_before_training(interruptions))
         begin = time.perf_counter()
         data = read_data(parsed) if data is None else data
         identity = data.identity()
@@ -386,7 +385,7 @@ def run_data(
             outcome.evaluation.record(),
             None if folder is None else folder.path,
             warnings,
-            looks=result.looks,
+            layer_records=result.looks,
             snapshots=result.snapshots,
             findings=outcome.judgement.findings,
             members=[
@@ -405,7 +404,7 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
         evaluation.record(),
         run.path,
         warnings,
-        looks=[*run.looks],
+        layer_records=[*run.layer_records],
         snapshots=run.snapshots,
         findings=run.findings,
         members=[{name: each[name] for name in kinds} for each in run.checked_members(**kinds)],
@@ -447,7 +446,7 @@ def check_jobs(jobs: int | None, spec: Spec, observer: Observer | None) -> None:
 
 
 @contextmanager
-def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
+def _nothing_saved_before_training(interruptions: Interruptions) -> Iterator[None]:
     """Let an interruption before training begins say that there is nothing to resume."""
     try:
         yield
@@ -464,7 +463,7 @@ def _write(folder: RunFolder, parsed: Spec, outcome: RunOutcome, fitted: FitResu
     run = SavedRun(folder.path, parts=parsed.registry.added, limits=parsed.origin.limits)
     run.facts, run.spec, run.written_text = json.loads(outcome.files[FACTS]), fitted.data.resolved.spec, text
     run.model, run.evaluation, run.judgement = fitted.model, outcome.evaluation, outcome.judgement
-    run.history, run.looks, run.snapshots = result.history, result.looks, result.snapshots
+    run.history, run.layer_records, run.snapshots = result.history, result.looks, result.snapshots
     # A text of another name, as from the standard input, or none, is explained as that of the folder.
     source = parsed.document.text
     if source is not None and source.content == text and Path(source.name).suffix == f".{language}":

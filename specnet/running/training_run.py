@@ -118,7 +118,7 @@ Contents = dict[str, str | bytes]
 """Files by name."""
 
 
-class HeldAnswers(NamedTuple):
+class HeldOutAnswers(NamedTuple):
     """What is answered for rows by networks that were not trained on them, as other networks' answers are comparable.
 
     Attributes
@@ -126,7 +126,7 @@ class HeldAnswers(NamedTuple):
     name : str
         The part of the split that the rows are of.
     rows : ndarray (rows,)
-        Their places in it.
+        Their indices in it.
     kind : str
         What the outputs are, as `Decoder.kind` says.
     outputs : ndarray (rows, outputs)
@@ -157,8 +157,8 @@ class RunOutcome:
     judgement : Judgement
         What went wrong.
     answers : dict of str to Answers
-        What the model answers for rows held out, by the part of the split, in the process that has computed them.
-    held : HeldAnswers or None
+        What the model answers for held-out rows, by the part of the split, in the process that has computed them.
+    held_out : HeldOutAnswers or None
         Of a trial: what is answered for rows that the answering networks were not trained on.
     machine : dict
         What else its bits depend on.
@@ -179,7 +179,7 @@ class RunOutcome:
     evaluation: Evaluation = field(default_factory=lambda: Evaluation({}, {}))
     judgement: Judgement = field(default_factory=lambda: Judgement((), None))
     answers: dict[str, Answers] = field(default_factory=dict)
-    held: HeldAnswers | None = None
+    held_out: HeldOutAnswers | None = None
     machine: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     epochs: int = 0
@@ -249,7 +249,7 @@ def train_run(
         machine = {**machine_facts(), "versions": library_versions()}
         with explaining():
             fitted = fit_rows(data, observer, cores=cores, records=True, checkpoint=checkpoint, **options)
-        with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
+        with np.errstate(over="ignore", invalid="ignore"):  # enormous losses have such metrics
             evaluation, judgement, answers = evaluate_run(fitted)
     known: dict[str, Any] = {"evaluation": evaluation, "judgement": judgement, "answers": answers, "machine": machine}
     outcome = RunOutcome.of(fitted, **known)

@@ -186,7 +186,7 @@ def begin_tasks(rows: Shared) -> None:
 
 
 def keep_rows(sha256: str, table: Table) -> None:
-    """Keep the rows of the tasks to come in this process, in place of others."""
+    """Cache the rows of the tasks to come in this process, instead of others."""
     _tables.clear()
     _tables[sha256] = table
 
@@ -260,7 +260,7 @@ class Workers(ExitStack):
     jobs : int, optional
         Number of processes. Default: the number of physical cores.
     executor : Executor, optional
-        Computes all of them, in place of processes of its own; it is not shut down.
+        Computes all of them, instead of processes of its own; it is not shut down.
 
     Attributes
     ----------

@@ -75,16 +75,16 @@ def read_curves(path: Path, most: int) -> Curves:
             return {}
         epochs = [epoch for _, epoch in beginnings]
         goes_on = (one == other and before < epoch for (one, before), (other, epoch) in pairwise(beginnings))
-        starts = [0, *(place for place, same in enumerate(goes_on, 1) if not same), len(lines)]
+        starts = [0, *(index for index, same in enumerate(goes_on, 1) if not same), len(lines)]
         networks = [range(*ends) for ends in pairwise(starts)]
         longest = max(networks, key=len)
-        drawn = [epochs[longest[place]] for place in spaced_indices(len(longest), most)]
+        drawn = [epochs[longest[index]] for index in spaced_indices(len(longest), most)]
         found: dict[str, dict[int, list[float]]] = {}
         for network in networks:
-            places = {epochs[place]: place for place in network}
+            indices = {epochs[index]: index for index in network}
             for epoch in drawn:
-                if epoch in places:
-                    for name, value in parse_object(lines[places[epoch]], f"line {places[epoch] + 1}").items():
+                if epoch in indices:
+                    for name, value in parse_object(lines[indices[epoch]], f"line {indices[epoch] + 1}").items():
                         if name not in _NO_FIGURES and is_finite(value):
                             found.setdefault(name, {}).setdefault(epoch, []).append(value)
     return {
@@ -99,7 +99,7 @@ RECORD = "the record of the run"
 class SavedRun(SavedFolder):
     """The folder of a run, or that of a team, which has fewer files.
 
-    Whatever is known of a run that was just computed can be set in place of reading it again.
+    What is known of a run that was just computed can be set instead of reading it again.
     Parameters and attributes are those of `SavedFolder`. All may raise a FileError where a file is damaged or missing.
 
     Attributes
@@ -108,8 +108,8 @@ class SavedRun(SavedFolder):
         What ``run.json`` says.
     evaluation : Evaluation
         What ``metrics.json`` says.
-    history, looks : list of dict
-        The lines of ``history.jsonl`` and ``layers.jsonl``; folders of earlier versions have no looks.
+    history, layer_records : list of dict
+        The lines of ``history.jsonl`` and ``layers.jsonl``; folders of earlier versions have none of layers.
     snapshots : dict
         The parameters in ``snapshots.safetensors``, by epoch and name; empty if there is no such file.
     judgement : Judgement
@@ -165,7 +165,7 @@ class SavedRun(SavedFolder):
         return self.read(HISTORY, lambda content: checked_history(records_of(content)))
 
     @cached_property
-    def looks(self) -> Sequence[LayerRecord]:
+    def layer_records(self) -> Sequence[LayerRecord]:
         from specnet.training.checked_records import checked_layer_records
 
         return self.read(LAYERS, lambda content: checked_layer_records(records_of(content)), [])

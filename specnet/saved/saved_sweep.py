@@ -121,7 +121,7 @@ class Trial:
     message : str
         Why it has no figure.
     curve : dict
-        Validation losses by rung, where a pruner looks at them.
+        Validation losses by rung, where there is a pruner.
     parameters : dict
         What was drawn, as Optuna calls it.
     """
@@ -139,9 +139,9 @@ class Trial:
 
     def facts(self) -> dict[str, Any]:
         """Return it as plain data, with its seconds."""
-        told = asdict(self)
-        first = {"trial": told.pop("number"), "state": told.pop("state"), "finished": self.state == "finished"}
-        return {**first, **told, "curve": [list(each) for each in self.curve.items()]}
+        facts = asdict(self)
+        first = {"trial": facts.pop("number"), "state": facts.pop("state"), "finished": self.state == "finished"}
+        return {**first, **facts, "curve": [list(each) for each in self.curve.items()]}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Trial:
@@ -462,8 +462,8 @@ class SweepFacts(BaseModel):
     def several(self) -> str:
         """Return what a figure is the mean over."""
         folds, seeds = self.identity.sweep.folds, self.identity.sweep.seeds
-        told = [] if folds is None else [counted(folds, "fold")]
-        return " and ".join([*told, counted(seeds, "seed")] if seeds > 1 else told)
+        counts = [] if folds is None else [counted(folds, "fold")]
+        return " and ".join([*counts, counted(seeds, "seed")] if seeds > 1 else counts)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield what it takes to do the sweep again, by name."""

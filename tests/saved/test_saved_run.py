@@ -11,13 +11,13 @@ FILES = {
     "facts": "run.json",
     "evaluation": "metrics.json",
     "history": "history.jsonl",
-    "looks": "layers.jsonl",
+    "layer_records": "layers.jsonl",
     "snapshots": "snapshots.safetensors",
     "judgement": "findings.json",
     "spec": "spec.resolved.json",
     "model": "model.safetensors",
 }
-OF_LATER_VERSIONS = ["looks", "snapshots", "judgement"]
+OF_LATER_VERSIONS = ["layer_records", "snapshots", "judgement"]
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     network, resolved, (theta, _) = model.network, model.network.resolved, model.members[0]
     overview, members, parameters = Overview(resolved), len(model.members), network.parameters(theta)
     name, images = resolved.spec.name or "unnamed", shown.images
-    recorded, beside = (run.history, run.looks, evaluation), headline.comparison(evaluation)
+    recorded, beside = (run.history, run.layer_records, evaluation), headline.comparison(evaluation)
     # The epoch whose weights each network has.
     delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
@@ -93,7 +93,7 @@ def _sentence(text: str) -> str:
 
 def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table of layers, with weights and dead units of the end of training."""
-    last_record = {layer["layer"]: layer for layer in run.looks[-1]["layers"]} if run.looks else {}
+    last_record = {layer["layer"]: layer for layer in run.layer_records[-1]["layers"]} if run.layer_records else {}
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
         record, size = last_record.get(node.key), weights.get(node.key)

@@ -52,27 +52,27 @@ BaselineAnswers = dict[str, dict[str, Answers]]
 def baseline_answers(fitted: FitResult) -> BaselineAnswers:
     """Return what the baselines that the spec names answer for each part of the split but the training rows."""
     splits, names = fitted.data.splits, fitted.model.spec.training.baselines
-    held = [name for name in splits if name != "train"]
-    if not names or not held:
+    others = [name for name in splits if name != "train"]
+    if not names or not others:
         return {}
     head, train = output_model(fitted.model.decoder), splits["train"]
     outputs: dict[str, dict[str, Array]] = {name: {} for name in names}
     if "constant" in names:
         constant = constant_outputs(head, _answers(head, train))
-        outputs["constant"] = {part: np.tile(constant, (len(splits[part]), 1)) for part in held}
+        outputs["constant"] = {part: np.tile(constant, (len(splits[part]), 1)) for part in others}
     fitting: list[str] = [name for name in names if name != "constant"]
     if fitting:
         chosen = _sample(len(train), _most_rows(fitted), stream(fitted.model.spec.seed, "baselines", 0))
         rows = _answers(head, train, chosen)
     if "trees" in names:
         trees = fitted_trees(head, rows, train, chosen)
-        outputs["trees"] = {part: trees(splits[part].columns) for part in held}
+        outputs["trees"] = {part: trees(splits[part].columns) for part in others}
         fitting.remove("trees")
     if fitting:
         some = fitted.prepared("train")[chosen]
         features = DenseFeatures(some, rows.weight, fitted.model.network.resolved.category_counts)
         known = features.of(some)
-        count = sum(len(splits[part]) for part in held)
+        count = sum(len(splits[part]) for part in others)
         predictors: dict[str, Predictor] = {}
         for name in fitting:
             if name == "linear":
@@ -81,7 +81,7 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
                 nearest = _sample(len(known), most, stream(fitted.model.spec.seed, "baselines", 1))
                 mine = _answers(head, train, np.arange(len(train))[chosen][nearest])
                 predictors[name] = fitted_neighbours(head, mine, known[nearest])
-        for part in held:
+        for part in others:
             for name, predicted in _predicted(predictors, features, fitted.prepared(part)).items():
                 outputs[name][part] = predicted
     targets = fitted.model.target_names
@@ -96,9 +96,9 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
     }
 
 
-def neighbour_rows(rows: int, held: int) -> int | None:
-    """Return among how many of the training rows neighbours are found for so many rows held out; None if too few."""
-    most = min(rows, MOST_NEIGHBOUR_ROWS, MOST_DISTANCES // max(1, held))
+def neighbour_rows(rows: int, others: int) -> int | None:
+    """Return among how many of the training rows neighbours are found for so many held-out rows; None if too few."""
+    most = min(rows, MOST_NEIGHBOUR_ROWS, MOST_DISTANCES // max(1, others))
     return most if most >= min(rows, LEAST_NEIGHBOUR_ROWS) else None
 
 
@@ -158,8 +158,8 @@ def fitted_trees(
     options: dict[str, Any] = {"random_state": head.spec.seed, "categorical_features": features.are_categories}
     known, weight = features.of(columns), training.weight
 
-    def fitted_values(wanted: Numbers) -> Predictor:
-        each = [HistGradientBoostingRegressor(**options).fit(known, column, weight) for column in wanted.T]
+    def fitted_values(target: Numbers) -> Predictor:
+        each = [HistGradientBoostingRegressor(**options).fit(known, column, weight) for column in target.T]
         return lambda given: np.stack([trees.predict(given) for trees in each], axis=1)
 
     def fitted_shares(members: NDArray[np.intp], classes: int) -> Predictor:
@@ -168,8 +168,8 @@ def fitted_trees(
 
     with limited_threads(1):  # sums in another order have other last bits
         if head.network.task == "values":
-            wanted = training.loss_target.astype(np.float64)
-            predict = value_outputs(head, training, known, fitted_values(wanted))
+            target = training.loss_target.astype(np.float64)
+            predict = value_outputs(head, training, known, fitted_values(target))
         else:
             predict = class_outputs(head, training, fitted_shares)
 
@@ -188,8 +188,8 @@ class _TreeFeatures:
 
     def __init__(self, columns: Array, rows: Rows) -> None:
         self._codes = {
-            place: _frequent_codes(columns[:, place], texts)
-            for place, texts in enumerate(rows.texts)
+            index: _frequent_codes(columns[:, index], texts)
+            for index, texts in enumerate(rows.texts)
             if texts is not None
         }
         self.are_categories = np.isin(np.arange(columns.shape[1]), list(self._codes))
@@ -199,9 +199,9 @@ class _TreeFeatures:
     def of(self, columns: Array) -> Numbers:
         """Return the features of rows."""
         features: Numbers = np.clip(columns, -LARGEST, LARGEST, dtype=FLOAT64)
-        for place, codes in self._codes.items():
-            is_missing = np.isnan(features[:, place])
-            features[:, place] = codes[np.where(is_missing, len(codes) - 1, features[:, place]).astype(np.intp)]
+        for index, codes in self._codes.items():
+            is_missing = np.isnan(features[:, index])
+            features[:, index] = codes[np.where(is_missing, len(codes) - 1, features[:, index]).astype(np.intp)]
         features[:, self._are_empty] = 0
         return features
 

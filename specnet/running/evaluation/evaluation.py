@@ -56,7 +56,7 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
         evaluation.calibration["error"] = errors
     if fitted.calibration is not None:
         evaluation.calibration.update(fitted.calibration.figures())
-    scores = train_score, _held_out(fitted, answers, baselines), folds
+    scores = train_score, _on_unseen_rows(fitted, answers, baselines), folds
     evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.looks, scores)
     return evaluation, judge(evidence), answers
 
@@ -147,7 +147,7 @@ def defined(figures: Mapping[str, float]) -> Figures:
     return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
 
 
-def _held_out(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> UnseenRows | None:
+def _on_unseen_rows(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> UnseenRows | None:
     """Return how good a model and baselines are on the first split that it was not trained on: validation before test.
 
     Where there are classes, also by how much the mean probability of the predicted class is above the accuracy.
@@ -230,7 +230,7 @@ def run_evidence(
     training: TrainingRows,
     splits: Mapping[str, Rows],
     history: Sequence[Mapping[str, Any]],
-    looks: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
     scores: Scores | None,
 ) -> Evidence:
     """Return the evidence of a run.
@@ -241,13 +241,14 @@ def run_evidence(
     training : TrainingRows
         As the network reads them.
     splits : mapping of str to Rows
-        The same as ``train``, as they came, and the rows held out.
-    history, looks : sequence of mapping
+        As the caller has them: ``train``, and the held-out rows.
+    history, records : sequence of mapping
+        Of epochs, and of layers.
     scores : tuple or None
         None if the loss was no longer finite.
     """
     network, target, rows = encoder.network, training.target, splits["train"]
-    train_score, held, out_of_fold = scores or (None, None, None)
+    train_score, unseen, out_of_fold = scores or (None, None, None)
     return Evidence(
         network=network,
         labels=encoder.labels,
@@ -256,14 +257,14 @@ def run_evidence(
         inputs=training.X,
         target=target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target,
         history=history_of(history, 0),
-        records=looks,
+        records=records,
         first_loss=_first_loss(network, training),
         constant_loss=_constant_loss(encoder, training, rows),
         has_failed=scores is None,
         train_score=train_score,
-        unseen=held,
+        unseen=unseen,
         out_of_fold=out_of_fold,
-        repeated=None if held is None else repeated_rows(rows, splits[held.name], held.name, rows.kinds, SHARED),
+        repeated=None if unseen is None else repeated_rows(rows, splits[unseen.name], unseen.name, rows.kinds, SHARED),
     )
 
 
@@ -337,7 +338,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 def coverage(model: Model, answers: Answers) -> list[Coverage]:
-    """Return how answers for rows are covered at the levels for which enough rows were held out."""
+    """Return how answers for rows are covered at the levels for which there were enough held-out rows."""
     found: list[Coverage] = []
     for level in LEVELS:
         if not model.error_quantiles.reach(level):

@@ -146,7 +146,7 @@ def chance_of(
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
     resampling = Resampling(len(test), stream(spec.seed, "resampling"), test.weight, numbers)
     better = {each.type: each.larger_is_better for each in spec.training.metrics}
-    signs = {name: 1 if better.get(metric_of(name, better) or "") else -1 for name in figures}
+    directions = {name: 1 if better.get(metric_of(name, better) or "") else -1 for name in figures}
     own = _statistics(spec, test, figures)
     shared = [name for name in ("loss", main_metric(figures)) if name in own]
     others = {baseline: _statistics(spec, answers, shared) for baseline, answers in baselines.items()}
@@ -162,7 +162,7 @@ def chance_of(
             name: _interval(resampling, name, given, answers, redrawn[name]) for name in redrawn
         }
         gains[baseline] = {
-            name: _gain(resampling, signs[name], (figures[name], given[name]), (resampled[name], redrawn[name]))
+            name: _gain(resampling, directions[name], (figures[name], given[name]), (resampled[name], redrawn[name]))
             for name in redrawn
         }
     return intervals, baseline_intervals, gains
@@ -199,13 +199,13 @@ def _interval(
 
 def _gain(
     resampling: Resampling,
-    sign: int,
+    direction: int,
     values: tuple[float | None, float | None],
     drawn: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> dict[str, float | None]:
     """Return by how much the first of two values is better, given both in all resamples."""
     own, its = values
-    gain = None if own is None or its is None else sign * (own - its)
+    gain = None if own is None or its is None else direction * (own - its)
     with np.errstate(invalid="ignore"):
-        found: Mapping[str, Any] = resampling.interval(gain, sign * (drawn[0] - drawn[1])) or {}
+        found: Mapping[str, Any] = resampling.interval(gain, direction * (drawn[0] - drawn[1])) or {}
     return {"value": gain, "low": found.get("low"), "high": found.get("high")}

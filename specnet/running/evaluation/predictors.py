@@ -94,20 +94,20 @@ class _OffsetLoss:
     def __init__(self, head: Model, training: Answers, base: Outputs) -> None:
         self._network, self._training, self._base = head.network, training, base
         self._weight = np.ones(len(training)) if training.weight is None else training.weight
-        wanted = training.loss_target
-        self._wanted = wanted if wanted.ndim == 1 else np.asarray(wanted, np.float64)
+        target = training.loss_target
+        self._target = target if target.ndim == 1 else np.asarray(target, np.float64)
 
     def loss(self, added: Outputs) -> float:
         """Return the mean loss, infinite where it is not defined."""
-        losses = self._network.row_losses(NO_PARAMETERS, self._base + added, self._wanted, data_only=True)
+        losses = self._network.row_losses(NO_PARAMETERS, self._base + added, self._target, data_only=True)
         mean = weighted_mean(losses, self._training.weight)
         return mean if np.isfinite(mean) else np.inf
 
     def mean_target(self) -> Outputs:
         """Return the mean of the target, 0 where that is classes."""
-        if self._wanted.ndim == 1:
+        if self._target.ndim == 1:
             return np.zeros(self._base.shape[1])
-        return np.asarray(np.average(self._wanted, axis=0, weights=self._weight))
+        return np.asarray(np.average(self._target, axis=0, weights=self._weight))
 
     def slopes(self, added: Outputs) -> Outputs:
         """Return the loss's derivative by each output; 0 where the rows' own cancel but for rounding."""
@@ -116,7 +116,7 @@ class _OffsetLoss:
             weight = self._weight[piece]
             if not weight.any():
                 continue
-            rows = self._network.input_gradient(NO_PARAMETERS, self._base[piece] + added, self._wanted[piece], weight)
+            rows = self._network.input_gradient(NO_PARAMETERS, self._base[piece] + added, self._target[piece], weight)
             total += rows.sum(axis=0) * weight.sum()
             size += abs(rows).sum(axis=0) * weight.sum()
         with np.errstate(invalid="ignore"):
@@ -126,7 +126,7 @@ class _OffsetLoss:
 def _least(objective: _OffsetLoss, added: Outputs, block: slice) -> Outputs:
     """Return the block of outputs where the loss is least along each.
 
-    Of a stretch where it is so it is the middle, or the end where it has only one.
+    Of an interval where it is so it is the middle, or the end where it has only one.
     """
     known: dict[bytes, Outputs] = {}  # both searches try the same values until they part
 
@@ -324,7 +324,7 @@ class DenseFeatures:
         Finite columns of the training rows that the scale is fitted on.
     weight : ndarray (rows,) or None
     category_counts : mapping of int to int
-        The number of categories of the columns that hold codes of categories, by their places.
+        The number of categories of the columns that hold codes of categories, by their indices.
     """
 
     def __init__(self, columns: Array, weight: Numbers | None, category_counts: Mapping[int, int]) -> None:
@@ -337,10 +337,10 @@ class DenseFeatures:
         return self._preparation.prepare(self._with_indicators(columns))
 
     def _with_indicators(self, columns: Array) -> Numbers:
-        """Return columns in float64, in place of codes a 0/1 column for each category but 0, as `one_hot` has them."""
+        """Return columns in float64, instead of codes a 0/1 column for each category but 0, as `one_hot` has them."""
         counts = self._category_counts
-        numbers = [place for place in range(columns.shape[1]) if place not in counts]
-        indicators = (columns[:, [place]] == np.arange(1, count) for place, count in counts.items())
+        numbers = [index for index in range(columns.shape[1]) if index not in counts]
+        indicators = (columns[:, [index]] == np.arange(1, count) for index, count in counts.items())
         bounded = np.clip(columns[:, numbers], -LARGEST, LARGEST, dtype=FLOAT64)
         return np.concatenate([bounded, *indicators], axis=1, dtype=FLOAT64)
 
@@ -354,17 +354,17 @@ def value_outputs(head: Model, training: Answers, features: Numbers, predict: Pr
         From features to values as the training target has them, (rows, targets).
     """
     size, outputs = head.network.target_size, head.network.outputs
-    wanted = training.loss_target.astype(np.float64)
+    target = training.loss_target.astype(np.float64)
 
     def first(rows: Numbers) -> Outputs:
-        given = _raw_outputs(head, predict(rows), wanted)
+        given = _raw_outputs(head, predict(rows), target)
         return np.concatenate([given, np.zeros((len(rows), outputs - size))], axis=1)
 
     added = least_outputs(head, training, first(features), fixed=size) if outputs > size else np.zeros(outputs)
     return lambda rows: first(rows) + added
 
 
-def _raw_outputs(head: Model, values: Outputs, wanted: Outputs) -> Outputs:
+def _raw_outputs(head: Model, values: Outputs, target: Outputs) -> Outputs:
     """Return values as outputs that the loss sees.
 
     Where those are logarithms, values stay above half the least positive one of the training target, as only positive
@@ -373,7 +373,7 @@ def _raw_outputs(head: Model, values: Outputs, wanted: Outputs) -> Outputs:
     loss = head.spec.training.loss
     if loss.accepted_activations is None or loss.output_activation == "linear":
         return values
-    positive = wanted[wanted > 0]
+    positive = target[target > 0]
     return np.log(np.maximum(values, positive.min() / 2 if positive.size else 1.0))
 
 
@@ -428,11 +428,11 @@ def _fitted_shares(target: NDArray[np.intp], classes: int, fit: FittedShares) ->
     return shares
 
 
-def ridge_coefficients(features: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:
+def ridge_coefficients(features: Numbers, target: Numbers, weight: Numbers) -> Numbers:
     """Return the coefficients of a ridge regression, (features + 1, targets), the last row being the intercepts."""
-    mean, target_mean = (np.average(rows, axis=0, weights=weight) for rows in (features, wanted))
+    mean, target_mean = (np.average(rows, axis=0, weights=weight) for rows in (features, target))
     roots = np.sqrt(weight)[:, np.newaxis]
-    rows, target = (features - mean) * roots, (wanted - target_mean) * roots
+    rows, target = (features - mean) * roots, (target - target_mean) * roots
     if rows.shape[1] <= len(rows):
         found = np.linalg.solve(rows.T @ rows + PENALTY * np.eye(rows.shape[1]), rows.T @ target)
     else:
@@ -455,8 +455,8 @@ def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Pred
     counted = weight > 0
     nearest = _Nearest(features[counted], weight[counted])
     if head.network.task == "values":
-        wanted = training.loss_target.astype(np.float64)[counted]
-        return value_outputs(head, training, features, lambda rows: np.divide(*nearest.sums(rows, wanted)))
+        target = training.loss_target.astype(np.float64)[counted]
+        return value_outputs(head, training, features, lambda rows: np.divide(*nearest.sums(rows, target)))
     classes = head.network.outputs if head.network.task == "classes" else 0
     target = training.target.reshape(len(training), -1)
     known = (np.equal(target, np.arange(classes)) if classes else target)[counted].astype(np.float64)

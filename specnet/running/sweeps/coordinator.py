@@ -94,7 +94,7 @@ class SweepFolder:
     Parameters
     ----------
     path : Path
-        Held by this process.
+        Locked by this process.
     start : Path or None
         Where relative paths of all its specs start, if it is removed at the end; None for their own folders.
     """
@@ -127,7 +127,7 @@ class SweepFolder:
             each.result()
 
     def resumed(self, identity: Mapping[str, Any]) -> Iterator[Diagnostic]:
-        """Yield what is to be told of going on with the sweep that is here: another version of Optuna.
+        """Yield a warning if the sweep in this folder was begun with another version of Optuna.
 
         Raises
         ------
@@ -270,8 +270,8 @@ class Coordinator:
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
         self._search = Search(self.sweep, seed, self.larger_is_better, self._document.data)
         self._under_way: deque[_DrawnTrial] = deque()
-        self._kept: dict[int, Trial] = {}
-        self.told: list[Trial] = []
+        self._saved: dict[int, Trial] = {}
+        self.reported: list[Trial] = []
         self.best: Trial | None = None
         self.outputs = TrialOutputs(folder.path, self.repetitions)
         """Of trials that have finished, and can be compared row by row."""
@@ -281,8 +281,8 @@ class Coordinator:
         """Compute the trials that are not there yet, and write all that follows from them."""
         self.folder.prepare()
         trials = map(self._read, range(self._count))
-        self._kept = {trial.number: trial for trial in trials if trial is not None}
-        self._progress.resumed(len(self._kept))
+        self._saved = {trial.number: trial for trial in trials if trial is not None}
+        self._progress.resumed(len(self._saved))
         for machine in self.folder.machines():
             self._compare(machine)
         self._write_facts("under way")
@@ -294,11 +294,11 @@ class Coordinator:
             finished = True
         finally:
             self._write_table()
-            self._write_facts("all trials" if finished else f"after {len(self.told)} trials", finished=finished)
+            self._write_facts("all trials" if finished else f"after {len(self.reported)} trials", finished=finished)
         self.folder.check()
 
     def idle_jobs(self, jobs: int) -> Iterator[Diagnostic]:
-        """Yield what is to be told if only some of so many processes will have something to do."""
+        """Yield a warning if only some of so many processes will have something to do."""
         used = self.sweep.at_once(jobs) * self._tasks
         if used < min(jobs, self._count * self._tasks):
             message = f"only {used} of {jobs} jobs are used: sweep.parallel is {self.sweep.parallel}"
@@ -321,21 +321,21 @@ class Coordinator:
         return trial
 
     def _plan(self, at_once: int) -> Iterator[_DrawnTrial | None]:
-        """Yield the trials to compute, each drawn when all but so many before it are told; None to wait for that."""
+        """Yield the trials to compute, each when all but `at_once` before it are reported; None to wait for that."""
         for number in range(self._count):
             if len(self._under_way) == at_once:
-                yield from self._tell_next()
+                yield from self._report_next()
             drawn = self._draw(number)
             if drawn.trial is None:
                 yield drawn
         while self._under_way:
-            yield from self._tell_next()
+            yield from self._report_next()
 
     def _tasks_to_draw(self) -> int:
-        return (self._count - len(self.told) - len(self._under_way)) * self._tasks
+        return (self._count - len(self.reported) - len(self._under_way)) * self._tasks
 
     def _draw(self, number: int) -> _DrawnTrial:
-        known = self._kept.get(number)
+        known = self._saved.get(number)
         changes, settings = self._search.draw(number, None if known is None else known.parameters)
         drawn = _DrawnTrial(number, changes, settings, self._search.parameters(number), self.best)
         self._under_way.append(drawn)
@@ -344,24 +344,24 @@ class Coordinator:
             return drawn
         pruning, folds = self._search.pruning(), None
         document = changed(self._document, changes, f"trial {number}")
-        with suppress(SpecError):  # whoever computes it refuses it
+        with suppress(SpecError):  # the task that computes it refuses it
             start = self.folder.start or self._path(number)
             drawn.spec, data = self.writer.written(changes, start)
             document = replace(document, data=data)
         documents = [changed(document, each.changes, f"trial {number}") for each in self.repetitions]
         drawn.runs = [TrialTask.of(each.data, self.spec, self._sha256, pruning=pruning) for each in documents]
-        with suppress(SpecnetError):  # whoever computes it refuses it
+        with suppress(SpecnetError):  # the task that computes it refuses it
             folds = drawn.runs[0].spec(self._table).training.folds
         drawn.members = [None] if folds is None else range(folds)
         drawn.tasks = [replace(task, member=member) for task in drawn.runs for member in drawn.members]
         return drawn
 
-    def _tell_next(self) -> Iterator[None]:
-        """Tell the first trial that is not told yet, when it has ended; yield until then."""
+    def _report_next(self) -> Iterator[None]:
+        """Report the first trial that is not reported yet, when it has ended; yield until then."""
         while self._under_way[0].trial is None:
             yield
             self.folder.check(waits=False)
-        self._tell(self._under_way.popleft())
+        self._report(self._under_way.popleft())
 
     def _is_worse(self, drawn: _DrawnTrial) -> bool:
         """End a trial whose first folds are done and show that it is worse than the best one when it was drawn."""
@@ -374,7 +374,9 @@ class Coordinator:
             if drawn.best is None or drawn.best.number not in self.outputs:
                 return False
             self.folder.check()  # until they are written
-            answers = [(index // len(drawn.members), each.held) for index, each in zip(first, outcomes, strict=True)]
+            answers = [
+                (index // len(drawn.members), each.held_out) for index, each in zip(first, outcomes, strict=True)
+            ]
             losses = self.judge.losses_beside(answers, self.outputs[drawn.best.number])
             if losses is None or not pruner.is_worse(*losses):
                 return False
@@ -415,29 +417,31 @@ class Coordinator:
             seconds, epochs = sum(one.seconds for one in outcomes), sum(one.epochs for one in outcomes)
             yield each, replace(whole, seconds=seconds, epochs=epochs)
 
-    def _tell(self, drawn: _DrawnTrial) -> None:
+    def _report(self, drawn: _DrawnTrial) -> None:
         trial = drawn.trial
         assert trial is not None, "it has ended"
-        self._search.tell(trial)
-        self.told.append(trial)
+        self._search.report(trial)
+        self.reported.append(trial)
         best, self.best = self.best, best_trial(filter(None, (self.best, trial)), self.larger_is_better)
         if self.best is not best:
             text = self.writer.text(drawn.changes, self.folder.start or self.folder.path)
             self.folder.write(f"best.{self.writer.format}", text)
         self._write_table()
-        self.folder.later(self._search.record, self._search.last_told(trial.number))
+        self.folder.later(self._search.record, self._search.last_reported(trial.number))
         if drawn.tasks:  # it was computed now
-            self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_told())
-        if len(self.told) == min(FIRST_TRIALS, self._count) and self.best is None:
+            self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_text())
+        if len(self.reported) == min(FIRST_TRIALS, self._count) and self.best is None:
             raise self._nothing_finished()
 
-    def _best_told(self) -> str:
+    def _best_text(self) -> str:
         best = self.best
         return "" if best is None else f"best {figure_text(best, self.sweep.metric)} (trial {best.number})"
 
     def _nothing_finished(self) -> TrainingError:
-        told = (f"; trial {trial.number} {trial.state}: {trial.message}" for trial in self.told if trial.message)
-        problem = f"none of the first {len(self.told)} trials has finished{next(told, '')}"
+        problems = (
+            f"; trial {trial.number} {trial.state}: {trial.message}" for trial in self.reported if trial.message
+        )
+        problem = f"none of the first {len(self.reported)} trials has finished{next(problems, '')}"
         return TrainingError(problem, source=self.folder.source)
 
     def _compare(self, machine: dict[str, Any]) -> None:
@@ -456,10 +460,10 @@ class Coordinator:
 
     def _write_table(self) -> None:
         settings = (key for candidate in self.sweep.candidates for key in candidate)
-        self.folder.write(TRIALS_TABLE, table_text(self.told, [*columns(self.sweep.space), *settings]))
+        self.folder.write(TRIALS_TABLE, table_text(self.reported, [*columns(self.sweep.space), *settings]))
 
     def _write_facts(self, end: str, *, finished: bool = False) -> None:
-        states = [trial.state for trial in self.told]
+        states = [trial.state for trial in self.reported]
         facts = {
             IDENTITY: self.identity,
             "name": self.spec.name,
@@ -475,15 +479,15 @@ class Coordinator:
             "end": end,
             "seconds": time.perf_counter() - self._begin,
         }
-        self.folder.write_facts(facts, hashed=(*WRITTEN, *BEST_SPECS, JOURNAL) if self.told else WRITTEN)
+        self.folder.write_facts(facts, hashed=(*WRITTEN, *BEST_SPECS, JOURNAL) if self.reported else WRITTEN)
 
 
 def trial_line(trial: Trial, metric: str) -> Sequence[str]:
     """Return what a terminal shows of a trial."""
     state = figure_text(trial, metric) if trial.state == "finished" else trial.state
-    told = f"{state}: {trial.message}" if trial.message else state
+    text = f"{state}: {trial.message}" if trial.message else state
     settings = [f"{name.rpartition('.')[2]} {_setting_text(value)}" for name, value in trial.settings.items()]
-    return [f"trial {trial.number}", told, *settings, duration(trial.seconds)]
+    return [f"trial {trial.number}", text, *settings, duration(trial.seconds)]
 
 
 def figure_text(trial: Trial, metric: str) -> str:

@@ -104,8 +104,8 @@ def written_parameters(data: Mapping[str, Any], space: Space) -> dict[str, Any]:
     for key, entry in space.items():
         value: Any = data
         for step in key.split("."):
-            is_place = isinstance(value, list | tuple) and step.isdecimal() and int(step) < len(value)
-            value = value[int(step)] if is_place else value.get(step) if isinstance(value, Mapping) else None
+            is_index = isinstance(value, list | tuple) and step.isdecimal() and int(step) < len(value)
+            value = value[int(step)] if is_index else value.get(step) if isinstance(value, Mapping) else None
         if value is not None:
             found[key] = shown_value(value) if isinstance(entry, Range) else toml_value(plain(value))
     return found
@@ -139,7 +139,7 @@ def _number(trial: BaseTrial, name: str, bounds: Range) -> int | float:
     drawn = trial.suggest_float(name, float(bounds.low), float(bounds.high), step=bounds.step, log=bounds.log)
     if bounds.step is None:
         return drawn
-    # Sums of floats miss what is meant: 0.1 + 2 · 0.1 is 0.30000000000000004.
+    # Sums of floats are not what was written: 0.1 + 2 · 0.1 is 0.30000000000000004.
     low, step_size = Decimal(repr(bounds.low)), Decimal(repr(bounds.step))
     return float(low + round((Decimal(drawn) - low) / step_size) * step_size)
 
@@ -161,9 +161,9 @@ class Search:
         self._sweep, self._seed, self._data = sweep, seed, data
         self._direction = "maximize" if larger_is_better else "minimize"
         with quiet():
-            pruner = None if self._looks_at_folds else sweep.pruner and sweep.pruner.optuna_pruner(RUNGS)
+            pruner = None if self._compares_folds else sweep.pruner and sweep.pruner.optuna_pruner(RUNGS)
             self._study: Study = required_optuna().create_study(direction=self._direction, pruner=pruner)
-        self._asked: dict[int, OptunaTrial] = {}
+        self._trials: dict[int, OptunaTrial] = {}
         # Before there are workers: which warnings are errors is the process's, and so also of its other threads.
         self._given = [self._written(number) for number in range(sweep.given)]
 
@@ -176,9 +176,9 @@ class Search:
             if number < self._sweep.given:
                 changes, settings, known = self._given[number]
                 self._study.enqueue_trial(dict(known))
-                self._asked[number] = self._study.ask()
+                self._trials[number] = self._study.ask()
                 if known:
-                    draw(self._asked[number], self._sweep.space)
+                    draw(self._trials[number], self._sweep.space)
                 return changes, settings
             if known is None and self._sweep.sampler.enumerates:
                 known = next(islice(combinations(self._sweep.space), number - self._sweep.given, None))
@@ -186,10 +186,10 @@ class Search:
                 self._study.enqueue_trial(dict(known))
             if not self._sweep.sampler.enumerates:
                 self._study.sampler = self._sampler(number)
-            self._asked[number] = self._study.ask()
+            self._trials[number] = self._study.ask()
             if known is not None and not self._sweep.sampler.enumerates:
                 self._note_unused(number)
-            return draw(self._asked[number], self._sweep.space)
+            return draw(self._trials[number], self._sweep.space)
 
     def _sampler(self, number: int) -> BaseSampler:
         sequence = np.random.SeedSequence([self._seed, number])
@@ -232,32 +232,32 @@ class Search:
         return changes, parameters | others, parameters if is_inside else {}
 
     def parameters(self, number: int) -> dict[str, Any]:
-        """Return what a trial has drawn, as Optuna calls it; it has not been told."""
-        return dict(self._asked[number].params)
+        """Return what a trial has drawn, as Optuna calls it, before it is reported."""
+        return dict(self._trials[number].params)
 
     def pruning(self) -> tuple[Pruner, bytes] | None:
         """Return what decides whether the trial that was drawn last goes on."""
-        if self._sweep.pruner is None or self._looks_at_folds:
+        if self._sweep.pruner is None or self._compares_folds:
             return None
-        told = self._study.get_trials(deepcopy=False, states=_states("COMPLETE", "PRUNED"))
-        return self._sweep.pruner, pickle.dumps(told)
+        known = self._study.get_trials(deepcopy=False, states=_states("COMPLETE", "PRUNED"))
+        return self._sweep.pruner, pickle.dumps(known)
 
     @property
-    def _looks_at_folds(self) -> bool:
+    def _compares_folds(self) -> bool:
         return self._sweep.pruner is not None and self._sweep.pruner.of_folds
 
-    def tell(self, trial: Trial) -> None:
-        """Let the sampler and the pruner know what a trial has come to; trials are told in order."""
-        asked = self._asked.pop(trial.number)
+    def report(self, trial: Trial) -> None:
+        """Report the result of a trial to the sampler and the pruner; trials are reported in order."""
+        ours = self._trials.pop(trial.number)
         with quiet():
             for rung, loss in trial.curve.items():
-                asked.report(loss, rung)
-                asked.should_prune()  # some pruners note which trials have come how far
-            (state,) = _states(_TOLD_AS[trial.state])
-            self._study.tell(asked, trial.figure if trial.state == "finished" else None, state=state)
+                ours.report(loss, rung)
+                ours.should_prune()  # some pruners note which trials have come how far
+            (state,) = _states(_OPTUNA_STATES[trial.state])
+            self._study.tell(ours, trial.figure if trial.state == "finished" else None, state=state)
 
     def begin_journal(self, path: Path, name: str) -> None:
-        """Begin a file of told trials that Optuna's dashboard reads; nothing here reads it again."""
+        """Begin a file of reported trials that Optuna's dashboard reads; nothing here reads it again."""
         optuna = required_optuna()
         path.unlink(missing_ok=True)
         for lock in path.parent.glob(f"{path.name}.lock*"):  # of a killed sweep: Optuna would wait half a minute for it
@@ -266,17 +266,17 @@ class Search:
             storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
             self._journal: Study = optuna.create_study(storage=storage, study_name=name, direction=self._direction)
 
-    def record(self, told: Any) -> None:
+    def record(self, trial: Any) -> None:
         """Add a trial to the journal."""
         with quiet():
-            self._journal.add_trial(told)
+            self._journal.add_trial(trial)
 
-    def last_told(self, number: int) -> Any:
-        """Return a told trial as Optuna has it."""
+    def last_reported(self, number: int) -> Any:
+        """Return a reported trial as Optuna has it."""
         return self._study.get_trials(deepcopy=False)[number]
 
 
-_TOLD_AS = {"finished": "COMPLETE", "pruned": "PRUNED", "diverged": "PRUNED", "refused": "FAIL"}
+_OPTUNA_STATES = {"finished": "COMPLETE", "pruned": "PRUNED", "diverged": "PRUNED", "refused": "FAIL"}
 
 
 def _states(*names: str) -> tuple[Any, ...]:

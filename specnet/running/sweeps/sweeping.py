@@ -67,12 +67,12 @@ def sweep(
     ----------
     spec : path, text with a line break, mapping or Spec
     out : path, optional
-        The folder to write; nothing is kept if None.
+        The folder to write; nothing is saved if None.
     jobs : int, optional
         Number of processes; they are started if what is left would take more than ten seconds in this one. Default: the
         number of physical cores.
     executor : concurrent.futures.Executor, optional
-        Computes the trials, in place of processes of its own, such as ``client.get_executor()`` of dask or the
+        Computes the trials, instead of processes of its own, such as ``client.get_executor()`` of dask or the
         ``MPIPoolExecutor`` of mpi4py.
     trials : int, optional
         Overrides ``sweep.trials``.
@@ -83,14 +83,13 @@ def sweep(
     parts, overrides, limits : optional
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
     observer : Observer, optional
-        Is told of rows that look as if training made no sense, by `warned` alone; without one these are a
-        `SpecnetWarning`.
+        Gets warnings about rows, by `warned` alone; without one each is a `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
     report : bool
         Write ``report.html`` into `out` and into the folder of the best run.
     rows : bool
-        As for `run`. Trials store what they answer for rows held out, but no rows.
+        As for `run`. Trials store what they answer for held-out rows, but no rows.
 
     Returns
     -------
@@ -242,7 +241,7 @@ def _on_folds(parsed: Spec, table: Table, folds: int) -> Iterator[tuple[str, Spe
 
 @contextmanager
 def _folder(out: PathLike | None, kind: FolderKind, inputs: list[str], *, force: bool, resume: bool) -> Iterator[Path]:
-    """Give the folder to write, held for this process; a temporary one if nothing is to be kept."""
+    """Give the folder to write, locked for this process; a temporary one if nothing is to be saved."""
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
         try:
@@ -280,7 +279,7 @@ def _search(search: Coordinator, workers: Workers, progress: SeriesProgress, job
     try:
         search.run(workers)
     except KeyboardInterrupt as cause:
-        end = f"{count(len(search.told))} of {counted(total, 'trial')} are done"
+        end = f"{count(len(search.reported))} of {counted(total, 'trial')} are done"
         raise RunInterrupted(cause, end, folder.path, finished=False) from None
     if search.best is None:
         raise TrainingError(f"none of {counted(total, 'trial')} has finished", source=folder.source)
@@ -299,7 +298,7 @@ def _best_run(
     resume = resume and RunFolder(path / BEST, resumes=True).is_of(identity, training)
     given: dict[str, Any] = {"threads": THREADS, "report": report, "rows": rows, "observer": Observer()}
     run = run_data(parsed, data, path / BEST, force=not resume, resume=resume, **given)
-    progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
+    progress.warned(run.warnings)  # trials have reported all but what is wrong with the test rows
     text, team = spec.read_text(encoding="utf-8"), None
     if search.judge is not None and search.outputs:
         team = written_team(path, search.judge, search.outputs, search.data, run.model)
@@ -307,7 +306,7 @@ def _best_run(
             write = partial(write_team_report, parts=registry, limits=limits, model=team.model, data=data)
             progress.warned(attempted(write, path / TEAM))
     assert search.best is not None, "it has run"
-    return SweepResult(tuple(search.told), search.best, search.sweep.metric, text, run, team, path)
+    return SweepResult(tuple(search.reported), search.best, search.sweep.metric, text, run, team, path)
 
 
 def _write_page(path: Path, progress: SeriesProgress, *, report: bool) -> None:

@@ -29,7 +29,7 @@ from specnet.run_files import METRICS, MODEL, TEAM, TEAM_FACTS
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_answers
 from specnet.running.runner import RunResult
-from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
+from specnet.running.sweeps.trial_judge import Judge, JudgedRows, Outputs
 from specnet.running.sweeps.trials import TrialOutputs
 from specnet.running.training_run import Contents
 from specnet.saved.metrics_file import Evaluation, Metrics, Summary
@@ -55,7 +55,7 @@ class TrialTeam:
     model : Model
         What they answer together.
     evaluation : Evaluation
-        What there is to say of it, as the spec as written measures its own answers; figures of rows held out have
+        What there is to say of it, as the spec as written measures its own answers; figures of held-out rows have
         chosen it.
     best : dict
         The figures of the run of the best trial, measured alike; none before it is known.
@@ -83,12 +83,12 @@ class TrialTeam:
     def in_words(self) -> str:
         """Return the trials with their shares in percent."""
         total = sum(self.shares.values())
-        told = [f"{number} ({100 * share / total:.0f} %)" for number, share in self.shares.items()]
-        return f"team: trial{'s' * (len(told) > 1)} {', '.join(told)}"
+        shown = [f"{number} ({100 * share / total:.0f} %)" for number, share in self.shares.items()]
+        return f"team: trial{'s' * (len(shown) > 1)} {', '.join(shown)}"
 
 
 def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[int, int], Outputs]:
-    """Return how often each trial is chosen, and what those chosen answer together for rows held out.
+    """Return how often each trial is chosen, and what those chosen answer together for held-out rows.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
     """Return what there is to say of a model, as the spec as written measures its own answers."""
     answers = {}
     for name, rows in data.splits.items():
-        held, columns = HeldRows.of(data, name), RawColumns(as_array(rows.columns, "X"), rows.kinds)
-        answers[name] = held.answers(held.decoder.raw_of(model.comparable(columns)))
+        judged, columns = JudgedRows.of(data, name), RawColumns(as_array(rows.columns, "X"), rows.kinds)
+        answers[name] = judged.answers(judged.decoder.raw_of(model.comparable(columns)))
     return evaluate_answers(model, data.resolved.spec, answers, data)
 
 
@@ -141,8 +141,8 @@ def made_team(judge: Judge, outputs: TrialOutputs, data: SpecData) -> TrialTeam:
     model = _joined(judge, outputs, shares, together, data.resolved.spec)
     evaluation = _evaluated(model, data)
     metrics = evaluation.metrics
-    held = OUT_OF_FOLD if judge.runs[0].name == TRAIN else VALIDATION
-    metrics[held] = {**metrics.get(held, {}), **judge.figures_of(together)}
+    split = OUT_OF_FOLD if judge.runs[0].name == TRAIN else VALIDATION
+    metrics[split] = {**metrics.get(split, {}), **judge.figures_of(together)}
     metrics = {name: metrics[name] for name in SPLITS if name in metrics}
     return TrialTeam(shares, model, replace(evaluation, metrics=metrics))
 
@@ -197,19 +197,19 @@ class SweepResult:
         """Return which trial is best, and its figure: the best of many, and so better than what is to be expected."""
         name = "loss" if self.metric == VALIDATION_LOSS else self.metric
         assert self.best.figure is not None, "it has finished"
-        told = [f"{VALIDATION} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
+        parts = [f"{VALIDATION} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
         metrics = self.metrics if self.team is None else self.team.best
         test = metrics.get(TEST, {}).get(name)
-        told += [] if test is None else [f"{TEST} {metric_text(name, test)}"]
-        return [f"best: trial {self.best.number}", f"{name}: {', '.join(told)}", self.states_in_words()]
+        parts += [] if test is None else [f"{TEST} {metric_text(name, test)}"]
+        return [f"best: trial {self.best.number}", f"{name}: {', '.join(parts)}", self.states_in_words()]
 
     def team_in_words(self) -> list[str]:
-        """Return the trials of the team, and its figures of rows held out, which chose it, and of the test set."""
+        """Return the trials of the team, and its figures of held-out rows, which chose it, and of the test set."""
         assert self.team is not None, "there is one"
         name = "loss" if self.metric == VALIDATION_LOSS else self.metric
         known = {split: figures[name] for split, figures in self.team.metrics.items() if figures.get(name) is not None}
-        told = [f"{split.replace('_', ' ')} {metric_text(name, known[split])}" for split in known if split != TRAIN]
-        return [self.team.in_words(), f"{name}: {', '.join(told)}"]
+        parts = [f"{split.replace('_', ' ')} {metric_text(name, known[split])}" for split in known if split != TRAIN]
+        return [self.team.in_words(), f"{name}: {', '.join(parts)}"]
 
     def states_in_words(self) -> str:
         """Return how many trials ended how."""

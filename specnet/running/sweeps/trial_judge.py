@@ -1,8 +1,8 @@
-"""What trials are compared by: their answers for rows held out, measured as the spec as written measures its own.
+"""What trials are compared by: their answers for held-out rows, measured as the spec as written measures its own.
 
 So the losses of trials are comparable, row by row, whatever the preprocessing of their targets and their loss's
 smoothing. Where outputs are logits, those of each trial are divided by one number for all rows, which makes its loss
-least: so trials are not told apart by how confident they are, which is easy to mend.
+least: so trials do not differ by how confident they are, which is easy to mend.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from specnet.running.calibration import least_logarithm
 from specnet.running.data_rows import SpecData, split_data
 from specnet.running.encoding import Encoder
 from specnet.running.repeated_runs import Repetition, changed
-from specnet.running.training_run import HeldAnswers
+from specnet.running.training_run import HeldOutAnswers
 from specnet.spec import Spec, parse_spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.spec_writing import SWEEP
@@ -39,8 +39,8 @@ _LOGITS = ("sigmoid", "softmax")
 
 
 @dataclass(frozen=True)
-class HeldRows:
-    """The rows held out of a run, and what measures answers for them.
+class JudgedRows:
+    """The held-out rows of a run, and what measures answers for them.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class HeldRows:
         The part of the split that they are of.
     decoder : Decoder
         Of the spec as written.
-    target, wanted : ndarray
+    target, loss_target : ndarray
         As `Decoder.target` returns them.
     weight : ndarray (rows,) or None
     units : ndarray (rows,)
@@ -58,12 +58,12 @@ class HeldRows:
     name: str
     decoder: Decoder
     target: Array
-    wanted: Array
+    loss_target: Array
     weight: NDArray[np.float64] | None
     units: NDArray[np.generic]
 
     @classmethod
-    def of(cls, data: SpecData, name: str | None = None) -> HeldRows:
+    def of(cls, data: SpecData, name: str | None = None) -> JudgedRows:
         """Return those of a run of the spec as written, or the rows of another part of the split.
 
         Raises
@@ -78,7 +78,7 @@ class HeldRows:
         units = np.arange(len(rows)) if units is None else units
         return cls(name, decoder, *decoder.target(rows.y, len(rows)), rows.weight, units)
 
-    def raw(self, answers: HeldAnswers | None) -> NDArray[np.float64] | None:
+    def raw(self, answers: HeldOutAnswers | None) -> NDArray[np.float64] | None:
         """Return answers as the loss sees them; None where they are none to the same rows, or are not comparable."""
         if answers is None or (answers.name, answers.kind) != (self.name, self.decoder.kind):
             return None
@@ -87,20 +87,22 @@ class HeldRows:
         fits = raw.shape[1] == self.decoder.network.outputs and len(raw) == len(answers.rows) <= len(self.target)
         return raw if fits and np.isfinite(raw).all() else None
 
-    def some(self, rows: NDArray[np.intp]) -> HeldRows:
+    def some(self, rows: NDArray[np.intp]) -> JudgedRows:
         """Return the rows with these indices."""
         weight = None if self.weight is None else self.weight[rows]
-        return replace(self, target=self.target[rows], wanted=self.wanted[rows], weight=weight, units=self.units[rows])
+        return replace(
+            self, target=self.target[rows], loss_target=self.loss_target[rows], weight=weight, units=self.units[rows]
+        )
 
     def losses(self, raw: Array) -> NDArray[np.float64]:
         """Return the loss of each row, (rows,)."""
         with np.errstate(all="ignore"):
-            return self.decoder.losses(raw, self.wanted)
+            return self.decoder.losses(raw, self.loss_target)
 
     def answers(self, raw: Array) -> Answers:
         """Return what outputs answer for all rows."""
         compared = self.decoder.compared([self.decoder.activated(raw)])
-        return Answers(self.target, self.wanted, self.losses(raw), *compared, self.weight)
+        return Answers(self.target, self.loss_target, self.losses(raw), *compared, self.weight)
 
     def mean(self, losses: Array) -> float:
         """Return the mean loss."""
@@ -112,13 +114,13 @@ class Judge:
 
     Parameters
     ----------
-    runs : sequence of HeldRows
+    runs : sequence of JudgedRows
         One for each run of a trial.
     metric : Metric or None
         What trials are compared by; None for the loss.
     """
 
-    def __init__(self, runs: Sequence[HeldRows], metric: Metric | None) -> None:
+    def __init__(self, runs: Sequence[JudgedRows], metric: Metric | None) -> None:
         self.runs, self.metric = runs, metric
 
     @classmethod
@@ -144,11 +146,11 @@ class Judge:
         document, runs = document_saying(spec).without(SWEEP), []
         for each in repetitions:
             if data is not None and not each.changes:
-                runs.append(HeldRows.of(data))
+                runs.append(JudgedRows.of(data))
                 continue
             repeated = changed(document, each.changes, "sweep")
             parsed = parse_spec(repeated, parts=spec.registry, limits=spec.origin.limits)
-            runs.append(HeldRows.of(split_data(parsed, table, has_test=False)))
+            runs.append(JudgedRows.of(split_data(parsed, table, has_test=False)))
         return cls(runs, spec.monitored_metric(metric))
 
     @cached_property
@@ -160,13 +162,13 @@ class Judge:
         return knows_it and activation is not None and activation.type in _LOGITS
 
     def losses_beside(
-        self, answers: Sequence[tuple[int, HeldAnswers | None]], outputs: Outputs
+        self, answers: Sequence[tuple[int, HeldOutAnswers | None]], outputs: Outputs
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Return the loss of each row that is answered, and of another trial's outputs for the same rows.
 
         Parameters
         ----------
-        answers : sequence of (int, HeldAnswers or None)
+        answers : sequence of (int, HeldOutAnswers or None)
             For rows of runs, which are given by their indices. Where some cannot be compared, the result is None.
         outputs : sequence of (rows, outputs)
             Of the other trial, for all rows of each run.
@@ -182,7 +184,7 @@ class Judge:
         first, second = (np.concatenate(self._losses(runs, raws)) for raws in (ours, others))
         return first, second
 
-    def outputs(self, answers: Sequence[HeldAnswers | None]) -> Outputs | None:
+    def outputs(self, answers: Sequence[HeldOutAnswers | None]) -> Outputs | None:
         """Return a trial's answers for all rows of its runs as the loss sees them; None if they cannot be compared."""
         found = []
         for run, each in zip(self.runs, answers, strict=True):
@@ -192,7 +194,7 @@ class Judge:
             found.append(raw)
         return found
 
-    def _losses(self, runs: Sequence[HeldRows], outputs: Outputs) -> list[NDArray[np.float64]]:
+    def _losses(self, runs: Sequence[JudgedRows], outputs: Outputs) -> list[NDArray[np.float64]]:
         """Return the loss of each row of some runs; logits are divided by the number that is best for all of them."""
 
         def divided(logarithm: float) -> list[NDArray[np.float64]]:
@@ -241,11 +243,11 @@ class Judge:
         return gain > errors * error
 
     def answers(self, outputs: Outputs) -> list[Answers]:
-        """Return what outputs answer for the rows held out of each run."""
+        """Return what outputs answer for the held-out rows of each run."""
         return [run.answers(raw) for run, raw in zip(self.runs, outputs, strict=True)]
 
     def figures_of(self, outputs: Outputs) -> dict[str, float]:
-        """Return the mean loss of rows held out, and each metric of the spec by its name, the mean over runs."""
+        """Return the mean loss of held-out rows, and each metric of the spec by its name, the mean over runs."""
         metrics = self.runs[0].decoder.metrics()
         found = [answers.figures(metrics) for answers in self.answers(outputs)]
         return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}

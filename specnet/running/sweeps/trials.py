@@ -27,7 +27,7 @@ from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.repeated_runs import Repetition
 from specnet.running.sweeps.search import quiet, required_optuna
 from specnet.running.sweeps.trial_judge import Judge, Outputs
-from specnet.running.training_run import Contents, HeldAnswers, RunOutcome
+from specnet.running.training_run import Contents, HeldOutAnswers, RunOutcome
 from specnet.running.workers import Task
 from specnet.saved.metrics_file import Evaluation, Metrics, csv_text
 from specnet.saved.saved_sweep import RUNGS, RungLosses, Trial, TrialFigure
@@ -112,13 +112,13 @@ class TrialTask(Task):
     members: Sequence[TrainingResult] = ()
 
     def computed(self, table: Table) -> RunOutcome:
-        """Return what the run comes to: metrics, history, model, and the answers for rows held out; or the member."""
+        """Return what the run comes to: metrics, history, model, and the answers for held-out rows; or the member."""
         data = self._split(table)
         if self.members:
             return _finished(fit_rows(data, self.observer(), train_ensemble=lambda *_, **__: [*self.members]), {})
         if self.member is not None:
             fitted = fit_rows(data, self.observer(), train_ensemble=partial(_alone, self.member))
-            return RunOutcome.of(fitted, held=_answers_of_member(fitted, self.member), trained=fitted.members[0])
+            return RunOutcome.of(fitted, held_out=_answers_of_member(fitted, self.member), trained=fitted.members[0])
         observer = self.observer() if self.pruning is None else PruningObserver(*self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
@@ -142,28 +142,32 @@ def _finished(fitted: FitResult, curve: RungLosses) -> RunOutcome:
     fitted.check_whole()
     files: Contents = {MODEL: fitted.model.to_bytes()}
     return RunOutcome.of(
-        fitted, files=files, evaluation=Evaluation({}, figures_of(fitted)), curve=curve, held=_held_answers(fitted)
+        fitted,
+        files=files,
+        evaluation=Evaluation({}, figures_of(fitted)),
+        curve=curve,
+        held_out=_held_out_answers(fitted),
     )
 
 
-def _held_answers(fitted: FitResult) -> HeldAnswers | None:
-    """Return the answers for the rows held out, if there are such rows."""
+def _held_out_answers(fitted: FitResult) -> HeldOutAnswers | None:
+    """Return the answers for the held-out rows, if there are such rows."""
     if fitted.held_out is None:
         return None
     (raw, answers), decoder = fitted.held_out, fitted.model.decoder
-    return HeldAnswers(fitted.data.held_out, np.arange(len(answers)), decoder.kind, decoder.comparable(raw))
+    return HeldOutAnswers(fitted.data.held_out, np.arange(len(answers)), decoder.kind, decoder.comparable(raw))
 
 
-def _answers_of_member(fitted: FitResult, member: int) -> HeldAnswers:
+def _answers_of_member(fitted: FitResult, member: int) -> HeldOutAnswers:
     """Return the answers for the fold of a member of an ensemble, which alone was trained."""
     model, rows = fitted.model, fitted.data.splits[TRAIN].in_fold(member)
     ((theta, state),) = model.members
     raw = model.network.predict_checked(theta, fitted.prepared(TRAIN)[rows], state, raw=True)
-    return HeldAnswers(TRAIN, np.flatnonzero(rows), model.decoder.kind, model.decoder.comparable([raw]))
+    return HeldOutAnswers(TRAIN, np.flatnonzero(rows), model.decoder.kind, model.decoder.comparable([raw]))
 
 
 OUTPUTS = "outputs"
-"""The tensor of what a run answers for rows held out."""
+"""The tensor of what a run answers for held-out rows."""
 
 
 def trial_of(
@@ -203,7 +207,7 @@ def figure_of(metrics: Metrics, metric: str) -> float | None:
 def measured(
     judge: Judge | None, outcomes: Sequence[RunOutcome], metric: str
 ) -> tuple[Outputs | None, list[float | None]]:
-    """Return what the runs of a trial answer for rows held out, if it can be compared, and the figure of each.
+    """Return what the runs of a trial answer for held-out rows, if it can be compared, and the figure of each.
 
     Parameters
     ----------
@@ -215,7 +219,7 @@ def measured(
     """
     outputs, figures = None, [figure_of(outcome.metrics, metric) for outcome in outcomes]
     if judge is not None and all(outcome.state == "finished" for outcome in outcomes):
-        outputs = judge.outputs([outcome.held for outcome in outcomes])
+        outputs = judge.outputs([outcome.held_out for outcome in outcomes])
         if outputs is not None and metric == VALIDATION_LOSS:
             figures = list(judge.figures(outputs))
     return outputs, figures
@@ -236,12 +240,12 @@ def trial_files(
     spec : mapping
         The file of its spec, if it has one.
     outputs : sequence of ndarray, or None
-        What each run answers for rows held out, if it can be compared.
+        What each run answers for held-out rows, if it can be compared.
     """
     files: Contents = {**spec}
     if trial.state == "finished":
         several = len(runs) > 1
-        lines = [line | _place(each) if several else line for each, outcome in runs for line in outcome.history]
+        lines = [line | _seed_and_fold(each) if several else line for each, outcome in runs for line in outcome.history]
         files[HISTORY] = json_lines(lines)
         files[METRICS] = json_text(_mean([outcome.metrics for _, outcome in runs]))
         for each, outcome in runs:
@@ -257,7 +261,7 @@ def file_of(each: Repetition, name: str) -> str:
 
 
 class TrialOutputs(Mapping[int, Outputs]):
-    """What trials of a sweep answer for rows held out, by their numbers.
+    """What trials of a sweep answer for held-out rows, by their numbers.
 
     It is read from their folders each time: that of many trials on many rows does not fit into memory.
 
@@ -295,7 +299,7 @@ class TrialOutputs(Mapping[int, Outputs]):
             with file_errors(path):
                 _, tensors = decode(read_file(path, LARGEST_RECORD))
                 if tensors.keys() != {OUTPUTS} or tensors[OUTPUTS].ndim != 2:
-                    raise FileError("not the answers of a trial for rows held out")
+                    raise FileError("not the answers of a trial for held-out rows")
                 found.append(tensors[OUTPUTS])
         return found
 
@@ -319,7 +323,7 @@ class TrialOutputs(Mapping[int, Outputs]):
         return len(self._numbers)
 
 
-def _place(each: Repetition) -> dict[str, int]:
+def _seed_and_fold(each: Repetition) -> dict[str, int]:
     return {name: number for name, number in (("seed", each.seed), ("fold", each.fold)) if number is not None}
 
 

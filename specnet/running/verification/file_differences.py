@@ -113,8 +113,8 @@ def _floats(value: Value) -> Array | None:
 def _ordered(numbers: Array) -> Array:
     """Return integers in the order of the numbers, one for each number of the type."""
     bits = np.ascontiguousarray(numbers).view(_BITS[numbers.dtype.itemsize])
-    sign = bits.dtype.type(1 << 8 * numbers.dtype.itemsize - 1)
-    return np.where(bits & sign, ~bits, bits | sign)
+    sign_bit = bits.dtype.type(1 << 8 * numbers.dtype.itemsize - 1)
+    return np.where(bits & sign_bit, ~bits, bits | sign_bit)
 
 
 OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
@@ -130,14 +130,14 @@ _RESULTS = ("end", "finished", "epochs", "steps", "seed", "spec_sha256", "data_s
 SECONDS = ("seconds", "training_seconds")
 _ORDER = tuple(dict.fromkeys((*COMPARED, *OF_MANY)))
 OF_EPOCHS = (HISTORY, LAYERS, SNAPSHOTS)
-_PLACES = {"seed": "seed", "fold": "fold", MEMBER: "member"}
+_OWNERS = {"seed": "seed", "fold": "fold", MEMBER: "member"}
 """Keys of a record beside its epoch that say whose it is."""
 _LONGEST = 60
 MOST_ULPS = 10**6
-"""That are told digit by digit."""
+"""That are written digit by digit."""
 
 
-class EntryPlace(NamedTuple):
+class EntryKey(NamedTuple):
     """Where something stands in a file.
 
     Attributes
@@ -157,7 +157,7 @@ class EntryPlace(NamedTuple):
     owner: str = ""
 
 
-Entries = dict[EntryPlace, Value]
+Entries = dict[EntryKey, Value]
 
 
 @dataclass(frozen=True)
@@ -263,34 +263,34 @@ def _covered(entries: Entries, beginning: Beginning | None) -> Entries:
     if beginning is None:
         return entries
     return {
-        place: value
-        for place, value in entries.items()
-        if place.epoch is None or beginning.covers({MEMBER: place.member, "epoch": place.epoch})
+        key: value
+        for key, value in entries.items()
+        if key.epoch is None or beginning.covers({MEMBER: key.member, "epoch": key.epoch})
     }
 
 
 def _differences(file: str, then: Entries, now: Entries, *, is_cut: bool) -> Iterator[FileDifference]:
     """Yield the difference of a file whose bytes differ, unless all that is compared of it is the same."""
     both = dict.fromkeys([*then, *now])
-    others = [place for place in both if not are_same(then.get(place), now.get(place))]
+    others = [key for key in both if not are_same(then.get(key), now.get(key))]
     if not others:
         if file not in (CHECKPOINT, *RECORDS) and not (is_cut and file in OF_EPOCHS):
             yield FileDifference(file)
         return
-    first, distances = others[0], [distance(then.get(place), now.get(place)) for place in others]
+    first, distances = others[0], [distance(then.get(key), now.get(key)) for key in others]
     known = [each.relative for each in distances if each is not None]
     yield FileDifference(
         file,
         first.name,
         first.epoch,
-        *_told(then.get(first), now.get(first)),
+        *_texts(then.get(first), now.get(first)),
         distances[0],
         max(known) if len(known) == len(others) else None,
         first.owner,
     )
 
 
-def _told(then: Value | None, now: Value | None) -> tuple[str | None, str | None]:
+def _texts(then: Value | None, now: Value | None) -> tuple[str | None, str | None]:
     """Return values as texts; None for two tensors of one form."""
     first, second = (
         f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else value or NOT_SET
@@ -301,11 +301,11 @@ def _told(then: Value | None, now: Value | None) -> tuple[str | None, str | None
 
 def _of_text(content: bytes) -> Entries:
     lines = content.decode(errors="replace").splitlines()
-    return {EntryPlace(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
+    return {EntryKey(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
 
 
 def _named(value: Any, *before: str) -> Entries:
-    return {EntryPlace(name): text for name, text in texts_by_key(value, before).items()}
+    return {EntryKey(name): text for name, text in texts_by_key(value, before).items()}
 
 
 def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
@@ -313,15 +313,15 @@ def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
     for record in records:
         if type(record.get("epoch")) is not int or type(record.get(MEMBER, 0)) is not int:
             raise FileError("the records are damaged: each must have an epoch")
-        owner = ", ".join(f"{word} {record[key]}" for key, word in _PLACES.items() if key in record)
-        values = {key: value for key, value in record.items() if key not in (*_PLACES, "epoch")}
+        owner = ", ".join(f"{word} {record[key]}" for key, word in _OWNERS.items() if key in record)
+        values = {key: value for key, value in record.items() if key not in (*_OWNERS, "epoch")}
         for name, text in texts_by_key(values).items():
-            found[EntryPlace(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
+            found[EntryKey(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
     return found
 
 
-def _of_looked_at(looks: Iterable[Mapping[str, Any]]) -> Entries:
-    return _of_records({"epoch": look["epoch"], **_by_layer(look["layers"])} for look in looks)
+def _of_layer_records(records: Iterable[Mapping[str, Any]]) -> Entries:
+    return _of_records({"epoch": each["epoch"], **_by_layer(each["layers"])} for each in records)
 
 
 def _by_layer(layers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -330,7 +330,7 @@ def _by_layer(layers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _of_snapshots(content: bytes) -> Entries:
     epochs = snapshots_of(decode(content)[1]).items()
-    return {EntryPlace(name, epoch): array for epoch, arrays in epochs for name, array in arrays.items()}
+    return {EntryKey(name, epoch): array for epoch, arrays in epochs for name, array in arrays.items()}
 
 
 def _of_run(content: bytes) -> Entries:
@@ -356,7 +356,7 @@ def _of_table(content: bytes) -> Entries:
     try:
         for row in csv.DictReader(io.StringIO(content.decode(errors="replace"), newline="")):
             first = next(iter(row.values()))
-            found |= {EntryPlace(f"{first} {column}"): _cell(text) for column, text in row.items()}
+            found |= {EntryKey(f"{first} {column}"): _cell(text) for column, text in row.items()}
     except csv.Error as error:
         raise FileError(f"not a valid table: {error}") from error
     return found
@@ -371,23 +371,23 @@ def _cell(text: Any) -> str:
 
 
 def _of_answers(content: bytes) -> Entries:
-    return {EntryPlace(name): array for name, array in decode(content)[1].items()}
+    return {EntryKey(name): array for name, array in decode(content)[1].items()}
 
 
 def _of_model(content: bytes) -> Entries:
     metadata, tensors = decode(content)
-    named: Entries = {EntryPlace(name): array for name, array in tensors.items()}
+    named: Entries = {EntryKey(name): array for name, array in tensors.items()}
     return named | _named(parse_object(metadata.encode(), "the metadata"), "metadata")
 
 
 def _of_checkpoint(content: bytes) -> Entries:
-    """Return what is in a checkpoint but seconds, and step sizes, which were measured for whoever looked last."""
-    kept = Checkpoint.from_bytes(content)
-    facts = _named({key: value for key, value in kept.facts.items() if key != "measured"}, "facts")
-    timeless: Entries = {place: value for place, value in facts.items() if not place.name.endswith("seconds")}
-    tensors: Entries = {EntryPlace(name): array for name, array in kept.tensors.items()}
-    recorded: Entries = {EntryPlace(name): array for name, array in kept.record.tensors().items()}
-    return tensors | timeless | _of_records(kept.history) | _of_looked_at(kept.record.looks) | recorded
+    """Return what is in a checkpoint but seconds, and step sizes, which were measured since the last record."""
+    checkpoint = Checkpoint.from_bytes(content)
+    facts = _named({key: value for key, value in checkpoint.facts.items() if key != "measured"}, "facts")
+    timeless: Entries = {key: value for key, value in facts.items() if not key.name.endswith("seconds")}
+    tensors: Entries = {EntryKey(name): array for name, array in checkpoint.tensors.items()}
+    recorded: Entries = {EntryKey(name): array for name, array in checkpoint.record.tensors().items()}
+    return tensors | timeless | _of_records(checkpoint.history) | _of_layer_records(checkpoint.record.looks) | recorded
 
 
 def _shortened(text: str) -> str:
@@ -405,7 +405,7 @@ _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     SWEEP_FACTS: lambda content: _named(_timeless(parse_object(content, "the record of the sweep"))),
     HELD_OUT: _of_answers,
     HISTORY: lambda content: _of_records(records_of(content)),
-    LAYERS: lambda content: _of_looked_at(checked_layer_records(records_of(content))),
+    LAYERS: lambda content: _of_layer_records(checked_layer_records(records_of(content))),
     SNAPSHOTS: _of_snapshots,
     MODEL: _of_model,
     CHECKPOINT: _of_checkpoint,

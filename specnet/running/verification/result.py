@@ -93,7 +93,7 @@ _MACHINE = {
     "compiler": (COMPILER, ("name",)),
     "compiled for": (COMPILER, ("target",)),
 }
-"""What is told of a machine: the key in a run's facts, and those in its table."""
+"""What is compared of machines: the key in a run's facts, and those in its table."""
 
 
 def machine_changes(then: Facts, now: Facts) -> Iterator[SpecDifference]:

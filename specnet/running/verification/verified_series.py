@@ -188,7 +188,7 @@ def _chosen(runs: list[Any], sample: int | None) -> list[Any]:
     """Return a sample of runs in their order; all if there are no more."""
     if sample is None or sample >= len(runs):
         return runs
-    return [runs[place] for place in sorted(random.Random(SAMPLE_SEED).sample(range(len(runs)), sample))]
+    return [runs[index] for index in sorted(random.Random(SAMPLE_SEED).sample(range(len(runs)), sample))]
 
 
 Result = RunOutcome | Trial
@@ -333,4 +333,4 @@ def _trial(
 
 def _stripped(outcome: RunOutcome) -> RunOutcome:
     """Return what a run comes to without what is large."""
-    return replace(outcome, files={}, history=[], held=None, trained=None)
+    return replace(outcome, files={}, history=[], held_out=None, trained=None)

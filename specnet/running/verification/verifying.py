@@ -186,7 +186,7 @@ def _with_seconds(text: str, then: bytes) -> str:
     """Return a table with the seconds of another one with the same rows."""
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     before = [*csv.reader(io.StringIO(then.decode(errors="replace"), newline=""))]
-    column = next((place for place, name in enumerate(header) if name in SECONDS), None)
+    column = next((index for index, name in enumerate(header) if name in SECONDS), None)
     if column is None or before[:1] != [header] or len(before) != len(rows) + 1:
         return text
     for row, other in zip(rows, before[1:], strict=True):
@@ -272,7 +272,7 @@ def verify(
         tables beside them are verified too; of a sweep, the trials, the run of the best one, and the team, which is
         chosen again by what the folders of the trials say.
     out : path, optional
-        The folder to write the runs to; nothing is kept if None.
+        The folder to write the runs to; nothing is saved if None.
     epochs : int, optional
         Train only the first epochs, of an ensemble those of its first member, and compare what was recorded until then.
         Schedules are those of the whole run. An interrupted run is trained as far as it came.
@@ -281,8 +281,8 @@ def verify(
         addition. Default: all.
     tolerance : float, optional
         Largest relative difference that is accepted where the machine or the libraries differ, but neither the spec nor
-        the rows: of a tensor relative to its largest value, of a number in the history, the looks or the metrics
-        relative to itself. Without it only equal bytes pass.
+        the rows: of a tensor relative to its largest value, of a number in the history, the layer records or the
+        metrics relative to itself. Without it only equal bytes pass.
     jobs : int, optional
         Number of members of an ensemble, or of runs of many, to train at once. Default: as for `run` and `run_many`.
     threads : int, optional
@@ -292,7 +292,7 @@ def verify(
     parts, limits : optional
         As for `run`.
     observer : Observer, optional
-        Is told of the course of training; of many runs, of suspicious rows alone.
+        Follows the training; of many runs, it gets warnings about rows alone.
     verbose : bool
         Show the progress on standard error.
 
@@ -334,8 +334,8 @@ def verify(
         elif kind is TEAM_OF_SWEEP:
             _refuse("a team, for which nothing is trained", path, epochs=epochs, sample=sample, threads=threads)
             stack.enter_context(limited_threads(SERIES_THREADS))
-            place = None if out is None else stack.enter_context(reserved(out, kind, force=force, resume=None))
-            found = Verification((_team(path, runs, place),), folder=place)
+            team = None if out is None else stack.enter_context(reserved(out, kind, force=force, resume=None))
+            found = Verification((_team(path, runs, team),), folder=team)
         elif kind is RUN and holds_trials(os.path.dirname(os.path.abspath(path))):
             _refuse("a trial, which has one thread", path, sample=sample, threads=threads)
             found = _trial(path, runs, out, jobs, force, observer, verbose)

@@ -339,7 +339,7 @@ def test_the_loss_and_the_layers_are_those_of_the_epoch_that_is_restored(tmp_pat
     assert loss != figure(result.history[best]["loss"])  # which is with label smoothing, and before each step
     network = result.model.network
     weights = {key: array for key, array in network.parameters(result.model.theta).items() if key.endswith("weight")}
-    last = {layer["layer"]: layer for layer in result.looks[-1]["layers"]}
+    last = {layer["layer"]: layer for layer in result.layer_records[-1]["layers"]}
     for key, array in weights.items():
         size = float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))
         assert last[key.removesuffix(".weight")]["weight"] == pytest.approx(size, rel=1e-6)
@@ -355,19 +355,19 @@ def test_dead_units_are_those_of_the_network_that_is_kept(tmp_path: Path) -> Non
     weights = result.model.network.parameters(result.model.theta)
     fires = np.asarray(rows.columns) @ weights["layers.0.weight"].T + weights["layers.0.bias"] > 0
     dead = float(np.mean(~fires.any(axis=0)))
-    assert result.looks[-1]["layers"][0]["dead"] == dead
+    assert result.layer_records[-1]["layers"][0]["dead"] == dead
     assert f" {percent(dead)} " in text.partition("dead units")[2].partition("Training")[0]
     training["early_stopping"] = {"patience": 40, "restore_best": False}
     last, _ = delivered(tmp_path / "last", training, validation_size=0.2)
-    assert last.looks[-1]["layers"][0]["dead"] > dead
-    assert last.looks[:-1] == result.looks[:-1]
+    assert last.layer_records[-1]["layers"][0]["dead"] > dead
+    assert last.layer_records[:-1] == result.layer_records[:-1]
 
 
 def test_averaged_weights_are_looked_at_in_the_end(tmp_path: Path) -> None:
     training = {"loss": "binary_crossentropy", "epochs": 20, "average_weights": {"type": "exponential", "decay": 0.99}}
     result, _ = delivered(tmp_path, training)
     weight = result.model.network.parameters(result.model.theta)["layers.0.weight"].astype(np.float64)
-    assert result.looks[-1]["layers"][0]["weight"] == pytest.approx(np.sqrt(np.mean(weight**2)), rel=1e-6)
+    assert result.layer_records[-1]["layers"][0]["weight"] == pytest.approx(np.sqrt(np.mean(weight**2)), rel=1e-6)
 
 
 def test_the_loss_of_an_ensemble_is_its_own(tmp_path: Path) -> None:

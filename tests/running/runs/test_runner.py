@@ -216,9 +216,9 @@ def quiet_run(out: Path | None = None, *overrides: str, **options: Any) -> Any:
 
 def test_a_run_writes_what_it_returns(tmp_path: Path):
     result = quiet_run(tmp_path)
-    assert [json.loads(line) for line in (tmp_path / "layers.jsonl").read_text().splitlines()] == result.looks
-    assert [look["epoch"] for look in result.looks] == SEEN
-    layers = [layer["layer"] for layer in result.looks[0]["layers"]]
+    assert [json.loads(line) for line in (tmp_path / "layers.jsonl").read_text().splitlines()] == result.layer_records
+    assert [look["epoch"] for look in result.layer_records] == SEEN
+    layers = [layer["layer"] for layer in result.layer_records[0]["layers"]]
     assert layers == ["layers.0", "layers.1"]
     tensors = tensors_in(tmp_path / "snapshots.safetensors")
     names = list(result.model.network.parameters(result.model.theta))
@@ -232,9 +232,9 @@ def test_a_run_writes_what_it_returns(tmp_path: Path):
 
 def test_a_folder_is_read_again(tmp_path: Path):
     result, folder = quiet_run(tmp_path), SavedRun(tmp_path)
-    assert folder.looks == result.looks
+    assert folder.layer_records == result.layer_records
     again = quiet_run(tmp_path, resume=True)  # which is finished
-    assert again.looks == result.looks
+    assert again.layer_records == result.layer_records
     assert again.evaluation == result.evaluation
     assert list(again.snapshots) == list(folder.snapshots) == list(result.snapshots) == [0, 1, 2, 12]
     for epoch, arrays in result.snapshots.items():
@@ -244,7 +244,7 @@ def test_a_folder_is_read_again(tmp_path: Path):
     for name in RECORD:
         (tmp_path / name).unlink()
     folder = SavedRun(tmp_path)
-    assert (folder.looks, folder.snapshots) == ([], {})
+    assert (folder.layer_records, folder.snapshots) == ([], {})
 
 
 @pytest.mark.slow
@@ -266,7 +266,7 @@ def test_an_ensemble_records_its_first_member(tmp_path: Path):
         np.testing.assert_array_equal(
             result.snapshots[0][name], network.parameters(network.initial_parameters(0))[name]
         )
-    assert [look["epoch"] for look in result.looks] == SEEN
+    assert [look["epoch"] for look in result.layer_records] == SEEN
 
 
 @pytest.mark.slow
@@ -293,7 +293,7 @@ def test_compiled_steps_of_a_full_batch_stop_only_where_something_looks(monkeypa
     monkeypatch.setattr(CompiledStepper, "make", counted)
     long = ["training.epochs=3000", "training.log_every=1000", "training.batch_size=full"]
     result = quiet_run(None, "training.engine=compiled", *long)
-    seen = {*(look["epoch"] for look in result.looks), *result.snapshots}
+    seen = {*(look["epoch"] for look in result.layer_records), *result.snapshots}
     logged = {record["epoch"] for record in result.history}
     assert logged == {1, 1001, 2001, 3000}
     assert len(ends) > 1

@@ -20,7 +20,7 @@ import specnet
 from specnet import FileError, Model, load_model
 from specnet.model import Answers, ErrorQuantiles
 from specnet.run_files import training_rows
-from specnet.running.sweeps.trial_judge import HeldRows, Judge
+from specnet.running.sweeps.trial_judge import Judge, JudgedRows
 from tests.made import data_of, tensors_in
 from tests.running.passed_parts import Taken
 from tests.running.reports.page import Page
@@ -302,12 +302,12 @@ def test_logits_are_divided_by_what_makes_their_loss_least(members: tuple[specne
 def test_rows_that_depend_on_each_other_count_once():
     """A row in two runs tells no more than in one, and three equal rows of a group no more than one of them."""
     data = data_of(BASE)
-    run = HeldRows.of(data)
+    run = JudgedRows.of(data)
     ours, theirs = np.random.default_rng(0).normal(size=(2, len(run.target), 1))
-    target, wanted, units = (np.repeat(each, 3, axis=0) for each in (run.target, run.wanted, run.units))
-    groups = replace(run, target=target, wanted=wanted, units=units)
+    target, wanted, units = (np.repeat(each, 3, axis=0) for each in (run.target, run.loss_target, run.units))
+    groups = replace(run, target=target, loss_target=wanted, units=units)
 
-    def told(runs: list[HeldRows], *outputs: np.ndarray) -> list[bool]:
+    def told(runs: list[JudgedRows], *outputs: np.ndarray) -> list[bool]:
         judge = Judge(runs, None)
         of_runs = [[each] * len(runs) for each in outputs]
         return [judge.is_better(*of_runs, errors) for errors in np.linspace(-6, 6, 49)]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.files import open_file
-from specnet.files.large import room_needed
+from specnet.files.large import space_needed
 from specnet.parts.data.tables.duck import DuckError
 
 PIECE = 2**18
@@ -152,7 +152,7 @@ def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str]:
                 if len(last) == LONGEST_LINE:
                     raise DuckError("a line that does not end")
                 stream.seek(start)
-                with room_needed(), open(part, "wb") as target:
+                with space_needed(), open(part, "wb") as target:
                     while start < end:
                         piece = stream.read(min(_COPIED_AT_ONCE, end - start))
                         if not piece or quote.encode() in piece:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.cpus import usable_cpus
-from specnet.files.large import is_large, no_room
+from specnet.files.large import is_large, no_space
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import GROUPED, LARGEST_WHOLE, PLAIN_NUMBER, SPACE
 
@@ -145,10 +145,10 @@ class Duck:
         try:
             yield
         except duckdb.OutOfMemoryException as error:
-            raise (no_room() if "temp_directory" in str(error) else MemoryError()) from None
+            raise (no_space() if "temp_directory" in str(error) else MemoryError()) from None
         except duckdb.Error as error:
             if isinstance(error, duckdb.IOException) and self.folder in str(error):
-                raise no_room() from None
+                raise no_space() from None
             raise DuckError(str(error).splitlines()[0]) from None
 
 
@@ -167,7 +167,7 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
         try:
             connection = duckdb.connect(os.path.join(private, "rows.duckdb") if are_large else ":memory:")
         except duckdb.IOException:
-            raise no_room() from None
+            raise no_space() from None
         duck = Duck(connection, private)
         try:
             # In a notebook DuckDB refuses them without ipywidgets, also where nothing is printed.

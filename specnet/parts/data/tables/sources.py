@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, FileError, Position
-from specnet.files.large import room_needed
+from specnet.files.large import space_needed
 from specnet.files.plain_data import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.progress import Progress
@@ -338,7 +338,7 @@ def refuse_bytes(path: str | os.PathLike[str], real: str) -> None:
 
 def copied(pieces: Iterable[bytes], suffix: str, folder: str) -> str:
     """Return the path of a new file in a folder."""
-    with room_needed(), NamedTemporaryFile("wb", suffix=suffix, dir=folder, delete=False) as copy:
+    with space_needed(), NamedTemporaryFile("wb", suffix=suffix, dir=folder, delete=False) as copy:
         copy.writelines(pieces)
     return copy.name
 
