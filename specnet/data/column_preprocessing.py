@@ -18,7 +18,7 @@ from specnet.parts.preprocessing import (
     Preprocessing,
     Standardize,
 )
-from specnet.spec import ColumnGroup, Spec, Written
+from specnet.spec import ColumnGroup, Spec, StepsOrGroups
 from specnet.spec.column_names import PREPROCESSING as PATH
 from specnet.spec.column_names import wrong_groups
 from specnet.spec.reading.hints import shown
@@ -37,7 +37,7 @@ _DEFAULTS: dict[Kind, Steps] = {
 
 def column_groups(
     spec: Spec, columns: Sequence[Column], names: Sequence[str], count_codes: Callable[[int], int]
-) -> Written:
+) -> StepsOrGroups:
     """Return the steps of a spec as groups of a table's columns, by the first of these; plain steps for mere arrays.
 
     Parameters
@@ -80,9 +80,9 @@ def column_groups(
     return tuple(ColumnGroup(columns=tuple(found), steps=chain) for chain, found in _alike(steps))
 
 
-def with_fitted_steps(spec: Spec, written: Written, preparation: Preparation) -> Spec:
+def with_fitted_steps(spec: Spec, written: StepsOrGroups, preparation: Preparation) -> Spec:
     """Return a spec whose preprocessing is what was written with the sizes that were found when it was fitted."""
-    steps: Written = preparation.steps
+    steps: StepsOrGroups = preparation.steps
     if not preparation.is_plain:
         groups = [group for group in written if isinstance(group, ColumnGroup)]
         steps = tuple(

@@ -8,7 +8,7 @@ writes them with other values.
 """
 
 from specnet.spec.column_names import with_feature_names
-from specnet.spec.document import ColumnGroup, Limits, NetworkSpec, Spec, TrainingSpec, Written
+from specnet.spec.document import ColumnGroup, Limits, NetworkSpec, Spec, StepsOrGroups, TrainingSpec
 from specnet.spec.parsing import parse_spec, text_saying, with_engine
 from specnet.spec.reading.reader import SpecSource
 from specnet.spec.resolving.agreement import outputs_for
@@ -22,8 +22,8 @@ __all__ = [
     "Resolved",
     "Spec",
     "SpecSource",
+    "StepsOrGroups",
     "TrainingSpec",
-    "Written",
     "known_outputs",
     "outputs_for",
     "parse_spec",

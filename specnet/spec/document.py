@@ -149,7 +149,7 @@ StepOrGroup = Annotated[
     WrittenForm(ColumnGroup, _read_step, lambda group: {"anyOf": [{KIND_KEY: Preprocessing.kind}, group]}, _dump_step),
 ]
 """A table with ``columns`` or ``steps`` is a group."""
-Written = Sequence[Preprocessing | ColumnGroup]
+StepsOrGroups = Sequence[Preprocessing | ColumnGroup]
 
 Baseline = Literal["constant", "linear", "neighbours", "trees"]
 
@@ -344,10 +344,15 @@ class Origin:
 
     def path_of(self, path: Path) -> Path:
         """Return the path in the document of a path in the resolved spec."""
-        for depth in range(len(path), 0, -1):
-            if path[:depth] in self.written:
-                return (*self.written[path[:depth]], *path[depth:])
-        return path
+        return written_path(self.written, path)
+
+
+def written_path(written: Mapping[Path, Path], path: Path) -> Path:
+    """Return a path with its longest beginning that has been written elsewhere replaced by the path there."""
+    for depth in range(len(path), 0, -1):
+        if path[:depth] in written:
+            return (*written[path[:depth]], *path[depth:])
+    return path
 
 
 class Spec(Section):

@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from specnet.parts.part import Part, Section
 from specnet.spec.document import Origin, Spec
 from specnet.spec.reading.hints import shown
 from specnet.spec.reading.source_document import Location, Override, locate
-from specnet.spec.resolving.agreement import Given, input_claims, last_layer_claim, output_claims
+from specnet.spec.resolving.agreement import Claim, Given, input_claims, last_layer_claim, output_claims
 from specnet.spec.resolving.graph import LAYERS
 from specnet.spec.resolving.resolve import partly_resolved
 
@@ -91,7 +91,10 @@ class _Origins:
         assert self.document.text is not None
         assert self.document.format is not None
         self.in_file = locate(self.document.text, self.document.format).locations
-        self.sizes = {INPUT_SIZE: self._input_size(), OUTPUT_SIZE: self._output_size(partly.nodes)}
+        self.sizes = {INPUT_SIZE: self._claimed(input_claims), OUTPUT_SIZE: self._claimed(output_claims)}
+        last = last_layer_claim(partly.nodes) if spec.network.hidden_layer_sizes is None else None
+        if last is not None:
+            self.sizes[OUTPUT_SIZE] = last.path
 
     def __iter__(self) -> Iterator[ResolvedValue]:
         for path, value in leaves(_plain(self.known), whole_lists=True):
@@ -116,7 +119,7 @@ class _Origins:
         if own not in self.without_data or self.without_data[own] != value:
             return ResolvedValue(path, value, "data")
         remover = next(
-            (item for item in self.document.overrides if item.removed and _is_below(source, item.path)), None
+            (item for item in self.document.overrides if item.removed and source[: len(item.path)] == item.path), None
         )
         replaced = self._in_file(source, remover) if remover else None
         return ResolvedValue(path, value, "default", None, remover if replaced else None, replaced)
@@ -147,12 +150,9 @@ class _Origins:
         has_keys = any(known[: len(table)] == table and known != table for known in self.in_file)
         return None if has_keys else self.in_file.get(table)
 
-    def _input_size(self) -> Path | None:
-        return next((claim.path for claim in input_claims(self.spec, Given())), None)
-
-    def _output_size(self, nodes: Any) -> Path | None:
-        claim = last_layer_claim(nodes) if self.spec.network.hidden_layer_sizes is None else None
-        return claim.path if claim else next((claim.path for claim in output_claims(self.spec, Given())), None)
+    def _claimed(self, claims: Callable[[Spec, Given], Iterator[Claim]]) -> Path | None:
+        """Return the path of the first claim to a size, None if there is none."""
+        return next((claim.path for claim in claims(self.spec, Given())), None)
 
 
 def _of_model(path: Path, value: Any, short: Any) -> ResolvedValue:
@@ -175,10 +175,6 @@ def _at(data: Any, path: Path) -> Any:
         else:
             return None
     return data
-
-
-def _is_below(path: Path, other: Path) -> bool:
-    return path[: len(other)] == other
 
 
 LONGEST = 48

@@ -19,30 +19,8 @@ from specnet.spec.resolving.resolve import check
 from specnet.spec.sweep_section import is_unquoted, may_be_searched
 
 
-def broken_rules(document: Document) -> Iterator[Diagnostic]:
-    """Yield the mistakes in how keys go together."""
-    yield from _network_rules(document)
-    yield from _sweep_rules(document)
-
-
-def _sweep_rules(document: Document) -> Iterator[Diagnostic]:
-    sweep = document.data.get("sweep")
-    space = sweep.get("space") if isinstance(sweep, Mapping) else None
-    if not isinstance(space, Mapping):
-        return
-    for key in space:
-        steps = key.split(".")
-        around = (".".join(steps[:depth]) for depth in range(1, len(steps)))
-        outer = next((each for each in around if each in space and not is_unquoted(space[each])), None)
-        if outer is not None and may_be_searched(key):
-            note = document.diagnostic("note", f'"{outer}" is searched here', ("sweep", "space", outer), at_key=True)
-            message = f'"{key}" lies inside "{outer}", which is searched too'
-            hint = f'set it in the tables of the list of "{outer}"'
-            path = ("sweep", "space", key)
-            yield document.diagnostic("space-key", message, path, at_key=True, hint=hint, notes=[note])
-
-
 def _network_rules(document: Document) -> Iterator[Diagnostic]:
+    """Yield the mistakes in the forms of a network, of which a document has exactly one."""
     network = document.data.get("network")
     if not isinstance(network, Mapping):
         return
@@ -60,6 +38,24 @@ def _network_rules(document: Document) -> Iterator[Diagnostic]:
                 message = f'"{key}" is only supported with layer_sizes and hidden_layer_sizes'
                 hint = f'set "{key.removesuffix("s")}" in each layer'
                 yield document.diagnostic("misplaced-key", message, ("network", key), at_key=True, hint=hint)
+
+
+def _sweep_rules(document: Document) -> Iterator[Diagnostic]:
+    """Yield a mistake for each searched key inside another one."""
+    sweep = document.data.get("sweep")
+    space = sweep.get("space") if isinstance(sweep, Mapping) else None
+    if not isinstance(space, Mapping):
+        return
+    for key in space:
+        steps = key.split(".")
+        around = (".".join(steps[:depth]) for depth in range(1, len(steps)))
+        outer = next((each for each in around if each in space and not is_unquoted(space[each])), None)
+        if outer is not None and may_be_searched(key):
+            note = document.diagnostic("note", f'"{outer}" is searched here', ("sweep", "space", outer), at_key=True)
+            message = f'"{key}" lies inside "{outer}", which is searched too'
+            hint = f'set it in the tables of the list of "{outer}"'
+            path = ("sweep", "space", key)
+            yield document.diagnostic("space-key", message, path, at_key=True, hint=hint, notes=[note])
 
 
 def parse_spec(
@@ -153,7 +149,7 @@ def checked(document: Document, registry: Registry, limits: Limits) -> Spec:
 def validated(document: Document, registry: Registry) -> Spec:
     """Return the spec of a document; raise a `SpecError` with all mistakes that need no walk through the network."""
     data = dict(document.data)
-    problems, left_out = list(broken_rules(document)), 0
+    problems, left_out = [*_network_rules(document), *_sweep_rules(document)], 0
     if document.format != "toml" and isinstance(data.get("$schema"), str):
         del data["$schema"]
     try:

@@ -17,7 +17,7 @@ from specnet.parts.preprocessing import Preprocessing, prepared_size, raw_size
 from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION
 from specnet.spec.column_names import PATH, differences, wrong_groups
-from specnet.spec.document import ColumnGroup, Origin, Spec, Written, raising
+from specnet.spec.document import ColumnGroup, Origin, Spec, StepsOrGroups, raising, written_path
 from specnet.spec.reading.hints import either, shown
 from specnet.spec.reading.source_document import Details
 from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, layer_count, linear_part, logits_node
@@ -62,7 +62,7 @@ class Problems:
 
     def report(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> None:
         """Add a mistake at a path of the resolved spec, once for all repetitions of a block."""
-        diagnostic = self.spec.diagnostic(code, message, self._source(path), **details)
+        diagnostic = self.spec.diagnostic(code, message, written_path(self.written, path), **details)
         alike = (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path))
         earlier = next(alike, None)
         if earlier is not None:  # both ends of layer_sizes are one mistake
@@ -77,7 +77,7 @@ class Problems:
 
     def note(self, message: str, path: Path) -> Diagnostic:
         """Return a note about a path of the resolved spec, for a mistake that also concerns this path."""
-        return self.spec.diagnostic("note", message, self._source(path))
+        return self.spec.diagnostic("note", message, written_path(self.written, path))
 
     def raise_all(self) -> None:
         """Raise a SpecError of all mistakes, if there are any."""
@@ -89,9 +89,6 @@ class Problems:
         origin = self.spec.origin
         written = {path: origin.path_of(source) for path, source in self.written.items()}
         return Origin(origin.document, origin.registry, origin.limits, {**origin.written, **written})
-
-    def _source(self, path: Path) -> Path:
-        return Origin(written=self.written, registry=self.spec.registry).path_of(path)
 
 
 def _of_one_list(first: Path, second: Path) -> bool:
@@ -219,7 +216,7 @@ def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> I
         yield Claim(size, words if size == columns else f"{words}, {counted(size, 'input')} after preprocessing", path)
 
 
-def prepared_columns(written: Written, columns: int) -> int | None:
+def prepared_columns(written: StepsOrGroups, columns: int) -> int | None:
     """Return how many inputs preprocessing makes of a number of raw columns; None if that depends on the rows."""
     groups = [group for group in written if isinstance(group, ColumnGroup)]
     if not groups:
@@ -230,7 +227,7 @@ def prepared_columns(written: Written, columns: int) -> int | None:
     return sum(known) if is_whole else None  # other columns get steps by their kinds
 
 
-def _raw_columns(written: Written, inputs: int) -> int | None:
+def _raw_columns(written: StepsOrGroups, inputs: int) -> int | None:
     """Return of how many raw columns preprocessing makes these inputs; None if that depends on names or rows."""
     steps = [step for step in written if isinstance(step, Preprocessing)]
     return raw_size(steps, inputs) if len(steps) == len(written) else None

@@ -19,7 +19,7 @@ from specnet.parts.initializers import Initializer
 from specnet.parts.layers import ActivationLayer, Dense, Layer
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import Preprocessing, prepared_size
-from specnet.spec.document import FORMS, OF_STACKS, ColumnGroup, NetworkSpec, Spec, Written
+from specnet.spec.document import FORMS, OF_STACKS, ColumnGroup, NetworkSpec, Spec, StepsOrGroups
 from specnet.spec.resolving.agreement import (
     Given,
     Problems,
@@ -205,7 +205,7 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))
 
 
-def with_ordinals(written: Written) -> tuple[Written, "Embedding | None"]:
+def with_ordinals(written: StepsOrGroups) -> tuple[StepsOrGroups, "Embedding | None"]:
     """Return preprocessing with `embedding` steps replaced by `ordinal` ones, and the layer that embeds their codes."""
     found: list[Preprocessing | ColumnGroup] = []
     fields: list[dict[str, Any]] = []
