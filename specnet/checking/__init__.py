@@ -1,4 +1,4 @@
-"""Checks of a user's own network: its gradient proved, and how it stands before the first step.
+"""Checks of a user's own network: its gradient proved, and its layers before the first step.
 
 In: a parsed spec. Out: a `GradientCheck`, with a comparison for each tensor and, on a fault, for each layer. Start with
 `check_spec` in `gradient_check`; `point` has the rows and parameters at which a network is checked, and `derivatives`

@@ -97,10 +97,10 @@ class ErrorQuantiles:
         not_negative: NDArray[np.bool_] | None = None,
         groups: NDArray[np.generic] | None = None,
     ) -> Self:
-        """Return the quantiles of the errors of answers for held-out rows; none of margins and of several labels.
+        """Return the quantiles of the errors of answers for held-out rows; empty for margins and for several labels.
 
-        Of weighted rows it is the sum of weights that must reach the level. The next row counts as much as one of them
-        on average, Σ weight² / Σ weight: a weight of 0 is as if the row were not there.
+        With weights, the sum of weights has to reach the level. A new row is assumed to have their mean weight,
+        Σ weight² / Σ weight: rows of weight 0 do not count.
 
         Parameters
         ----------
@@ -190,9 +190,9 @@ class ErrorQuantiles:
 
 
 def errors_of(answers: Answers, task: Task) -> Numbers | None:
-    """Return the errors of answers, (rows, outputs), of classes (rows, 1); None of margins and of several labels.
+    """Return the errors of answers, (rows, outputs), of classes (rows, 1); None for margins and several labels.
 
-    Those of values are rounded up.
+    Errors of values are rounded up.
     """
     if task == "values":
         both = (each.astype(np.float64).reshape(len(answers), -1) for each in (answers.target, answers.prediction))
@@ -295,7 +295,7 @@ def _folds(z: Numbers, groups: NDArray[np.generic] | None) -> NDArray[np.intp]:
 
 
 def _cut(z: Numbers, weight: Numbers, count: int) -> tuple[Numbers, NDArray[np.intp]]:
-    """Cut rows by their predictions into groups of about equal weight, at most so many.
+    """Divide rows by their predictions into at most `count` groups of about equal weight.
 
     Returns
     -------
@@ -312,7 +312,7 @@ def _cut(z: Numbers, weight: Numbers, count: int) -> tuple[Numbers, NDArray[np.i
 
 
 def _scales(z: Numbers, errors: Numbers, weight: Numbers, count: int) -> tuple[Numbers, Numbers]:
-    """Return the mean prediction and the mean error of each of so many groups at most, no error nearly 0."""
+    """Return the mean prediction and the mean error, at least 5 % of that of all rows, of each of the groups."""
     _, numbers = _cut(z, weight, count)
     total = np.bincount(numbers, weight)
     means = np.bincount(numbers, weight * errors) / total
@@ -321,12 +321,12 @@ def _scales(z: Numbers, errors: Numbers, weight: Numbers, count: int) -> tuple[N
 
 
 def _plain(errors: Numbers, weight: Numbers) -> Numbers:
-    """Return the quantiles of errors of the levels tried, not corrected for the number of rows."""
+    """Return the quantiles of errors at the levels `TRIED`, not corrected for the number of rows."""
     return _reached(errors, weight, TRIED * weight.sum())
 
 
 def _gains(errors: Numbers, following: Numbers, others: Numbers, weight: Numbers) -> Numbers:
-    """Return by how much quantiles (rows, levels) are better for errors (rows,) than those of other errors."""
+    """Return how much smaller the pinball loss (rows,) of quantiles (rows, levels) is than with those of other rows."""
     return _pinball(errors, _plain(others, weight)[np.newaxis]) - _pinball(errors, following)
 
 
@@ -337,13 +337,13 @@ def _pinball(errors: Numbers, quantiles: Numbers) -> Numbers:
 
 
 def _is_clear(gains: Numbers, weight: Numbers, groups: NDArray[np.generic] | None) -> bool:
-    """Whether the mean of gains is more than chance."""
+    """Return whether the mean of gains is larger than its standard error."""
     gain, error = mean_with_error(gains, weight, groups)
     return gain > error
 
 
 def _at_knots(knots: Numbers, values: Numbers, count: int, same: Numbers) -> tuple[Numbers, Numbers]:
-    """Return knots, as many as another output has, and quantiles there; where there were none, those of all rows."""
+    """Return `count` knots, and quantiles there; those of all rows if there are no knots."""
     if not len(knots):
         return np.arange(count, dtype=np.float64), np.tile(same[:, np.newaxis], count)
     more = count - len(knots)

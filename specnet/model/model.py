@@ -157,7 +157,7 @@ class Model(Displayed):
         return f"<{type(self).__name__} {name}{counts}{self.network.inputs} inputs, {parameters} parameters>"
 
     def astype(self, dtype: str) -> Model:
-        """Return the same model, computed in another dtype, ``float32`` or ``float64``."""
+        """Return this model with another dtype of its computations, ``float32`` or ``float64``."""
         return Model.of([each.astype(dtype) for each in self.networks], self.shares, self.error_quantiles)
 
     def _only(self, name: str) -> TrainedNetwork:
@@ -194,7 +194,7 @@ class Model(Displayed):
 
     @property
     def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
-        """The parameters and layer states of each member of an ensemble; of the only network if it is none."""
+        """The parameters and layer states of each member; of the network itself if it is no ensemble."""
         return self._only("members").members
 
     @property
@@ -204,13 +204,13 @@ class Model(Displayed):
 
     @property
     def target_names(self) -> tuple[str, ...]:
-        """The names of the target's columns; empty where it is no table's."""
+        """The names of the target's columns; empty if it does not come from a table."""
         names: tuple[str, ...] = getattr(self.spec.data, "targets", ())
         return names if len(names) == self.network.target_size else ()
 
     @property
     def target_words(self) -> dict[str, tuple[str, str]]:
-        """What the training file has for 0 and 1 in those of several targets that have words, by their names."""
+        """The words for 0 and 1 in the training file, by the names of targets; empty unless there are several."""
         return getattr(self.spec.data, "target_words", {}) if self.network.task == "multilabel" else {}
 
     @property
@@ -288,7 +288,7 @@ class Model(Displayed):
         return self.decoder.probabilities(self.member_outputs(self._raw_columns(X)))
 
     def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
-        """Return an interval around each predicted value; so many of them have the true value inside.
+        """Return an interval around each predicted value, which contains the true value with a given probability.
 
         That holds for rows like those of training, on average and not for each group of them. Where errors on held-out
         rows depend on the prediction, so do the widths (see `specnet.model.error_quantiles`). Intervals end at 0 where
@@ -320,7 +320,7 @@ class Model(Displayed):
         return self.error_quantiles.at(level)
 
     def predict_set(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
-        """Return the set of classes that are likely enough for each row; so many sets have the true class.
+        """Return a set of classes for each row, which contains the true class with a given probability.
 
         That holds as for `predict_interval`. A set may be empty if the level is below the accuracy of the model.
 

@@ -86,14 +86,14 @@ class TrainedNetwork:
 
     @property
     def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
-        """The parameters and layer states of each member; of the only one if it is no ensemble."""
+        """The parameters and layer states of each member; of the network itself if it is no ensemble."""
         if not self.is_ensemble:
             return ((self.theta, self.state),)
         states = [{name: array[number] for name, array in self.state.items()} for number in range(len(self.theta))]
         return tuple(zip(self.theta, states, strict=True))
 
     def astype(self, dtype: str) -> TrainedNetwork:
-        """Return the same, computed in another dtype, ``float32`` or ``float64``."""
+        """Return this network with another dtype of its computations, ``float32`` or ``float64``."""
         network = Network(self.network.resolved.with_dtype(dtype))
         state = {name: array.astype(network.dtype) for name, array in self.state.items()}
         prepared = (self.preprocessing, self.target_preprocessing)

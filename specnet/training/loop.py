@@ -201,7 +201,7 @@ def train(
 
 @contextmanager
 def _failures_recorded(progress: TrainingProgress, recorder: LayerRecorder | None) -> Iterator[None]:
-    """Add to an error that ends training what is known of it until then."""
+    """Add the history and the layer records so far to an error that ends training."""
     try:
         yield
     except TrainingError as error:

@@ -109,19 +109,6 @@ class EnsembleTraining:
             records=self.records and not member,
         )
 
-    def trained(
-        self,
-        first: int,
-        checkpoint: Checkpoint | None,
-        *,
-        observer: Observer,
-        interruptions: Interruptions | None,
-        keep: MemberKeeper,
-    ) -> Generator[TrainingResult, None, None]:
-        """Train the members from `first` on, which may resume, one after the other, and yield what each reaches."""
-        for member in range(first, len(self)):
-            yield self.train(member, observer, checkpoint if member == first else None, interruptions, keep)
-
 
 Event = tuple[str, tuple[Any, ...]]
 """The name of a method of observers, and its arguments."""
@@ -460,18 +447,21 @@ def train_members(
             if network.spec.training.checkpoint_every is not None:
                 keep(len(members), following)
 
-    given: dict[str, Any] = {"observer": observer, "interruptions": interruptions}
     first, follows_log = len(members), observer.follows_log
     jobs = min(_default_jobs(ensemble, observer, cores) if jobs is None else jobs, len(starts) - first)
+    numbers = range(first, len(starts))
     if jobs == 1:
-        results = ensemble.trained(first, current, keep=keep, **given)
+        results = (
+            ensemble.train(member, observer, current if member == first else None, interruptions, keep)
+            for member in numbers
+        )
     else:
         pool = (
             in_threads(ensemble, first, jobs, keep, follows_log=follows_log)
             if ensemble.is_for_threads
             else in_processes(ensemble, jobs, follows_log=follows_log)
         )
-        results = trained_in_parallel(pool, range(first, len(starts)), current, **given)
+        results = trained_in_parallel(pool, numbers, current, observer=observer, interruptions=interruptions)
     with closing(results):
         for result in results:
             if result.interruption is not None:

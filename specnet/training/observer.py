@@ -196,7 +196,7 @@ class Observer:
 
     @property
     def takes_snapshots(self) -> bool:
-        """Whether `trained` does anything: it is not called for networks in other processes."""
+        """Whether `trained` is overridden; it is not called for networks in other processes."""
         return type(self).trained is not Observer.trained
 
     @property

@@ -47,7 +47,7 @@ def test_a_run_calls_the_functions_of_a_diagram_in_their_order(
 
 def test_what_the_page_answers_is_there() -> None:
     answers = re.findall(r"\| `([\w/]+\.py)`(?:; `([\w/]+\.py)`)?(?:, `([\w.]+)`)? \|", PAGE)
-    assert len(answers) == 21
+    assert len(answers) == 22
     for first, second, name in answers:
         for path in filter(None, (first, second)):
             assert (ROOT / "specnet" / path).is_file()
