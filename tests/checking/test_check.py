@@ -8,7 +8,6 @@ import pytest
 
 import specnet
 from specnet.checking import check_spec
-from specnet.checking.gradient_check import MAX_EACH, MIN_EACH
 from specnet.checking.point import ROWS, point_of
 from specnet.compiler import operations
 from tests.compiling import compiles, wrong_form
@@ -193,8 +192,8 @@ def test_masks_are_those_of_the_first_step():
 @pytest.mark.slow
 def test_of_large_tensors_some_coordinates_are_drawn_by_the_seed():
     found = check(stack_of(dense(300, "tanh"), dense(1)))
-    assert [comparison.compared for comparison in found.comparisons] == [MAX_EACH, MAX_EACH, MAX_EACH, 1, 3 * ROWS]
-    assert check(stack_of(*[dense(2, "tanh")] * 120)).limit == 20_000 // 241 >= MIN_EACH
+    assert [comparison.compared for comparison in found.comparisons] == [200, 200, 200, 1, 3 * ROWS]
+    assert check(stack_of(*[dense(2, "tanh")] * 120)).limit == 20_000 // 241
 
 
 def test_dead_and_saturated_units_are_counted():

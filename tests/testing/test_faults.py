@@ -12,7 +12,6 @@ from pydantic import Field
 import specnet
 from specnet import SpecnetError, parts
 from specnet.exporting.targets.numpy import NumpyTarget
-from specnet.parts.initializers import Ones
 from specnet.testing import check_layer, check_part
 from specnet.testing.numbers import computes_in_float64
 from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
@@ -205,7 +204,7 @@ class Shift(parts.Layer):
     type: Literal["shift"] = "shift"
 
     def parameters(self, input_sizes):
-        return (parts.per_feature("shift", input_sizes[0], Ones()),)
+        return (parts.per_feature("shift", input_sizes[0], find("initializer", "ones")()),)
 
     def apply(self, scope, inputs, parameters):
         return inputs[0] + parameters[0]
