@@ -10,7 +10,6 @@ from pydantic import Field, Strict, TypeAdapter
 from specnet.errors import FileError
 from specnet.files.plain_data import Count, NotNegative, Plain, checked
 from specnet.network.bound import Engine
-from specnet.training.checkpoint import LayerRecord
 
 
 class _Memory(Plain):
@@ -95,7 +94,7 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
     return list(records)
 
 
-def checked_layer_records(records: Any) -> list[LayerRecord]:
+def checked_layer_records(records: Any) -> list[dict[str, Any]]:
     """Return the layer records of a run after checking them.
 
     Raises
