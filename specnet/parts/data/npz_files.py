@@ -1,4 +1,4 @@
-"""Untrusted NumPy archives: only arrays of numbers and text are read, never pickles.
+"""Rows from NumPy archives, which are not trusted: only arrays of numbers and text are read, never pickles.
 
 An archive is a zip file with a member ``X.npy`` for an array X: a signature, a version, a header of Python's literals
 and the numbers. NumPy reads the header, which may be short only, and nothing but literals.
@@ -7,21 +7,42 @@ and the numbers. NumPy reads the header, which may be short only, and nothing bu
 import os
 import zipfile
 from math import prod
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+from pydantic import Field
 
 from specnet.errors import DataError
 from specnet.files import open_file
 from specnet.files.archives import DAMAGE, strictly_opened
 from specnet.parts.arrays import described_dtype, first_few
+from specnet.parts.data.base import Data, Table, TargetKind
+from specnet.parts.fields import FilePath
 
 LARGEST_ARRAY = 2**31
 """Maximum size of an array in bytes, uncompressed."""
 
 LONGEST_HEADER = 10_000
+
+
+class Npz(Data):
+    """Arrays X, y and optionally sample_weight of a NumPy archive, as written by numpy.savez; no pickles.
+
+    For a classification loss y holds labels (integers or text), one-hot rows, or several 0 or 1 per row; otherwise
+    it holds numbers.
+    """
+
+    example = 'path = "rows.npz"'
+    source_field = "path"
+    type: Literal["npz"] = "npz"
+    path: FilePath = Field(description="path of the file, relative to the spec")
+
+    def load(self, folder: Path, target: TargetKind) -> Table:
+        arrays = read_arrays(folder / self.path, ("X", "y"), ("sample_weight",))
+        return Table(arrays["X"], arrays["y"], target, sample_weight=arrays.get("sample_weight"))
 
 
 def read_arrays(
