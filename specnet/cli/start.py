@@ -29,7 +29,7 @@ from specnet.cli.output import CatalogueFormat, Output, UsageError
 
 if TYPE_CHECKING:
     from specnet.cli.catalogue import Entry, KeyEntry
-    from specnet.parts.data import TableFile
+    from specnet.parts.data import Table, TableFile
 
 
 SCHEMA_NAME = "specnet.schema.json"
@@ -97,17 +97,16 @@ def new(
         refuse_taken(file, *([] if is_current else [schema_file]))
     name, shown = spec_name(file.stem), visible(str(file))
     if data is not None and target:
-        text = _for_table(
-            output, file, _table(data, _named_once(target), settings or ()), name, shown, sweep=sweep, quick=quick
-        )
+        table = _table(data, _named_once(target), settings or ())
+        text, content = _for_table(output, file, table, name, shown, sweep=sweep, quick=quick)
     else:
-        text = starting_spec(template or TemplateName.CLASSIFICATION, name=name, file=shown)
+        text, content = starting_spec(template or TemplateName.CLASSIFICATION, name=name, file=shown), None
     write_files({file: text, **({} if is_current else {schema_file: schema})})
     written = [str(path) for path in (file, *([] if is_current else [schema_file]))]
     output.data["written"] = written
     output.line(", ".join(written))
-    if data is not None and (output.speaks or output.as_json):  # the table is read once more
-        _print_seconds(output, file)
+    if content is not None and (output.speaks or output.as_json):
+        _print_seconds(output, file, content)
 
 
 def _check_choice(
@@ -123,8 +122,10 @@ def _check_choice(
         raise UsageError("--data needs a column to predict", hint="add --target NAME")
 
 
-def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool) -> str:
-    """Return the text of a spec for a table, and print the warnings about the table."""
+def _for_table(
+    output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool
+) -> tuple[str, Table]:
+    """Return the text of a spec for a table, and the rows of the table, and print the warnings about it."""
     from specnet.errors import DataError
     from specnet.parts.data import settings_as_options
     from specnet.recipes import recipe, table_facts
@@ -132,13 +133,14 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
     path = str(table.path)
     try:
         with settings_as_options("new"):
-            facts = table_facts(table, Path())
+            content = table.read_all(Path())
+            facts = table_facts(table, Path(), content)
     except DataError as error:
         problems = (replace(each, source=each.source or path, path=()) for each in error.diagnostics)
         raise DataError(*problems) from None
     output.data["warnings"] = []
     output.warnings(*facts.warnings)
-    return recipe(
+    text = recipe(
         facts,
         name=name,
         file=shown,
@@ -148,18 +150,22 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
         reading={name: getattr(table, name) for name in _reading_keys(table) if name in table.model_fields_set},
         **options,
     )
+    return text, content
 
 
-def _print_seconds(output: Output, file: Path) -> None:
+def _print_seconds(output: Output, file: Path, content: Table) -> None:
     """Print how long training will take, if a run on these rows can begin; otherwise the run reports why not."""
     from specnet.errors import SpecnetError
     from specnet.network import Network
-    from specnet.running.data_rows import read_data
+    from specnet.parts.data import TableFile
+    from specnet.running.data_rows import split_data
     from specnet.spec import parse_spec
     from specnet.training.steps.engine_choice import about, expected_seconds
 
     with suppress(SpecnetError):
-        data = read_data(parse_spec(file))
+        spec = parse_spec(file)
+        assert isinstance(spec.data, TableFile), "the spec is one for a table"
+        data = split_data(spec, spec.data.with_target(content, spec.target_kind))
         seconds = expected_seconds(Network(data.resolved), len(data.splits["train"]))
         output.data["expected_seconds"] = seconds
         output.line(f"training takes {about(seconds)}")

@@ -89,8 +89,8 @@ class TableFacts:
     outputs: int = 1
 
 
-def table_facts(data: TableFile, folder: Path) -> TableFacts:
-    """Read a table, judge its columns, and return the facts that a recipe depends on.
+def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> TableFacts:
+    """Judge the columns of a table, and return the facts that a recipe depends on.
 
     Parameters
     ----------
@@ -98,13 +98,15 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         Several targets are all values, or each true or false.
     folder : Path
         Where its path starts.
+    content : Table, optional
+        What ``data.read_all`` returns, where the table has been read.
 
     Raises
     ------
     DataError, FileError
         If the table cannot be read, or has nothing to predict the target from.
     """
-    content, targets = data.read_all(folder), data.targets
+    content, targets = content or data.read_all(folder), data.targets
     indices = {column.name: index for index, column in enumerate(content.columns)}
     for target in targets:
         _refuse_target(data, target, content, indices)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from specnet.parts.data.column_kinds import Kind as Kind
     from specnet.parts.data.column_kinds import column_of as column_of
     from specnet.parts.data.column_kinds import kind_of as kind_of
+    from specnet.parts.data.files import *
     from specnet.parts.data.frames import frame_table as frame_table
     from specnet.parts.data.generated import *
     from specnet.parts.data.notations import Notation as Notation
-    from specnet.parts.data.npz_files import *
     from specnet.parts.data.progress import reading_progress as reading_progress
     from specnet.parts.data.table_files import *
     from specnet.parts.data.tables.parquet_files import parquet_pieces as parquet_pieces
@@ -35,10 +35,10 @@ else:
             "base": "Data DataSizes Split Table TargetKind",
             "bundled": "BreastCancer Diabetes Digits Iris Wine",
             "column_kinds": "KINDS_IN_WORDS Column ColumnKind Kind column_of kind_of",
+            "files": "Npz read_arrays",
             "frames": "frame_table",
             "generated": "MakeBlobs MakeCircles MakeClassification MakeMoons MakeRegression",
             "notations": "Notation",
-            "npz_files": "Npz read_arrays",
             "progress": "reading_progress",
             "table_files": "Csv Jsonl Parquet TableFile is_text_encoding not_a_table table_file_type",
             "tables.parquet_files": "parquet_pieces",

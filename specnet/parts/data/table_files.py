@@ -202,6 +202,28 @@ class TableFile(Data):
         source = self._with(self.targets, folder)
         return TableReader(source, None, specified=self.columns, predicted=self.targets).read()
 
+    def with_target(self, content: Table, target: TargetKind) -> Table:
+        """Return a table of `read_all` as `load` returns it, without rows whose target is missing.
+
+        Labels are numbers: the indices of their texts where they are texts.
+        """
+        indices = {column.name: index for index, column in enumerate(content.columns)}
+        y = content.X[:, [indices[name] for name in self.targets]]
+        rows = np.flatnonzero(~np.isnan(y).any(axis=1))
+        y = y[rows, 0] if len(self.targets) == 1 else y[rows]
+        has_labels = target == "classes" and y.ndim == 1
+        specified = self.kinds_in(list(indices))
+        kinds = {name: kind if name in specified else "ignore" for name, kind in content.kinds.items()}
+        kinds |= {name: "category" if has_labels else content.kinds[name] for name in self.targets}
+        features = [indices[name] for name in specified]
+        return Table(
+            np.asarray(RowView(content.X, rows, tuple(features))),
+            y.astype(np.int64) if has_labels else y,
+            target,
+            columns=tuple(content.columns[index] for index in features),
+            kinds=kinds,
+        )
+
     def _with(self, names: Sequence[str], folder: Path) -> TableSource:
         """Return the files, which have columns of these names."""
         source = self._source(folder)
