@@ -213,8 +213,10 @@ class TableFile(Data):
         y = y[rows, 0] if len(self.targets) == 1 else y[rows]
         has_labels = target == "classes" and y.ndim == 1
         specified = self.kinds_in(list(indices))
-        kinds = {name: kind if name in specified else "ignore" for name, kind in content.kinds.items()}
-        kinds |= {name: "category" if has_labels else content.kinds[name] for name in self.targets}
+        known = {*specified, *self.targets}
+        kinds = {name: kind if name in known else "ignore" for name, kind in content.kinds.items()}
+        if target == "classes":
+            kinds |= dict.fromkeys(self.targets, "category" if has_labels else "boolean")
         features = [indices[name] for name in specified]
         return Table(
             np.asarray(RowView(content.X, rows, tuple(features))),

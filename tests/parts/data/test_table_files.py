@@ -9,6 +9,7 @@ from specnet.parts.data import Column, ColumnCells, Csv, Jsonl, Parquet, Split, 
 from specnet.parts.data.tables.parquet_files import parquet_pieces
 from specnet.parts.data.tables.roles import below_each_other
 from specnet.parts.data.tables.setting_hints import how_to_convert, longer, no_header, setting, settings_as_options
+from tests.cases.reading import source
 from tests.registry import part
 from tests.texts.pinned import Pinned, Refused
 
@@ -172,3 +173,20 @@ def test_the_words_of_several_targets_are_those_of_their_cells(file, cells, word
     found = source.load(path.parent, "classes")
     assert source.with_columns(found).target_words == ({"y": words} if words else {})
     assert found.y[:, 0].tolist() == [float(cell.lower() in ("yes", "1", "1.0", "t")) for cell in cells if cell]
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"), [("classes", "species"), ("values", "mass"), ("classes", ["flag", "other"])]
+)
+def test_rows_with_their_target_apart_are_those_that_are_loaded(tmp_path, kind, target):
+    """Labels are numbers there: equal ones where the labels are."""
+    words = (f"{'ab c'[row % 4]}{row % 3},{row % 7}.5,{row % 2},{(row + 1) % 2},id{row}" for row in range(60))
+    (tmp_path / "rows.csv").write_text("\n".join(["species,mass,flag,other,name", *words, ",,,,x", ""]))
+    data = source(kind=kind, type="csv", path="rows.csv", target=target, missing_target="drop")
+    loaded, apart = data.load(tmp_path, kind), data.with_target(data.read_all(tmp_path), kind)
+    np.testing.assert_array_equal(apart.X, loaded.X)
+    assert [column.name for column in apart.columns] == [column.name for column in loaded.columns]
+    assert dict(apart.kinds) == dict(loaded.kinds)
+    assert apart.y.shape == loaded.y.shape
+    labels = [np.unique(table.y, axis=0, return_inverse=True)[1].reshape(-1) for table in (apart, loaded)]
+    np.testing.assert_array_equal(*labels)
