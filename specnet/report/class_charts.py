@@ -266,7 +266,7 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     error = f"Expected calibration error {_calibration_error(answers):.3f}"
     if uncalibrated is not None:
         before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
-        chart.line(before[1], before[2], "series-1 held", title="before calibration")
+        chart.line(before[1], before[2], "series-1 dashed", title="before calibration")
         error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
     for each, low, high in zip(predicted, lows, highs, strict=True):
         chart.line([each] * 2, [low, high], "whisker")

@@ -309,7 +309,7 @@ def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) 
         else:
             # A number that is there, not one between two.
             cells.append(float(np.quantile(found, 0.5, method="lower")))
-    return {"cells": cells, "told": "The typical training row: the median of each number, and the most frequent texts."}
+    return {"cells": cells, "text": "The typical training row: the median of each number, and the most frequent texts."}
 
 
 def _rows(
@@ -320,7 +320,7 @@ def _rows(
     worst = np.argsort(-answers.losses, kind="stable")[:MAX_WORST_ROWS].tolist()
     chosen = [*some, *worst]
     made: list[AskRow] = [
-        {"cells": cells, "told": f"Test row {row + 1} of {len(test)}. {_truth(answers, row, shown)}"}
+        {"cells": cells, "text": f"Test row {row + 1} of {len(test)}. {_truth(answers, row, shown)}"}
         for row, cells in zip(chosen, _row_cells(raw, test, chosen), strict=True)
     ]
     return made[: len(some)], made[len(some) :]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
 AskRow = Mapping[str, Any]
-"""A row to ask about: its raw ``cells``, and in words (``told``) which one it is and what is true of it."""
+"""A row to ask about: its raw ``cells``, and a ``text`` that says which one it is and what is true of it."""
 NAMED_CLASSES = 4
 """Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
 
@@ -104,7 +104,7 @@ class AskColumn:
 
     Attributes
     ----------
-    place : int
+    index : int
         Among the raw columns.
     name : str
     kind : {"number", "date", "choice"}
@@ -119,7 +119,7 @@ class AskColumn:
         Whether the cell can be missing.
     """
 
-    place: int
+    index: int
     name: str
     kind: Literal["number", "date", "choice"]
     quantiles: Sequence[float] = ()
@@ -127,8 +127,8 @@ class AskColumn:
     options: Sequence[str | float] = ()
     may_be_missing: bool = False
 
-    def told(self, cell: Cell) -> str:
-        """Return a cell in words."""
+    def text(self, cell: Cell) -> str:
+        """Return a cell as text."""
         if cell is None or isinstance(cell, str):
             return "missing" if cell is None else cell
         if self.kind == "date":
@@ -156,8 +156,8 @@ class AskPanel:
         Of the classes or outputs.
     level : int or None
         Of the intervals, in percent.
-    said : str
-        What part of the model answers, if it is not the whole; else empty.
+    note : str
+        A sentence on which member predicts, if it is not the whole model; else empty.
     """
 
     code: str
@@ -168,7 +168,7 @@ class AskPanel:
     rows: Sequence[AskRow] = field(default=())
     worst: Sequence[AskRow] = field(default=())
     level: int | None = None
-    said: str = ""
+    note: str = ""
 
     def data(self, plane: Sequence[Axis] | None) -> dict[str, Any]:
         """Return all but the code as plain data, with the ends of the axes where two columns are a plane."""

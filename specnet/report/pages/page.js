@@ -1,15 +1,15 @@
-// What a mark of a chart shows stands beside the pointer at once, and by touch; a browser's own hint takes a second.
+// The text of a mark is shown beside the pointer at once, and by touch; a browser's own hint takes a second.
 const hint = document.body.appendChild(Object.assign(document.createElement("div"), { className: "hint", hidden: true }));
 hint.setAttribute("aria-hidden", "true");
 function showHint(event) {
   const mark = event.target.closest("svg *"), title = mark && mark.querySelector(":scope > title");
   if (title) {
-    mark.dataset.told = title.textContent;
+    mark.dataset.title = title.textContent;
     title.remove();
   }
-  hint.hidden = !(mark && mark.dataset.told);
+  hint.hidden = !(mark && mark.dataset.title);
   if (hint.hidden) return;
-  hint.textContent = mark.dataset.told;
+  hint.textContent = mark.dataset.title;
   const { offsetWidth, offsetHeight } = hint, right = document.documentElement.clientWidth - offsetWidth - 8;
   hint.style.left = `${scrollX + Math.max(8, Math.min(event.clientX + 14, right))}px`;
   hint.style.top = `${scrollY + (event.clientY > offsetHeight + 24 ? event.clientY - offsetHeight - 12 : event.clientY + 20)}px`;
@@ -18,13 +18,13 @@ addEventListener("pointermove", showHint);
 addEventListener("pointerdown", showHint);
 
 // A picture with the colours that it has now, for another document.
-const KEPT = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "visibility"];
+const COPIED = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "visibility"];
 function copied(svg) {
   const copy = svg.cloneNode(true), from = [svg, ...svg.querySelectorAll("*")], to = [copy, ...copy.querySelectorAll("*")];
   from.forEach((element, k) => {
     const style = getComputedStyle(element);
     to[k].removeAttribute("class");
-    to[k].setAttribute("style", KEPT.map(name => `${name}:${style.getPropertyValue(name)}`).join(";"));
+    to[k].setAttribute("style", COPIED.map(name => `${name}:${style.getPropertyValue(name)}`).join(";"));
   });
   const { width, height } = svg.viewBox.baseVal;
   Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height }).forEach(each => copy.setAttribute(...each));
@@ -37,14 +37,14 @@ for (const card of document.querySelectorAll("figure.card")) {
   button.onclick = () => navigator.clipboard.writeText(copied(svg)).then(() => button.textContent = "copied", () => button.textContent = "cannot copy");
 }
 
-// An answer as it was learned: of the groups of a chart the one that the slider says is seen.
+// The predictions while the network was trained: the slider selects which group of the chart is shown.
 const player = document.querySelector(".player"), slider = player && player.querySelector("input");
 if (player) {
-  const button = player.querySelector("button"), said = player.querySelector("output"), told = JSON.parse(player.dataset.told);
+  const button = player.querySelector("button"), caption = player.querySelector("output"), captions = JSON.parse(player.dataset.captions);
   let playing = 0;
   const show = () => {
     document.querySelectorAll(".moment").forEach((moment, k) => moment.classList.toggle("shown", k === +slider.value));
-    said.textContent = slider.ariaValueText = told[slider.value];
+    caption.textContent = slider.ariaValueText = captions[slider.value];
   };
   const stop = () => {
     clearInterval(playing);
@@ -74,14 +74,14 @@ if (player) {
 // Two classes: a slider moves the probability above which the second one is predicted.
 for (const box of document.querySelectorAll(".thresholds")) {
   const names = JSON.parse(box.dataset.names), { at, hits, alarms, positives, others } = JSON.parse(box.dataset.counts);
-  const [slider, value, told] = ["input", "output", "[role=status]"].map(name => box.querySelector(name));
+  const [slider, value, rates] = ["input", "output", "[role=status]"].map(name => box.querySelector(name));
   const count = v => String(Number.isInteger(v) ? v : +v.toPrecision(4));
   const percent = (part, whole) => whole ? (100 * part / whole).toFixed(1) + " %" : "–";
   slider.oninput = () => {
     const hit = hits[slider.value], alarm = alarms[slider.value], rest = others - alarm, miss = positives - hit;
     slider.ariaValueText = value.textContent = String(at[slider.value]);
     box.querySelectorAll("tbody td").forEach((cell, k) => cell.textContent = count([rest, alarm, miss, hit][k]));
-    told.textContent = `Accuracy ${percent(hit + rest, positives + others)}. Of ${count(hit + alarm)} rows predicted as ${names[1]}, `
+    rates.textContent = `Accuracy ${percent(hit + rest, positives + others)}. Of ${count(hit + alarm)} rows predicted as ${names[1]}, `
       + `${percent(hit, hit + alarm)} are (precision); of ${count(positives)} that are, ${percent(hit, positives)} are found (recall).`;
     movePoint("roc-point", alarm / others, hit / positives);
     const [own, given] = positives < others ? [hit, hit + alarm] : [rest, rest + miss];

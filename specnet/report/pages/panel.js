@@ -1,7 +1,7 @@
 const box = document.getElementById("ask"), find = name => box.querySelector(name);
-const [answerBox, truth, cards, more] = [".answers", ".truth", ".asked", ".more .asked"].map(find);
+const [answerBox, truth, cards, more] = [".answers", ".truth", ".controls", ".more .controls"].map(find);
 const classes = ask.kind === "classes" || ask.kind === "binary";
-const POINTS = 40, SHOWN = 12, MOST_BARS = 12, WIDTH = 240, HEIGHT = 64, DAY = 864e5;
+const POINTS = 40, SHOWN = 12, MAX_BARS = 12, WIDTH = 240, HEIGHT = 64, DAY = 864e5;
 const make = (kind, parent, more = {}) => parent.appendChild(Object.assign(document.createElement(kind), more));
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*/g;
 const isolated = text => text.replace(RIGHT_TO_LEFT, "\u2068$&\u2069");  // such a name would change the order of what follows it
@@ -11,7 +11,7 @@ function number(v, digits = 4) {
   if (!Number.isFinite(v)) return "?";
   if (v && !(Math.abs(v) >= 1e-4 && Math.abs(v) < (Number.isInteger(v) ? 1e15 : 1e9))) {
     const [factor, power] = v.toExponential(digits - 1).split("e");
-    return minus(`${+factor}·10${[...power].map(sign => raised[sign]).join("")}`);
+    return minus(`${+factor}·10${[...power].map(character => raised[character]).join("")}`);
   }
   return minus(Number.isInteger(v) || Math.abs(v) >= 10 ** (digits - 1) ? v.toFixed(0) : String(+v.toPrecision(digits)));
 }
@@ -20,18 +20,18 @@ const day = v => new Date(Math.floor(v) * DAY).toISOString().slice(0, 10);
 const colour = k => `var(--class-${classes ? k % 9 : k + 1})`;  // curves of values are at most three
 let cells = [...ask.typical.cells], queued = 0;
 
-// What the model says of a row: the probability of each class, or each value.
+// What the model predicts for a row: the probability of each class, or each value.
 function answers(row) {
   const y = Array.from(net.forward(row));
   return ask.kind === "binary" ? [1 - y[0], y[0]] : y;
 }
 
-const said = (column, cell) => cell === null ? "missing"
+const cellText = (column, cell) => cell === null ? "missing"
   : column.kind === "date" ? day(cell) : column.kind === "number" ? number(cell) : String(cell);
 
-// A column's card: its control, its value, and the curve of what the model would say if only this column changed.
-function card(column, place) {
-  const area = make("div", place < SHOWN ? cards : more), id = `ask-${place}`, { quantiles, options } = column;
+// A column's card: its control, its value, and the curve of the prediction if only this column changed.
+function card(column, index) {
+  const area = make("div", index < SHOWN ? cards : more), id = `ask-${index}`, { quantiles, options } = column;
   make("label", area, { htmlFor: id, textContent: column.name });
   const value = make("output", area), picture = make("div", area);
   const [low, high] = [quantiles[0], quantiles[quantiles.length - 1]];
@@ -61,24 +61,24 @@ function card(column, place) {
     missing.onchange = () => change(missing.checked ? null : read());
   }
   const read = () => column.kind === "date" ? Date.parse(control.value) / DAY : +control.value;
-  const change = cell => { cells[column.place] = cell; truth.textContent = ""; update(); };
+  const change = cell => { cells[column.index] = cell; truth.textContent = ""; update(); };
   control.oninput = () => {
     if (column.kind === "choice") change(+control.value < 0 ? null : options[+control.value]);
     else if (Number.isFinite(read())) change(read());
   };
-  const asked = (cell, row = [...cells]) => { row[column.place] = cell; return answers(row); };
+  const predicted = (cell, row = [...cells]) => { row[column.index] = cell; return answers(row); };
   const curve = () => {
-    const here = cells[column.place];
-    if (column.kind === "choice") return options.slice(0, MOST_BARS).map((cell, k, all) => [(k + .5) / all.length, asked(cell), true]);
+    const here = cells[column.index];
+    if (column.kind === "choice") return options.slice(0, MAX_BARS).map((cell, k, all) => [(k + .5) / all.length, predicted(cell), true]);
     const from = here === null ? low : Math.min(low, here), to = here === null ? high : Math.max(high, here);
     return Array.from({ length: POINTS + 1 }, (_, k) => {
       const x = from + (to - from) * k / POINTS;
-      return [k / POINTS, asked(x), x >= low && x <= high, to > from && here !== null ? (here - from) / (to - from) : null, from, to];
+      return [k / POINTS, predicted(x), x >= low && x <= high, to > from && here !== null ? (here - from) / (to - from) : null, from, to];
     });
   };
   const show = () => {
-    const cell = cells[column.place];
-    value.textContent = said(column, cell);
+    const cell = cells[column.index];
+    value.textContent = cellText(column, cell);
     if (missing) missing.checked = cell === null;
     if (column.kind === "choice") {
       const known = options.findIndex(option => option === cell);
@@ -88,7 +88,7 @@ function card(column, place) {
   const draw = ([bottom, top], points, now) => {
     const y = v => HEIGHT - 4 - (HEIGHT - 8) * (top > bottom ? (v - bottom) / (top - bottom) : .5);
     const lines = shownOutputs(now).map(k => {
-      if (column.kind === "choice") return points.map(([x, v], n) => `<circle cx="${WIDTH * x}" cy="${y(v[k])}" r="${options[n] === cells[column.place] ? 5 : 2.5}" fill="${colour(k)}"/>`).join("");
+      if (column.kind === "choice") return points.map(([x, v], n) => `<circle cx="${WIDTH * x}" cy="${y(v[k])}" r="${options[n] === cells[column.index] ? 5 : 2.5}" fill="${colour(k)}"/>`).join("");
       const path = inside => points.map(([x, v], n) => {
         const there = n && points[n - 1][2] === inside && points[n][2] === inside;
         return `${there ? "L" : "M"}${(WIDTH * x).toFixed(1)} ${y(v[k]).toFixed(1)}`;
@@ -110,11 +110,11 @@ function shownOutputs(now) {
   return classes ? order.sort((a, b) => now[b] - now[a]).slice(0, 3) : order.slice(0, 3);
 }
 
-function tell(now) {
+function showAnswer(now) {
   answerBox.textContent = "";
   const lines = make("div", answerBox, { ariaHidden: "true" });
   const order = now.map((_, k) => k), best = now.indexOf(Math.max(...now));
-  const shown = now.length > MOST_BARS ? order.sort((a, b) => now[b] - now[a]).slice(0, MOST_BARS) : order;
+  const shown = now.length > MAX_BARS ? order.sort((a, b) => now[b] - now[a]).slice(0, MAX_BARS) : order;
   for (const k of classes ? shown : []) {
     const line = make("div", lines, { className: "bar" });
     make("span", line, { textContent: ask.names[k] });
@@ -125,7 +125,7 @@ function tell(now) {
   const value = (v, k) => {
     if (!ends.length) return number(v);
     const [low, high] = ends.slice(2 * k, 2 * k + 2), width = high - low, largest = Math.max(Math.abs(low), Math.abs(high));
-    // As many digits as tell the ends apart, of those that float32 has; rounding alone keeps an end from being 0.
+    // As many digits as distinguish the ends, of those that float32 has; rounding alone keeps an end from being 0.
     const digits = width > 0 ? Math.min(Math.max(4, Math.ceil(Math.log10(largest / width)) + 2), 9) : 4;
     const text = v => number(Math.abs(v) < 1e-5 * width ? 0 : v, digits);
     return `${text(v)}, between ${text(low)} and ${text(high)} with ${ask.level} % certainty`;
@@ -141,7 +141,7 @@ function draw() {
   const now = answers(cells), curves = all.map(each => each.curve()), flat = [];
   for (const points of curves) for (const [, v] of points) for (const k of shownOutputs(now)) flat.push(v[k]);
   const range = classes ? [0, 1] : flat.concat(now).reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  tell(now);
+  showAnswer(now);
   all.forEach((each, k) => each.draw(range, curves[k], now));
 }
 
@@ -153,17 +153,17 @@ function update() {
 function choose(row) {
   cells = [...row.cells];
   update();
-  truth.textContent = row.told;
+  truth.textContent = row.text;
 }
 
-// The plane of two columns: who points at its answer sets the row, and what is said stands beneath.
+// The plane of two columns: pointing at its picture sets the row, and the prediction is written below it.
 const surface = ask.plane && document.querySelector(".delivered image"), pointed = document.querySelector(".pointed");
 const marker = surface && surface.ownerSVGElement.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "ellipse"));
 function point(event) {
   const { left, width, bottom, height } = surface.getBoundingClientRect();
-  const places = [(event.clientX - left) / width, (bottom - event.clientY) / height];
-  if (places.some(place => place < 0 || place > 1)) return;
-  places.forEach((place, k) => cells[k] = ask.plane[k][0] + place * (ask.plane[k][1] - ask.plane[k][0]));
+  const positions = [(event.clientX - left) / width, (bottom - event.clientY) / height];
+  if (positions.some(each => each < 0 || each > 1)) return;
+  positions.forEach((each, k) => cells[k] = ask.plane[k][0] + each * (ask.plane[k][1] - ask.plane[k][0]));
   truth.textContent = "";
   if (slider) {
     slider.value = slider.max;
@@ -174,10 +174,10 @@ function point(event) {
 function mark(words) {
   const [left, top, width, height] = ["x", "y", "width", "height"].map(name => +surface.getAttribute(name));
   const [across, up] = ask.plane.map(([low, high], k) => Math.min(1, Math.max(0, (cells[k] - low) / (high - low))));
-  const seen = surface.getBoundingClientRect(), place = { cx: left + across * width, cy: top + (1 - up) * height };
-  const size = { rx: 7 * width / seen.width, ry: 7 * height / seen.height, class: "asked-point" };
-  for (const [name, value] of Object.entries({ ...place, ...size })) marker.setAttribute(name, value);
-  pointed.textContent = isolated(ask.columns.map(({ name, place }) => `${name} ${number(cells[place])}`).join(", ") + ": " + words);
+  const seen = surface.getBoundingClientRect(), center = { cx: left + across * width, cy: top + (1 - up) * height };
+  const size = { rx: 7 * width / seen.width, ry: 7 * height / seen.height, class: "chosen-point" };
+  for (const [name, value] of Object.entries({ ...center, ...size })) marker.setAttribute(name, value);
+  pointed.textContent = isolated(ask.columns.map(({ name, index }) => `${name} ${number(cells[index])}`).join(", ") + ": " + words);
 }
 if (surface) Object.assign(surface.closest("figure"), { onpointerdown: point, onpointermove: event => event.buttons & 1 && point(event) });
 

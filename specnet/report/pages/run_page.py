@@ -66,7 +66,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         diagram=diagram_of(network, model, shown.columns, shown.classes or shown.outputs),
         has_hidden_layers=len(resolved.nodes) > 1,
         panel=panel,
-        asked=panel and panel.data(None if plane is None else plane.axes),
+        ask_data=panel and panel.data(None if plane is None else plane.axes),
         panel_script=Markup((PAGES / "panel.js").read_text("utf-8")),
         story=None if plane is None else PlaneStory(plane, run.snapshots),
         layers=_layers(run, overview, WeightSizes(network.layout)(theta)),
@@ -108,7 +108,7 @@ def _worst(shown: ModelAnswers) -> TextTable | None:
     if panel is None or not panel.worst or shown.images is not None:
         return None
     columns = panel.columns[:MAX_COLUMNS_OF_ROW]
-    rows = [[row["told"], *(column.told(row["cells"][column.place]) for column in columns)] for row in panel.worst]
+    rows = [[row["text"], *(column.text(row["cells"][column.index]) for column in columns)] for row in panel.worst]
     return TextTable(["row", *(column.name for column in columns)], rows)
 
 

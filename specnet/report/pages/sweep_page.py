@@ -40,7 +40,7 @@ BEST_CURVES = ("series-2", "series-0", "series-1")
 BEST, PRUNED, DIVERGED, REFUSED = 2, 5, 7, 8
 """Classes whose marks and colours stand for kinds of trials."""
 MARKS = {"pruned": PRUNED, "diverged": DIVERGED, "refused": REFUSED}
-PRUNED_STYLE = "series-5 held faint"
+PRUNED_STYLE = "series-5 dashed faint"
 REST_STYLES = "series-8 faint", "series-8 fainter"
 """Of the curves of other trials, the second where there are many."""
 MANY_CURVES = 80

@@ -35,7 +35,7 @@ EARLY = 0.95
 """A least loss before this fraction of the epochs is pointed out."""
 MANY_EPOCHS = 200
 """Above so many epochs the records of layers, which are mostly early, have a logarithmic axis."""
-KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 held")}
+KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 dashed")}
 """The losses in the history, with their names and the styles of their curves."""
 
 History = Sequence[Mapping[str, Any]]
@@ -67,7 +67,7 @@ def rows_note(name: str) -> str:
 
 def curve_style(index: int) -> str:
     """Return the style of the curves of a run: ten colours, then the same ones dashed."""
-    return f"series-{index % CLASS_COUNT}" + " held" * (index // CLASS_COUNT % 2)
+    return f"series-{index % CLASS_COUNT}" + " dashed" * (index // CLASS_COUNT % 2)
 
 
 def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[float, float], str]:

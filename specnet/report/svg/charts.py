@@ -272,7 +272,7 @@ class Chart:
         ----------
         x, y : (points,)
         style : str
-            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line and ``thin``, ``faint`` or
+            Classes: ``series-0`` to ``series-9``, with ``dashed``, and ``thin``, ``faint`` or
             ``fainter`` for one of many; ``guide``, ``reference`` or ``whisker``.
         name, value : str
             What stands at its right end, in its colour, and a number beneath.

@@ -46,7 +46,7 @@ def _activation(activation: Any) -> Chart | None:
     shown = np.clip(np.concatenate([y, slope]), -4, 4)
     told = f"{activation.type}, from {y[0]:.3g} at −4 to {y[-1]:.3g} at 4, and its derivative"
     chart = Chart(told, Axis(-4, 4, "x"), Axis.over(shown, margin=0.06))
-    chart.line(x, slope, "series-1 held", name="f′(x)", hover=_at("x", "f′"))
+    chart.line(x, slope, "series-1 dashed", name="f′(x)", hover=_at("x", "f′"))
     chart.line(x, y, "series-0", name="f(x)", hover=_at("x", "f"))
     return chart
 
@@ -63,7 +63,7 @@ def _loss(loss: Any) -> Chart | None:
     visible = np.clip(np.concatenate([*curves.values()]), low, high)
     chart = Chart(f"{loss.type} over the output {axis}. {told}", Axis(-4, 4, axis), Axis.over(visible, margin=0.05))
     for place, (name, values) in enumerate(curves.items()):
-        chart.line(z, values, f"series-{place}" + " held" * (place > 0), name=name, hover=_at(axis, name))
+        chart.line(z, values, f"series-{place}" + " dashed" * (place > 0), name=name, hover=_at(axis, name))
     return chart
 
 

@@ -92,11 +92,11 @@ def test_each_control_is_moved_by_keyboard(panel: tuple[Any, Model]) -> None:
             tab.keyboard.type("06152021")
         elif column["kind"] == "choice":
             last = column["options"][-1]
-            tab.keyboard.press("Home" if before[column["place"]] == last else "End")
+            tab.keyboard.press("Home" if before[column["index"]] == last else "End")
         else:
             tab.keyboard.press("ArrowRight")
         now = tab.evaluate("[...cells]")
-        assert [place for place, cell in enumerate(now) if cell != before[place]] == [column["place"]]
+        assert [place for place, cell in enumerate(now) if cell != before[place]] == [column["index"]]
         answer, wanted = told(tab), expected(model, [now])[0]
         if model.labels is None:
             assert answer.startswith(f"price: {float(f'{wanted[0]:.4g}'):g}".replace("-", "\u2212"))
@@ -126,7 +126,7 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
     best = model.predict_proba([cells])[0].max()
     assert answer.endswith(f", {100 * best:.1f} %")
     assert tab.locator(".pointed").inner_text().endswith(f": {answer}")
-    mark = tab.locator(".asked-point").bounding_box()
+    mark = tab.locator(".chosen-point").bounding_box()
     assert mark["x"] + mark["width"] / 2 == pytest.approx(box["x"] + 0.25 * box["width"], abs=2)
     assert mark["y"] + mark["height"] / 2 == pytest.approx(box["y"] + 0.25 * box["height"], abs=2)
 
@@ -142,12 +142,12 @@ def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(panel: tuple[Any,
 
 def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tuple[Any, Model]) -> None:
     tab, model = panel
-    tab.evaluate("() => tell(classes ? ask.names.map((_, k) => +!k) : [1])")
+    tab.evaluate("() => showAnswer(classes ? ask.names.map((_, k) => +!k) : [1])")
     heights = tab.evaluate("[...document.querySelectorAll('.bar b')].map(each => each.offsetHeight)")
     assert len(heights) == (0 if model.labels is None else len(model.labels))
     assert max(heights, default=0) < 30
     if model.labels is None:
-        between = "end => { const own = net.interval; net.interval = () => [end]; tell([1]); net.interval = own; }"
+        between = "end => { const own = net.interval; net.interval = () => [end]; showAnswer([1]); net.interval = own; }"
         tab.evaluate(between, [-2.888e-8, 0.6442])
         assert "between 0 and 0.6442 with" in tab.locator("#ask .answers p").inner_text()
         tab.evaluate(between, [99.99988, 100.00012])

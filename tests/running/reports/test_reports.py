@@ -442,7 +442,7 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     raw = result.model.answers(prepared, test.y)
     np.testing.assert_array_equal(shown.answers.prediction, raw.prediction)
     np.testing.assert_array_equal(shown.answers.losses, raw.losses)
-    assert [column.name for column in sorted(shown.panel.columns, key=lambda column: column.place)] == [*columns]
+    assert [column.name for column in sorted(shown.panel.columns, key=lambda column: column.index)] == [*columns]
     assert (shown.plane is not None) == (name in PLANES)
     if shown.plane is not None:
         parts = [read.splits[part] for part in ("train", "validation", "test") if part in read.splits]

@@ -326,7 +326,7 @@ def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
     inputs = model.preprocessing.prepare(test.columns, texts=test.texts)
     order = np.argsort(-model.answers(inputs, test.y).losses, kind="stable")
     for row, place in zip(panel.worst, order[:5].tolist(), strict=True):
-        assert row["told"].startswith(f"Test row {place + 1} of {len(test)}. It is {test.y[place]}; the model gave it ")
+        assert row["text"].startswith(f"Test row {place + 1} of {len(test)}. It is {test.y[place]}; the model gave it ")
         cells = test.columns[[place]][0]
         texts = test.texts[1]
         assert row["cells"][1] == texts[int(cells[1])]
@@ -338,8 +338,8 @@ def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
 
 def test_cells_in_words() -> None:
     day, number = AskColumn(0, "a", "date"), AskColumn(0, "b", "number")
-    assert [day.told(18628.75), day.told(-1), day.told(None)] == ["2021-01-01", "1969-12-31", "missing"]
-    told = [number.told(cell) for cell in (-0.123456, 15234.0, 15234.6, 3.0, 999.96, -0.25)]
+    assert [day.text(18628.75), day.text(-1), day.text(None)] == ["2021-01-01", "1969-12-31", "missing"]
+    told = [number.text(cell) for cell in (-0.123456, 15234.0, 15234.6, 3.0, 999.96, -0.25)]
     assert told == ["−0.1235", "15234", "15235", "3", "1000", "−0.25"]
 
 
