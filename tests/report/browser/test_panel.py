@@ -147,7 +147,9 @@ def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tup
     assert len(heights) == (0 if model.labels is None else len(model.labels))
     assert max(heights, default=0) < 30
     if model.labels is None:
-        between = "end => { const own = net.interval; net.interval = () => [end]; showAnswer([1]); net.interval = own; }"
+        between = """end => {
+            const own = net.interval; net.interval = () => [end]; showAnswer([1]); net.interval = own;
+        }"""
         tab.evaluate(between, [-2.888e-8, 0.6442])
         assert "between 0 and 0.6442 with" in tab.locator("#ask .answers p").inner_text()
         tab.evaluate(between, [99.99988, 100.00012])
