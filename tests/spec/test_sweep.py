@@ -113,6 +113,18 @@ def test_a_spec_with_parts_and_limits_of_its_own_is_tried_with_them():
     assert told(parse_spec(SWEPT)) == [("sweep", "missing-key")]
 
 
+def test_values_that_are_right_together_are_wrong_one_by_one():
+    layers = {"network.hidden_layer_sizes": [4, 4], "network.activations": ["relu", "tanh", "softmax"]}
+    base: dict[str, Any] = tomllib.loads(SWEPT) | {"network": {"hidden_layer_sizes": [4]}}
+    base["network"]["activations"] = ["relu", "softmax"]
+    space = {key: [value] for key, value in layers.items()}
+    parse_spec(base, overrides=[f"{key}={value}" for key, value in layers.items()])
+    assert told(base | {"sweep": {"space": space}}) == [
+        ("sweep.space.network.hidden_layer_sizes.0", "activation-count"),
+        ("sweep.space.network.activations.0", "activation-count"),
+    ]
+
+
 def test_a_changed_spec_is_tried_as_it_is_now():
     space = "[sweep.space]\n'training.optimizer.momentum' = [0.5]\n"
     spec = parse_spec(SWEPT + space, overrides=["training.optimizer=sgd"])
