@@ -128,7 +128,8 @@ def point_of(spec: Spec) -> Point:
         return _made(Network(resolve(spec).with_dtype("float64")), generator)
     data = read_data(spec)
     network = Network(data.resolved.with_dtype("float64"))
-    _, training = Encoder.fit(network, data.labels, data.preparation, data.splits["train"])
+    rows = data.splits["train"]
+    training = Encoder.fit(network, data.labels, data.preparation, rows).training_rows(rows)
     heavy = np.arange(len(training)) if training.weight is None else np.flatnonzero(training.weight)
     chosen = np.sort(generator.choice(heavy, min(ROWS, heavy.size), replace=False))
     weight = None if training.weight is None else training.weight[chosen]

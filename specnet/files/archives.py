@@ -27,8 +27,8 @@ DAMAGE = (
 
 _LIMIT = 2**31
 """Bytes of all members."""
-_MOST_MEMBERS = 1000
-_HIGHEST_COMPRESSION = 100
+_MAX_MEMBERS = 1000
+_MAX_COMPRESSION = 100
 """How many bytes of a member may come from one that is stored; weights compress to a half at best."""
 
 
@@ -42,10 +42,10 @@ class Archive:
         except DAMAGE as error:
             raise FileError(f"not a valid archive: {error}") from error
         members = self._archive.infolist()
-        if len(members) > _MOST_MEMBERS:
-            raise FileError(f"this archive has more than {_MOST_MEMBERS} members")
+        if len(members) > _MAX_MEMBERS:
+            raise FileError(f"this archive has more than {_MAX_MEMBERS} members")
         for member in members:
-            _check_size(member, _HIGHEST_COMPRESSION * (member.compress_size + 1000))
+            _check_size(member, _MAX_COMPRESSION * (member.compress_size + 1000))
         if sum(member.file_size for member in members) > _LIMIT:
             raise FileError(f"this archive has more than {_LIMIT} bytes")
 

@@ -124,7 +124,7 @@ def space_needed() -> Iterator[None]:
         raise
 
 
-LEAST_APART = 2**20
+MIN_MAPPED = 2**20
 """Bytes of an array that is worth mapping."""
 _ALIGNMENT = 64
 
@@ -160,7 +160,7 @@ class Shared:
         apart: list[memoryview] = []
 
         def stays(buffer: pickle.PickleBuffer) -> bool:
-            is_small = buffer.raw().nbytes < LEAST_APART
+            is_small = buffer.raw().nbytes < MIN_MAPPED
             if not is_small:
                 apart.append(buffer.raw())
             return is_small

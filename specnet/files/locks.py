@@ -19,7 +19,7 @@ except ImportError:  # a system without such locks
     flock = None  # type: ignore[assignment] # there is nothing to call
 
 LOCK_NAME = ".specnet-lock"
-_LONGEST_HOLDER = 200
+_MAX_HOLDER_LENGTH = 200
 _ATTEMPTS = 100
 """To lock a folder that others remove again and again: at some paths none can ever be made."""
 _NOT_SUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -85,7 +85,7 @@ def _locked(lock: Path) -> int:
             continue  # an earlier holder took the folder away at this very moment
         try:
             if try_lock(descriptor) is False:
-                holder = os.pread(descriptor, _LONGEST_HOLDER, 0).decode(errors="replace")
+                holder = os.pread(descriptor, _MAX_HOLDER_LENGTH, 0).decode(errors="replace")
                 message = f"another run is writing here{f': {holder}' if holder else ''}"
                 hint = "wait for it to end, or choose another --out"
                 raise TakenError(message, hint=hint, source=str(lock.parent))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -102,7 +102,7 @@ def checked(validate: Callable[[Any], _Checked], data: Any, what: str) -> _Check
 
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_LONGEST_LINE = 110
+_MAX_LINE_LENGTH = 110
 
 
 def to_toml(document: Mapping[str, Any]) -> str:
@@ -153,7 +153,7 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
 
 def _setting(key: str, value: Any) -> str:
     line = f"{toml_key(key)} = {toml_value(value)}"
-    if len(line) <= _LONGEST_LINE or not isinstance(value, list):
+    if len(line) <= _MAX_LINE_LENGTH or not isinstance(value, list):
         return line
     return "\n".join([f"{toml_key(key)} = [", *(f"    {toml_value(item)}," for item in value), "]"])
 
@@ -189,14 +189,6 @@ _LENGTH = 8
 """How many characters of a hash are shown."""
 
 
-class ChangedFile(NamedTuple):
-    """A file whose SHA-256 is not the recorded one; they are shortened, and None where there is none."""
-
-    name: str
-    then: str | None
-    now: str | None
-
-
 def with_hashes(contents: Mapping[str, str | bytes], record: str) -> dict[str, str | bytes]:
     """Return files, and in the one that is their record the SHA-256 of each."""
     facts = json.loads(contents[record])
@@ -211,8 +203,10 @@ def recorded_hashes(facts: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in hashes.items()} if isinstance(hashes, Mapping) else {}
 
 
-def changed_files(hashes: Mapping[str, str], files: Mapping[str, bytes], record: str) -> Iterator[ChangedFile]:
-    """Yield the files that are not as the record says, among them those that are gone or new."""
+def changed_files(
+    hashes: Mapping[str, str], files: Mapping[str, bytes], record: str
+) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield the files whose SHA-256 is not the recorded one, also those that are gone or new."""
     for name in dict.fromkeys([*files, *hashes]):
         then, content = hashes.get(name), files.get(name)
         if name == record and then is not None and content is not None:
@@ -220,7 +214,7 @@ def changed_files(hashes: Mapping[str, str], files: Mapping[str, bytes], record:
         else:
             now = None if content is None else _sha256(content)
         if then != now:
-            yield ChangedFile(name, _shortened(then), _shortened(now))
+            yield name, _shortened(then), _shortened(now)
 
 
 def _own_sha256(content: bytes, recorded: str) -> str:

@@ -20,10 +20,10 @@ from specnet.version import __version__
 
 EXTRA = "mlflow"
 SECONDS_BETWEEN_WRITES = 1.0
-LONGEST_KEY = 250
-LONGEST_VALUE = 6000
-MOST_METRICS = 1000
-MOST_PARAMETERS = 100
+MAX_KEY_LENGTH = 250
+MAX_VALUE_LENGTH = 6000
+MAX_METRICS = 1000
+MAX_PARAMETERS = 100
 """MLflow's limits of names, of values, and of one request."""
 ARTIFACTS = (MODEL, REPORT)
 RUN_TAG = "specnet.run"
@@ -122,7 +122,7 @@ class MLflowLogger(Logger):
         values = flattened(json.loads(self._run.spec.to_json()))
         values |= {f"rows.{split}": str(count) for split, count in self._run.rows.items()}
         new = [self._entities.Param(key, value) for key, value in values.items() if key not in there]
-        for part in _parts(new, MOST_PARAMETERS):
+        for part in _parts(new, MAX_PARAMETERS):
             self._client.log_batch(self._id, params=part)
         for key, value in values.items():
             if there.get(key, value) != value:
@@ -138,7 +138,7 @@ class MLflowLogger(Logger):
         ]
 
     def _send(self) -> None:
-        for part in _parts(self._waiting, MOST_METRICS):
+        for part in _parts(self._waiting, MAX_METRICS):
             self._client.log_batch(self._id, metrics=part)
         self._waiting, self._sent = [], time.monotonic()
 
@@ -154,10 +154,10 @@ def flattened(data: Any, path: str = "") -> dict[str, str]:
     elif isinstance(data, list) and data and all(isinstance(item, dict) for item in data):
         items = {str(number): item for number, item in enumerate(data)}
     paths = {f"{path}.{key}".lstrip("."): value for key, value in (items or {}).items()}
-    if items and all(len(each) <= LONGEST_KEY for each in paths):
+    if items and all(len(each) <= MAX_KEY_LENGTH for each in paths):
         return {key: text for each, value in paths.items() for key, text in flattened(value, each).items()}
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-    return {path: text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"}
+    return {path: text if len(text) <= MAX_VALUE_LENGTH else text[: MAX_VALUE_LENGTH - 1] + "…"}
 
 
 def _by_split(metrics: Metrics) -> Iterator[tuple[str, float]]:

@@ -169,9 +169,9 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: b
     return monitors
 
 
-LEAST_DIGITS = 1000
+MIN_DIGITS = 1000
 """How many times the rounding of a target its standard deviation is, at least."""
-_LEAST_WEIGHT = 2.0**26
+_MIN_WEIGHT = 2.0**26
 """Times a dtype's smallest normal number: a batch of such rows alone divides by their weights, in that dtype."""
 
 
@@ -194,19 +194,8 @@ class Encoder:
     target_preparation: Preparation
 
     @classmethod
-    def fit(
-        cls, network: Network, labels: Labels | None, preparation: Preparation, rows: Rows
-    ) -> tuple[Self, TrainingRows]:
-        """Fit the preprocessing of a target to training rows; return it, and the rows as the network reads them.
-
-        They are weighted as they are themselves and as their classes are.
-        """
-        encoder = cls.of(network, labels, preparation, rows)
-        return encoder, encoder.training_rows(rows)
-
-    @classmethod
-    def of(cls, network: Network, labels: Labels | None, preparation: Preparation, rows: Rows) -> Self:
-        """Fit the preprocessing of a target to training rows, and return it."""
+    def fit(cls, network: Network, labels: Labels | None, preparation: Preparation, rows: Rows) -> Self:
+        """Return an encoder whose preprocessing of the target is fitted to training rows."""
         target = _numbers(network, labels, rows.y, "y").reshape(len(rows), -1)
         steps = unfitted(network.spec.network.target_preprocessing)
         return cls(network, labels, preparation, Preparation.fit(steps, target, rows.weight))
@@ -267,7 +256,7 @@ def _check_digits(given: Array, target: Array, name: str) -> None:
     DataError
     """
     rounding, apart = np.abs(target - given).max(axis=0), given.std(axis=0)
-    lost = np.atleast_1d((rounding > apart / LEAST_DIGITS) & (apart > 0))
+    lost = np.atleast_1d((rounding > apart / MIN_DIGITS) & (apart > 0))
     if lost.any():
         output = int(lost.argmax())
         around, wide, by = (np.atleast_1d(each)[output] for each in (given.mean(axis=0), apart, rounding))
@@ -283,7 +272,7 @@ def other_parts(name: str) -> DataError:
 
 def _as_weights(weights: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
     """Return rows' weights in the run's dtype; 0 for those so small beside others that it cannot hold 1 over them."""
-    return np.where(weights < _LEAST_WEIGHT * np.finfo(dtype).tiny, 0.0, weights).astype(dtype)
+    return np.where(weights < _MIN_WEIGHT * np.finfo(dtype).tiny, 0.0, weights).astype(dtype)
 
 
 def _row_weights(

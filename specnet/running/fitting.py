@@ -37,7 +37,7 @@ from specnet.training import (
 )
 from specnet.training.observer import Stopped
 
-MOST_ROWS_WITH_NAMES = 1_000_000
+MAX_ROWS_WITH_NAMES = 1_000_000
 """Of more rows, texts that may name groups are not read once more."""
 
 
@@ -264,7 +264,7 @@ def _column_warnings(data: SpecData) -> tuple[Diagnostic, ...]:
 def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
     """Return the texts of ignored columns of a table that are named as groups are, as indices: persons, sessions."""
     spec, table = data.resolved.spec, data.table
-    if table is None or len(table.X) > MOST_ROWS_WITH_NAMES:
+    if table is None or len(table.X) > MAX_ROWS_WITH_NAMES:
         return {}
     names = [name for name, kind in table.kinds.items() if kind == "ignore" and names_a_group(name)]
     if not names:
@@ -332,7 +332,8 @@ def _encoded(data: SpecData, start: Model | None) -> tuple[Encoder, TrainingRows
     """
     resolved, rows = data.resolved, data.splits[TRAIN]
     if start is None:
-        return Encoder.fit(data.network, data.labels, data.preparation, rows)
+        encoder = Encoder.fit(data.network, data.labels, data.preparation, rows)
+        return encoder, encoder.training_rows(rows)
     network = start.network if start.network.resolved == resolved else data.network
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):

@@ -33,7 +33,6 @@ from specnet.run_files import (
     MODEL,
     RESOLVED,
     RUN,
-    RUN_FILES,
     RUNS,
     TEAM_FACTS,
     WRITTEN,
@@ -220,15 +219,6 @@ def new_folder(name: str | None, top: str = RUNS) -> Path:
                 number = 1 + max((int(entry.name) for entry in runs.iterdir() if entry.name.isdecimal()), default=0)
                 (runs / str(number)).mkdir()
                 return runs / str(number)
-
-
-@contextmanager
-def reserved_folder(
-    out: PathLike, inputs: Iterable[PathLike] = (), *, force: bool, resume: bool | None
-) -> Iterator[RunFolder]:
-    """Give the folder of a run to write, as `reserved` does."""
-    with reserved(out, RUN, RUN_FILES, inputs, force=force, resume=resume) as path:
-        yield RunFolder(path, resumes=bool(resume))
 
 
 @contextmanager

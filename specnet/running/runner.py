@@ -27,7 +27,7 @@ from specnet.parts.data import ColumnKind, Split, Table
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.run_files import FACTS, REPORT
+from specnet.run_files import FACTS, REPORT, RUN
 from specnet.running.data_rows import (
     SpecData,
     check_rows,
@@ -39,7 +39,7 @@ from specnet.running.data_rows import (
 )
 from specnet.running.evaluation.evaluation import explaining
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.run_folder import RunFolder, reserved_folder
+from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.training_run import RunOutcome, train_run
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_run import SavedRun
@@ -326,7 +326,8 @@ def run_data(
     with ExitStack() as stack:
         folder = None
         if out is not None:
-            folder = stack.enter_context(reserved_folder(out, input_files(parsed), force=force, resume=resume))
+            path = stack.enter_context(reserved(out, RUN, (), input_files(parsed), force=force, resume=resume))
+            folder = RunFolder(path, resumes=resume)
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
         observer = stack.enter_context(shown_progress(observer, verbose, calls=4))
         if folder is not None:

@@ -147,16 +147,12 @@ def this_machine() -> dict[str, Any]:
     return {name: facts[name] for name in MACHINE}
 
 
-class RowsNeeded:
-    """The answer of a worker that does not have the rows of a task yet."""
-
-
 _tables: dict[str, Table] = {}
 """The rows that this process has got last, by their hash."""
 
 
-def work(content: bytes, rows: bytes | None) -> RunOutcome | RowsNeeded:
-    """Perform a pickled task in a worker, which gets the rows of a coordinator once.
+def work(content: bytes, rows: bytes | None) -> RunOutcome | None:
+    """Perform a pickled task in a worker, and return its outcome, or None if the worker does not have its rows yet.
 
     Parameters
     ----------
@@ -177,7 +173,7 @@ def work(content: bytes, rows: bytes | None) -> RunOutcome | RowsNeeded:
     if rows is not None:
         keep_rows(task.sha256, pickle.loads(rows))
     table = _tables.get(task.sha256)
-    return RowsNeeded() if table is None else perform(task, table)
+    return None if table is None else perform(task, table)
 
 
 def begin_tasks(rows: Shared) -> None:
@@ -201,7 +197,7 @@ Key = TypeVar("Key")
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
-LEAST_SECONDS_TO_WAIT = 1.0
+MIN_SECONDS_TO_WAIT = 1.0
 """How long the first run goes on alone at least: it may take long only because everything is new."""
 SECONDS_TO_ANSWER = 10
 """How long a scheduler of dask is waited for."""
@@ -273,7 +269,7 @@ class Workers(ExitStack):
         self._table, self._executor = table, executor
         self.jobs = (jobs or _physical_cores()) if executor is None else None
         self._waiting: deque[_Entry] = deque()
-        self._sent: dict[Future[RunOutcome | RowsNeeded], _Entry] = {}
+        self._sent: dict[Future[RunOutcome | None], _Entry] = {}
         self._seconds, self._done = 0.0, 0
 
     def __enter__(self) -> Self:
@@ -385,7 +381,7 @@ class Workers(ExitStack):
             except Exception as error:
                 started.set_exception(error)
 
-        timer = threading.Timer(max(LEAST_SECONDS_TO_WAIT, SECONDS_WORTH_WORKERS / left), start)
+        timer = threading.Timer(max(MIN_SECONDS_TO_WAIT, SECONDS_WORTH_WORKERS / left), start)
         timer.start()
         try:
             yield
@@ -395,13 +391,13 @@ class Workers(ExitStack):
         if not started.cancelled():
             started.result()
 
-    def _take(self, future: Future[RunOutcome | RowsNeeded]) -> None:
+    def _take(self, future: Future[RunOutcome | None]) -> None:
         entry = group, index = self._sent.pop(future)
         with self._failures():
             outcome = future.result()
         if _is_left_out(entry):
             return
-        if isinstance(outcome, RowsNeeded):
+        if outcome is None:
             self._send(entry, rows=self._rows)
         else:
             group.done[index] = outcome

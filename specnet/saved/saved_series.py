@@ -291,7 +291,7 @@ class SavedSeries(SavedFolder):
         return len(self.rows)
 
 
-DEEPEST = 3
+MAX_DEPTH = 3
 """Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
 _KINDS = (RUN, SWEEP, SERIES, NESTED)
 
@@ -313,7 +313,7 @@ def find_runs(folder: PathLike) -> list[Path]:
             message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
             raise FileError(message, source=str(top))
         os.listdir(top)  # which may not be allowed
-    found = _runs_in(top, DEEPEST) if kind_of(top) in (SERIES, NESTED) else _runs_below(top, DEEPEST)
+    found = _runs_in(top, MAX_DEPTH) if kind_of(top) in (SERIES, NESTED) else _runs_below(top, MAX_DEPTH)
     return sorted(found, key=lambda run: by_numbers(run.relative_to(top).as_posix()))
 
 

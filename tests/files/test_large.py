@@ -10,7 +10,7 @@ import pytest
 
 from specnet import FileError
 from specnet.files import large
-from specnet.files.large import LEAST_APART, Shared
+from specnet.files.large import MIN_MAPPED, Shared
 from tests.running.faults import files_of_at_most
 from tests.texts.mistakes import mistake
 
@@ -58,7 +58,7 @@ def test_a_full_device_is_an_error(nothing_fits):
 
 # -------------------------------------------------------------------------------- objects whose arrays processes share
 
-LARGE = LEAST_APART // 8
+LARGE = MIN_MAPPED // 8
 
 
 def thing():

@@ -8,7 +8,7 @@ import pytest
 
 import specnet
 from specnet import LoggerError, SpecnetWarning
-from specnet.loggers.mlflow import LONGEST_KEY, LONGEST_VALUE, flattened
+from specnet.loggers.mlflow import MAX_KEY_LENGTH, MAX_VALUE_LENGTH, flattened
 from specnet.training import Observers
 from tests.loggers.runs import ENSEMBLE, MOONS, broken_off, resumed
 from tests.running.moons import Interrupting
@@ -205,7 +205,7 @@ def test_tables_by_names_of_columns_stay_whole():
 
 
 def test_long_names_and_values_fit():
-    long = {"outer": {"k" * LONGEST_KEY: 1}, "text": "x" * 10_000}
+    long = {"outer": {"k" * MAX_KEY_LENGTH: 1}, "text": "x" * 10_000}
     found = flattened(long)
     assert found["outer"] == json.dumps(long["outer"])
-    assert found["text"] == "x" * (LONGEST_VALUE - 1) + "…"
+    assert found["text"] == "x" * (MAX_VALUE_LENGTH - 1) + "…"

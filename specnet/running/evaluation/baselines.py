@@ -38,12 +38,12 @@ from specnet.running.evaluation.predictors import (
 )
 from specnet.running.fitting import FitResult
 
-MOST_NUMBERS = 2**22
-LEAST_ROWS = 256
+MAX_NUMBERS = 2**22
+MIN_ROWS = 256
 """Rows that are taken however wide they are."""
-MOST_NEIGHBOUR_ROWS = 4_096
-MOST_DISTANCES = 20_000_000
-LEAST_NEIGHBOUR_ROWS = 1_000
+MAX_NEIGHBOUR_ROWS = 4_096
+MAX_DISTANCES = 20_000_000
+MIN_NEIGHBOUR_ROWS = 1_000
 
 BaselineAnswers = dict[str, dict[str, Answers]]
 """Answers by the name of the baseline and the part of the split."""
@@ -98,15 +98,15 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
 
 def neighbour_rows(rows: int, others: int) -> int | None:
     """Return among how many of the training rows neighbours are found for so many held-out rows; None if too few."""
-    most = min(rows, MOST_NEIGHBOUR_ROWS, MOST_DISTANCES // max(1, others))
-    return most if most >= min(rows, LEAST_NEIGHBOUR_ROWS) else None
+    most = min(rows, MAX_NEIGHBOUR_ROWS, MAX_DISTANCES // max(1, others))
+    return most if most >= min(rows, MIN_NEIGHBOUR_ROWS) else None
 
 
 def _most_rows(fitted: FitResult) -> int:
     network = fitted.model.network
     categories = network.resolved.category_counts
     width = network.inputs - len(categories) + sum(count - 1 for count in categories.values())
-    return max(LEAST_ROWS, MOST_NUMBERS // (max(1, width) * network.outputs))
+    return max(MIN_ROWS, MAX_NUMBERS // (max(1, width) * network.outputs))
 
 
 def _sample(rows: int, most: int, generator: np.random.Generator) -> NDArray[np.intp] | slice:
@@ -123,7 +123,7 @@ def _answers(head: Model, rows: Rows, chosen: NDArray[np.intp] | slice = slice(N
 def _predicted(predictors: Mapping[str, Predictor], features: DenseFeatures, columns: Array) -> dict[str, Array]:
     """Return the outputs of each predictor for rows (rows, inputs), whose features are made a piece at a time."""
     parts: dict[str, list[Array]] = {name: [] for name in predictors}
-    step = max(1, MOST_NUMBERS // columns.shape[1])
+    step = max(1, MAX_NUMBERS // columns.shape[1])
     for start in range(0, len(columns), step):
         some = features.of(columns[start : start + step])
         for name, predict in predictors.items():
@@ -131,7 +131,7 @@ def _predicted(predictors: Mapping[str, Predictor], features: DenseFeatures, col
     return {name: np.concatenate(each) for name, each in parts.items()}
 
 
-MOST_CATEGORIES = 255
+MAX_CATEGORIES = 255
 """Of a column, the most frequent ones; scikit-learn takes no more."""
 
 
@@ -210,7 +210,7 @@ def _frequent_codes(column: Array, texts: NDArray[np.str_]) -> Numbers:
     """Return the code of each text, by its frequency, and NaN at the end, for missing cells: (texts + 1,)."""
     counts = np.bincount(column[~np.isnan(column)].astype(np.intp), minlength=len(texts))
     counts[texts == MISSING] = 0
-    frequent = np.argsort(-counts, kind="stable")[: min(MOST_CATEGORIES, np.count_nonzero(counts))]
+    frequent = np.argsort(-counts, kind="stable")[: min(MAX_CATEGORIES, np.count_nonzero(counts))]
     codes = np.full(len(texts) + 1, np.nan)
     codes[frequent] = np.arange(len(frequent))
     return codes

@@ -26,7 +26,7 @@ from specnet.parts.preprocessing import Standardize
 
 Outputs = NDArray[np.float64]
 
-LEAST_SHARE = float(np.finfo(np.float64).eps)
+MIN_SHARE = float(np.finfo(np.float64).eps)
 """As scikit-learn's log_loss clips probabilities."""
 DOUBLINGS = 64
 HALVINGS = 100
@@ -62,7 +62,7 @@ def constant_outputs(head: Model, training: Answers) -> Outputs:
 
 def share_outputs(head: Model, shares: Outputs) -> Outputs:
     """Return the outputs that give such probabilities: (…, classes), or of 1, (…, outputs)."""
-    shares = np.clip(shares, LEAST_SHARE, 1 - LEAST_SHARE)
+    shares = np.clip(shares, MIN_SHARE, 1 - MIN_SHARE)
     return np.log(shares) if head.network.task == "classes" else np.log(shares) - np.log1p(-shares)
 
 
@@ -201,10 +201,10 @@ Numbers = NDArray[np.float64]
 
 PENALTY = 1.0
 """Factor of the penalty beside the sum of the rows' losses, as with scikit-learn's C and alpha of 1."""
-MOST_STEPS, MOST_DIRECTIONS, MOST_HALVINGS = 50, 300, 30
+MAX_STEPS, MAX_DIRECTIONS, MAX_HALVINGS = 50, 300, 30
 GRADIENT_TOLERANCE = 1e-10
 """Of the mean loss, in its largest entry."""
-LEAST_GAIN = 1e-4
+MIN_GAIN = 1e-4
 """Of what a step would gain if the loss were linear."""
 ROUNDING = 1e-14
 """Of a loss."""
@@ -243,13 +243,13 @@ def logistic_coefficients(features: Numbers, members: NDArray[np.intp], classes:
     objective = _LogisticLoss(features, members, classes, weight)
     found = np.zeros((features.shape[1] + 1, 1 if classes == 2 else classes))
     loss, shares = objective.loss(found)
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         gradient = objective.gradient(found, shares)
         if np.abs(gradient).max() <= GRADIENT_TOLERANCE:
             break
         step = _step(gradient, partial(objective.curvature, shares))
-        gain = -LEAST_GAIN * float(np.vdot(gradient, step))
-        for _ in range(MOST_HALVINGS):
+        gain = -MIN_GAIN * float(np.vdot(gradient, step))
+        for _ in range(MAX_HALVINGS):
             tried, tried_shares = objective.loss(found + step)
             if tried <= loss - gain + ROUNDING * loss:
                 break
@@ -296,7 +296,7 @@ def _step(gradient: Numbers, curvature: Callable[[Numbers], Numbers]) -> Numbers
     step, residual = np.zeros_like(gradient), -gradient
     direction, size = residual, float(np.vdot(residual, residual))
     enough = min(0.0625, np.sqrt(size)) * size
-    for _ in range(min(gradient.size, MOST_DIRECTIONS)):
+    for _ in range(min(gradient.size, MAX_DIRECTIONS)):
         changed = curvature(direction)
         bend = float(np.vdot(direction, changed))
         if bend <= 0:  # by rounding alone: the loss is convex

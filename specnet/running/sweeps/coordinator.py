@@ -195,7 +195,7 @@ def machines_in(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 _PART = re.compile(r'(?:\{ type = )?"(\w+)"')
-LONGEST_SETTING = 40
+MAX_SETTING_LENGTH = 40
 """Characters of a value that a terminal shows."""
 FIRST_TRIALS = 20
 """If none of so many finishes, none is expected to."""
@@ -501,7 +501,7 @@ def _setting_text(value: str | int | float) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     part, text = _PART.match(str(value)), str(value)
-    return part[1] if part else text if len(text) <= LONGEST_SETTING else f"{text[: LONGEST_SETTING - 1]}…"
+    return part[1] if part else text if len(text) <= MAX_SETTING_LENGTH else f"{text[: MAX_SETTING_LENGTH - 1]}…"
 
 
 def _machine_text(fact: Any) -> str:

@@ -31,7 +31,7 @@ from specnet.spec.spec_writing import SWEEP
 
 Outputs = Sequence[NDArray[np.float64]]
 """Of a trial's runs, each (rows, outputs) as the loss of the spec as written sees them."""
-LONGEST_LOGARITHM = 3.0
+MAX_LOGARITHM = 3.0
 """Logits are divided by no more than its exponential, and multiplied by no more."""
 TOLERANCE = 1e-3
 """Of the logarithm of what they are divided by."""
@@ -73,7 +73,7 @@ class JudgedRows:
         """
         name = name or data.held_out
         rows = data.splits[name]
-        decoder = Encoder.of(data.network, data.labels, data.preparation, data.splits[TRAIN]).decoder
+        decoder = Encoder.fit(data.network, data.labels, data.preparation, data.splits[TRAIN]).decoder
         units = rows.groups if rows.groups is not None else rows.chosen
         units = np.arange(len(rows)) if units is None else units
         return cls(name, decoder, *decoder.target(rows.y, len(rows)), rows.weight, units)
@@ -204,7 +204,7 @@ class Judge:
             return float(np.mean([run.mean(each) for run, each in zip(runs, divided(logarithm), strict=True)]))
 
         if self.has_logits:
-            best = least_logarithm(loss, (-LONGEST_LOGARITHM, LONGEST_LOGARITHM), TOLERANCE)
+            best = least_logarithm(loss, (-MAX_LOGARITHM, MAX_LOGARITHM), TOLERANCE)
             if loss(best) < loss(0.0):
                 return divided(best)
         return [run.losses(raw) for run, raw in zip(runs, outputs, strict=True)]

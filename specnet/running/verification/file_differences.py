@@ -132,8 +132,8 @@ _ORDER = tuple(dict.fromkeys((*COMPARED, *OF_MANY)))
 OF_EPOCHS = (HISTORY, LAYERS, SNAPSHOTS)
 _OWNERS = {"seed": "seed", "fold": "fold", MEMBER: "member"}
 """Keys of a record beside its epoch that say whose it is."""
-_LONGEST = 60
-MOST_ULPS = 10**6
+_MAX_LENGTH = 60
+MAX_ULPS = 10**6
 """That are written digit by digit."""
 
 
@@ -216,7 +216,7 @@ class FileDifference:
         if self.distance is None:
             return "other values"
         size, ulps = counted(self.distance.size, "value"), self.distance.ulps
-        far = counted(ulps, "ulp") if ulps < MOST_ULPS else f"{ulps:.0e} ulps"
+        far = counted(ulps, "ulp") if ulps < MAX_ULPS else f"{ulps:.0e} ulps"
         return f"{self.distance.count} of {size}, at most {far} ({self.distance.absolute:.1e})"
 
 
@@ -391,7 +391,7 @@ def _of_checkpoint(content: bytes) -> Entries:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
 
 
 # What is in a file, in its order, by its kind.

@@ -47,7 +47,7 @@ from specnet.run_files import (
 )
 from specnet.running.data_rows import data_hash, split_data
 from specnet.running.repeated_runs import repetition_named, series_tables
-from specnet.running.run_folder import RunFolder, reserved, reserved_folder
+from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import check_count, check_jobs
 from specnet.running.sweeps.coordinator import IDENTITY
 from specnet.running.sweeps.teams import made_team
@@ -346,7 +346,7 @@ def verify(
             single, written = runs.run(path), None
             if out is not None:
                 inputs = [] if single.given is None else input_files(single.given)
-                written = stack.enter_context(reserved_folder(out, inputs, force=force, resume=None))
+                written = RunFolder(stack.enter_context(reserved(out, RUN, (), inputs, force=force, resume=None)))
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
             found = _verified(single, written, jobs, threads, followed)
     return replace(found, tolerance=tolerance)

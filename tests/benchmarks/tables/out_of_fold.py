@@ -95,7 +95,7 @@ def own_answers(spec: Spec, data: SpecData, member: int) -> Any:
     prepared, preparation = fit_preparation(spec, parts["test"])
     sizes = {"inputs": data.table.X.shape[1], "outputs": read_target(spec, data.table.y)[1], "rows": len(rows)}
     resolved = resolve(prepared, data=data.resolved.spec.data, **sizes).with_members(1)
-    encoder, _ = Encoder.fit(Network(resolved), data.labels, preparation, parts["test"])
+    encoder = Encoder.fit(Network(resolved), data.labels, preparation, parts["test"])
     start = encoder.network.initial_parameters(member)
     found = trained(encoder.network, encoder.training_rows(parts["train"]), start, member=member)
     return encoder.model(found.theta, found.state).answers(encoder.inputs(parts["validation"]), data.table.y[own])

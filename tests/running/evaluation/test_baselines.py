@@ -352,7 +352,7 @@ def test_a_sample_of_many_rows_gives_nearly_the_same_baselines(ran, rng: np.rand
         for name, most in limits.items():
             monkeypatch.setattr(baselines, name, most)
 
-    limit(MOST_NUMBERS=3 * 900, MOST_NEIGHBOUR_ROWS=500, LEAST_NEIGHBOUR_ROWS=100)
+    limit(MAX_NUMBERS=3 * 900, MAX_NEIGHBOUR_ROWS=500, MIN_NEIGHBOUR_ROWS=100)
     found = ran(X, y, **arguments)
     (X_train, y_train, _), test = found.train, found.test
     places, scaler = np.arange(len(X_train)), None
@@ -363,7 +363,7 @@ def test_a_sample_of_many_rows_gives_nearly_the_same_baselines(ran, rng: np.rand
         told = found["baselines"][name]["test"]
         assert told["loss"] == pytest.approx(metrics.log_loss(test[1], probability), rel=1e-5)
         assert told["accuracy"] == pytest.approx(whole[name]["test"]["accuracy"], abs=0.03)
-    limit(MOST_DISTANCES=50_000)
+    limit(MAX_DISTANCES=50_000)
     assert set(ran(X, y, **arguments)["baselines"]) == {"constant", "linear"}
 
 

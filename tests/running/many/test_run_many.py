@@ -260,7 +260,7 @@ def test_folds_beside_folds_are_refused(rows: Path, refused: Refused):
 
 @pytest.mark.usefixtures("born_loaded")
 def test_workers_do_not_wait_for_a_first_task_that_takes_long(rows: Path, monkeypatch: pytest.MonkeyPatch):
-    for name, seconds in (("SECONDS_WORTH_WORKERS", 0.2), ("LEAST_SECONDS_TO_WAIT", 0.1)):
+    for name, seconds in (("SECONDS_WORTH_WORKERS", 0.2), ("MIN_SECONDS_TO_WAIT", 0.1)):
         monkeypatch.setattr(f"specnet.running.workers.{name}", seconds)
     overrides = ["training.metrics=['looking']", "training.baselines=[]"]
     here, there = specnet.run_many(rows, seeds=2, jobs=2, overrides=overrides, parts=[Looking]).runs
