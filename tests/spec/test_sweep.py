@@ -114,7 +114,7 @@ def test_a_spec_with_parts_and_limits_of_its_own_is_tried_with_them():
 
 
 def test_values_that_are_right_together_are_wrong_one_by_one():
-    layers = {"network.hidden_layer_sizes": [4, 4], "network.activations": ["relu", "tanh", "softmax"]}
+    layers = {"network.hidden_layer_sizes": [4, 4], "network.activations": ["relu", "softmax", "softmax"]}
     base: dict[str, Any] = tomllib.loads(SWEPT) | {"network": {"hidden_layer_sizes": [4]}}
     base["network"]["activations"] = ["relu", "softmax"]
     space = {key: [value] for key, value in layers.items()}
