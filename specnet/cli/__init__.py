@@ -95,7 +95,7 @@ def _status(arguments: Sequence[str]) -> int:
 
 
 def _prepare_streams() -> None:
-    """Let every text be printed: question marks replace characters that the encoding lacks, closed streams take all."""
+    """Make streams accept every text: question marks replace unknown characters, closed streams take anything."""
     for name in ("stdout", "stderr"):
         stream: TextIO | None = getattr(sys, name)
         if stream is None:

@@ -226,7 +226,7 @@ def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
 
 
 def _section(path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Entry:
-    """Return a section with its own keys and those of the tables within it; of the whole spec only its own."""
+    """Return the entry of a section with its keys and those of tables in it; that of the whole spec has its own alone."""
     fields = tuple(_fields(schema, definitions, inner=path != ROOT))
     example = "seed = 1" if path == ROOT else f"[{path}]"
     return Entry("section", path, (), "built-in", schema.get("description", ""), example, fields)

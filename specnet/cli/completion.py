@@ -31,7 +31,7 @@ _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 
 
 def complete(shell: str, line: str) -> None:
-    """Print what can complete a command line, in the form that a shell expects; for nothing the shell offers files.
+    """Print the words that can complete a command line, in the form that a shell expects; without any it offers files.
 
     Parameters
     ----------

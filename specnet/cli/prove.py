@@ -313,7 +313,7 @@ def _differences(found: Verification, folder: Path) -> SpecnetError:
 
 
 def _difference_hint(verified: VerifiedRun) -> str | None:
-    """Return why a run may differ, or what accepts that it does."""
+    """Return the likely reason why a run differs, or the option that accepts the difference."""
     if any(each.is_changed for each in verified.differences):
         return "restore the file, or run the spec again"
     changes = ", ".join(each.key for each in (*verified.inputs, *verified.machine))

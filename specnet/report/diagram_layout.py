@@ -53,7 +53,7 @@ class DiagramColumn:
 
     @property
     def path(self) -> Path:
-        """Where its first layer stands in the spec."""
+        """The path of its first layer in the spec."""
         return self.nodes[0].path if self.nodes else ()
 
     @property
@@ -116,7 +116,7 @@ def rank_count(columns: Sequence[DiagramColumn]) -> int:
 
 
 def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[DiagramColumn, ...]:
-    """Return the columns of layers; of folded blocks the first repetition stands for all."""
+    """Return the columns of layers; a folded block has the columns of its first repetition."""
     first_at: dict[Path, int] = {}
     standing = [first_at.setdefault(node.path, k) if folded else k for k, node in enumerate(nodes)]
     chosen = [k for k, other in enumerate(standing) if other == k]
@@ -151,7 +151,7 @@ def has_matrix(node: Node) -> bool:
 
 
 def _without_repeated(columns: Sequence[DiagramColumn]) -> tuple[DiagramColumn, ...]:
-    """Return columns in which one stands for several equal ones in a row."""
+    """Replace equal columns in a row by one that counts them."""
     readers = Counter(source for column in columns for source in column.sources)
     made: list[DiagramColumn] = []
     new_number: dict[int, int] = {}
@@ -174,7 +174,7 @@ def _look(column: DiagramColumn) -> Any:
 
 
 def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[Path, int, int]]:
-    """Yield where the layers of each repeated block stand, how often they follow each other, and in how many others."""
+    """Yield the path of the layers of each repeated block, the number of repetitions, and of blocks around it."""
     for index, layer in enumerate(layers):
         if layer.layers_field is not None:
             inner, repeated = (*path, index, layer.layers_field), layer.repetitions > 1
@@ -263,7 +263,7 @@ class Placed:
         return [sum(self.rows) / 2] if self.is_bar else self.heights
 
     def moved(self, down: float) -> Placed:
-        """Return the column so far below."""
+        """Return the column moved down by a number of units."""
         top, rows = self.top + down, (self.rows[0] + down, self.rows[1] + down)
         return replace(self, top=top, rows=rows, caption=self.caption + down, bottom=self.bottom + down)
 

@@ -116,7 +116,7 @@ class NetworkDiagram:
         self.placement = columns_drawn(columns, self.folds, self.hidden, self.captions, self.names)
 
     def svg(self, head: str = "", margin: float = 0.0) -> Markup:
-        """Return the picture, with what stands before it and units around it."""
+        """Return the picture, with markup before it and a margin in units around it."""
         size = self.placement.width, self.placement.height
         return picture("specnet-network", *size, self.description, [head, *self.content()], margin=margin)
 
@@ -158,7 +158,7 @@ class NetworkDiagram:
             yield f'<path class="link plain" d="{curves}"/>'
 
     def _map(self, source: int, target: int) -> Iterator[str]:
-        """Yield the picture of a matrix: a row for each unit that is read, a column for each that reads it.
+        """Yield the picture of a weight matrix: a row for each input unit, a column for each unit of the layer.
 
         It stands beside its target where others read the source too.
         """
@@ -221,7 +221,7 @@ class NetworkDiagram:
                 yield label(str(unit + 1), placed.x, y + 4, "inside", "middle")
 
     def _unit(self, k: int, unit: int) -> str:
-        """Return what a unit is called on hover."""
+        """Return the name of a unit that is shown on hover."""
         if k in self.names:
             return self.names[k][unit]
         return f"{self.columns[k].key}, unit {unit + 1}" if k else f"input {unit + 1}"
@@ -235,7 +235,7 @@ class NetworkDiagram:
                 yield label(self.names[k][unit], x, y + 4, "", anchor, MAX_FOR_NAMES)
 
     def _fold(self, fold: Fold) -> str:
-        """Return a frame around columns that stand for several, with their number."""
+        """Return a frame around the columns of a repeated block, with the number of repetitions."""
         placement, (numbers, times, depth) = self.placement, fold
         columns = {k: placement.columns[k] for k in numbers if k in placement.columns}
         if not columns:
@@ -251,7 +251,7 @@ class NetworkDiagram:
         return f'<rect class="fold" {geometry} {size}/>{text}'
 
     def _left_out(self) -> Iterator[str]:
-        """Yield how many columns are left out, where they would stand."""
+        """Yield the number of columns that are left out, at their position."""
         for x, y, branches in self.placement.unseen:
             yield label(f"⋮ {counted(branches, 'more layer')}", x, y, "more", "middle")
         if self.placement.gap is not None:
@@ -285,7 +285,7 @@ def diagram_of(
 
 
 def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterable[tuple[int, int]]:
-    """Return the units that are connected, by what is known of a layer; of a bar the whole."""
+    """Return pairs of connected units by their indices; a bar counts as one unit."""
     sizes = node.input_sizes
     pairs = [(before, after) for after in range(len(end.ends)) for before in range(len(start.ends))]
     if start.is_bar or end.is_bar:

@@ -114,7 +114,7 @@ def _page(resolved: Resolved, head: Sequence[str] = (), **content: Any) -> str:
 
 
 def _image(picture: Markup, rules: str = NETWORK_STYLE, scope: str = "specnet-network", scale: float = 1.0) -> Markup:
-    """Return a picture, so many times as large, as an image whose address holds all of it, with its style."""
+    """Return a picture, scaled, as an image whose address contains all of it with its style."""
     size, description = _SIZE.match(picture), _DESCRIPTION.search(picture)
     assert size and description, "every picture has them"
     start = picture.index(">") + 1

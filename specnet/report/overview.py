@@ -36,7 +36,7 @@ _FORMS: Forms = {
 
 
 def formula(node: Node, inputs: Sequence[str]) -> str:
-    """Return what a layer computes when it predicts: ``relu(W·x + b)``.
+    """Return the formula of a layer in prediction: ``relu(W·x + b)``.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def formula(node: Node, inputs: Sequence[str]) -> str:
 
 
 def _written(node: Node, inputs: Sequence[str]) -> str:
-    """Return what a layer says before its activation, or nothing where that is its input, long, or not arithmetic."""
+    """Return the formula of a layer before its activation; empty if it is the input itself, long, or not arithmetic."""
     sources, value = layer_value(node, inputs)
     texts: dict[Value, Text] = {}
     for each in postorder([value], lambda value: value.arguments):
@@ -67,7 +67,7 @@ def _written(node: Node, inputs: Sequence[str]) -> str:
 
 
 def layer_value(node: Node, inputs: Sequence[str]) -> tuple[list[Value], Value]:
-    """Return symbols of what a layer reads, and its value when it predicts, before its activation."""
+    """Return symbols for the inputs of a layer, and its symbolic value in prediction before its activation."""
     layer, _ = node.layer.split_activation()
     assert layer is not None, "it is more than an activation"
     sources = [input_value(name, (size, BATCH)) for name, size in zip(inputs, node.input_sizes, strict=True)]
@@ -129,7 +129,7 @@ class Overview:
         return parameters if members == 1 else f"{count(members)} members of {parameters}"
 
     def totals(self) -> str:
-        """Return what the network amounts to: ``21 parameters, 168 B``."""
+        """Return the number of parameters and their size: ``21 parameters, 168 B``."""
         return f"{self.parameters()}, {size(self.spec.training.members * self.bytes)}"
 
     def training(self) -> str:
@@ -158,7 +158,7 @@ class Overview:
         return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0}), cut=frozenset({4}))
 
     def _formula(self, number: int) -> str:
-        """Return what a layer computes; x is what the row above gives, others are called as specs name them."""
+        """Return the formula of a layer; x is the output of the row above, other inputs have their names in specs."""
         node = self.nodes[number]
         names = [re.sub(r"^layers\.(?!\d)", "", name) for name in self._input_names(node)]
         return formula(node, ["x" if at == number - 1 else name for at, name in zip(node.inputs, names, strict=True)])
@@ -191,7 +191,7 @@ class Overview:
 
 
 def _first_weights(node: Node) -> str:
-    """Return what the layer's weights, the first of what it learns, are before training."""
+    """Return the initializer of the layer's weights, its first parameters, as text."""
     for block in node.layer.parameters(node.input_sizes):
         return block.tensors[0].initializer.summary(block.tensors[0].fans)
     return ""

@@ -84,7 +84,7 @@ class Plane:
         return columns_of(self.network.resolved)[0]
 
     def units(self, column: DiagramColumn, points: Values) -> tuple[Values, Values]:
-        """Return what a column of layers gives its first activation at points, (points, units), and what it returns."""
+        """Return the input of a layer's activation and its output at points, each (points, units)."""
         theta, state = self._parameters(self.tensors)
         layers = self.network.layer_outputs(theta, self.prepare(points), state)
         first = next((node for node in column.nodes if visible_activation(node.layer)), column.nodes[0])
@@ -209,7 +209,7 @@ class PlaneAnswer(ABC):
         return _right((sums > 0) == (target.astype(np.intp) == 1))
 
     def direction(self, weight: float) -> str:
-        """Return what a weight in the output speaks for."""
+        """Return in words what a weight of the output layer supports."""
         return f"towards {self.plane.class_names[int(weight > 0)]}"
 
     def _fill(self, chart: Chart, strength: Values, hue: NDArray[np.generic]) -> None:
@@ -317,7 +317,7 @@ class _Values(PlaneAnswer):
 
 
 def _output_at(value: float, plane: Plane) -> float | None:
-    """Return the sum of a linear output that is decoded as a value, if decoding is linear and increasing."""
+    """Return the network's output that is decoded as a value; None unless it is linear and decoding increases."""
     first, second, third = plane.decode(np.array([0.0, 1.0, 2.0])).tolist()
     is_linear = abs(third - 2 * second + first) <= 1e-9 * (abs(first) + abs(second) + abs(third))
     if visible_activation(plane.network.nodes[-1].layer) or not is_linear or second <= first:

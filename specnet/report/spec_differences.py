@@ -159,7 +159,7 @@ def _aligned(first: Sequence[Section], second: Sequence[Section]) -> list[Pair]:
 
 
 def _signature(item: Section) -> str:
-    """Return what is compared of an entry, as a text: the distance of equal ones is computed once."""
+    """Return the type and fields of an entry as text, so that the distance of equal entries is computed once."""
     kind = item.type if isinstance(item, Part) else type(item).__name__
     return json.dumps([kind, item.model_dump(mode="json")], sort_keys=True)
 

@@ -94,13 +94,13 @@ def value_figures(
 
 
 def drawn_coverage(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return what ``metrics.json`` says of the intervals or sets of 90 % on test rows, if there are some."""
+    """Return the entry of ``metrics.json`` about the intervals or sets of 90 % on test rows; None if there is none."""
     levels = evaluation.get("tables", {}).get("test", {}).get("coverage", [])
     return next((each for each in levels if each["level"] == DRAWN_LEVEL), None)
 
 
 def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: str) -> str:
-    """Return how large intervals or sets are, how many test rows they cover, and what that means for other rows."""
+    """Return sentences about the size of intervals or sets, their coverage of test rows, and that of other rows."""
     level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
     if task != "values":
         what = f"Sets for {level} have {rounded(sizes[0])} classes on average; {shares[0]} have the true class"
@@ -115,7 +115,7 @@ def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: 
 
 
 def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: str) -> TextTable | None:
-    """Return a row for each of several columns of the target, with what ``metrics.json`` says of each; else None."""
+    """Return a table of the metrics of each of several columns of the target; None for one column."""
     tables = evaluation.get("tables", {}).get("test")
     if not tables or task not in ("values", "multilabel") or len(outputs) < 2:
         return None
@@ -174,7 +174,7 @@ def importance_figure(importance: Importance) -> Figure:
 def response_figures(
     responses: Sequence[Response], all_names: Sequence[str], *, are_probabilities: bool
 ) -> Iterator[Figure]:
-    """Yield for each of the first columns what is predicted as it moves, all with one axis of predictions.
+    """Yield the chart of the response to each of the first columns, all with one axis of predictions.
 
     Parameters
     ----------

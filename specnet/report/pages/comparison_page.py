@@ -114,7 +114,7 @@ def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, i
 
 
 def _data(runs: Sequence[SavedRun]) -> set[str]:
-    """Return the hashes of the data of runs, as far as they are known."""
+    """Return the distinct hashes of the data of runs, without those that are unknown."""
     return {run.data_sha256 for run in runs if run.data_sha256 is not None}
 
 
@@ -126,7 +126,7 @@ def differing_settings(specs: Sequence[Spec]) -> dict[str, tuple[str, ...]]:
 
 
 def _spec_order(key: str, specs: Sequence[Spec]) -> tuple[int, int]:
-    """Return where the section and the field of a key stand in a spec."""
+    """Return the indices of a key's section and field, in the order of a spec."""
     section, _, rest = key.partition(".")
     fields = [[*getattr(type(getattr(spec, section)), "model_fields", ())] for spec in specs]
     positions = [names.index(field) for names in fields if (field := rest.partition(".")[0]) in names]
@@ -148,7 +148,7 @@ def _values(key: str, found: Sequence[Mapping[str, Sequence[Any]]]) -> Iterator[
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Return what tells paths of runs apart: ``run 1`` and ``run 2`` for ``runs/moons/1`` and ``runs/moons/2``."""
+    """Return the parts in which paths differ: ``run 1`` and ``run 2`` for ``runs/moons/1`` and ``runs/moons/2``."""
     steps = [name.rstrip("/").split("/") for name in names]
     shortest = min(map(len, steps)) - 1
     same = next((depth for depth in range(shortest) if len({each[depth] for each in steps}) > 1), shortest)

@@ -40,7 +40,7 @@ def rows_of(split: str) -> str:
 
 
 def network(members: int) -> str:
-    """Return what a network of so many members is called."""
+    """Return network for one member, ensemble for more."""
     return "network" if members == 1 else "ensemble"
 
 
@@ -109,7 +109,7 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
 
 
 def _alone(evaluation: Mapping[str, Any], split: str) -> str:
-    """Return in a sentence how good a network is, where there is nothing to compare it with."""
+    """Return a sentence with the main metric of a network that cannot be compared with a simpler predictor."""
     name = score_name(evaluation)
     bounds = evaluation.get("intervals", {}).get(split, {}).get(name)
     text = _values_text(name, page_metric(name, evaluation[split].get(name), bounds), evaluation, split)
@@ -118,7 +118,7 @@ def _alone(evaluation: Mapping[str, Any], split: str) -> str:
 
 
 def _values_text(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> str:
-    """Return values of a metric with the rows that they are of: ``94.7 % of 114 test rows``, ``R² 0.86 on …``."""
+    """Return values of a metric with their rows in words: ``94.7 % of 114 test rows``, ``R² 0.86 on …``."""
     counts, plural = evaluation.get("rows", {}), rows_of(split)
     number = counts.get(split, counts.get("train"))
     rows = plural if number is None else counted(number, plural.replace("rows", "row", 1), plural)
@@ -133,7 +133,7 @@ STRIP_HEIGHT, STRIP_LINE = 52.0, 24.0
 
 
 class Score(NamedTuple):
-    """A metric of a predictor, how far it may be off, and both as texts: in short, and on hover."""
+    """A metric of a predictor with its interval, the value as text, and both as text on hover."""
 
     value: float
     low: float
@@ -143,7 +143,7 @@ class Score(NamedTuple):
 
 
 def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -> Figure:
-    """Return the scores of predictors on one axis, a dot each, with a line as far as it may be off.
+    """Return a chart of the scores of predictors on one axis: a dot and a line over the interval for each.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -
 
 
 def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], network: str) -> dict[str, Any]:
-    """Return what a page begins with: how good a network is beside simpler predictors, in words, drawn, and in full.
+    """Return the beginning of a page: a network beside simpler predictors in a sentence, a chart and a table.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Importance:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """What a model predicts as one column moves, and all others stay as they are in some test rows.
+    """The predictions for test rows in which one column is set to each of several cells, and all others are unchanged.
 
     What it predicts is a value in its unit, or probabilities.
 
@@ -245,7 +245,7 @@ class ModelAnswers:
 
 
 def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the template ``results.html.j2`` needs: charts and words on answers for test rows.
+    """Return the values of the template ``results.html.j2``: charts and sentences about the predictions for test rows.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
 
 
 def _uses(shown: ModelAnswers) -> list[Figure]:
-    """Return charts of how much each column matters, and of what is predicted as the first ones move."""
+    """Return the charts of the importance of columns, and of the responses to the most important ones."""
     if shown.importance is None:
         return []
     are_probabilities, outputs = shown.model.network.task != "values", shown.classes or shown.outputs

@@ -22,7 +22,7 @@ PAGES = Path(__file__).parent
 
 @cache
 def environment() -> Environment:
-    """Return what reads the templates in ``pages``; a name that they do not know is an error."""
+    """Return the environment that loads the templates in ``pages``; an undefined name in one is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -38,7 +38,7 @@ def environment() -> Environment:
 
 
 def rendered(template: str, **content: Any) -> str:
-    """Return what a template makes of values, with the style sheet and the script of all pages."""
+    """Render a template with values, and with the style sheet and the script of all pages."""
     script = Markup((PAGES / "page.js").read_text("utf-8"))
     return environment().get_template(template).render(style=style(), page_script=script, **content)
 

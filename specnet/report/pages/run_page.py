@@ -42,7 +42,7 @@ Picture = tuple[str, str, str]
 
 
 def page(run: SavedRun, shown: ModelAnswers) -> str:
-    """Return the page of a run as HTML; a FileError says what its record lacks."""
+    """Return the page of a run as HTML; FileError names what is missing in its record."""
     run.checked_facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     model, evaluation, panel, plane = run.model, run.evaluation.record(), shown.panel, shown.plane
     network, resolved, (theta, _) = model.network, model.network.resolved, model.members[0]
@@ -113,7 +113,7 @@ def _worst(shown: ModelAnswers) -> TextTable | None:
 
 
 def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
-    """Yield what it takes to do the run again, by name."""
+    """Yield names and values of the facts that are needed to repeat the run."""
     facts = run.facts
     yield "versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     yield "engine", f"{facts['engine']}: {facts['engine_reason']}" if facts.get("engine") else ""

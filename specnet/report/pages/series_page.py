@@ -99,7 +99,7 @@ class SeriesView:
 
     @cached_property
     def spread(self) -> tuple[float, float] | None:
-        """How far seeds and folds spread the main metric; None unless each fold has every seed."""
+        """Standard deviations of the main metric over seeds and over folds; None unless each fold has every seed."""
         of_folds = [*self._by_fold(lambda run: run.score(self.split, self.main)).values()]
         seeds = len({run.seed for run in self.runs})
         if min(len(of_folds), seeds) < 2 or sum(map(len, of_folds)) < len(self.runs):
@@ -108,7 +108,7 @@ class SeriesView:
 
     @cached_property
     def difference(self) -> tuple[float, tuple[float, float] | None] | None:
-        """How far the main metric is from that of the simpler predictor beside the networks, as `difference_of`."""
+        """The difference of the main metric to that of the reference predictor, as `difference_of` returns it."""
 
         def more(run: SeriesRun) -> float | None:
             own, other = (of(self.split, self.main) for of in (run.score, partial(run.baseline, self.reference)))
@@ -188,7 +188,7 @@ def _number(record: SeriesView) -> str:
 
 
 def series_sentence(record: SeriesView) -> str:
-    """Return in a sentence what the runs come to."""
+    """Return a sentence with the mean result of the runs."""
     finished, total = len(record.finished), len(record.runs)
     if not finished:
         return "The run has not finished." if total == 1 else f"None of {count(total)} runs has finished."
@@ -327,7 +327,7 @@ def _runs_table(record: SeriesView) -> TextTable:
 
 
 def _choices_table(runs: Sequence[SeriesRun]) -> TextTable | None:
-    """Return what the search of each run has chosen."""
+    """Return a table of the settings that the search of each run has chosen."""
     trials = [run.sweep.best_trial for run in runs if run.sweep is not None]
     chosen = [{key: shown_setting(value) for key, value in each.settings.items()} for each in trials if each]
     keys = dict.fromkeys(key for each in chosen for key in each)

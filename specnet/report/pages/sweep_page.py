@@ -92,7 +92,7 @@ class SweepView:
 
     @property
     def leading(self) -> list[Trial]:
-        """The best trials, which stand out beside their keys."""
+        """The best trials, which are highlighted in the charts of keys."""
         return [trial for trial, _ in self.ranked[: max(min(BEST_DRAWN, len(self.ranked) // 3), 1)]]
 
     def is_better(self, value: float, other: float) -> bool:
@@ -119,7 +119,7 @@ class SweepView:
         return figures < axis.low if self.larger_is_better else figures > axis.high
 
     def worst(self, axis: Axis) -> float:
-        """Return the worse end of the axis of figures, where trials without a figure stand."""
+        """Return the worse end of the axis of figures, at which trials without a figure are drawn."""
         return axis.low if self.larger_is_better else axis.high
 
     def trial_text(self, trial: Trial) -> str:
@@ -173,7 +173,7 @@ def _strip(view: SweepView) -> Figure:
 
 
 def sweep_sentence(view: SweepView) -> str:
-    """Return in a sentence what the search has found, and what that comes to on test rows."""
+    """Return a sentence with the best trial of the search and its result on test rows."""
     trials = len(view.trials)
     if not view.ranked:
         return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
@@ -193,7 +193,7 @@ def sweep_sentence(view: SweepView) -> str:
 
 
 def _unfinished(view: SweepView) -> str:
-    """Return what is missing of a sweep that has not come to its end."""
+    """Return a sentence about the trials or the run that an unfinished sweep lacks."""
     done = len(view.trials)
     if done < view.sweep.facts.trials:
         return f"{count(done)} of {counted(view.sweep.facts.trials, 'trial')} are done: use --resume to go on."
@@ -201,7 +201,7 @@ def _unfinished(view: SweepView) -> str:
 
 
 def _worth(view: SweepView) -> Iterator[str]:
-    """Yield in sentences why the best figure is too good, and what to expect."""
+    """Yield sentences that explain why the best figure is too optimistic, and what to expect."""
     if not view.ranked:
         return
     (best, figure), name = view.ranked[0], view.name
@@ -251,7 +251,7 @@ def _team(sweep: SavedSweep) -> Iterator[str]:
 
 
 def _teams(sweep: SavedSweep) -> dict[str, Mapping[str, Any]]:
-    """Return what ``metrics.json`` says of the team, if there is one."""
+    """Return the content of the team's ``metrics.json`` by name; empty without a team."""
     return {} if sweep.team is None else {"team": sweep.team.evaluation.record()}
 
 
@@ -276,7 +276,7 @@ def _scores_table(view: SweepView) -> TextTable | None:
 
 
 def _best_table(view: SweepView) -> TextTable | None:
-    """Return the best trials with what they have drawn."""
+    """Return a table of the best trials with their settings."""
     if not view.ranked:
         return None
     keys = [dimension.name for dimension in view.sweep.dimensions]

@@ -54,12 +54,12 @@ def member_curves(history: History, name: str) -> list[Curve]:
 
 
 def curve_title(name: str) -> str:
-    """Return what a figure of a history is called: ``Training loss``, ``Validation F1``."""
+    """Return the title of a figure of the history: ``Training loss``, ``Validation F1``."""
     return "Training loss" if name == LOSS else f"Validation {words(name.removeprefix(f'{VALIDATION}_'))}"
 
 
 def rows_note(name: str) -> str:
-    """Return in a sentence what a figure of a history is measured on."""
+    """Return a sentence about the rows on which a figure of the history is measured."""
     if name != LOSS:
         return "Of the validation rows."
     return "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
@@ -71,7 +71,7 @@ def curve_style(index: int) -> str:
 
 
 def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[float, float], str]:
-    """Return what tells of the points of a curve on hover."""
+    """Return the function that makes the hover text of a point of a curve."""
     return lambda epoch, value: f"{name}, epoch {count(round(epoch))}: {text(value)}"
 
 
@@ -84,7 +84,7 @@ def curves_chart(
     is_whole: bool = False,
     near: Sequence[float] = (),
 ) -> Chart:
-    """Return the chart that curves are drawn in; the few values that lie far beyond the others are cut off.
+    """Return an empty chart with axes for curves; the few values far beyond the others are cut off.
 
     Parameters
     ----------

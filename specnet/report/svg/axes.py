@@ -116,7 +116,7 @@ class Axis:
         return np.where(shown, (scaled - low) / (high - low), np.nan)
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """Return at most so many ticks in ascending order, as pairs of a value and its text."""
+        """Return ticks in ascending order, at most `most`, as pairs of a value and its text."""
         if self.names:
             return list(enumerate(self.names))
         if self.log:

@@ -132,7 +132,7 @@ def marks(
     held_out: NDArray[np.bool_],
     texts: Sequence[str] | None,
 ) -> str:
-    """Return marks of classes with what each shows on hover, or else small ones, a path for all that look the same."""
+    """Return marks of classes with hover texts; without texts small marks, one path for all marks of a style."""
 
     def drawn(indices: Sequence[int], shapes: Sequence[str], more: str = "", text: str = "") -> str:
         kind = int(classes[indices[0]])
@@ -230,7 +230,7 @@ class Figure(NamedTuple):
 
 
 class Chart:
-    """Axes and what is drawn between them, in the order of the calls.
+    """A chart: axes, and what its methods draw between them, in the order of the calls.
 
     Positions are values along the axes, `x` and `y`. NaN and infinities are left out, and what lies beyond the axes is
     cut off.
@@ -298,7 +298,7 @@ class Chart:
             self._endings.append((float(np.clip(up[shown[-1]], 0.0, 1.0)), name, value, coloured))
 
     def band(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, style: str) -> None:
-        """Fill what lies between two lines that no value is missing of.
+        """Fill the area between two lines without missing values.
 
         Parameters
         ----------
@@ -368,7 +368,7 @@ class Chart:
             self._drawings.append(lambda frame: stamped(frame, across, up, "h0", f"cloud {style}".rstrip()))
 
     def beyond(self, x: ArrayLike, *, above: bool, style: str = "", hover: str = "") -> None:
-        """Draw arrows at an end of the y axis for what lies beyond it.
+        """Draw arrows at an end of the y axis for values beyond it.
 
         Parameters
         ----------
@@ -393,7 +393,7 @@ class Chart:
         return inner, across[inner], up[inner]
 
     def reuse(self, identity: str) -> None:
-        """Draw again what another chart of the same page, size and axes drew as `points` with an identity."""
+        """Draw the `points` with an identity again that another chart of the same page, size and axes has drawn."""
         self._drawings.append(lambda _: f'<use href="#{escaped(identity)}"/>')
 
     def surface(self, strength: ArrayLike, hue: ArrayLike = 0, hues: Sequence[RGB] = HUES) -> None:
@@ -474,7 +474,7 @@ class Chart:
 
     @contextmanager
     def group(self, style: str) -> Iterator[None]:
-        """Draw what is drawn meanwhile as a group of a class."""
+        """Draw everything within this context as a group with a class."""
         outer, self._drawings = self._drawings, []
         yield
         inner, self._drawings = self._drawings, outer

@@ -52,7 +52,7 @@ def _character_width(character: str) -> float:
 
 
 def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
-    """Return a text that fits into a width in units, with an ellipsis for what was left out.
+    """Shorten a text to a width in units, with an ellipsis for the omitted part.
 
     That is between its first two thirds and its last one: names that begin alike, such as numbered ones, end otherwise.
     """
@@ -77,7 +77,7 @@ def label(
 
 
 def hover_text(text: str) -> Markup:
-    """Return what a browser shows while the pointer rests on the surrounding element; nothing for no text."""
+    """Return the title element that a browser shows on hover; nothing for an empty text."""
     return Markup(f"<title>{escaped(isolated(text))}</title>") if text else Markup()
 
 

@@ -159,7 +159,7 @@ class CountProgress:
         self._line.close()
 
     def show(self, done: int, total: int) -> None:
-        """Show that so many of all are done; the bar goes when all are."""
+        """Show the number that is done of all; remove the bar when all are."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SECONDS_BETWEEN_FRAMES
@@ -170,6 +170,6 @@ class CountProgress:
 
 @contextmanager
 def reading_shown(stream: TextIO | None) -> Iterator[None]:
-    """Show how much is read of a large file that is read within this context."""
+    """Show the progress of reading a large file within this context."""
     with CountProgress(stream, "bytes read") as progress, reading_progress(progress.show):
         yield

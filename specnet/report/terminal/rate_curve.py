@@ -42,13 +42,13 @@ class RateCurve:
         self.rates = [optimizer.learning_rate * factor for factor in factors]
 
     def summary(self) -> str:
-        """Return in a line what changes the rate, and how long the run is."""
+        """Return the optimizer, its schedule and the length of the run in one line."""
         start = f"{self.optimizer.type} at {short(self.optimizer.learning_rate)}"
         length = f"{counted(self.epochs, 'epoch')} of {counted(self.steps_per_epoch, 'step')}"
         return f"{start}, {described(self.optimizer.schedule)}, {length}"
 
     def lines(self) -> list[str]:
-        """Return the curve between its axes, its lowest and highest point, and what is not known beforehand."""
+        """Return the lines of the curve with its axes, its lowest and highest rate, and plateaus that may reduce it."""
         scale = max(filter(math.isfinite, self.rates), default=0.0) or 1.0
         labels = {0: "0", HEIGHT // 2: short(scale / 2), HEIGHT - 1: short(scale)}
         margin = max(map(len, [*labels.values(), "epoch"]))

@@ -141,7 +141,7 @@ class RunProgress(Observer):
         self._line.draw(share, *wide, [position, long, left], [position, loss, left], [position, loss], [position])
 
     def _summary(self, epochs: int, seconds: float) -> list[str]:
-        """Return how far a network came, and how its loss went from its first logged epoch to its last."""
+        """Return the number of epochs, the time, and the loss from the first logged epoch to the last."""
         spent = f"{counted(epochs, 'epoch')} in {duration(seconds)}"
         figures = self._figures()
         if len(self._losses) > 1 and not self._is_resumed:  # whose first losses are in the history alone
@@ -233,7 +233,7 @@ class SeriesProgress:
         self._draw()
 
     def ended(self, *parts: str, best: str = "") -> None:
-        """A run has ended: its name and what it came to, and the best of all so far."""
+        """Show a run that has ended, by its name and results, and the best run so far."""
         self._done += 1
         self._best = best
         self._line.write(*parts)

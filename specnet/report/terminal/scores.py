@@ -118,7 +118,7 @@ WORDS = ("run", "loss function", "findings", "state")
 
 
 class RunTable:
-    """Runs as rows: name, main metrics and loss of the rows that say most, training time, findings.
+    """A table of runs: name, main metric and loss of the best split that each has, training time, findings.
 
     Each set of rows has columns of its own. Columns with the numbers of runs and of trials are there if a row is of
     several, one with what losses are if they cannot be compared, and one with states if a run has not finished.
@@ -178,7 +178,7 @@ class RunTable:
         raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
 
     def _shown(self) -> list[tuple[str, str]]:
-        """Return which figures have columns: main metrics and losses of the rows that say most of each run."""
+        """Return the split and name of each column: main metric and loss of the best split of each run."""
         shown = [record for record in self.records if record.metrics]
         splits = [split for split in reversed(SPLITS) if any(record.split == split for record in shown)]
         metrics = {(record.split, record.main_metric) for record in shown}
@@ -186,7 +186,7 @@ class RunTable:
         return [(split, name) for split in splits or [TEST] for name in (*of_each.get(split, ()), LOSS)]
 
     def _scores(self, split: str, name: str) -> tuple[Sequence[str], Sequence[Any]]:
-        """Return the column of a figure, of runs of which these rows say most."""
+        """Return the column of a figure, for runs whose best split this is."""
         records = [record if record.split == split else SavedFolder("") for record in self.records]
         keys: list[Any] = [record.score(split, name) for record in records]
         spreads = [record.deviations.get(split, {}).get(name) for record in records]
@@ -205,7 +205,7 @@ def _words(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[Any]]:
 
 
 def score_rows(first: SavedFolder, second: SavedFolder) -> list[tuple[str, float | None, float | None]]:
-    """Return the scores of two runs that can be compared: title and both values, of the rows that say most of both."""
+    """Return the comparable scores of two runs, title and both values, on the best split that both have."""
     split = best_split(first.metrics.keys() & second.metrics.keys())
     names = dict.fromkeys([*first.metrics.get(split, ()), *second.metrics.get(split, ())])
     ordered = [name for name in names if name != LOSS] + [LOSS] * (

@@ -171,7 +171,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _words(text: str, width: int) -> Iterator[str]:
-    """Yield what is not broken unless it is wider than a line."""
+    """Yield the words of a text, which are only broken if they are wider than a line."""
     for word in _BREAKS.split(text):
         yield from [word] if text_width(word) <= width else _BREAKS_OF_WIDE.split(word)
 
@@ -264,7 +264,7 @@ def is_lively(stream: TextIO) -> bool:
 
 
 def terminal_width(stream: TextIO) -> int | None:
-    """Return the number of columns of a terminal, None for a file or a pipe, whose lines are as long as they are."""
+    """Return the number of columns of a terminal; None for a file or a pipe, whose lines are not broken."""
     if not stream.isatty():
         return None
     columns = os.environ.get("COLUMNS", "")
@@ -352,7 +352,7 @@ def write_rows(stream: TextIO, rows: Sequence[Sequence[str]]) -> None:
 
 
 def write_mistakes(stream: TextIO, text: str) -> None:
-    """Write rendered diagnostics; on a terminal the labels, the marks and the hints stand out."""
+    """Write rendered diagnostics; a terminal highlights labels, marks and hints."""
 
     def mark(found: re.Match[str]) -> str:
         return found["margin"] + painted(stream, found["marks"], RED) + painted(stream, found["hint"], CYAN)
