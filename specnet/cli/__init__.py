@@ -95,7 +95,7 @@ def _status(arguments: Sequence[str]) -> int:
 
 
 def _prepare_streams() -> None:
-    """Make streams accept every text: question marks replace unknown characters, closed streams take anything."""
+    """Make streams accept every text: characters that they lack become question marks, closed ones take anything."""
     for name in ("stdout", "stderr"):
         stream: TextIO | None = getattr(sys, name)
         if stream is None:

@@ -226,7 +226,7 @@ def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
 
 
 def _section(path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Entry:
-    """Return the entry of a section with its keys and those of tables in it; that of the whole spec has its own alone."""
+    """Return the entry of a section with its keys and those of tables in it; the whole spec has only its own keys."""
     fields = tuple(_fields(schema, definitions, inner=path != ROOT))
     example = "seed = 1" if path == ROOT else f"[{path}]"
     return Entry("section", path, (), "built-in", schema.get("description", ""), example, fields)
