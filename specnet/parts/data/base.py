@@ -1,4 +1,4 @@
-"""What all sources of rows have in common: how they are split, what they say of themselves, and the table they give."""
+"""What all sources of rows have in common: the split, the sizes that fields specify, and the table that they load."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Split(Section):
 
     @property
     def says_parts(self) -> bool:
-        """Whether the rows themselves say where they belong: by a column, or by the files that they are in."""
+        """Whether a column, or the files of the rows, specify the set of each row."""
         return self.column is not None or self.test is not None or self.validation is not None
 
     def problems(self) -> Iterator[FieldProblem]:
@@ -250,7 +250,7 @@ class Data(PartKind):
 
     kind: ClassVar[str] = "data"
     source_field: ClassVar[str | None] = None
-    """The field that says where the rows are, where there is one."""
+    """The field with the location of the rows, where there is one."""
     fixed_sizes: ClassVar[DataSizes] = DataSizes()
     """The sizes of a source whose fields do not change them."""
 

@@ -26,7 +26,7 @@ KINDS_IN_WORDS: dict[Kind, str] = {
 
 
 ROWS_TO_A_CATEGORY = 5
-"""A text that so many rows share is frequent; a column is one of categories if at least half of its rows have such."""
+"""From this number of rows on a text is frequent; a column is of categories if half of its rows have frequent texts."""
 LONGEST_SHOWN = 40
 """Characters of a cell in a message."""
 

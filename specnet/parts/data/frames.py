@@ -256,7 +256,7 @@ class _FrameColumn:
         return f"convert {cells} to datetimes, by the format {formats}"
 
     def _misfit(self, kind: ColumnKind, text: str, row: int, count: int, *, judged: bool) -> DataError:
-        """Return the error of so many cells that do not fit the column's kind, of which one is shown."""
+        """Return the error of a number of cells that are not of the column's kind, with one of them."""
         message = mistaken(self.name, kind, text, row, count)
         hint = f"{_HINT}; correct the cell, or use None if it is missing"
         hint += f', or {self._cells(self.name)}.astype("category") for the column' if judged else ""

@@ -64,7 +64,7 @@ class TwoCurves(Generated):
     noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
 
     def curves(self, first: int, second: int) -> tuple[Coordinates, Coordinates]:
-        """Return so many points of each class, x and y."""
+        """Return points of each class, x and y, in the given numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no curves")
 
     def rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:

@@ -170,7 +170,7 @@ class TableFile(Data):
         return self._read(self._source(folder), (), False)
 
     def read_cells(self, folder: Path, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
-        """Return columns as the files have them, by name: so many rows, and the next ones.
+        """Return columns as the files have them, by name, a number of rows at a time.
 
         Raises
         ------
@@ -336,7 +336,7 @@ class Csv(TableFile):
 
     def source(self, paths: list[str]) -> TableSource:
         dialect = Dialect(self.delimiter or "", self.quote, self.encoding, self.header, self.skip)
-        # Of those that nobody has chosen, some cannot stand between other delimiters.
+        # A default text is not used if it contains the delimiter or the quote.
         characters = {self.delimiter, self.quote}
         possible = [text for text in self.missing_values if text not in MISSING or not characters & {*text}]
         return CsvSource(paths, dialect, possible, self.decimal)
@@ -403,7 +403,7 @@ def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] |
 
 
 def not_a_table(path: str | os.PathLike[str], others: str = "") -> tuple[str, str]:
-    """Return what to say of a file whose name is not that of a table, and how a table is made of it.
+    """Return the message about a file whose name is not that of a table, and the hint how a table is made of it.
 
     Parameters
     ----------

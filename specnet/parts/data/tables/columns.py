@@ -120,7 +120,7 @@ class Columns:
 
 
 def _drawn(row: int) -> int:
-    """Return a number that is as good as random: every so many rows would be the same ones where cells repeat."""
+    """Return a number that is as good as random: at equal distances, rows would be alike where cells repeat."""
     return row * 40503 // 64
 
 

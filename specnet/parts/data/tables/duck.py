@@ -74,7 +74,7 @@ class Duck:
         self._pool = ThreadPoolExecutor(1)
 
     def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Return what a query finds, row by row."""
+        """Return the rows of a query's result."""
         found: list[tuple[Any, ...]] = self._run(query, parameters, lambda result: result.fetchall())
         return found
 
@@ -88,7 +88,7 @@ class Duck:
         return list(found.values())
 
     def batches(self, query: str, count: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield what a query finds, so many rows at a time.
+        """Yield the rows of a query's result, a number of rows at a time.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Duck:
 
 @contextmanager
 def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
-    """Open a connection that may read these files, real paths, of so many columns.
+    """Open a connection that may read some files, given by their real paths, of a number of columns.
 
     Its database is in memory, and what does not fit there in a folder that is gone afterwards; that of large files is
     in this folder, where DuckDB compresses it.

@@ -28,7 +28,7 @@ LARGEST_RECORD = 10_000_000
 
 
 def too_long(what: str, most: int, unit: str = "characters") -> str:
-    """Return that something has more than so many of a unit."""
+    """Return the message that something has more of a unit than the maximum."""
     return f"{what} has more than {most:,} {unit}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 

@@ -1,4 +1,4 @@
-"""Which kind a column is of, by all its cells and by the notation of the other columns, where no spec specifies it."""
+"""The kind of a column that no spec specifies, found from its distinct texts and the notation of other columns."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class Assumption(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a column is.
+    """The kind that a column is judged to be.
 
     Attributes
     ----------
@@ -217,7 +217,7 @@ ShowsPoint = Callable[[], bool | None]
 
 
 def verdicts(columns: Mapping[str, DistinctTexts | ShowsPoint], decimal: str | None = None) -> dict[str, Verdict]:
-    """Return what columns of one table are, by name.
+    """Return the verdicts on columns of one table, by name.
 
     Where the texts of a column leave its notation open, it is that of the other columns, if these have one.
 
@@ -303,60 +303,60 @@ def _decided(
     return Verdict(kind, assumption=Assumption(text, others))
 
 
-def _verdict(cells: DistinctTexts) -> Verdict:
-    """Return what a column is by its own cells."""
-    present = cells.present
+def _verdict(column: DistinctTexts) -> Verdict:
+    """Return the verdict on a column by its own texts."""
+    present = column.present
     if not present:
         return Verdict("ignore", "empty")
-    if cells.are_pair:
+    if column.are_pair:
         return Verdict("boolean")
-    if cells.numbers == present and not (cells.is_grouped and cells.are_texts()):
+    if column.numbers == present and not (column.is_grouped and column.are_texts()):
         return NUMERIC
-    if cells.dates == present:
-        return Verdict("datetime", assumption=_mixed_zones(cells))
+    if column.dates == present:
+        return Verdict("datetime", assumption=_mixed_zones(column))
     markers: Mapping[str, int] = {}
-    if cells.fitting:
-        counts = [(notation, present) for notation in cells.fitting]
+    if column.fitting:
+        counts = [(notation, present) for notation in column.fitting]
     else:
-        notations = cells.notations or notations_of(cells.sample)
-        counts = list(zip(notations, cells.rows_in(notations), strict=True))
-        markers = _markers(counts, cells)
+        notations = column.notations or notations_of(column.sample)
+        counts = list(zip(notations, column.rows_in(notations), strict=True))
+        markers = _markers(counts, column)
     marked = present - sum(markers.values()) if markers.keys() <= MARKERS else present
     fitting = [notation for notation, count in counts if count == marked]
     if marked < present:
         fitting = [each.with_missing(sorted(markers)) for each in fitting if not isinstance(each, DatetimeFormat)]
-    whole = _distinguished(fitting, cells)
+    whole = _distinguished(fitting, column)
     # Beside 0.1, a cell of 10 % may be 0.1 too.
-    is_mixed = bool(cells.numbers) and any(isinstance(each, NumberFormat) and each.unit for each in whole)
+    is_mixed = bool(column.numbers) and any(isinstance(each, NumberFormat) and each.unit for each in whole)
     if len(whole) == 1 and not is_mixed:
-        return _assuming(whole[0], cells)
+        return _assuming(whole[0], column)
     is_open = len(whole) > 1 and not is_mixed
-    if cells.numbers >= SHARE_OF_ALL * present and not is_open:
+    if column.numbers >= SHARE_OF_ALL * present and not is_open:
         return Verdict("numeric", "not-a-number", tuple(whole))
-    if cells.dates >= SHARE_OF_ALL * present:
+    if column.dates >= SHARE_OF_ALL * present:
         return Verdict("datetime", "not-a-datetime")
-    rows_of_texts = cells.rows_of_categories()
+    rows_of_texts = column.rows_of_categories()
     kind: ColumnKind = "category" if are_frequent(rows_of_texts) else "ignore"
     reason: Reason = ""
     if kind == "ignore":
         reason = "text" if rows_of_texts.max() >= ROWS_TO_A_CATEGORY else "unique-text"
-        if all(map(is_inexact, cells.sample)):
+        if all(map(is_inexact, column.sample)):
             reason = "too-large"
     nearly = whole or [notation for notation, count in counts if count >= SHARE_OF_ALL * present]
     if nearly:
-        return Verdict(kind, reason, tuple(nearly), _example(cells.sample, nearly), is_open)
+        return Verdict(kind, reason, tuple(nearly), _example(column.sample, nearly), is_open)
     if markers and _are_markers(markers, rows_of_texts, kind == "category"):
         best = max(counts, key=lambda each: each[1])[0]
-        example = _example(cells.sample, [best])
+        example = _example(column.sample, [best])
         return Verdict(kind, reason, (best.with_missing([*markers]),), example, markers=tuple(markers.items()))
     return Verdict(kind, reason)
 
 
-def _markers(counts: Sequence[tuple[Notation, int]], cells: DistinctTexts) -> Mapping[str, int]:
-    """Return the few texts, and their rows, beside which all cells are in one notation; none if there are more."""
+def _markers(counts: Sequence[tuple[Notation, int]], column: DistinctTexts) -> Mapping[str, int]:
+    """Return the texts that are not in the best notation, and their rows, if they are a few words; else nothing."""
     if not counts:
         return {}
-    outside = cells.outside(max(counts, key=lambda each: each[1])[0])
+    outside = column.outside(max(counts, key=lambda each: each[1])[0])
     are_words = not any(re.search("[0-9]", text) for text in outside)
     return outside if are_words and len(outside) <= MAX_MARKERS else {}
 
@@ -368,28 +368,28 @@ def _are_markers(markers: Mapping[str, int], rows_of_texts: NDArray[np.intp], ar
     return len(rows_of_texts) - len(markers) > MAX_MARKERS
 
 
-def _assuming(notation: Notation, cells: DistinctTexts) -> Verdict:
-    """Return the verdict of a notation that all cells are in alone, with what it assumes."""
+def _assuming(notation: Notation, column: DistinctTexts) -> Verdict:
+    """Return the verdict on a column whose cells are all in one notation, with what that assumes."""
     if isinstance(notation, DatetimeFormat) and notation.has_short_years:
-        return _with_century(notation, cells)
-    clocks = sorted((text for text in cells.sample if text.count(":") == 1), key=len, reverse=True)
+        return _with_century(notation, column)
+    clocks = sorted((text for text in column.sample if text.count(":") == 1), key=len, reverse=True)
     if isinstance(notation, DurationFormat) and clocks and notation.duration == "minutes":
         text = f'"{shown_cell(clocks[0])}" is read as {notation.shown(clocks[0])}'
         others: list[Notation] = [notation.model_copy(update={"duration": "seconds"})]
         time_of_day = DatetimeFormat(type="datetime", format="%H:%M")
-        if cells.rows_in([time_of_day])[0] == cells.present:
+        if column.rows_in([time_of_day])[0] == column.present:
             others.append(time_of_day)
         return Verdict(notation, assumption=Assumption(text, tuple(others)))
     return Verdict(notation)
 
 
-def _with_century(notation: DatetimeFormat, cells: DistinctTexts) -> Verdict:
+def _with_century(notation: DatetimeFormat, column: DistinctTexts) -> Verdict:
     """Return the verdict on dates with years of two digits, which are within one range of years as far as possible.
 
     By default 69 is 1969 and 68 is 2068. Where the column has years before and behind that, they are of one century,
     and a new one begins in the middle of the years that it does not have.
     """
-    days = np.floor(cells.values(notation)).astype(np.int64).astype("datetime64[D]")
+    days = np.floor(column.values(notation)).astype(np.int64).astype("datetime64[D]")
     years = days.astype("datetime64[Y]").astype(np.int64) + 1970
     short = np.unique(years % 100)
     gaps = np.diff(np.append(short, short[0] + 100))
@@ -402,24 +402,24 @@ def _with_century(notation: DatetimeFormat, cells: DistinctTexts) -> Verdict:
         found, other = notation.model_copy(update={"last_year": last_year}), notation
     elif years.max() <= datetime.now(UTC).year:
         return Verdict(notation)
-    example = next((text for text in cells.sample if found.value(text) != other.value(text)), cells.sample[0])
+    example = next((text for text in column.sample if found.value(text) != other.value(text)), column.sample[0])
     text = f'"{shown_cell(example)}" is read as {found.shown(example)}'
     return Verdict(found, assumption=Assumption(text, (other,)))
 
 
-def _mixed_zones(cells: DistinctTexts) -> Assumption | None:
+def _mixed_zones(column: DistinctTexts) -> Assumption | None:
     """Return what is assumed of times without a zone beside others that have one."""
-    without = cells.present - cells.zones
-    if without in (0, cells.present):
+    without = column.present - column.zones
+    if without in (0, column.present):
         return None
-    return Assumption(f"{without} of {cells.present} times have no zone, and are read as UTC")
+    return Assumption(f"{without} of {column.present} times have no zone, and are read as UTC")
 
 
-def _distinguished(notations: Sequence[Notation], cells: DistinctTexts) -> list[Notation]:
-    """Return those of some notations that all cells are in which say different things of them."""
+def _distinguished(notations: Sequence[Notation], column: DistinctTexts) -> list[Notation]:
+    """Return notations that all cells are in, without those that read the same numbers or dates."""
     dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}  # May
     numbers = [each for each in notations if not isinstance(each, DatetimeFormat)]
-    if len(numbers) > 1 and not cells.differ(*numbers):
+    if len(numbers) > 1 and not column.differ(*numbers):
         del numbers[1:]
     return [*dates.values(), *numbers]
 
@@ -533,7 +533,7 @@ def without_zone(kind: ColumnKind, days: NDArray[np.float64], has_zones: bool) -
 
 
 def mistaken(name: str, kind: ColumnKind, cell: str, row: int, count: int) -> str:
-    """Return what to say of the first of so many cells that do not fit their column's kind."""
+    """Return the message about the first of a number of cells that are not of their column's kind."""
     expected = EXPECTED[kind_of(kind)][1]
     if isinstance(kind, DatetimeFormat):
         expected = f"a date in the format {kind.format}"

@@ -1,4 +1,4 @@
-"""Columns of a table that are neither features nor targets: what a split goes by, and how much each row counts."""
+"""Columns of a table that are neither features nor targets: those that a split uses, and weights of rows."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ class Roles(NamedTuple):
             raise DataError(*(problems[:1] if unused_delimiter(source.names) else problems))
 
     def kinds(self) -> dict[str, ColumnKind]:
-        """Return the kinds that the columns have where nobody says another: times are judged by their cells."""
+        """Return the kinds of the columns where none is specified: times are judged by their cells."""
         split = None if self.split.time is not None else self.split.by_column
         kinds: dict[str | None, ColumnKind] = {split: "category", self.weight: "numeric"}
         return {name: kind for name, kind in kinds.items() if name is not None}
 
     def split_by(self, content: Table, source: TableSource) -> NDArray[Any] | None:
-        """Return what the split goes by, (rows,).
+        """Return the cells that the split uses, (rows,).
 
         Raises
         ------
         DataError
-            If a time is missing or is none, or a word is no part of a split.
+            If a time is missing or is no time, or a word is not the name of a set.
         """
         name = self.split.by_column
         if name is None:
