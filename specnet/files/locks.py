@@ -1,4 +1,8 @@
-"""Locks on files and folders, which the system takes back when their process ends, however it ends."""
+"""Locks on files and folders, which the system releases when their process ends, however it ends.
+
+The package filelock does less here: its file stays behind, so that an unused folder cannot be removed again; its error
+does not say who has the lock; and where the file was removed, a second process gets the lock too.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Named arrays and one text in a safetensors file, written so that equal contents are equal bytes, read with distrust.
 
 The header is checked against the format and the file's size before a number is read, and nothing is allocated that the
-file does not really hold. Nothing in a file is ever executed.
+file does not really hold. Nothing in a file is ever executed. The checks of the package safetensors need the whole
+file, take the last of two equal names, and do not say which tensor has the wrong size.
 """
 
 from __future__ import annotations
