@@ -94,7 +94,7 @@ class RowWriter(ABC):
         self.definitions: list[str] = []
         self.lines: list[str] = []
         self._functions: dict[Any, str] = {}
-        self.bodies = [self._written(model) for model in program.models]
+        self.bodies = [self._written(model) for model in program.networks]
         self.lines = self._mean() if program.is_team else self.bodies[0][0]
 
     def text(self, **facts: Any) -> str:
@@ -188,7 +188,7 @@ class RowWriter(ABC):
 
     def _mean(self) -> list[str]:
         """Return the mean of what the models of a team answer, weighted by their shares and summed in float64."""
-        models, total = self.program.models, self.names.new("total")
+        models, total = self.program.networks, self.names.new("total")
         lines = [f"{total} = 0"]
         for number, model in enumerate(models):
             answer = self._in_double(self.called_model(number)).within(PRODUCT)

@@ -131,7 +131,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
             return Proof(0, None, str(obstacle))
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
-    has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.models)
+    has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.networks)
     compared = [_compared(answers, expected, part, tolerance, has_offset) for part in parts]
     exceeds = any(not difference <= allowed for difference, allowed in compared)
     rounding = _rounding(program) if exceeds and program.dtype == np.float32 else 0.0

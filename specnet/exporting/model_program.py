@@ -95,7 +95,7 @@ class Program:
     ----------
     columns : tuple of RawColumn
         The raw columns.
-    models : tuple of NetworkPlan
+    networks : tuple of NetworkPlan
         The networks of a team, whose answer is the mean that their shares weight, or the only network.
     interval : ExportInterval or None
     task : str
@@ -133,23 +133,23 @@ class Program:
             raise UnsupportedError("a team of networks in float32 and in float64 cannot be exported")
         self.columns = columns_of(model)
         prefixes = name_prefixes(len(model.networks))
-        self.models = tuple(
+        self.networks = tuple(
             NetworkPlan(each, self.columns, dtype, expansions, prefix, share)
             for each, prefix, share in zip(model.networks, prefixes, model.shares, strict=True)
         )
         self.interval: ExportInterval | None = None
-        self.task, self.is_team = model.network.task, len(self.models) > 1
-        self.inputs, self.outputs = len(self.columns), self.models[0].outputs
-        self.shares = sum(each.share for each in self.models)
+        self.task, self.is_team = model.network.task, len(self.networks) > 1
+        self.inputs, self.outputs = len(self.columns), self.networks[0].outputs
+        self.shares = sum(each.share for each in self.networks)
         self.name = model.spec.name or "network"
         self.labels: list[int] | list[str] | None = None if model.labels is None else model.labels.tolist()
         self.texts = [index for index, column in enumerate(self.columns) if column.is_text]
         missing = [index for index, column in enumerate(self.columns) if column.takes_missing]
         self.missing = [index for index in missing if index not in self.texts]
         self.has_cells = bool(self.texts or self.missing)
-        self.stages = [stage for each in self.models for stage in each.stages]
+        self.stages = [stage for each in self.networks for stage in each.stages]
         self.operations = {step.operation for stage in self.stages for step in stage.steps}
-        tables = ((each.prefix, table) for each in self.models for stage in each.stages for table in stage.tables)
+        tables = ((each.prefix, table) for each in self.networks for stage in each.stages for table in stage.tables)
         self.tables = {table: prefix + table.name for prefix, table in tables}
 
     def with_interval(self, level: float | None) -> Self:
@@ -175,21 +175,23 @@ class Program:
 
         Those are dates, of which it holds 3 minutes today, and columns far from 0.
         """
-        if self.dtype == np.float64 or any(each.prepare.is_identity or each.multiplies_columns for each in self.models):
+        if self.dtype == np.float64 or any(
+            each.prepare.is_identity or each.multiplies_columns for each in self.networks
+        ):
             return False
         around = np.outer([-1.0, 0.0, 1.0], np.ones(self.model.network.inputs))
         with np.errstate(all="ignore"):
-            raw = self.models[0].trained.preprocessing.invert(around)
+            raw = self.networks[0].trained.preprocessing.invert(around)
         return any(column.kind == "datetime" for column in self.columns) or _is_beyond_float32(raw)
 
     @cached_property
     def answers_are_wide(self) -> bool:
         """Whether values are float64 though the network is not, because float32 does not hold them."""
-        if self.dtype == np.float64 or self.task != "values" or any(each.finish.is_identity for each in self.models):
+        if self.dtype == np.float64 or self.task != "values" or any(each.finish.is_identity for each in self.networks):
             return False
         around = np.outer([-1.0, 0.0, 1.0], np.ones(self.outputs))
         with np.errstate(all="ignore"):
-            return any(_is_beyond_float32(each.trained.target_preprocessing.invert(around)) for each in self.models)
+            return any(_is_beyond_float32(each.trained.target_preprocessing.invert(around)) for each in self.networks)
 
     @property
     def column_dtype(self) -> np.dtype[Any]:
@@ -238,7 +240,7 @@ class Program:
     @property
     def summary(self) -> str:
         """A description of the model: its inputs, its answers and how many networks it has."""
-        networks = sum(len(each.members) for each in self.models)
+        networks = sum(len(each.members) for each in self.networks)
         means = f", by the {'weighted ' * self.is_team}mean of {networks} networks" if networks > 1 else ""
         match self.task:
             case "binary" | "classes":

@@ -1,5 +1,6 @@
 """Exports as a whole: what is refused, what is left behind, what a new part and a new target need."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -251,3 +252,23 @@ def test_targets_without_a_float32_form_say_so(target: str, tmp_path: Path, refu
 @pytest.mark.parametrize("make", [lambda: labelled([-(2**53), 2**53]), lambda: category("a\0b")])
 def test_what_javascript_says_all_the_same(make: Callable[[], Model], tmp_path: Path):
     export(make(), "javascript", tmp_path / "m.js")
+
+
+OBSTACLES = {
+    "c": "no C compiler (cc, gcc or clang)",
+    "javascript": "no node",
+    "onnx": "onnxruntime is not installed",
+}
+
+
+@pytest.mark.parametrize("target", OBSTACLES)
+def test_an_export_that_cannot_be_run_here_is_written_and_says_so(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    path = tmp_path / f"m{SUFFIXES[target]}"
+    proof = export(make_model("value"), target, path).proof
+    assert proof.difference is None
+    assert str(proof) == f"not compared with the model: {OBSTACLES[target]}"
+    assert path.is_file()

@@ -314,7 +314,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
 
 def _tables(program: Program, loops: Loops) -> list[str]:
     """Return the definitions of tables: in double what is computed in double, but for weights of groups."""
-    around = [stage for model in program.models for stage in (model.prepare, model.finish)]
+    around = [stage for model in program.networks for stage in (model.prepare, model.finish)]
     weights = {step.operands[1] for stage in around for step in stage.steps if step.operation is GROUPED}
     doubles = {table for stage in around for table in stage.tables} - weights
     return [

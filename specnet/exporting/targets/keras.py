@@ -101,7 +101,7 @@ class _Layers:
 
     def __init__(self, program: Program) -> None:
         self.program, self.keras = program, _keras()
-        (self.network,) = program.models
+        (self.network,) = program.networks
         self.dtype = program.model.network.dtype.name
         self.weights: list[tuple[Any, list[Array]]] = []
         self.problems: list[str] = []

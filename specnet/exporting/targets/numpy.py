@@ -129,10 +129,10 @@ class _NumpyWriter(RowWriter):
     def __init__(self, program: Program) -> None:
         names = FreeNames(_WORDS.union(_RESERVED.split()))
         self.stored = {table: names.new(name) for table, name in program.tables.items()}
-        averaged = [model for model in program.models if model.is_averaged]
+        averaged = [model for model in program.networks if model.is_averaged]
         self.networks = {model: names.new("network") for model in averaged}
         self.member = names.new("member") if averaged else ""
-        self.models = [names.new(f"model_{number}") for number in range(len(program.models)) if program.is_team]
+        self.models = [names.new(f"model_{number}") for number in range(len(program.networks)) if program.is_team]
         tables = {table: f"{name}[{self.member}]" if table.has_members else name for table, name in self.stored.items()}
         super().__init__(program, names, tables)
 
@@ -168,7 +168,7 @@ class _NumpyWriter(RowWriter):
                 "network": self.networks.get(model, ""),
                 "member_lines": member_lines,
             }
-            for number, (model, (lines, member_lines)) in enumerate(zip(program.models, self.bodies, strict=True))
+            for number, (model, (lines, member_lines)) in enumerate(zip(program.networks, self.bodies, strict=True))
         ]
         return self.text(
             interval_arrays={name.upper(): array for name, array in program.interval_arrays.items()},

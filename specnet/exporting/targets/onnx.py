@@ -276,12 +276,12 @@ class _Graph:
         """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
         program = self.program
         columns, given = self._columns()
-        answers = [self._model(model, columns, given) for model in program.models]
+        answers = [self._model(model, columns, given) for model in program.networks]
         if not program.is_team:
-            (name, given), last = answers[0], "mean" if program.models[0].is_averaged else "target_preprocessing"
+            (name, given), last = answers[0], "mean" if program.networks[0].is_averaged else "target_preprocessing"
             return self._cast(name, given, program.answer_dtype, f"{last}.{program.answer_dtype.name}")
         weighted = []
-        for model, (name, given) in zip(program.models, answers, strict=True):
+        for model, (name, given) in zip(program.networks, answers, strict=True):
             name = self._cast(name, given, FLOAT64, f"{model.prefix}double")
             share = self.initializer(f"{model.share}.float64", np.array(model.share, FLOAT64))
             weighted.append(self.node("Mul", [name, share], f"{model.prefix}weighted"))
@@ -497,15 +497,15 @@ def _graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str,
         The graph's tensors by their names.
     """
     to_array = required("onnx", "onnx").numpy_helper.to_array
-    known = {name: array for model in program.models for name, array in _numbers(model)}
+    known = {name: array for model in program.networks for name, array in _numbers(model)}
     known |= quantile_tensors(program.model.error_quantiles)
     hidden = {
         name: array.ravel().tolist()
         for name, array in known.items()
         if name not in initializers or not np.array_equal(to_array(initializers[name]), array)
     }
-    specs = [whole_spec(model.trained.spec.with_dtype(program.dtype.name)) for model in program.models]
-    weighted = [{"share": model.share, "spec": spec} for model, spec in zip(program.models, specs, strict=True)]
+    specs = [whole_spec(model.trained.spec.with_dtype(program.dtype.name)) for model in program.networks]
+    weighted = [{"share": model.share, "spec": spec} for model, spec in zip(program.networks, specs, strict=True)]
     facts = {MODELS: weighted} if program.is_team else specs[0]
     interval = {} if program.interval is None else {INTERVAL: program.interval.level}
     return facts | {NUMBERS: hidden, LABELS: program.labels, **interval}

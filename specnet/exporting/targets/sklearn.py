@@ -40,7 +40,7 @@ class SklearnTarget(Target):
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_texts(program, "scikit-learn")
-        if program.models[0].is_averaged:
+        if program.networks[0].is_averaged:
             hint = "use onnx, numpy, c, javascript, torch or keras, or train one network without training.ensemble"
             raise UnsupportedError("scikit-learn has no equivalent of an ensemble of networks", hint=hint)
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
@@ -97,7 +97,7 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
     problems: list[str] = []
     layers: list[tuple[Array, Array]] = []
     activations: list[str] = []
-    for number, stages in enumerate(program.models[0].layers):
+    for number, stages in enumerate(program.networks[0].layers):
         title = stages[0].title
         if stages[0].node.inputs != (number - 1,):
             problems.append(f"scikit-learn has no equivalent of {title}: it does not read the previous layer")

@@ -115,7 +115,7 @@ class _TorchWriter(RowWriter):
             {*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "interval", "training", "X"}
         )
         self.stored, self.members = list[_Modules](), list[tuple[str, _Modules] | None]()
-        for model in program.models:
+        for model in program.networks:
             own = _Modules(
                 model, (model.prepare, model.finish), () if model.is_averaged else model.layers, [model.prefix]
             )
@@ -174,7 +174,7 @@ class _TorchWriter(RowWriter):
                 about = {"about": "A model of the team.", "returned": "Return what it answers for raw columns."}
                 classes.append({"name": self.models[number], **about, "setup": own.setup, "lines": lines})
         models = in_lines([f"{name}()" for name in self.models], "self.models = nn.ModuleList([", "])")
-        prepares = any(not model.prepare.is_identity for model in program.models)
+        prepares = any(not model.prepare.is_identity for model in program.networks)
         return self.text(
             library="torch",
             whole="long()",

@@ -262,14 +262,6 @@ def test_a_float64_model_can_be_stored_as_float32(tmp_path):
     assert 0 < written.proof.difference < 2e-6
 
 
-def test_without_a_compiler_the_export_says_that_it_was_not_run(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    written = export(make_model("value"), "c", tmp_path / "m.c")
-    assert written.proof.difference is None
-    assert str(written.proof) == "not compared with the model: no C compiler (cc, gcc or clang)"
-    assert (tmp_path / "m.c").is_file()
-
-
 @needs_compiler
 def test_what_does_not_compile_is_not_stored(tmp_path, change: Callable[..., None], refused: Refused):
     change("c", "render", lambda files, *_: {path: content + b"nonsense" for path, content in files.items()})

@@ -122,9 +122,3 @@ def test_the_last_layer_works_where_the_outputs_belong(tmp_path):
     assert "What layers leave" in module
     export(layered(dense(1)), "javascript", tmp_path / "n.mjs")
     assert "What layers leave" not in (tmp_path / "n.mjs").read_text()
-
-
-def test_without_node_the_export_says_that_it_was_not_run(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    written = export(make_model("value"), "javascript", tmp_path / "m.js")
-    assert str(written.proof) == "not compared with the model: no node"
