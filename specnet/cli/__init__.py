@@ -71,9 +71,10 @@ def _status(arguments: Sequence[str]) -> int:
             _prepare_streams()
             check_imports()
             if shell := os.environ.get(COMPLETION_VARIABLE):
+                from specnet.cli.application import VERBS, specnet_command
                 from specnet.cli.completion import complete
 
-                complete(shell, arguments[-1] if arguments else "")
+                complete(shell, arguments[-1] if arguments else "", tuple(VERBS), specnet_command)
                 sys.stdout.flush()
                 return 0
             from specnet.cli.application import call

@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any
 
 import typer
 
-from specnet.cli.application import VERBS, specnet_command
 from specnet.cli.schema_keys import Keys, Settings, shipped_schema
 from specnet.errors import FileError
 from specnet.run_files import folders_of_runs, spec_file
@@ -30,7 +29,7 @@ _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 """Characters that a shell does not read as a part of a word."""
 
 
-def complete(shell: str, line: str) -> None:
+def complete(shell: str, line: str, verbs: Sequence[str], command_of: Callable[[tuple[str, ...]], Any]) -> None:
     """Print the words that can complete a command line, in the form that a shell expects; without any it offers files.
 
     Parameters
@@ -38,12 +37,19 @@ def complete(shell: str, line: str) -> None:
     shell : {"bash", "zsh", "fish"}
     line : str
         The command up to the cursor.
+    verbs : sequence of str
+        All verbs.
+    command_of : callable
+        Returns the command ``specnet`` with some verbs, whose modules it imports.
     """
     words, current = _split(line)
     # For readline the current word begins behind the last of these characters.
     breaks = os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else ""
     done = max((current.rfind(character) + 1 for character in "=:" if character in breaks), default=0)
-    for value, meaning in _candidates(words[1:], current):
+    words = words[1:]
+    index = next((number for number, word in enumerate(words) if word in verbs), None)
+    command = command_of(tuple(verbs)) if index is None else command_of((words[index],)).commands[words[index]]
+    for value, meaning in _candidates(command, index, words, current):
         if value.startswith(current) and value.isprintable():
             word = _SPECIAL.sub(r"\\\g<0>", value[done:])
             sys.stdout.write(f"{word}\n" if shell == "bash" else f"{value}\t{meaning}\n")
@@ -59,10 +65,20 @@ def _split(line: str) -> tuple[list[str], str]:
     return (words, "") if not words or line[-1].isspace() else (words[:-1], words[-1])
 
 
-def _candidates(words: Sequence[str], current: str) -> Iterator[tuple[str, str]]:
-    """Yield what the last word of a line can become, and what it means."""
-    verb = next((index for index, word in enumerate(words) if word in VERBS), None)
-    command = specnet_command(tuple(VERBS)) if verb is None else specnet_command((words[verb],)).commands[words[verb]]
+def _candidates(command: Any, verb: int | None, words: Sequence[str], current: str) -> Iterator[tuple[str, str]]:
+    """Yield what the last word of a line can become, and what it means.
+
+    Parameters
+    ----------
+    command : Command
+        That of the verb, or ``specnet``.
+    verb : int or None
+        The index of the verb among the words; None if there is none yet.
+    words : sequence of str
+        Those before the last one.
+    current : str
+        The beginning of the last one.
+    """
     context = typer.Context(command)
     context.args = [*words]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
