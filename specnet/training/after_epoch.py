@@ -1,6 +1,6 @@
-"""What happens after each epoch: metrics, watchers, history and checkpoints.
+"""The work after each epoch: metrics, watchers, history and checkpoints.
 
-In: the losses of epochs, from a trainer. Out: which epochs to train next, and in the end the history and the weights.
+In: the losses of epochs, from a trainer. Out: the epochs to train next, and in the end the history and the weights.
 Start with `TrainingProgress.after_epoch`.
 """
 
@@ -30,7 +30,7 @@ Memories = Mapping[str, Memory]
 
 
 class Watchers:
-    """The watchers of a spec.
+    """The watchers of a spec and their memories: early stopping and learning rates that depend on a metric.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Watchers:
     Attributes
     ----------
     memories : mapping
-        Their current memories.
+        Current memories by the watcher's name.
     have_ended : bool
-        Whether one of them ends training.
+        Whether a watcher ends training.
     rate_factor : float
-        Product of their factors on the learning rate.
+        Product of the watchers' factors on the learning rate.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -53,28 +53,28 @@ class Watchers:
         self.remember(dict.fromkeys(self._watchers, Memory()))
 
     def remember(self, memories: Memories) -> None:
-        """Set the memories."""
+        """Set the memories, and the attributes that follow from them."""
         self.memories, self.have_ended, self.rate_factor = memories, has_ended(memories), 1.0
         for memory in memories.values():
             self.rate_factor *= memory.rate_factor
 
     def may_end(self) -> bool:
-        """Return whether one of them ends training if the next epoch's figures are bad enough."""
+        """Return whether a watcher ends training if its metric is worst possible in the next epoch."""
         return any(who.after(self.memories[name], math.inf).ends for name, who in self._watchers.items())
 
     def after(self, figures: Mapping[str, float]) -> Memories:
-        """Return their memories after another epoch with these metrics."""
+        """Return the memories after another epoch, given its metrics."""
         return {
             name: who.after(self.memories[name], self._factors[who.monitor] * figures[who.monitor])
             for name, who in self._watchers.items()
         }
 
     def restore(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
-        """Restore their memories from a checkpoint."""
+        """Restore the memories from the facts of a checkpoint."""
         self.remember({name: Memory(**facts[name]) for name in self._watchers})
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """Return their memories as plain data."""
+        """Return the memories as plain data."""
         return {name: memory.as_dict() for name, memory in self.memories.items()}
 
 
@@ -95,7 +95,7 @@ class BestWeights:
         self._theta, self._state = theta.copy(), {name: array.copy() for name, array in state.items()}
 
     def replace(self, theta: Array, state: State) -> None:
-        """Replace the copy."""
+        """Copy the parameters and layer states of a better epoch."""
         self._theta[:] = theta
         for name, array in state.items():
             self._state[name][...] = array
@@ -110,11 +110,11 @@ class BestWeights:
 
 
 Keeper = Callable[[Checkpoint], None]
-"""Saves a checkpoint, given tensors, facts and history."""
+"""Function that saves a checkpoint."""
 ALL_EPOCHS = "all epochs"
-"""End of training after the last epoch."""
+"""The text for an end of training after the last epoch."""
 INTERRUPTED = "interrupted"
-"""End of training by a signal, in or after an epoch."""
+"""The text for an end of training by a signal, within or after an epoch."""
 _STOPPING = watcher_name(EARLY_STOPPING)
 _RESTORED = re.compile(r", weights of epoch (\d+) restored")
 
@@ -126,14 +126,14 @@ def weights_epoch(end: str, epochs: int) -> int:
 
 
 class TrainingProgress:
-    """The progress of a training run: its epochs so far, their history, and which epochs come next.
+    """The progress of a training run: its epochs so far, their history, and the next epochs to train.
 
     Parameters
     ----------
     network : Network
     trainer : Trainer
     monitors : Monitors
-        Of further entries of the history, such as ``validation_loss``.
+        Functions that compute further entries of the history, such as ``validation_loss``.
     observer : Observer
     keep_checkpoint : callable, optional
         Called with a checkpoint every `checkpoint_every` epochs.
@@ -151,7 +151,7 @@ class TrainingProgress:
     epochs : int
         Number of finished epochs.
     trained : int
-        Number of the epochs that have been trained: one more where the last one does not count yet, or has failed.
+        Number of trained epochs; one more than `epochs` while the last epoch is not finished yet, or if it has failed.
     total : int
         Maximum number of epochs.
     """
@@ -189,7 +189,7 @@ class TrainingProgress:
         return self._seconds_before + time.perf_counter() - self._begin
 
     def begin(self) -> EpochSpan | None:
-        """Return the first epochs, or those to resume with; None if there are none."""
+        """Return the first span of epochs to train, or to resume with; None if no epochs are left."""
         if self.epochs or self._trainer.so_far.batches:
             self._seen_next = self._observer.next_epoch(self.epochs)
         else:
@@ -197,18 +197,18 @@ class TrainingProgress:
         return self._upcoming()
 
     def _upcoming(self) -> EpochSpan | None:
-        """Return the next epochs, or None at the end of training."""
+        """Return the next span of epochs, or None at the end of training."""
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
             return None
         is_measured = epochs + 1 == self._seen_next
         if not is_measured and self._observer.takes_snapshots:
-            # L-BFGS may end training with any epoch.
+            # The next epoch may be the last one: a watcher may end training, and L-BFGS may end with any epoch.
             is_measured = watchers.may_end() or not self._trainer.resumes
         return EpochSpan(epochs, self._unseen() + 1, self._with_loss, watchers.rate_factor, is_measured)
 
     def _unseen(self) -> int:
-        """Return after how many of the next epochs nothing has to happen, though they may be logged."""
+        """Return the number of next epochs after which nothing but logging has to happen."""
         epochs = self.epochs
         # An interrupted epoch is a span of its own.
         if self._watchers.memories or self._trainer.so_far.batches:
@@ -216,7 +216,7 @@ class TrainingProgress:
         ends = [self.total]
         if self._keep_checkpoint is not None and self._checkpoint_every is not None:
             ends.append((epochs // self._checkpoint_every + 1) * self._checkpoint_every)
-        if self._seen_next is not None:  # the first step of what is seen is measured
+        if self._seen_next is not None:  # the first step of an observed epoch is measured
             ends.append(max(self._seen_next - 1, epochs + 1))
         if self._monitors or self._observer.follows_log:
             ends.append(-(-epochs // self._log_every) * self._log_every + 1)
@@ -228,7 +228,7 @@ class TrainingProgress:
         Raises
         ------
         TrainingError
-            If the loss of a logged one is not finite.
+            If the loss of a logged epoch is not finite.
         """
         before = self.epochs
         numbers = np.arange(before, before + len(losses)) + 1
@@ -247,12 +247,12 @@ class TrainingProgress:
             self._observer.logged(record["epoch"], record)
 
     def after_epoch(self, loss: float) -> EpochSpan | None:
-        """Record the finished epoch, with its loss if it was requested, and return the next ones.
+        """Record the finished epoch, with its loss if it was requested, and return the next span of epochs.
 
         Raises
         ------
         TrainingError
-            If a figure is not finite.
+            If the loss or a metric is not finite.
         """
         self.trained = epoch = self.epochs + 1
         watchers, record = self._watchers, None
@@ -262,7 +262,7 @@ class TrainingProgress:
             memories = watchers.after(figures)
             if self._is_logged(epoch) or has_ended(memories):
                 record = self._record(epoch, loss, **self._monitored(figures))
-        # Until here the epoch does not count: after an interruption its metrics are computed again.
+        # Only now does the epoch count: after an earlier interruption its metrics are computed again.
         if memories:
             watchers.remember(memories)
         self.epochs = epoch
@@ -282,8 +282,8 @@ class TrainingProgress:
         return upcoming
 
     def close(self, loss: float) -> None:
-        """Log the last epoch, which had this loss, if training ended early."""
-        if not self.epochs:  # nothing to gain from the start is an epoch too
+        """Log the last epoch with its loss if training ended early and the epoch is not logged yet."""
+        if not self.epochs:  # training that cannot improve on its start counts as one epoch
             self.epochs = self.trained = 1
             self._show()
         if not self.history or self.history[-1]["epoch"] != self.epochs:
@@ -292,7 +292,7 @@ class TrainingProgress:
             self._observer.logged(self.epochs, record)
 
     def end(self, reason: str) -> str:
-        """Return how training ended, in words; the reason applies if neither a watcher nor the last epoch ended it.
+        """Return a text on how training ended; `reason` is part of it if neither a watcher nor the last epoch ended it.
 
         Examples: ``all epochs``, ``early stopping after epoch 13, weights of epoch 3 restored``, ``interrupted in
         epoch 7``.
@@ -309,18 +309,18 @@ class TrainingProgress:
         return f"{reason} after epoch {self.epochs}{restored}"
 
     def result(self) -> tuple[Array, State]:
-        """Return the parameters and layer states of the model: the best ones if the spec restores them."""
+        """Return the parameters and layer states of the model: of the best epoch if the spec restores it."""
         if self._best is not None and self._has_best:
             return self._best.stored()
         theta, state = self._trainer.model_state()
         return theta.copy(), state
 
     def cross_fitted(self) -> Array | None:
-        """Return the outputs for validation rows that have not chosen the epoch, where others have chosen theirs."""
+        """Return the outputs of `CrossFittedOutputs`; None if no best epoch is restored."""
         return self._cross_fitted.raw if self._cross_fitted is not None and self._has_best else None
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Resume from a checkpoint if the trainer supports it; otherwise it starts again."""
+        """Resume from a checkpoint if the trainer supports it; otherwise training starts again."""
         if not self._trainer.resumes:
             return
         checkpoint.restore(self._tensors())
@@ -339,7 +339,7 @@ class TrainingProgress:
             return self._start
         record = TrainingRecord()
         if self._recorder is not None:
-            self._recorder.trained(self.epochs, self.snapshot)  # after an interruption it lacks this epoch
+            self._recorder.trained(self.epochs, self.snapshot)  # after an interruption, this epoch is missing
             record = self._recorder.record()
         return Checkpoint(self._tensors(), self._facts(), self.history, record=record)
 
@@ -353,7 +353,7 @@ class TrainingProgress:
         return {**self._member, "epoch": epoch, LOSS: loss, **monitored}
 
     def _show(self) -> None:
-        """Notify observers that requested this epoch, and find the next such epoch."""
+        """Notify the observers that requested this epoch, and determine the next requested epoch."""
         if self._seen_next == self.epochs:
             self._observer.trained(self.epochs, self.snapshot)
         self._seen_next = self._observer.next_epoch(self.epochs)
@@ -365,7 +365,7 @@ class TrainingProgress:
 
     @property
     def _has_best(self) -> bool:
-        """Whether there are weights to restore."""
+        """Whether weights of a best epoch can be restored."""
         return self._best is not None and self._stopping is not None and self._stopping.best is not None
 
     def _facts(self) -> dict[str, Any]:
@@ -379,9 +379,9 @@ class TrainingProgress:
         return self._trainer.tensors() | {name: array for each in followers for name, array in each.tensors().items()}
 
     def _with_loss(self, number: Any) -> Any:
-        """Return whether the loss of an epoch, or of each of several, counted from 0, is needed."""
+        """Return whether the loss of an epoch is needed, given its number from 0 or an array of numbers."""
         return self._is_logged(number + 1) | bool(self._watchers.memories)
 
     def _is_logged(self, epoch: Any) -> Any:
-        """Return whether an epoch, or each of several, counted from 1, is always logged."""
+        """Return whether an epoch is logged in any case, given its number from 1 or an array of numbers."""
         return ((epoch - 1) % self._log_every == 0) | (epoch == self.total)

@@ -1,4 +1,4 @@
-"""Checks of what is read from the files of a training: the facts of a checkpoint, the history, the layer records."""
+"""Checks of data from the files of a training: the facts of a checkpoint, the history and the layer records."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def check_facts(facts: Any) -> None:
 
 
 def checked_history(records: Any) -> list[dict[str, Any]]:
-    """Return the history of a run after checking it, one record per logged epoch, of each member of an ensemble.
+    """Check and return the history of a run: one record per logged epoch, of each ensemble member in order.
 
     Raises
     ------
     FileError
-        If it is not a history.
+        If it is not a valid history.
     """
     lines = checked(_HISTORY.validate_python, records, "the history is")
     for before, now in pairwise([(0, 0), *((line.member, line.epoch) for line in lines)]):
@@ -95,12 +95,12 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
 
 
 def checked_layer_records(records: Any) -> list[dict[str, Any]]:
-    """Return the layer records of a run after checking them.
+    """Check and return the layer records of a run.
 
     Raises
     ------
     FileError
-        If they are not layer records.
+        If they are not valid layer records.
     """
     lines = checked(_LAYER_RECORDS.validate_python, records, "the layer records are")
     for before, now in pairwise(lines):

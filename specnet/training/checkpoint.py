@@ -1,6 +1,6 @@
-"""The state of a training run between two steps, as the bytes of a safetensors file, and what it has recorded.
+"""Checkpoints: the state of a training run between two steps and its records, as the bytes of a safetensors file.
 
-A `RunIdentity` tells whether a checkpoint belongs to a run.
+A `RunIdentity` shows whether a checkpoint belongs to a run.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RunIdentity(NamedTuple):
         return hashlib.sha256(self.spec.encode()).hexdigest()
 
     def differences(self, now: RunIdentity) -> list[SpecDifference]:
-        """Return the differences of another run, in the order of the spec, with the data last."""
+        """Return the differences between this run and another one, in the order of the spec, with the data last."""
         mine, theirs = texts_by_key(json.loads(self.spec)), texts_by_key(json.loads(now.spec))
         keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
         found = [SpecDifference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
@@ -66,32 +66,32 @@ class RunIdentity(NamedTuple):
 
 
 def in_words(differences: list[SpecDifference]) -> str:
-    """Return the first differences in words, and the number of further ones."""
+    """Return the first differences as text, with the number of the remaining ones."""
     more = len(differences) - MAX_SHOWN
     return "; ".join([*map(str, differences[:MAX_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
 
 
 def texts_by_key(value: Any, before: Path = ()) -> dict[str, str]:
-    """Return the JSON of every value in a document by its dotted path, which begins with the path `before`."""
+    """Return the JSON of every value in a document by its dotted path; `before` is the path of the document itself."""
     return {".".join(map(str, path)): json.dumps(each, ensure_ascii=False) for path, each in leaves(value, before)}
 
 
 LayerRecord = dict[str, Any]
-"""Statistics of the layers after an epoch, as `LayerRecorder` makes them."""
+"""Statistics of the layers after an epoch, made by `LayerRecorder`."""
 Snapshots = dict[int, dict[str, Array]]
 """Parameters and layer states by name, by the number of finished epochs."""
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a run has recorded beside its history.
+    """The records of a run in addition to its history.
 
     Attributes
     ----------
     looks : list of dict
         Statistics of the layers, in the order of the epochs.
     snapshots : dict
-        Parameters at a few epochs.
+        Parameters and layer states at a few epochs.
     """
 
     looks: list[LayerRecord] = field(default_factory=list)
@@ -126,33 +126,33 @@ def snapshots_of(tensors: Mapping[str, Array]) -> Snapshots:
 
 HISTORY = "history"
 FINISHED = "members"
-"""The finished members of an ensemble, as a key of facts and in names of tensors."""
+"""Key of the finished members of an ensemble in the facts, and first part of the names of their tensors."""
 LOOKS = "looks"
 SNAPSHOT = "snapshot/"
-"""Before the names of the record's tensors."""
+"""Prefix of the names of the record's tensors."""
 SPEC = "spec"
 MEMBER = "member"
-"""The number of the member in each record of an ensemble's history, from 0."""
+"""Key of the member's number, from 0, in each record of an ensemble's history."""
 FORMAT = 5
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a run, from which it resumes.
+    """The state from which a run resumes.
 
     Attributes
     ----------
     tensors : mapping of str to array
         Parameters, states of the optimizer and the layers, averages, and the best weights so far.
     facts : mapping
-        Numbers of epochs and steps, progress within the epoch, seconds, and memories of the watchers; of an ensemble
-        those of the member that is being trained, and ``members``, what is known of those before it.
+        Numbers of epochs and steps, progress within the epoch, seconds, and memories of the watchers. In an ensemble
+        they are about the current member, and ``members`` lists the facts of the finished ones.
     history : list of dict
-        The records so far, of all members.
+        The history so far, of all members.
     run : RunIdentity or None
         Identity of the run; None if it is not needed.
     record : TrainingRecord
-        The record so far, of an ensemble's first member.
+        The layer records and snapshots so far; in an ensemble, of its first member.
     """
 
     tensors: Mapping[str, Array]
@@ -167,12 +167,12 @@ class Checkpoint:
         return float(sum((each["seconds"] for each in self.facts.get(FINISHED, [])), self.facts["seconds"]))
 
     def to_bytes(self) -> bytes:
-        """Return the content of the checkpoint's file."""
+        """Return the content of a checkpoint file."""
         assert self.run is not None, "a file names its run"
         metadata = json.dumps({"checkpoint": FORMAT, "data_sha256": self.run.data_sha256, "facts": dict(self.facts)})
         tensors = {name: array for name, array in self.tensors.items() if array.size}
         tensors |= {SNAPSHOT + name: array for name, array in self.record.tensors().items()}
-        # As tensors, because the length of metadata is limited.
+        # Long texts are tensors, because the length of metadata is limited.
         texts = {HISTORY: json.dumps(self.history), LOOKS: json.dumps(self.record.looks), SPEC: self.run.spec}
         return encode(
             {**tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}, metadata
@@ -180,14 +180,14 @@ class Checkpoint:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Checkpoint:
-        """Return the checkpoint in the content of a file.
+        """Return the checkpoint, given the content of its file.
 
         Raises
         ------
         FileError
-            If it is damaged, or not a checkpoint.
+            If the content is damaged, or not a checkpoint.
         """
-        # Needed for files alone: a run does not check what it writes.
+        # Imported here because only reading a file needs the checks.
         from specnet.training.checked_records import check_facts, checked_history, checked_layer_records
 
         metadata, tensors = decode(content)
@@ -238,5 +238,5 @@ _Line = TypeVar("_Line", bound=Mapping[str, Any])
 
 
 def history_of(records: Iterable[_Line], member: int) -> list[_Line]:
-    """Return the records of a member of an ensemble."""
+    """Return the records of one ensemble member from the history of all."""
     return [record for record in records if record.get(MEMBER, 0) == member]

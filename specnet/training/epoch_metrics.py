@@ -1,9 +1,9 @@
 """The metrics of an epoch: its loss, and metrics of the validation set, computed on request.
 
-`CrossFittedOutputs` are outputs for validation rows that have not chosen the epoch. The epoch of the least loss on
-validation rows fits them better than others: of four public tables, the errors that such rows make covered 83 to 87 %
-of new rows for 90 %. So the rows are cut into parts, and for each part the epoch is chosen by the others. What the
-network answers for a part at that epoch is as wrong as it is for new rows.
+`CrossFittedOutputs` are outputs for validation rows that have not chosen the epoch. The epoch with the least loss on
+validation rows fits these rows better than new rows: on four public tables, intervals for 90 % from their errors
+covered only 83 to 87 % of new rows. So the rows are divided into parts, and the epoch for each part is chosen by the
+other parts. At this epoch, the errors on the part are as large as on new rows.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ PARTS = 5
 
 
 class CrossFittedOutputs:
-    """Follows training, and records the outputs of the epochs that the other parts of the validation rows choose.
+    """Recorder of outputs for validation rows: each part's outputs are of the epoch that the other parts choose.
 
     Parameters
     ----------
     parts : ndarray (rows,)
         The part of each validation row, from 0 to `PARTS` - 1.
     scores : callable
-        Takes the parameters and the layer states; returns for each part what the other parts are chosen by, the less
-        the better.
+        Takes the parameters and the layer states; returns for each part the score of the other parts, by which its
+        epoch is chosen. Smaller is better.
     outputs : callable
-        Takes the same; returns the outputs for all rows as the loss sees them.
+        Takes the same; returns the outputs for all rows in the form that the loss reads.
     empty : ndarray (rows, outputs)
-        Becomes `raw`.
+        Array that becomes `raw`.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class CrossFittedOutputs:
         self._best = np.full(PARTS, np.finfo(np.float64).max)
 
     def after_epoch(self, theta: Array, state: State) -> None:
-        """Record the outputs of an epoch for the parts whose others have not had a better one."""
+        """Record the outputs of an epoch for each part for which it has the best score so far."""
         scores = self._scores(theta, state)
         better = scores < self._best
         if better.any():
@@ -69,22 +69,22 @@ class CrossFittedOutputs:
 
 
 def parts_of(rows: int, groups: NDArray[np.generic] | None) -> NDArray[np.intp]:
-    """Return the part of each validation row; a group of rows is in one part."""
+    """Return the part of each validation row; all rows of a group are in the same part."""
     numbers = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     return numbers.astype(np.intp) % PARTS
 
 
 Monitor = Callable[[Array, State], float]
-"""Computes a metric from the parameters and the layer states of a model."""
+"""Function that computes a metric from the parameters and the layer states of a model."""
 
 
 class Monitors(dict[str, Monitor]):
-    """What computes entries of the history, by their names.
+    """Functions that compute entries of the history, by the names of the entries.
 
     Attributes
     ----------
     cross_fitted : CrossFittedOutputs or None
-        Follows the epochs too, where the best one is restored.
+        Updated after each epoch if the best epoch is restored.
     """
 
     cross_fitted: CrossFittedOutputs | None = None
@@ -150,7 +150,7 @@ def check_figure(network: Network, name: str, figure: float, epoch: int) -> None
 
 
 def not_finite(network: Network, what: str) -> NotFiniteError:
-    """Return the error for a value that is not finite, with likely remedies."""
+    """Return the error for a value that is not finite, with likely remedies as its hint."""
     optimizer, remedies = network.spec.training.optimizer.stepping, []
     if optimizer is not None:
         remedies.append(f"lower training.optimizer.learning_rate (now {optimizer.learning_rate})")

@@ -1,10 +1,10 @@
-"""Statistics of the layers at some epochs of a run, and its parameters at a few.
+"""Statistics of the layers at some epochs of a run, and its parameters at a few epochs.
 
 The statistics after an epoch are plain data, a line of ``layers.jsonl``::
 
     {"epoch": 0, "layers": [{"layer": "layers.0", "weight": 0.7, "gradient": null, "step": null, "dead": 0.2, …}, …]}
 
-`LayerRecorder` says what they are; each is null where it is not a finite number or does not apply.
+`LayerRecorder` describes them; each is null if it is not a finite number or does not apply.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ from specnet.training.observer import Observer, Snapshot
 from specnet.training.steps.trainer import State
 
 MAX_RECORDS, MAX_OF_SHORT = 20, 10
-"""Layer records after the first step, at most; of a short training."""
+"""Maximum number of layer records after the first step: of a long and of a short training."""
 ROWS = 256
-"""Training rows that are passed through the network for a record, at most."""
+"""Maximum number of training rows that are passed through the network for a record."""
 TRAINED_PER_ROW = 16
-"""Rows of training steps for each row of a record, at least, so that records cost little of a short training."""
+"""Minimum number of rows of training steps for each row of a record, so that records take little time."""
 MOMENTS = (0.01, 0.05, 0.2, 1.0)
-"""Fractions of the epochs after which parameters are recorded, beside those before training."""
+"""Fractions of the epochs after which parameters are recorded, in addition to those before training."""
 MAX_PARAMETERS = 10_000
-"""Of a network whose parameters are recorded."""
+"""Maximum number of parameters of a network whose parameters are recorded."""
 END = 0.0127
-"""Of the range of a layer's outputs: so near to its ends, sigmoid and tanh have under 5 % of their largest slope."""
+"""Fraction of the range of a layer's outputs: this near to its ends, sigmoid and tanh have under 5 % of their largest
+slope."""
 PARALLEL = 1e-9
-"""How far the cosine of the angle between parallel weights may be from ±1."""
+"""Maximum difference from ±1 of the cosine of the angle between parallel weights."""
 MAX_COMPARED = 2048
-"""Units of a layer whose weights are compared with each other."""
+"""Maximum number of units of a layer whose weights are compared with each other."""
 
 
 def record_epochs(epochs: int, rows: int) -> list[int]:
-    """Return the epochs whose layers are recorded: before training, and half evenly, half geometrically spaced.
+    """Return the epochs whose layers are recorded: 0, and half of the others evenly, half geometrically spaced.
 
-    These are up to 10 epochs, and up to 20 where training on so many rows takes long enough.
+    These are up to 10 epochs, or up to 20 if training on this number of rows takes long enough.
     """
     if epochs <= MAX_OF_SHORT:
         return list(range(epochs + 1))
@@ -55,29 +56,30 @@ def record_epochs(epochs: int, rows: int) -> list[int]:
 
 
 def snapshot_epochs(epochs: int) -> list[int]:
-    """Return when parameters are recorded: before training, after 1 %, 5 % and 20 % of the epochs, and at the end."""
+    """Return the epochs whose parameters are recorded: 0, 1 %, 5 % and 20 % of all epochs, and the last one."""
     return sorted({0, *(max(1, round(moment * epochs)) for moment in MOMENTS)})
 
 
 class LayerRecorder(Observer):
     """An observer that makes the `TrainingRecord` of a run.
 
-    Recorded of each layer with trainable weights are:
+    A record has these statistics of each layer with trainable weights:
 
-    - ``weight`` and ``gradient``: root mean squares of its weights, without biases, and of the loss's gradient by them;
-    - ``step``: root mean square of a step over that of the weights before it. It is the first step of the epoch, so
-      that of epoch 1 is the first of all, and so is the gradient; both are null in epoch 0. With L-BFGS a step is an
-      iteration, and the gradient is that at its end;
-    - ``dead``: fraction of units whose output is the same on every row, although what their activation reads differs;
+    - ``weight`` and ``gradient``: root mean squares of its weights, without biases, and of the gradient of the loss
+      with respect to these weights;
+    - ``step``: root mean square of a step, divided by the root mean square of the weights before it. Gradient and step
+      are of the first step of the epoch; in epoch 0 both are null. With L-BFGS a step is an iteration, and the gradient
+      is taken at its end;
+    - ``dead``: fraction of units whose output is the same on every row, although the input of their activation varies;
     - ``saturated``: fraction of units that are dead, or whose outputs are on 9 of 10 rows within 1.3 % of the ends of
       the range of all outputs of their layer, where sigmoid and tanh have under 5 % of their largest slope. Units
-      without an activation are neither dead nor saturated; both are null for outputs that depend on several inputs, as
-      those of softmax;
+      without an activation are neither dead nor saturated; both are null for outputs that depend on several inputs,
+      such as the outputs of softmax;
     - ``parallel``, in the last record: fraction of units whose weights and bias are a multiple of another unit's; 1 if
-      all weights are 0. Null if units do not have a weight for each input, or are more than 2048.
+      all weights are 0. Null if units do not have a weight for each input, or if there are more than 2048 units.
 
-    Numbers that are not finite are null. The last record is of the final model, which may have averaged weights or
-    those of an earlier epoch; its gradient and its step are those of the last epoch.
+    Numbers that are not finite are null. The last record is of the final model, whose weights may be averaged or of an
+    earlier epoch; its gradient and its step are of the last epoch.
 
     Parameters
     ----------
@@ -107,14 +109,14 @@ class LayerRecorder(Observer):
             self._add_snapshot(epoch, snapshot)
 
     def finish(self, epoch: int, snapshot: Snapshot, model_state: tuple[Array, State] | None = None) -> None:
-        """Record the end of training with this epoch, however it ended.
+        """Record the end of training after this epoch: complete, early or failed.
 
         Parameters
         ----------
         epoch : int
         snapshot : Snapshot
         model_state : (theta, state), optional
-            The parameters and layer states of the final model, if not the current ones.
+            Parameters and layer states of the final model; default: those of the snapshot.
         """
         self._add_record(epoch, snapshot)
         if self._moments:
@@ -126,7 +128,7 @@ class LayerRecorder(Observer):
             {**layer, **statistics[key], "parallel": parallel.get(key)}
             for key, layer in ((layer["layer"], layer) for layer in last["layers"])
         ]
-        # The last checkpoint may share the last record, which must not change.
+        # The last checkpoint may share the last record, so it is replaced, not changed.
         self._records[-1] = {**last, "layers": layers}
 
     def record(self) -> TrainingRecord:
@@ -134,7 +136,7 @@ class LayerRecorder(Observer):
         return TrainingRecord(list(self._records), dict(self._snapshots))
 
     def restore(self, record: TrainingRecord) -> None:
-        """Continue a record; of one for another number of epochs, only entries that this one would have too."""
+        """Continue the record of a checkpoint, with only its entries of epochs that this training records too."""
         self._records = [each for each in record.looks if each["epoch"] in self._record_epochs]
         self._snapshots = {epoch: each for epoch, each in record.snapshots.items() if epoch in self._moments}
 
@@ -163,7 +165,10 @@ class LayerRecorder(Observer):
 
 
 def _activations(network: Network) -> Iterator[tuple[str, Node, Activation | None]]:
-    """Yield the layers with trainable weights, and the activation of their units with the layer that ends in it."""
+    """Yield the name of each layer with trainable weights, the layer that applies its activation, and the activation.
+
+    The activation is None for a layer without one, or if the loss includes it.
+    """
     weights, includes_last = network.layout.weights(), network.spec.training.loss.accepted_activations is not None
     for number, node in enumerate(network.nodes):
         if node.key in weights:
@@ -172,7 +177,7 @@ def _activations(network: Network) -> Iterator[tuple[str, Node, Activation | Non
 
 
 def _dead_and_saturated(outputs: LayerOutputs) -> tuple[float | None, float | None]:
-    """Return the fractions of dead and of saturated units, given the outputs of a layer; None if not all are finite."""
+    """Return the fractions of dead and saturated units, given the outputs of a layer; None if they are not finite."""
     raw, activated = outputs
     lowest, highest = activated.min(axis=0), activated.max(axis=0)
     low, high = lowest.min(), highest.max()
@@ -190,7 +195,7 @@ def _fraction(which: Array) -> float:
 
 
 def _units(network: Network) -> Iterator[tuple[str, list[str]]]:
-    """Yield the layers whose units have a weight for each input, and the names of their weight and bias."""
+    """Yield the name of each layer whose units have a weight for each input, and the names of its weight and bias."""
     inputs = {node.key: sum(node.input_sizes) for node in network.nodes}
     for key, weights in network.layout.weights().items():
         for _, tensor, placed in weights:
@@ -200,7 +205,10 @@ def _units(network: Network) -> Iterator[tuple[str, list[str]]]:
 
 
 def _parallel(tensors: Sequence[Array]) -> float | None:
-    """Return the fraction of units that have weights parallel to another one's; each tensor has the units first."""
+    """Return the fraction of units with weights parallel to those of another unit; units are each tensor's first axis.
+
+    1 if all weights are 0; None if there are too many units, or if a weight is not finite.
+    """
     units = np.column_stack([tensor.reshape(len(tensor), -1).astype(np.float64) for tensor in tensors])
     if not tensors[0].any():
         return 1.0

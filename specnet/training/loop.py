@@ -1,4 +1,4 @@
-"""The training loop: from rows and initial parameters to trained ones, with their history.
+"""The training loop: from rows and initial parameters to trained parameters and the history.
 
 It ends after the last epoch, by early stopping, or by an interruption.
 """
@@ -51,16 +51,17 @@ class TrainingResult:
     record : TrainingRecord
         Statistics of the layers and snapshots; empty unless requested.
     engine : Choice
-        Which engine made the steps, and why.
+        The engine that made the steps, and the reason for it.
     interruption : KeyboardInterrupt or None
         The interruption that ended training.
     reached : Checkpoint
-        A checkpoint to resume from; with L-BFGS the start of training, of a finished member that of the next one.
+        A checkpoint to resume from. With L-BFGS it is the start of training; for a finished ensemble member, the start
+        of the next member.
     warnings : tuple of Diagnostic
         Warnings about the training rows.
     cross_fitted : ndarray (rows, outputs) or None
-        Outputs for validation rows, as the loss sees them, at epochs that other validation rows have chosen; None
-        where no validation rows have chosen the epoch.
+        Raw outputs for validation rows, in the form that the loss reads, each at the epoch that other validation rows
+        have chosen. None if the epoch was not chosen by validation rows.
     """
 
     theta: Array
@@ -84,7 +85,7 @@ class TrainingResult:
 
     @property
     def snapshots(self) -> Snapshots:
-        """Parameters and layer states by name, after some numbers of epochs; empty unless there are two inputs."""
+        """Parameters and layer states by name, at a few epochs; empty unless the network has two inputs."""
         return self.record.snapshots
 
 
@@ -113,12 +114,12 @@ def train(
         Initial parameters; not changed.
     rows : TrainingRows
     monitors : mapping, optional
-        Functions that compute metrics of each logged epoch, such as ``validation_loss``; as `Monitors` with what else
-        follows the epochs.
+        Functions that compute metrics of each logged epoch, such as ``validation_loss``, by name; a `Monitors` may also
+        have cross-fitted outputs.
     observer : Observer, optional
         Notified of the progress of training.
     keep_checkpoint : callable, optional
-        Called with the state of the run every `checkpoint_every` epochs.
+        Called with a checkpoint every `checkpoint_every` epochs.
     checkpoint : Checkpoint, optional
         Checkpoint to resume from; the result is the same, bit for bit, as without the interruption.
     state : mapping, optional
@@ -128,16 +129,16 @@ def train(
     interruptions : Interruptions, optional
         Handler of signals, which are delayed from here on; default: Ctrl-C is delayed until the end of a step.
     member : int, optional
-        Number of the member of an ensemble, from 0, which has random numbers of its own and stands in its records.
+        Number of an ensemble member, from 0. It selects the member's random numbers, and is part of each record.
     choice : Choice, optional
-        The engine; default: that of the checkpoint, or as `choose` finds for these rows.
+        The engine; default: the engine of the checkpoint, or the result of `choose` for these rows.
     records : bool
-        Record the layers at some epochs, as `LayerRecorder` does; this changes no bit of the training.
+        Record the layers at some epochs with a `LayerRecorder`; the trained parameters stay the same, bit for bit.
 
     Raises
     ------
     TrainingError
-        If the loss is not finite at a logged epoch, or a parameter at the end. The error has the history so far.
+        If the loss of a logged epoch is not finite, or a parameter at the end. The error has the history so far.
 
     Notes
     -----
@@ -215,9 +216,10 @@ def _failures_recorded(progress: TrainingProgress, recorder: LayerRecorder | Non
 def _trainer(
     choice: Choice, network: Network, theta: Array, feed: Feed, state: State, member: int | None
 ) -> tuple[Choice, Trainer]:
-    """Return the trainer of the engine that was chosen; of NumPy if that was a free choice and a part has no form in C.
+    """Return the choice of the engine and its trainer; falls back to NumPy if a part has no form in C.
 
-    A failed build is an error: the next one may succeed, and the engine of a spec would depend on it.
+    The fallback is only for a free choice (`Choice.is_free`). A failed build is always an error: the next build may
+    succeed, and the engine of a spec would depend on it.
     """
     steps = network.spec.training.optimizer.stepping is not None
     if choice.engine == "compiled":

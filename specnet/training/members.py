@@ -1,4 +1,4 @@
-"""The members of an ensemble: trained one after another, in processes, or several at once by one function in C."""
+"""Training of ensemble members: one after another, or in parallel by processes or threads."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ from specnet.training.training_rows import TrainingRows
 Start = tuple[Array, Mapping[str, Array] | None]
 """Parameters and layer states to start from."""
 MemberKeeper = Callable[[int, Checkpoint], None]
-"""Saves a checkpoint of a member, given its number."""
+"""Function that takes the number of a member and its checkpoint, and saves the checkpoint."""
 RowsOfMember = Callable[[int], tuple[TrainingRows, Mapping[str, Monitor]]]
-"""Takes the number of a member; returns the rows that it is trained on, and its monitors."""
+"""Function that takes the number of a member and returns its training rows and its monitors."""
 
 
 @dataclass(frozen=True)
 class EnsembleTraining:
-    """An ensemble that is to be trained.
+    """An ensemble to train.
 
     Attributes
     ----------
     network : Network
-        Of each member.
+        The network of each member.
     starts : sequence of (theta, state)
-        One for each member.
+        Initial parameters and layer states of each member.
     rows_of : callable
-        Returns the rows and the monitors of a member.
+        Takes the number of a member; returns its training rows and its monitors.
     choice : Choice
-        The engine that trains them all.
+        The engine that trains all members.
     records : bool
-        Whether the training of the first one is recorded.
+        Whether the layers of the first member are recorded during training.
     """
 
     network: Network
@@ -75,8 +75,8 @@ class EnsembleTraining:
     def is_for_threads(self) -> bool:
         """Whether threads of one process can train members at the same time.
 
-        They can if the steps are compiled and no metric is monitored: metrics set filters of warnings, which belong to
-        the whole process.
+        True if the steps are compiled and no metric is monitored: metrics set warning filters, which apply to the
+        whole process.
         """
         spec = self.network.spec
         is_bare = all(spec.monitored_metric(who.monitor) is None for _, who in spec.training.watchers())
@@ -90,7 +90,7 @@ class EnsembleTraining:
         interruptions: Interruptions | None,
         keep: MemberKeeper | None = None,
     ) -> TrainingResult:
-        """Train a member, as `train` does a network."""
+        """Train one member with `specnet.training.train`, and return its result."""
         observer.member_started(member, len(self))
         theta, state = self.starts[member]
         rows, monitors = self.rows_of(member)
@@ -111,23 +111,23 @@ class EnsembleTraining:
 
 
 Event = tuple[str, tuple[Any, ...]]
-"""The name of a method of observers, and its arguments."""
+"""The name of an observer's method, and its arguments."""
 Tell = Callable[[Event | None], object]
 
 _ensembles: list[EnsembleTraining] = []
-"""In a process of a pool: the ensemble whose members it trains."""
+"""In a worker process: the ensemble whose members it trains, as the only element."""
 
 
 class Pool(NamedTuple):
-    """Threads or processes that train members, several at once.
+    """Threads or processes that train several members in parallel.
 
     Attributes
     ----------
     train : callable
-        Takes the number of a member, its checkpoint, and a function that is called with all its events but `trained`,
-        and with None at its end. Members begin in the order of the calls.
+        Takes the number of a member, its checkpoint, and a function that is called with each event of the member
+        except `trained`, and with None at the end. Members begin in the order of the calls.
     stop : callable
-        Ends all members after their present step, and does not begin others.
+        Ends all members after their current step, and begins no further ones.
     """
 
     train: Callable[[int, Checkpoint | None, Tell], Future[TrainingResult]]
@@ -138,10 +138,10 @@ class Pool(NamedTuple):
 def in_threads(
     ensemble: EnsembleTraining, first: int, jobs: int, keep: MemberKeeper, *, follows_log: bool
 ) -> Iterator[Pool]:
-    """Return threads of this process, which train the members from `first` on and end with this context.
+    """Yield a pool of threads of this process that train the members from `first` on; they end with this context.
 
-    If the jobs use all processors, the last members begin early and share them, so that no processor is idle while
-    another one still has a whole member to train.
+    If `jobs` is at least the number of processors, the last members begin early and share the processors, so that no
+    processor is idle while another one still has a whole member to train.
     """
     most = 2 * jobs - 1 if jobs >= usable_cpus() else jobs
     executor, stops = ThreadPoolExecutor(most), list[Interruptions]()
@@ -157,7 +157,7 @@ def in_threads(
             if is_over.is_set():
                 raise CancelledError
             result = ensemble.train(member, observer, checkpoint, stop, keep)
-            if result.interruption is None:  # nothing comes after one that was interrupted
+            if result.interruption is None:  # no member begins after an interrupted one
                 with changed:
                     finished.add(member)
                     changed.notify_all()
@@ -167,7 +167,7 @@ def in_threads(
 
     def train(member: int, checkpoint: Checkpoint | None, notify: Tell) -> Future[TrainingResult]:
         stops.append(Interruptions())
-        # Settings of this thread, such as how NumPy warns, apply to the others too.
+        # Settings of this thread, such as NumPy's error handling, apply to the pool's threads too.
         return executor.submit(copy_context().run, trained, member, checkpoint, notify, stops[-1])
 
     def stop() -> None:
@@ -186,14 +186,14 @@ def in_threads(
 
 @contextmanager
 def in_processes(ensemble: EnsembleTraining, jobs: int, *, follows_log: bool) -> Iterator[Pool]:
-    """Return processes that train members and end with this context.
+    """Yield a pool of processes that train members; they end with this context.
 
     Raises
     ------
     DataError
         If the ensemble cannot be passed to another process.
     TrainingError
-        If a process ends before it should.
+        If a process ends unexpectedly.
     """
     from threadpoolctl import threadpool_info
 
@@ -213,7 +213,7 @@ def in_processes(ensemble: EnsembleTraining, jobs: int, *, follows_log: bool) ->
 
 
 def _begin(shared: Shared) -> None:
-    """Prepare a process of a pool: with the ensemble, and the numbers of threads on which results depend."""
+    """Prepare a worker process: set the ensemble, and the thread limits on which results depend."""
     from threadpoolctl import threadpool_limits
 
     try:
@@ -226,7 +226,7 @@ def _begin(shared: Shared) -> None:
 
 
 def _train(member: int, checkpoint: Checkpoint | None, follows_log: bool) -> TrainingResult:
-    """Train a member in a process of a pool, which has got the ensemble once."""
+    """Train a member of the ensemble that `_begin` has set in this worker process, and return its result."""
     return _ensembles[0].train(member, Relay(tell, follows_log=follows_log), checkpoint, requested)
 
 
@@ -245,7 +245,7 @@ def _ended(error: ProcessEnded) -> TrainingError:
 
 
 POLLING_SECONDS = 0.02
-"""A signal does not end a wait for events."""
+"""Seconds between checks for signals while waiting for events, since a signal does not end the wait."""
 
 
 def trained_in_parallel(
@@ -256,28 +256,28 @@ def trained_in_parallel(
     observer: Observer,
     interruptions: Interruptions | None,
 ) -> Generator[TrainingResult, None, None]:
-    """Train members of an ensemble, several at once, and yield their results.
+    """Train members of an ensemble in parallel, and yield their results in order.
 
-    After an interruption the first interrupted one is the last. Errors, events and results come in the order of the
-    members, whichever ends first: they are the same for any number of jobs.
+    After an interruption, the result of the first interrupted member is the last. Errors and events also come in the
+    order of the members, even if a later member ends first: they are the same for any number of jobs.
 
     Parameters
     ----------
     pool : context manager
-        Of the pool that trains them.
+        Context of the pool that trains the members.
     members : range
-        Their numbers.
+        Numbers of the members.
     current : Checkpoint, optional
-        That of the first one.
+        Checkpoint of the first member.
     observer : Observer
-        Notified of everything but `trained`.
+        Notified of all events except `trained`.
     interruptions : Interruptions, optional
-        As for `train`.
+        Handler of signals, as for `train`.
 
     Raises
     ------
     TrainingError
-        As `train` and the pool do.
+        If `train` or the pool raises it.
     """
     with ExitStack() as stack:
         if interruptions is None:
@@ -290,7 +290,7 @@ def trained_in_parallel(
 
 
 class _Members:
-    """Members that a pool trains, with the observer that is notified, and the signals that may stop it."""
+    """The members that a pool trains, with the observer of their events and the signals that stop them."""
 
     def __init__(self, pool: Pool, observer: Observer, interruptions: Interruptions) -> None:
         self._pool, self._observer, self._interruptions = pool, observer, interruptions
@@ -298,19 +298,19 @@ class _Members:
         self._interruption: tuple[int, KeyboardInterrupt] | None = None
 
     def begin(self, member: int, checkpoint: Checkpoint | None) -> None:
-        """Add a member to those that the pool trains."""
+        """Submit a member to the pool."""
         events: SimpleQueue[Event | None] = SimpleQueue()
         self._begun.append((self._pool.train(member, checkpoint, events.put), events))
 
     def results(self) -> Generator[TrainingResult, None, None]:
-        """Yield the results of the members, in their order, and pass on their events before each.
+        """Yield the results of the members in order; the observer is notified of a member's events before its result.
 
         Raises
         ------
         Exception
-            That of the member.
+            If a member has failed: its error.
         ProcessEnded
-            As soon as one has.
+            As soon as a process has ended unexpectedly.
         """
         while self._begun:
             future, events = self._begun[0]
@@ -322,12 +322,12 @@ class _Members:
                 number, error = self._interruption
                 if result.interruption is not None:
                     result = replace(result, interruption=error)
-                elif not self._begun:  # it came too late
+                elif not self._begun:  # the signal came too late to interrupt a member
                     self._interruptions.request(number)
             yield result
 
     def _next(self, events: SimpleQueue[Event | None]) -> Event | None:
-        """Return the next event; meanwhile handle signals and failures."""
+        """Wait for the next event and return it; meanwhile handle signals and failures."""
         while True:
             self._stop_if_interrupted()
             self._stop_if_failed()
@@ -338,12 +338,12 @@ class _Members:
         try:
             getattr(self._observer, name)(*arguments)
         except KeyboardInterrupt:
-            if self._interruption is not None or self._interruptions.pending is not None:  # the second one
+            if self._interruption is not None or self._interruptions.pending is not None:  # the second interruption
                 raise
             self._interruptions.request()
 
     def _stop_if_interrupted(self) -> None:
-        """End all members after their present step if a signal has come; from here on another one ends them at once."""
+        """End all members after their current step if a signal has arrived; a second signal then ends them at once."""
         number = self._interruptions.pending
         if number is not None and self._interruption is None:
             try:
@@ -353,7 +353,7 @@ class _Members:
                 self._pool.stop()
 
     def _stop_if_failed(self) -> None:
-        """Cancel the members after one that has failed; those before it still count, unless a process has ended."""
+        """Cancel the members after one that has failed; raise the error at once only if a process has ended."""
         futures = iter([future for future, _ in self._begun])
         for future in futures:
             if future.done() and not future.cancelled() and (error := future.exception()):
@@ -364,11 +364,11 @@ class _Members:
 
 
 CROSS_FITTED = "cross_fitted"
-"""In the names of a finished member's tensors."""
+"""Part of the name of a finished member's tensor of cross-fitted outputs."""
 
 
 def joined_result(members: Sequence[TrainingResult]) -> TrainingResult:
-    """Return the results of `train_members` as one.
+    """Return the results of all members as a single result of the ensemble.
 
     Numbers of epochs, steps and seconds are sums. Parameters and layer states have the members as their first axis.
     """
@@ -405,29 +405,30 @@ def train_members(
     interruptions: Interruptions | None = None,
     records: bool = False,
 ) -> list[TrainingResult]:
-    """Train the members of an ensemble, as `train` does each.
+    """Train the members of an ensemble, each with `train`, and return their results.
 
-    Returns their results; after an interruption those of the finished ones and of the first that is not.
+    After an interruption, these are the results of the finished members and of the first unfinished one.
 
     Parameters
     ----------
     network : Network
-        Of each member.
+        The network of each member.
     starts : sequence of (theta, state)
-        One for each member.
+        Initial parameters and layer states of each member.
     rows_of : callable
+        Takes the number of a member; returns its training rows and its monitors.
     jobs : int, optional
-        How many are trained at once: by threads if they are compiled, else each in a process of its own; the result is
-        the same, bit for bit. Default: as many as `members_worth` finds by threads, one of the others.
+        Number of members to train in parallel: by threads if `EnsembleTraining.is_for_threads`, else by processes. The
+        result is the same, bit for bit. Default: the result of `members_worth` for threads, otherwise 1.
     cores : int, optional
-        How many are trained at once by default, at most; default: as many as work may have threads.
+        Maximum for the default of `jobs`; default: the number of available threads.
     observer, keep_checkpoint, checkpoint, interruptions
-        As for `train`; with `checkpoint_every`, a checkpoint is also saved after each member, and with processes only
-        then.
+        As for `train`; with `checkpoint_every`, a checkpoint is also saved after each member; with processes, only
+        after each member.
     records : bool
-        Record the training of the first member, as `train` does.
+        Record the layers of the first member at some epochs, as `train` does.
     """
-    # One engine for all, although folds differ in their numbers of rows; a resumed run keeps its engine.
+    # One engine for all members, although folds differ in their numbers of rows; a resumed run has the same engine.
     begun = None if checkpoint is None else checkpoint.facts["engine"]
     choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, begun)
     ensemble = EnsembleTraining(network, starts, rows_of, choice, records)
@@ -436,13 +437,13 @@ def train_members(
     keeping = RLock()
 
     def keep(member: int, reached: Checkpoint) -> None:
-        with keeping:  # a run resumes in the first member that is not finished
+        with keeping:  # a run resumes in the first unfinished member, so only its checkpoints are saved
             if keep_checkpoint is not None and member == len(members):
                 keep_checkpoint(within_member(members, reached))
 
     def add(result: TrainingResult) -> None:
         following = before_member(network.spec, result.engine.engine)
-        with keeping:  # what the next member keeps comes later
+        with keeping:  # checkpoints of the next member are saved after this one
             members.append(replace(result, reached=following))
             if network.spec.training.checkpoint_every is not None:
                 keep(len(members), following)
@@ -467,14 +468,14 @@ def train_members(
             if result.interruption is not None:
                 return [*members, result]
             if len(members) + 1 == len(starts):
-                next(results, None)  # an interruption that came too late for a member is delivered
+                next(results, None)  # delivers an interruption that came too late for a member
                 return [*members, result]
             add(result)
     raise AssertionError("a checkpoint is never of all members")
 
 
 def _default_jobs(ensemble: EnsembleTraining, observer: Observer, cores: int | None) -> int:
-    """Return how many members are trained at once by default."""
+    """Return the default number of members to train in parallel."""
     if observer.takes_snapshots or not ensemble.is_for_threads:
         return 1
     return members_worth(ensemble.network, ensemble.rows_of(0)[0], cores)
@@ -489,7 +490,7 @@ def train_member(
     observer: Observer,
     interruptions: Interruptions | None = None,
 ) -> TrainingResult:
-    """Train a single member of an ensemble, with the bits that `train_members` gives it."""
+    """Train a single member of an ensemble; its result is the same, bit for bit, as by `train_members`."""
     choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, None)
     ensemble = EnsembleTraining(network, starts, rows_of, choice)
     result = ensemble.train(member, observer, None, interruptions)
@@ -502,7 +503,7 @@ def finished_members(checkpoint: Checkpoint, network: Network) -> list[TrainingR
     Raises
     ------
     FileError
-        If they are not of this network.
+        If their arrays do not fit the network.
     """
     found = []
     rest: dict[str, Any] = {
@@ -521,7 +522,7 @@ def finished_members(checkpoint: Checkpoint, network: Network) -> list[TrainingR
 
 
 def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
-    """Return the checkpoint of the first member that is not finished; None if it had not begun."""
+    """Return the checkpoint of the first unfinished member; None if it has not begun."""
     if not checkpoint.facts["steps"]:
         return None
     number = len(checkpoint.facts.get(FINISHED, []))
@@ -529,14 +530,14 @@ def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
 
 
 def before_member(spec: Spec, engine: str) -> Checkpoint:
-    """Return the checkpoint of a member that has not begun, after others that an engine has trained."""
+    """Return the checkpoint of a member that has not begun, given the engine of the ensemble."""
     numbers = {"epochs": 0, "steps": 0, "updates": 0, "so_far": [0, 0.0, 0.0], "measured": None, "seconds": 0.0}
     facts = {"engine": engine, **numbers}
     return Checkpoint({}, facts | {"watchers": Watchers(spec).as_dict()}, [])
 
 
 def within_member(finished: Sequence[TrainingResult], reached: Checkpoint) -> Checkpoint:
-    """Return a checkpoint from which a member resumes, given its own, with all members before it."""
+    """Return a checkpoint of an ensemble, given its finished members and the checkpoint of the current member."""
     tensors: dict[str, Array] = {}
     for number, member in enumerate(finished):
         tensors |= _tensors(number, member.theta, member.state)

@@ -1,6 +1,6 @@
-"""Observers of a training run, such as a progress display, and the snapshots of the network that they get.
+"""Observers of a training run, such as a progress display, and the snapshots of the network that they receive.
 
-`StopAfter` ends a training after an epoch, as where the beginning of a run is repeated.
+`StopAfter` ends training after an epoch, to repeat only the beginning of a run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from specnet.training.steps.trainer import State, StepSize, Trainer, WeightSizes
 
 
 class Snapshot:
-    """The current state of a network in training. Each call computes anew and returns read-only copies.
+    """The current state of a network in training. Each method computes anew and returns read-only copies.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class Snapshot:
     """
 
     def __init__(self, network: Network, trainer: Trainer) -> None:
-        # Too few calls to be worth compiling.
+        # NumPy, since there are too few calls for compiling to pay.
         self._network, self._trainer = network.run_by("numpy"), trainer
         self._fixed: tuple[Array, State] | None = None
         self._sizes = WeightSizes(network.layout)
 
     def at(self, theta: Array, state: State) -> Snapshot:
-        """Return a snapshot of other parameters and layer states; its steps and gradient are the current ones."""
+        """Return a snapshot of the given parameters and layer states; its steps and gradient are the current ones."""
         found = copy(self)
         found._fixed = theta, state
         return found
@@ -57,7 +57,7 @@ class Snapshot:
     def gradient(self) -> dict[str, Array] | None:
         """Return the last gradient by the names of the parameters; None before the first step.
 
-        It is the gradient for the last batch at the parameters before its step; 0 for frozen parameters.
+        It is the gradient of the last batch, at the parameters before the step; 0 for frozen parameters.
         """
         if not self._trainer.step_number:
             return None
@@ -82,7 +82,7 @@ class Snapshot:
         return found
 
     def weight_sizes(self) -> dict[str, float | None]:
-        """Return the root mean square of the weights of each layer, by its name; None where it is not finite."""
+        """Return the root mean square of the weights of each layer, by the layer's name; None if it is not finite."""
         return self._sizes(self._model_state[0])
 
     def layer_state(self) -> dict[str, Array]:
@@ -92,14 +92,14 @@ class Snapshot:
         return found
 
     def step_sizes(self, epoch: int) -> Mapping[str, StepSize] | None:
-        """Return how large the first step of an epoch was in the weights of each layer, by the name of the layer.
+        """Return the size of an epoch's first step in the weights of each layer, by the name of the layer.
 
-        None if it was not measured: that is done in epochs with which an observer is called.
+        None if it was not measured; it is measured in the epochs for which `Observer.trained` is called.
 
         Parameters
         ----------
         epoch : int
-            The last finished one.
+            The last finished epoch.
         """
         return self._trainer.meter.sizes(epoch)
 
@@ -128,17 +128,17 @@ class StopTraining(Exception):  # noqa: N818 - a request, not an error
 
 
 class Observer:
-    """Follows a run; override the methods for the events of interest, all others do nothing."""
+    """An observer of a run. Override the methods for the events of interest; all other methods do nothing."""
 
     def opened(self, folder: Path | None, history: Sequence[Mapping[str, Any]] | None) -> None:
         """A run begins; called before all other events, but not by `fit`.
 
-        `folder` is where it is written, None for nowhere. `history` has the records up to the checkpoint from which
-        the run resumes, of all members of an ensemble; None if it begins anew.
+        `folder` is the folder of the run's files, or None if no files are written. `history` has the records up to the
+        checkpoint from which the run resumes, of all members of an ensemble; None if the run starts from the beginning.
         """
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
-        """The training rows look suspicious, as diagnostics say; called before training begins."""
+        """Diagnostics warn about suspicious training rows; called before training begins."""
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         """Training begins: the network, the number of rows of each split, and the number of epochs."""
@@ -153,32 +153,32 @@ class Observer:
         """Training resumes after this number of epochs, which took this number of seconds."""
 
     def engine_chosen(self, engine: str, reason: str) -> None:
-        """The steps are made by an engine, "numpy" or "compiled", for that reason."""
+        """The engine is chosen: "numpy" or "compiled", and the reason in words."""
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its record in the history.
 
         It may raise `StopTraining`. An observer that overrides this is notified of each logged epoch before the next
-        one begins, unless its `follows_log` is False: small networks take longer then, since otherwise many epochs are
-        trained in one go.
+        epoch begins, unless its `follows_log` is False. This makes the training of small networks slower, since
+        otherwise many epochs are trained in one call.
         """
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
-        """An epoch has ended, logged or not; called with 0 before the first one, and with those of `next_epoch`.
+        """An epoch has ended, logged or not; called for the epochs of `next_epoch`, with 0 before the first epoch.
 
-        The snapshot shows the current network, which is that of this epoch until this method returns.
+        The snapshot shows the network after this epoch until this method returns.
         """
 
     def next_epoch(self, epoch: int) -> int | None:
-        """Return the first epoch after this one with which `trained` is to be called; None if there is none.
+        """Return the next epoch for which `trained` is called; None if there is none.
 
-        Default: each one, if `trained` is overridden. Fewer of them cost less: between them, the compiled engine trains
-        many epochs in one call. The answer for an epoch must always be the same.
+        Default: every epoch, if `trained` is overridden. Fewer epochs cost less: between two of them, the compiled
+        engine trains many epochs in one call. The answer for an epoch must always be the same.
 
         Parameters
         ----------
         epoch : int
-            −1 to ask for the first one, which may be 0.
+            The epoch after which to search; −1 for the first epoch of all, which may be 0.
         """
         return epoch + 1 if self.takes_snapshots else None
 
@@ -186,12 +186,12 @@ class Observer:
         """Training ended after these numbers of epochs, steps and seconds; `end` says how."""
 
     def evaluated(self, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
-        """The model of a run was evaluated: its metrics by split and name; None for one that is undefined."""
+        """The model of a run was evaluated: its metrics by split and name; None for an undefined metric."""
 
     def closed(self, error: BaseException | None) -> None:
-        """A run or a `fit` is over, and its files are written; the error that ended it, None if it is complete.
+        """A run or a `fit` is over, and its files are written; `error` has ended it, None if it is complete.
 
-        The last event. An interruption is a KeyboardInterrupt.
+        This is the last event. After an interruption, `error` is a KeyboardInterrupt.
         """
 
     @property
@@ -201,10 +201,9 @@ class Observer:
 
     @property
     def follows_log(self) -> bool:
-        """Whether `logged` is called before the next epoch begins; default: if it is overridden.
+        """Whether `logged` is called before the next epoch begins; default: True if `logged` is overridden.
 
-        An observer that makes this False is notified of several epochs at once, in their order and some hundredths of a
-        second late.
+        If False, the observer is notified of several epochs at once, in order and some hundredths of a second late.
         """
         return type(self).logged is not Observer.logged
 
@@ -215,6 +214,7 @@ def check_observer(observer: Any) -> None:
     Raises
     ------
     DataError
+        If it is neither.
     """
     if observer is not None and not isinstance(observer, Observer):
         hint = "pass an instance of a subclass of specnet.Observer"
@@ -223,7 +223,7 @@ def check_observer(observer: Any) -> None:
 
 @contextmanager
 def closing(observer: Observer) -> Iterator[None]:
-    """Notify an observer of an error that ends this context."""
+    """Call `observer.closed` with an error that ends this context, and raise the error again."""
     try:
         yield
     except BaseException as error:
@@ -235,11 +235,11 @@ EVENTS = (
     *("opened", "warned", "started", "member_started", "resumed", "engine_chosen"),
     *("logged", "ended", "evaluated", "closed"),
 )
-"""All but `trained`, which is for requested epochs alone."""
+"""All events except `trained`, which is only for the epochs of `next_epoch`."""
 
 
 class Relay(Observer):
-    """Passes all events of `EVENTS` on, each as the name of its method and the arguments."""
+    """An observer that passes each event of `EVENTS` to a function, as the method's name and its arguments."""
 
     def __init__(self, pass_on: Callable[[str, tuple[Any, ...]], object], *, follows_log: bool = True) -> None:
         self._pass_on, self._follows_log = pass_on, follows_log
@@ -261,7 +261,7 @@ for _event in EVENTS:
 
 
 class Observers(Relay):
-    """Notifies several observers in order."""
+    """An observer that notifies several observers in order."""
 
     def __init__(self, *observers: Observer) -> None:
         super().__init__(self._notify)
@@ -290,7 +290,7 @@ class Observers(Relay):
 
 
 class PythonWarnings(Observer):
-    """Issues Python warnings about suspicious rows, attributed to the caller `calls` levels above `fit_rows`."""
+    """An observer that issues Python warnings about suspicious rows, for the caller `calls` levels above `fit_rows`."""
 
     def __init__(self, calls: int) -> None:
         self._calls = calls
@@ -301,7 +301,7 @@ class PythonWarnings(Observer):
 
 
 class WarningRecorder(Observer):
-    """Appends warnings about suspicious rows to a list, as plain data."""
+    """An observer that appends warnings about suspicious rows to a list, as plain data."""
 
     def __init__(self, found: list[dict[str, Any]]) -> None:
         self._found = found
@@ -311,31 +311,32 @@ class WarningRecorder(Observer):
 
 
 class Beginning(NamedTuple):
-    """The members of an ensemble before one, and that one up to an epoch.
+    """The beginning of a training: all ensemble members before `member`, and `member` up to an epoch.
 
     Attributes
     ----------
     member : int
-        From 0; 0 without an ensemble.
+        Number of the last member, from 0; 0 without an ensemble.
     epochs : int
+        Number of epochs of this member.
     """
 
     member: int
     epochs: int
 
     def covers(self, record: Mapping[str, Any]) -> bool:
-        """Return whether it has the epoch of a record of the history or of the layers."""
+        """Return whether a record of the history or of the layers is of an epoch in this beginning."""
         return (record.get(MEMBER, 0), record["epoch"]) <= self
 
 
 class Stopped(KeyboardInterrupt):
-    """The end of a beginning: the state of training is returned, as after Ctrl-C."""
+    """Raised at the end of a beginning: training returns its state, as after Ctrl-C."""
 
 
 class StopAfter(Observer):
-    """Ends training with a beginning.
+    """An observer that ends training at the end of a `Beginning`.
 
-    Everything else is as in the whole training: schedules and logged epochs depend on its number of epochs.
+    Schedules and logged epochs are those of the whole training, since its number of epochs does not change.
     """
 
     def __init__(self, beginning: Beginning) -> None:

@@ -37,11 +37,11 @@ class TrainingRows:
         return network.fitted_state(self.X)
 
     def some(self, chosen: Array) -> TrainingRows:
-        """Return some of the rows, given a mask or their indices."""
+        """Return the rows of a mask or of an array of indices."""
         return TrainingRows(self.X[chosen], self.target[chosen], None if self.weight is None else self.weight[chosen])
 
     def feed(self, network: Network, member: int | None = None) -> Feed:
-        """Return the feed of these rows, with the batch size and the order of the spec, for a member of an ensemble."""
+        """Return the feed of these rows with the spec's batch size and shuffling, optionally of an ensemble member."""
         batch_size, seed = network.resolved.batch_size, network.spec.seed
         size = len(self) if batch_size == "full" else min(batch_size, len(self))
         sources, shuffle = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle

@@ -1,4 +1,4 @@
-"""Training by the compiled engine: many steps in one call, up to the next epoch that is observed."""
+"""Training by the compiled engine: many steps in one call of a C function, up to the next observed epoch."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
 from specnet.training.steps.stepper import Stepper
 
 VECTOR_PADDING = 16
-"""Numbers of the longest vector register: a vector is read as a whole where a row of random numbers ends."""
+"""Numbers in the longest vector register: at the end of a row of random numbers, C reads a whole vector."""
 NOISE_AT_ONCE = 2**20
-"""Random numbers that are drawn for one call, unless a single step needs more."""
+"""Maximum number of random numbers that are drawn for one call, unless a single step needs more."""
 
 
 def step_programs(network: Network, rows: int, *, weighted: bool) -> StepPrograms:
-    """Return the programs of a network's training steps for batches that usually have so many rows."""
+    """Return the programs of a network's training steps; `rows` is the usual number of rows in a batch."""
     training, blueprint = network.spec.training, network.blueprint
     gradient, updates = network.plan("step, weighted" if weighted else "step"), [blueprint.update.plan]
     if training.average_weights is not None and network.layout.states:
@@ -61,7 +61,7 @@ def _inputs(plan: Plan) -> list[str]:
 
 
 def steps_text(network: Network, rows: int) -> str:
-    """Return the C text of a network's training steps for batches that usually have so many rows.
+    """Return the C code of a network's training steps; `rows` is the usual number of rows in a batch.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class CompiledStepper(Stepper):
         if self._average and self.layer_state:
             averages = layout.state_arrays({name: self._average[name] for name in self.layer_state})
             arrays |= {name.replace("state", "average", 1): array for name, array in averages.items()}
-        # It is compiled here: what has no compiled form is an error before training begins.
+        # Compiles the functions, so that a part without a compiled form is an error before training begins.
         self._bound = BoundSteps(self._compiled, {BATCH: feed.size, FLAT: layout.trainable_size}, arrays, feed.sources)
 
     @cached_property
@@ -112,7 +112,7 @@ class CompiledStepper(Stepper):
         return losses, weights[: len(losses)]
 
     def _weights(self, row_indices: Array | None, count: int) -> Array:
-        """Return the sum of the row weights of each of the next batches, (count,)."""
+        """Return the sum of the row weights for each of the next `count` batches, (count,)."""
         if row_indices is None:
             return np.full(count, self._weight_of_all)
         lengths = self._feed.lengths(self.step_number, count)
@@ -144,7 +144,7 @@ class CompiledStepper(Stepper):
         return np.column_stack([table, np.ones(len(table))]).astype(self.theta.dtype)
 
     def _noise_of(self, count: int) -> Array:
-        """Return the random numbers of the next steps, (steps, numbers), or the generator's state to draw them from."""
+        """Return the random numbers of the next steps, (steps, numbers), or the state of their generator for C."""
         if self._compiled.programs.draws:
             return words_of(*self._random.walk(self.step_number))
         size, lengths = self._bound.noise_size, self._feed.lengths(self.step_number, count).tolist()

@@ -1,4 +1,4 @@
-"""Which engine trains, and on how many threads: steps are compiled where that saves more time than it takes."""
+"""The choice of the engine and of the number of threads: steps are compiled if this saves more time than it takes."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ from specnet.spec import Resolved, Spec
 from specnet.training.training_rows import TrainingRows
 
 LIKELY_ROWS = 256
-"""Rows of a full batch, as long as the data are not read."""
+"""Assumed number of rows of a full batch before the data are read."""
 WORTH_SECONDS = 0.5
-"""Seconds of NumPy from which on training is compiled."""
+"""Minimum estimated seconds with NumPy for which training is compiled."""
 CALL_SECONDS, NUMBER_SECONDS, FUNCTION_SECONDS, PRODUCT_SECONDS = 3.5e-7, 2e-10, 2e-9, 1.5e-11
-"""Seconds of NumPy for a call, for a number of its result, for one of an elementary function, and for a multiplication
-with its addition in a matrix product. They are constants, so that a spec is trained by the same engine everywhere."""
+"""Seconds of NumPy for a call, for each number of its result, for each number of an elementary function's result, and
+for a multiplication and addition in a matrix product. They are constants, so that a spec is trained by the same engine
+on every machine."""
 SAVED_SHARE = 0.4
 """Share of NumPy's time that compiled steps usually save; they save more in small networks."""
 COMPILING_SECONDS, COMPILING_CALL = 0.15, 3e-3
-"""Seconds to compile anything, and for each call of the plans; equal calls of long plans are compiled once."""
+"""Seconds to compile any function, and for each call of the plans; equal calls of long plans are compiled once."""
 LARGEST_PRODUCT = 2**26
-"""Multiplications of a matrix product from which on it is left to BLAS, which is as fast and needs no compiling."""
+"""Minimum number of multiplications of a matrix product that is left to BLAS, which is as fast and needs no
+compiling."""
 THREADS_PAY = 2**22
-"""Multiplications of a matrix product from which on threads share it: a tenth of a millisecond of one thread. Shorter
-ones end before a second thread saves a third, and threads wait for the next one at full speed: 4 to 18 times the
-work."""
+"""Minimum number of multiplications of a matrix product that threads share: a tenth of a millisecond of one thread. For
+smaller products a second thread saves less than a third of the time, and threads wait for the next product at full
+speed: 4 to 18 times the work."""
 MEMBERS_PAY = 2**15
-"""Multiplications of an epoch from which on threads train members of an ensemble in parallel: they save a fifth. In
-shorter epochs Python, which runs one thread at a time, takes most of the time."""
+"""Minimum number of multiplications of an epoch for which threads train ensemble members in parallel: they save a
+fifth. In shorter epochs Python, which runs one thread at a time, takes most of the time."""
 MAX_ROWS_BYTES = 2**28
-"""Bytes of the training rows of all members that are trained in parallel, unless the caller requests more."""
+"""Maximum number of bytes of the training rows of all members in parallel, unless the caller requests more jobs."""
 _FUNCTIONS = set(operations.SMOOTH) - {operations.SQRT}
 _PRODUCTS = (operations.AFFINE, operations.AFFINE_GRADIENT, operations.MATMUL, operations.GROUPED_MATMUL)
 
@@ -55,9 +57,9 @@ class Choice:
     Attributes
     ----------
     engine : {"numpy", "compiled", "auto"}
-        "auto" before it is decided.
+        The engine; "auto" if it is not decided yet.
     reason : str
-        In words, such as ``as training.engine says`` or ``NumPy would need about 3 s``.
+        A text such as ``as training.engine says`` or ``NumPy would need about 3 s``.
     is_free : bool
         Whether NumPy may be used instead if a part has no compiled form.
     """
@@ -72,12 +74,13 @@ class Choice:
 
 
 def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None) -> Choice:
-    """Return the engine that trains a network on so many rows.
+    """Return the engine that trains a network, with the reason.
 
     Parameters
     ----------
     network : Network
     rows, epochs : int
+        Numbers of training rows and epochs.
     begun : {"numpy", "compiled"}, optional
         The engine of the checkpoint to resume from.
 
@@ -103,14 +106,14 @@ def _chosen(network: Network, work: Callable[[], Work], begun: Engine | None = N
 
 
 def expected_seconds(network: Network, rows: int) -> float:
-    """Estimate how many seconds training takes on so many rows, of all members of an ensemble together.
+    """Return an estimate of the seconds that training takes on this number of rows, for all ensemble members together.
 
-    It is an estimate for one core, within a factor of two on common processors.
+    The estimate is for one core, and within a factor of two on common processors.
 
     Raises
     ------
     SpecError
-        As `choose` does.
+        If `choose` raises it.
     """
     training = network.spec.training
     mine = rows if training.folds is None else round(rows * (1 - 1 / training.folds))
@@ -121,14 +124,14 @@ def expected_seconds(network: Network, rows: int) -> float:
 
 
 def about(seconds: float) -> str:
-    """Return an estimated time in words, such as ``about 1.2 s``."""
+    """Return the text of an estimated time, such as ``about 1.2 s``."""
     if seconds < 0.095:
         return "less than 0.1 s"
     return f"about {seconds:.1f} s" if seconds < 9.5 else f"about {duration(round(seconds)).replace('.0 s', ' s')}"
 
 
 def threads_worth(resolved: Resolved, rows: int) -> int | None:
-    """Return the maximum number of threads for a run on so many rows: 1 if none of its steps gains by more, else None.
+    """Return the maximum number of threads for a run on this number of rows: 1 if threads save no time, None if any.
 
     It depends only on the spec and the number of rows, since the number of threads changes the last bits of a result.
     """
@@ -138,9 +141,9 @@ def threads_worth(resolved: Resolved, rows: int) -> int | None:
 
 
 def members_worth(network: Network, rows: TrainingRows, cores: int | None = None) -> int:
-    """Return how many members of an ensemble to train in parallel by the compiled engine, each on these rows.
+    """Return the number of ensemble members to train in parallel by the compiled engine, each on these rows.
 
-    At most as many as `cores`, by default the available threads; 1 if an epoch is too short, or if each step uses
+    It is at most `cores`, by default the number of available threads; 1 if an epoch is too short, or if each step uses
     threads itself.
     """
     if len(rows) * network.parameter_count < MEMBERS_PAY or threads_worth(network.resolved, len(rows)) is None:
@@ -161,24 +164,24 @@ def _fastest(work: Work, reason: UnavailableError | None) -> Choice:
 
 
 def undecided() -> Choice:
-    """Return the choice of ``auto`` before the number of rows is known."""
+    """Return the undecided choice of ``auto``, for when the number of rows is unknown."""
     return Choice("auto", f"compiled where NumPy would need over {WORTH_SECONDS:g} s, which the rows decide")
 
 
 def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:
-    """Return the choice of NumPy where the compiled engine would be faster, but a part has no compiled form."""
+    """Return the choice of NumPy for a network with a part that has no compiled form, given the compiler's reason."""
     return Choice("numpy", why_not_available(spec, reason))
 
 
 class Work(NamedTuple):
-    """The work of a training, by a fixed estimate.
+    """The estimated work of a training.
 
     Attributes
     ----------
     seconds
-        Seconds of NumPy for all steps.
+        Seconds that all steps take with NumPy.
     compiling_seconds
-        Seconds to compile a step that is not in the cache.
+        Seconds to compile a step that is not cached.
     largest_product
         Multiplications of the largest matrix product.
     """
@@ -189,7 +192,7 @@ class Work(NamedTuple):
 
     @classmethod
     def of(cls, network: Network, rows: int, epochs: int) -> Work:
-        """Estimate the work of training a network on so many rows, of all members of an ensemble together."""
+        """Return the estimated work of training a network on this number of rows, for all ensemble members together."""
         spec, batch_size = network.spec, network.resolved.batch_size
         batch = rows if batch_size == "full" else min(batch_size, rows)
         plans = [network.plan("step")]
@@ -209,7 +212,7 @@ class Work(NamedTuple):
                 if call.operation in _PRODUCTS:
                     a, b = (size(plan.calls[n]) for n in call.arguments)
                     groups = call.attributes[0] if call.operation is operations.GROUPED_MATMUL else 1
-                    # Of rows × depth, depth × columns and rows × columns numbers.
+                    # a has rows × depth numbers, b depth × columns, and the result rows × columns.
                     made = math.isqrt(a * b * size(call) // groups)
                 each = FUNCTION_SECONDS if call.operation in _FUNCTIONS else NUMBER_SECONDS
                 step += CALL_SECONDS + each * size(call) + PRODUCT_SECONDS * made

@@ -21,12 +21,12 @@ class LbfgsTrainer(Trainer):
     ----------
     network : Network
     theta : (parameter_count,)
-        Changed in place.
+        Initial parameters; changed in place.
     feed : Feed
     layer_state : dict
         Initial layer states by name; changed in place.
     member : int, optional
-        Number of the member of an ensemble, which has random numbers of its own.
+        Number of an ensemble member; it selects the member's random numbers.
     """
 
     resumes = False
@@ -40,12 +40,12 @@ class LbfgsTrainer(Trainer):
         self._batch.feed(np.arange(feed.rows))
 
     def run(self, span: EpochSpan, progress: Progress, interruptions: Interruptions) -> Ended | None:
-        """Minimize the loss; the loss of an epoch is that before its iteration.
+        """Minimize the loss; the loss of an epoch is the loss before its iteration.
 
         Raises
         ------
         KeyboardInterrupt
-            After Ctrl-C; the parameters are then those of the last iteration, not those of an unfinished line search.
+            After Ctrl-C; the parameters are then those of the last iteration, not of an unfinished line search.
         """
         from scipy.optimize import OptimizeResult, minimize
 

@@ -1,7 +1,7 @@
-"""Training steps on batches: copy a batch's rows, compute the gradient of their loss, clip it, update theta.
+"""Training steps on batches: copy a batch's rows, compute the gradient of their loss, clip it, update the parameters.
 
-Gradient and update are bound programs; the gradient is bound once per batch size. Steps allocate nothing. Gradients are
-clipped by norm without overflow or underflow.
+Gradient and update are bound programs; the gradient is bound once per batch size. Steps allocate no memory. Gradients
+are clipped by norm without overflow or underflow.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
 from specnet.training.steps.trainer import Ended, EpochSpan, Gradients, Progress, State, Trainer
 
 _MIN_SQUARE = {np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)}
-"""Below this, a sum of squares has lost digits to underflow."""
+"""By dtype, the smallest sum of squares that has lost no digits to underflow."""
 
 
 def clipping_factor(gradient: Array, longest: float) -> float:
     """Return the factor that limits the Euclidean norm of a gradient to `longest`.
 
-    A gradient above the limit whose squares overflow or underflow is first scaled in place to be near 1, since the
-    factor alone may exceed the range of the dtype. A gradient that is not finite stays as it is; the next loss shows
-    it.
+    A gradient above the limit whose squares overflow or underflow is first scaled in place to numbers of at most 1,
+    since the factor alone may exceed the range of the dtype. A gradient that is not finite is not changed; the next
+    loss will not be finite either.
     """
     squared = float(np.dot(gradient, gradient))
     if not _MIN_SQUARE[gradient.dtype] <= squared < math.inf:
@@ -59,10 +59,12 @@ UPDATE_BLOCK = 48 * 1024
 DENORMAL_INTERVAL = 512
 """Number of steps between two flushes of the optimizer's denormal numbers to 0."""
 WORK_AT_ONCE, WORK_OF_ROW = 2**28, 2**8
-"""Maximum number of multiplications of one call, unless a single step has more: signals and observers wait for its end.
-At least `WORK_OF_ROW` are counted for each row, whose index is in memory."""
+"""Maximum number of multiplications in one call, unless a single step has more: signals and observers wait for its end.
+At least `WORK_OF_ROW` are counted for each row, to limit the memory for row indices."""
 TINY = 1e-30
+"""Numbers of the optimizer's states with a smaller absolute value are set to 0."""
 FLUSH_BLOCK = 1024
+"""Number of elements of a state that are compared with `TINY` at once."""
 
 
 class Stepper(Trainer):
@@ -72,24 +74,24 @@ class Stepper(Trainer):
     ----------
     network : Network
     theta : (parameter_count,)
-        Changed in place; C-contiguous and of the network's dtype.
+        Initial parameters; changed in place. C-contiguous and of the network's dtype.
     feed : Feed
     layer_state : mapping
         Initial layer states by name; changed in place.
     member : int, optional
-        Number of the member of an ensemble, which has random numbers of its own.
+        Number of an ensemble member; it selects the member's random numbers.
 
     Attributes
     ----------
     states : dict
         State vectors of the optimizer by name.
     rate_factor : float
-        Factor on the learning rate in addition to that of the schedule.
+        Factor on the learning rate in addition to the schedule's factor.
     """
 
     resumes = True
     _scalars_of = staticmethod(SteppingOptimizer.scalars_of)
-    """The scalars of an optimizer's step, by functions of Python, which give the same bits on every CPU."""
+    """Function that returns the scalars of an optimizer's steps; Python's own math gives the same bits on every CPU."""
 
     def __init__(
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
@@ -130,13 +132,14 @@ class Stepper(Trainer):
         return None
 
     def _go_on(self, span: EpochSpan) -> Array:
-        """Make some of the steps of a span, and return the losses of the epochs that they end, except its last one.
+        """Make the next steps of a span, and return the losses of the epochs that they end, except its last epoch.
 
-        The loss of an epoch is the mean over its batches before their steps, weighted by the sums of their row weights.
+        The loss of an epoch is the weighted mean of its batches' losses, each before the step on the batch. The weight
+        of a batch is the sum of its row weights.
         """
         so_far, per_epoch = self.so_far, self._steps_per_epoch
         is_measured = span.is_measured and not so_far.batches
-        # Nothing comes after an epoch that has failed.
+        # No epoch is trained after an epoch that has failed.
         epochs = span.epochs if math.isfinite(so_far.loss) else 1
         left = epochs * per_epoch - so_far.batches
         count = 1 if is_measured else min(left, self.max_steps_per_call, self._steps_to_flush)
@@ -154,7 +157,7 @@ class Stepper(Trainer):
         return self._ended(losses, weights, span.epochs)
 
     def _make_next(self, with_loss: Array) -> tuple[Array, Array]:
-        """Make the next steps on the rows that come next in the epoch, and return what `make` does."""
+        """Make the next steps on the next rows of the epoch, and return the result of `make`."""
         if self._steps_per_epoch == 1:
             return self.make(None, with_loss)
         first = self.step_number
@@ -163,7 +166,15 @@ class Stepper(Trainer):
         return losses, weights
 
     def _ended(self, losses: Array, weights: Array, epochs: int) -> Array:
-        """Add steps to the epoch so far; return the losses of the epochs that they end, except the last of `epochs`."""
+        """Add steps to the epoch so far; return the losses of the finished epochs, except the last one of a span.
+
+        Parameters
+        ----------
+        losses, weights : (steps,)
+            The result of `make`.
+        epochs : int
+            Number of epochs left in the span.
+        """
         so_far, per_epoch, found, ending = self.so_far, self._steps_per_epoch, np.zeros(0), 0
         if whole := min((so_far.batches + len(losses)) // per_epoch, epochs - 1):
             ending = whole * per_epoch - so_far.batches
@@ -174,7 +185,7 @@ class Stepper(Trainer):
 
     @cached_property
     def max_steps_per_call(self) -> int:
-        """The maximum number of steps that are made in one call."""
+        """The maximum number of steps in one call of `make`."""
         return max(1, WORK_AT_ONCE // (self._feed.size * max(6 * self.theta.size, WORK_OF_ROW)))
 
     @property
@@ -182,23 +193,24 @@ class Stepper(Trainer):
         return DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL
 
     def make(self, row_indices: Array | None, with_loss: Array) -> tuple[Array, Array]:
-        """Make the next steps, of one epoch or of several.
+        """Make the next steps, which may be in several epochs, and return their losses and weights.
 
-        It stops early, after at least one step, if an interruption is pending or a loss is not finite.
+        Stops early, after at least one step, if an interruption is pending, a loss is not finite, or a batch has no
+        weight.
 
         Parameters
         ----------
         row_indices : (rows of all steps,) or None
-            Indices of rows, batch after batch; None if each step is on all rows, in their own order.
+            Indices of rows, batch after batch; None if each step is on all rows, in order.
         with_loss : (steps,) of bool
             Whether the loss of each step is needed.
 
         Returns
         -------
         losses : (steps,)
-            The mean loss before each step that was made; 0 if it was not needed.
+            The mean loss of each batch before its step; 0 if it was not needed.
         weights : (steps,)
-            The sums of the row weights of their batches.
+            The sum of the row weights of each batch.
         """
         losses, weights = list[float](), list[float]()
         row = self._table_row(len(with_loss))
@@ -220,7 +232,7 @@ class Stepper(Trainer):
         return np.array(losses), np.array(weights)
 
     def _batches(self, row_indices: Array | None, count: int) -> Iterator[Array]:
-        """Yield the indices of the rows of each of the next steps."""
+        """Yield the row indices of the batch of each of the next `count` steps."""
         if row_indices is None:
             yield from [self._all] * count
             return
@@ -235,7 +247,7 @@ class Stepper(Trainer):
             self._scalars[CLIPPING][()] = clipping_factor(self.gradient, self._longest)
 
     def _update(self) -> None:
-        """Update the parameters and their averages by the gradient."""
+        """Update the parameters by the gradient, and the averages of parameters and layer states."""
         for block in self._blocks:
             block.run()
         if self._average and self.layer_state:
@@ -257,7 +269,7 @@ class Stepper(Trainer):
         return np.zeros(1), np.zeros(1)
 
     def _numbers_of(self, count: int) -> Array:
-        """Return the scalars of the next updates, (count, scalars)."""
+        """Return the scalars of the next `count` updates, (count, scalars)."""
         steps, optimizer = range(self.step_number, self.step_number + count), self._optimizer
         rate: Numbers = self._learning_rate * self.rate_factor
         if not self._constant_rate:
@@ -273,9 +285,9 @@ class Stepper(Trainer):
         return table
 
     def _table_row(self, steps: int) -> int:
-        """Return the row of the next update in the table of scalars, which has this many updates from there on.
+        """Return the row of the next update in the table of scalars, after which at least `steps` rows are available.
 
-        The table is computed anew when tiny numbers are flushed, a step is skipped, or the factor of the rate changes.
+        The table is computed anew when its rows are used up, a step is skipped, or `rate_factor` changes.
         """
         since = self.step_number - self.updates, self.rate_factor
         row = self.step_number - self._table_begins
@@ -299,7 +311,7 @@ class Stepper(Trainer):
             self._average[name] += (array - self._average[name]) * share
 
     def model_state(self) -> tuple[Array, dict[str, Array]]:
-        """Return the parameters and layer states of a model: their averages once averaging has begun."""
+        """Return the parameters and layer states of the model; their averages if averaging has begun."""
         averaging = self.network.spec.training.average_weights
         if averaging is None or self.step_number <= averaging.begins(self._total_steps, self._steps_per_epoch):
             return self.theta, self.layer_state
@@ -316,7 +328,7 @@ class Stepper(Trainer):
     def _flush_denormals(self) -> None:
         """Set tiny numbers in the optimizer's states to 0: arithmetic with denormal numbers is several times slower."""
         for state in self.states.values():
-            for start in range(0, state.size, FLUSH_BLOCK):  # what compares a whole vector would be as long as it
+            for start in range(0, state.size, FLUSH_BLOCK):  # in blocks, to need little temporary memory
                 block = state[start : start + FLUSH_BLOCK]
                 block[np.abs(block) < TINY] = 0
 
@@ -333,7 +345,7 @@ class Stepper(Trainer):
         return vectors
 
     def _bind(self, member: int | None) -> None:
-        """Bind the programs of a step."""
+        """Bind the programs of a step: the gradient, and the update in blocks."""
         update, bind, size = self.network.blueprint.update, self.network.blueprint.backend.bind, self.gradient.size
         self._gradients = Gradients(self, self._feed, member)
         self._scalars = {name: np.zeros((), self.theta.dtype) for name in update.scalars}

@@ -1,6 +1,6 @@
-"""The base of trainers, which update the parameters epoch by epoch and report their progress.
+"""The base class of trainers, which update the parameters epoch by epoch and report their progress.
 
-They share the gradient of a batch's mean loss, by a program bound once per batch size, and the measuring of steps.
+Trainers share the program for the gradient of a batch's mean loss, bound once per batch size, and the `StepMeter`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from specnet.parts.arrays import Array
 
 
 class StepSize(NamedTuple):
-    """The size of a step in the weights of a layer; each is None where it is not a finite number.
+    """The size of a step in the weights of a layer; each attribute is None if it is not a finite number.
 
     Attributes
     ----------
     gradient : float or None
         Root mean square of the gradient.
     step : float or None
-        Root mean square of the change, over that of the weights before it.
+        Root mean square of the change, divided by the root mean square of the weights before it.
     """
 
     gradient: float | None
@@ -38,7 +38,7 @@ class StepSize(NamedTuple):
 
 
 class WeightSizes:
-    """Measures the weights of each layer in a vector of the parameters, or of what belongs to each of them.
+    """Function that measures the weights of each layer in a vector with one number per parameter.
 
     Parameters
     ----------
@@ -53,20 +53,21 @@ class WeightSizes:
         }
 
     def __call__(self, vector: Array) -> dict[str, float | None]:
-        """Return the root mean square of the weights of each layer, in float64, by its name.
+        """Return the root mean square of the weights of each layer, by the layer's name; None if it is not finite.
 
-        It is None where it is not finite.
+        It is computed in float64.
 
         Parameters
         ----------
         vector : (parameter_count,) or (trainable parameters,)
+            Parameters, their changes, or the gradient.
         """
         self._numbers[: len(vector)] = vector
         return {key: _root_mean_square(weights) for key, weights in self._weights.items()}
 
 
 class StepMeter:
-    """Measures the first step of epochs. Vectors are copied during training, and sizes computed on request.
+    """A meter of the first step of epochs. It copies vectors during training, and computes sizes on request.
 
     Parameters
     ----------
@@ -86,14 +87,14 @@ class StepMeter:
         self._vectors[0][:] = theta
 
     def after_step(self, epoch: int, theta: Array, gradient: Array) -> None:
-        """Copy the parameters after the first step of an epoch, and its gradient (trainable parameters,)."""
+        """Copy the parameters after the first step of an epoch, and the step's gradient (trainable parameters,)."""
         assert self._vectors is not None, "before_step was called"
         _, after, gradients = self._vectors
         after[:], gradients[: len(gradient)] = theta, gradient
         self._epoch, self._sizes = epoch, None
 
     def sizes(self, epoch: int) -> dict[str, StepSize] | None:
-        """Return the size of the first step of an epoch by the name of the layer; None if it was not measured."""
+        """Return the size of an epoch's first step by the name of the layer; None if it was not measured."""
         if epoch != self._epoch:
             return None
         if self._sizes is None:
@@ -117,7 +118,7 @@ class StepMeter:
 
 
 def _share(change: float | None, size: float | None) -> float | None:
-    """Return a change over the size of what changes; None if that is not finite."""
+    """Return the size of a change, divided by the size of the weights; None if the quotient is not finite."""
     share = change / size if size and change is not None else math.nan
     return share if math.isfinite(share) else None
 
@@ -132,7 +133,7 @@ State = dict[str, Array]
 
 
 class EpochSpan(NamedTuple):
-    """Epochs to train, up to the next one after which training is observed.
+    """A range of epochs to train, up to the next observed one.
 
     Attributes
     ----------
@@ -141,9 +142,9 @@ class EpochSpan(NamedTuple):
     epochs : int
         The number of epochs.
     with_loss : callable
-        From the number of an epoch, or an array of them, to whether its loss is needed.
+        Takes the number of an epoch, or an array of numbers; returns whether its loss is needed.
     rate_factor : float
-        Factor on the learning rate in addition to that of the schedule.
+        Factor on the learning rate in addition to the schedule's factor.
     is_measured : bool
         Whether the first step is measured.
     """
@@ -155,7 +156,7 @@ class EpochSpan(NamedTuple):
     is_measured: bool
 
     def after(self, epochs: int) -> EpochSpan:
-        """Return the rest of the span after some of its epochs."""
+        """Return the rest of the span after this number of its epochs."""
         return self._replace(first=self.first + epochs, epochs=self.epochs - epochs)
 
 
@@ -166,9 +167,9 @@ class EpochSoFar:
     Attributes
     ----------
     batches : int
-        Number of batches.
+        Number of batches so far.
     loss, weight : float
-        Sum of losses times weights, and sum of weights.
+        Sum of the batches' losses times their weights, and sum of the weights.
     """
 
     batches: int = 0
@@ -176,7 +177,7 @@ class EpochSoFar:
     weight: float = 0.0
 
     def set(self, batches: int = 0, loss: float = 0.0, weight: float = 0.0) -> None:
-        """Set all values; default: the start of an epoch."""
+        """Set all values; defaults: those at the start of an epoch."""
         self.batches, self.loss, self.weight = batches, loss, weight
 
     def add(self, loss: float, weight: float) -> None:
@@ -190,9 +191,9 @@ class EpochSoFar:
         return self.loss / self.weight if self.weight else 0.0
 
     def means(self, losses: Array, weights: Array, per_epoch: int) -> Array:
-        """Add the batches up to the end of an epoch, and return the mean losses of the epochs that they end.
+        """Add batches up to the end of an epoch, and return the mean loss of each epoch that they end.
 
-        Sums are made batch by batch, as `add` makes them, so that they do not depend on how many are added at once.
+        Sums are computed batch by batch, as in `add`, so that they do not depend on the number of batches in a call.
         """
         sums = np.zeros((2, self.batches + len(losses)))
         if self.batches:
@@ -213,23 +214,23 @@ class Ended(NamedTuple):
 
 
 class Progress(Protocol):
-    """Receives the losses of epochs, and returns the next ones to train."""
+    """An object that receives the losses of epochs and returns the next epochs to train."""
 
     def passed(self, losses: Array) -> None:
-        """Receive the losses of epochs before the last of a span; 0 where they were not needed."""
+        """Receive the losses of epochs before the last one of a span; 0 if a loss was not needed."""
 
     def after_epoch(self, loss: float) -> EpochSpan | None:
         """Receive the loss of the last epoch of a span; return the next span, or None at the end of training."""
 
 
 class Trainer:
-    """The base of what updates the parameters epoch by epoch.
+    """The base class of trainers, which update the parameters epoch by epoch.
 
     Attributes
     ----------
     network : Network
     resumes : bool
-        Whether it can resume from a checkpoint; otherwise it starts again, with the same result bit for bit.
+        Whether it can resume from a checkpoint; if not, it starts again, with the same result bit for bit.
     theta : (parameter_count,)
         Current parameters.
     layer_state : dict
@@ -237,14 +238,15 @@ class Trainer:
     gradient : (trainable parameters,)
         The last gradient.
     step_number : int
-        Number of steps so far, including skipped ones; for L-BFGS, of evaluations of the gradient.
+        Number of steps so far, including skipped ones; with L-BFGS, number of evaluations of the gradient.
     updates : int
         Number of updates by the optimizer.
     is_whole : bool
-        Whether it is between two steps, where it can be resumed.
+        Whether the state is between two steps, where training can be resumed.
     so_far : EpochSoFar
+        Progress within the current epoch.
     meter : StepMeter
-        Measures the first steps of epochs.
+        Meter of the first steps of epochs.
     """
 
     resumes: ClassVar[bool]
@@ -257,14 +259,14 @@ class Trainer:
         self.network = network
 
     def run(self, span: EpochSpan, progress: Progress, interruptions: Interruptions) -> Ended | None:
-        """Train from a span of epochs on, until `progress` returns no further one.
+        """Train a span of epochs and all further spans that `progress` returns.
 
         Returns the reason if training ended early, else None.
 
         Raises
         ------
         KeyboardInterrupt
-            Raised by `interruptions`.
+            If `interruptions` delivers a signal.
         """
         raise NotImplementedError
 
@@ -275,7 +277,7 @@ class Trainer:
         return blocks | layout.state_arrays(self.layer_state)
 
     def model_state(self) -> tuple[Array, State]:
-        """Return the parameters and layer states of the model if training ended now."""
+        """Return the parameters and layer states that the model would have if training ended now."""
         return self.theta, self.layer_state
 
     def tensors(self) -> dict[str, Array]:
@@ -288,7 +290,7 @@ class Trainer:
         return {"engine": self.network.engine, **numbers, "measured": self.meter.facts()}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
-        """Restore these numbers."""
+        """Restore the numbers of `facts`."""
         self.step_number, self.updates = facts["steps"], facts["updates"]
         self.so_far.set(*facts["so_far"])
         self.meter.restore(facts["measured"])
@@ -300,10 +302,10 @@ class Gradients(dict[int, "BatchGradient"]):
     Parameters
     ----------
     trainer : Trainer
-        The owner of the parameters and layer states that they read, and of the gradient that they compute.
+        The owner of the parameters and layer states that the programs read, and of the gradient that they compute.
     feed : Feed
     member : int, optional
-        Number of the member of an ensemble, which has random numbers of its own.
+        Number of an ensemble member; it selects the member's random numbers.
     """
 
     def __init__(self, trainer: Trainer, feed: Feed, member: int | None = None) -> None:
@@ -323,7 +325,7 @@ class Gradients(dict[int, "BatchGradient"]):
 
 
 class BatchGradient:
-    """The program for the gradient bound to a number of rows, and the sources of its rows and random numbers.
+    """The program for the gradient of a batch with a fixed number of rows, with the sources of rows and random numbers.
 
     Attributes
     ----------
@@ -337,7 +339,7 @@ class BatchGradient:
         self._bound, self._loss, self._noise = bound, bound.outputs[0], noise
 
     def take(self, step: int, with_loss: bool) -> float:
-        """Compute the gradient, with the random numbers of a step, and return the mean loss (0 without `with_loss`)."""
+        """Compute the gradient with the random numbers of a step; return the mean loss, or 0 without `with_loss`."""
         if self._random:
             self._noise.fill(self._random, step)
         if not with_loss:
