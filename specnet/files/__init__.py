@@ -1,8 +1,8 @@
-"""Files, none of which is trusted: read within limits, written atomically, locked by one process at a time.
+"""Untrusted files: read within size limits, written atomically, locked by one process at a time.
 
-In and out: bytes, and paths as the user named them; every failure is a `FileError`. Nothing here knows of specs.
-Start with `atomic` (read and write), `locks` (one run to a folder) and `tensors` (arrays in a safetensors file);
-`interruptions` lets signals wait until a file is complete; `large` has arrays in temporary files.
+These modules take and return bytes and paths as the user named them; every failure is a `FileError`. They do not
+depend on specs. Start with `atomic` (read and write), `locks` (one run per folder) and `tensors` (arrays in a
+safetensors file). `interruptions` delays signals until a file is complete; `large` stores arrays in temporary files.
 """
 
 from specnet.files.atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX

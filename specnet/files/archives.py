@@ -1,4 +1,4 @@
-"""Archives from anyone: zip files whose members are counted and measured before anything is unpacked."""
+"""Untrusted zip archives: the number and the sizes of their members are checked before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ DAMAGE = (
     NotImplementedError,
     OSError,  # a position before the file's beginning is an invalid argument
 )
-"""What a damaged archive, or what is in one, leads Python to."""
+"""The exceptions that Python raises for a damaged archive or a damaged member."""
 
 _LIMIT = 2**31
-"""Bytes of all members."""
+"""Largest total size of all members, in bytes."""
 _MAX_MEMBERS = 1000
 _MAX_COMPRESSION = 100
-"""How many bytes of a member may come from one that is stored; weights compress to a half at best."""
+"""Largest ratio of a member's size to its compressed size; weights compress to half their size at best."""
 
 
 class Archive:
-    """An archive in an open file, refused where it has too many members or bytes."""
+    """A zip archive in an open file; `FileError` if it has too many members or bytes."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -58,13 +58,13 @@ class Archive:
         return self._stream.read()
 
     def read(self, name: str, limit: int = _LIMIT) -> bytes:
-        """Return a member that has at most so many bytes."""
+        """Return the bytes of a member that has at most `limit` bytes."""
         member = self._archive.getinfo(name)
         _check_size(member, limit)
         try:
             with strictly_opened(self._archive, member) as stream:
                 content = stream.read(member.file_size + 1)
-        except (*DAMAGE, RuntimeError) as error:  # which is raised for a password
+        except (*DAMAGE, RuntimeError) as error:  # RuntimeError: the member needs a password
             raise FileError(f"{name} is damaged: {error}") from error
         if len(content) != member.file_size:
             raise FileError(f"{name} has another size than the archive says")
@@ -83,7 +83,7 @@ def strictly_opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterat
     Raises
     ------
     BadZipFile
-        Also if the member overlaps another one, which is only a warning in Python 3.13 and newer.
+        If the member is damaged or overlaps another one; Python 3.13 and newer only warn about overlaps.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Overlapped entries", UserWarning)

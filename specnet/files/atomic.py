@@ -1,6 +1,6 @@
-"""Files and folders, whole or not at all: written under a temporary name and then renamed, read with a size limit.
+"""Atomic files and folders: written under a temporary name and then renamed, read with a size limit.
 
-Every failure of the operating system becomes a `FileError` that names the file and says what is wrong with it.
+Every error of the operating system becomes a `FileError` that names the file and says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ _REASONS = {
 
 @contextmanager
 def file_errors(path: PathLike, hint: str | None = None) -> Iterator[None]:
-    """Turn the operating system's errors into a `FileError` about `path`, and put the path on those without a source.
+    """Turn errors of the operating system into a `FileError` about `path`; set the source of a `FileError` without one.
 
     Parameters
     ----------
     path : str or path-like
         The file as the user named it.
     hint : str, optional
-        What to do about errors of the operating system.
+        Advice for errors of the operating system.
 
     Raises
     ------
     FileError
-        In place of any `OSError`, and of the `ValueError` for a path with a null character.
+        Instead of any `OSError`.
     """
     source = os.fspath(path)
     try:
@@ -66,14 +66,14 @@ def file_errors(path: PathLike, hint: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def open_file(path: PathLike) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a regular file for reading, and give its stream and its size in bytes.
+    """Open a regular file for reading and yield its stream and its size in bytes.
 
-    Never waits: a named pipe or a device is refused, not read.
+    This never waits: a named pipe or a device is refused.
 
     Raises
     ------
     FileError
-        If the file is missing, a folder, a device, or may not be read, or if reading it fails.
+        If the file is missing, a folder or a device, or cannot be read.
     """
     with file_errors(path):
         _refuse_null(path)
@@ -94,12 +94,12 @@ def read_file(path: PathLike, limit: int) -> bytes:
     path : str or path-like
         The file.
     limit : int
-        The most bytes that it may have.
+        Largest size of the file, in bytes.
 
     Raises
     ------
     FileError
-        As `open_file` does, and if the file is larger than `limit` (it is not read then).
+        As for `open_file`, and if the file is larger than `limit` (it is then not read).
     """
     with open_file(path) as (stream, size):
         if size > limit:
@@ -111,45 +111,45 @@ def read_file(path: PathLike, limit: int) -> bytes:
 
 
 def write_file(path: PathLike, content: Content) -> None:
-    """Write a file whole or not at all; text is written as UTF-8, its line ends as they are.
+    """Write a file atomically; text is encoded as UTF-8, and its line ends are not changed.
 
-    The content goes to a new file in the same folder, is forced to the disk, read back and compared, and then replaces
-    the old file in one step: whatever happens, either the old file is there or the new one, whole. A symbolic
-    link stays, and the file that it leads to is replaced. Permissions are those of any new file (umask).
+    The content is written to a new file in the same folder, forced to the disk, read back and compared. The new file
+    then replaces the old one in one step, so that the path always has either the complete old file or the complete
+    new one. A symbolic link stays, and its target is replaced. Permissions are those of a new file (umask).
 
     Parameters
     ----------
     path : str or path-like
         The file; its folder has to exist.
     content : bytes, str or iterable of bytes
-        All of it, or its pieces in order; an error in making a piece leaves nothing behind.
+        The whole content, or its pieces in order. If the iterable raises an error, nothing is left behind.
 
     Raises
     ------
     FileError
-        If the folder is missing or may not be written, something else than a file is there, or there is
-        no space. Nothing is left behind then.
+        If the folder is missing or not writable, the path is not a regular file, or the disk is full. Nothing is
+        left behind.
     """
     write_files({path: content})
 
 
 def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike] = ()) -> None:
-    """Write several files, all of them or none: no file is replaced before all new ones are on the disk.
+    """Write several files, all or none: no file is replaced before all new ones are on the disk.
 
-    Where one cannot be replaced, those before it are restored. Only a process that is killed between two of them leaves
-    the first alone.
+    If a file cannot be replaced, the files replaced before it are restored. Only if the process is killed between two
+    replacements do some files stay new and the rest old.
 
     Parameters
     ----------
     contents : mapping
-        The files in their order, by path.
+        Contents by path, in the order of replacement.
     removed : iterable of path
-        Files that are gone, if they are there, before the first file is renamed.
+        Files to remove, if they exist, before the first file is replaced.
 
     Raises
     ------
     FileError
-        If one of them cannot be written. Nothing is left behind then, and earlier files stay.
+        If a file cannot be written. Nothing is left behind, and the old files stay.
     """
     staged: dict[str, tuple[PathLike, str]] = {}
     made: list[str] = []
@@ -198,12 +198,12 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
 
 
 def refuse_taken(*paths: PathLike) -> None:
-    """Refuse to write where something is already.
+    """Raise an error if one of the paths to write already exists.
 
     Raises
     ------
     TakenError
-        About the first of these paths that exists, also as a link that leads nowhere.
+        For the first path that exists; a broken link exists too.
     """
     for path in paths:
         if os.path.lexists(path):
@@ -212,12 +212,12 @@ def refuse_taken(*paths: PathLike) -> None:
 
 
 def refuse_inputs(outputs: Iterable[PathLike], inputs: Iterable[PathLike], hint: str) -> None:
-    """Refuse to write or remove files that are read.
+    """Raise an error if an output would overwrite or remove one of the input files.
 
     Raises
     ------
     FileError
-        About the first of them.
+        For the first such output.
     """
     read = [path for path in inputs if os.path.exists(path)]
     for output in outputs:
@@ -226,12 +226,12 @@ def refuse_inputs(outputs: Iterable[PathLike], inputs: Iterable[PathLike], hint:
 
 
 def check_path(path: PathLike) -> None:
-    """Refuse a path at which there is something else than a file.
+    """Raise an error if a path exists and is not a regular file.
 
     Raises
     ------
     FileError
-        If a folder, a device or a pipe is there.
+        If the path is a folder, a device or a pipe, or contains a null character.
     """
     with file_errors(path):
         _refuse_null(path)
@@ -241,7 +241,7 @@ def check_path(path: PathLike) -> None:
 
 
 def refuse_link(path: PathLike) -> None:
-    """Refuse a path in a folder that is written as a whole, where a symbolic link leads out of it.
+    """Raise an error if a path in a result folder is a symbolic link, which may lead out of the folder.
 
     Raises
     ------
@@ -253,15 +253,16 @@ def refuse_link(path: PathLike) -> None:
 
 
 def _temporary(folder: str, open_files: ExitStack) -> tuple[str, FileIO]:
-    """Make a new file in a folder, open and locked until `open_files` is closed; those of dead processes are removed.
+    """Create a temporary file in a folder, open and locked until `open_files` is closed; return its name and stream.
 
-    Its name is not made from that of the file to come, which may already be as long as a name can be.
+    Temporary files of dead processes are removed first. The name is not derived from the name of the final file,
+    which may already have the maximum length.
     """
     remove_temporary_files(folder)
     while True:
         name = _temporary_name(folder)
         stream = open_files.enter_context(open(name, "x+b", buffering=0))  # noqa: SIM115 - `open_files` closes it
-        # Before it was locked, another process may have taken it for a dead one's.
+        # Before it was locked, another process may have removed it as the file of a dead process.
         if try_lock(stream.fileno()) is not False and is_open_at(name, stream.fileno()):
             return name, stream
 
@@ -271,20 +272,20 @@ def _temporary_name(folder: str) -> str:
 
 
 def _second_name(target: str, open_files: ExitStack) -> str:
-    """Give a file another name in its folder, and return that; nobody removes it until `open_files` is closed."""
+    """Give a file a second, temporary name and return it; no process removes it until `open_files` is closed."""
     name = _temporary_name(os.path.dirname(target))
-    with suppress(OSError):  # it may not be readable
+    with suppress(OSError):  # the file may be unreadable
         try_lock(open_files.enter_context(open(target, "rb")).fileno())  # noqa: SIM115 - `open_files` closes it
     try:
         os.link(target, name)
-    except OSError:  # a file system without such names
+    except OSError:  # a file system without hard links
         os.rename(target, name)
     return name
 
 
 def as_bytes(text: str | bytes) -> bytes:
-    """Return a text as it is written to a file."""
-    # Half a surrogate pair is a byte of a path that is not UTF-8: the escape is JSON's own.
+    """Return the bytes of a text in UTF-8; bytes are returned unchanged."""
+    # A lone surrogate stands for a byte of a path that is not UTF-8. It is written as the escape that JSON uses.
     return text.encode(errors="backslashreplace") if isinstance(text, str) else text
 
 
@@ -293,7 +294,7 @@ def _pieces(content: Content) -> Iterable[bytes]:
 
 
 def _write_whole(stream: FileIO, pieces: Iterable[bytes]) -> None:
-    """Write a new file, force it to the disk, and compare what is there."""
+    """Write a new file, force it to the disk, read it back and compare it with the pieces."""
     written = sha256()
     for piece in pieces:
         written.update(piece)
@@ -305,18 +306,18 @@ def _write_whole(stream: FileIO, pieces: Iterable[bytes]) -> None:
 
 
 def write_all(file: IO[bytes], content: memoryview) -> None:
-    """Write bytes, which a system does no more than 2 GB of at a time, into an unbuffered file."""
+    """Write all bytes to an unbuffered file; one call of the system writes at most 2 GB."""
     while content:
         content = content[file.write(content) :]
 
 
 def is_temporary(name: str) -> bool:
-    """Return whether a file or a folder has the name of one that is not written to its end."""
+    """Return whether a file name is that of a temporary file or folder, which is not completely written."""
     return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
 
 
 def remove_temporary_files(folder: PathLike) -> None:
-    """Remove what is left in a folder of files whose writing was cut off, not what a living process writes."""
+    """Remove temporary files of dead processes from a folder; files that a live process writes stay."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if is_temporary(entry.name):
@@ -336,7 +337,7 @@ def _descriptor(path: str, flags: int) -> Iterator[int]:
 
 
 def _sync_folder(folder: str) -> None:
-    """Force a folder's new entry to the disk where the system can do that; the file itself is already there."""
+    """Force new entries of a folder to the disk if the system supports it; the files themselves are already there."""
     with suppress(OSError), _descriptor(folder, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
 
@@ -354,22 +355,21 @@ def _reason(error: OSError, source: str) -> str:
 
 
 def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
-    """Write a folder of files, which gets its name when all of them are on the disk.
+    """Write a folder of files; a new folder gets its name after all files are on the disk.
 
-    Where there is a folder already, all that they replace is gone before the first of them is renamed, one by one;
-    other files stay.
+    In an existing folder, all files to replace are removed before the first new file is renamed; other files stay.
 
     Parameters
     ----------
     path : Path
-        The folder around it is locked by this process.
+        Path of the folder; its parent folder is locked by this process.
     contents : mapping of str to content
-        The files by name.
+        Contents by file name.
 
     Raises
     ------
     FileError
-        If something cannot be written, or a link is there. Nothing is left behind then.
+        If a file cannot be written, or the path is a link. Nothing is left behind.
     """
     refuse_link(path)
     if path.is_dir():
@@ -389,7 +389,7 @@ def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
 
 
 def remove_temporary_folders(folder: Path) -> None:
-    """Remove what is left in a folder, which is locked by this process, of folders whose writing was cut off."""
+    """Remove incomplete temporary folders from a folder that is locked by this process."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if is_temporary(entry.name) and entry.is_dir():

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: they wait until a step of training or a file is complete."""
+"""Delayed handling of Ctrl-C, SIGTERM and SIGHUP: a signal waits until a training step or a file is complete."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from specnet.imports import AroundImports
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
 HANG_UP = getattr(signal, "SIGHUP", None)
-"""Tells that the terminal was closed; None on a system without it."""
+"""The signal that the terminal was closed; None on systems without it."""
 TERMINATING = (signal.SIGTERM,) if HANG_UP is None else (signal.SIGTERM, HANG_UP)
-"""What asks a process to end, beside Ctrl-C."""
+"""The signals, other than Ctrl-C, that ask a process to end."""
 SIGNALS = (signal.SIGINT, *TERMINATING)
 
 
 class Interruptions:
-    """Handles signals instead of the current handlers, and passes them on at a suitable moment.
+    """A context manager that receives signals instead of the current handlers and passes them on later.
 
-    Works as a context manager in the main thread; other threads receive no signals. The first signal after `hold` waits
-    for `deliver` or the end of the context; a second one is passed on at once, but for another SIGHUP: a shell and the
-    system both send one. Ignored signals stay ignored.
+    It has an effect in the main thread only, because other threads receive no signals. The first signal after `hold`
+    waits for `deliver` or the end of the context; a second one is passed on immediately. A second SIGHUP is dropped,
+    because a shell and the system both send one. Ignored signals stay ignored.
 
     Parameters
     ----------
     terminates : bool
-        Also handle SIGTERM and SIGHUP if they would end the process: they raise `Terminated`. Before training begins
-        they end the process itself during an import, since a library may never return from it.
+        Also handle SIGTERM and SIGHUP if they would end the process: they raise `Terminated`. During an import before
+        training begins they still end the process directly, since the import of a library may never return.
 
     Attributes
     ----------
     pending : int or None
-        The signal that is waiting.
+        Number of the waiting signal; None if no signal waits.
     begun : bool
-        Whether `hold` has been called, which happens when training begins.
+        Whether `hold` has been called; it is first called when training begins.
     """
 
     def __init__(self, *, terminates: bool = False) -> None:
@@ -71,16 +71,16 @@ class Interruptions:
             self.deliver()
 
     def hold(self) -> None:
-        """Let the next signal wait for `deliver`, unless one is waiting already: what follows is a second one."""
+        """Let the next signal wait for `deliver`; a signal after one that already waits is passed on immediately."""
         self.begun = True
         self._holds = self.pending is None
 
     def request(self, number: int = signal.SIGINT) -> None:
-        """Let a signal wait for `deliver` that was not sent to this process."""
+        """Record a signal that was not sent to this process as waiting for `deliver`."""
         self.pending = number
 
     def deliver(self) -> None:
-        """Pass on the signal that is waiting, if any.
+        """Pass on the waiting signal, if any.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Interruptions:
 
     @contextmanager
     def _unhandled(self) -> Iterator[None]:
-        """Leave SIGTERM and SIGHUP to the system, unless training has begun: there is something to save then."""
+        """Restore the default action of SIGTERM and SIGHUP, unless training has begun and has results to save."""
         handled = set[int]()
         if not self.begun and threading.current_thread() is threading.main_thread():
             handled = {number for number in TERMINATING if signal.getsignal(number) == self._take}
@@ -124,7 +124,7 @@ class Interruptions:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until what some calls of the system have made or removed is known to the code that cleans up."""
+    """Delay Ctrl-C during system calls, so that the code that cleans up knows each created or removed file."""
     with Interruptions() as interruptions:
         interruptions.hold()
         yield

@@ -1,10 +1,10 @@
-"""Arrays that lie in a private file where they are large, so that the memory of a process does not hold them.
+"""Large arrays that are mapped from an unnamed temporary file instead of using the memory of the process.
 
-Their pages are the file's: the system keeps in memory what fits, and no more. The file has no name and is
-gone with its last array, however the process ends.
+The system retains as many pages of the file in memory as fit. The file disappears with its last array, even if the
+process is killed.
 
-`Shared` is an object for several processes, which map its large arrays from such a file and do not copy them. They get
-the file from the process that starts them.
+`Shared` passes an object to several processes, which map its large arrays from a temporary file and do not copy them.
+They get the file from the process that starts them.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from specnet.errors import FileError
 from specnet.files.atomic import file_errors, write_all
 
 LARGEST_IN_MEMORY = 2**28
-"""Bytes of an array in memory."""
+"""Largest array in memory, in bytes."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MORE_SPACE = "set TMPDIR to a folder with more room"
 
 
 def is_large(shape: Sequence[int], dtype: DTypeLike = np.float64) -> bool:
-    """Return whether an array of this shape and dtype lies in a file."""
+    """Return whether an array of this shape and dtype is stored in a file."""
     return math.prod(shape) * np.dtype(dtype).itemsize > LARGEST_IN_MEMORY
 
 
 def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    """Return an array of any numbers, C-contiguous.
+    """Return an uninitialized C-contiguous array, in memory or, if it is large, in a file.
 
     Raises
     ------
     FileError
-        If the folder for temporary files has no space for a large one.
+        If the folder for temporary files has no space for a large array.
     """
     if not is_large(shape, dtype):
         return np.empty(shape, dtype)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     with file_errors(gettempdir(), _MORE_SPACE), TemporaryFile(prefix="specnet-") as file:
-        if hasattr(os, "posix_fallocate"):  # a page that finds no space later would end the process
+        if hasattr(os, "posix_fallocate"):  # otherwise a page without space on the disk would kill the process later
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
@@ -56,11 +56,12 @@ def new_array(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[
 
 
 class GrowingTable:
-    """Rows of float64 numbers, added some at a time; the file of a large table is closed by the context manager.
+    """A table of float64 numbers to which rows are added; the context manager closes the file of a large table.
 
     Parameters
     ----------
     columns : int
+        Number of columns.
     """
 
     def __init__(self, columns: int) -> None:
@@ -76,12 +77,12 @@ class GrowingTable:
             self._file.close()
 
     def append(self, block: NDArray[np.float64]) -> None:
-        """Add rows, (rows, columns) and C-contiguous.
+        """Add a C-contiguous block of rows, (rows, columns).
 
         Raises
         ------
         FileError
-            If the folder for temporary files has no space for them.
+            If the folder for temporary files has no space for the rows.
         """
         self._rows += len(block)
         self._blocks.append(block)
@@ -94,7 +95,7 @@ class GrowingTable:
             self._blocks.clear()
 
     def array(self) -> NDArray[np.float64]:
-        """Return all rows, (rows, columns); nothing can be added after it."""
+        """Return all rows, (rows, columns); no more rows can be added afterwards."""
         shape = (self._rows, self._columns)
         if self._file is not None:
             return np.ndarray(shape, buffer=mmap.mmap(self._file.fileno(), self._rows * self._columns * 8))
@@ -104,17 +105,18 @@ class GrowingTable:
 
 
 def no_space() -> FileError:
-    """Return the error of a temporary file that finds no space."""
+    """Return the error for a temporary file that does not fit on the disk."""
     return FileError("no space left on the device", source=gettempdir(), hint=_MORE_SPACE)
 
 
 @contextmanager
 def space_needed() -> Iterator[None]:
-    """Give the error of a temporary file without space its folder, not the file that is read for it.
+    """Turn a lack of space into an error about the folder for temporary files, not about the file being read.
 
     Raises
     ------
     FileError
+        If the folder for temporary files has no space.
     """
     try:
         yield
@@ -125,24 +127,24 @@ def space_needed() -> Iterator[None]:
 
 
 MIN_MAPPED = 2**20
-"""Bytes of an array that is worth mapping."""
+"""Smallest array that is mapped, in bytes."""
 _ALIGNMENT = 64
 
 Extent = tuple[int, int]
-"""Where bytes begin in a file, and their number."""
+"""Start of a byte range in a file, and its size in bytes."""
 
 
 class Shared:
-    """An object that is pickled once, for processes that are started by multiprocessing's ``spawn``.
+    """An object that is pickled once and sent to processes started by multiprocessing's ``spawn``.
 
     Parameters
     ----------
     file : binary file or None
-        Has its large arrays, and then the object, pickled without them.
+        File with the large arrays, followed by the object pickled without them; None if there is no file.
     extents : sequence of (begin, size)
-        Where they are.
+        Byte ranges of the arrays and of the pickled object in the file.
     content : bytes
-        All of it, pickled, where there is no file.
+        The whole pickled object if there is no file.
     """
 
     def __init__(self, file: IO[bytes] | None, extents: tuple[Extent, ...] = (), content: bytes = b"") -> None:
@@ -150,12 +152,12 @@ class Shared:
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """Return an object to be shared; each process gets a copy if no folder takes a temporary file as large.
+        """Return a `Shared` of a value; each process gets a copy if the temporary file does not fit on the disk.
 
         Raises
         ------
         PicklingError, AttributeError, TypeError
-            If it cannot be pickled.
+            If the value cannot be pickled.
         """
         apart: list[memoryview] = []
 
@@ -186,12 +188,12 @@ class Shared:
         return cls(None, content=pickle.dumps(value, protocol=5))
 
     def value(self) -> Any:
-        """Return the object; what is written into its arrays is this process's own.
+        """Return the object; changes of its arrays are visible in this process only.
 
         Raises
         ------
         AttributeError, ImportError
-            If something of it cannot be imported here.
+            If a class or function that the object refers to cannot be imported in this process.
         """
         if self._file is None:
             return pickle.loads(self._content)
@@ -200,7 +202,7 @@ class Shared:
         return pickle.loads(content, buffers=apart)
 
     def close(self) -> None:
-        """Let no more processes have it; those that have it keep it."""
+        """Close the file, so that no more processes can get the object; processes that have it can still use it."""
         if self._file is not None:
             self._file.close()
 

@@ -1,7 +1,7 @@
-"""Locks on files and folders, which the system releases when their process ends, however it ends.
+"""Locks on files and folders; the system releases them when their process ends, even if it is killed.
 
-The package filelock does less here: its file stays behind, so that an unused folder cannot be removed again; its error
-does not say who has the lock; and where the file was removed, a second process gets the lock too.
+The package filelock does not suffice: its lock file stays behind, so that an unused folder cannot be removed; its error
+does not name the process with the lock; and if the lock file is removed, a second process gets the lock too.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from specnet.files.interruptions import uninterrupted
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 except ImportError:  # a system without such locks
-    flock = None  # type: ignore[assignment] # there is nothing to call
+    flock = None  # type: ignore[assignment] # None on this system
 
 LOCK_NAME = ".specnet-lock"
 _MAX_HOLDER_LENGTH = 200
 _ATTEMPTS = 100
-"""To lock a folder that others remove again and again: at some paths none can ever be made."""
+"""Attempts to lock a folder that other processes remove repeatedly; at some paths no folder can be created."""
 _NOT_SUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -35,7 +35,7 @@ def try_lock(descriptor: int) -> bool | None:
     Returns
     -------
     bool or None
-        Whether it was free; None where the system or the file system has no locks.
+        Whether the file was free; None if the system or the file system does not support locks.
     """
     if flock is None:
         return None
@@ -52,14 +52,14 @@ def try_lock(descriptor: int) -> bool | None:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder, made if it is missing, for one run of this or any other process.
+    """Lock a folder for one run, and create it if it is missing.
 
     Raises
     ------
     TakenError
-        If a run that is still alive has locked it; the message says which.
+        If another run, of this or another process, has locked the folder; the message names its process.
     FileError
-        If its path allows no folder, as below a link that leads nowhere.
+        If no folder can be created at the path, for example below a broken link.
     OSError
         If the folder cannot be written.
     """
@@ -72,13 +72,13 @@ def locked_folder(folder: Path) -> Iterator[None]:
     finally:
         if descriptor is not None:
             with uninterrupted():
-                # Removed first: a process that has opened it meanwhile sees that it is gone, and makes another one.
+                # Removed before it is closed: a process that has opened it meanwhile notices and creates a new one.
                 lock.unlink(missing_ok=True)
                 os.close(descriptor)
 
 
 def _locked(lock: Path) -> int:
-    """Return the descriptor of a folder's lock, which is taken."""
+    """Lock the lock file of a folder and return its descriptor."""
     for _ in range(_ATTEMPTS):
         try:
             lock.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def _locked(lock: Path) -> int:
         except (FileNotFoundError, FileExistsError):
             if _is_no_folder(lock.parent):
                 raise
-            continue  # an earlier holder took the folder away at this very moment
+            continue  # the previous process with the lock has just removed the folder
         try:
             if try_lock(descriptor) is False:
                 holder = os.pread(descriptor, _MAX_HOLDER_LENGTH, 0).decode(errors="replace")
@@ -108,7 +108,7 @@ def _locked(lock: Path) -> int:
 
 
 def _is_no_folder(path: Path) -> bool:
-    """Return whether something else stands at a path: one look decides, as another run may take it away meanwhile."""
+    """Return whether a path exists and is not a folder; a path that another run removes meanwhile does not exist."""
     try:
         mode = os.lstat(path).st_mode
     except OSError:
@@ -117,7 +117,7 @@ def _is_no_folder(path: Path) -> bool:
 
 
 def is_open_at(path: str | Path, descriptor: int) -> bool:
-    """Return whether the open file is still what stands at a path."""
+    """Return whether a path still leads to an open file, given by its descriptor."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
@@ -125,7 +125,7 @@ def is_open_at(path: str | Path, descriptor: int) -> bool:
 
 
 def _write_holder(descriptor: int) -> None:
-    """Write into a lock who holds it."""
+    """Write the process, the host and the time into a lock file."""
     import socket
 
     since = datetime.now().astimezone().isoformat(" ", "seconds")

@@ -1,7 +1,7 @@
-"""Plain data from files, checked against types: numbers are finite, and nothing is missing or unknown.
+"""Plain data from files, validated against types: numbers are finite, no field is missing or unknown.
 
-Texts of JSON files and of JSON lines are written and read here too, with the SHA-256 of a folder's files in its record,
-and TOML as a person would write it: short tables in one line, layers one after the other.
+This module also writes and reads JSON and JSON lines, stores the SHA-256 of a folder's files in the folder's record,
+and writes TOML as a person would: short tables in one line, one section for each layer.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ def json_text(data: Mapping[str, Any]) -> str:
 
 
 def json_lines(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return a line for each record."""
+    """Return records as the text of a JSON lines file, one line for each."""
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
 def records_of(content: bytes) -> list[dict[str, Any]]:
-    """Return the record of each line.
+    """Return the records of a JSON lines file, one for each line.
 
     Raises
     ------
     FileError
-        If one is damaged; the message says which.
+        If a line is damaged; the message has its line number.
     """
     return [parse_object(line, f"line {number}") for number, line in enumerate(content.splitlines(), 1)]
 
 
 def json_mistake(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
-    """Return what is wrong with a text that is no JSON, and at which character, the same by every version of Python."""
-    # Python 3.13 points at a comma with nothing behind it, older versions at the bracket that follows.
+    """Return the message and the character index of a mistake in invalid JSON, the same for every version of Python."""
+    # Python 3.13 points at a trailing comma, older versions at the bracket after it.
     before = text[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
     if before.endswith(",") and text[len(before) :].lstrip().startswith(("}", "]")):
         return "trailing comma", len(before) - 1
@@ -57,21 +57,22 @@ _Checked = TypeVar("_Checked")
 
 
 class Plain(BaseModel):
-    """An object whose fields are all there is."""
+    """A base of strict pydantic models: no conversions, no unknown fields, no infinite numbers."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 def leaves(value: Any, path: Path = (), *, whole_lists: bool = False) -> Iterator[tuple[Path, Any]]:
-    """Yield the path and the value of everything in a document that is no table or list; empty ones are values, too.
+    """Yield the path and the value of each leaf of a document; empty tables and lists are leaves too.
 
     Parameters
     ----------
     value : plain data
+        The document, or a value of it.
     path : tuple of str and int
-        Of the value.
+        Path of the value.
     whole_lists : bool
-        Whether a list that holds neither tables nor lists is one value.
+        Whether a list without tables and lists in it is one leaf.
     """
     steps: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, Mapping):
@@ -85,12 +86,21 @@ def leaves(value: Any, path: Path = (), *, whole_lists: bool = False) -> Iterato
 
 
 def checked(validate: Callable[[Any], _Checked], data: Any, what: str) -> _Checked:
-    """Return what a method of pydantic makes of data from a file, which is called `what` with its verb.
+    """Return data from a file after validation by a pydantic method.
+
+    Parameters
+    ----------
+    validate : callable
+        Method such as ``Model.model_validate``.
+    data : plain data
+        Data to validate.
+    what : str
+        Name of the data with its verb, which begins the message.
 
     Raises
     ------
     FileError
-        If they are not of its type.
+        If the data are invalid.
     """
     try:
         return validate(data)
@@ -124,7 +134,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    """Return a table's lines: its plain keys, then the tables and the lists of tables in it."""
+    """Return the lines of a table: first its values in one line each, then its tables and lists of tables."""
     plain = {key: value for key, value in table.items() if not _stands_apart(value, path)}
     lines = _lines(plain)
     for key, value in table.items():
@@ -141,7 +151,7 @@ def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
 
 
 def _stands_apart(value: Any, path: tuple[str, ...]) -> bool:
-    """Whether a value has lines of its own under a title: tables of the document, and lists of tables."""
+    """Return whether a value has a section with a title: a top-level table, or a list of tables."""
     if isinstance(value, Mapping):
         return not path
     return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
@@ -159,18 +169,18 @@ def _setting(key: str, value: Any) -> str:
 
 
 def toml_key(key: str) -> str:
-    """Return a key, in quotes where it needs them."""
+    """Return a TOML key, quoted if necessary."""
     return key if _BARE.fullmatch(key) else toml_text(key)
 
 
 def toml_text(text: str) -> str:
-    """Return a text in quotes."""
-    # JSON's texts are TOML's but for the character DEL, which TOML has escaped.
+    """Return a text as a quoted TOML string."""
+    # JSON strings are valid in TOML, except that TOML needs DEL to be escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def toml_value(value: Any) -> str:
-    """Return a value in one line."""
+    """Return a value as TOML in one line."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{toml_key(key)} = {toml_value(item)}' for key, item in value.items())} }}"
     if isinstance(value, list | tuple):
@@ -183,14 +193,14 @@ def toml_value(value: Any) -> str:
 
 
 HASHES = "sha256"
-"""The key in a record: of each file by its name, and of the record itself."""
+"""The key in a record for the SHA-256 by file name, of each file and of the record itself."""
 _SECONDS = re.compile(rb'("(?:training_)?seconds": )[-+.\deE]+')
 _LENGTH = 8
 """How many characters of a hash are shown."""
 
 
 def with_hashes(contents: Mapping[str, str | bytes], record: str) -> dict[str, str | bytes]:
-    """Return files, and in the one that is their record the SHA-256 of each."""
+    """Return file contents with the SHA-256 of each file added to the file named `record`."""
     facts = json.loads(contents[record])
     hashes = {name: _sha256(content) for name, content in sorted(contents.items()) if name != record}
     blank = json_text({**facts, HASHES: {**hashes, record: ""}})
@@ -198,7 +208,7 @@ def with_hashes(contents: Mapping[str, str | bytes], record: str) -> dict[str, s
 
 
 def recorded_hashes(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of files by their names that a record has; nothing if it has none."""
+    """Return the SHA-256 by file name that a record contains; an empty dict if it contains none."""
     hashes = facts.get(HASHES)
     return {str(name): str(value) for name, value in hashes.items()} if isinstance(hashes, Mapping) else {}
 
@@ -206,7 +216,7 @@ def recorded_hashes(facts: Mapping[str, Any]) -> dict[str, str]:
 def changed_files(
     hashes: Mapping[str, str], files: Mapping[str, bytes], record: str
 ) -> Iterator[tuple[str, str | None, str | None]]:
-    """Yield the files whose SHA-256 is not the recorded one, also those that are gone or new."""
+    """Yield the name, recorded hash and current hash (both shortened) of each changed, removed or new file."""
     for name in dict.fromkeys([*files, *hashes]):
         then, content = hashes.get(name), files.get(name)
         if name == record and then is not None and content is not None:
@@ -218,7 +228,7 @@ def changed_files(
 
 
 def _own_sha256(content: bytes, recorded: str) -> str:
-    """Return the SHA-256 of a record without the seconds and without its own recorded hash."""
+    """Return the SHA-256 of a record, ignoring its durations in seconds and the hash of itself."""
     return _sha256(_SECONDS.sub(rb"\1", content).replace(f'"{recorded}"'.encode(), b'""'))
 
 

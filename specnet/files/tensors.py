@@ -1,8 +1,8 @@
-"""Named arrays and one text in a safetensors file, written so that equal contents are equal bytes, read with distrust.
+"""Named arrays and one text in a safetensors file; equal contents give equal bytes, and files are not trusted.
 
-The header is checked against the format and the file's size before a number is read, and nothing is allocated that the
-file does not really hold. Nothing in a file is ever executed. The checks of the package safetensors need the whole
-file, take the last of two equal names, and do not say which tensor has the wrong size.
+The header is checked against the format and the file's size before any number is read, and memory is allocated only for
+data that the file contains. Nothing in a file is ever executed. The checks of the package safetensors are not used:
+they need the whole file, accept duplicate names, and do not name the tensor with the wrong size.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ _SIGNATURES = {
 
 
 class TensorEntry(BaseModel):
-    """What a header says of a tensor; its bytes are counted from the start of the data."""
+    """The entry of a tensor in the header; offsets are bytes from the start of the data."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
     dtype: Literal["F64", "F32", "I64", "U8", "BOOL"]
-    shape: Annotated[list[PositiveInt], Len(0, 8)] | Annotated[list[Literal[0]], Len(1, 1)]  # no texts are [0]
+    shape: Annotated[list[PositiveInt], Len(0, 8)] | Annotated[list[Literal[0]], Len(1, 1)]  # [0]: no texts
     data_offsets: Annotated[list[NonNegativeInt], Len(2, 2)]
 
     @property
     def form(self) -> tuple[np.dtype[Any], Shape]:
-        """Its dtype and shape."""
+        """The dtype and the shape of the tensor."""
         return np.dtype(_DTYPES[self.dtype]), tuple(self.shape)
 
 
 class Header(NamedTuple):
-    """What a model file says of itself before any of its numbers are read.
+    """The checked header of a model file.
 
     Attributes
     ----------
     metadata : str
         The text under the key ``specnet``.
     entries : dict of str to TensorEntry
-        The tensors; they fill the data without gap or overlap.
+        Tensor entries by name; the tensors fill the data without gap or overlap.
     data_size : int
-        Bytes of data after the header.
+        Size of the data after the header, in bytes.
     """
 
     metadata: str
@@ -76,33 +76,33 @@ def encode(tensors: Mapping[str, Array], metadata: str) -> bytes:
     Parameters
     ----------
     tensors : mapping of str to ndarray
-        Any of the dtypes float64, float32, int64, uint8 and bool. Views of any strides are saved as what they show.
+        Arrays of dtype float64, float32, int64, uint8 or bool, with any strides.
     metadata : str
-        The text to keep under the key ``specnet``.
+        The text to save under the key ``specnet``.
     """
     from safetensors.numpy import save  # not at the top: importing specnet stays fast
 
-    # The writer ignores strides, and would save the bytes under a view in the wrong order without a word.
+    # The writer ignores strides: without this, it would silently save the bytes of a view in the wrong order.
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     return bytes(save(contiguous, metadata={_KEY: metadata}))
 
 
 def read_header(stream: BinaryIO, size: int) -> Header:
-    """Read the front of a model file and check it against the format and the file's size.
+    """Read the header of a model file and check it against the format and the file's size.
 
-    Nothing is allocated beyond the header's own text, whatever the header claims.
+    No memory is allocated for the sizes that the header claims, only for its text.
 
     Parameters
     ----------
     stream : binary stream
-        At its start; afterwards at the data.
+        Model file at its start; afterwards at the start of the data.
     size : int
-        Bytes of the whole file.
+        Size of the whole file, in bytes.
 
     Raises
     ------
     FileError
-        If this is no model file, saying what it seems to be, or is a damaged one.
+        If the file is damaged or no model file; the message names the likely format.
     """
     start = stream.read(9)
     length = int.from_bytes(start[:8], "little")
@@ -143,12 +143,12 @@ def tensors_of(header: Header, data: bytes) -> dict[str, Array]:
 
 
 def decode(content: bytes) -> tuple[str, dict[str, Array]]:
-    """Return the text under the key ``specnet`` in the bytes of a model file, and its tensors.
+    """Return the text under the key ``specnet`` and the tensors of a model file, given as bytes.
 
     Raises
     ------
     FileError
-        As `read_header` and `tensors_of` do.
+        As for `read_header` and `tensors_of`.
     """
     stream = io.BytesIO(content)
     header = read_header(stream, len(content))
@@ -165,7 +165,7 @@ def parse_object(text: bytes, what: str) -> dict[str, Any]:
         value = _DECODER.decode(text.decode())
     except RecursionError:
         raise FileError(f"{what} is nested too deeply") from None
-    except ValueError as error:  # no UTF-8, no JSON, or a number of thousands of digits
+    except ValueError as error:  # not UTF-8, not JSON, or a number with thousands of digits
         raise FileError(f"{what} is damaged: {error}") from error
     if not isinstance(value, dict):
         raise FileError(f"{what} is not a JSON object")
@@ -216,23 +216,23 @@ def _check_extents(entries: Mapping[str, TensorEntry], data_size: int) -> None:
 
 
 def _seems_to_be(start: bytes) -> str:
-    """Guess from the first bytes what a file is, in words that follow "this is no model file: "."""
+    """Return the likely format of a file from its first bytes, as the end of the message "not a model file: "."""
     if len(start) < 9:
         return f"the file ends after {len(start)} bytes" if start else "the file is empty"
     if (kind := known_kind(start)) is not None:
         return f"looks like {kind}"
-    # A protocol buffer whose first field is a small number (ONNX's version) and whose next is another of its fields.
+    # A protocol buffer whose first field is a small number (the version of ONNX), followed by another field of ONNX.
     if start[0] == 0x08 and start[1] < 0x80 and start[2] in b"\x12\x1a\x22\x28\x32\x3a\x42":
         return "looks like an ONNX model"
     return "unknown format"
 
 
 def known_kind(start: bytes) -> str | None:
-    """Return what a file is by its first bytes, in words with an article; None where they tell nothing."""
+    """Return the format of a file from its first bytes, with an article; None if it is unknown."""
     kind = next((kind for signature, kind in _SIGNATURES.items() if start.startswith(signature)), None)
     if start[4:8] == b"TFL3":
         kind = "a TensorFlow Lite model (.tflite)"
-    # The last bytes may be a part of a character.
+    # The last bytes may be an incomplete character.
     if kind is None and any(_is_text(start[: len(start) - cut]) for cut in range(4)):
         kind = "a text file"
     return kind
