@@ -1,4 +1,4 @@
-"""A sweep in progress: a coordinator draws trials, has them computed, reports their results in order, and writes.
+"""A sweep in progress: a coordinator draws trials, has them computed, reports results in order, and writes files.
 
 The trials in its folder are the only state of a sweep; the same spec, space and data give the same trials.
 """
@@ -57,7 +57,7 @@ IDENTITY, MACHINES, VERSIONS = "identity", "machines", "versions"
 
 
 def identity_of(run: RunIdentity, sweep: SweepSpec) -> dict[str, Any]:
-    """Return what a sweep is about: its spec, ``[sweep]`` without the number of trials, and its data."""
+    """Return the identity of a sweep: spec, ``[sweep]`` without the number of trials, and hashes of spec and data."""
     return {
         "spec": json.loads(run.spec),
         "sweep": sweep.model_copy(update={"trials": None}).model_dump(mode="json", exclude_none=True),
@@ -67,11 +67,12 @@ def identity_of(run: RunIdentity, sweep: SweepSpec) -> dict[str, Any]:
 
 
 def identity_in(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what ``sweep.json`` says that the sweep is about, as `identity_of` does.
+    """Return the identity of a sweep, as of `identity_of`, from the contents of ``sweep.json``.
 
     Raises
     ------
     FileError
+        If the identity is missing or invalid.
     """
     found = facts.get(IDENTITY)
     if not isinstance(found, Mapping) or not {"spec", "sweep", "data_sha256"} <= found.keys():
@@ -83,20 +84,21 @@ def identity_in(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _as_run(identity: Mapping[str, Any]) -> RunIdentity:
-    """Return the identity of a sweep as that of a run whose spec has ``[sweep]`` at its end."""
+    """Return the identity of a sweep as the identity of a run whose spec has ``[sweep]`` at its end."""
     document = {**identity["spec"], "sweep": identity["sweep"]}
     return RunIdentity(json.dumps(document, ensure_ascii=False), str(identity["data_sha256"]))
 
 
 class SweepFolder:
-    """What a sweep writes. A thread of its own writes it, in order, while trials are computed.
+    """The folder of a sweep. A separate thread writes its files, in order, while trials are computed.
 
     Parameters
     ----------
     path : Path
-        Locked by this process.
+        The folder, locked by this process.
     start : Path or None
-        Where relative paths of all its specs start, if it is removed at the end; None for their own folders.
+        Folder that relative paths of all written specs start from, if `path` is temporary. If None, the paths of each
+        spec start from its own folder.
     """
 
     def __init__(self, path: Path, start: Path | None = None) -> None:
@@ -115,11 +117,12 @@ class SweepFolder:
             self.check()
 
     def check(self, *, waits: bool = True) -> None:
-        """Raise the first error of what was to be written; look only at what is done already unless it `waits`.
+        """Raise the first error of the writing thread; unless `waits`, only check the writes that are done already.
 
         Raises
         ------
         FileError
+            If a file could not be written.
         """
         done = [each for each in self._written if waits or each.done()]
         self._written = [each for each in self._written if each not in done]
@@ -132,7 +135,7 @@ class SweepFolder:
         Raises
         ------
         FileError
-            If it is another sweep, or what is here is none.
+            If the folder holds another sweep or none.
         """
         if not (self.path / SWEEP_FACTS).exists():
             if any(self.path.glob(f"{TRIALS}/*")):
@@ -151,22 +154,22 @@ class SweepFolder:
             yield Diagnostic("optuna-version", message, source=str(self.path))
 
     def machines(self) -> list[dict[str, Any]]:
-        """Return what the machines have that the trials here were computed on."""
+        """Return the facts about the machines that computed the trials in this folder."""
         return machines_in(read_sweep_facts(self.path)) if (self.path / SWEEP_FACTS).exists() else []
 
     def prepare(self) -> None:
-        """Make the folder of trials, without what was cut off there."""
+        """Create the folder of trials, and remove temporary folders that an interrupted sweep left there."""
         with file_errors(self.path):
             (self.path / TRIALS).mkdir(exist_ok=True)
         remove_temporary_folders(self.path / TRIALS)
 
     @property
     def source(self) -> str | None:
-        """What an error names; None where nothing is left to look at."""
+        """The folder that an error message names; None if the folder is temporary."""
         return str(self.path) if self.start is None else None
 
     def write_facts(self, facts: Mapping[str, Any], hashed: Iterable[str]) -> None:
-        """Write ``sweep.json`` with the SHA-256 of files by their names, of those that are there by then."""
+        """Write ``sweep.json`` with the SHA-256 of the files named in `hashed`, as far as they exist by then."""
         self.later(self._write_facts, facts, hashed)
 
     def _write_facts(self, facts: Mapping[str, Any], hashed: Iterable[str]) -> None:
@@ -176,16 +179,16 @@ class SweepFolder:
         write_file(self.path / SWEEP_FACTS, contents[SWEEP_FACTS])
 
     def write(self, name: str, content: str) -> None:
-        """Write a file."""
+        """Write a file of the folder, in the order of calls."""
         self.later(write_file, self.path / name, content)
 
     def later(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call a function in the order of what is written."""
+        """Call a function in the writing thread, in the order of calls."""
         self._written.append(self._disk.submit(function, *arguments))
 
 
 def machines_in(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what ``sweep.json`` says of machines, as far as it is what one may say."""
+    """Return the valid entries about machines from the contents of ``sweep.json``."""
     known, kinds = facts.get(MACHINES), {BLAS: dict, CPU_FEATURES: list}
     return [
         each
@@ -196,25 +199,25 @@ def machines_in(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 _PART = re.compile(r'(?:\{ type = )?"(\w+)"')
 MAX_SETTING_LENGTH = 40
-"""Characters of a value that a terminal shows."""
+"""The maximum number of characters of a value in a terminal."""
 FIRST_TRIALS = 20
-"""If none of so many finishes, none is expected to."""
+"""The sweep stops if none of the first trials, this many, has finished."""
 
 
 class _DrawnTrial(TaskGroup[int]):
-    """A trial that was drawn and that the search does not know the result of yet; its key is its number.
+    """A drawn trial whose result is not reported to the search yet; its key is its number.
 
-    Its tasks are its runs, or the members of their ensembles, run by run.
+    Its tasks are its runs or, if a run is an ensemble, the members of each run, run by run.
 
     Parameters
     ----------
     number : int
     changes : sequence of Change
-        Over the spec.
+        The changes of the spec.
     settings : dict
-        As a table of trials shows them.
+        The drawn values as a table of trials shows them.
     parameters : dict
-        The same as Optuna calls them.
+        The drawn values as parameters of Optuna.
     best : Trial or None
         The best trial when this one was drawn.
     """
@@ -226,10 +229,10 @@ class _DrawnTrial(TaskGroup[int]):
         self.changes, self.settings, self.parameters, self.best = changes, settings, parameters, best
         self.runs: list[TrialTask] = []
         self.members: Sequence[int | None] = [None]
-        """Of the ensemble of a run, each a task of its own; [None] where a run is one task."""
+        """The ensemble members of a run, with one task for each; [None] if a run is one task."""
         self.spec: str | None = None
         self.ended_by = ""
-        """Why it was ended early."""
+        """The reason why the trial was ended early; empty if it was not."""
         self.trial: Trial | None = None
 
 
@@ -239,9 +242,9 @@ class Coordinator:
     Parameters
     ----------
     spec : Spec
-        With its ``[sweep]``.
+        The spec, with its section ``[sweep]``.
     table : Table
-        Its rows.
+        The rows of the spec.
     folder : SweepFolder
     progress : SeriesProgress
     """
@@ -263,7 +266,7 @@ class Coordinator:
         self._tasks = len(self.repetitions) * (base.training.folds or 1)
         self._table, self._count, self._progress = table, self.sweep.trial_count, progress
         self.judge: Judge | None = None
-        with suppress(SpecnetError):  # a spec that cannot be trained as it is written measures nothing
+        with suppress(SpecnetError):  # no judge if the spec as written cannot be trained
             self.judge = Judge.of(spec, self.repetitions, table, self.sweep.metric, self.data)
         metric = spec.monitored_metric(self.sweep.metric)
         self.larger_is_better = metric is not None and metric.larger_is_better
@@ -274,11 +277,11 @@ class Coordinator:
         self.reported: list[Trial] = []
         self.best: Trial | None = None
         self.outputs = TrialOutputs(folder.path, self.repetitions)
-        """Of trials that have finished, and can be compared row by row."""
+        """The outputs of finished trials that can be compared row by row."""
         self._machines: list[dict[str, Any]] = [this_machine()]
 
     def run(self, workers: Workers) -> None:
-        """Compute the trials that are not there yet, and write all that follows from them."""
+        """Compute the trials that are not saved yet, and write all results of the sweep."""
         self.folder.prepare()
         trials = map(self._read, range(self._count))
         self._saved = {trial.number: trial for trial in trials if trial is not None}
@@ -298,7 +301,7 @@ class Coordinator:
         self.folder.check()
 
     def idle_jobs(self, jobs: int) -> Iterator[Diagnostic]:
-        """Yield a warning if only some of so many processes will have something to do."""
+        """Yield a warning if some of the processes (`jobs`) will have nothing to compute."""
         used = self.sweep.at_once(jobs) * self._tasks
         if used < min(jobs, self._count * self._tasks):
             message = f"only {used} of {jobs} jobs are used: sweep.parallel is {self.sweep.parallel}"
@@ -310,7 +313,7 @@ class Coordinator:
         return self.folder.path / trial_name(number)
 
     def _read(self, number: int) -> Trial | None:
-        """Return a trial that has ended before."""
+        """Return a trial from its folder, or None if it is not saved there."""
         path = self._path(number)
         trial = read_trial(path)
         if trial is not None and not self._search.might_draw(trial):
@@ -321,7 +324,7 @@ class Coordinator:
         return trial
 
     def _plan(self, at_once: int) -> Iterator[_DrawnTrial | None]:
-        """Yield the trials to compute, each when all but `at_once` before it are reported; None to wait for that."""
+        """Yield the trials to compute, and None to wait while `at_once` drawn trials are not reported yet."""
         for number in range(self._count):
             if len(self._under_way) == at_once:
                 yield from self._report_next()
@@ -357,14 +360,14 @@ class Coordinator:
         return drawn
 
     def _report_next(self) -> Iterator[None]:
-        """Report the first trial that is not reported yet, when it has ended; yield until then."""
+        """Report the first trial under way as soon as it has ended; yield None until then."""
         while self._under_way[0].trial is None:
             yield
             self.folder.check(waits=False)
         self._report(self._under_way.popleft())
 
     def _is_worse(self, drawn: _DrawnTrial) -> bool:
-        """End a trial whose first folds are done and show that it is worse than the best one when it was drawn."""
+        """End a trial and return True if its first folds are worse than those of the best trial when it was drawn."""
         pruner, first = self.sweep.pruner, range(PRUNED_AFTER)
         is_time = len(drawn.tasks) > len(first) and drawn.done.keys() >= {*first}
         if pruner is None or not pruner.of_folds or not is_time or self.judge is None:
@@ -373,7 +376,7 @@ class Coordinator:
         if all(outcome.state == "finished" for outcome in outcomes):
             if drawn.best is None or drawn.best.number not in self.outputs:
                 return False
-            self.folder.check()  # until they are written
+            self.folder.check()  # waits until the outputs are written
             answers = [
                 (index // len(drawn.members), each.held_out) for index, each in zip(first, outcomes, strict=True)
             ]
@@ -385,7 +388,7 @@ class Coordinator:
         return True
 
     def _end(self, drawn: _DrawnTrial) -> None:
-        """Take what a trial has come to, and write it, whatever its turn."""
+        """Record the result of a finished trial and save it, even if earlier trials are still running."""
         runs = list(self._outcomes(drawn))
         judge = None if drawn.ended_by else self.judge
         outputs, figures = measured(judge, [outcome for _, outcome in runs], self.sweep.metric)
@@ -401,7 +404,7 @@ class Coordinator:
         self.folder.later(write_folder, path, files)
 
     def _outcomes(self, drawn: _DrawnTrial) -> Iterator[tuple[Repetition, RunOutcome]]:
-        """Yield what each run has come to; of a trial that was ended early, what its first tasks have."""
+        """Yield each run of a trial with its outcome; only runs with finished tasks if the trial was ended early."""
         for run, each in enumerate(self.repetitions):
             first = run * len(drawn.members)
             indices = range(first, first + len(drawn.members))
@@ -445,7 +448,7 @@ class Coordinator:
         return TrainingError(problem, source=self.folder.source)
 
     def _compare(self, machine: dict[str, Any]) -> None:
-        """Note a worker whose bits may be others than those of this process."""
+        """Warn of a worker on another kind of processor, whose results may differ in their last bits."""
         if machine not in self._machines:
             ours = self._machines[0]
             self._machines.append(machine)
@@ -483,7 +486,7 @@ class Coordinator:
 
 
 def trial_line(trial: Trial, metric: str) -> Sequence[str]:
-    """Return what a terminal shows of a trial."""
+    """Return the texts that a terminal shows for a trial: number, result, settings and duration."""
     state = figure_text(trial, metric) if trial.state == "finished" else trial.state
     text = f"{state}: {trial.message}" if trial.message else state
     settings = [f"{name.rpartition('.')[2]} {_setting_text(value)}" for name, value in trial.settings.items()]
@@ -491,13 +494,13 @@ def trial_line(trial: Trial, metric: str) -> Sequence[str]:
 
 
 def figure_text(trial: Trial, metric: str) -> str:
-    """Return the figure of a trial with its name."""
+    """Return the name and value of the metric of a finished trial."""
     assert trial.figure is not None, "it has finished"
     return f"{metric} {metric_text(metric, trial.figure)}"
 
 
 def _setting_text(value: str | int | float) -> str:
-    """Return a value that was drawn, of a part its type alone."""
+    """Return a drawn value as a short text; a part is shown by its type alone."""
     if isinstance(value, float):
         return f"{value:.3g}"
     part, text = _PART.match(str(value)), str(value)

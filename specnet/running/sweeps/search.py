@@ -1,11 +1,11 @@
-"""Which values trials try: drawn in order by Optuna, each from the same earlier results wherever they are computed.
+"""The values that trials try: drawn in order by Optuna, each from the same earlier results on any number of workers.
 
-The first trials are given: the spec itself, and its candidates. Any other trial k is drawn when the results of trials
-0 … k − parallel are known and no other is, by a sampler of its own, seeded by (seed, k).
+The first trials are given: the spec as written, and its candidates. Each later trial k is drawn when the results of
+exactly the trials 0 … k − parallel are known, by a separate sampler that is seeded by (seed, k).
 
-The space has a parameter for each key, and one for each range inside a list's tables. The values of a list are given to
-Optuna as texts, their TOML: it takes 1, 1.0 and true for the same, and no tables. Optuna is imported when a sweep needs
-it.
+The space has a parameter for each key, and one for each range inside a list's tables. The values of a list are passed
+to Optuna as TOML texts, because Optuna treats 1, 1.0 and true as equal and accepts no tables. Optuna is imported when a
+sweep needs it.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def required_optuna() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna from printing, and from warning of features that it calls experimental.
+    """Silence Optuna's log, and its warnings about experimental features.
 
-    Both are the process's: of several threads, one at a time calls Optuna.
+    Both settings apply to the whole process, so only one thread at a time calls Optuna.
     """
     optuna = required_optuna()
     with _lock:
@@ -78,11 +78,11 @@ if TYPE_CHECKING:
 
 
 Settings = dict[str, str | int | float]
-"""What a table of trials shows of one, by column: TOML for a value of a list, numbers for ranges that were drawn."""
+"""The settings of a trial by column of the table of trials: TOML for a value of a list, a number for a range."""
 
 
 def draw(trial: BaseTrial, space: Space) -> tuple[list[Change], Settings]:
-    """Return what a trial of Optuna suggests, in the order of the space: changes of the spec, and settings."""
+    """Return the changes of the spec and the settings that a trial of Optuna suggests, in the order of the space."""
     changes, settings = list[Change](), Settings()
     for key, entry in space.items():
         if isinstance(entry, Range):
@@ -99,7 +99,7 @@ def draw(trial: BaseTrial, space: Space) -> tuple[list[Change], Settings]:
 
 
 def written_parameters(data: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """Return what a document says at the keys of a space, as Optuna would call it; what it does not say is left out."""
+    """Return the values of a document at the keys of a space, as parameters of Optuna; missing keys are left out."""
     found = {}
     for key, entry in space.items():
         value: Any = data
@@ -112,13 +112,13 @@ def written_parameters(data: Mapping[str, Any], space: Space) -> dict[str, Any]:
 
 
 def shown_value(value: Any) -> str | int | float:
-    """Return a written value as a table of trials shows it."""
+    """Return a value of a document as a table of trials shows it."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number else toml_value(value)
 
 
 def columns(space: Space) -> tuple[str, ...]:
-    """Return the names of all that a trial may draw, in the order of the space."""
+    """Return the names of all settings that a trial may draw, in the order of the space."""
     return tuple(dimensions(space))
 
 
@@ -139,20 +139,21 @@ def _number(trial: BaseTrial, name: str, bounds: Range) -> int | float:
     drawn = trial.suggest_float(name, float(bounds.low), float(bounds.high), step=bounds.step, log=bounds.log)
     if bounds.step is None:
         return drawn
-    # Sums of floats are not what was written: 0.1 + 2 · 0.1 is 0.30000000000000004.
+    # Sums of floats are not exact: 0.1 + 2 · 0.1 is 0.30000000000000004.
     low, step_size = Decimal(repr(bounds.low)), Decimal(repr(bounds.step))
     return float(low + round((Decimal(drawn) - low) / step_size) * step_size)
 
 
 class Search:
-    """The trials of a sweep as Optuna's study has them.
+    """The trials of a sweep, as trials of a study of Optuna.
 
     Parameters
     ----------
     sweep : SweepSpec
     seed : int
-        Of the sampler.
+        Seed of the sampler.
     larger_is_better : bool
+        Whether a larger value of the sweep's metric is better.
     data : mapping
         The document of the spec.
     """
@@ -164,13 +165,13 @@ class Search:
             pruner = None if self._compares_folds else sweep.pruner and sweep.pruner.optuna_pruner(RUNGS)
             self._study: Study = required_optuna().create_study(direction=self._direction, pruner=pruner)
         self._trials: dict[int, OptunaTrial] = {}
-        # Before there are workers: which warnings are errors is the process's, and so also of its other threads.
+        # Done before workers start: turning warnings into errors applies to all threads of the process.
         self._given = [self._written(number) for number in range(sweep.given)]
 
     def draw(self, number: int, known: Mapping[str, Any] | None = None) -> tuple[list[Change], Settings]:
-        """Return the values of a trial as `draw` does: written or known ones, the next of a grid, or drawn ones.
+        """Return the values of a trial as `draw` does: given, saved (`known`), the next of a grid, or drawn.
 
-        Trials are drawn in order. The sampler learns from a written one if it could have drawn it.
+        Trials are drawn in order. The sampler learns from a given trial if it could have drawn its values.
         """
         with quiet():
             if number < self._sweep.given:
@@ -196,7 +197,7 @@ class Search:
         return self._sweep.sampler.optuna_sampler(int(sequence.generate_state(1)[0]))
 
     def _note_unused(self, number: int) -> None:
-        """Let a known trial have what its sampler drew for parts that it does not use, as others have while under way.
+        """Draw for a saved trial also the parameters that it does not use, as for a trial that is under way.
 
         Optuna draws nothing for a trial whose parameters are given.
         """
@@ -204,24 +205,24 @@ class Search:
         sampler.sample_relative(self._study, trial, sampler.infer_relative_search_space(self._study, trial))
 
     def might_draw(self, trial: Trial) -> bool:
-        """Return whether the settings of a trial are in the space, and are what its parameters mean."""
+        """Return whether the settings of a trial are in the space and match its parameters."""
         if trial.number < self._sweep.given:
             return self._given[trial.number][1:] == (trial.settings, trial.parameters)
         shown = self._shown(trial.parameters)
         return shown == trial.settings and shown.keys() == trial.parameters.keys()
 
     def _shown(self, parameters: Mapping[str, Any]) -> Settings | None:
-        """Return what parameters mean, None if they are not in the space."""
+        """Return the settings that parameters of Optuna stand for, or None if they are not in the space."""
         fixed = required_optuna().trial.FixedTrial(dict(parameters))
         try:
             with quiet(), warnings.catch_warnings():
-                warnings.simplefilter("error")  # it only warns of numbers outside a range
+                warnings.simplefilter("error")  # Optuna only warns about numbers outside a range
                 return draw(fixed, self._sweep.space)[1]
         except (ValueError, TypeError, Warning):
             return None
 
     def _written(self, number: int) -> tuple[list[Change], Settings, dict[str, Any]]:
-        """Return the values of a written trial, and what Optuna calls them: nothing if it could not have drawn them."""
+        """Return changes, settings and parameters of a given trial; no parameters if Optuna could not draw them."""
         given = self._sweep.candidates[number - 1] if number else {}
         changes, data = [Change(tuple(key.split(".")), value) for key, value in given.items()], self._data
         for change in changes:
@@ -232,11 +233,11 @@ class Search:
         return changes, parameters | others, parameters if is_inside else {}
 
     def parameters(self, number: int) -> dict[str, Any]:
-        """Return what a trial has drawn, as Optuna calls it, before it is reported."""
+        """Return the parameters that Optuna drew for a trial that is not reported yet."""
         return dict(self._trials[number].params)
 
     def pruning(self) -> tuple[Pruner, bytes] | None:
-        """Return what decides whether the trial that was drawn last goes on."""
+        """Return the pruner and the pickled earlier trials for the trial drawn last, or None if no pruner is used."""
         if self._sweep.pruner is None or self._compares_folds:
             return None
         known = self._study.get_trials(deepcopy=False, states=_states("COMPLETE", "PRUNED"))
@@ -252,12 +253,12 @@ class Search:
         with quiet():
             for rung, loss in trial.curve.items():
                 ours.report(loss, rung)
-                ours.should_prune()  # some pruners note which trials have come how far
+                ours.should_prune()  # some pruners record the rung that each trial has reached
             (state,) = _states(_OPTUNA_STATES[trial.state])
             self._study.tell(ours, trial.figure if trial.state == "finished" else None, state=state)
 
     def begin_journal(self, path: Path, name: str) -> None:
-        """Begin a file of reported trials that Optuna's dashboard reads; nothing here reads it again."""
+        """Create a file of reported trials for Optuna's dashboard; specnet does not read it."""
         optuna = required_optuna()
         path.unlink(missing_ok=True)
         for lock in path.parent.glob(f"{path.name}.lock*"):  # of a killed sweep: Optuna would wait half a minute for it
@@ -272,7 +273,7 @@ class Search:
             self._journal.add_trial(trial)
 
     def last_reported(self, number: int) -> Any:
-        """Return a reported trial as Optuna has it."""
+        """Return a reported trial as a trial of Optuna."""
         return self._study.get_trials(deepcopy=False)[number]
 
 

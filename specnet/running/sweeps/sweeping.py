@@ -61,7 +61,7 @@ def sweep(
 ) -> SweepResult:
     """Search over keys of a spec, as its table ``[sweep]`` says, and run the best trial.
 
-    Trials have no test rows: these are read once, for the best trial, at the end.
+    Trials do not see the test rows; only the run of the best trial and the team are evaluated on them, at the end.
 
     Parameters
     ----------
@@ -69,43 +69,43 @@ def sweep(
     out : path, optional
         The folder to write; nothing is saved if None.
     jobs : int, optional
-        Number of processes; they are started if what is left would take more than ten seconds in this one. Default: the
-        number of physical cores.
+        Number of processes. They are started only if the remaining trials would take more than ten seconds in this
+        process. Default: the number of physical cores.
     executor : concurrent.futures.Executor, optional
-        Computes the trials, instead of processes of its own, such as ``client.get_executor()`` of dask or the
-        ``MPIPoolExecutor`` of mpi4py.
+        Computes the trials, instead of processes that `sweep` starts; for example ``client.get_executor()`` of dask or
+        the ``MPIPoolExecutor`` of mpi4py.
     trials : int, optional
         Overrides ``sweep.trials``.
     resume : bool
-        Keep the trials in `out`, and compute the others.
+        Keep the trials in `out`, and compute the missing ones.
     force : bool
         Overwrite an earlier sweep in `out`.
     parts, overrides, limits : optional
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
     observer : Observer, optional
-        Gets warnings about rows, by `warned` alone; without one each is a `SpecnetWarning`.
+        Receives the warnings; only its method `warned` is called. Without it, each warning is a `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
     report : bool
         Write ``report.html`` into `out` and into the folder of the best run.
     rows : bool
-        As for `run`. Trials store what they answer for held-out rows, but no rows.
+        As for `run`. Trials save their outputs for held-out rows, but never the rows.
 
     Returns
     -------
     SweepResult
-        All trials, the best one, its run, and the team of the best.
+        All trials, the best trial, its run, and the team.
 
     Raises
     ------
     SpecError
-        With all mistakes in the spec and in the values that its ``[sweep]`` would try, before the first trial.
+        Before the first trial, with all mistakes in the spec and in the values of its ``[sweep]``.
     DataError, FileError, TakenError
         As `run` does.
     TrainingError
         If none of the first trials finishes, if a worker was killed, or if Optuna is not installed.
     RunInterrupted
-        After Ctrl-C, SIGTERM or SIGHUP; `resume` goes on.
+        After Ctrl-C, SIGTERM or SIGHUP; continue with `resume`.
 
     Notes
     -----
@@ -135,23 +135,23 @@ def nested_sweep(
     report: bool = True,
     rows: bool = True,
 ) -> NestedResult:
-    """Search on each of several folds of the rows, and test its team on the rows of the fold.
+    """Search once for each fold of the rows, and test the team of each search on its fold.
 
-    That tells what the search is worth: each team is tested on rows that its search never saw.
+    This estimates the quality of the search: each team is tested on rows that its search never saw.
 
     Parameters
     ----------
     spec, out
         As for `sweep`.
     folds : int
-        Each fold is the test set once, and has a sweep of its own, in ``fold0``, ``fold1``, … of `out`.
+        Number of folds. Each fold is the test set of one sweep, which is saved in ``fold0``, ``fold1``, … of `out`.
     jobs, executor, trials, resume, force, parts, overrides, limits, observer, verbose, report, rows
         As for `sweep`, which raises the same errors.
 
     Returns
     -------
     NestedResult
-        The sweep of each fold, and what their tests say together.
+        The sweep of each fold, and a summary of their metrics.
     """
     check_count("folds", folds)
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
@@ -173,12 +173,12 @@ def searched(
     report: bool = True,
     rows: bool = True,
 ) -> NestedResult:
-    """Search with a spec that `parse_sweep` has returned, as `sweep` does, or on each of so many folds.
+    """Search with a spec that `parse_sweep` has returned: once, as `sweep` does, or once for each of `folds`.
 
     Returns
     -------
     NestedResult
-        With a single sweep, and nothing that is summed up, where there are no folds.
+        With a single sweep and an empty summary if `folds` is None.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def searched(
                             _search(search, workers, progress, jobs if executor is None else None, resume=resume)
                         found.append(_best_run(search, table, progress, resume=resume, report=report, rows=rows))
                     except TrainingError:
-                        _write_page(folder.path, progress, report=report)  # it shows why nothing has finished
+                        _write_page(folder.path, progress, report=report)  # the page shows why no trial has finished
                         raise
                     _write_page(folder.path, progress, report=report)
                 if folds is not None:
@@ -230,7 +230,7 @@ def searched(
 
 
 def _on_folds(parsed: Spec, table: Table, folds: int) -> Iterator[tuple[str, Spec]]:
-    """Yield the spec of the sweep on each fold, by the name of its folder."""
+    """Yield the folder name and the spec of the sweep on each fold."""
     base = parsed.model_copy(update={"sweep": None})
     planned = repetitions(base, folds, None)
     check_rows_of(base, planned, table, folds)
@@ -241,7 +241,7 @@ def _on_folds(parsed: Spec, table: Table, folds: int) -> Iterator[tuple[str, Spe
 
 @contextmanager
 def _folder(out: PathLike | None, kind: FolderKind, inputs: list[str], *, force: bool, resume: bool) -> Iterator[Path]:
-    """Give the folder to write, locked for this process; a temporary one if nothing is to be saved."""
+    """Yield the folder to write, locked for this process; a temporary folder if `out` is None."""
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
         try:
@@ -264,7 +264,7 @@ def _search(search: Coordinator, workers: Workers, progress: SeriesProgress, job
     ------
     RunInterrupted
     TrainingError
-        If none of them finishes.
+        If none of the trials finishes.
     """
     folder, total = search.folder, search.sweep.trial_count
     with file_errors(folder.path):
@@ -288,17 +288,17 @@ def _search(search: Coordinator, workers: Workers, progress: SeriesProgress, job
 def _best_run(
     search: Coordinator, table: Table, progress: SeriesProgress, *, resume: bool, report: bool, rows: bool
 ) -> SweepResult:
-    """Run the best trial of a sweep whose trials are computed, and choose its team."""
+    """Run the best trial of a sweep, after all trials are computed, and choose the team."""
     path, registry, limits = search.folder.path, search.spec.registry, search.spec.origin.limits
     spec = path / f"best.{search.writer.format}"
     parsed = parse_spec(spec, parts=registry, limits=limits)
     data = split_data(parsed, table)
-    # What is there may be the run of another trial.
+    # A saved run may be of a trial that was the best before.
     identity, training = data.identity(search.identity["data_sha256"]), data.resolved.spec.training
     resume = resume and RunFolder(path / BEST, resumes=True).is_of(identity, training)
     given: dict[str, Any] = {"threads": THREADS, "report": report, "rows": rows, "observer": Observer()}
     run = run_data(parsed, data, path / BEST, force=not resume, resume=resume, **given)
-    progress.warned(run.warnings)  # trials have reported all but what is wrong with the test rows
+    progress.warned(run.warnings)  # only warnings about test rows are new; trials have reported the rest
     text, team = spec.read_text(encoding="utf-8"), None
     if search.judge is not None and search.outputs:
         team = written_team(path, search.judge, search.outputs, search.data, run.model)
@@ -315,7 +315,7 @@ def _write_page(path: Path, progress: SeriesProgress, *, report: bool) -> None:
 
 
 def _parsed(spec: SpecSource | Spec, trials: int | None, overrides: Iterable[str], **options: Any) -> Spec:
-    """Return the spec as `parse_sweep` does, with another number of trials if there is one."""
+    """Return the spec as `parse_sweep` does, with `trials` as the number of trials unless it is None."""
     check_count("trials", trials)
     given = (*settings_of(overrides), *(() if trials is None else (f"sweep.trials={trials}",)))
     return parsed_for_target(spec, load_table, parse=parse_sweep, overrides=given, **options)

@@ -1,10 +1,10 @@
 """The results of sweeps, and the team of a sweep: an ensemble of trials that is better than the best trial alone.
 
-Which trials, and how much each counts, is chosen by what they answer for held-out rows. The first is the best one, if
-it is better than the spec as written by more than chance, and else that; in each round the trial is added, maybe again,
-with which the mean is best (Caruana et al. 2004, selection with replacement), as long as it is better than before. On
-few rows the best of many trials is the luckiest: without these conditions, the teams of three tables of 150 to 570 rows
-had 1.4 times the log loss of the spec as written.
+The trials and their shares are chosen by their predictions for held-out rows. The first member is the best trial if it
+is better than the spec as written by more than chance, and otherwise the spec as written. Each round adds the trial
+with which the mean is best, even if it is already a member (Caruana et al. 2004, selection with replacement). Rounds
+end when the mean is no longer better than before. On few rows the best of many trials is the luckiest: without these
+conditions, the teams of three tables of 150 to 570 rows had 1.4 times the log loss of the spec as written.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from specnet.saved.saved_sweep import State, Trial
 from specnet.spec import Spec
 
 ROUNDS = 25
-"""The most there are."""
+"""The maximum number of rounds."""
 FIRST_ERRORS, NEXT_ERRORS = 2.0, 1.0
-"""Standard errors by which the first trial is to be better than the spec as written, and a mean than that before it."""
+"""Standard errors by which the first trial must improve on the spec as written, and each mean on the one before."""
 AS_WRITTEN = 0
-"""The number of the trial that is the spec as it is written."""
+"""The number of the trial that trains the spec as written."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class TrialTeam:
     shares : dict
         How often each trial was chosen, by its number, the most often chosen first.
     model : Model
-        What they answer together.
+        The ensemble of the chosen trials.
     evaluation : Evaluation
-        What there is to say of it, as the spec as written measures its own answers; figures of held-out rows have
-        chosen it.
+        The evaluation of the model by the metrics of the spec as written. The metrics of held-out rows are optimistic,
+        because they chose the team.
     best : dict
-        The figures of the run of the best trial, measured alike; none before it is known.
+        The metrics of the best trial's run, measured in the same way; empty until they are known.
     """
 
     shares: dict[int, int]
@@ -68,11 +68,11 @@ class TrialTeam:
 
     @property
     def metrics(self) -> Metrics:
-        """Its figures by part of the split and name."""
+        """The metrics of the team, by split and name."""
         return self.evaluation.metrics
 
     def contents(self) -> Contents:
-        """Return the files of its folder."""
+        """Return the files of the team's folder."""
         shares = {str(number): share for number, share in self.shares.items()}
         return {
             MODEL: self.model.to_bytes(),
@@ -88,13 +88,13 @@ class TrialTeam:
 
 
 def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[int, int], Outputs]:
-    """Return how often each trial is chosen, and what those chosen answer together for held-out rows.
+    """Return how often each trial is chosen, and the combined outputs of the chosen trials for held-out rows.
 
     Parameters
     ----------
     judge : Judge
     outputs : mapping
-        What each trial answers, by its number.
+        The outputs of each trial, by its number.
     """
     first = min(sorted(outputs), key=lambda number: judge.score(outputs[number]))
     if AS_WRITTEN in outputs and not judge.is_better(outputs[first], outputs[AS_WRITTEN], FIRST_ERRORS):
@@ -111,7 +111,7 @@ def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[in
 
 
 def _evaluated(model: Model, data: SpecData) -> Evaluation:
-    """Return what there is to say of a model, as the spec as written measures its own answers."""
+    """Return the evaluation of a model on all splits, by the metrics of the spec as written."""
     answers = {}
     for name, rows in data.splits.items():
         judged, columns = JudgedRows.of(data, name), RawColumns(as_array(rows.columns, "X"), rows.kinds)
@@ -120,7 +120,7 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
 
 
 def _joined(judge: Judge, outputs: TrialOutputs, shares: Mapping[int, int], together: Outputs, spec: Spec) -> Model:
-    """Return the model of trials with shares; a trial alone keeps the errors of its own fit."""
+    """Return the ensemble of trials with shares; a single trial keeps the error quantiles of its own fit."""
     models, counts = [], []
     for number, share in shares.items():
         for path in outputs.files(number, MODEL):
@@ -136,7 +136,7 @@ def _joined(judge: Judge, outputs: TrialOutputs, shares: Mapping[int, int], toge
 
 
 def made_team(judge: Judge, outputs: TrialOutputs, data: SpecData) -> TrialTeam:
-    """Return the team of trials, measured on the rows of the spec as written; those for testing decide nothing."""
+    """Return the team of trials, evaluated on the rows of the spec as written; test rows do not affect the choice."""
     shares, together = chosen_shares(judge, outputs)
     model = _joined(judge, outputs, shares, together, data.resolved.spec)
     evaluation = _evaluated(model, data)
@@ -148,7 +148,7 @@ def made_team(judge: Judge, outputs: TrialOutputs, data: SpecData) -> TrialTeam:
 
 
 def written_team(sweep: Path, judge: Judge, outputs: TrialOutputs, data: SpecData, best: Model) -> TrialTeam:
-    """Return the team of trials, and write it into a sweep's folder; `best` is the model of the best trial's run."""
+    """Write the team of trials into a sweep's folder, and return it; `best` is the model of the best trial's run."""
     team = made_team(judge, outputs, data)
     write_folder(sweep / TEAM, team.contents())
     return replace(team, best=_evaluated(best, data).metrics)
@@ -162,17 +162,17 @@ class SweepResult:
     ----------
     trials : tuple of Trial
     best : Trial
-        The one with the best metric of the validation set; of equals, the earliest.
+        The trial with the best metric of the validation set; the earliest of equal trials.
     metric : str
-        What the trials are compared by, on the validation set.
+        The metric of the validation set by which trials are compared.
     spec : str
-        The best trial's, as ``best.toml`` has it.
+        The text of the best trial's spec, as in ``best.toml``.
     run : RunResult
-        The run of that spec, with the metrics of the test set.
+        The run of the best trial's spec, with the metrics of the test set.
     team : TrialTeam or None
-        The trials that answer together; None if trials cannot be compared row by row.
+        The ensemble of trials; None if trials cannot be compared row by row.
     folder : Path or None
-        Where the sweep was written.
+        The folder of the sweep; None if nothing was saved.
     """
 
     trials: tuple[Trial, ...] = field(repr=False)
@@ -185,16 +185,16 @@ class SweepResult:
 
     @property
     def metrics(self) -> Metrics:
-        """The metrics of the best trial's run, by part of the split and name."""
+        """The metrics of the best trial's run, by split and name."""
         return self.run.metrics
 
     @property
     def worth(self) -> Metrics:
-        """The metrics of what the sweep ends with: its team, or the best trial's run where there is none."""
+        """The metrics of the final model: the team, or the best trial's run if the sweep has no team."""
         return self.metrics if self.team is None else self.team.metrics
 
     def best_in_words(self) -> list[str]:
-        """Return which trial is best, and its figure: the best of many, and so better than what is to be expected."""
+        """Return the best trial, its metric and the states of all trials as texts; the best of many is optimistic."""
         name = "loss" if self.metric == VALIDATION_LOSS else self.metric
         assert self.best.figure is not None, "it has finished"
         parts = [f"{VALIDATION} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
@@ -204,7 +204,7 @@ class SweepResult:
         return [f"best: trial {self.best.number}", f"{name}: {', '.join(parts)}", self.states_in_words()]
 
     def team_in_words(self) -> list[str]:
-        """Return the trials of the team, and its figures of held-out rows, which chose it, and of the test set."""
+        """Return the trials of the team, and its metrics of held-out rows and of the test set, as texts."""
         assert self.team is not None, "there is one"
         name = "loss" if self.metric == VALIDATION_LOSS else self.metric
         known = {split: figures[name] for split, figures in self.team.metrics.items() if figures.get(name) is not None}
@@ -212,23 +212,24 @@ class SweepResult:
         return [self.team.in_words(), f"{name}: {', '.join(parts)}"]
 
     def states_in_words(self) -> str:
-        """Return how many trials ended how."""
+        """Return the number of trials in each state, such as "20 finished, 4 pruned"."""
         states = [trial.state for trial in self.trials]
         return ", ".join(f"{states.count(state)} {state}" for state in get_args(State) if state in states)
 
 
 @dataclass(frozen=True)
 class NestedResult:
-    """The result of a sweep on each of several folds, which are the test sets.
+    """The result of a nested sweep: one sweep for each fold, with the fold as its test set.
 
     Attributes
     ----------
     sweeps : tuple of SweepResult
         One for each fold.
     summary : dict
-        What the teams come to, on rows that their sweeps never saw: by part of the split and metric, ``mean``,
-        ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``.
+        The metrics of the teams over all folds; the test rows are rows that their sweeps never saw. For each split and
+        metric: ``mean``, ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``.
     folder : Path or None
+        The folder of all sweeps; None if nothing was saved.
     """
 
     sweeps: tuple[SweepResult, ...]

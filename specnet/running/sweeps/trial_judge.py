@@ -1,8 +1,8 @@
-"""What trials are compared by: their answers for held-out rows, measured as the spec as written measures its own.
+"""The comparison of trials: their outputs for held-out rows, measured by the loss and metrics of the spec as written.
 
-So the losses of trials are comparable, row by row, whatever the preprocessing of their targets and their loss's
-smoothing. Where outputs are logits, those of each trial are divided by one number for all rows, which makes its loss
-least: so trials do not differ by how confident they are, which is easy to mend.
+The losses of trials are therefore comparable row by row, even if the preprocessing of targets or the smoothing of the
+loss differs. If outputs are logits, the logits of each trial are divided by the one number for all rows that minimizes
+its loss. Trials then do not differ by their confidence, which is easy to correct.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from specnet.spec.parsing import document_saying
 from specnet.spec.spec_writing import SWEEP
 
 Outputs = Sequence[NDArray[np.float64]]
-"""Of a trial's runs, each (rows, outputs) as the loss of the spec as written sees them."""
+"""The outputs of a trial: for each run an array (rows, outputs), as the loss of the spec as written reads them."""
 MAX_LOGARITHM = 3.0
-"""Logits are divided by no more than its exponential, and multiplied by no more."""
+"""Logits are divided or multiplied by at most exp of this number."""
 TOLERANCE = 1e-3
-"""Of the logarithm of what they are divided by."""
+"""The tolerance of the logarithm of the number that logits are divided by."""
 _LOGITS = ("sigmoid", "softmax")
 
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """The held-out rows of a run, and what measures answers for them.
+    """The held-out rows of a run, with targets, weights and the decoder to measure outputs for them.
 
     Attributes
     ----------
     name : str
-        The part of the split that they are of.
+        The split of the rows.
     decoder : Decoder
-        Of the spec as written.
+        The decoder of the spec as written.
     target, loss_target : ndarray
-        As `Decoder.target` returns them.
+        The targets as `Decoder.target` returns them.
     weight : ndarray (rows,) or None
     units : ndarray (rows,)
-        What is independent of each other: the groups of a split, else the rows of the table.
+        The independent unit of each row: its group if the split has groups, otherwise its row of the table.
     """
 
     name: str
@@ -64,12 +64,12 @@ class JudgedRows:
 
     @classmethod
     def of(cls, data: SpecData, name: str | None = None) -> JudgedRows:
-        """Return those of a run of the spec as written, or the rows of another part of the split.
+        """Return the held-out rows of a run of the spec as written, or the rows of the split `name`.
 
         Raises
         ------
         SpecnetError
-            If its network cannot be made of these rows.
+            If the network cannot be made for these rows.
         """
         name = name or data.held_out
         rows = data.splits[name]
@@ -79,7 +79,7 @@ class JudgedRows:
         return cls(name, decoder, *decoder.target(rows.y, len(rows)), rows.weight, units)
 
     def raw(self, answers: HeldOutAnswers | None) -> NDArray[np.float64] | None:
-        """Return answers as the loss sees them; None where they are none to the same rows, or are not comparable."""
+        """Return outputs as the loss reads them, or None if they are of other rows or not comparable."""
         if answers is None or (answers.name, answers.kind) != (self.name, self.decoder.kind):
             return None
         with np.errstate(all="ignore"):
@@ -100,7 +100,7 @@ class JudgedRows:
             return self.decoder.losses(raw, self.loss_target)
 
     def answers(self, raw: Array) -> Answers:
-        """Return what outputs answer for all rows."""
+        """Return the targets, losses and predictions of outputs for all rows."""
         compared = self.decoder.compared([self.decoder.activated(raw)])
         return Answers(self.target, self.loss_target, self.losses(raw), *compared, self.weight)
 
@@ -110,14 +110,14 @@ class JudgedRows:
 
 
 class Judge:
-    """Compares trials.
+    """The comparison of trials by their outputs for held-out rows.
 
     Parameters
     ----------
     runs : sequence of JudgedRows
-        One for each run of a trial.
+        The held-out rows of each run of a trial.
     metric : Metric or None
-        What trials are compared by; None for the loss.
+        The metric that trials are compared by; None for the loss.
     """
 
     def __init__(self, runs: Sequence[JudgedRows], metric: Metric | None) -> None:
@@ -127,7 +127,7 @@ class Judge:
     def of(
         cls, spec: Spec, repetitions: Sequence[Repetition], table: Table, metric: str, data: SpecData | None = None
     ) -> Judge:
-        """Return what compares trials of a spec by a metric of a sweep, on each repetition's rows; none is for testing.
+        """Return the judge of a spec's trials by a sweep's metric, on held-out rows of each repetition, not test rows.
 
         Parameters
         ----------
@@ -136,12 +136,12 @@ class Judge:
         table : Table
         metric : str
         data : SpecData, optional
-            Of the spec, where they are known: those of a repetition that changes nothing.
+            The data of the spec, if known; used for repetitions that change nothing.
 
         Raises
         ------
         SpecnetError
-            If the spec cannot be trained as it is written.
+            If the spec as written cannot be trained.
         """
         document, runs = document_saying(spec).without(SWEEP), []
         for each in repetitions:
@@ -155,7 +155,7 @@ class Judge:
 
     @cached_property
     def has_logits(self) -> bool:
-        """Whether the loss sees logits."""
+        """Whether the loss reads logits."""
         network = self.runs[0].decoder.network
         activation = network.nodes[-1].layer.split_activation()[1]
         knows_it = network.spec.training.loss.accepted_activations is not None
@@ -164,14 +164,14 @@ class Judge:
     def losses_beside(
         self, answers: Sequence[tuple[int, HeldOutAnswers | None]], outputs: Outputs
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return the loss of each row that is answered, and of another trial's outputs for the same rows.
+        """Return the loss of each row in `answers`, and the loss of another trial's outputs for the same rows.
 
         Parameters
         ----------
         answers : sequence of (int, HeldOutAnswers or None)
-            For rows of runs, which are given by their indices. Where some cannot be compared, the result is None.
+            Index of a run, and a trial's outputs for some of its rows. The result is None if some cannot be compared.
         outputs : sequence of (rows, outputs)
-            Of the other trial, for all rows of each run.
+            Outputs of the other trial for all rows of each run.
         """
         runs, ours, others = [], [], []
         for index, each in answers:
@@ -185,7 +185,7 @@ class Judge:
         return first, second
 
     def outputs(self, answers: Sequence[HeldOutAnswers | None]) -> Outputs | None:
-        """Return a trial's answers for all rows of its runs as the loss sees them; None if they cannot be compared."""
+        """Return a trial's outputs for all rows of its runs as the loss reads them, or None if not comparable."""
         found = []
         for run, each in zip(self.runs, answers, strict=True):
             raw = run.raw(each)
@@ -195,7 +195,7 @@ class Judge:
         return found
 
     def _losses(self, runs: Sequence[JudgedRows], outputs: Outputs) -> list[NDArray[np.float64]]:
-        """Return the loss of each row of some runs; logits are divided by the number that is best for all of them."""
+        """Return the loss of each row of some runs; logits are divided by the number that minimizes the mean loss."""
 
         def divided(logarithm: float) -> list[NDArray[np.float64]]:
             return [run.losses(raw / np.exp(logarithm)) for run, raw in zip(runs, outputs, strict=True)]
@@ -210,13 +210,13 @@ class Judge:
         return [run.losses(raw) for run, raw in zip(runs, outputs, strict=True)]
 
     def joined(self, together: Outputs, outputs: Outputs, count: int) -> Outputs:
-        """Return what so many trials that answer together, and another one, answer together."""
+        """Return the combined outputs of a team of `count` trials and one more trial."""
         weights = (count / (count + 1), 1 / (count + 1))
         pairs = zip(self.runs, together, outputs, strict=True)
         return [run.decoder.with_weights(weights).together(pair) for run, *pair in pairs]
 
     def score(self, outputs: Outputs) -> float:
-        """Return how bad answers for all rows are, by what trials are compared by."""
+        """Return a score of outputs for all rows by the loss or metric of the comparison; lower is better."""
         if self.metric is None:
             return float(np.mean(self.figures(outputs)))
         figure = self.figures_of(outputs)[self.metric.type]
@@ -225,14 +225,14 @@ class Judge:
         return -figure if self.metric.larger_is_better else figure
 
     def is_better(self, outputs: Outputs, others: Outputs, errors: float) -> bool:
-        """Return whether answers are better than others.
+        """Return whether outputs are better than other outputs.
 
         Parameters
         ----------
         outputs, others : sequence of (rows, outputs)
         errors : float
-            By how many standard errors of the mean difference of the rows' losses, which counts rows of a group, and a
-            row in several runs, once. A metric has none, and is compared.
+            Required number of standard errors of the mean difference of row losses. The rows of a group count once, and
+            so does a row in several runs. Not used with a metric: its values are compared directly.
         """
         if self.metric is not None:
             return self.score(outputs) < self.score(others)
@@ -243,11 +243,11 @@ class Judge:
         return gain > errors * error
 
     def answers(self, outputs: Outputs) -> list[Answers]:
-        """Return what outputs answer for the held-out rows of each run."""
+        """Return the targets, losses and predictions of outputs for the held-out rows of each run."""
         return [run.answers(raw) for run, raw in zip(self.runs, outputs, strict=True)]
 
     def figures_of(self, outputs: Outputs) -> dict[str, float]:
-        """Return the mean loss of held-out rows, and each metric of the spec by its name, the mean over runs."""
+        """Return the loss of held-out rows and each metric of the spec by name, as means over runs."""
         metrics = self.runs[0].decoder.metrics()
         found = [answers.figures(metrics) for answers in self.answers(outputs)]
         return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}

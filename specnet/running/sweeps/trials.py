@@ -1,4 +1,4 @@
-"""A trial of a sweep: computed without test rows, pruned if it is unlikely to become good; its record and its files."""
+"""A trial of a sweep: training without test rows, pruning if it is unlikely to become good, its record and files."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ class PruningObserver(Observer):
 
 
 def rung_of(epoch: int, epochs: int) -> int:
-    """Return how many rungs of a trial are reached after one of its epochs."""
+    """Return the number of rungs that a trial of `epochs` epochs has reached after `epoch`."""
     return epoch * RUNGS // epochs
 
 
 def curve_of(history: Iterable[Mapping[str, Any]], epochs: int) -> RungLosses:
-    """Return what a `PruningObserver` reports of a trial that goes on to the end."""
+    """Return the curve of losses that a `PruningObserver` reports for a trial that trains to the end."""
     curve: RungLosses = {}
     for record in history:
         curve.setdefault(rung_of(record["epoch"], epochs), record[VALIDATION_LOSS])
@@ -93,18 +93,18 @@ def curve_of(history: Iterable[Mapping[str, Any]], epochs: int) -> RungLosses:
 
 @dataclass(frozen=True)
 class TrialTask(Task):
-    """A run of a trial, or a member of its ensemble: its test rows are cut away before training.
+    """A run of a trial, or a member of its ensemble; test rows are removed before training.
 
-    Tasks of one run share what they make of its document: the spec, the rows in their parts, and the network.
+    Tasks of one run share the spec, the split rows and the network, which are made from its document.
 
     Attributes
     ----------
     pruning : (Pruner, bytes) or None
-        What decides whether it goes on: as for `PruningObserver`.
+        The pruner and the known trials, as for `PruningObserver`; None if the run is not pruned.
     member : int or None
-        Of an ensemble on folds: the only member that is trained.
+        Index of the ensemble member to train; None to train the whole run.
     members : sequence of TrainingResult
-        All of them, where they have been trained by tasks of their own.
+        All ensemble members, if separate tasks have trained them.
     """
 
     pruning: tuple[Pruner, bytes] | None = None
@@ -112,7 +112,7 @@ class TrialTask(Task):
     members: Sequence[TrainingResult] = ()
 
     def computed(self, table: Table) -> RunOutcome:
-        """Return what the run comes to: metrics, history, model, and the answers for held-out rows; or the member."""
+        """Return the outcome of a run (metrics, history, model, outputs for held-out rows) or of a member."""
         data = self._split(table)
         if self.members:
             return _finished(fit_rows(data, self.observer(), train_ensemble=lambda *_, **__: [*self.members]), {})
@@ -128,7 +128,7 @@ class TrialTask(Task):
         return _finished(fitted, curve)
 
     def _split(self, table: Table) -> SpecData:
-        """Return the rows in their parts, without those for testing."""
+        """Return the rows by split, without test rows."""
         if "rows" not in self.known:
             self.known["rows"] = split_data(self.spec(table), table, has_test=False)
         return cast(SpecData, self.known["rows"])
@@ -151,7 +151,7 @@ def _finished(fitted: FitResult, curve: RungLosses) -> RunOutcome:
 
 
 def _held_out_answers(fitted: FitResult) -> HeldOutAnswers | None:
-    """Return the answers for the held-out rows, if there are such rows."""
+    """Return the outputs for the held-out rows, or None without held-out rows."""
     if fitted.held_out is None:
         return None
     (raw, answers), decoder = fitted.held_out, fitted.model.decoder
@@ -159,7 +159,7 @@ def _held_out_answers(fitted: FitResult) -> HeldOutAnswers | None:
 
 
 def _answers_of_member(fitted: FitResult, member: int) -> HeldOutAnswers:
-    """Return the answers for the fold of a member of an ensemble, which alone was trained."""
+    """Return the outputs of an ensemble member, the only trained one, for the held-out rows of its fold."""
     model, rows = fitted.model, fitted.data.splits[TRAIN].in_fold(member)
     ((theta, state),) = model.members
     raw = model.network.predict_checked(theta, fitted.prepared(TRAIN)[rows], state, raw=True)
@@ -167,7 +167,7 @@ def _answers_of_member(fitted: FitResult, member: int) -> HeldOutAnswers:
 
 
 OUTPUTS = "outputs"
-"""The tensor of what a run answers for held-out rows."""
+"""The name of the tensor with a run's outputs for held-out rows."""
 
 
 def trial_of(
@@ -178,7 +178,7 @@ def trial_of(
     found: Sequence[float | None],
     metric: str,
 ) -> Trial:
-    """Return the trial of these runs, one for each fold and seed, with the figures that were found of them."""
+    """Return the trial of these runs, one for each fold and seed, with a metric value (`found`) for each run."""
     outcomes = [outcome for _, outcome in runs]
     figures = tuple(TrialFigure(each.seed, each.fold, of) for (each, _), of in zip(runs, found, strict=True))
     trial = Trial(
@@ -200,22 +200,22 @@ def trial_of(
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:
-    """Return the metric that a sweep searches by, of rows that a run without test rows was not trained on."""
+    """Return the value of a sweep's metric on the held-out rows of a run without test rows, or None if undefined."""
     return metrics.get(best_split(metrics.keys() - {TRAIN}), {}).get("loss" if metric == VALIDATION_LOSS else metric)
 
 
 def measured(
     judge: Judge | None, outcomes: Sequence[RunOutcome], metric: str
 ) -> tuple[Outputs | None, list[float | None]]:
-    """Return what the runs of a trial answer for held-out rows, if it can be compared, and the figure of each.
+    """Return the outputs of a trial's runs for held-out rows, or None if not comparable, and each run's metric value.
 
     Parameters
     ----------
     judge : Judge or None
-        What compares answers; None if nothing does.
+        The comparison of outputs; None if the spec as written cannot be trained.
     outcomes : sequence of RunOutcome
     metric : str
-        What the sweep searches by.
+        The metric of the sweep.
     """
     outputs, figures = None, [figure_of(outcome.metrics, metric) for outcome in outcomes]
     if judge is not None and all(outcome.state == "finished" for outcome in outcomes):
@@ -238,9 +238,9 @@ def trial_files(
     trial : Trial
     runs : sequence of (Repetition, RunOutcome)
     spec : mapping
-        The file of its spec, if it has one.
+        The spec file by its name; empty if the spec is invalid.
     outputs : sequence of ndarray, or None
-        What each run answers for held-out rows, if it can be compared.
+        The outputs of each run for held-out rows; None if they cannot be compared.
     """
     files: Contents = {**spec}
     if trial.state == "finished":
@@ -256,21 +256,21 @@ def trial_files(
 
 
 def file_of(each: Repetition, name: str) -> str:
-    """Return the name of a file of a run in the folder of its trial."""
+    """Return the name, in the folder of a trial, of the file `name` of one of its runs."""
     return f"{each.name}.{name}" if each.name else name
 
 
 class TrialOutputs(Mapping[int, Outputs]):
-    """What trials of a sweep answer for held-out rows, by their numbers.
+    """The outputs of trials of a sweep for held-out rows, by the number of the trial.
 
-    It is read from their folders each time: that of many trials on many rows does not fit into memory.
+    They are read from the trial folders at each access: outputs of many trials on many rows do not fit into memory.
 
     Parameters
     ----------
     sweep : Path
         The folder of the sweep.
     runs : sequence of Repetition
-        Of each trial.
+        The runs of each trial.
     """
 
     def __init__(self, sweep: Path, runs: Sequence[Repetition]) -> None:
@@ -278,15 +278,16 @@ class TrialOutputs(Mapping[int, Outputs]):
         self._numbers: set[int] = set()
 
     def add(self, number: int) -> None:
-        """Add a trial, whose folder has its answers when they are read."""
+        """Add a trial; its folder must have its outputs before they are read."""
         self._numbers.add(number)
 
     def add_written(self, number: int) -> None:
-        """Add a trial if its folder has its answers.
+        """Add a trial if its folder has its outputs.
 
         Raises
         ------
         FileError
+            If the file is invalid.
         """
         if self._read(number) is not None:
             self.add(number)
@@ -304,7 +305,7 @@ class TrialOutputs(Mapping[int, Outputs]):
         return found
 
     def files(self, number: int, name: str) -> list[Path]:
-        """Return the file of each run of a trial that has a name in the folder of a run."""
+        """Return, for each run of a trial, the path of its file `name`."""
         return [self._sweep / trial_name(number) / file_of(each, name) for each in self._runs]
 
     def __getitem__(self, number: int) -> Outputs:
@@ -328,7 +329,7 @@ def _seed_and_fold(each: Repetition) -> dict[str, int]:
 
 
 def _mean(metrics: Sequence[Metrics]) -> Metrics:
-    """Return the mean metrics of several runs; None for one that is not defined for some of them."""
+    """Return the mean metrics of several runs; a metric is None if it is not defined for some of them."""
     if len(metrics) == 1:
         return metrics[0]
     mean: Metrics = {}
@@ -342,7 +343,7 @@ def _mean(metrics: Sequence[Metrics]) -> Metrics:
 
 
 def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:
-    """Return ``trials.csv``."""
+    """Return the text of ``trials.csv``, with a column for each setting."""
     columns = list(dict.fromkeys(columns))
     header = ["trial", "state", "figure", "seconds", *columns]
     rows = (
