@@ -1,5 +1,5 @@
-"""How good a trained model is: on each split, beside baselines, and how much of that may be chance.
+"""The evaluation of a trained model: metrics on each split, comparison with baselines, and intervals.
 
-A `FitResult` comes in; an `Evaluation`, which is ``metrics.json``, and findings go out. Start in
-`evaluation.evaluate_run`; `baselines` fits the `predictors` that a model is compared with, `intervals` resamples rows.
+A `FitResult` comes in; an `Evaluation`, the contents of ``metrics.json``, and findings go out. Start in
+`evaluation.evaluate_run`. `baselines` fits the `predictors` that a model is compared with; `intervals` resamples rows.
 """

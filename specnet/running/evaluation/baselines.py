@@ -1,11 +1,11 @@
 """The baselines that a spec names, each fitted once on training rows; gradient-boosted trees are scikit-learn's.
 
-Trees need no preprocessing: they take missing cells and categories as they are.
+Trees need no preprocessing: they read missing cells and categories directly.
 
-Bounds, for large tables: linear models, trees and neighbours are fitted on at most 2²² numbers (rows × columns ×
-outputs), and neighbours on at most 4 096 rows and 2·10⁷ distances to held-out rows; of more training rows a random
-sample is taken, by the seed. Where fewer than 1 000 training rows would be left for so many held-out rows there are no
-neighbours.
+Limits for large tables: linear models, trees and neighbours are fitted on at most 2²² numbers (rows × columns ×
+outputs), and neighbours on at most 4 096 rows and 2·10⁷ distances to held-out rows. If there are more training rows, a
+random sample is drawn with the seed. If this leaves fewer than 1 000 of the training rows, the neighbours baseline is
+left out.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from specnet.running.fitting import FitResult
 
 MAX_NUMBERS = 2**22
 MIN_ROWS = 256
-"""Rows that are taken however wide they are."""
+"""The minimum size of a sample of rows, for any number of columns."""
 MAX_NEIGHBOUR_ROWS = 4_096
 MAX_DISTANCES = 20_000_000
 MIN_NEIGHBOUR_ROWS = 1_000
 
 BaselineAnswers = dict[str, dict[str, Answers]]
-"""Answers by the name of the baseline and the part of the split."""
+"""Answers by the name of the baseline and by split."""
 
 
 def baseline_answers(fitted: FitResult) -> BaselineAnswers:
-    """Return what the baselines that the spec names answer for each part of the split but the training rows."""
+    """Return the answers of the spec's baselines for each split except the training rows."""
     splits, names = fitted.data.splits, fitted.model.spec.training.baselines
     others = [name for name in splits if name != "train"]
     if not names or not others:
@@ -97,7 +97,7 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
 
 
 def neighbour_rows(rows: int, others: int) -> int | None:
-    """Return among how many of the training rows neighbours are found for so many held-out rows; None if too few."""
+    """Return the number of training rows to search for neighbours of `others` held-out rows, or None if too few."""
     most = min(rows, MAX_NEIGHBOUR_ROWS, MAX_DISTANCES // max(1, others))
     return most if most >= min(rows, MIN_NEIGHBOUR_ROWS) else None
 
@@ -110,18 +110,18 @@ def _most_rows(fitted: FitResult) -> int:
 
 
 def _sample(rows: int, most: int, generator: np.random.Generator) -> NDArray[np.intp] | slice:
-    """Return which of so many rows are taken."""
+    """Return the indices of a random sample of at most `most` of `rows` rows."""
     return slice(None) if rows <= most else np.sort(generator.choice(rows, most, replace=False))
 
 
 def _answers(head: Model, rows: Rows, chosen: NDArray[np.intp] | slice = slice(None)) -> Answers:
-    """Return the answers of some rows, whatever the outputs."""
+    """Return the answers for chosen rows with all outputs 0: only targets and weights count."""
     y, weight = rows.y[chosen], None if rows.weight is None else rows.weight[chosen]
     return head.answers(np.zeros((len(y), head.network.outputs)), y, weight)
 
 
 def _predicted(predictors: Mapping[str, Predictor], features: DenseFeatures, columns: Array) -> dict[str, Array]:
-    """Return the outputs of each predictor for rows (rows, inputs), whose features are made a piece at a time."""
+    """Return the outputs of each predictor for rows (rows, inputs); features are made for one piece at a time."""
     parts: dict[str, list[Array]] = {name: [] for name in predictors}
     step = max(1, MAX_NUMBERS // columns.shape[1])
     for start in range(0, len(columns), step):
@@ -132,13 +132,13 @@ def _predicted(predictors: Mapping[str, Predictor], features: DenseFeatures, col
 
 
 MAX_CATEGORIES = 255
-"""Of a column, the most frequent ones; scikit-learn takes no more."""
+"""The maximum number of categories of a column, the most frequent ones; scikit-learn accepts no more."""
 
 
 def fitted_trees(
     head: Model, training: Answers, rows: Rows, chosen: NDArray[np.intp] | slice
 ) -> Callable[[Array | RowView], Outputs]:
-    """Return a function from raw columns to the outputs of gradient-boosted trees, as the loss sees them.
+    """Return a function from raw columns to the outputs of gradient-boosted trees, as the loss reads them.
 
     The result is the same for any number of threads.
 
@@ -149,7 +149,7 @@ def fitted_trees(
     rows : Rows
         All training rows.
     chosen : ndarray or slice
-        Which of them `training` has.
+        Indices of the rows of `training`.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -166,7 +166,7 @@ def fitted_trees(
         predict: Predictor = HistGradientBoostingClassifier(**options).fit(known, members, weight).predict_proba
         return predict
 
-    with limited_threads(1):  # sums in another order have other last bits
+    with limited_threads(1):  # more threads would sum in another order, with other last bits
         if head.network.task == "values":
             target = training.loss_target.astype(np.float64)
             predict = value_outputs(head, training, known, fitted_values(target))
@@ -181,9 +181,9 @@ def fitted_trees(
 
 
 class _TreeFeatures:
-    """Raw columns with NaN for missing cells, and for categories that are not among the most frequent ones.
+    """Features for trees: raw columns, with NaN for missing cells and for rare categories.
 
-    Columns that are empty in the rows that it is made of are 0: scikit-learn takes none.
+    Columns that are empty in the training rows are set to 0, because scikit-learn accepts no empty columns.
     """
 
     def __init__(self, columns: Array, rows: Rows) -> None:
@@ -207,7 +207,7 @@ class _TreeFeatures:
 
 
 def _frequent_codes(column: Array, texts: NDArray[np.str_]) -> Numbers:
-    """Return the code of each text, by its frequency, and NaN at the end, for missing cells: (texts + 1,)."""
+    """Return the code of each text by frequency, NaN for rare ones; then NaN for missing cells: (texts + 1,)."""
     counts = np.bincount(column[~np.isnan(column)].astype(np.intp), minlength=len(texts))
     counts[texts == MISSING] = 0
     frequent = np.argsort(-counts, kind="stable")[: min(MAX_CATEGORIES, np.count_nonzero(counts))]

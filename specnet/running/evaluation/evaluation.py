@@ -1,4 +1,4 @@
-"""What a run reports of its model: metrics of every split, tables and intervals of test rows, evidence for findings."""
+"""The evaluation of a run's model: metrics of every split, tables and intervals of test rows, evidence for findings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from specnet.training.checkpoint import history_of
 
 
 def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, Answers]]:
-    """Measure a model on each split, beside baselines; return that, its findings, and its answers for held-out rows.
+    """Return the evaluation of a model and of baselines on each split, findings, and answers for held-out rows.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
 
 
 def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], data: SpecData) -> Evaluation:
-    """Measure what a model answers for each split of some rows, by the metrics and the seed of a spec."""
+    """Return the evaluation of a model's answers for each split, by the metrics and the seed of a spec."""
     figures = {name: defined(each.figures(spec.training.metrics)) for name, each in answers.items()}
     evaluation = _evaluation(model, spec, answers, data, figures, {})
     if errors := _calibration_errors(answers):
@@ -71,7 +71,7 @@ def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], d
 
 
 def figures_of(fitted: FitResult) -> Metrics:
-    """Return the metrics of a model on each split alone, as `evaluate_run` has them.
+    """Return the metrics of a model on each split, as in `evaluate_run`, without anything else.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def _evaluation(
     figures: Metrics,
     baselines: BaselineAnswers,
 ) -> Evaluation:
-    """Return the metrics of a model with those of baselines, and of test rows also tables and intervals."""
+    """Return the metrics of a model and of baselines; for test rows also tables and intervals."""
     found = Evaluation(
         {name: len(part) for name, part in data.splits.items()},
         figures,
@@ -116,7 +116,7 @@ def _evaluation(
 
 
 def _figures(answers: Mapping[str, Answers], metrics: Sequence[Metric]) -> Metrics:
-    """Return the metrics of a model's answers for each split, None for those that are not defined.
+    """Return the metrics of a model's answers for each split; None for an undefined metric.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def _figures(answers: Mapping[str, Answers], metrics: Sequence[Metric]) -> Metri
 
 
 def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
-    """Return the expected calibration error of each split, where answers have probabilities."""
+    """Return the expected calibration error of each split whose answers have probabilities."""
     return defined(
         {
             name: ExpectedCalibrationError().score(each.target, each.prediction, each.probability, each.weight)
@@ -143,14 +143,14 @@ def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
 
 
 def defined(figures: Mapping[str, float]) -> Figures:
-    """Return metrics by name, None for those that are not defined."""
+    """Return metrics by name, with None for metrics that are not finite."""
     return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
 
 
 def _on_unseen_rows(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> UnseenRows | None:
-    """Return how good a model and baselines are on the first split that it was not trained on: validation before test.
+    """Return scores of a model and of baselines on its first held-out split: validation, otherwise test.
 
-    Where there are classes, also by how much the mean probability of the predicted class is above the accuracy.
+    For classes, the overconfidence is included: the mean probability of the predicted class minus the accuracy.
     """
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
     score = None if name is None else score_of(network, answers[name])
@@ -176,7 +176,7 @@ def _on_unseen_rows(fitted: FitResult, answers: Mapping[str, Answers], baselines
 def _out_of_fold(
     network: Network, answers: Mapping[str, Answers], groups: NDArray[np.generic] | None
 ) -> UnseenRows | None:
-    """Return the score of training rows, each answered by the member that was not trained on it, if there are such."""
+    """Return the score of out-of-fold predictions for training rows, or None without them."""
     for given in answers.values():
         if (score := score_of(network, given)) is not None:
             return UnseenRows(
@@ -186,12 +186,12 @@ def _out_of_fold(
 
 
 def _on_folds(fitted: FitResult) -> dict[str, Answers]:
-    """Return the answers for training rows, each by the member of an ensemble that was not trained on it.
+    """Return the answers for training rows, each by the ensemble member that was not trained on it.
 
-    Preprocessing has been fitted to all of them. That flatters by no more than chance: by −0.04 ± 0.05 of the standard
-    error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/tables/out_of_fold.py``).
-    Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen. One
-    temperature for all rows is too little to choose for that.
+    Preprocessing has been fitted to all training rows. The resulting optimism is no more than chance: −0.04 ± 0.05 of
+    the standard error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/tables/out_of_fold.py``).
+    If these answers choose an epoch or a setting, they are optimistic, and are named answers for validation rows. One
+    temperature for all rows is too small a choice to count.
     """
     training = fitted.model.spec.training
     held_out = None if training.folds is None else fitted.held_out
@@ -202,7 +202,7 @@ def _on_folds(fitted: FitResult) -> dict[str, Answers]:
 
 
 def score_of(network: Network, answers: Answers) -> float | None:
-    """Return the accuracy or the R² of answers, the mean over several outputs; None where it is not defined."""
+    """Return the accuracy or the R² of answers, as a mean over outputs, or None if it is not defined."""
     if network.task != "values":
         right = np.equal(answers.target, answers.prediction).reshape(len(answers), -1).mean(axis=1)
         return float(np.average(right, weights=answers.weight))
@@ -220,9 +220,9 @@ def score_of(network: Network, answers: Answers) -> float | None:
 
 
 MAX_FIRST_ROWS = 4_096
-"""Rows of the first batch whose loss is computed before any step."""
+"""The maximum number of rows of the first batch whose loss is computed before any step."""
 MAX_NOTES = 2
-"""Findings in an error."""
+"""The maximum number of findings in an error."""
 
 
 def run_evidence(
@@ -239,13 +239,13 @@ def run_evidence(
     ----------
     encoder : Encoder
     training : TrainingRows
-        As the network reads them.
+        Training rows as the network reads them.
     splits : mapping of str to Rows
-        As the caller has them: ``train``, and the held-out rows.
+        Unprepared rows by split: ``train``, and the held-out rows.
     history, records : sequence of mapping
-        Of epochs, and of layers.
+        Records of epochs, and of layers.
     scores : tuple or None
-        None if the loss was no longer finite.
+        Scores of training, unseen and out-of-fold rows; None if the loss was no longer finite.
     """
     network, target, rows = encoder.network, training.target, splits["train"]
     train_score, unseen, out_of_fold = scores or (None, None, None)
@@ -270,7 +270,7 @@ def run_evidence(
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Add to the error of a loss that is no longer finite what findings name as its cause, and their remedy as hint."""
+    """Add findings to an error about a loss that is not finite: causes as notes, the first remedy as the hint."""
     try:
         yield
     except NotFiniteError as error:
@@ -293,7 +293,7 @@ def _explained(error: NotFiniteError) -> NotFiniteError:
 
 
 def _first_loss(network: Network, training: TrainingRows) -> float:
-    """Return the mean loss of the first batch before any step, of a large batch of its first rows."""
+    """Return the mean loss of the first batch (at most `MAX_FIRST_ROWS` rows of it) before any step."""
     member = None if network.spec.training.ensemble is None else 0
     batch = next(training.feed(network, member).batches(0))[:MAX_FIRST_ROWS]
     some = training.some(batch)
@@ -322,7 +322,7 @@ Numbers = NDArray[np.float64]
 
 
 def answer_tables(model: Model, answers: Answers) -> dict[str, Any]:
-    """Return the tables of a model's answers for test rows, as plain data; what is not defined is None."""
+    """Return the tables of a model's answers for test rows as plain data; undefined values are None."""
     match model.network.task:
         case "values":
             tables = _of_values(model, answers)
@@ -338,7 +338,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 def coverage(model: Model, answers: Answers) -> list[Coverage]:
-    """Return how answers for rows are covered at the levels for which there were enough held-out rows."""
+    """Return the coverage of targets by intervals or sets, at each level with enough held-out rows."""
     found: list[Coverage] = []
     for level in LEVELS:
         if not model.error_quantiles.reach(level):
@@ -393,15 +393,15 @@ def _of_values(model: Model, answers: Answers) -> dict[str, Any]:
 
 
 def _confusion(target: Array, prediction: Array, classes: int, weight: Numbers | None) -> Numbers:
-    """Return how many rows, or how much weight, of each class (rows) are predicted as each (columns)."""
+    """Return the confusion matrix (actual class, predicted class) as numbers of rows or sums of weights."""
     pairs = target.astype(np.intp) * classes + prediction
     return np.bincount(pairs, weight, classes * classes).astype(np.float64).reshape(classes, classes)
 
 
 def _reliability(answers: Answers, probability: Array) -> list[list[float | int | None]]:
-    """Return rows, mean probability of the second class and its share, for each bin of that probability.
+    """Return the number of rows, mean probability and share of the second class, for each bin of its probability.
 
-    A bin is without its lower end, but for the first one.
+    A bin does not contain its lower end, except the first bin.
     """
     given = probability[:, 1].astype(np.float64)
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
@@ -415,7 +415,7 @@ def _reliability(answers: Answers, probability: Array) -> list[list[float | int 
 
 
 def _quantiles(numbers: Numbers, weight: Numbers | None) -> Numbers:
-    """Return quantiles (quantiles, outputs); of weighted rows without interpolation."""
+    """Return quantiles (quantiles, outputs), without interpolation if rows are weighted."""
     if weight is None:
         return np.quantile(numbers, QUANTILES, axis=0)
     return np.quantile(numbers, QUANTILES, axis=0, weights=weight, method="inverted_cdf")
@@ -426,11 +426,11 @@ def _ratios(parts: Array, wholes: Array) -> list[float | None]:
 
 
 def _counts(confusion: Numbers, answers: Answers) -> list[Any]:
-    """Return a table as plain data: whole numbers where rows do not have weights."""
+    """Return a confusion matrix as plain data, with integers if rows have no weights."""
     counts: list[Any] = (confusion if answers.weight is not None else confusion.astype(np.int64)).tolist()
     return counts
 
 
 def _output_names(model: Model) -> list[Any]:
-    """Return the names of the target's columns, their positions where they have none."""
+    """Return the names of the target's columns, or their indices if they have no names."""
     return list(model.target_names or range(model.network.target_size))

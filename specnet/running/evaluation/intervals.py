@@ -17,24 +17,24 @@ from specnet.saved.metrics_file import Interval
 from specnet.spec import Spec
 
 MANY_ROWS = 20_000
-"""Above so many rows the spread of few resamples is taken, and below the quantiles of many."""
+"""Above this number of rows, intervals use the spread of few resamples; up to it, the quantiles of many."""
 RESAMPLES, FEW_RESAMPLES = 1_000, 100
 WEIGHTS_AT_ONCE = 2**20
-"""Of rows of resamples that are looked at together."""
+"""The maximum number of row weights that are in memory at once, over all resamples in a batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Resampling:
-    """How rows are drawn again and again, as many as there are and with replacement.
+    """A bootstrap: rows are drawn repeatedly with replacement, each time as many as there are.
 
     Attributes
     ----------
     rows : int
     generator : numpy.random.Generator
     weight : ndarray (rows,) or None
-        How much each row counts.
+        Weight of each row.
     groups : ndarray (rows,) or None
-        The number of each row's group, from 0 and without gaps: whole groups are drawn then.
+        Index of each row's group, from 0 and without gaps. With groups, whole groups are drawn.
     """
 
     rows: int
@@ -49,7 +49,7 @@ class Resampling:
 
     @property
     def is_large(self) -> bool:
-        """Whether there are so many rows that figures are spread as a normal distribution."""
+        """Whether there are enough rows to assume a normal distribution of metrics."""
         return self.rows > MANY_ROWS
 
     @property
@@ -58,7 +58,7 @@ class Resampling:
         return self.rows if self.groups is None else int(self.groups.max()) + 1
 
     def weightings(self) -> Iterator[Weightings]:
-        """Yield how much each row counts in some resamples, (resamples, rows), and in the next ones."""
+        """Yield the weight of each row in the resamples, (resamples, rows), for one batch of resamples at a time."""
         units, step = self.units, max(1, WEIGHTS_AT_ONCE // self.rows)
         for start in range(0, self.count, step):
             count = min(step, self.count - start)
@@ -68,14 +68,14 @@ class Resampling:
             yield counts if self.weight is None else counts * self.weight
 
     def figures(self, statistics: Sequence[Statistic]) -> list[NDArray[np.float64]]:
-        """Return each figure of all resamples, (resamples,), the same resamples for all figures."""
+        """Return the values of each statistic, (resamples,), on the same resamples for all statistics."""
         parts = [[statistic(weightings) for statistic in statistics] for weightings in self.weightings()]
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     def interval(self, value: float | None, figures: NDArray[np.float64]) -> Interval | None:
-        """Return the interval of a figure with these values in resamples; None where they say nothing of it.
+        """Return the interval of a metric from its values in resamples (`figures`), or None if there are too few.
 
-        Resamples in which it is not defined, such as an area under a curve of rows of one class, do not count.
+        Resamples in which the metric is undefined are ignored, such as an area under a curve of rows of one class.
         """
         figures = figures[np.isfinite(figures)]
         if value is None or self.units < 2 or figures.size < 2:
@@ -88,15 +88,15 @@ class Resampling:
 
 
 def wilson_interval(successes: float, rows: float) -> Interval:
-    """Return the interval of a fraction of rows; of weighted ones of as many as `effective_rows` says."""
+    """Return the Wilson interval of a fraction of rows; weighted rows count as `effective_rows`."""
     low, high = wilson_bounds(successes / rows, rows)
     return {"low": low, "high": high, "method": "wilson"}
 
 
 def independent_rows(losses: NDArray[np.float64], groups: NDArray[np.generic] | None) -> float:
-    """Return how many independent rows would tell their mean loss as well: fewer where losses of a group are alike.
+    """Return the effective number of independent rows, which is smaller if losses within a group are alike.
 
-    The rows over the design effect of clusters (Kish 1965), which is 1 at least.
+    It is the number of rows divided by the design effect of clusters (Kish 1965), which is at least 1.
     """
     if groups is None:
         return float(len(losses))
@@ -112,7 +112,7 @@ Figures = Mapping[str, float | None]
 
 
 Intervals = dict[str, Interval | None]
-"""By the name of a metric; None where there is none."""
+"""Intervals by the name of the metric; None for a metric without an interval."""
 
 
 def chance_of(
@@ -123,25 +123,25 @@ def chance_of(
     compared: Mapping[str, Figures],
     groups: NDArray[np.generic] | None,
 ) -> tuple[Intervals, dict[str, Intervals], dict[str, dict[str, dict[str, float | None]]]]:
-    """Return the 95 % intervals of a model's metrics and those of baselines, and the model's gains over them.
+    """Return the 95 % intervals of a model's and of baselines' metrics, and the model's gains over the baselines.
 
-    All are from the same resamples. For baselines they are those of the loss and the main metric; a gain, by how much
-    the model is better, row for row, has a ``value``, ``low`` and ``high``.
+    All are computed from the same resamples. For baselines, only the loss and the main metric have intervals. A gain is
+    the improvement of the model over a baseline on the same rows, with ``value``, ``low`` and ``high``.
 
     Parameters
     ----------
     spec : Spec
-        Whose metrics and seed count.
+        Spec with the metrics and the seed.
     figures : mapping
-        Of the model, None for those that are not defined.
+        Metrics of the model, None for an undefined metric.
     test : Answers
-        The model's.
+        Answers of the model for test rows.
     baselines : mapping of str to Answers
-        For the same rows.
+        Answers of each baseline for the same rows.
     compared : mapping of str to mapping
-        Their figures.
+        Metrics of each baseline.
     groups : ndarray (rows,) or None
-        Of rows that are not independent of each other.
+        Groups of rows that are not independent of each other.
     """
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
     resampling = Resampling(len(test), stream(spec.seed, "resampling"), test.weight, numbers)
@@ -169,7 +169,7 @@ def chance_of(
 
 
 def _statistics(spec: Spec, answers: Answers, names: Container[str]) -> dict[str, Statistic]:
-    """Return what computes figures of rows, of those names that can be resampled."""
+    """Return the function that computes each of the named metrics from weighted rows, if it can be resampled."""
     found: dict[str, Statistic | None] = {"loss": mean_statistic(answers.losses)}
     for metric in spec.training.metrics:
         for name, target, prediction in metric.figures(answers.targets, answers.target, answers.prediction):
@@ -181,9 +181,9 @@ def _statistics(spec: Spec, answers: Answers, names: Container[str]) -> dict[str
 def _interval(
     resampling: Resampling, name: str, figures: Figures, answers: Answers, drawn: NDArray[np.float64]
 ) -> Interval | None:
-    """Return the interval of a figure; of an accuracy Wilson's, of weighted rows with their effective number.
+    """Return the interval of a metric: Wilson's for an accuracy, with the effective number of weighted rows.
 
-    Of an accuracy of groups only where all resamples are equal: each group counts as a row then.
+    With groups, an accuracy has Wilson's interval only if all resamples are equal; each group then counts as a row.
     """
     interval = resampling.interval(figures[name], drawn)
     if name != "accuracy":
@@ -203,7 +203,7 @@ def _gain(
     values: tuple[float | None, float | None],
     drawn: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> dict[str, float | None]:
-    """Return by how much the first of two values is better, given both in all resamples."""
+    """Return the improvement of the first of two values over the second, with its interval from resamples."""
     own, its = values
     gain = None if own is None or its is None else direction * (own - its)
     with np.errstate(invalid="ignore"):

@@ -1,13 +1,13 @@
 """The predictors that a model is compared with: a constant, logistic or ridge regression, and nearest neighbours.
 
-All but the constant are fitted to the columns that a network reads, encoded densely and standardized. The regressions
-have scikit-learn's objectives and default penalties, and are minimized here: importing scikit-learn's linear models
-takes longer than training many a network. A step of Newton's method, for the logistic one, is found by conjugate
-gradients, to which the Hessian is only a function: many columns and classes make none that is too large, and no other
-method is needed for them (Nocedal and Wright 2006, "Numerical Optimization", alg. 7.1).
+All except the constant are fitted to the columns that a network reads, encoded densely and standardized. The
+regressions have scikit-learn's objectives and default penalties, but are minimized here, because importing
+scikit-learn's linear models takes longer than training many networks. Logistic regression uses Newton's method with
+conjugate gradients (Nocedal and Wright 2006, "Numerical Optimization", alg. 7.1). These need only products with the
+Hessian, so the Hessian of many columns and classes is never stored, and one method suffices for all sizes.
 
-All of them are fitted to `training`, the answers for training rows, of which only the targets and weights count;
-`features` (rows, features) are those of the same rows, and `head` is what `output_model` returns.
+All are fitted to `training`, the answers for training rows; only targets and weights are used. `features` (rows,
+features) are the features of the same rows, and `head` is the model that `output_model` returns.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from specnet.parts.preprocessing import Standardize
 Outputs = NDArray[np.float64]
 
 MIN_SHARE = float(np.finfo(np.float64).eps)
-"""As scikit-learn's log_loss clips probabilities."""
+"""The smallest probability, as in scikit-learn's log_loss."""
 DOUBLINGS = 64
 HALVINGS = 100
 CLOSE = 2.0**-44
-"""How close, relative to their size, the two ends come between which a best output lies."""
+"""The relative width of the bracket around a best output at which the search ends."""
 LEVEL = 1e-12
 """A sum of slopes is 0 if it is no larger than this, relative to the sum of their sizes."""
 
 
 def output_model(decoder: Decoder) -> Model:
-    """Return the model of a decoder alone: from outputs as the loss sees them to answers, in float64.
+    """Return a model that only decodes: from outputs as the loss reads them to answers, in float64.
 
-    Its inputs are outputs of any predictor, which is measured by the model's loss and metrics in this way.
+    It measures the outputs of any predictor by the loss and metrics of the decoder's model.
     """
     labels = None if decoder.labels is None else decoder.labels.values
     return Model(decoder.network.output_network, NO_PARAMETERS, None, None, decoder.target_preprocessing, labels)
 
 
 def constant_outputs(head: Model, training: Answers) -> Outputs:
-    """Return the best outputs for all rows alike, (outputs,): class frequencies, or what makes the loss least.
+    """Return the best constant outputs, (outputs,), from class frequencies or by minimizing the loss.
 
     Parameters
     ----------
     head : Model
-        What `output_model` returns.
+        The model that `output_model` returns.
     training : Answers
-        Of training rows, whatever the outputs.
+        Answers for training rows; their predictions are not used.
     """
     if head.gives_probabilities:
         return share_outputs(head, class_shares(head, training))
@@ -61,23 +61,24 @@ def constant_outputs(head: Model, training: Answers) -> Outputs:
 
 
 def share_outputs(head: Model, shares: Outputs) -> Outputs:
-    """Return the outputs that give such probabilities: (…, classes), or of 1, (…, outputs)."""
+    """Return the outputs that give these probabilities: of classes (…, classes), or of 1 (…, outputs)."""
     shares = np.clip(shares, MIN_SHARE, 1 - MIN_SHARE)
     return np.log(shares) if head.network.task == "classes" else np.log(shares) - np.log1p(-shares)
 
 
 def least_outputs(head: Model, training: Answers, base: Outputs, fixed: int = 0) -> Outputs:
-    """Return what to add to all rows' outputs alike, (outputs,), so that their loss is least.
+    """Return the constant offset of all rows' outputs, (outputs,), that minimizes the loss.
 
     Parameters
     ----------
     head : Model
-        What `output_model` returns.
+        The model that `output_model` returns.
     training : Answers
-        Of these rows, whatever the outputs.
+        Answers for the same rows; their predictions are not used.
     base : ndarray (rows, outputs)
+        Outputs before the offset is added.
     fixed : int
-        How many of the first outputs stay as they are.
+        Number of first outputs that do not change.
     """
     objective, size = _OffsetLoss(head, training, base), head.network.target_size
     blocks = [slice(start, start + size) for start in range(fixed, head.network.outputs, size)]
@@ -89,7 +90,7 @@ def least_outputs(head: Model, training: Answers, base: Outputs, fixed: int = 0)
 
 
 class _OffsetLoss:
-    """The mean loss of training rows, and its slopes, as functions of what is added to their outputs."""
+    """The mean loss of training rows, and its slopes, as functions of an offset of all outputs."""
 
     def __init__(self, head: Model, training: Answers, base: Outputs) -> None:
         self._network, self._training, self._base = head.network, training, base
@@ -98,19 +99,19 @@ class _OffsetLoss:
         self._target = target if target.ndim == 1 else np.asarray(target, np.float64)
 
     def loss(self, added: Outputs) -> float:
-        """Return the mean loss, infinite where it is not defined."""
+        """Return the mean loss, or infinity if it is not finite."""
         losses = self._network.row_losses(NO_PARAMETERS, self._base + added, self._target, data_only=True)
         mean = weighted_mean(losses, self._training.weight)
         return mean if np.isfinite(mean) else np.inf
 
     def mean_target(self) -> Outputs:
-        """Return the mean of the target, 0 where that is classes."""
+        """Return the mean of the target, or 0 if the target is classes."""
         if self._target.ndim == 1:
             return np.zeros(self._base.shape[1])
         return np.asarray(np.average(self._target, axis=0, weights=self._weight))
 
     def slopes(self, added: Outputs) -> Outputs:
-        """Return the loss's derivative by each output; 0 where the rows' own cancel but for rounding."""
+        """Return the derivative of the loss by each offset, (outputs,); 0 if it is only rounding error."""
         total, size = np.zeros(len(added)), np.zeros(len(added))
         for piece in pieces(self._base):
             weight = self._weight[piece]
@@ -124,11 +125,11 @@ class _OffsetLoss:
 
 
 def _least(objective: _OffsetLoss, added: Outputs, block: slice) -> Outputs:
-    """Return the block of outputs where the loss is least along each.
+    """Return a block of offsets that minimize the loss, each along its own output.
 
-    Of an interval where it is so it is the middle, or the end where it has only one.
+    If the minimum is an interval, the result is its middle, or its only end if it is unbounded on one side.
     """
-    known: dict[bytes, Outputs] = {}  # both searches try the same values until they part
+    known: dict[bytes, Outputs] = {}  # both searches try the same values at first
 
     def slopes(values: Outputs) -> Outputs:
         if (key := values.tobytes()) not in known:
@@ -145,7 +146,7 @@ def _least(objective: _OffsetLoss, added: Outputs, block: slice) -> Outputs:
 
 
 def _turn(rises: Callable[[Outputs], NDArray[np.bool_]], start: Outputs) -> Outputs:
-    """Return from which value on each condition is true, as it is for all larger ones; infinite if always or never."""
+    """Return the value from which each monotonic condition is true: −∞ if it always is, ∞ if it never is."""
     low, high, step = start - 1, start + 1, 1.0
     for _ in range(DOUBLINGS):
         always, never = rises(low), ~rises(high)
@@ -163,7 +164,7 @@ def _turn(rises: Callable[[Outputs], NDArray[np.bool_]], start: Outputs) -> Outp
 
 
 def _polished(objective: _OffsetLoss, found: Outputs) -> Outputs:
-    """Return outputs that are no worse, where each output's slope may depend on the others."""
+    """Return offsets that are no worse, by a search over all outputs together, as slopes may depend on all of them."""
     if not objective.slopes(found).any():
         return found
     from scipy.optimize import minimize
@@ -178,7 +179,7 @@ def _polished(objective: _OffsetLoss, found: Outputs) -> Outputs:
 def class_shares(head: Model, training: Answers) -> Outputs:
     """Return the share of each class, or of 1 in each output, among training rows.
 
-    A class that none of them has counts as if one more row had it, so that its rows elsewhere have a finite loss.
+    A class without training rows counts as if it had one, so that held-out rows of it have a finite loss.
     """
     target, weight = training.target, training.weight
     rows = len(target) if weight is None else int(np.count_nonzero(weight))
@@ -191,7 +192,7 @@ def class_shares(head: Model, training: Answers) -> Outputs:
 
 
 def with_unseen(shares: Outputs, unseen: NDArray[np.bool_], rows: int) -> Outputs:
-    """Return shares (…, classes) of so many rows with one more row for each class that is unseen."""
+    """Return the shares (…, classes) of `rows` rows after adding one row for each unseen class."""
     if not unseen.any():
         return shares
     return np.asarray(np.where(unseen, 1.0, rows * shares) / (rows + unseen.sum(axis=-1, keepdims=True)))
@@ -200,23 +201,23 @@ def with_unseen(shares: Outputs, unseen: NDArray[np.bool_], rows: int) -> Output
 Numbers = NDArray[np.float64]
 
 PENALTY = 1.0
-"""Factor of the penalty beside the sum of the rows' losses, as with scikit-learn's C and alpha of 1."""
+"""The factor of the penalty that is added to the sum of row losses, as scikit-learn's C and alpha of 1."""
 MAX_STEPS, MAX_DIRECTIONS, MAX_HALVINGS = 50, 300, 30
 GRADIENT_TOLERANCE = 1e-10
-"""Of the mean loss, in its largest entry."""
+"""The search ends when no entry of the gradient of the mean loss is larger."""
 MIN_GAIN = 1e-4
-"""Of what a step would gain if the loss were linear."""
+"""The required fraction of the gain that a step would have if the loss were linear."""
 ROUNDING = 1e-14
-"""Of a loss."""
+"""The relative rounding error of a loss."""
 
 
 def scores_of(coefficients: Numbers, features: Numbers) -> Numbers:
-    """Return a linear function of rows, (rows, scores); the last row of coefficients is added to all."""
+    """Return a linear function of rows, (rows, scores); the last row of coefficients has the intercepts."""
     return np.asarray(features @ coefficients[:-1] + coefficients[-1])
 
 
 def probabilities_of(scores: Numbers) -> Numbers:
-    """Return the probabilities (rows, classes); a single score is of the second of two classes."""
+    """Return probabilities (rows, classes) from scores; a single score belongs to the second of two classes."""
     return np.exp(_logarithms(scores))
 
 
@@ -230,13 +231,13 @@ def _logarithms(scores: Numbers) -> Numbers:
 def logistic_coefficients(features: Numbers, members: NDArray[np.intp], classes: int, weight: Numbers) -> Numbers:
     """Return the coefficients of a logistic regression, (features + 1, scores), the last row being the intercepts.
 
-    Of two classes only the second has a score; the penalty would be another with two.
+    Of two classes, only the second has a score; two scores would have a different penalty.
 
     Parameters
     ----------
     features : (rows, features)
     members : (rows,)
-        The class of each row, of so many.
+        Class of each row, from 0.
     classes : int
     weight : (rows,)
     """
@@ -261,7 +262,7 @@ def logistic_coefficients(features: Numbers, members: NDArray[np.intp], classes:
 
 
 class _LogisticLoss:
-    """The mean loss of rows with its penalty, as a function of coefficients, and its first and second derivative."""
+    """The mean loss of rows and a penalty, as a function of coefficients, with first and second derivatives."""
 
     def __init__(self, features: Numbers, members: NDArray[np.intp], classes: int, weight: Numbers) -> None:
         self._features, self._rows, self._members = features, np.arange(len(members)), members
@@ -292,14 +293,14 @@ class _LogisticLoss:
 
 
 def _step(gradient: Numbers, curvature: Callable[[Numbers], Numbers]) -> Numbers:
-    """Return about −H⁻¹g, the more exactly the smaller g is: Newton's method then converges faster than linearly."""
+    """Return approximately −H⁻¹g, more exactly for smaller g, so that Newton's method converges superlinearly."""
     step, residual = np.zeros_like(gradient), -gradient
     direction, size = residual, float(np.vdot(residual, residual))
     enough = min(0.0625, np.sqrt(size)) * size
     for _ in range(min(gradient.size, MAX_DIRECTIONS)):
         changed = curvature(direction)
         bend = float(np.vdot(direction, changed))
-        if bend <= 0:  # by rounding alone: the loss is convex
+        if bend <= 0:  # only by rounding, as the loss is convex
             break
         step, residual = step + size / bend * direction, residual - size / bend * changed
         size, before = float(np.vdot(residual, residual)), size
@@ -310,9 +311,9 @@ def _step(gradient: Numbers, curvature: Callable[[Numbers], Numbers]) -> Numbers
 
 
 LARGEST = 1e100
-"""Larger numbers count as this: a network may read them, but their squares would not be finite."""
+"""Larger numbers are clipped to this: a network may read them, but their squares would not be finite."""
 Predictor = Callable[[Numbers], Outputs]
-"""From features (rows, features) to outputs as the loss sees them, (rows, outputs)."""
+"""A function from features (rows, features) to outputs as the loss reads them, (rows, outputs)."""
 
 
 class DenseFeatures:
@@ -337,7 +338,7 @@ class DenseFeatures:
         return self._preparation.prepare(self._with_indicators(columns))
 
     def _with_indicators(self, columns: Array) -> Numbers:
-        """Return columns in float64, instead of codes a 0/1 column for each category but 0, as `one_hot` has them."""
+        """Return columns in float64, with a 0/1 column for each category except 0 instead of codes, as in `one_hot`."""
         counts = self._category_counts
         numbers = [index for index in range(columns.shape[1]) if index not in counts]
         indicators = (columns[:, [index]] == np.arange(1, count) for index, count in counts.items())
@@ -346,12 +347,12 @@ class DenseFeatures:
 
 
 def value_outputs(head: Model, training: Answers, features: Numbers, predict: Predictor) -> Predictor:
-    """Return what gives the outputs of a predictor of values; of several outputs a target the others are constant.
+    """Return a function from features to outputs, given a predictor of values; further outputs of a target are constant.
 
     Parameters
     ----------
     predict : callable
-        From features to values as the training target has them, (rows, targets).
+        Function from features to values in the units of the training target, (rows, targets).
     """
     size, outputs = head.network.target_size, head.network.outputs
     target = training.loss_target.astype(np.float64)
@@ -365,10 +366,10 @@ def value_outputs(head: Model, training: Answers, features: Numbers, predict: Pr
 
 
 def _raw_outputs(head: Model, values: Outputs, target: Outputs) -> Outputs:
-    """Return values as outputs that the loss sees.
+    """Return values as outputs that the loss reads.
 
-    Where those are logarithms, values stay above half the least positive one of the training target, as only positive
-    values have one.
+    If these are logarithms, values are first raised to at least half the least positive training target, as only
+    positive values have logarithms.
     """
     loss = head.spec.training.loss
     if loss.accepted_activations is None or loss.output_activation == "linear":
@@ -378,7 +379,7 @@ def _raw_outputs(head: Model, values: Outputs, target: Outputs) -> Outputs:
 
 
 def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predictor:
-    """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features."""
+    """Return a function from features to a linear model's outputs as the loss reads them, (rows, outputs)."""
     weight = np.ones(len(training)) if training.weight is None else training.weight
     if head.network.task == "values":
         values = ridge_coefficients(features, training.loss_target.astype(np.float64), weight)
@@ -392,15 +393,16 @@ def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predicto
 
 
 FittedShares = Callable[[NDArray[np.intp], int], Predictor]
-"""From each training row's class, of so many that all have rows, to what gives the classes' probabilities."""
+"""A function from training rows' classes and the number of classes, none empty, to a predictor of probabilities."""
 
 
 def class_outputs(head: Model, training: Answers, fit: FittedShares) -> Predictor:
-    """Return what gives the outputs of a predictor of classes, fitted to each of several 0/1 outputs alone.
+    """Return a function from features to outputs of a fitted classifier; each of several 0/1 outputs is fitted alone.
 
     Parameters
     ----------
     fit : callable
+        Function that fits a classifier, as `FittedShares`.
     """
     match head.network.task:
         case "multilabel":
@@ -415,7 +417,7 @@ def class_outputs(head: Model, training: Answers, fit: FittedShares) -> Predicto
 
 
 def _fitted_shares(target: NDArray[np.intp], classes: int, fit: FittedShares) -> Predictor:
-    """Return what gives the probability of each class for features, a small one for those that no training row has."""
+    """Return a function from features to class probabilities, which are small for classes without training rows."""
     there, members = np.unique(target, return_inverse=True)
     unseen = ~np.isin(np.arange(classes), there)
     predict = fit(members, len(there)) if len(there) > 1 else None
@@ -445,11 +447,11 @@ DISTANCES_AT_ONCE = 2**19
 
 
 def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Predictor:
-    """Return what gives the outputs of the nearest training rows as the loss sees them, (rows, outputs), for features.
+    """Return a function from features to outputs by nearest training rows, as the loss reads them, (rows, outputs).
 
-    Nearest by the Euclidean distance of standardized features. Values are the weighted mean of theirs. The probability
-    of a class is its share among them and one more row, which has the frequencies of all training rows: so that none is
-    0, and equal counts are decided by frequency.
+    Neighbours are nearest by the Euclidean distance of standardized features. A predicted value is their weighted mean.
+    The probability of a class is its share among the neighbours and one more row, which has the class frequencies of
+    all training rows. No probability is therefore 0, and ties are decided by frequency.
     """
     weight = np.ones(len(training)) if training.weight is None else training.weight
     counted = weight > 0
@@ -471,19 +473,19 @@ def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Pred
 
 
 class _Nearest:
-    """The training rows among which neighbours are found, (rows, features), and how much each of them counts."""
+    """The training rows to search for neighbours, (rows, features), with a weight for each."""
 
     def __init__(self, features: Numbers, weight: Numbers) -> None:
         self._features, self._weight = features, weight
         self._halves = np.square(features).sum(axis=1) / 2
 
     def sums(self, rows: Numbers, known: Numbers) -> tuple[Numbers, Numbers]:
-        """Return the weighted sum of what is known of the nearest training rows, (rows, …), and of their weights."""
+        """Return the weighted sum of `known` over the nearest training rows, (rows, …), and the sum of their weights."""
         sums, weights = np.empty((len(rows), known.shape[1])), np.empty((len(rows), 1))
         count, step = min(NEIGHBOURS, len(self._halves)), max(1, DISTANCES_AT_ONCE // len(self._halves))
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            # Half the squared distance without the row's own square, which changes no order.
+            # Half the squared distance; the square of the row itself is left out, as it does not change the order.
             distances = self._halves - rows[part] @ self._features.T
             nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
             weight = self._weight[nearest]

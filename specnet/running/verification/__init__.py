@@ -1,6 +1,6 @@
-"""Proof of what runs have written: they are made again, and all files are compared.
+"""Verification of runs: they are reproduced, and all files are compared.
 
-The folder of a run, of many or of a sweep comes in; a `Verification` goes out. Start in `verifying.verify`; of many
-runs `verified_series` makes each again. `compared_runs` compares one with its folder and the SHA-256 recorded there:
-`file_differences` lists which files differ and how far, `result` why that may be and what it means.
+The folder of a run, of many runs or of a sweep comes in; a `Verification` goes out. Start in `verifying.verify`, which
+reproduces many runs by `verified_series`. `compared_runs` compares a run with its folder and the SHA-256 recorded
+there, `file_differences` lists the files that differ and by how much, and `result` has possible causes and a summary.
 """

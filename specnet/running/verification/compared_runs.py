@@ -1,4 +1,4 @@
-"""A run, a trial or a team that was made again, beside the files in its folder and in that of its sweep."""
+"""The comparison of a reproduced run, trial or team with the files in its folder and in its sweep's folder."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ from specnet.training.observer import Beginning
 
 
 class ComparedSweep(SavedSweep):
-    """The folder of a sweep, with what its trials, its best run and its team are made again by.
+    """The folder of a sweep, with the data to reproduce its trials, its best run and its team.
 
     Parameters and attributes are those of `SavedSweep`.
     """
 
     @cached_property
     def record(self) -> Mapping[str, Any]:
-        """What ``sweep.json`` says, also beside what is checked."""
+        """The full contents of ``sweep.json``, including entries that are not checked."""
         return read_sweep_facts(self.path)
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """What the sweep is about."""
+        """The identity of the sweep: its spec, ``[sweep]`` and hashes of spec and data."""
         with file_errors(self.path / SWEEP_FACTS):
             return identity_in(self.record)
 
@@ -91,18 +91,18 @@ class ComparedSweep(SavedSweep):
 
     @cached_property
     def all_ended(self) -> list[Trial]:
-        """The trials that have ended, also those that the sweep has not taken into account."""
+        """All trials that have ended, including trials that are not in the sweep's table of trials."""
         return read_trials(self.path, sys.maxsize)
 
     @cached_property
     def count(self) -> int:
-        """How many trials the sweep has taken into account, which are the first ones."""
+        """The number of trials in the sweep's table of trials, which are the first ones."""
         path = self.path / TRIALS_TABLE
         return len(read_csv(path, "table of trials", dict) if path.is_file() else self.all_ended)
 
     @property
     def columns(self) -> list[str]:
-        """The names of all that a trial may have as settings."""
+        """The names of all settings that a trial may have."""
         sweep = self.facts.identity.sweep
         return [*(each.name for each in self.facts.dimensions()), *(key for each in sweep.candidates for key in each)]
 
@@ -111,12 +111,12 @@ class ComparedSweep(SavedSweep):
         return self.path / trial_name(number)
 
     def trial_spec(self, number: int) -> Spec | None:
-        """Return the spec of a trial, None if there is none."""
+        """Return the spec of a trial, or None if its folder has no spec."""
         path = written_spec(self.trial_path(number))
         return None if path is None else parse_spec(path, parts=self.parts, limits=self.limits)
 
     def best_of(self, trials: list[Trial]) -> tuple[Trial | None, dict[str, str]]:
-        """Return the best of some trials, and the file of its spec in the folder of the sweep, by its name."""
+        """Return the best of some trials (or None), and the name and text of the sweep's file with its spec."""
         best = best_trial(trials, self.facts.larger_is_better)
         spec = None if best is None else self.trial_spec(best.number)
         if spec is None:
@@ -126,11 +126,12 @@ class ComparedSweep(SavedSweep):
 
     @cached_property
     def spec(self) -> Spec:
-        """The spec without ``[sweep]``; where its rows are, a trial says that has the same data.
+        """The spec without ``[sweep]``; the paths of its data are read from the spec of a trial.
 
         Raises
         ------
         SpecError, FileError
+            If the saved spec is invalid or missing.
         """
         found = self.trial_spec(AS_WRITTEN)
         if found is None:
@@ -140,25 +141,25 @@ class ComparedSweep(SavedSweep):
         return parse_spec(Document(data, folder=document.folder), parts=self.parts, limits=self.limits)
 
     def repetitions(self, spec: Spec) -> tuple[Repetition, ...]:
-        """Return the runs of a trial with a spec."""
+        """Return the repetitions (folds and seeds) of a trial with this spec."""
         sweep = self.identity["sweep"]
         folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
         return repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
 
     def judge(self, table: Table) -> Judge | None:
-        """Return what compares the trials; None if nothing does, as in the sweep."""
+        """Return the judge of the trials, or None if the spec as written cannot be trained."""
         with suppress(SpecnetError):
             return Judge.of(self.spec, self.repetitions(self.spec), table, self.facts.metric)
         return None
 
     @staticmethod
     def conditions_now(sha256: str) -> dict[str, Any]:
-        """Return what the bits of trials that are made now depend on, given the hash of their table."""
+        """Return the conditions that the exact results of trials depend on now, given the hash of their table."""
         return {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256, **this_machine()}
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """What the bits of the trials depended on, as far as they were all made by one machine."""
+        """The recorded conditions of the trials; without a machine unless a single one computed all trials."""
         machines = machines_in(self.record)
         machine = machines[0] if len(machines) == 1 else {}
         sha256 = str(self.identity["data_sha256"])
@@ -172,21 +173,21 @@ class ComparedSweep(SavedSweep):
 
 Files = Mapping[str, bytes]
 _NOT_MADE = (*WRITTEN, FACTS, SWEEP_FACTS, JOURNAL)
-"""Files that say more than can be made again: comments, and what depends on the machine and the time."""
+"""Files with content that cannot be reproduced: comments, and facts about the machine and the time."""
 
 
 class ComparedRun(SavedRun):
-    """The folder of a run, a trial or a team whose files are compared with those of the same that is made again.
+    """The folder of a run, a trial or a team, whose files are compared with reproduced files.
 
     Parameters
     ----------
     path : Path
     name : str
-        Of the folder, as seen from that of all runs that are compared.
+        Name of the folder, relative to the folder of all compared runs.
     epochs : int, optional
-        How many epochs are made again at most; default: all.
+        Maximum number of epochs to reproduce. Default: all.
     sweep : ComparedSweep, optional
-        Of a trial, or of a team.
+        Sweep of the trial or of the team.
     trial : Trial, optional
     parts, limits : optional
         As for `SavedRun`.
@@ -194,16 +195,16 @@ class ComparedRun(SavedRun):
     Attributes
     ----------
     text : str or None
-        What its spec should be, where that follows from other files.
+        The expected text of its spec file, if other files determine it.
     conditions : mapping
-        What its bits depended on, as ``run.json`` has it.
+        The recorded conditions that its exact results depended on, as in ``run.json``.
     files : mapping of str to bytes
-        Those that are compared.
+        The compared files by name.
     hashes : mapping of str to str
-        The SHA-256 that were recorded of them, by which those are checked that are not made again.
+        The recorded SHA-256 of files. They check the files that are not reproduced.
     beginning : Beginning or None
-        What is made again of it, if not all: then only files are compared that say something of its beginning, unless
-        there is a checkpoint of its end.
+        The part of the training that is reproduced; None for all of it. With a beginning, only files with data about it
+        are compared, unless the folder has a checkpoint of its end.
     """
 
     def __init__(
@@ -237,11 +238,11 @@ class ComparedRun(SavedRun):
 
     @cached_property
     def hashes(self) -> Mapping[str, str]:
-        if kind_of(self.path) is not RUN:  # of teams none are recorded
+        if kind_of(self.path) is not RUN:  # no hashes are recorded for teams
             return {}
         hashes = recorded_hashes(self.facts)
         if not hashes and self.sweep is None and isinstance(self.facts.get("model_sha256"), str):
-            hashes = {MODEL: self.facts["model_sha256"]}  # as it was before there were others
+            hashes = {MODEL: self.facts["model_sha256"]}  # earlier versions recorded only this hash
         return {name: value for name, value in hashes.items() if not self._is_cut or name in (*WRITTEN, RESOLVED)}
 
     @cached_property
@@ -258,11 +259,12 @@ class ComparedRun(SavedRun):
 
     @cached_property
     def spec_again(self) -> Spec:
-        """The spec that it is made again by.
+        """The spec that reproduces the run or trial.
 
         Raises
         ------
         SpecError, FileError
+            If the spec in the folder is invalid or missing.
         """
         if self.given is None:
             what = "run" if self.trial is None else "trial"
@@ -271,18 +273,19 @@ class ComparedRun(SavedRun):
         return self.given
 
     def checked_again(self) -> Self:
-        """Return it, if it can be made again and compared.
+        """Return this run, after checking that it can be reproduced and compared.
 
         Raises
         ------
         SpecnetError
+            If it cannot.
         """
         _ = self.spec_again
         self.check_files()
         return self
 
     def check_files(self) -> None:
-        """Read what is compared.
+        """Read the compared files.
 
         Raises
         ------
@@ -295,12 +298,12 @@ class ComparedRun(SavedRun):
 
     @property
     def _is_cut(self) -> bool:
-        """Whether fewer epochs are made again than it had."""
+        """Whether fewer epochs are reproduced than the run had."""
         return self._epochs is not None and self._epochs < self._reached[0]
 
     @cached_property
     def _reached(self) -> list[int]:
-        """How many epochs each member was trained that had begun; the only network if it is no ensemble."""
+        """The number of epochs of each ensemble member that has begun; of the only network without an ensemble."""
         if self.trial is not None:
             history: list[dict[str, Any]] = self.read(HISTORY, lambda content: list(records_of(content)), [])
             epochs = (line.get("epoch") for line in history)
@@ -308,14 +311,14 @@ class ComparedRun(SavedRun):
         return [each["epochs"] for each in self.checked_members(epochs=int)]
 
     def compared(self, contents: Contents, facts: Facts, spec: Spec, table: Table) -> VerifiedRun:
-        """Return what differs.
+        """Return the comparison with reproduced files.
 
         Parameters
         ----------
         contents : mapping
-            The files as they were made again.
+            The reproduced files by name.
         facts : mapping
-            What its bits depend on.
+            The conditions now that the exact results depend on.
         spec : Spec
         table : Table
 
@@ -330,10 +333,10 @@ class ComparedRun(SavedRun):
         now = {name: _bytes(content) for name, content in contents.items() if file_kind(name) in kinds}
         if FACTS in then and FACTS in now:  # earlier versions recorded less
             recorded, made = json.loads(then[FACTS]), json.loads(now[FACTS])
-            if recorded.get(TRAINING_ROWS) is None:  # nor where it was to store no rows
+            if recorded.get(TRAINING_ROWS) is None:  # also None if the run saved no training rows
                 made.pop(TRAINING_ROWS, None)
             now[FACTS] = json_text({key: value for key, value in made.items() if key in recorded}).encode()
-        if not self.hashes:  # earlier versions did not save what trials answer
+        if not self.hashes:  # earlier versions did not save the outputs of trials
             now = {name: content for name, content in now.items() if name in then or file_kind(name) != HELD_OUT}
         found = [*file_differences(self.path, then, now, None if is_whole else self.beginning)]
         inputs = tuple(input_changes(self.conditions, facts, self.files, now))
@@ -350,14 +353,14 @@ class ComparedRun(SavedRun):
         )
 
     def checked(self) -> VerifiedRun:
-        """Return which files were changed after the run, where none is made again."""
+        """Return the files that were changed after the run, by their recorded SHA-256; nothing is reproduced."""
         new = in_order(self.files.keys() - self.hashes.keys() if self.hashes else ())
         found = [FileDifference(each, "the file", then="missing", now="exists") for each in new]
         return checked_run(self.name, self.files, self.hashes, [], found)
 
     @property
     def _has_end(self) -> bool:
-        """Whether an interrupted run can be made again as far as it came: the checkpoint is one between epochs."""
+        """Whether an interrupted run can be reproduced to its end, because its checkpoint is between two epochs."""
         if CHECKPOINT not in self.files or self.conditions.get("finished") is not False:
             return False
         with file_errors(self.path / CHECKPOINT):
@@ -373,24 +376,24 @@ def checked_run(
     record: str = FACTS,
     **others: Any,
 ) -> VerifiedRun:
-    """Return what differs of the files of a folder, made again or not, with what their recorded SHA-256 say.
+    """Return the comparison of a folder: differences from reproduced files and from the recorded SHA-256.
 
     Parameters
     ----------
     name : str
-        Of the folder.
+        Name of the folder.
     files : mapping of str to bytes
-        What is in it.
+        Files of the folder by name.
     hashes : mapping of str to str
         The recorded SHA-256.
     made : iterable of str
-        The files that were made again, or should be there.
+        Names of files that were reproduced or must exist.
     found : iterable of FileDifference
-        How they differ.
+        Differences between files and reproduced files.
     record : str
-        The file that has the SHA-256.
+        The file with the recorded SHA-256.
     **others
-        As for `VerifiedRun`.
+        Further attributes of `VerifiedRun`.
     """
     differences = {each.file: each for each in found}
     for file, then, now in changed_files(hashes, {file: files[file] for file in hashes if file in files}, record):
@@ -408,7 +411,7 @@ def checked_run(
 
 
 def facts_of(contents: Contents) -> dict[str, Any]:
-    """Return what ``run.json`` says among the files of a run."""
+    """Return the contents of ``run.json`` from the files of a run."""
     facts: dict[str, Any] = json.loads(contents[FACTS])
     return facts
 

@@ -1,7 +1,7 @@
-"""The files of a run then and now: which differ, where first, and how far.
+"""The differences between saved and reproduced files of a run: which files, the first entry, and by how much.
 
-Every file is read as entries in an order: arrays of a safetensors file, values of a JSON document, of the lines of a
-history by their epochs. So all of them are compared in one way.
+Every file is read as entries in order, so all files are compared in the same way. An entry is an array of a safetensors
+file, a value of a JSON document, or a value of a history by its epoch.
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ _BITS = {4: np.uint32, 8: np.uint64}
 
 @dataclass(frozen=True)
 class Distance:
-    """How far floating-point numbers are apart.
+    """The distance between two floating-point arrays.
 
     Attributes
     ----------
     count, size : int
-        How many of how many differ.
+        The number of values that differ, and of all values.
     ulps : int
-        The largest difference in units in the last place: how many numbers of the type further, from one to the other.
+        The largest difference in units in the last place: the number of steps between neighbouring floats.
     absolute : float
         The largest difference.
     relative : float
-        The largest difference divided by the largest magnitude of the numbers then; infinite where one of the numbers
-        that differ is.
+        The largest difference divided by the largest magnitude of the saved numbers; infinite if one of the numbers
+        that differ is infinite or NaN.
     """
 
     count: int
@@ -84,7 +84,7 @@ def are_same(then: Value | None, now: Value | None) -> bool:
 
 
 def distance(then: Value | None, now: Value | None) -> Distance | None:
-    """Return how far values are apart; None unless both are floating-point numbers, or as many of them."""
+    """Return the distance between two values, or None unless both are floats or float arrays of equal shape."""
     if then is None or now is None:
         return None
     a, b = _floats(then), _floats(now)
@@ -96,7 +96,7 @@ def distance(then: Value | None, now: Value | None) -> Distance | None:
     others = steps != 0
     with np.errstate(over="ignore", invalid="ignore"):
         apart = np.abs(a[others].astype(np.float64) - b[others].astype(np.float64))
-    # No comparison with NaN finds the largest, or anything too large.
+    # Comparisons with NaN are false, so NaN would hide the largest difference.
     absolute = float(np.where(np.isnan(apart), np.inf, apart).max())
     largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
     relative = absolute / largest if largest else np.inf if absolute else 0.0
@@ -111,42 +111,42 @@ def _floats(value: Value) -> Array | None:
 
 
 def _ordered(numbers: Array) -> Array:
-    """Return integers in the order of the numbers, one for each number of the type."""
+    """Return integers in the order of the floats; neighbouring floats get consecutive integers."""
     bits = np.ascontiguousarray(numbers).view(_BITS[numbers.dtype.itemsize])
     sign_bit = bits.dtype.type(1 << 8 * numbers.dtype.itemsize - 1)
     return np.where(bits & sign_bit, ~bits, bits | sign_bit)
 
 
 OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
-"""Files that say something of a run before its end."""
+"""Files with data about a run before its end."""
 COMPARED = (*OF_BEGINNING, MODEL, METRICS, TEAM_FACTS, FINDINGS, HELD_OUT, CHECKPOINT, FACTS)
-"""All files of a run, a trial or a team but its page, in the order in which they come about."""
+"""All files of a run, a trial or a team except its page, in the order of writing."""
 OF_MANY = (*WRITTEN, RUNS_TABLE, SUMMARY, TRIALS_TABLE, *BEST_SPECS, JOURNAL, SWEEP_FACTS)
-"""All files of a series or a sweep beside the folders in it, but its page."""
+"""All files at the top of the folder of a series or a sweep, except its page."""
 RECORDS = (FACTS, SWEEP_FACTS)
-"""Of whose values only results are compared: the others tell of times and machines."""
+"""Files of which only results are compared, not times and facts about machines."""
 _RESULTS = ("end", "finished", "epochs", "steps", "seed", "spec_sha256", "data_sha256", TRAINING_ROWS, "members")
-"""What ``run.json`` says of the run that does not depend on the machine."""
+"""The entries of ``run.json`` that do not depend on the machine."""
 SECONDS = ("seconds", "training_seconds")
 _ORDER = tuple(dict.fromkeys((*COMPARED, *OF_MANY)))
 OF_EPOCHS = (HISTORY, LAYERS, SNAPSHOTS)
 _OWNERS = {"seed": "seed", "fold": "fold", MEMBER: "member"}
-"""Keys of a record beside its epoch that say whose it is."""
+"""Keys of a record, besides its epoch, that identify its network, with the word for each."""
 _MAX_LENGTH = 60
 MAX_ULPS = 10**6
-"""That are written digit by digit."""
+"""Differences of at least this many ulps are printed in scientific notation."""
 
 
 class EntryKey(NamedTuple):
-    """Where something stands in a file.
+    """The position of an entry in a file.
 
     Attributes
     ----------
     name : str
-        Of a tensor, or the dotted key of a value.
+        The name of a tensor, or the dotted key of a value.
     epoch : int or None
     member : int
-        Of an ensemble, from 0.
+        The index of the ensemble member, from 0.
     owner : str
         The member, the seed and the fold in words, if there are several.
     """
@@ -162,7 +162,7 @@ Entries = dict[EntryKey, Value]
 
 @dataclass(frozen=True)
 class FileDifference:
-    """A file that is not the same.
+    """A difference between a saved and a reproduced file.
 
     Attributes
     ----------
@@ -170,18 +170,18 @@ class FileDifference:
     name : str
         The first tensor, or the dotted key of the first value, that differs; empty if only the bytes do.
     epoch : int or None
-        In which that is, in files that have epochs.
+        The epoch of the first difference, in files with epochs.
     then, now : str or None
-        The values, of tensors their types and shapes; None for two tensors of one form.
+        The saved and the reproduced value, or types and shapes of tensors; None if type and shape are equal.
     distance : Distance or None
-        How far the numbers of that tensor or value are apart; None if they are no floating-point numbers.
+        The distance between the numbers of the first difference; None if they are not floating-point numbers.
     largest : float or None
-        The largest relative difference of a tensor or a value of the file; None if something differs that is no
-        floating-point number.
+        The largest relative difference of a tensor or a value of the file; None if anything but floating-point numbers
+        differs.
     owner : str
         The member, the seed and the fold of the epoch, if there are several.
     is_changed : bool
-        Whether its SHA-256 is another one than the run recorded.
+        Whether the SHA-256 of the saved file differs from the recorded one.
     """
 
     file: str
@@ -195,11 +195,11 @@ class FileDifference:
     is_changed: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the difference as plain data."""
         return {**asdict(self), "sentence": str(self)}
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a sentence about the difference."""
         return f"{self._difference()}{'; changed after the run' * self.is_changed}"
 
     def _difference(self) -> str:
@@ -221,33 +221,33 @@ class FileDifference:
 
 
 def file_kind(name: str) -> str | None:
-    """Return which file that is compared another one is, such as the model of a fold; None if it is none."""
+    """Return the kind of a file, such as ``model.safetensors`` for the model of a fold, or None if not compared."""
     return next((kind for kind in _ORDER if name == kind or name.endswith(f".{kind}")), None)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return the names of files that are compared, in the order in which the files come about."""
+    """Return the names of compared files in the order in which the files are written."""
     return sorted(names, key=lambda name: (_ORDER.index(file_kind(name) or name), name))
 
 
 def file_differences(
     folder: Path, then: Mapping[str, bytes], now: Mapping[str, bytes], beginning: Beginning | None
 ) -> Iterator[FileDifference]:
-    """Yield the files that are not the same, in their order.
+    """Yield the difference of each file that is not the same, in the order of writing.
 
     Parameters
     ----------
     folder : Path
-        Where the files of then are.
+        The folder of the saved files.
     then, now : mapping of str to bytes
-        Files by name.
+        Saved and reproduced files by name.
     beginning : Beginning or None
-        What is compared of files with epochs; everything if None.
+        The epochs that are compared in files with epochs; all epochs if None.
 
     Raises
     ------
     FileError
-        If a file of then is damaged.
+        If a saved file is damaged.
     """
     for name in in_order({*then, *now}):
         if name not in then or name not in now:
@@ -270,7 +270,7 @@ def _covered(entries: Entries, beginning: Beginning | None) -> Entries:
 
 
 def _differences(file: str, then: Entries, now: Entries, *, is_cut: bool) -> Iterator[FileDifference]:
-    """Yield the difference of a file whose bytes differ, unless all that is compared of it is the same."""
+    """Yield the difference of a file whose bytes differ, unless all compared entries are equal."""
     both = dict.fromkeys([*then, *now])
     others = [key for key in both if not are_same(then.get(key), now.get(key))]
     if not others:
@@ -291,7 +291,7 @@ def _differences(file: str, then: Entries, now: Entries, *, is_cut: bool) -> Ite
 
 
 def _texts(then: Value | None, now: Value | None) -> tuple[str | None, str | None]:
-    """Return values as texts; None for two tensors of one form."""
+    """Return two values as texts, or None for both if they are tensors of equal type and shape."""
     first, second = (
         f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else value or NOT_SET
         for value in (then, now)
@@ -334,7 +334,7 @@ def _of_snapshots(content: bytes) -> Entries:
 
 
 def _of_run(content: bytes) -> Entries:
-    """Return what a run or a trial has come to, of what its record says."""
+    """Return the entries of the record of a run or a trial that are results."""
     facts = _timeless(parse_object(content, "the record of the run"))
     if "trial" not in facts:
         facts = {name: facts[name] for name in _RESULTS if facts.get(name) is not None}
@@ -351,7 +351,7 @@ def _timeless(value: Any) -> Any:
 
 
 def _of_table(content: bytes) -> Entries:
-    """Return the cells of a CSV file by the first cell of their row and their column."""
+    """Return the cells of a CSV file, each named by the first cell of its row and its column."""
     found: Entries = {}
     try:
         for row in csv.DictReader(io.StringIO(content.decode(errors="replace"), newline="")):
@@ -363,7 +363,7 @@ def _of_table(content: bytes) -> Entries:
 
 
 def _cell(text: Any) -> str:
-    """Return a number of a table as such, and any other cell as a text."""
+    """Return the JSON of a cell: a number if it is a decimal number, otherwise a text."""
     try:
         return json.dumps(float(text) if "." in text else str(text))
     except (TypeError, ValueError):
@@ -381,7 +381,7 @@ def _of_model(content: bytes) -> Entries:
 
 
 def _of_checkpoint(content: bytes) -> Entries:
-    """Return what is in a checkpoint but seconds, and step sizes, which were measured since the last record."""
+    """Return the entries of a checkpoint, except seconds and the step sizes measured since the last record."""
     checkpoint = Checkpoint.from_bytes(content)
     facts = _named({key: value for key, value in checkpoint.facts.items() if key != "measured"}, "facts")
     timeless: Entries = {key: value for key, value in facts.items() if not key.name.endswith("seconds")}
@@ -394,7 +394,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
 
 
-# What is in a file, in its order, by its kind.
+# The function that reads the entries of a file, by the kind of the file.
 _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     **dict.fromkeys((*WRITTEN, *BEST_SPECS, JOURNAL), _of_text),
     **dict.fromkeys(

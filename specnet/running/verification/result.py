@@ -1,4 +1,4 @@
-"""The result of verifying runs, as data and in words, with what may explain a difference: spec, rows and machine."""
+"""The result of verifying runs, as data and text, with possible causes of a difference: spec, rows and machine."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from specnet.training.observer import Beginning
 
 @dataclass(frozen=True)
 class PredictionDifference:
-    """How far the predictions of two models are apart.
+    """The difference between the predictions of two models.
 
     Attributes
     ----------
     rows : int
-        Of all parts of the split.
+        The number of rows in all splits.
     others : int or None
-        Rows with another label; None if values are predicted.
+        The number of rows with another label; None if values are predicted.
     largest : float
         The largest difference of a probability, or of a value.
     """
@@ -45,11 +45,11 @@ class PredictionDifference:
     largest: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the difference as plain data."""
         return {**asdict(self), "sentence": str(self)}
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a sentence about the difference."""
         where = f"predictions of {counted(self.rows, 'row')}"
         if self.others is None:
             return f"{where}: values differ by at most {self.largest:.1e}"
@@ -58,7 +58,7 @@ class PredictionDifference:
 
 
 def prediction_difference(then: bytes, now: bytes, spec: Spec, table: Table) -> PredictionDifference | None:
-    """Return how far the predictions of two models are apart for the rows of a spec; None if one takes other rows."""
+    """Return the difference between two models' predictions for a spec's rows; None if one cannot read the rows."""
     rows = Rows(table.X, table.y, kinds=table.columns)
     try:
         first, second = (_answers(content, spec, rows) for content in (then, now))
@@ -93,11 +93,11 @@ _MACHINE = {
     "compiler": (COMPILER, ("name",)),
     "compiled for": (COMPILER, ("target",)),
 }
-"""What is compared of machines: the key in a run's facts, and those in its table."""
+"""The compared facts about machines by title: the key in a run's facts, and the keys in its table."""
 
 
 def machine_changes(then: Facts, now: Facts) -> Iterator[SpecDifference]:
-    """Yield what differs of libraries and machines; what is not known of one of them does not count."""
+    """Yield the differences between libraries and machines; facts that are unknown then or now are skipped."""
     before, after = (_table(facts, "versions") for facts in (then, now))
     for name in dict.fromkeys([*before, *after]):
         yield from _changed(name, _text(before.get(name)), _text(after.get(name)))
@@ -108,7 +108,7 @@ def machine_changes(then: Facts, now: Facts) -> Iterator[SpecDifference]:
 def input_changes(
     then: Facts, now: Facts, files_then: Mapping[str, bytes], files_now: Mapping[str, bytes]
 ) -> Iterator[SpecDifference]:
-    """Yield what differs of the spec and the rows."""
+    """Yield the differences between specs and between rows."""
     if RESOLVED in files_then and RESOLVED in files_now:
         before, after = (RunIdentity(files[RESOLVED].decode(), "") for files in (files_then, files_now))
         yield from before.differences(after)
@@ -119,7 +119,7 @@ def input_changes(
 
 
 def _other_rows(then: Facts, now: Facts) -> Iterator[SpecDifference]:
-    """Yield how many training rows are others, if that is known of all of them."""
+    """Yield the number of new training rows, if the hashes of all training rows are known."""
     before, after = (RowSet.from_data(facts.get(TRAINING_ROWS)) for facts in (then, now))
     if before is not None and after is not None and before.is_complete and after.is_complete:
         others = len(after.hashes) - before.count(after.hashes)
@@ -143,40 +143,40 @@ def _table(facts: Facts, key: str) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """Return a fact as a text; empty where it is not known."""
+    """Return a fact as a text, empty if it is unknown."""
     if isinstance(value, list):
         return " ".join(filter(None, map(_text, value)))
     return "" if value is None else str(value)
 
 
 ROUNDING = 1e-6
-"""The largest relative difference that is called one of rounding, before it grows with each step."""
+"""The largest relative difference that counts as rounding; it is tested on the first difference, before it grows."""
 
 
 @dataclass(frozen=True)
 class VerifiedRun:
-    """A run that was made again.
+    """The comparison of a run with its reproduction.
 
     Attributes
     ----------
     name : str
-        Of its folder, in that of many runs.
+        The name of its folder, relative to the folder of many runs.
     files : tuple of str
-        What was compared.
+        The compared files.
     differences : tuple of FileDifference
         The files that are not the same.
     inputs : tuple of SpecDifference
-        What differs of the spec and the data, then and now.
+        Differences of the spec and the data, then and now.
     machine : tuple of SpecDifference
-        What differs of the machine and the libraries, then and now.
+        Differences of the machine and the libraries, then and now.
     predictions : PredictionDifference or None
-        How far the predictions of the model then and of the model now are apart, if these differ.
+        The difference between the predictions of the saved and the reproduced model, if the models differ.
     beginning : Beginning or None
-        What was trained again, if not all of it.
+        The part of the training that was reproduced; None for all of it.
     message : str
-        Why it could not be made again.
+        The reason why the run could not be reproduced; empty if it was.
     unchecked : tuple of str
-        Files that can neither be made again nor compared with their SHA-256, which was not recorded.
+        Files that cannot be reproduced and whose SHA-256 was not recorded.
     """
 
     name: str
@@ -191,12 +191,12 @@ class VerifiedRun:
 
     @property
     def is_same(self) -> bool:
-        """Whether all files that were compared are the same, byte for byte."""
+        """Whether all compared files are the same, byte for byte."""
         return not self.differences and not self.message
 
     @property
     def largest(self) -> float | None:
-        """The largest relative difference of a number; None if something else differs too, or nothing was made."""
+        """The largest relative difference of a number; None if other values differ or nothing was reproduced."""
         found = [each.largest for each in self.differences]
         if self.message or None in found:
             return None
@@ -204,7 +204,7 @@ class VerifiedRun:
 
     @property
     def is_rounded(self) -> bool:
-        """Whether only numbers differ, at first by no more than rounding does, on a machine that differs."""
+        """Whether only numbers differ, the machine differs, and the first difference is as small as rounding."""
         first = self.differences[0].distance if self.differences else None
         return self._is_explained and self.largest is not None and first is not None and first.relative <= ROUNDING
 
@@ -214,14 +214,14 @@ class VerifiedRun:
         return bool(self.machine) and not self.inputs
 
     def is_within(self, tolerance: float | None) -> bool:
-        """Return whether it is the same, or only numbers differ, by no more than that, on a machine that differs."""
+        """Return whether all is the same, or the machine differs and only numbers differ, by at most `tolerance`."""
         largest = self.largest
         if self.is_same or tolerance is None or largest is None:
             return self.is_same
         return self._is_explained and largest <= tolerance
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the comparison as plain data."""
         return {
             "name": self.name,
             "same": self.is_same,
@@ -236,7 +236,7 @@ class VerifiedRun:
         }
 
     def __str__(self) -> str:
-        """Return what it has come to, in words."""
+        """Return the result of the comparison as a text."""
         if self.message:
             return f"cannot be made again: {self.message}"
         files = counted(len(self.files), "file")
@@ -255,7 +255,7 @@ class VerifiedRun:
 
 
 def unchecked_text(names: Iterable[str]) -> str:
-    """Return in words that files were not checked."""
+    """Return a text that names the files that were not checked."""
     return f"not checked, as no SHA-256 was recorded: {', '.join(names)}"
 
 
@@ -266,13 +266,13 @@ class Verification:
     Attributes
     ----------
     runs : tuple of VerifiedRun
-        The folders whose files were compared; one, unless it is that of folds, seeds or a sweep. The last one is that
-        folder itself, whose name is empty.
+        The comparison of each folder. There is one, except for folds, seeds or a sweep; the last one is then the outer
+        folder itself, with an empty name.
     total : int
-        How many folders there are.
+        The number of folders, including folders that were not sampled.
     tolerance : float or None
     folder : Path or None
-        Where they were written.
+        The folder of the reproduced runs; None if nothing was saved.
     """
 
     runs: tuple[VerifiedRun, ...]
@@ -287,7 +287,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether all files are the same, or differ by no more than the tolerance, on a machine that differs."""
+        """Whether all files are the same, or the machine differs and numbers differ by at most the tolerance."""
         return all(run.is_within(self.tolerance) for run in self.runs)
 
     @property
@@ -296,7 +296,7 @@ class Verification:
         return tuple(run for run in self.runs if not run.is_within(self.tolerance))
 
     def as_dict(self) -> Mapping[str, Any]:
-        """Return it as plain data."""
+        """Return the result as plain data."""
         return {
             "same": self.is_same,
             "holds": self.holds,

@@ -1,4 +1,4 @@
-"""Runs of folds and seeds, and trials of sweeps: which of them are made again, and what differs."""
+"""The verification of many runs: runs on folds and with seeds, and trials of sweeps."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class FoundRuns:
     Attributes
     ----------
     runs : list of ComparedRun
-        Those to make again.
+        The runs to reproduce.
     others : list of VerifiedRun
-        Those that are not made again: trials that were ended early, and folders that are missing.
+        The runs that are not reproduced: trials that were ended early, and missing folders.
     failed : dict
-        The document of runs without a folder that have not finished, by their names.
+        The documents of unfinished runs without a folder, by name.
     total : int
-        How many folders there are.
+        The number of folders, including folders that were not sampled.
     """
 
     def __init__(self, epochs: int | None, parts: tuple[type[Part], ...], limits: Limits | None) -> None:
@@ -91,9 +91,9 @@ class FoundRuns:
         ----------
         folder : Path
         sample : int or None
-            Of each sweep, its best run comes in addition.
+            Maximum number of runs, or of trials of each sweep, whose best run is added to them. None for all.
         before : str
-            How names begin.
+            Prefix of the names.
         """
         if kind_of(folder) is SWEEP:
             self._add_sweep(self.sweep(folder), sample, before)
@@ -109,7 +109,7 @@ class FoundRuns:
         """Return the sweep in a folder."""
         if folder not in self._sweeps:
             sweep = ComparedSweep(folder, **self._options)
-            _ = sweep.identity  # a sweep without one is refused
+            _ = sweep.identity  # refuses a sweep without an identity
             self._sweeps[folder] = sweep
         return self._sweeps[folder]
 
@@ -123,7 +123,7 @@ class FoundRuns:
         return ComparedRun(path, name, epochs=self._epochs, sweep=sweep, trial=trial, **self._options)
 
     def add_trial(self, run: ComparedRun) -> None:
-        """Add a trial alone."""
+        """Add a single trial."""
         self._take([run.checked_again()], [], 1)
 
     def _add_sweep(self, sweep: ComparedSweep, sample: int | None, before: str) -> None:
@@ -166,33 +166,33 @@ class FoundRuns:
         self._take(_chosen(runs, sample), others, len(runs))
 
     def _take(self, runs: list[ComparedRun], others: list[VerifiedRun], count: int) -> None:
-        """Add runs that are made again, of so many, and others."""
+        """Add runs to reproduce, chosen from `count` runs, and runs that are not reproduced."""
         self.runs += runs
         self.others += others
         self.total += count + len(others)
 
 
 def folders_in(path: Path) -> list[Path]:
-    """Return the folders in one, in the order of their names, numbers by size."""
+    """Return the folders in a folder, sorted by name, with numbers by size."""
     with file_errors(path):
         return sorted((each for each in path.iterdir() if each.is_dir()), key=lambda each: by_numbers(each.name))
 
 
 def _has_its_spec(run: ComparedRun) -> bool:
-    """Return whether the spec of a run is the one that it recorded."""
+    """Return whether the spec file of a run matches its recorded SHA-256."""
     hashes = {name: value for name, value in run.hashes.items() if name == run.written.name}
     return bool(hashes) and not any(changed_files(hashes, run.files, FACTS))
 
 
 def _chosen(runs: list[Any], sample: int | None) -> list[Any]:
-    """Return a sample of runs in their order; all if there are no more."""
+    """Return a sample of `sample` runs in order, or all runs if there are not more."""
     if sample is None or sample >= len(runs):
         return runs
     return [runs[index] for index in sorted(random.Random(SAMPLE_SEED).sample(range(len(runs)), sample))]
 
 
 Result = RunOutcome | Trial
-"""What a run or a trial comes to that is made again."""
+"""The result of a reproduced run or trial."""
 
 
 def verified_series(
@@ -205,21 +205,22 @@ def verified_series(
     observer: Observer | None,
     verbose: bool,
 ) -> tuple[Verification, dict[str, Result], str]:
-    """Make runs in a folder again; return what each differs in and comes to, by its name, and the hash of the table.
+    """Reproduce runs; return their comparisons, their results by name, and the hash of the table.
 
     Parameters
     ----------
     path : Path
     kind : FolderKind
-        Of `path`: runs on folds or with seeds, a sweep, one of its trials, or a sweep for each fold.
+        Kind of `path`: runs on folds or with seeds, a sweep, one of its trials, or a sweep for each fold.
     out, jobs, force, observer, verbose
         As for `verify`.
     found : FoundRuns
-        What is there.
+        The runs of the folder.
 
     Raises
     ------
     SpecnetError
+        If the runs cannot be reproduced.
     """
     if not found.runs:
         raise FileError("none of the runs in this folder has finished", source=str(path))
@@ -256,7 +257,7 @@ def verified_series(
                     verified[name], results[name] = _verified(run, outcomes, *given)
                     seconds = sum(outcome.seconds for outcome in outcomes)
                     progress.ended(name, str(verified[name]), duration(seconds))
-        except TrainingError as error:  # of a worker, whose hint is for what can be resumed
+        except TrainingError as error:  # of a worker; its hint is about resuming, which `verify` cannot do
             hint = "if the system is out of memory, use fewer jobs"
             raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
         entries = (*(verified[name] for name in runs), *found.others)
@@ -264,7 +265,7 @@ def verified_series(
 
 
 def _tasks(run: ComparedRun, sha256: str, *, rows: bool) -> list[Task]:
-    """Return what makes a run or a trial again on a table with that hash; `rows` as for `Task`."""
+    """Return the tasks that reproduce a run or a trial on a table with this hash; `rows` as for `Task`."""
     spec = run.spec_again
     document, beginning = document_saying(spec), run.beginning
     if run.sweep is None:
@@ -276,19 +277,19 @@ def _tasks(run: ComparedRun, sha256: str, *, rows: bool) -> list[Task]:
 def _verified(
     run: ComparedRun, outcomes: Sequence[RunOutcome], out: Path | None, sha256: str, table: Table, judge: Judge | None
 ) -> tuple[VerifiedRun, Result]:
-    """Return what differs of a run, made again, and what it comes to; write it if there is a folder for it.
+    """Return the comparison and the result of a reproduced run, and save it if `out` is given.
 
     Parameters
     ----------
     run : ComparedRun
     outcomes : sequence of RunOutcome
-        Of its tasks.
+        Outcomes of its tasks.
     out : Path or None
     sha256 : str
         The hash of the table.
     table : Table
     judge : Judge or None
-        Of the sweep.
+        Judge of the sweep's trials.
     """
     failed = next((outcome for outcome in outcomes if outcome.state != FINISHED), None)
     if failed is not None:
@@ -307,7 +308,7 @@ def _verified(
             out.mkdir(parents=True, exist_ok=True)
         if run.trial is not None:
             write_folder(out, contents)
-        else:  # the spec says where its rows are, as seen from the folder of then
+        else:  # paths in the spec are relative to the folder of the saved run
             moved = {**facts, SPEC_FOLDER: spec_folder(spec.folder, out)}
             RunFolder(out).write({**contents, FACTS: json_text(moved)})
     return run.compared(contents, facts, spec, table), result
@@ -316,7 +317,7 @@ def _verified(
 def _trial(
     run: ComparedRun, outcomes: Sequence[RunOutcome], written: Contents, judge: Judge | None
 ) -> tuple[Trial, Contents]:
-    """Return the trial that was made again, and the files of its folder; of a beginning, the figures of then."""
+    """Return a reproduced trial and the files of its folder; the saved trial if only a beginning was trained."""
     then, sweep, spec = run.trial, run.sweep, run.spec_again
     assert then is not None and sweep is not None, "it is a trial"
     if then.curve:
@@ -332,5 +333,5 @@ def _trial(
 
 
 def _stripped(outcome: RunOutcome) -> RunOutcome:
-    """Return what a run comes to without what is large."""
+    """Return the outcome of a run without its large attributes."""
     return replace(outcome, files={}, history=[], held_out=None, trained=None)

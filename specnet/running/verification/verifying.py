@@ -1,4 +1,4 @@
-"""Proof of runs: their specs are run again, and all files are compared, also the tables and the team beside them."""
+"""The verification of runs: specs are run again, and all files are compared, including tables and teams."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ UNDER_WAY = "under way"
 
 
 def verified_tables(path: Path, found: FoundRuns, results: Mapping[str, Result], sha256: str) -> list[VerifiedRun]:
-    """Return what differs of the files beside runs in a folder, and in the sweeps in it.
+    """Return the comparisons of the files at the top of a folder of runs, and of each sweep in it.
 
     Parameters
     ----------
     path : Path
-        Of folds or seeds, of a sweep, or of a sweep for each fold.
+        Folder of folds or seeds, of a sweep, or of a sweep for each fold.
     found : FoundRuns
     results : mapping
-        What runs come to that were made again, by their names; of the others, their folders say it.
+        Results of reproduced runs by name. The results of all other runs are read from their folders.
     sha256 : str
-        The hash of their table.
+        Hash of the table.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def verified_tables(path: Path, found: FoundRuns, results: Mapping[str, Result],
 
 
 def _of_series(path: Path, results: Mapping[str, Result]) -> VerifiedRun:
-    """Return what differs of the table and the means of runs on folds and with seeds."""
+    """Return the comparison of the table and the means of runs on folds and with seeds."""
     rows = {row.name: row for row in read_runs(path)} if (path / RUNS_TABLE).is_file() else {}
     inner = {each.name for each in folders_in(path) if kind_of(each) is RUN and repetition_named(each.name)}
     failed = {name for name, row in rows.items() if row.state != FINISHED}
@@ -112,7 +112,7 @@ def _of_series(path: Path, results: Mapping[str, Result]) -> VerifiedRun:
 
 
 def _run(path: Path, name: str, result: Result | None, row: RepeatedRun | None) -> RepeatedRun:
-    """Return what a run comes to that was made again, or else what its folder or its row says."""
+    """Return the table row of a run from its reproduction, or else from its folder or its saved row."""
     repeated = repetition_named(name)
     begin = name, *((None, None) if repeated is None else (repeated.seed, repeated.fold))
     if isinstance(result, RunOutcome):
@@ -127,15 +127,15 @@ def _run(path: Path, name: str, result: Result | None, row: RepeatedRun | None) 
 def _of_sweep(
     sweep: ComparedSweep, before: str, fold: int | None, results: Mapping[str, Result], sha256: str
 ) -> VerifiedRun:
-    """Return what differs of the table of trials, the best spec and the record of a sweep.
+    """Return the comparison of the table of trials, the best spec and the record of a sweep.
 
     Parameters
     ----------
     sweep : ComparedSweep
     before : str
-        How the names of its runs begin.
+        Prefix of the names of its runs.
     fold : int or None
-        Which one it is of several sweeps.
+        Fold of the sweep in a nested sweep.
     results, sha256
         As for `verified_tables`.
     """
@@ -156,7 +156,7 @@ def _of_sweep(
 
 
 def _of_nested(path: Path, sweeps: list[Path]) -> VerifiedRun:
-    """Return what differs of the means of sweeps on folds, which their teams or best runs say."""
+    """Return the comparison of the means of sweeps on folds, from the metrics of their teams or best runs."""
     metrics = []
     for sweep in sweeps:
         ends = [sweep / TEAM] if kind_of(sweep / TEAM) is TEAM_OF_SWEEP else [sweep / BEST]
@@ -165,14 +165,14 @@ def _of_nested(path: Path, sweeps: list[Path]) -> VerifiedRun:
 
 
 def _missing(sweep: ComparedSweep, path: Path) -> list[VerifiedRun]:
-    """Return the sweeps that are missing beside one of several, each on a fold."""
+    """Return an entry for each sweep of a nested sweep whose folder is missing in `path`."""
     split = sweep.facts.identity.spec.get("data", {}).get("split", {})
     names = [f"fold{fold}" for fold in range(split.get("folds") or 0)]
     return [VerifiedRun(name, message=MISSING) for name in names if kind_of(path / name) is not SWEEP]
 
 
 def _compared(path: Path, name: str, made: Mapping[str, str], hashes: Mapping[str, str]) -> VerifiedRun:
-    """Return what differs of files in a folder; seconds in tables do not count."""
+    """Return the comparison of files in a folder; seconds in tables are ignored."""
     files = {each: read_file(path / each, LARGEST_RECORD) for each in OF_MANY if (path / each).is_file()}
     then = {each: content for each, content in files.items() if each in made}
     now = {
@@ -183,7 +183,7 @@ def _compared(path: Path, name: str, made: Mapping[str, str], hashes: Mapping[st
 
 
 def _with_seconds(text: str, then: bytes) -> str:
-    """Return a table with the seconds of another one with the same rows."""
+    """Return a table with the seconds of a saved table that has the same rows."""
     header, *rows = csv.reader(io.StringIO(text, newline=""))
     before = [*csv.reader(io.StringIO(then.decode(errors="replace"), newline=""))]
     column = next((index for index, name in enumerate(header) if name in SECONDS), None)
@@ -203,7 +203,7 @@ def _is_number(text: str) -> bool:
 
 
 def with_conditions(tables: list[VerifiedRun], runs: tuple[VerifiedRun, ...]) -> list[VerifiedRun]:
-    """Return what differs of tables, and may differ because of the first run whose conditions do."""
+    """Return comparisons of tables with the input and machine changes of the first run that has any."""
     cause = next((run for run in runs if run.inputs or run.machine), None)
     if cause is None:
         return tables
@@ -211,20 +211,20 @@ def with_conditions(tables: list[VerifiedRun], runs: tuple[VerifiedRun, ...]) ->
 
 
 def verified_team(sweep: ComparedSweep, name: str, out: Path | None) -> VerifiedRun | None:
-    """Return what differs of the team of a sweep, chosen again and measured on its rows; None if it has and needs none.
+    """Return the comparison of a sweep's team, chosen and evaluated again; None if it neither has nor needs a team.
 
     Parameters
     ----------
     sweep : ComparedSweep
     name : str
-        What the team is called.
+        Name of the team.
     out : Path or None
-        Where to write it.
+        Folder to write the team to.
 
     Raises
     ------
     SpecnetError
-        If something in the folder of the sweep is damaged or gone.
+        If a file of the sweep is damaged or missing.
     """
     table, planned = load_table(sweep.spec), sweep.repetitions(sweep.spec)
     outputs = TrialOutputs(sweep.path, planned)
@@ -260,53 +260,53 @@ def verify(
 ) -> Verification:
     """Run the spec in the folder of a run again, and compare all files, byte for byte.
 
-    These are all that a run writes but ``report.html``; times do not count. What cannot be computed again is compared
-    with the SHA-256 that was recorded of it. Where files differ, the result says which epoch and which tensor differ
-    first, how far, and what else does: rows, versions, BLAS, CPU, threads, engine and compiler. The folder itself is
-    only read.
+    All files of a run are compared except ``report.html``; times are ignored. Files that cannot be computed again are
+    compared with their recorded SHA-256. If files differ, the result names the first epoch and tensor that differ, the
+    size of the difference, and possible causes: rows, versions, BLAS, CPU, threads, engine and compiler. The folder
+    itself is only read.
 
     Parameters
     ----------
     run : path
-        The folder of a run, of folds or seeds, of a sweep, of one of its trials, or of its team. Of many runs, the
-        tables beside them are verified too; of a sweep, the trials, the run of the best one, and the team, which is
-        chosen again by what the folders of the trials say.
+        The folder of a run, of folds or seeds, of a sweep, of one of its trials, or of its team. For many runs, their
+        tables are verified too. For a sweep, these are verified: the trials, the run of the best trial, and the team,
+        which is chosen again from the folders of the trials.
     out : path, optional
         The folder to write the runs to; nothing is saved if None.
     epochs : int, optional
-        Train only the first epochs, of an ensemble those of its first member, and compare what was recorded until then.
-        Schedules are those of the whole run. An interrupted run is trained as far as it came.
+        Train only the first `epochs` epochs (of an ensemble, those of its first member), and compare the records of
+        these epochs. Schedules are those of the whole run. An interrupted run is trained up to its interruption.
     sample : int, optional
-        Number of runs to verify of many; they are drawn by a fixed seed. The run of the best trial of a sweep comes in
-        addition. Default: all.
+        Number of runs to verify if there are many; they are drawn by a fixed seed. The run of the best trial of a sweep
+        is always added. Default: all.
     tolerance : float, optional
-        Largest relative difference that is accepted where the machine or the libraries differ, but neither the spec nor
-        the rows: of a tensor relative to its largest value, of a number in the history, the layer records or the
-        metrics relative to itself. Without it only equal bytes pass.
+        Largest relative difference that is accepted if the machine or the libraries differ, but neither the spec nor
+        the rows. It is relative to the largest value of a tensor, or to a number of the history, the layer records or
+        the metrics. Default: only equal bytes pass.
     jobs : int, optional
-        Number of members of an ensemble, or of runs of many, to train at once. Default: as for `run` and `run_many`.
+        Number of ensemble members, or of runs, to train in parallel. Default: as for `run` and `run_many`.
     threads : int, optional
-        Number of threads of BLAS and of compiled functions; default: as many as the run had.
+        Number of threads of BLAS and of compiled functions. Default: the number that the run had.
     force : bool
         Overwrite the files of earlier runs in `out`.
     parts, limits : optional
         As for `run`.
     observer : Observer, optional
-        Follows the training; of many runs, it gets warnings about rows alone.
+        Follows the training. For many runs, it receives only warnings.
     verbose : bool
         Show the progress on standard error.
 
     Returns
     -------
     Verification
-        What is the same, and where files differ.
+        The result for each run: the compared files and their differences.
 
     Raises
     ------
     FileError
-        If it is not the folder of a run, or a file is damaged or missing.
+        If `run` is not the folder of a run, or a file is damaged or missing.
     SpecError, DataError, TrainingError
-        If the run cannot be made again, for example because its rows are gone.
+        If the run cannot be reproduced, for example because its rows are missing.
     TakenError
         If `out` is not empty and may not be overwritten.
     """
@@ -353,7 +353,7 @@ def verify(
 
 
 def _check_apart(out: Path, run: Path, kind: FolderKind | None, source: str) -> None:
-    """Refuse to write over what is verified."""
+    """Raise DataError if `out` would overwrite files of the run to verify."""
     whole, hint = run.parent if kind is TEAM_OF_SWEEP else run, "choose another folder"
     if out == run:
         raise DataError("out is the folder of the run to verify", hint=hint, source=source)
@@ -362,13 +362,13 @@ def _check_apart(out: Path, run: Path, kind: FolderKind | None, source: str) -> 
 
 
 def _refuse(what: str, path: Path, **options: int | None) -> None:
-    """Refuse options that have no effect."""
+    """Raise DataError if an option without effect is set."""
     if idle := [name for name, value in options.items() if value is not None]:
         raise DataError(f"{idle[0]} has no effect on {what}", source=str(path))
 
 
 def _teams(path: Path, runs: FoundRuns, out: Path | None) -> Iterator[VerifiedRun]:
-    """Yield what differs of the team of a sweep, or of a sweep for each fold."""
+    """Yield the comparison of the team of a sweep, or of the team of each fold's sweep."""
     for folder in [path] if kind_of(path) is SWEEP else folders_in(path):
         if kind_of(folder) is not SWEEP:
             continue
@@ -376,13 +376,13 @@ def _teams(path: Path, runs: FoundRuns, out: Path | None) -> Iterator[VerifiedRu
         if sweep.has_ended or (folder / TEAM).is_dir():
             try:
                 found = verified_team(sweep, name, out and out / name)
-            except SpecnetError as error:  # other folders, of which it is made, say more
+            except SpecnetError as error:  # the comparisons of its trials have the details
                 found = VerifiedRun(name, message=error.diagnostics[0].message)
             yield from [] if found is None else [found]
 
 
 def _team(path: Path, runs: FoundRuns, out: Path | None) -> VerifiedRun:
-    """Return what differs of a team alone."""
+    """Return the comparison of a single team."""
     folder = Path(os.path.abspath(path)).parent
     if kind_of(folder) is not SWEEP:
         raise FileError("the team cannot be made again: it is not in the folder of its sweep", source=str(path))
@@ -400,7 +400,7 @@ def _trial(
     observer: Observer | None,
     verbose: bool,
 ) -> Verification:
-    """Return what differs of a trial alone."""
+    """Return the verification of a single trial."""
     folder = Path(os.path.abspath(path))
     trial = read_trial(folder)
     assert trial is not None, "it has a record"
