@@ -347,7 +347,7 @@ class DenseFeatures:
 
 
 def value_outputs(head: Model, training: Answers, features: Numbers, predict: Predictor) -> Predictor:
-    """Return a function from features to outputs, given a predictor of values; further outputs of a target are constant.
+    """Return a function from features to outputs, given a predictor of values; other outputs are constant.
 
     Parameters
     ----------
@@ -480,7 +480,7 @@ class _Nearest:
         self._halves = np.square(features).sum(axis=1) / 2
 
     def sums(self, rows: Numbers, known: Numbers) -> tuple[Numbers, Numbers]:
-        """Return the weighted sum of `known` over the nearest training rows, (rows, …), and the sum of their weights."""
+        """Return the weighted sum of `known` over the nearest training rows (rows, …), and the sum of weights."""
         sums, weights = np.empty((len(rows), known.shape[1])), np.empty((len(rows), 1))
         count, step = min(NEIGHBOURS, len(self._halves)), max(1, DISTANCES_AT_ONCE // len(self._halves))
         for start in range(0, len(rows), step):
