@@ -1,8 +1,8 @@
-"""scikit-learn's interface: a classifier and a regressor whose network a spec describes.
+"""scikit-learn's interface: a classifier and a regressor whose network is described by a spec.
 
-In: arrays or data frames, and arguments with the names of a spec's keys. Out: fitted estimators with a `model_`. Start
-with `_train` in `estimator`; `estimator_parameters` makes a spec of the arguments, `classifier` and `regressor` say
-what differs. Importing this imports scikit-learn, which `import specnet` does not.
+In: arrays or data frames, and arguments named after keys of a spec. Out: fitted estimators with a `model_`. Start with
+`_train` in `estimator`. `estimator_parameters` turns the arguments into a spec; `classifier` and `regressor` contain
+the differences. This package imports scikit-learn; `import specnet` does not.
 """
 
 from specnet.estimators.classifier import SpecClassifier

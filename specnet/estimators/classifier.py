@@ -20,7 +20,7 @@ from specnet.spec import Spec
 
 
 def _has_probabilities(estimator: SpecClassifier) -> bool:
-    """Return whether the outputs are probabilities, as far as is known before fitting."""
+    """Return whether a fitted estimator's outputs are probabilities; True before fitting."""
     return not hasattr(estimator, "model_") or estimator.model_.gives_probabilities
 
 
@@ -125,18 +125,18 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
     @available_if(makes_epochs)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Make one epoch on rows, from where training stands.
+        """Train one more epoch on rows, continuing from the current parameters.
 
-        The first call fits the preprocessing. Arguments that change later have no effect, and there is no early
-        stopping.
+        The first call fits the preprocessing. Later changes of the arguments have no effect, and early stopping is
+        disabled.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`.
         classes : array_like (classes,)
-            All labels that there will be; needed by the first call. With several labels per row, the numbers of their
-            columns.
+            All labels that any call will contain; required by the first call. With several labels per row, the indices
+            of their columns.
         """
         refuse_null_ends(y, "y")
         return self._train(X, y, sample_weight, partially=True, classes=classes)
@@ -171,9 +171,9 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, (rows, classes); of each label, (rows, outputs), if rows have several.
+        """Return the probability of each class, (rows, classes); with several labels per row, (rows, outputs).
 
-        There is no such method after fitting a loss of margins.
+        The method does not exist after fitting with a loss of margins.
 
         Parameters
         ----------
@@ -196,26 +196,26 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
     @available_if(_has_probabilities)
     def predict_set(self, X: Any, level: float = 0.9) -> Array:
-        """Return which classes are in the set of each row, bool (rows, classes) in the order of `classes_`.
+        """Return the prediction set of each row as booleans, (rows, classes), in the order of `classes_`.
 
-        It needs rows that were held out: the recipe has them, and other specs with an ensemble or `validation_size`.
-        `Model.predict_set` says what the sets cover. There are none if rows have several labels.
+        This needs held-out rows, which the recipe, an ensemble or `validation_size` provides. `Model.predict_set`
+        explains what the sets cover. Several labels per row are not supported.
 
         Parameters
         ----------
         X : array_like (rows, columns), or data frame
         level : float
-            The fraction of sets with the true class: 0.01, 0.02, … 0.99.
+            Fraction of sets that contain the true class: 0.01, 0.02, … 0.99.
         """
         X = self._checked_inputs(X)
         self._check_intervals()
         return self.model_.predict_set(X, level)
 
     def decision_function(self, X: Any) -> Array:
-        """Return the outputs as the loss sees them: logits, or margins.
+        """Return the outputs on which the loss is computed: logits, or margins.
 
-        (rows,) for two classes, above 0 for the second; otherwise (rows, classes), or (rows, outputs) if rows have
-        several labels.
+        The shape is (rows,) for two classes, where a positive output means the second; otherwise (rows, classes), or
+        (rows, outputs) with several labels per row.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         return outputs[:, -1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs[:, 0]
 
     def _labels(self, y: Array) -> Labels | None:
-        """Return the labels that rows have one each of, None if they have several."""
+        """Return the labels if each row has exactly one; None if rows have several."""
         if y.ndim == 1:
             return Labels(check_labels(self.classes_))
         if y.shape[1] != len(self.classes_):
@@ -254,7 +254,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
 
 def _checked_target(y: Any) -> Array:
-    """Return labels (rows,), or 0 and 1 for each of several labels (rows, outputs)."""
+    """Return a validated target: labels (rows,), or 0 and 1 for each of several labels (rows, outputs)."""
     check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multiclass-multioutput":

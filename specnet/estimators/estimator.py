@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: from arrays to a trained model, in one call or epoch by epoch."""
+"""The base class of the classifier and the regressor: from arrays to a trained model, at once or epoch by epoch."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ DEFAULT_VALIDATION_SIZE = 0.1
 
 
 class SpecEstimator(SpecParameters):
-    """A network of a spec with scikit-learn's interface."""
+    """A network described by a spec, with scikit-learn's interface."""
 
     model_: Model
     target_kind: ClassVar[TargetKind]
 
     def _checked_rows(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Array | RawColumns, Array]:
-        """Return rows and a target that belong together; learn the features' number and names if `reset`.
+        """Return validated rows and target; store the number and names of the features if `reset`.
 
-        Only a data frame can have other columns than complete numbers.
+        Only a data frame can have missing cells or columns that are not numeric.
         """
         kinds, checks = None if reset else self.model_.spec.feature_kinds, {"multi_output": True, **checks}
         frame, ignored = frame_columns(X, kinds) if reset or kinds is not None else (None, ())
@@ -66,15 +66,15 @@ class SpecEstimator(SpecParameters):
         return validate_data(self, X, reset=False, dtype=FLOATS)
 
     def _seen(self, y: Array, start: Model | None, partially: bool, classes: Any) -> tuple[Array, Labels | None]:
-        """Return a checked target, and its labels if each row has one of them; store attributes of the target."""
+        """Return the validated target, and its labels if each row has one label; store attributes of the target."""
         raise NotImplementedError
 
     def _spec_for(self, labels: Labels | None, recipe: str | None = None) -> Spec:
-        """Return the spec for a target with such labels."""
+        """Return the spec to train for a target with these labels; `recipe` is the text of the recipe, if requested."""
         raise NotImplementedError
 
     def _train(self, X: Any, y: Any, sample_weight: Any, *, partially: bool = False, classes: Any = None) -> Self:
-        """Train on rows, anew or from the last fit with a warm start; for one more epoch if `partially`."""
+        """Train on rows from the beginning, or from the last fit with a warm start; one more epoch if `partially`."""
         start = self.model_ if (partially or bool(self.warm_start)) and hasattr(self, "model_") else None
         X, y = self._checked_rows(X, y, reset=start is None, y_numeric=self.target_kind == "values")
         y, labels = self._seen(y, start, partially, classes)
@@ -84,7 +84,7 @@ class SpecEstimator(SpecParameters):
         return self._fit(self._spec_for(labels, self._recipe(rows, self.target_kind)), rows, labels, start)
 
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
-        """Train a spec that is not resolved yet on checked rows."""
+        """Resolve a spec and train it on validated rows."""
         spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
         if start is not None and spec.network.preprocessing != self._preprocessing:
             raise other_parts("preprocessing")
@@ -98,7 +98,7 @@ class SpecEstimator(SpecParameters):
         return self._with_fitted(fitted)
 
     def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
-        """Train one epoch on checked rows; without a spec, from the parameters of the last epoch."""
+        """Train one epoch on validated rows; if `spec` is None, continue from the last epoch."""
         start, reached = None, None
         if spec is not None:
             spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
@@ -125,9 +125,9 @@ class SpecEstimator(SpecParameters):
     def _prepared(
         self, spec: Spec, splits: dict[str, Rows], labels: Labels | None, start: Model | None = None
     ) -> SpecData:
-        """Return rows with their spec, which has their sizes and names of columns instead of its own data.
+        """Return preprocessed rows with their spec, whose data part is replaced by the rows' sizes and column names.
 
-        Its preprocessing is that of the model to start from, else fitted to the training rows.
+        The preprocessing is taken from the start model if there is one; otherwise it is fitted to the training rows.
         """
         loss, rows = spec.training.loss, splits["train"]
         if labels is None:
@@ -145,7 +145,7 @@ class SpecEstimator(SpecParameters):
         return data
 
     def _names(self, rows: Rows) -> list[str]:
-        """Return the names of the columns of a data frame; none of an array."""
+        """Return the column names of a data frame; an empty list for an array."""
         return [column.name for column in rows.kinds] or [str(name) for name in getattr(self, "feature_names_in_", ())]
 
     def _with_fitted(self, fitted: FitResult) -> Self:
@@ -159,13 +159,13 @@ class SpecEstimator(SpecParameters):
         return self
 
     def _check_intervals(self) -> None:
-        """Refuse intervals and sets of a model that has no errors on held-out rows."""
+        """Raise an error if the model has no errors on held-out rows, which intervals and sets need."""
         if not self.model_.error_quantiles:
             hint = f'fit {type(self).__name__}(validation_size=0.2, …), or {type(self).__name__}("recipe")'
             raise DataError("the model has no errors on held-out rows, which intervals and sets need", hint=hint)
 
     def _recipe(self, rows: Rows, kind: TargetKind) -> str | None:
-        """Return the spec that ``specnet new`` writes for these rows, if the spec asks for it."""
+        """Return the spec that ``specnet new`` writes for these rows; None if the argument `spec` is not "recipe"."""
         if not self._asks_for_recipe():
             return None
         X, y = rows.table, rows.y
@@ -180,7 +180,7 @@ class SpecEstimator(SpecParameters):
         return recipe(facts, name=RECIPE, file=f"{RECIPE}.toml", data_type="csv", path="table.csv", target=targets)
 
     def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
-        """Return the training rows and the validation rows."""
+        """Split rows into training and validation rows."""
         share, ensemble = self.validation_size, spec.training.ensemble
         if share is not None:
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
@@ -195,19 +195,19 @@ class SpecEstimator(SpecParameters):
 
 
 def makes_epochs(estimator: SpecEstimator) -> bool:
-    """Return whether an estimator can train on part of the rows, as one whose recipe depends on all rows cannot."""
+    """Return whether an estimator supports `partial_fit`; with a recipe it does not, because that needs all rows."""
     return not estimator._asks_for_recipe()
 
 
 def _in_order(rows: Rows, names: Sequence[str]) -> Rows:
-    """Return rows with their columns in the order of these names."""
+    """Return rows with their columns ordered by a list of names."""
     indices = {column.name: index for index, column in enumerate(rows.kinds)}
     order = [indices[name] for name in names]
     return replace(rows, table=rows.table[:, order], kinds=tuple(rows.kinds[index] for index in order))
 
 
 def check_weighted_rows(X: Array | RawColumns, y: Array, sample_weight: Any) -> Rows:
-    """Return checked rows with their weights; one number is the weight of each row."""
+    """Return validated rows with their weights; a single number is the weight of every row."""
     if sample_weight is not None:
         refuse_misread(sample_weight, "sample_weight")
         sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)

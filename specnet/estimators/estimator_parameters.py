@@ -1,4 +1,4 @@
-"""An estimator's arguments, which are keys of a spec, and names that lead into it."""
+"""The arguments of an estimator: keys of a spec, and names such as ``spec__training__l2`` for values inside it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from specnet.spec.reading.reader import CannotSetError, read, with_change
 from specnet.spec.reading.source_document import Document
 
 RECIPE = "recipe"
-"""The argument `spec` that stands for the spec which ``specnet new`` writes for the rows."""
+"""The value of the argument `spec` that requests the spec that ``specnet new`` writes for the rows."""
 NESTED = "spec__"
-"""How names begin that lead into the spec; the steps of a path are joined by two underscores."""
+"""Prefix of parameter names for values inside the spec; the keys of a path are joined by two underscores."""
 OF_NETWORK = ("hidden_layer_sizes", "activations")
 OF_TRAINING = ("loss", "optimizer", "epochs", "batch_size", "l2", "class_weight", "early_stopping", "engine")
 KEYS = {name: ("network", name) for name in OF_NETWORK} | {name: ("training", name) for name in OF_TRAINING}
-"""The paths of the arguments in a spec."""
+"""Paths in the spec by the name of the argument."""
 
 PREPROCESSING = ("network", "preprocessing")
 DEFAULT_SPEC: Mapping[str, Any] = {
@@ -44,16 +44,16 @@ DEFAULT_SPEC: Mapping[str, Any] = {
         "early_stopping": {"monitor": "loss", "min_delta": 1e-4, "restore_best": False},
     },
 }
-"""A classifier's spec unless another is given: measured to be no worse than scikit-learn's network, and faster."""
+"""The default spec of the classifier, measured to be no worse than scikit-learn's network, and faster."""
 
 
 class ChangedDefaults(dict[str, Any]):
-    """The default spec after names that lead into it have changed it.
+    """The default spec after `set_params` has changed values inside it.
 
     Attributes
     ----------
     written : frozenset of tuple of str
-        The keys that were changed, with their tables. What else there is gives way where it does not go with them.
+        The changed keys, each with its section. Other defaults are dropped if they conflict with them.
     """
 
     def __init__(self, data: Mapping[str, Any], written: frozenset[tuple[str, ...]]) -> None:
@@ -63,15 +63,15 @@ class ChangedDefaults(dict[str, Any]):
 
 @dataclass(eq=False, repr=False)
 class SpecParameters(BaseEstimator):
-    """The arguments of an estimator: a spec, and values that override keys of it.
+    """The arguments of an estimator: a spec, and values that override some of its keys.
 
-    A data class: scikit-learn reads the arguments' names from the signature of `__init__`, which may only store them.
-    A subclass that has arguments of its own is a data class too. Comparing and showing are scikit-learn's.
+    This is a data class because scikit-learn reads the argument names from the signature of `__init__`, which may only
+    store them. A subclass with additional arguments is a data class too. Comparison and `repr` are scikit-learn's.
     """
 
     default_spec: ClassVar[Mapping[str, Any]] = DEFAULT_SPEC
     default_loss: ClassVar[str]
-    """The loss where none is given, for the simplest target."""
+    """Name of the default loss, for the simplest kind of target."""
 
     spec: SpecSource | Spec | None = None
     _: KW_ONLY
@@ -94,8 +94,8 @@ class SpecParameters(BaseEstimator):
         Parameters
         ----------
         deep : bool
-            Add the values of the spec, overridden by the other arguments, by names such as
-            ``spec__training__optimizer``. There are none while the arguments make no document.
+            Whether to add the values of the spec, overridden by the other arguments, by names such as
+            ``spec__training__optimizer``. They are omitted while the arguments cannot be combined into a document.
         """
         params: dict[str, Any] = super().get_params(deep=deep)
         if deep:
@@ -108,16 +108,16 @@ class SpecParameters(BaseEstimator):
     def set_params(self, **params: Any) -> Self:
         """Set arguments by name.
 
-        A name such as ``spec__training__optimizer__learning_rate`` leads into the spec: it changes the argument that
-        overrides this key, or else ``spec`` itself, the default one where there is none. Digits index lists, and
-        None leaves a key out.
+        A name such as ``spec__training__optimizer__learning_rate`` changes a value inside the spec: in the argument
+        that overrides this key, otherwise in ``spec`` itself, or in the default spec if ``spec`` is None. Digits are
+        indices of lists; the value None removes a key.
 
         Raises
         ------
         ValueError
-            If there is no such argument, or a name leads nowhere.
+            If an argument or a key of the spec does not exist.
         SpecError
-            If ``spec`` is a `Spec` and the change makes it a wrong one; others are checked by `fit`.
+            If ``spec`` is a `Spec` that the change makes invalid; other specs are checked by `fit`.
         """
         for name in params:
             argument, _, rest = name.partition("__")
@@ -146,15 +146,16 @@ class SpecParameters(BaseEstimator):
             self.spec = self._parsed(data) if isinstance(self.spec, Spec) else data
 
     def _written_over_defaults(self) -> frozenset[tuple[str, ...]] | None:
-        """Return the keys of the default spec or the recipe that names have changed, None where the spec is another."""
+        """Return the keys changed by `set_params` in the default spec or the recipe; None for any other spec."""
         if isinstance(self.spec, ChangedDefaults):
             return self.spec.written
         return frozenset() if self.spec is None or self._asks_for_recipe() else None
 
     def _with_usual_preprocessing(self, spec: Spec, columns: Sequence[Column], names: Sequence[str]) -> Spec:
-        """Return the default spec for a data frame: with a table's own defaults, or able to fill gaps that come later.
+        """Return the default spec adapted to a data frame; a spec with explicit preprocessing is returned unchanged.
 
-        Specs with preprocessing of their own stay as they are.
+        Columns with kinds get the default preprocessing of tables. For a frame of complete numbers, a step is added
+        that fills gaps in later rows.
         """
         written = self._written_over_defaults()
         if self._asks_for_recipe() or written is None or PREPROCESSING in written or not names:
@@ -166,7 +167,7 @@ class SpecParameters(BaseEstimator):
         return isinstance(self.spec, str) and self.spec == RECIPE
 
     def _given(self, argument: str) -> Any:
-        """Return the value of an argument as a spec has it, None if it is not given."""
+        """Return the value of an argument in the form that a spec uses; None if it is not given."""
         value = _plain(getattr(self, argument, None))
         if argument == "hidden_layer_sizes" and isinstance(value, int) and not isinstance(value, bool):
             return [value]
@@ -177,7 +178,7 @@ class SpecParameters(BaseEstimator):
         return value
 
     def _spec_document(self, recipe: str | None = None) -> Document:
-        """Return the document of the spec without the other arguments; the recipe is known when there are rows."""
+        """Return the document of the spec without the overriding arguments; a recipe is only known during `fit`."""
         if self._asks_for_recipe():
             if recipe is None:
                 raise ValueError(f'spec="{RECIPE}" has no parameters before it is fitted')
@@ -190,7 +191,7 @@ class SpecParameters(BaseEstimator):
         return read(self.default_spec if self.spec is None else self.spec)
 
     def _document(self, recipe: str | None = None) -> Document:
-        """Return the document of the spec, overridden by the other arguments."""
+        """Return the document of the spec with the keys that the other arguments override."""
         document = self._spec_document(recipe)
         data = document.data
         for argument, path in KEYS.items():
@@ -199,16 +200,16 @@ class SpecParameters(BaseEstimator):
                 data = _changed(data, path, given)
         if _plain(self.early_stopping) is False:
             data = _changed(data, KEYS["early_stopping"], None)
-        # A text has locations of what is written there, and none of arguments.
+        # A text has locations for its values; values from arguments have no location.
         return self._without_clashes(document if data is document.data else read(data))
 
     def _without_clashes(self, document: Document) -> Document:
-        """Return a document without the defaults that do not go with what was written."""
+        """Return a document without the defaults that conflict with keys that the user set."""
         written = self._written_over_defaults()
         if written is None:
             return document
         written |= {path for argument, path in KEYS.items() if self._given(argument) is not None}
-        while True:  # mistakes of a later stage are only reported where an earlier one has none
+        while True:  # mistakes of a later stage are only reported if earlier stages find none
             try:
                 self._parsed(_with_loss(document, self.default_loss))
             except SpecError as error:
@@ -222,7 +223,7 @@ class SpecParameters(BaseEstimator):
                 return document
 
     def _parsed_spec(self, loss: str, recipe: str | None) -> Spec:
-        """Return the spec to train, with this loss if it has none, and with the seed that `random_state` gives."""
+        """Return the spec to train, with a default loss if it has none, and with the seed from `random_state`."""
         document = self._document(recipe)
         spec = self._parsed(_with_loss(document, loss))
         if self.random_state is None and "seed" in document.data:
@@ -232,7 +233,7 @@ class SpecParameters(BaseEstimator):
         return spec.model_copy(update={"seed": int(seed)})
 
     def _parsed(self, source: Document | Mapping[str, Any]) -> Spec:
-        """Return a spec that can name the parts that the given one can, within the same limits."""
+        """Parse a spec with the parts and limits of the argument `spec`, if that is a `Spec`."""
         if not isinstance(self.spec, Spec):
             return parse_spec(source)
         known = set(installed_registry())
@@ -241,7 +242,7 @@ class SpecParameters(BaseEstimator):
 
 
 def _with_loss(document: Document, loss: str) -> Document:
-    """Return the document with this loss if it has none."""
+    """Return a document with a default loss added if it has none."""
     training = document.data.get("training", {})
     if not isinstance(training, Mapping) or "loss" in training:
         return document
@@ -249,18 +250,18 @@ def _with_loss(document: Document, loss: str) -> Document:
 
 
 def _blamed(error: SpecError) -> set[tuple[str, ...]]:
-    """Return the keys, with their tables, that the mistakes are about."""
+    """Return the keys that the mistakes of an error concern, each with its section."""
     paths = [item.path for mistake in error.diagnostics for item in (mistake, *mistake.notes)]
     return {(str(path[0]), str(path[1])) for path in paths if len(path) > 1}
 
 
 def _plain(value: Any) -> Any:
-    """Return a number or an array of NumPy as the number or the list that it is; what else there is as it is."""
+    """Return NumPy scalars and arrays as Python numbers and lists; other values unchanged."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _changed(data: Mapping[str, Any], names: Sequence[str], value: Any) -> Mapping[str, Any]:
-    """Return the data with the value where the names lead, or without anything there if it is None."""
+    """Return data with the value at a path replaced, or removed if the value is None."""
     try:
         return with_change(data, list(names), value, value is None)[0]
     except CannotSetError as error:
@@ -270,7 +271,7 @@ def _changed(data: Mapping[str, Any], names: Sequence[str], value: Any) -> Mappi
 
 
 def _leaves(value: Any, name: str) -> dict[str, Any]:
-    """Return what is neither a table nor a list of tables, by names that lead there."""
+    """Return all values that are neither tables nor lists of tables, by parameter names such as ``spec__seed``."""
     if isinstance(value, Mapping):
         steps: Iterable[tuple[Any, Any]] = value.items()
     elif isinstance(value, tuple) and any(isinstance(item, Mapping) for item in value):

@@ -78,8 +78,8 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     True
     """
 
-    # Width and penalty together: tables with little noise (concrete, yacht) gain by the one, and noisy ones (diabetes)
-    # lose nothing by the other. Random biases spread the bends of relu over the data.
+    # Width and penalty belong together: the width improves tables with little noise (concrete, yacht), and the penalty
+    # protects noisy ones (diabetes). Random biases distribute the kinks of relu over the data.
     default_spec: ClassVar[Mapping[str, Any]] = {
         **DEFAULT_SPEC,
         "network": {**DEFAULT_SPEC["network"], "hidden_layer_sizes": [400], "target_preprocessing": ["standardize"]},
@@ -118,10 +118,10 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
 
     @available_if(makes_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Make one epoch on rows, from where training stands.
+        """Train one more epoch on rows, continuing from the current parameters.
 
-        The first call fits the preprocessing. Arguments that change later have no effect, and there is no early
-        stopping.
+        The first call fits the preprocessing. Later changes of the arguments have no effect, and early stopping is
+        disabled.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         return y, None
 
     def predict(self, X: Any) -> Array:
-        """Return the values that the network predicts, in the target's units and of its shape.
+        """Return the predicted values, in the units and the shape of the target.
 
         Parameters
         ----------
@@ -146,16 +146,16 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         return predicted if self._y_is_flat else predicted.reshape(len(predicted), -1)
 
     def predict_interval(self, X: Any, level: float = 0.9) -> Array:
-        """Return an interval around each predicted value, (rows, 2); (rows, outputs, 2) for y of that shape.
+        """Return an interval around each predicted value, (rows, 2), or (rows, outputs, 2) for y (rows, outputs).
 
-        It needs rows that were held out: the recipe has them, and other specs with an ensemble or `validation_size`.
-        `Model.predict_interval` says what the intervals cover.
+        This needs held-out rows, which the recipe, an ensemble or `validation_size` provides. `Model.predict_interval`
+        explains what the intervals cover.
 
         Parameters
         ----------
         X : array_like (rows, columns), or data frame
         level : float
-            The fraction of true values inside: 0.01, 0.02, … 0.99.
+            Fraction of true values inside the intervals: 0.01, 0.02, … 0.99.
         """
         X = self._checked_inputs(X)
         self._check_intervals()

@@ -1,7 +1,7 @@
-"""Specs to start from: the recipe for a table or for arrays, and specs without a table.
+"""Specs to start from: the recipe for a table or for arrays, and example specs without a table.
 
-In: a table or arrays. Out: the text of a commented spec. Start with `recipe`, which goes by what `table_facts` finds,
-and fills in a template of `templates`.
+In: a table or arrays. Out: the text of a commented spec. Start with `recipe`, which takes the facts that `table_facts`
+returns and fills in a template from the folder `templates`.
 """
 
 from specnet.recipes.recipe import recipe

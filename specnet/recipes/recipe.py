@@ -1,7 +1,7 @@
-"""The spec that is written for a table: the layers of RealMLP (Holzmüller et al. 2024), with settings for each target.
+"""The recipe, a spec for a table: layers of RealMLP (Holzmüller et al. 2024), with settings for each kind of target.
 
-Those for classes were chosen on seven public tables of 300 to 10 000 rows; RealMLP's own label smoothing of 0.1 would
-give most of what its layers gain in log loss away.
+The settings for classes were chosen on seven public tables of 300 to 10 000 rows. RealMLP's own label smoothing of 0.1
+would cancel most of the improvement in log loss that its layers bring.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from specnet.recipes.spec_templates import beside, rendered
 from specnet.recipes.table_facts import ColumnFacts, TableFacts
 
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
-"""Below FEW_ROWS an ensemble has eight members, and classes have small batches, numbers as they are, and smoother
-labels; from MANY_ROWS on there is one network."""
+"""Row counts at which settings change. Below FEW_ROWS an ensemble has eight members, and for classes the batches are
+small, numbers are not embedded, and labels are smoothed more. From MANY_ROWS on, a single network is trained."""
 MAX_STEPS, QUICK_STEPS = 10_000, 1_000
-"""Training steps of a run on many rows."""
+"""Maximum number of training steps on many rows."""
 SMOOTHING, SMOOTHING_OF_FEW = 0.01, 0.05
-"""Of labels: none at all is as good on many rows, and leaves gradients so small that CPUs become slow with them. More
-of it keeps networks on few rows from being too sure, and a temperature makes the ensemble as sure as it may be."""
+"""Label smoothing. On many rows no smoothing is as accurate, but leads to gradients so small that CPUs become slow. On
+few rows more smoothing prevents overconfident networks, and a temperature then calibrates the ensemble."""
 MANY_COLUMNS = 200
 """With more columns after coding, numbers are not embedded."""
 _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2}
 """Order of columns before the layers, by their kind."""
 TRIALS = 40
-"""Of a sweep."""
+"""Number of trials of a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class _Settings:
     dropout, learning_rate, weight_decay : float
     epochs, batch_size : int
     smoothing : float
-        Of the labels of classes.
+        Label smoothing for classes.
     members : int
-        1 for a network alone.
+        Number of ensemble members; 1 for a single network.
     embeds : bool
         Whether numbers are embedded.
     calibration : str
-        Of the outputs after training; nothing if there is none.
+        Calibration of the outputs after training; empty for none.
     """
 
     scaling: tuple[Any, ...]
@@ -69,18 +69,18 @@ class _Settings:
 
 
 SMALL = 500
-"""Rows of a table of values below which a tenth of them choose the epoch badly, and say too little of its errors."""
+"""For values, the number of rows below which a tenth of them is too small a validation set."""
 
 _BY_TARGET: dict[TargetKind, _Settings] = {
     "values": _Settings(("standardize",), "mish", 0.15, 0.2, 0.1, 256, 128),
     "classes": _Settings(("standardize", {"type": "smooth_clip", "limit": 5.0}), "selu", 0.15, 0.04, 0.05, 100, 128),
 }
 _CALIBRATIONS: dict[TargetKind, str] = {"values": "linear", "classes": "temperature"}
-"""On few rows."""
+"""Calibrations that are used with few rows."""
 
 
 def _settings(facts: TableFacts, features: list[ColumnFacts], quick: bool) -> _Settings:
-    """Return the settings for a table, of one network for about a tenth of the time if it is to be `quick`."""
+    """Return the settings for a table; if `quick`, for one network and about a tenth of the training time."""
     made = replace(_BY_TARGET[facts.target], embeds=_can_embed(features))
     if facts.rows < FEW_ROWS:
         made = replace(made, members=8, calibration=_CALIBRATIONS[facts.target])
@@ -110,25 +110,25 @@ def recipe(
     ----------
     facts : TableFacts
     name : str
-        Of the spec.
+        Name of the spec.
     file : str
-        The spec's file, as its comments show it.
+        Path of the spec's file for its comments.
     data_type, path : str
-        Of the spec's data part.
+        Type and path of the data part.
     target : str or sequence of str
-        Its target, or several.
+        Name of the target, or of several.
     reading : mapping, optional
-        Keys of the data part that set how the file is read.
+        Settings of the data part for reading the file.
     sweep : bool
-        Add a table ``[sweep]`` around the settings.
+        Whether to add a ``[sweep]`` section around the settings.
     quick : bool
-        Train one network, in about a tenth of the time.
+        Whether to train one network, in about a tenth of the time.
     """
     targets = [target] if isinstance(target, str) else [*target]
     features = [column for column in facts.columns if column.kind != "ignore" and column.name not in targets]
     settings, kinds = _settings(facts, features, quick), [column.kind for column in features]
-    # Layers find columns by their indices after preprocessing, which puts columns of one kind together, the kinds in
-    # the order of their first columns.
+    # Layers refer to columns by their indices after preprocessing. Preprocessing groups columns by kind, in the order
+    # of each kind's first column.
     ordered = sorted(features, key=lambda column: _ORDER[column.kind])
     spiked = [index for index, column in enumerate(ordered) if column.is_spiked] if settings.embeds else []
     first = [*dict.fromkeys(_ORDER[kind] for kind in kinds)]
@@ -163,7 +163,7 @@ def recipe(
 
 
 def _split(facts: TableFacts, settings: _Settings) -> str:
-    """Return the line of the split."""
+    """Return the TOML line that sets the split."""
     sizes = "test_size = 0.2"
     if settings.members == 1:
         is_small = facts.target == "values" and facts.rows < SMALL
@@ -174,7 +174,7 @@ def _split(facts: TableFacts, settings: _Settings) -> str:
 
 
 def _column(column: ColumnFacts) -> str:
-    """Return the line of a column in ``[data.columns]``."""
+    """Return the TOML line of a column in ``[data.columns]``."""
     kind = column.notation.written() if column.notation else toml_text(column.kind)
     return f"{toml_key(column.name)} = {kind}"
 
@@ -188,6 +188,6 @@ def _metrics(facts: TableFacts) -> list[str]:
 
 
 def _can_embed(features: list[ColumnFacts]) -> bool:
-    """Whether there are numbers to embed, and not many columns after coding."""
+    """Return whether the features contain numbers to embed, and are not too many columns after coding."""
     sizes = [column.columns if column.columns <= ONE_HOT_CODES else CategoryEmbedding().size for column in features]
     return any(column.kind != "category" for column in features) and sum(sizes) <= MANY_COLUMNS

@@ -1,6 +1,6 @@
 """Templates of specs: TOML files in ``templates``, which Jinja fills in.
 
-Jinja's statements stand between ``#%`` and ``%#``: they are comments of TOML, and its editors read the files.
+Jinja's statements are enclosed in ``#%`` and ``%#``, so that they are TOML comments and TOML editors accept the files.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _COMMENT_COLUMN, _MAX_WIDTH = 40, 100
 
 
 def starting_spec(template: str, *, name: str, file: str) -> str:
-    """Return one of `TEMPLATES` as the text of a spec with this name; its comments mention the spec's file."""
+    """Return the spec of one of `TEMPLATES` as text, given the spec's name and the file name for its comments."""
     return rendered(template, name=name, file=file)
 
 
 def rendered(template: str, **content: Any) -> str:
-    """Return a template, given by the name of its file without ``.toml``, filled in with values."""
+    """Return the text of a template filled in with values; `template` is its file name without ``.toml``."""
     return _environment().get_template(f"{template}.toml").render(**content)
 
 
@@ -50,12 +50,12 @@ def _environment() -> Environment:
 
 
 def beside(line: str, comment: str) -> str:
-    """Return a line with a comment behind it, if there is one."""
+    """Return a line followed by an aligned comment, or the line alone if the comment is empty."""
     return f"{line:<{_COMMENT_COLUMN - 1}} # {comment}" if comment else line
 
 
 def _column_list(indices: Iterable[int], comment: str) -> str:
-    """Return the line that sets the columns of a layer."""
+    """Return the TOML setting ``columns`` of a layer, wrapped if it is long, with a comment."""
     line = textwrap.fill(f"columns = [{', '.join(map(str, indices))}]", _MAX_WIDTH, subsequent_indent="    ")
     return beside(line, comment)
 

@@ -1,4 +1,4 @@
-"""Facts that a recipe depends on: the kinds of a table's columns, and whether its target is classes or values."""
+"""Facts about a table for a recipe: the kinds of its columns, and whether its target is classes or values."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from specnet.parts.layers import PiecewiseLinearEmbedding
 from specnet.parts.preprocessing import Calendar, OneHot
 
 FEWEST_ROWS = 10
-"""Fewer cannot be split into test rows and five folds."""
+"""Smallest number of rows; fewer cannot be split into test rows and five folds."""
 MOST_NUMBERS, ROWS_TO_A_NUMBER = 20, 5
-"""Whole numbers are classes if they are at most so many, and each in so many rows or more."""
+"""Integers are classes if they have at most MOST_NUMBERS distinct values, each in at least ROWS_TO_A_NUMBER rows."""
 ROWS_WITH_DECIMALS = 10_000
-"""Rows of a file that show whether a column is written with decimals."""
+"""Number of rows of a file that are searched for decimals in a column."""
 MANY_NUMBERS = PiecewiseLinearEmbedding().bins
-"""Distinct numbers of a column above which a frequent one hides how the others differ."""
+"""Number of distinct values of a column above which a very frequent value hides the differences of the rest."""
 _INDEX_NAMES = r"Unnamed: [0-9.]+|__index_level_[0-9]+__|level_[0-9]+|index"
-"""What pandas calls an index that has no name, when it reads or writes a file or makes a column of it."""
+"""Names that pandas gives to an unnamed index when it reads or writes a file or turns the index into a column."""
 _MOST_SHOWN, _LONGEST_SHOWN = 4, 50
 
 
@@ -43,13 +43,13 @@ class ColumnFacts:
     name : str
     kind : str
     words : str
-        A description of its cells, for a comment.
+        Description of the cells for a comment.
     columns : int
-        Number of columns after coding: categories with rows enough for a code, days and cycles of dates; else 1.
+        Number of columns after coding: one per sufficiently frequent category, several for dates, else 1.
     notation : Notation or None
-        How its cells are written, if not as plain numbers, dates or texts.
+        Notation of the cells; None for plain numbers, dates or texts.
     is_spiked : bool
-        Whether one number is in a third of the cells or more, and others are many.
+        Whether one of many distinct numbers fills at least a third of the cells.
     """
 
     name: str
@@ -67,17 +67,17 @@ class TableFacts:
     Attributes
     ----------
     rows : int
-        Those that have a target.
+        Number of rows that have a target.
     missing_targets : int
-        Rows without a target.
+        Number of rows without a target.
     target : "classes" or "values"
     classes : int
-        Distinct labels; 0 for values.
+        Number of distinct labels; 0 for values.
     columns : tuple of ColumnFacts
         All columns of the table, in its order.
     warnings : tuple of Diagnostic
     outputs : int
-        Values, or labels that exclude no others, to predict for a row.
+        Number of values to predict for a row, or of labels if a row may have several.
     """
 
     rows: int
@@ -90,21 +90,21 @@ class TableFacts:
 
 
 def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> TableFacts:
-    """Judge the columns of a table, and return the facts that a recipe depends on.
+    """Return the facts that a recipe depends on, for the table in a file.
 
     Parameters
     ----------
     data : TableFile
-        Several targets are all values, or each true or false.
+        Description of the file. Several targets must all be values, or each true or false.
     folder : Path
-        Where its path starts.
+        Folder to which the path of the file is relative.
     content : Table, optional
-        What ``data.read_all`` returns, where the table has been read.
+        Result of ``data.read_all``, if the table has already been read.
 
     Raises
     ------
     DataError, FileError
-        If the table cannot be read, or has nothing to predict the target from.
+        If the table cannot be read, has too few rows or no usable features, or its target is unsuitable.
     """
     content, targets = content or data.read_all(folder), data.targets
     indices = {column.name: index for index, column in enumerate(content.columns)}
@@ -163,7 +163,7 @@ def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> 
 
 
 def _refuse_target(data: TableFile, target: str, content: Table, indices: Mapping[str, int]) -> None:
-    """Refuse a target that is neither numbers nor labels."""
+    """Raise an error for a target that is neither numbers nor labels."""
     unclear = _warning(content, target, "other-notation")
     if unclear is not None:
         raise _unusable(data, target, f"unclear: {unclear.message.partition(': ')[2]}", unclear.hint)
@@ -176,7 +176,7 @@ def _refuse_target(data: TableFile, target: str, content: Table, indices: Mappin
 def _are_classes(
     data: TableFile, folder: Path, column: Column, values: NDArray[np.float64], counts: NDArray[np.intp]
 ) -> bool:
-    """Return whether the one target is classes: no numbers, or few whole ones that repeat and have no decimals."""
+    """Return whether a single target is classes: not numeric, or a few repeated integers written without decimals."""
     if column.kind != "numeric" or column.name in data.columns:
         return column.kind != "numeric"
     repeat = len(values) <= MOST_NUMBERS and counts.min() >= ROWS_TO_A_NUMBER and (values == np.floor(values)).all()
@@ -184,19 +184,19 @@ def _are_classes(
 
 
 def _has_decimals(data: TableFile, folder: Path, name: str) -> bool:
-    """Return whether a column of a text file has numbers such as 5.0, as frames write integers with missing cells."""
+    """Return whether a text file writes numbers of a column as 5.0, as data frames do for integers with gaps."""
     first = next(data.read_cells(folder, [name], ROWS_WITH_DECIMALS))[name]
     texts = first.texts if first.type == "VARCHAR" else ()
     return any(re.fullmatch(r"[+-]?[0-9]+[.,][0-9]*", str(text).strip()) for text in texts)
 
 
 def _are_labels(data: TableFile, columns: Sequence[Column], values: Sequence[NDArray[np.float64]]) -> bool:
-    """Return whether several targets are each true or false; False if all are values.
+    """Return True if several targets are each true or false, and False if all are values.
 
     Raises
     ------
     DataError
-        If they are neither.
+        If the targets are neither.
     """
     pairs = zip(columns, values, strict=True)
     if all(
@@ -213,7 +213,7 @@ def _are_labels(data: TableFile, columns: Sequence[Column], values: Sequence[NDA
 
 
 def _whole_classes(data: TableFile, target: str, values: NDArray[np.float64]) -> Diagnostic:
-    """Return the remark that whole numbers are taken for classes."""
+    """Return the warning that a target of integers is interpreted as classes."""
     message = f'the target "{target}" is {len(values)} classes, the whole numbers {values[0]:.0f} to {values[-1]:.0f}'
     hint = f"to predict values, {setting(column_key(target), toml_text('numeric'))}"
     return Diagnostic("whole-classes", message, source=str(data.path), hint=hint)
@@ -222,24 +222,24 @@ def _whole_classes(data: TableFile, target: str, values: NDArray[np.float64]) ->
 def array_facts(
     X: NDArray[np.float64], columns: Sequence[Column], y: NDArray[Any], targets: Sequence[str], kind: TargetKind
 ) -> TableFacts:
-    """Return the facts that a recipe depends on, of arrays that have been checked.
+    """Return the facts that a recipe depends on, for validated arrays.
 
     Parameters
     ----------
     X : ndarray (rows, columns)
-        NaN where a cell is missing.
+        Features, with NaN for missing cells.
     columns : sequence of Column
-        One for each column of X.
+        Descriptions of the columns of X.
     y : ndarray (rows,) or (rows, outputs)
-        Labels, or 0 and 1 for each of several, if the target is classes; else numbers.
+        For classes labels, or 0 and 1 for each of several labels; otherwise numbers.
     targets : sequence of str
-        The names of the columns of y in the recipe; no column of X has them.
+        Names of the columns of y in the recipe, different from those of X.
     kind : "classes" or "values"
 
     Raises
     ------
     DataError
-        If there are too few rows, or only one class.
+        If there are too few rows or only one class.
     """
     labels = [np.unique(column, return_counts=True)[1] for column in np.atleast_2d(y.T)] if kind == "classes" else []
     if len(labels) == 1 and len(labels[0]) == 1:
@@ -260,13 +260,13 @@ def array_facts(
 
 
 def _row_indices(data: TableFile, content: Table) -> set[str]:
-    """Return the columns that are indices of a data frame: they number the rows, and are no features of them.
+    """Return the names of columns that are row indices of a data frame, which are not features.
 
-    Such a column has no name, or one that pandas gives, and a whole number of its own in each row. One that a spec
-    gives a kind is not looked at.
+    Such a column has no name or a default name of pandas, and a different integer in each row. Columns whose kind the
+    spec sets are skipped.
     """
     numbered = [name for name in content.kinds if re.fullmatch("column_[0-9]+", name)]
-    # Where several have no name, or the file has no header, these are its columns.
+    # If several columns have no name, or the file has no header, they are ordinary columns.
     unnamed = set(numbered) if len(numbered) == 1 and getattr(data, "header", True) else set[str]()
     found = set()
     for index, column in enumerate(content.columns):
@@ -279,9 +279,9 @@ def _row_indices(data: TableFile, content: Table) -> set[str]:
 
 
 def _constants(data: TableFile, content: Table, rows: NDArray[np.bool_]) -> dict[str, str]:
-    """Return the columns that have the same cell in all of these rows, with that cell as a text.
+    """Return the columns that have the same cell in all selected rows, with this cell as text.
 
-    Columns to which a spec gives a kind are left out.
+    Columns whose kind the spec sets are skipped.
     """
     found = {}
     for index, column in enumerate(content.columns):
@@ -310,7 +310,7 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
         is_spiked = len(counts) > MANY_NUMBERS and bool(counts.max() >= len(present) / 3)
     if missing:
         words.append(f"{missing} missing")
-    notation = None if isinstance(column.notation, LocalDatetime) else column.notation  # which runs find out
+    notation = None if isinstance(column.notation, LocalDatetime) else column.notation  # runs detect it themselves
     return ColumnFacts(column.name, column.kind, "; ".join(words), columns, notation, is_spiked)
 
 
@@ -323,20 +323,20 @@ def _range(column: Column, present: NDArray[np.float64]) -> str:
 
 
 def _warning(content: Table, name: str, *codes: str) -> Diagnostic | None:
-    """Return the warning about a column, of some codes, if there is one."""
+    """Return the first warning about a column that has one of the codes, or None."""
     of_column = (each for each in content.warnings if each.code in codes)
     return next((each for each in of_column if each.message.startswith(f'column "{name}"')), None)
 
 
 def _with_assumption(facts: ColumnFacts, content: Table) -> ColumnFacts:
-    """Return what is known of a column, with what its reading assumes."""
+    """Return the facts about a column, with the assumption made when reading it added to their words."""
     assumed = _warning(content, facts.name, "assumed-notation")
     text = assumed and assumed.message.removeprefix(f'column "{facts.name}": ')
     return replace(facts, words=f"{facts.words}; {text}") if text else facts
 
 
 def _perhaps_missing(data: TableFile, column: Column, cells: NDArray[np.float64]) -> Iterator[Diagnostic]:
-    """Yield warnings about a number of nines that is alone at an end of a column's range, as missing values are."""
+    """Yield a warning if the extreme of a column is an outlier such as -999, which often marks missing values."""
     present = cells[~np.isnan(cells)]
     for end in ("min", "max"):
         if column.kind != "numeric" or column.name in data.columns or len(present) < FEWEST_ROWS:
@@ -358,7 +358,7 @@ def _perhaps_missing(data: TableFile, column: Column, cells: NDArray[np.float64]
 
 
 def _marked_classes(data: TableFile, target: str, markers: Sequence[str]) -> DataError:
-    """Return the error of a target of classes in which some texts are perhaps missing values."""
+    """Return the error for a target of classes with texts that perhaps mark missing values."""
     known = getattr(data, "missing_values", ())
     hint = longer("missing_values", known, markers) if known else "leave such rows out of the file"
     return _error(
