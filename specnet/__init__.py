@@ -1,8 +1,8 @@
 """A declarative engine for small and middle-sized neural networks.
 
-A network is a document: `parse_spec` reads and checks it, `build` makes closures over one flat parameter vector, `fit`
-and `run` train it, and a `Model` answers, saves and loads; `import_model` makes one of another tool's network.
-`SpecClassifier` and `SpecRegressor` do so for scikit-learn.
+A document describes a network: `parse_spec` reads and checks it, `build` returns closures over one flat parameter
+vector, and `fit` and `run` train it. A `Model` predicts and can be saved and loaded; `import_model` makes a `Model`
+from another tool's network. `SpecClassifier` and `SpecRegressor` have scikit-learn's interface.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from specnet import display
 from specnet.lazy import lazily
 from specnet.version import __version__ as __version__
 
-# As in `typing`, whose import would take as long as all the rest.
+# Defined here, because importing `typing` would take as long as importing everything else.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from specnet.errors import DataError as DataError

@@ -1,4 +1,4 @@
-"""How many CPUs there are for this process, and threads for its libraries."""
+"""Numbers of CPUs and of library threads of this process."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 
 
 def usable_cpus() -> int:
-    """Return how many CPUs this process may use."""
+    """Return the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_threads() -> int:
-    """Return how many threads BLAS and OpenMP libraries have: one for each CPU, or as the environment says."""
+    """Return the number of threads of BLAS and OpenMP libraries: one per CPU, or fewer if the environment says so."""
     count = usable_cpus()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         value = os.environ.get(name, "")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-# As in `typing`, whose import would take as long as all of `specnet`.
+# Defined here, because importing `typing` would take as long as importing all of `specnet`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 html: Callable[[object], str] = repr
-"""Makes the HTML of an object. `specnet` replaces it, because networks and models import nothing of the pages."""
+"""Function that returns an object as HTML. `specnet` replaces it, because networks and models do not import reports."""
 
 
 class Displayed:
-    """A class whose objects `html` can show."""
+    """Base class of objects that notebooks show with `html`."""
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows."""
+        """Return the HTML that a notebook shows."""
         return html(self)

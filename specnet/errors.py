@@ -1,4 +1,4 @@
-"""Every error that a user can meet: what is wrong, where, and what to write instead."""
+"""All errors for users: each says what is wrong, where, and what to write instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Path = tuple[str | int, ...]
 
 
 class Position(NamedTuple):
-    """A position in a text: line and column count from 1, in characters; length is at least 1."""
+    """A position in a text: line and column from 1, and the length of the value, all columns in characters."""
 
     line: int
     column: int
@@ -21,22 +21,22 @@ class Position(NamedTuple):
 
 
 MAX_LISTED = 12
-"""Columns of which a warning says the same."""
+"""Maximum number of columns that a merged warning lists."""
 
 
 class OneOfMany(NamedTuple):
-    """How a warning about a column is merged with warnings of its kind about others.
+    """Texts with which a warning about one column is merged with warnings of the same kind about other columns.
 
     Attributes
     ----------
     item : str
-        The entry of the column in the list of columns, with what concerns it alone.
+        The column as an item of the list of columns, with details of this column.
     message : str
-        The message about all of them, as in ``are empty in all training rows``.
+        The message about all listed columns, such as ``are empty in all training rows``.
     hint : str or None
-        What to do about them all.
+        The advice for all listed columns.
     settings : str
-        What to set for the column alone; behind the hint stand those of all.
+        The setting for this column; the settings of all listed columns are added to the hint.
     """
 
     item: str
@@ -47,7 +47,7 @@ class OneOfMany(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake.
+    """One mistake, with its position and a hint.
 
     Attributes
     ----------
@@ -56,9 +56,9 @@ class Diagnostic:
     message : str
         What is wrong, in one sentence that names the value.
     path : tuple of str and int
-        Keys and indices that lead to the value in the document; empty for the whole of it.
+        Keys and indices that lead to the value in the document; empty for the whole document.
     source : str or None
-        The file as the user named it, or ``--set #2``, or ``<text>``; None where there is no text.
+        The file as the user named it, or ``--set #2``, or ``<text>``; None if there is no text.
     position : Position or None
         The position of the value in the source.
     line_text : str or None
@@ -66,11 +66,11 @@ class Diagnostic:
     hint : str or None
         What to write instead.
     notes : tuple of Diagnostic
-        About other values that the mistake concerns.
+        Notes about other values that the mistake concerns.
     at_key : bool
-        Whether the key at the path is wrong, and not the value; set if there is no text.
+        Whether the key at the path is wrong, not the value; set if there is no text.
     of_many : OneOfMany or None
-        Of a warning that several columns may have.
+        Texts for merging a warning that several columns may have.
     """
 
     code: str
@@ -149,10 +149,10 @@ class TrainingError(SpecnetError):
     Attributes
     ----------
     history : list of dict
-        The records of the epochs before.
+        The records of the epochs before the failure.
     looks : list of dict
-        Statistics of the layers until then, the last ones of the parameters that training ended with; empty if the run
-        was not recorded.
+        Statistics of the layers until the failure, the last ones for the final parameters; empty if the run was not
+        recorded.
     """
 
     code = "training"
@@ -169,9 +169,9 @@ class NotFiniteError(TrainingError):
     Attributes
     ----------
     findings : list of dict
-        What led to it, as ``findings.json`` has it.
+        The causes, in the format of ``findings.json``.
     fitted : tuple or None
-        The encoder, the training rows and the split that a network was being fitted to, which explain it.
+        The encoder, the training rows and the split of the failed training, from which the causes are found.
     """
 
     def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
@@ -219,12 +219,12 @@ class MissingPackageError(ExportError):
 
 
 def install_hint(extra: str) -> str:
-    """Return how to install the packages of an extra."""
+    """Return the hint that says how to install the packages of an extra."""
     return f"run pip install '.[{extra}]' in a clone of the repository"
 
 
 class Terminated(KeyboardInterrupt):
-    """The process has received a signal to end, other than that of Ctrl-C.
+    """The process has received a signal to end other than SIGINT (Ctrl-C).
 
     Attributes
     ----------
@@ -238,24 +238,24 @@ class Terminated(KeyboardInterrupt):
 
 
 def signal_of(interruption: KeyboardInterrupt) -> str:
-    """Return what a user calls the signal: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``."""
+    """Return the signal of an interruption as a user knows it: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``."""
     return interruption.signal if isinstance(interruption, Terminated) else "Ctrl-C"
 
 
 _NO_MEMORY = re.compile(
     "failed to map segment|cannot allocate memory(?! in static)|can't start new thread", re.IGNORECASE
 )
-"""How the system's loader and Python's threads say so; a full table of static storage for threads is another thing."""
+"""Messages of the system's loader and of Python's threads; exhausted static thread-local storage is excluded."""
 
 
 def is_memory_shortage(error: BaseException | None) -> bool:
-    """Return whether an error, or one that led to it, says that the system gave no more memory."""
+    """Return whether an error, or one of its causes, means that the system has refused more memory."""
     while error is not None:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
         if isinstance(error, ImportError | RuntimeError) and _NO_MEMORY.search(str(error)):
             return True
-        # The first thing that Python says of an extension which loses its MemoryError.
+        # Python raises SystemError if an extension fails without setting its MemoryError.
         if isinstance(error, SystemError) and not _can_allocate(2**26):
             return True
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -271,7 +271,7 @@ def _can_allocate(size: int) -> bool:
 
 
 def out_of_memory() -> SpecnetError:
-    """Return the error of memory that is too small; it names the limit of this process (``ulimit -v``)."""
+    """Return the error for a lack of memory; it names the memory limit of this process (``ulimit -v``), if any."""
     limit = _memory_limit()
     if limit is None:
         return SpecnetError(Diagnostic("memory", "not enough memory"))
@@ -281,7 +281,7 @@ def out_of_memory() -> SpecnetError:
 
 
 def _memory_limit() -> int | None:
-    """Return the limit on the address space of this process, None if there is none."""
+    """Return the limit on the address space of this process in bytes, or None if it is unlimited or unknown."""
     try:
         import resource
     except ImportError:  # Windows
@@ -291,7 +291,7 @@ def _memory_limit() -> int | None:
 
 
 def rendered(warnings: Iterable[Diagnostic]) -> list[str]:
-    """Return warnings as texts, those of one kind about several columns merged into the first of them."""
+    """Return warnings as texts; warnings of one kind about several columns are merged into the first of them."""
     groups: dict[object, list[tuple[str, Diagnostic]]] = {}
     for number, each in enumerate(warnings):
         item, message, hint = each.of_many[:3] if each.of_many else ("", number, None)
@@ -300,7 +300,7 @@ def rendered(warnings: Iterable[Diagnostic]) -> list[str]:
 
 
 def _together(items: Sequence[str], warnings: Sequence[Diagnostic]) -> Diagnostic:
-    """Return warnings of one kind as one."""
+    """Merge warnings of one kind about several columns into one warning."""
     first, of_many = warnings[0], warnings[0].of_many
     if len(warnings) == 1 or of_many is None:
         return first
@@ -347,7 +347,7 @@ _SHOWN_BEFORE = 60
 
 
 def _underlined(line: str, start: int, length: int) -> tuple[str, str]:
-    """Return a line as a terminal shows it, cut to a window around the value, and the marks that go under it."""
+    """Return a printable line, shortened to a window around the value, and the line of carets that underlines it."""
     low = max(0, start - _SHOWN_BEFORE) if len(line) > _WIDEST_LINE else 0
     high = min(len(line), low + _WIDEST_LINE)
     before, value, after = line[low:start], line[start : min(start + length, high)], line[start + length : high]
@@ -360,7 +360,7 @@ def _underlined(line: str, start: int, length: int) -> tuple[str, str]:
 
 
 def _visible(text: str) -> str:
-    """Return lines without tabs, and with another character for each that a terminal would obey or could not write."""
+    """Return lines with tabs as spaces and with control and unprintable characters replaced, safe for a terminal."""
     safe = (
         "\N{REPLACEMENT CHARACTER}" if category(each) in _UNSAFE and each != "\n" else each
         for each in text.replace("\t", "    ")
@@ -373,5 +373,5 @@ _WITHOUT_WIDTH = ("Mn", "Me")
 
 
 def _columns(text: str) -> int:
-    """Return how many columns of a terminal a text takes: East Asian characters take two, combining ones none."""
+    """Return the width of a text in terminal columns: East Asian characters take two, combining characters none."""
     return sum(0 if category(each) in _WITHOUT_WIDTH else 2 if east_asian_width(each) in "WF" else 1 for each in text)

@@ -1,4 +1,4 @@
-"""Packages that extras of the distribution install."""
+"""Imports of optional packages, which extras of the distribution install."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from specnet.errors import SpecnetError, install_hint
 
 
 def required(module: str, extra: str, kind: type[SpecnetError]) -> Any:
-    """Import a module that an extra installs.
+    """Import and return a module that an extra installs.
 
     Parameters
     ----------
     module, extra : str
+        Names of the module and of the extra.
     kind : error class
-        What is raised if it is not installed.
+        Error to raise if the module cannot be imported.
     """
     try:
         return import_module(module)

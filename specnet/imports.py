@@ -1,4 +1,4 @@
-"""What is done around the imports of other modules: they load libraries, which start threads and may never return."""
+"""Contexts around the imports of modules, which may load libraries that start threads or never return."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from types import ModuleType
 
 
 class AroundImports(MetaPathFinder):
-    """A finder, for `sys.meta_path`, that executes each module within a context.
+    """A finder for `sys.meta_path` that executes each imported module within a context.
 
-    Imports within an import are part of it.
+    Nested imports run within the context of the outermost import.
 
     Parameters
     ----------
     context : callable
-        Returns the context for a module's specification.
+        Function that returns the context manager for a module's `ModuleSpec`.
     """
 
     def __init__(self, context: Callable[[ModuleSpec], AbstractContextManager[object]]) -> None:
@@ -33,7 +33,7 @@ class AroundImports(MetaPathFinder):
             return None
         with self._import():
             spec = find_spec(fullname)
-        # Those are made for one module; others may load many, and are not to be changed.
+        # These loaders belong to one module and can be changed; other loaders may be shared by many modules.
         if spec is None or not isinstance(spec.loader, SourceFileLoader | SourcelessFileLoader | ExtensionFileLoader):
             return spec
         create, execute = spec.loader.create_module, spec.loader.exec_module
@@ -46,7 +46,7 @@ class AroundImports(MetaPathFinder):
             with self._import(), self._context(spec):
                 execute(module)
 
-        spec.loader.create_module = create_within  # type: ignore[method-assign] # of this loader alone
+        spec.loader.create_module = create_within  # type: ignore[method-assign] # this loader only
         spec.loader.exec_module = execute_within  # type: ignore[method-assign] # as above
         return spec
 

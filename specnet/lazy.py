@@ -1,11 +1,11 @@
-"""Names of a package whose modules are imported when a name is first used (PEP 562)."""
+"""Lazy imports for packages: a module is imported when one of its names is first used (PEP 562)."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-# As in `typing`, whose import would take as long as all of `specnet`.
+# Defined here, because importing `typing` would take as long as importing all of `specnet`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 
 def lazily(package: str, names: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any]]:
-    """Return the ``__all__`` and the ``__getattr__`` of a package.
+    """Return the ``__all__`` and the ``__getattr__`` of a package with lazy imports.
 
     Parameters
     ----------
     package : str
+        Name of the package.
     names : mapping
-        The public names, separated by spaces, by the module below the package that has them. None of them is the name
-        of a module of the package, which its import would put there.
+        Public names, separated by spaces, by the submodule that defines them. None of them may be the name of a
+        submodule, because importing the submodule would overwrite it.
     """
     modules = {name: module for module, each in names.items() for name in each.split()}
     assert modules.keys().isdisjoint(module.partition(".")[0] for module in names), "a name is a module's"

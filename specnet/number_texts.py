@@ -1,4 +1,4 @@
-"""Numbers as a person reads them: grouped digits, units, percent."""
+"""Numbers as readable texts: grouped digits, units, percent."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from datetime import date, timedelta
 from typing import Any
 
 ABSENT = "–"
-"""Stands where there is no value."""
+"""Text for a missing value."""
 _EPOCH = date(1970, 1, 1)
 
 
 def count(number: int) -> str:
-    """Return a whole number with its digits in groups of three: ``20 000``."""
+    """Return an integer with its digits in groups of three: ``20 000``."""
     return f"{number:,}".replace(",", " ")
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """Return a number of things: ``1 parameter``, ``21 parameters``."""
+    """Return a number with its noun in the singular or plural: ``1 parameter``, ``21 parameters``."""
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
 
 
 def figure(value: float) -> str:
-    """Return a loss or a metric: four decimals, fewer behind more digits, an exponent where those show nothing."""
+    """Return a loss or metric with four decimals, fewer from 10 on, or with an exponent if it is tiny or huge."""
     if not math.isfinite(value) or value == 0:
         return f"{value:.4f}"
     magnitude = math.floor(math.log10(abs(value)))
@@ -31,9 +31,10 @@ def figure(value: float) -> str:
 
 
 def metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
-    """Return a metric's value: fractions of right answers in percent, all others as `figure` does, a dash for none.
+    """Return the value of a metric: accuracies in percent, other metrics as `figure` does, a dash for a missing value.
 
-    The latter have no more digits than an interval leaves, its ``low`` and ``high``, where one is given.
+    If `bounds` has the ``low`` and ``high`` of an interval, the other metrics have only the decimals that its width
+    justifies.
     """
     if value is None or not math.isfinite(value):
         return ABSENT
@@ -44,7 +45,7 @@ def metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = No
 
 
 def _certain_decimals(width: float) -> int | None:
-    """Return how many decimals leave two digits of the width of an interval; None where it is tiny or enormous."""
+    """Return the number of decimals that shows two digits of an interval's width; None if it is tiny or enormous."""
     return max(1 - math.floor(math.log10(width)), 0) if 1e-3 <= width < 1e5 else None
 
 
@@ -64,7 +65,7 @@ def short(value: float) -> str:
 
 
 def interval(name: str, low: float, high: float) -> str:
-    """Return the bounds of a metric with the digits that its width leaves: ``74–92 %``, ``0.87–0.93``."""
+    """Return an interval of a metric with the decimals that its width justifies: ``74–92 %``, ``0.87–0.93``."""
     if metric(name, low) == metric(name, high):
         return metric(name, low)
     scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
@@ -77,7 +78,7 @@ def interval(name: str, low: float, high: float) -> str:
 
 
 def page_metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
-    """Return a metric's value as pages have it: as `metric` does, with a true minus."""
+    """Return the value of a metric for HTML pages: as `metric` does, with a true minus."""
     return true_minus(metric(name, value, bounds))
 
 
@@ -107,7 +108,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number_of_bytes: int) -> str:
-    """Return an amount of memory: ``168 B``, ``4.2 kB``, ``1.3 MB``."""
+    """Return a number of bytes with a unit: ``168 B``, ``4.2 kB``, ``1.3 MB``."""
     amount = float(number_of_bytes)
     for unit in ("B", "kB", "MB"):
         if amount < 999.5:
@@ -117,7 +118,7 @@ def size(number_of_bytes: int) -> str:
 
 
 def rounded(value: float) -> str:
-    """Return a value in a picture or a caption: three digits or all before the point, a power of ten for many zeros."""
+    """Return a value for a chart or caption: three digits, or all before the point; a power of ten for many zeros."""
     if not math.isfinite(value):
         return ABSENT
     if value == 0:
@@ -126,16 +127,16 @@ def rounded(value: float) -> str:
     power = int(exponent)
     if not -4 <= power <= 5:
         return _scientific(float(digits), power)
-    # The digits are rounded first: 0.99999 is 1.00, whose power is another one.
+    # The digits are rounded first: 0.99999 becomes 1.00, which has another power.
     decimals, shown = max(2 - power, 0), value if power > 2 else float(f"{digits}e{exponent}")
     text = f"{shown:,.{decimals}f}".replace(",", " ")
     return true_minus(text.rstrip("0").rstrip(".") if decimals else text)
 
 
 def cell_text(value: float) -> str:
-    """Return a number of a table as pages have it: four digits, or all before the point; a power of ten for many zeros.
+    """Return a cell's number for HTML pages: four digits, or all before the point; a power of ten for many zeros.
 
-    Whole numbers, such as those of customers, have all their digits.
+    Integers, such as customer numbers, have all their digits.
     """
     if value and not 1e-4 <= abs(value) < (1e15 if value == round(value) else 1e9):
         digits, exponent = f"{value:.3e}".split("e")
@@ -144,12 +145,12 @@ def cell_text(value: float) -> str:
 
 
 def day_text(days: float) -> str:
-    """Return days since 1970, with any time of the day, as a date: ``2020-02-29``."""
+    """Return the date of a number of days since 1970, which may have a fraction: ``2020-02-29``."""
     return (_EPOCH + timedelta(days=math.floor(days))).isoformat()
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:
-    """Return the ticks of one axis, values at equal steps: all with the decimals that tell them apart."""
+    """Return the texts of equally spaced axis ticks, all with as many decimals as are needed to distinguish them."""
     largest = max(map(abs, values), default=0.0)
     if largest >= 1e6 or 0 < largest < 1e-3:
         power = math.floor(math.log10(largest))
@@ -161,7 +162,7 @@ def tick_texts(values: Sequence[float]) -> list[str]:
 
 
 def power_texts(exponents: Sequence[int]) -> list[str]:
-    """Return powers of ten, the ticks of one logarithmic axis: in full if none has many zeros, else as 10⁻⁵."""
+    """Return the texts of ticks of a logarithmic axis: in full if none has many zeros, otherwise as powers (10⁻⁵)."""
     if all(-4 <= exponent <= 5 for exponent in exponents):
         return [count(10**exponent) if exponent >= 0 else f"{10.0**exponent:.{-exponent}f}" for exponent in exponents]
     return ["1" if exponent == 0 else f"10{_superscript(exponent)}" for exponent in exponents]
@@ -172,7 +173,7 @@ def _power(value: float) -> int:
 
 
 def _decimals(values: Sequence[float]) -> int:
-    """Return how many decimals it takes to write values, up to 12."""
+    """Return the number of decimals that writes all values exactly, at most 12."""
     return next((n for n in range(12) if all(abs(value - round(value, n)) <= 1e-12 for value in values)), 12)
 
 
@@ -186,5 +187,5 @@ def _superscript(exponent: int) -> str:
 
 
 def true_minus(text: str) -> str:
-    """Return a number with a true minus instead of its hyphen, as pages and pictures have it."""
+    """Return a text with true minus characters instead of hyphens, for pages and charts."""
     return text.replace("-", "−")

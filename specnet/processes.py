@@ -1,8 +1,9 @@
-"""A pool of processes that call functions, and end with the process that started them.
+"""A pool of processes that call functions and end with the process that started them.
 
-In: functions with their arguments, and an object that all of them share. Out: futures, and events while functions run.
-Start at `processes`, whose `Processes` is an executor like any other of `concurrent.futures`. Each process has a link
-to a thread of the one that started it: functions go one way, events and results the other. It ends when its link does.
+In: functions with their arguments, and an object that all processes share. Out: futures, and events while functions
+run. Start at `processes`, which yields `Processes`, an executor as in `concurrent.futures`. Each process has a link (a
+pipe) to a thread of the main process: the process receives functions and sends events and results. If the link closes,
+the process ends.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ Tell = Callable[[Any], object]
 Begin = Callable[[Shared], object]
 
 interruptions = Interruptions()
-"""In a process of a pool: the interruptions that `Processes.stop` requests."""
+"""In a process of the pool: the interruptions that `Processes.stop` requests."""
 _links: list[Connection] = []
-"""In a process of a pool: the link to the process that started it."""
+"""In a process of the pool: a list with the link to the main process."""
 
 
 class ProcessEnded(BrokenExecutor):
-    """A process has ended before its answer; `exit_code` is negative if a signal killed it."""
+    """A process has ended without returning a result; `exit_code` is negative if a signal killed it."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(f"a process ended with exit code {exit_code}")
         self.exit_code = exit_code
 
 
-class RemoteTraceback(Exception):  # noqa: N818 - not raised itself
-    """The cause of an error from another process: its traceback there, as text."""
+class RemoteTraceback(Exception):  # noqa: N818 - never raised, only a cause
+    """The cause of an error from another process: its traceback as text."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class _Answer:
 
 
 class Processes(ThreadPoolExecutor):
-    """An executor whose functions run in processes, which the function `processes` starts and ends."""
+    """An executor that calls functions in processes, which the function `processes` starts and ends."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -66,25 +67,27 @@ class Processes(ThreadPoolExecutor):
         self._stop_read, self._stop = get_context("spawn").Pipe(duplex=False)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, tell: Tell | None = None) -> Future[Any]:  # type: ignore[override] # tell is added
-        """Call a function in one of the processes; it, its arguments and its result must be picklable.
+        """Call a function in one of the processes and return a future of its result.
 
         Parameters
         ----------
         function : callable
+            Function to call; it, its arguments and its result must be picklable.
         *arguments
+            Arguments of the function.
         tell : callable, optional
             Called with each event that the function sends by `tell`, and with None before the future is done.
         """
         return super().submit(self._called, function, arguments, tell)
 
     def stop(self) -> None:
-        """Request an interruption of the functions that the processes run now and later."""
+        """Request an interruption of running and later functions in all processes."""
         self._stop.close()
 
     def _called(self, function: Callable[..., Any], arguments: tuple[Any, ...], tell: Tell | None) -> Any:
         process, link = self._idle.get()
         try:
-            # `send` would leave a view of its buffer in the traceback of a broken link, which no collection can free.
+            # With `send`, the traceback of a broken link would hold a view of its buffer that is never freed.
             link.send_bytes(pickle.dumps((function, arguments)))
             while not isinstance(answer := link.recv(), _Answer):
                 if tell is not None:
@@ -101,7 +104,7 @@ class Processes(ThreadPoolExecutor):
         return answer.value
 
     def start(self, begin: Begin, given: Shared) -> None:
-        """Start a process."""
+        """Start a process, which first calls `begin` with the shared object."""
         context = get_context("spawn")
         link, other_end = context.Pipe()
         with other_end:
@@ -111,7 +114,7 @@ class Processes(ThreadPoolExecutor):
         self._idle.put((process, link))
 
     def end(self) -> None:
-        """Kill all processes: they have nothing to clean up."""
+        """Kill all processes, which have nothing to clean up."""
         self.shutdown(wait=False, cancel_futures=True)
         for process, _ in self._started:
             process.kill()
@@ -126,13 +129,14 @@ class Processes(ThreadPoolExecutor):
 
 @contextmanager
 def processes(count: int, begin: Begin, given: object) -> Iterator[Processes]:
-    """Start a pool of processes that ends with this context, and with this process even if that is killed.
+    """Yield a pool of processes that ends with this context, or with this process even if it is killed.
 
     Parameters
     ----------
     count : int
+        Number of processes.
     begin : callable
-        Called first in each of them, with the shared object.
+        Function that each process first calls with the shared object.
     given : object
         The shared object; its large arrays are mapped and not copied.
 
@@ -154,16 +158,17 @@ def processes(count: int, begin: Begin, given: object) -> Iterator[Processes]:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Block signals while processes are started, which inherit this: they ignore them as soon as they can.
+    """Block signals while processes are started; these inherit the block until they ignore the signals themselves.
 
-    A signal that another thread receives waits too: an error between the start of a process and what is sent to it
+    A signal that another thread receives waits too: an error between the start of a process and sending its arguments
     would leave two processes that wait for each other.
     """
     with Interruptions(terminates=True) as waiting:
         waiting.hold()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            # Python's resource tracker starts with the first process: it must survive SIGHUP too, and may unblock them.
+            # The first process also starts Python's resource tracker, which must survive SIGHUP too. Starting it may
+            # unblock the signals, so they are blocked again.
             ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             yield
@@ -177,15 +182,15 @@ def tell(*event: Any) -> None:
 
 
 def _work(link: Connection, stop: Connection, begin: Begin, given: Shared) -> None:
-    """Call the functions that come over a link, until it ends."""
-    for number in SIGNALS:  # the process that started this one handles them
+    """Call the functions received over a link until the link closes."""
+    for number in SIGNALS:  # the main process handles them
         signal.signal(number, signal.SIG_IGN)
     _links.append(link)
     calls: SimpleQueue[bytes] = SimpleQueue()
     stopped = threading.Event()
     threading.Thread(target=_listen, args=(link, stop, calls, stopped), daemon=True).start()
     begun = _answer(begin, given)
-    with suppress(OSError):  # the link has ended
+    with suppress(OSError):  # the link is closed
         while True:
             function, arguments = pickle.loads(calls.get())
             if stopped.is_set():
@@ -194,7 +199,7 @@ def _work(link: Connection, stop: Connection, begin: Begin, given: Shared) -> No
 
 
 def _listen(link: Connection, stop: Connection, calls: SimpleQueue[bytes], stopped: threading.Event) -> None:
-    """Receive functions while others run, and end the process with the link, however that ends."""
+    """Receive functions and requests to stop while a function runs; end the process if the link closes or fails."""
     watched = [link, stop]
     try:
         while True:
@@ -216,6 +221,6 @@ def _answer(function: Callable[..., Any], *arguments: Any) -> _Answer:
         trace, picklable = "".join(traceback.format_exception(error)), error
         try:
             pickle.loads(pickle.dumps(error))
-        except Exception:  # it is of a custom part
+        except Exception:  # an error class of a custom part
             picklable = RuntimeError(f"{type(error).__name__}: {error}")
         return _Answer(error=picklable, trace=trace)

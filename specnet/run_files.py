@@ -1,4 +1,4 @@
-"""The folders that runs, series and sweeps write: their files, which kind one is, and what ``--force`` removes."""
+"""The folders of runs, series and sweeps: names of their files, kinds of folders, and the files ``--force`` removes."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from specnet.files import PathLike, file_errors, is_temporary, read_file, refuse
 
 MODEL = "model.safetensors"
 RUNS = "runs"
-"""The folder in which runs are filed."""
+"""The default parent folder of runs."""
 FACTS = "run.json"
 RESOLVED = "spec.resolved.json"
 WRITTEN = ("spec.toml", "spec.json")
-"""The spec as it was given; a run has one of them."""
+"""The spec as the user gave it; a run has one of these files."""
 HISTORY = "history.jsonl"
 LAYERS = "layers.jsonl"
 SNAPSHOTS = "snapshots.safetensors"
 HELD_OUT = "held_out.safetensors"
-"""Of a trial: its answers for held-out rows."""
+"""The outputs of a trial for held-out rows."""
 METRICS = "metrics.json"
 FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
 REPORT = "report.html"
 RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT, REPORT)
-"""All that a run writes."""
+"""All files that a run writes."""
 
 RUNS_TABLE = "runs.csv"
 SUMMARY = "summary.json"
-"""Means of runs on folds and with seeds, or of the best ones of a nested sweep."""
+"""Mean metrics over folds and seeds, or over the best runs of a nested sweep."""
 
 SWEEPS = "sweeps"
-"""The folder in which sweeps are filed."""
+"""The default parent folder of sweeps."""
 SWEEP_FACTS = "sweep.json"
 TRIALS = "trials"
 TRIALS_TABLE = "trials.csv"
 BEST_SPECS = ("best.toml", "best.json")
-"""The spec of the best trial; a sweep has one of them."""
+"""The spec of the best trial; a sweep has one of these files."""
 BEST = "best"
 TEAM = "team"
 TEAM_FACTS = "team.json"
-"""Which trials are in the team of a sweep."""
+"""The members of the team of a sweep."""
 JOURNAL = "study.journal"
 
 SPEC_FOLDER = "spec_folder"
-"""The key in a run's facts for the folder of the spec that was run, seen from the run's folder."""
+"""The key in a run's facts for the folder of its spec, relative to the run's folder."""
 
 TRAINING_ROWS = "training_rows"
-"""The key in a run's facts for the hashes of the rows that its model was trained on; null where no rows are stored."""
+"""The key in a run's facts for the hashes of its training rows; null if they are not stored."""
 
 LARGEST_RECORD = 2**30
 _PARTS = re.compile(r"\d+|\D+")
 _NAMED = 3
-"""How many of the runs in a folder a hint names."""
+"""Maximum number of runs that a hint names."""
 _REPETITION = r"(seed\d+|(seed\d+_)?fold\d+)"
 
 
@@ -69,13 +69,13 @@ class FolderKind:
     Attributes
     ----------
     name : str
-        For messages.
+        Name of the kind in messages.
     markers : tuple of str
-        The files that make a folder one of this kind, if it is none of a kind before it in `KINDS`.
+        Names of the files that identify a folder of this kind, unless an earlier kind in `KINDS` matches.
     files : str
-        A regular expression for the names of the files in it.
+        Regular expression for the names of files in the folder.
     folders : mapping
-        The kinds of the folders in it, by regular expressions for their names, in the order in which they are removed.
+        Kinds of subfolders by regular expressions for their names, in the order in which they are removed.
     """
 
     name: str
@@ -84,11 +84,11 @@ class FolderKind:
     folders: Mapping[str, FolderKind] = field(default_factory=dict)
 
     def has_file(self, name: str) -> bool:
-        """Return whether a file in it has this name."""
+        """Return whether folders of this kind have a file with this name."""
         return re.fullmatch(self.files, name) is not None
 
     def has_folder(self, name: str) -> bool:
-        """Return whether a folder in it has this name."""
+        """Return whether folders of this kind have a subfolder with this name."""
         return any(re.fullmatch(pattern, name) for pattern in self.folders)
 
 
@@ -112,39 +112,39 @@ SERIES = FolderKind(
 NESTED = FolderKind("a sweep for each fold", (SUMMARY,), _names(SUMMARY, REPORT), {_REPETITION: SWEEP})
 KINDS = (RUN, TEAM_OF_SWEEP, SWEEP, SERIES, NESTED)
 BEGUN_FILES = {CHECKPOINT, RESOLVED}
-"""Files without which no run begins: with one of them alone, a folder is that of a run that has not finished."""
+"""The first files of a run; a folder that has only one of them belongs to an unfinished run."""
 
 
 def kind_of(folder: PathLike) -> FolderKind | None:
-    """Return the kind of a folder; None if it is none that specnet has written, or what was begun has no result."""
+    """Return the kind of a folder, or None if specnet has not written it or its run is unfinished."""
     return next(kinds_in(folder), None)
 
 
 def trial_name(number: int) -> str:
-    """Return the folder of a trial, as seen from that of its sweep."""
+    """Return the path of a trial's folder relative to the folder of its sweep."""
     return f"{TRIALS}/{number:04}"
 
 
 def holds_trials(folder: PathLike) -> bool:
-    """Return whether a folder is the one in which a sweep keeps its trials, which are no runs to go on with."""
+    """Return whether a folder is the folder of a sweep's trials, which users do not name as runs."""
     before, name = os.path.split(os.path.abspath(folder))
     return name == TRIALS and kind_of(before) is SWEEP
 
 
 def kinds_in(folder: PathLike) -> Iterator[FolderKind]:
-    """Yield all kinds whose markers are in a folder, the first of which decides; none of one that is being written."""
+    """Yield all kinds whose markers are in a folder (the first is its kind); none for a temporary folder."""
     for kind in KINDS if not is_temporary(os.path.basename(folder)) else ():
         if all(os.path.isfile(os.path.join(folder, name)) for name in kind.markers):
             yield kind
 
 
 def parts_of(folder: Path, kind: FolderKind) -> list[Path]:
-    """Return the folders in one that its kind has, in the order of their names, numbers by size.
+    """Return the subfolders that a folder of this kind has, sorted by name with numbers by size.
 
     Raises
     ------
     FileError
-        If it cannot be read.
+        If the folder cannot be read.
     """
     with file_errors(folder):
         found = [path for path in folder.iterdir() if kind.has_folder(path.name) and path.is_dir()]
@@ -152,23 +152,26 @@ def parts_of(folder: Path, kind: FolderKind) -> list[Path]:
 
 
 def written_in(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> Iterator[Path]:
-    """Yield the files and folders that are to be removed from a folder which becomes one of a kind, in this order.
+    """Yield the files and folders to remove, in order, before a result of a given kind is written to a folder.
 
-    They are all that this kind has, and those kinds that the folder is of. What makes a result finished comes first,
-    and what makes a folder a sweep last: without it, its trials could be taken for runs. So whatever is left at any
-    moment is the earlier result, or an unfinished one. A folder comes after what is in it.
+    These are the files and subfolders of the given kind and of the folder's current kinds. The files that mark a result
+    as finished come first, so that the rest at any moment is either the complete old result or an unfinished one. The
+    file that marks a sweep comes last, because without it its trials could be taken for runs. A folder comes after its
+    contents.
 
     Parameters
     ----------
     folder : Path
+        Folder to clear.
     kind : FolderKind
+        Kind of the new result.
     spared : container of str
         Names of files in the folder that stay.
 
     Raises
     ------
     TakenError
-        If a link is among them, which specnet has not made.
+        If one of them is a symbolic link, which specnet never creates.
     """
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         found, kinds = list(entries), dict.fromkeys([kind, *kinds_in(folder)])
@@ -192,11 +195,12 @@ def written_in(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> I
 
 
 def clear(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> None:
-    """Remove from a folder what specnet has written there, but no other files; parameters as for `written_in`.
+    """Remove the files that specnet has written from a folder, but no other files; parameters as for `written_in`.
 
     Raises
     ------
     FileError
+        If a file cannot be removed, or is a symbolic link.
     """
     with file_errors(folder):
         for path in list(written_in(folder, kind, spared)):
@@ -204,17 +208,17 @@ def clear(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> None:
                 path.unlink(missing_ok=True)
             else:
                 remove_temporary_files(path)
-                with suppress(OSError):  # something else is in it
+                with suppress(OSError):  # it contains other files
                     path.rmdir()
 
 
 def model_file(path: PathLike) -> PathLike:
-    """Return the path of a model; the folder of a run, or of a sweep's team, stands for the model in it.
+    """Return the path of a model file, given this path or the folder of a run or of a sweep's team.
 
     Raises
     ------
     FileError
-        If it is a folder, and no run's.
+        If the path is another folder.
     """
     if not os.path.isdir(path):
         return path
@@ -224,14 +228,14 @@ def model_file(path: PathLike) -> PathLike:
 
 
 def spec_file(path: PathLike) -> PathLike:
-    """Return the path of a spec; the folder of a run stands for the spec that was run.
+    """Return the path of a spec file, given this path or the folder of a run.
 
-    That is the spec as it was given, or the resolved one where settings changed it.
+    For a run, this is the spec as the user gave it, or the resolved spec if the run overrode settings.
 
     Raises
     ------
     FileError
-        If it is a folder, and no run's, or its ``run.json`` cannot be read.
+        If the path is another folder, or the ``run.json`` in it cannot be read.
     """
     if not os.path.isdir(path):
         return path
@@ -242,22 +246,22 @@ def spec_file(path: PathLike) -> PathLike:
 
 
 def written_spec(folder: Path) -> Path | None:
-    """Return the file in a run's folder with the spec as it was given; None if there is none."""
+    """Return the path of the spec, as the user gave it, in a run's folder; None if it is missing."""
     return next((folder / name for name in WRITTEN if (folder / name).is_file()), None)
 
 
 def folders_of_runs(start: str, *, many: bool = False) -> list[str]:
-    """Return the paths of runs' folders that begin with a text, as a shell completes them.
+    """Return the paths of run folders that start with a text, for shell completion.
 
-    These are folders up to three levels below what the text leads to, and those of folds and seeds in them; for an
-    empty text those that lie here and in ``runs`` and ``sweeps``, where runs are filed. Of a sweep it is the run of its
-    best trial.
+    Folders are searched up to three levels deep, and the runs of folds and seeds in them too. An empty text stands for
+    the current folder and for ``runs`` and ``sweeps`` in it. A sweep contributes the run of its best trial.
 
     Parameters
     ----------
     start : str
+        Start of the paths.
     many : bool
-        Return the folders of sweeps, folds and seeds too.
+        Whether to return the folders of sweeps and series too.
     """
     before, last = start[: start.rfind("/") + 1], start[start.rfind("/") + 1 :]
     found: list[str] = []
@@ -286,7 +290,7 @@ def _folders_of_runs(folder: str, deepest: int, *, many: bool) -> Iterator[str]:
 
 
 def page_of(folder: Path, start: Path) -> str:
-    """Return the address of the page of a folder, as seen from another one; empty where there is none."""
+    """Return the URL of a folder's report relative to another folder; an empty text if the report is missing."""
     from urllib.parse import quote
 
     page = folder / REPORT
@@ -294,7 +298,7 @@ def page_of(folder: Path, start: Path) -> str:
 
 
 def by_numbers(path: str) -> list[list[tuple[int, str]]]:
-    """Return what sorts paths by their steps, numbers in them by size and before letters."""
+    """Return a sort key for paths: folder by folder, numbers by size and before letters."""
     return [
         [(int(part), "") if part.isdecimal() and len(part) < 19 else (2**63, part) for part in _PARTS.findall(step)]
         for step in path.split("/")
@@ -302,30 +306,30 @@ def by_numbers(path: str) -> list[list[tuple[int, str]]]:
 
 
 def paths_start(path: str) -> Path:
-    """Return where relative paths in a spec file start.
+    """Return the folder to which paths in a spec file are relative.
 
-    That is its folder; for a file in a run's folder, it is the folder of the spec that was run.
+    This is the folder of the file; for a spec in a run's folder, it is the folder of the original spec.
     """
     folder = Path(path).parent
     if Path(path).name not in (RESOLVED, *WRITTEN):
         return folder
     try:
         facts = _facts(folder)
-    except FileError:  # no run's folder
+    except FileError:  # not the folder of a run
         return folder
     start = facts.get(SPEC_FOLDER)
     return Path(os.path.realpath(folder), start) if isinstance(start, str) else folder
 
 
 def training_rows(model: PathLike) -> Any:
-    """Return what a run has stored of its training rows, for its folder or a file in it; None if there is nothing.
+    """Return the stored hashes of a run's training rows, given its folder or a file in it; None if nothing is stored.
 
-    The team of a sweep was trained on those of the best trial's run.
+    For the team of a sweep, these are the hashes of the best trial's run.
 
     Raises
     ------
     FileError
-        If its ``run.json`` cannot be read.
+        If the ``run.json`` of the run cannot be read.
     """
     folder = Path(os.path.abspath(model)) if os.path.isdir(model) else Path(os.path.abspath(model)).parent
     if kind_of(folder) is TEAM_OF_SWEEP:
@@ -334,22 +338,24 @@ def training_rows(model: PathLike) -> Any:
 
 
 def spec_folder(spec: Path, run: Path) -> str:
-    """Return the folder of a spec as seen from that of a run."""
+    """Return the path of a spec's folder relative to the folder of a run, with forward slashes."""
     return Path(os.path.relpath(os.path.realpath(spec), os.path.realpath(run))).as_posix()
 
 
 def check_run(folder: PathLike, other: str | None = None) -> None:
-    """Check that a folder is that of a run.
+    """Raise an error if a path is not the folder of a run.
 
     Parameters
     ----------
     folder : path
+        Path to check.
     other : str, optional
-        What else could have been given: ``model`` or ``spec``.
+        Kind of file that the user could also have given: ``model`` or ``spec``.
 
     Raises
     ------
     FileError
+        If the path is missing, a file, or another folder.
     """
     if not os.path.exists(folder):
         raise FileError("no such folder", source=os.fspath(folder))
@@ -362,7 +368,7 @@ def check_run(folder: PathLike, other: str | None = None) -> None:
 
 
 def _runs_hint(folder: Path, other: str | None) -> str | None:
-    """Return the runs that lie in a folder or in its folders, the latest first; before them a model of several runs."""
+    """Return a hint that names the latest runs below a folder, after the model of a sweep's team if it fits."""
     with suppress(OSError):
         found = [*folder.glob(f"*/{FACTS}")] or [*folder.glob(f"*/*/{FACTS}")]
         found = [facts for facts in found if not holds_trials(facts.parent.parent)]
@@ -375,7 +381,7 @@ def _runs_hint(folder: Path, other: str | None) -> str | None:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    # Imported late: a caller with a plain file's path has no use for NumPy.
+    # Imported here, because callers that only pass the path of a file do not need NumPy.
     from specnet.files.tensors import parse_object
 
     with file_errors(folder / FACTS):

@@ -1,3 +1,3 @@
-"""The version, from which the distribution, the command line and saved files take it."""
+"""The version that the distribution, the command line and saved files use."""
 
 __version__ = "0.1.0"
