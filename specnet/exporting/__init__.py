@@ -1,10 +1,10 @@
-"""Files for other tools, each compared with the model before it is written.
+"""Export of models to files for other tools; each export is compared with its model before it is written.
 
-In comes a model, out go files. `model_program.Program` is a model as every target reads it: raw columns, a plan of
-each network (`export_plan`), and how answers are made of outputs. A target is a module in
-`specnet.exporting.targets`: a form for each operation, a template around them (`templates`, filled in by
-`file_templates`), and how the files are run. C and JavaScript write loops over a row (`row_loops`, `language`), NumPy
-and PyTorch functions of arrays (`array_functions`). `export_proof` compares the files with the model.
+A `model_program.Program` describes a model for all targets: its raw columns, a plan of each network (`export_plan`),
+and the way from outputs to answers. A target is a module in `specnet.exporting.targets`. It has the code of each
+operation, a template for the rest of the file (`templates`, rendered by `file_templates`), and a function that runs
+the exported files. C and JavaScript files loop over the features of a row (`row_loops`, `language`). NumPy and PyTorch
+files consist of functions of arrays (`array_functions`). `export_proof` compares the files with the model.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ class Export:
     Attributes
     ----------
     files : tuple of Path
-        The main one first.
+        Paths of the written files, the main file first.
     dtype : str
-        The lowest precision in which it computes or takes its columns.
+        The lowest precision of the export's computations and of its columns.
     proof : Proof
+        The result of the comparison with the model.
     note : str
-        What is not as one might expect; empty for most.
+        A remark about an unexpected property of the export; usually empty.
     """
 
     files: tuple[Path, ...]
@@ -72,19 +73,19 @@ def export(
     float32 : bool
         Store a float64 model as float32, if the format supports it.
     interval : float, optional
-        Add intervals of this level, as `Model.predict_interval` gives them, if the format supports it.
+        Add the intervals that `Model.predict_interval` returns for this level, if the format supports it.
     overwrite : bool
         Overwrite existing files.
 
     Returns
     -------
     Export
-        The files that were written, and how far the export agrees with the model.
+        The paths of the written files, and the result of the comparison with the model.
 
     Raises
     ------
     DataError
-        If `model` is not a model, or has no such intervals.
+        If `model` is not a model, or has no intervals of this level.
     ExportError
         If the format is unknown or does not support the model (UnsupportedError), a required package is not installed
         (MissingPackageError), or the export does not predict as the model does. Nothing is written then.
@@ -127,12 +128,12 @@ def _able(ability: str) -> str:
 
 
 def find_target(name: str) -> Target:
-    """Return a target by its name.
+    """Return the target with a name.
 
     Raises
     ------
     ExportError
-        If there is none.
+        If no target has this name.
     """
     if name not in TARGETS:
         raise ExportError(f'unknown format "{name}"; choose from {", ".join(TARGETS)}')

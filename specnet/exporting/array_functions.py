@@ -1,6 +1,6 @@
-"""A program as functions of arrays (rows, features), for Python's libraries.
+"""Conversion of a program to functions of arrays (rows, features), for Python libraries.
 
-Each activation is a function, and each layer a line.
+Each activation becomes a function, and each layer a line.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from specnet.exporting.file_templates import rendered
 from specnet.exporting.model_program import Program
 
 WIDTH = 100
-"""Characters of a line above which it is broken, where it can be."""
+"""The number of characters above which a line is broken if possible."""
 _COMMENTED = 112
-"""Characters of a line with its comment, above which the comment gets a line of its own."""
+"""The number of characters above which a line's comment gets a separate line."""
 _FLOAT64 = np.dtype(np.float64)
 _INLINE = 2
-"""Steps up to which a layer needs no function of its own; an activation may have a single one."""
+"""The largest number of steps of a layer that is written without a function; for activations it is 1."""
 
 
 PYTHON_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "Path", "x", "grouped", "lookup"})
-"""Names that no variable of a Python file can have, whatever its library."""
+"""Names that are not available for variables in a Python file, for any library."""
 _METHODS = ("{}.", "{}[")
-"""The beginnings of forms that need no parentheses around the first operand, if that is a name or a call."""
+"""Beginnings of forms that need no parentheses around the first operand if it is a name or a call."""
 
 
 def library_forms(name: str, **others: str) -> dict[Operation, Form]:
-    """Return the forms of a library's operations on single numbers, and of the functions in its file."""
+    """Return the forms of a library's elementwise operations, and of the helper functions in its file."""
     return (
         ARITHMETIC
         | function_forms(f"{name}.{{}}", **others)
@@ -53,35 +53,35 @@ def library_forms(name: str, **others: str) -> dict[Operation, Form]:
 
 
 class RowWriter(ABC):
-    """The functions and statements of a program, over arrays (rows, features); a library of arrays is a subclass.
+    """Base class of writers of a program's functions and statements on arrays (rows, features), one for each library.
 
     Parameters
     ----------
     program : Program
     names : FreeNames
-        With all names that the file reserves.
+        Free names, without those that the file reserves.
     tables : mapping
-        How each table is written where it is read.
+        The expression of each table in the code.
 
     Attributes
     ----------
     name : str
-        Of the library.
+        Name of the library.
     words : frozenset of str
-        Names that no variable can have.
+        Names that are not available for variables.
     forms : mapping
-        Templates of operations that are always written alike.
+        Forms of operations with fixed code.
     shapes : mapping
-        Templates of those that depend on more, by their names: `all` operands, the `array` that has as many rows, the
+        Templates of other operations by name. Their fields are `all` operands, an `array` with as many rows, the
         number of `features`, the `dtype`, and the operation's attributes as ``{at[0]}`` and ``{at[1]}``. `each` is a
-        `repeat` of each feature by itself, and not of all of them in a row.
+        `repeat` feature by feature, and `repeat` repeats all features as a whole.
     definitions : list of str
         Functions, in the order of their first use.
     bodies : list of (list of str, list of str)
-        For each network the lines from `x`, raw columns in float64, to the line that returns what is answered; of an
-        ensemble also those from `x`, prepared columns, to the line that returns the outputs of a member.
+        For each network the lines that compute its answer from `x`, the raw columns in float64, and return it. For an
+        ensemble, also the lines that compute a member's outputs from `x`, the prepared columns, and return them.
     lines : list of str
-        From `x` to the line that returns what the program answers.
+        The lines that compute the program's answer from `x` and return it.
     """
 
     name: str
@@ -98,7 +98,7 @@ class RowWriter(ABC):
         self.lines = self._mean() if program.is_team else self.bodies[0][0]
 
     def text(self, **facts: Any) -> str:
-        """Return the file's text: the library's template, filled in with these facts and those of every library."""
+        """Return the file's text: the library's template, rendered with given facts and those for all libraries."""
         program = self.program
         return rendered(
             f"{self.name}.py",
@@ -115,12 +115,12 @@ class RowWriter(ABC):
         )
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
-        """Return how a step is written, `array` being one that has as many rows.
+        """Return the form of a step; `array` is the name of an array with the same number of rows.
 
         Raises
         ------
         ExportError
-            If the library has no form of it.
+            If the library lacks the operation.
         """
         operation, at = step.operation, step.attributes
         if operation in self.forms:
@@ -133,21 +133,21 @@ class RowWriter(ABC):
         return Form(text, CALL, (CALL,) if text.startswith(_METHODS) else ())
 
     def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
-        """Return a call of the library's own function for a stage without its mixture, or None.
+        """Return a call of the library's own function for a stage, without mixture; None if the library has none.
 
         Parameters
         ----------
         stage : Stage
         operands : sequence of Text
-            What the stage reads.
+            Expressions of the stage's sources.
         tables : mapping
-            How what it learned is written there, by the last word of its name.
+            Expressions of the stage's tables, by the last word of their names.
         """
         return None
 
     @abstractmethod
     def each_member(self, model: NetworkPlan) -> tuple[str, Text]:
-        """Return the head of the loop over the members of an ensemble, and the call of one for `x`."""
+        """Return the head of the loop over the members of an ensemble, and the call of a member for `x`."""
 
     @abstractmethod
     def called_model(self, number: int) -> Text:
@@ -158,7 +158,7 @@ class RowWriter(ABC):
         return Text(self.shapes["cast"].format(dtype=dtype.name).format(array.within(CALL)), CALL)
 
     def _written(self, model: NetworkPlan) -> tuple[list[str], list[str]]:
-        """Return the lines of a network, and of a member where there are several."""
+        """Return the lines of a network and, unless it is a single network, those of an ensemble member."""
         self.lines = []
         prepared = self._inline(model.prepare, [Text("x")], _FLOAT64)
         if model.dtype != _FLOAT64:
@@ -174,7 +174,7 @@ class RowWriter(ABC):
         return self.lines, member
 
     def _average(self, model: NetworkPlan) -> None:
-        """Write the mean of what the members of an ensemble answer, summed in float64."""
+        """Add the lines for the mean of the ensemble members' answers, summed in float64."""
         total = self.names.new("total")
         head, answer = self.each_member(model)
         before, self.lines = self.lines, []
@@ -187,7 +187,7 @@ class RowWriter(ABC):
         self.lines = [*before, f"{total} = 0", head, *(f"    {line}" for line in self.lines), mean]
 
     def _mean(self) -> list[str]:
-        """Return the mean of what the models of a team answer, weighted by their shares and summed in float64."""
+        """Return the lines for the mean of a team's answers, weighted by the shares and summed in float64."""
         models, total = self.program.networks, self.names.new("total")
         lines = [f"{total} = 0"]
         for number, model in enumerate(models):
@@ -200,18 +200,18 @@ class RowWriter(ABC):
         return answer if self.program.dtype == _FLOAT64 else self._converted(answer, _FLOAT64)
 
     def _divided(self, total: str, count: int, are_outputs: bool) -> str:
-        """Return the line that returns a sum over so many, in the precision of outputs if it is one of them."""
+        """Return the line that returns a sum divided by a count; if `are_outputs`, in the network's precision."""
         mean = Text(f"{total} / {count}", PRODUCT)
         if are_outputs and self.program.dtype != _FLOAT64:
             mean = self._converted(mean, self.program.dtype)
         return f"return {mean.code}"
 
     def _network(self, model: NetworkPlan, prepared: Text) -> None:
-        """Write a network, from its prepared columns to what it answers, or to the outputs of a member."""
+        """Add the lines of a network, from its prepared columns to its answer, or to the outputs of a member."""
         lines, readers = self.lines, model.readers()
 
         def variable(number: int) -> str:
-            """Return the variable of a layer's result: `x` where only the next layer reads it."""
+            """Return the variable of a layer's result: `x` if only the next layer reads it."""
             if readers[number] == [number + 1]:
                 return "x"
             return self.names.new("prepared" if number < 0 else model.layers[number][0].node.key)
@@ -240,7 +240,7 @@ class RowWriter(ABC):
     def _stage(self, stage: Stage, texts: Sequence[Text]) -> Text:
         if stage.is_identity:
             return texts[0]
-        is_mixed = stage.activation is not None and stage.activation.parametric  # with what it reads, by a weight
+        is_mixed = stage.activation is not None and stage.activation.parametric  # the result is mixed with the input
         own = None if is_mixed else self.call(stage, texts, _by_last_word(stage, self.tables))
         if own is not None:
             return own
@@ -251,7 +251,7 @@ class RowWriter(ABC):
         return Text(f"{self._function(stage)}({', '.join(arguments)})", CALL)
 
     def _function(self, stage: Stage) -> str:
-        """Return the name of the function that computes a stage, which is written on first use."""
+        """Return the name of the function that computes a stage; its definition is added on first use."""
         key = stage.signature()
         if key in self._functions:
             return self._functions[key]
@@ -264,7 +264,7 @@ class RowWriter(ABC):
         own = self.call(stage, texts, _by_last_word(stage, tables))
         if own is None:
             result = self._expression(stage, texts, tables, lines, local, self.program.dtype).code
-        else:  # without a mixture it would have been written where it is needed
+        else:  # there is a mixture: otherwise `_stage` would have inlined the call
             result = f"x + mixture * ({own.within(SUM)} - x)"
         summary = quoted((inspect.getdoc(type(stage.part)) or stage.part.type).partition("\n")[0])
         inside = [f'"""{summary}"""', *lines, f"return {result}"]
@@ -284,7 +284,7 @@ class RowWriter(ABC):
         names: FreeNames,
         dtype: np.dtype[Any],
     ) -> Text:
-        """Return a stage's result as an expression, after lines for the variables that it needs."""
+        """Return a stage's result as an expression; assignments of its variables are added to `lines`."""
 
         def leaf(operand: Operand) -> Text:
             match operand:
@@ -312,18 +312,18 @@ class RowWriter(ABC):
 
 
 def _by_last_word(stage: Stage, tables: Mapping[Constants, str]) -> dict[str, str]:
-    """Return the names of a stage's tables in the file, by the last words of their own."""
+    """Return the expressions of a stage's tables, by the last words of the tables' names."""
     return {table.name.rpartition(".")[2]: tables[table] for table in stage.tables if table in tables}
 
 
 def _commented(code: str, comment: str) -> list[str]:
-    """Return a line of a function with a comment behind it, or above it where the line would become too long."""
+    """Return a line of code with a comment after it, or above it if the line would become too long."""
     line = f"{code}  # {comment}"
     return [line] if len(line) <= _COMMENTED else [f"# {comment}", code]
 
 
 def in_lines(items: Sequence[str], before: str, after: str) -> str:
-    """Return items between two texts that have the brackets, in several lines if they are long."""
+    """Return items between two texts that contain the brackets, in several lines if one line is too long."""
     line = f"{before}{', '.join(items)}{after}"
     if len(line) <= WIDTH:
         return line
@@ -331,7 +331,7 @@ def in_lines(items: Sequence[str], before: str, after: str) -> str:
 
 
 def filled(items: Sequence[str], indent: str) -> list[str]:
-    """Return items with a comma after each, in lines that are filled up to the width."""
+    """Return items with a comma after each, in lines filled up to `WIDTH`."""
     lines = [indent]
     for item in items:
         if len(lines[-1]) + len(item) >= WIDTH and lines[-1] != indent:
@@ -341,5 +341,5 @@ def filled(items: Sequence[str], indent: str) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """Return a text with escapes for what would end a docstring."""
+    """Return a text with backslashes and quotes escaped, for use in a docstring."""
     return text.replace("\\", "\\\\").replace('"', '\\"')

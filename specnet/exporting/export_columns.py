@@ -1,7 +1,7 @@
-"""The raw columns of a model as every target describes them: names, kinds, and the texts that have codes.
+"""The raw columns of a model for all targets: names, kinds, and the codes of texts.
 
-Targets replace texts by their codes; after that all columns are numbers. A missing number is NaN, and a missing text is
-empty.
+Exported files replace texts by their codes, so that all columns are numbers. A missing number is NaN, and a missing
+text is empty.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class RawColumn:
     Attributes
     ----------
     name : str
-        Empty where the model has no names.
+        The name of the column; empty if the model has no column names.
     kind : str
     codes : mapping or None
-        Of a category the code of each text, 1…k in this order; of a missing cell that of an empty text. All others
-        have 0. None for a column of numbers.
+        For a category the code of each text, 1…k in this order. A missing cell has the code of the empty text, and
+        unknown texts have the code 0. None for a column of numbers.
     takes_missing : bool
-        Whether the model answers where a cell is missing.
+        Whether the model predicts rows in which this cell is missing.
     """
 
     name: str
@@ -59,7 +59,7 @@ class RawColumn:
 
 
 def columns_of(model: Model) -> tuple[RawColumn, ...]:
-    """Return the raw columns of a model: categories have a code for each text that one of its networks has.
+    """Return the raw columns of a model; a category has a code for each text that any of its networks knows.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:
     Raises
     ------
     UnsupportedError
-        If a category has two tables of codes, or none, or what has one is no category.
+        If a category has two tables of codes or none, or if another column has codes.
     """
     count = trained.network.resolved.columns
     kinds = {name: kind_of(kind) for name, kind in (trained.spec.feature_kinds or {}).items()}
@@ -111,13 +111,13 @@ def _together(first: RawColumn, *others: RawColumn) -> RawColumn:
 
 
 def codes_among(own: RawColumn, together: RawColumn) -> list[int]:
-    """Return a network's own code for each code of `columns_of`, from 0 on; an empty list for a column of numbers."""
+    """Return a network's own code for each code from `columns_of`, starting at 0; empty for a column of numbers."""
     codes = own.codes or {}
     return [] if together.codes is None else [0, *(codes.get(text, 0) for text in together.codes)]
 
 
 def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[str]]:
-    """Return the texts of rows by the indices of their columns, empty where a cell is missing."""
+    """Return the texts of rows by column index; a missing cell is an empty text."""
     found = {}
     for position, texts in enumerate(rows.texts):
         if columns[position].is_text:
@@ -128,7 +128,7 @@ def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[s
 
 
 def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Generator) -> RawColumns:
-    """Return rows with texts in the columns of categories: those with codes, some without, and missing cells."""
+    """Return rows whose categories are random texts: known texts, some unknown texts, and missing cells."""
     if not any(column.is_text for column in columns):
         return RawColumns(X)
     X, kinds = X.copy(), []
@@ -149,12 +149,12 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
 
 
 def _codes(group: StepGroup) -> list[dict[str, int]]:
-    """Return for each column of a group the codes of its texts; an empty dict for numbers."""
+    """Return the codes of texts for each column of a group; an empty dict for numbers."""
     return [{text: code for code, text in enumerate(texts, 1)} for texts in group_texts(group)]
 
 
 def _unknown_texts(known: Sequence[str]) -> list[str]:
-    """Return texts that are not among the known ones, but similar to them or hard to write."""
+    """Return unknown texts: texts similar to known ones, and texts that need escapes."""
     found = ["unknown", '"', "\\", "\\n", "ä", "two\nlines"]
     for text in known[:8]:
         found += [f"{text}x", text[:-1], text.swapcase(), f"{text}\n", f" {text}"]

@@ -1,13 +1,13 @@
-"""The plan of an exported model: what is computed between a row's cells and its answer, as targets read it.
+"""The plan of an exported model: the computations from a row's cells to its answer, for all targets.
 
-A `Program` has the raw columns, one `NetworkPlan` for each network, and how answers are made of outputs. A network is
-a list of stages: preprocessing, each layer, each activation, and what turns outputs into values. A `Stage` is a list of
-steps in the order in which they are computed. A `Step` has an operation, its operands (other steps, tables, numbers)
-and the number of features of its result. Parts write their values over symbolic arrays; the compiler lowers these to
-calls, as it does for training. Here, what does not depend on rows is computed and becomes a table, and a product with
-a table becomes `LINEAR`.
+A `Program` has the raw columns, one `NetworkPlan` for each network, and the way from outputs to answers. A network is
+a list of stages: preprocessing, each layer, each activation, and the inverse of the target's preprocessing. A `Stage`
+is a list of steps in the order in which they are computed. A `Step` has an operation, its operands (other steps,
+tables, numbers) and the number of features of its result. Parts define their values by operations on symbolic arrays,
+and the compiler lowers these to calls, as it does for training. In an export, values that do not depend on rows are
+computed in advance and become tables, and a product with a table becomes `LINEAR`.
 
-A target is a form for each operation and a frame around the stages. Readers that do not exist yet need no other plan:
+A target has code for each operation and a frame around the stages. Possible future targets need no other plan:
 
 - Texts as operands: an `INPUT` step of kind "text", and an operation from texts to codes with a table of texts.
 - Derivatives by columns: `gradients` of the value of a stage before it is lowered; steps and tables are the same.
@@ -54,11 +54,11 @@ from specnet.parts.part import described
 from specnet.spec.resolving.graph import Node
 
 LINEAR = Operation("linear")
-"""x times a weight (outputs, inputs), plus a bias where there is a third operand."""
+"""x times a weight (outputs, inputs), plus a bias if there is a third operand."""
 GROUPED = Operation("grouped_linear")
-"""`LINEAR` for each of some groups that alternate along the features, by a weight (outputs, inputs, groups)."""
+"""`LINEAR` for each of several groups that alternate along the features, with a weight (outputs, inputs, groups)."""
 LOOKUP = Operation("lookup")
-"""The rows of a table (categories, features) with the numbers x (rows, 1), given as floats."""
+"""The rows of a table (categories, features) at the indices x (rows, 1), given as floats."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +68,9 @@ class Constants:
     Attributes
     ----------
     name : str
-        Without the prefix of the network.
+        The name of the table, without the prefix of the network.
     arrays : tuple of ndarray
-        The numbers of each member of an ensemble; a single array where there is one network.
+        The numbers of each ensemble member; a single array for a single network.
     """
 
     name: str
@@ -83,20 +83,20 @@ class Constants:
 
     @property
     def has_members(self) -> bool:
-        """Whether each member has numbers of its own."""
+        """Whether each ensemble member has different numbers."""
         return len(self.arrays) > 1
 
     @property
     def numbers(self) -> Array:
-        """All numbers, with the members as the first axis where there are several."""
+        """All numbers; several members are the first axis."""
         return np.stack(self.arrays) if self.has_members else self.array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One operation; its result is (rows, features), and (rows, 1) is repeated along features where others need it.
+    """One operation; its result is (rows, features), and a result (rows, 1) is broadcast along features.
 
-    What a stage reads is a step of the operation `INPUT`, whose attribute is its index among the stage's sources.
+    The sources of a stage are steps of the operation `INPUT`, whose attribute is the index of the source.
     """
 
     operation: Operation
@@ -110,24 +110,24 @@ Operand = Step | Constants | float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """Preprocessing, a layer without the activation that it ends in, an activation, or the way to values.
+    """Preprocessing, a layer without its activation, an activation, or the inverse of the target's preprocessing.
 
     Attributes
     ----------
     sources : tuple of Step
-        What it reads, each an `INPUT`.
+        The inputs of the stage, each of the operation `INPUT`.
     steps : tuple of Step
-        Each after its operands.
+        The steps in order, each after its operands.
     output : Step, Constants or float
-        The result; one of the sources where nothing is computed.
+        The result; one of the sources if nothing is computed.
     part : Layer, Activation or None
-        None for what is no part of a network.
+        None for preprocessing.
     node : Node or None
-        The layer in the network's graph, and which others it reads.
+        The layer's node in the network's graph, which names the layers that it reads.
     title : str
-        The layer in a line: ``layers.0: dense, 2 → 5, relu``.
+        A line that describes the layer: ``layers.0: dense, 2 → 5, relu``.
     arrays : tuple of mapping
-        For each member what the part learned or updated, by its full name, in the part's own order.
+        For each ensemble member the part's parameters and states by full name, in the order of the part.
     """
 
     sources: tuple[Step, ...]
@@ -145,17 +145,17 @@ class Stage:
 
     @property
     def is_identity(self) -> bool:
-        """Whether it returns the first of what it reads."""
+        """Whether the stage returns its first source unchanged."""
         return self.output is self.sources[0]
 
     @property
     def tables(self) -> tuple[Constants, ...]:
-        """The tables in the order of their use, each once."""
+        """The tables in the order of their first use."""
         used = (operand for step in self.steps for operand in step.operands if isinstance(operand, Constants))
         return tuple(dict.fromkeys(used))
 
     def uses(self) -> dict[Operand, int]:
-        """Return how often each step is read; the output counts once more."""
+        """Return the number of times that each step is read; the output counts as one more."""
         counts: dict[Operand, int] = dict.fromkeys(self.steps, 0)
         for operand in [*(operand for step in self.steps for operand in step.operands), self.output]:
             if operand in counts:
@@ -163,7 +163,7 @@ class Stage:
         return counts
 
     def signature(self) -> Hashable:
-        """Return what two stages have in common that differ in nothing but tables and numbers of features."""
+        """Return a key that is equal for stages that differ only in their tables and numbers of features."""
         index: dict[Operand, Hashable] = {source: ("source", source.attributes) for source in self.sources}
         index |= {table: ("table", number, table.array.ndim) for number, table in enumerate(self.tables)}
         index |= {step: ("step", number) for number, step in enumerate(self.steps)}
@@ -176,7 +176,7 @@ class Stage:
 
 
 def sources_of(sizes: Sequence[int]) -> list[Value]:
-    """Return a symbolic array for each number of features, for what a stage reads."""
+    """Return the symbolic sources of a stage, one for each number of features."""
     return [input_value(f"source.{number}", (size, BATCH)) for number, size in enumerate(sizes)]
 
 
@@ -194,15 +194,15 @@ def stage_of(
     ----------
     value : Value
     sources : sequence of Value
-        What it reads, as `sources_of` makes them.
+        The inputs of the stage, as `sources_of` returns them.
     key : str
-        How the names of tables begin that have none of their own.
+        The prefix of the names of tables that are no states.
     arrays : sequence of mapping
-        For each member of an ensemble the arrays in the engine's form, by the names of the states in `value`.
+        For each ensemble member the arrays in the engine's layout, by the names of the states in `value`.
     dtype : numpy.dtype
         The precision in which constants are computed.
     expansions : mapping
-        What the target lacks, in terms of what it has.
+        For each operation that the target lacks, a replacement by operations that it has.
     """
     inputs = {x.attributes: Step(INPUT, (), number, _features(x.shape)) for number, x in enumerate(sources)}
     folded = _folded(value, arrays, dtype)
@@ -253,7 +253,7 @@ def stage_of(
         elif not tables:
             found[number] = step(call)
         elif tables[0].size == 1 and call.operation is not STATE and len(arrays) == 1:
-            found[number] = float(tables[0].reshape(()))  # members each have their own, and one text
+            found[number] = float(tables[0].reshape(()))  # members share their code, but not this number
         elif tables[0].size == 1 or tables[0].shape[1] == 1:
             found[number] = Constants(name(number), tuple(table.reshape(-1) for table in tables))
     steps = tuple(each for each in found.values() if isinstance(each, Step) and each.operation is not INPUT)
@@ -263,7 +263,7 @@ def stage_of(
 def _folded(
     value: Value, arrays: Sequence[Mapping[str, Array]], dtype: np.dtype[Any]
 ) -> dict[Value, tuple[Array, ...]]:
-    """Return the outermost values that do not depend on rows, with each member's numbers; not plain constants."""
+    """Return the outermost values that do not depend on rows, except plain constants, with each member's numbers."""
     fixed: dict[Value, bool] = {}
     frontier: dict[Value, None] = {}
     for node in postorder([value], lambda node: node.arguments):
@@ -279,7 +279,7 @@ def _folded(
         outputs = []
         for each in arrays:
             bound = NUMPY.bind(lowered, dtype, {}, {name: each[name].astype(dtype) for name in names})
-            with np.errstate(all="ignore"):  # `where` may leave out what divides by 0
+            with np.errstate(all="ignore"):  # `where` may discard a division by 0
                 bound.run()
             outputs.append([array.copy() for array in bound.outputs])
         found |= dict(zip(computed, zip(*outputs, strict=True), strict=True))
@@ -287,7 +287,7 @@ def _folded(
 
 
 def _needed(calls: Sequence[Call], result: int, constants: Mapping[int, Any]) -> Iterator[int]:
-    """Return the calls that the result needs in order, none of those that constants are made of."""
+    """Return, in order, the indices of the calls that the result needs, without those that only constants need."""
     needed, waiting = set(), [result]
     while waiting:
         number = waiting.pop()
@@ -298,14 +298,14 @@ def _needed(calls: Sequence[Call], result: int, constants: Mapping[int, Any]) ->
 
 
 def _features(shape: Shape) -> int:
-    """Return the number of features of a value in the engine's shape."""
+    """Return the number of features of a value, given its shape in the engine (features first)."""
     size = shape[0] if shape else 1
     assert isinstance(size, int), "only a flat vector has a size without a number"
     return size
 
 
 class _AnsweringScope(LayerScope):
-    """A program that only predicts, each row by itself, as the layer in it sees it."""
+    """The scope of a layer in a program that predicts each row independently; other requests are refused."""
 
     def batch_mean(self, x: Value) -> NoReturn:
         raise UnsupportedError(f"{self.node.layer.type}: rows that depend on each other cannot be exported")
@@ -318,37 +318,37 @@ class _AnsweringScope(LayerScope):
 
 
 class NetworkPlan:
-    """A network of a model: its stages, which members of an ensemble share but for numbers.
+    """A network of a model: its stages, which all ensemble members share except for the numbers in tables.
 
     Parameters
     ----------
     trained : TrainedNetwork
     columns : sequence of RawColumn
-        The program's raw columns, whose codes may be those of other networks too.
+        The program's raw columns, whose codes may include texts of other networks.
     dtype : numpy.dtype
-        In which the target computes.
+        The precision in which the target computes.
     expansions : mapping
-        What the target lacks, in terms of what it has.
+        For each operation that the target lacks, a replacement by operations that it has.
     prefix : str
-        The beginning of its tables' names where there are several networks: ``models.0.``; otherwise empty.
+        The prefix of the tables' names if there are several networks: ``models.0.``; otherwise empty.
     share : int
-        The weight of its answer.
+        The weight of the network's answer.
 
     Attributes
     ----------
     outputs : int
-        Number of what is answered: probabilities or margins, or values.
+        Number of answers per row: probabilities, margins or values.
     prepare : Stage
-        From raw columns, with the codes of texts, to the network's inputs, in float64.
+        The preprocessing in float64, from raw columns with texts as codes to the network's inputs.
     layers : tuple of tuple of Stage
-        For each layer a stage for the layer, one for its activation, or both; an identity where nothing is computed.
+        For each layer a stage for the layer, one for its activation, or both; an identity if nothing is computed.
     finish : Stage
-        From a network's outputs to what is answered, values in the target's units, in float64. What an ensemble
-        answers is the mean of these.
+        The computation in float64 from a network's outputs to answers; values are in the target's units. The answer of
+        an ensemble is the mean of the members' answers.
     stages : list of Stage
-        All of them in order.
+        All stages in order.
     members : list of str
-        The beginning of the names of each member's numbers in a model's file: ``members.0.``, with several networks
+        The prefix of each member's tensor names in a model's file: ``members.0.``, or with several networks
         ``models.0.members.0.``.
     is_averaged : bool
         Whether the answer is the mean of several members' answers.
@@ -382,7 +382,7 @@ class NetworkPlan:
         self.stages = [self.prepare, *(stage for layer in self.layers for stage in layer), self.finish]
 
     def _layer(self, number: int, node: Node, arrays: Sequence[Mapping[str, Array]]) -> tuple[Stage, ...]:
-        """Return the stages of a layer, given its index and the arrays of each member."""
+        """Return the stages of a layer, given the layer's index and node and the arrays of each member."""
         sizes, network = node.input_sizes, self.trained.network
         layer, activation = node.layer.split_activation()
         blocks = network.layout.of_node(number)
@@ -408,12 +408,15 @@ class NetworkPlan:
 
     @property
     def multiplies_columns(self) -> bool:
-        """Whether a product of the preprocessing reads raw columns themselves."""
+        """Whether a matrix product in the preprocessing reads raw columns directly."""
         products = [step for step in self.prepare.steps if step.operation in (LINEAR, GROUPED)]
         return any(step.operands[0] in self.prepare.sources for step in products)
 
     def readers(self) -> dict[int, list[int]]:
-        """Return which layers read each layer's result, -1 being the prepared columns; the end reads the last."""
+        """Return the indices of the layers that read each layer's result.
+
+        Index -1 stands for the prepared columns; the last result is read by the index after the last layer.
+        """
         found: dict[int, list[int]] = {number: [] for number in range(-1, len(self.layers))}
         for number, (stage, *_) in enumerate(self.layers):
             for source in stage.node.inputs:
@@ -425,7 +428,7 @@ class NetworkPlan:
 def _learned(
     node: Node, part: Layer | Activation, blocks: Sequence[PlacedBlock], theta: Array, state: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Return a member's tensors in a part, and of a layer its states, by their full names."""
+    """Return a member's parameters of a part by full name, and for a layer also its states."""
     found = {
         f"{node.key}.{tensor.name}": tensor.view(placed.view(theta))
         for placed in blocks
@@ -436,15 +439,15 @@ def _learned(
 
 
 def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) -> str:
-    """Return a layer in a line: ``layers.0: dense, 2 → 5, relu``."""
+    """Return a line that describes a layer: ``layers.0: dense, 2 → 5, relu``."""
     sized = " + ".join(map(str, sizes))
     words = [node.layer.summary(training=False), f"{sized} → {node.size}", described(activation)]
     text = f"{node.key}: {', '.join(filter(None, words))}"
-    return " ".join(text.replace("\\", "/").split())  # in a comment it must end with its line
+    return " ".join(text.replace("\\", "/").split())  # a comment must not contain line breaks
 
 
 def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparation, dict[str, Array]]:
-    """Return preprocessing with symbolic arrays, which begins after the codes of texts, and their numbers by name."""
+    """Return preprocessing with symbolic arrays, and their numbers by name; its input has codes instead of texts."""
     arrays: dict[str, Array] = {}
 
     def symbol(name: str, array: Array) -> Value:
@@ -457,11 +460,11 @@ def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparat
 
 
 def _recoded(x: Value, columns: Sequence[RawColumn], own: Sequence[RawColumn]) -> tuple[Value, dict[str, Array]]:
-    """Return columns with a network's own codes of texts instead of the program's, and the tables of these codes."""
+    """Convert the program's codes of texts in columns to a network's own codes; return them and the tables used."""
     arrays: dict[str, Array] = {}
 
     def table_of(index: int) -> str:
-        """Return the name of the table of a column's codes; empty where they are the same."""
+        """Return the name of the table that converts a column's codes; empty if no conversion is needed."""
         codes = codes_among(own[index], columns[index])
         if codes == list(range(len(codes))):
             return ""

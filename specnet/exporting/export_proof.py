@@ -1,4 +1,4 @@
-"""The proof of an export: it is run on rows, and its answers are compared with the model's."""
+"""The proof of an export: the exported files are run on rows, and their answers are compared with the model's."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from specnet.parts.arrays import Array
 ROWS = 256
 
 _FAR, _TINY = 4.0, 1e-6
-"""Of edge rows, in standard deviations of the training rows where the model knows them."""
+"""Distances of edge rows from 0, in standard deviations of the training rows if the model standardizes."""
 _NEAR = 1e-6
 """The relative distance of neighbours from their rows."""
 _MISSING = 0.1
-"""The share of missing cells where a model answers without them."""
+"""The share of missing cells in columns that may have missing values."""
 
 
 def probe_rows(program: Program, neighbour: int = 0) -> tuple[RawColumns, int]:
-    """Return 256 raw rows whose numbers the export's precision holds exactly, and where the edge rows begin.
+    """Return 256 raw rows, exact in the export's precision, and the index of the first edge row.
 
-    Most are as training rows of a standard normal distribution would be; the others are zeros, tiny, far from all
-    training rows in all columns and in single ones. Texts are those that have codes, and others; cells are missing
-    where the model takes that. From 1 on `neighbour` gives rows that are hardly others.
+    Most rows are standard normal after preprocessing. The edge rows are zero, tiny, or far from all training rows in
+    all columns or in a single one. Texts are known and unknown, and cells are missing if the model supports it.
+    A `neighbour` of 1 or more returns rows very close to those of 0.
     """
     inputs = program.model.network.inputs
     alternating = np.where(np.arange(inputs) % 2, -1.0, 1.0)
@@ -55,22 +55,22 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[RawColumns, int]:
 
 
 def put_categories(prepared: Array, model: Model, generator: np.random.Generator) -> None:
-    """Put categories into those of the prepared columns (rows, inputs) that the network has tables for."""
+    """Fill those prepared columns (rows, inputs) that the network embeds with random categories, in place."""
     for column, categories in model.network.resolved.category_counts.items():
         prepared[:, column] = generator.integers(0, categories, len(prepared))
 
 
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
-"""The largest difference from the model that is allowed, relative to the largest output if that is above 1."""
+"""The largest allowed difference from the model, relative to the largest output if that is above 1."""
 
 _INTERVAL_SHARE = 1e-3
-"""The largest difference of the ends of intervals that is allowed, relative to their mean width."""
+"""The largest allowed difference of the ends of intervals, relative to their mean width."""
 
 _ROUNDINGS = 4
 """The allowed difference of an export in float32, in multiples of the model's own rounding."""
 
 _NEIGHBOURS = 8
-"""The number of neighbours of each row on which rounding is measured."""
+"""The number of neighbours of each row for which rounding is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ class Proof:
     Attributes
     ----------
     rows : int
-        On how many rows it ran; 0 where it could not.
+        The number of compared rows; 0 if the export could not be run.
     difference : float or None
-        The largest difference of any output; None where the export could not be run.
+        The largest difference of any output; None if the export could not be run.
     obstacle : str
-        What was missing to run it.
+        The reason why the export could not be run.
     rounding : float
-        How far the same model in the other precision is from it, if the tolerance alone does not cover the difference.
+        The difference between the model and itself in the other precision, if the tolerance alone was exceeded.
     """
 
     rows: int
@@ -109,14 +109,14 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
     target : Target
     program : Program
     files : mapping
-        The export's content by the path that it will have.
+        The content of the exported files by their final paths.
     name : str
-        Of the main file.
+        Name of the main file.
 
     Raises
     ------
     ExportError
-        If it fails, or differs by more than the tolerance.
+        If the export fails, or differs by more than the tolerance.
     FileError
         If a file cannot be written under its name.
     """
@@ -130,7 +130,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         except CannotRunError as obstacle:
             return Proof(0, None, str(obstacle))
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
-    parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
+    parts = (slice(ordinary), slice(ordinary, None))  # large edge rows would raise the tolerance of the other rows
     has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.networks)
     compared = [_compared(answers, expected, part, tolerance, has_offset) for part in parts]
     exceeds = any(not difference <= allowed for difference, allowed in compared)
@@ -148,7 +148,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
 
 
 def _check_ends(given: Array | None, expected: Array | None, ordinary: int) -> None:
-    """Refuse intervals of ordinary rows whose ends are not the model's, whatever precision the export has.
+    """Refuse intervals of ordinary rows whose ends differ from the model's, in any precision of the export.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _check_ends(given: Array | None, expected: Array | None, ordinary: int) -> N
 
 
 def _labels_agree(answers: ExportAnswers, expected: ExportAnswers, part: slice, clear: Array) -> bool:
-    """Whether labels agree on the part's rows, where rounding does not decide them."""
+    """Return whether labels agree in a part of the rows, ignoring those that are not `clear` of rounding."""
     if expected.predictions is None:
         return True
     assert answers.predictions is not None
@@ -174,11 +174,11 @@ def _labels_agree(answers: ExportAnswers, expected: ExportAnswers, part: slice, 
 
 
 def _rounding(program: Program) -> float:
-    """Return how far the model is from itself in the other precision, on the rows that are compared and close by.
+    """Return the largest difference between the model and itself in the other precision.
 
-    A model whose weights are large amplifies the rounding of each sum. Two programs, which add in other
-    orders, are then further apart than the tolerance, and both are right: as right as the model itself. A single row
-    may be the only one where that shows, and the model happen to be exact there on this machine, so the neighbours.
+    A model with large weights amplifies the rounding of each sum. Two programs that add in different orders may then
+    differ by more than the tolerance, although each is as accurate as the model. Perhaps only a single row shows this,
+    and the model is exact there by chance; therefore neighbours of the compared rows are computed too.
     """
     model = program.model
     other = model.astype("float64" if model.network.dtype == np.float32 else "float32")
@@ -189,7 +189,7 @@ def _rounding(program: Program) -> float:
 
 
 def answers_of(program: Program, rows: RawColumns) -> ExportAnswers:
-    """Return what the model answers, in the form in which exports do."""
+    """Return the model's answers for rows in the format of an export's answers."""
     outputs = outputs_of(program.model, rows)
     if program.task == "values":
         level = program.interval and program.interval.level
@@ -200,7 +200,7 @@ def answers_of(program: Program, rows: RawColumns) -> ExportAnswers:
 
 
 def outputs_of(model: Model, X: Array | RawColumns) -> Array:
-    """Return values, the probability of each class or output, or where there are none margins: (rows, outputs)."""
+    """Return a model's values or probabilities, or margins if it has no probabilities, (rows, outputs)."""
     if model.network.task == "values":
         return model.predict(X).reshape(len(X), -1)
     return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
@@ -209,10 +209,10 @@ def outputs_of(model: Model, X: Array | RawColumns) -> Array:
 def _compared(
     answers: ExportAnswers, model: ExportAnswers, part: slice, tolerance: float, has_offset: bool
 ) -> tuple[float, float]:
-    """Return the largest difference, and what is allowed; infinities and NaN must be the same.
+    """Return the largest difference in a part of the rows and the allowed one; infinities and NaN must be equal.
 
-    Where values have an offset, which is added in float64, what is allowed goes by how far they are from their median,
-    beside the rounding of answers in float32.
+    If values have an offset, which is added in float64, the allowed difference depends on their distance from their
+    median. For answers in float32, their rounding is added.
     """
     given, expected = answers.numbers[part], model.numbers[part]
     if given.shape != expected.shape:
@@ -234,7 +234,7 @@ def _compared(
 
 
 def _margins(outputs: Array, program: Program) -> Array:
-    """Return how far each row, or each output, is from another label."""
+    """Return the distance of each row, or of each output, from the nearest change of its label."""
     if program.task == "classes":
         first, second = np.sort(outputs, axis=1)[:, :-3:-1].T
         margins: Array = first - second

@@ -1,4 +1,4 @@
-"""Steps as expressions of a programming language: shared and long parts become variables, whose names are free."""
+"""Conversion of steps to expressions of a programming language; shared and long subexpressions become variables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from specnet.compiler.value import INPUT
 from specnet.exporting.export_plan import Operand, Step
 
 LONGEST = 70
-"""Characters of an expression above which it becomes a variable."""
+"""The largest number of characters of an expression; a longer one becomes a variable."""
 
 
 TEXT_EXPANSIONS: Expansions = {
     operations.SIGMOID: lambda x: 1 / (1 + exp(-x)),  # exp may overflow to infinity, which gives the right 0
     operations.SOFTPLUS: lambda x: maximum(x, 0.0) + log1p(exp(-absolute(x))),
 }
-"""What no language has a function for, in terms of what they have."""
+"""Replacements of operations for which no target language has a function."""
 
 
 _FUNCTIONS = (
@@ -36,7 +36,7 @@ _FUNCTIONS = (
 
 
 def function_forms(name: str, **others: str) -> dict[Operation, Form]:
-    """Return how functions are written whose names follow a pattern, but for the others, by the operations' names."""
+    """Return the forms of functions whose names follow a pattern; `others` gives exceptions by operation name."""
     words = {each: name.format({"absolute": "abs"}.get(each.name, each.name)) for each in _FUNCTIONS}
     return {each: Form(f"{others.get(each.name, word)}({{}})") for each, word in words.items()}
 
@@ -50,23 +50,23 @@ def write_expression(
     needs_name: Callable[[Step, int], bool] = lambda step, position: False,
     result: Operand | None = None,
 ) -> dict[Operand, Text]:
-    """Write steps in order, and return the text of each.
+    """Convert steps to expressions in order, and return the text of each step.
 
     Parameters
     ----------
     steps : iterable of Step
     uses : mapping
-        How often each step is read.
+        The number of times that each step is read.
     leaf : callable
-        Returns the text of an operand that is none of these steps.
+        Function that returns the text of an operand that is not among the steps.
     form : callable
-        Returns the text of a step from those of its operands.
+        Function that returns the text of a step, given the texts of its operands.
     variable : callable
-        Declares a variable of that text for a step, and returns its name.
+        Function that declares a variable for a step, given its expression, and returns the variable's name.
     needs_name : callable
-        Whether a step's form writes the operand at a position more than once.
+        Function that returns whether a step's form repeats the operand at a position.
     result : Operand, optional
-        What the statement is for; it becomes no variable, however often it is read elsewhere and however long it is.
+        The final result; it never becomes a variable, even if it is long or read several times.
     """
     texts: dict[Operand, Text] = {}
     for step in steps:
@@ -85,7 +85,7 @@ def write_expression(
 
 
 def python_number(number: float) -> Text:
-    """Return a number as an expression of Python, which has no literals for infinities and NaN."""
+    """Return a number as a Python expression; infinities and NaN, which have no literals, are calls of `float`."""
     text = number_text(number)
     if text.lstrip("-") in ("inf", "nan"):
         return Text(f'float("{text}")', CALL)
@@ -93,18 +93,19 @@ def python_number(number: float) -> Text:
 
 
 class FreeNames:
-    """Names that are free in a target, and those that it reserves.
+    """Generator of names that are not yet in use.
 
     Parameters
     ----------
     reserved : iterable of str
+        Names that are not available.
     """
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self._taken = set(reserved)
 
     def new(self, wish: str) -> str:
-        """Return the wish as a name that every language reads, with a number where it is taken."""
+        """Return a wished name as an identifier that is valid in every language; if it is in use, with a number."""
         base = re.sub(r"[^A-Za-z0-9_]", "_", wish)
         base = f"_{base}" if base[:1].isdigit() else base
         name, number = base, 2

@@ -1,6 +1,6 @@
-"""The texts of exported files: templates in ``templates``, which Jinja fills in.
+"""Texts of exported files, rendered by Jinja from the folder ``templates``.
 
-Statements of Jinja stand between ``#%`` and ``%#``, each in a line of its own.
+Statements of Jinja are enclosed in ``#%`` and ``%#``, one per line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def rendered(template: str, **content: Any) -> str:
-    """Return a template, given by the name of its file without ``.jinja``, filled in with values."""
+    """Return the text of a template, named by its file without ``.jinja``, rendered with the given values."""
     return _environment().get_template(f"{template}.jinja").render(**content)
 
 
@@ -23,7 +23,7 @@ def rendered(template: str, **content: Any) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    made = Environment(  # of programs, which have no markup to escape
+    made = Environment(  # renders source code, so no markup is escaped
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=StrictUndefined,
         block_start_string="#%",
@@ -37,5 +37,5 @@ def _environment() -> Environment:
 
 
 def _inside(lines: Iterable[str], indent: int = 4) -> str:
-    """Return lines with an indentation, but for the first, which has that of the template."""
+    """Join lines and indent all but the first, which the template indents."""
     return "\n".join(lines).replace("\n", "\n" + " " * indent)

@@ -1,6 +1,6 @@
-"""How languages that write loops as C does differ, and the arrays in which they keep results.
+"""Differences between languages with loops like those of C, and the arrays that store results.
 
-A program works on one row at a time, with few arrays: each is used again as soon as nobody reads it.
+A program processes one row at a time with few arrays: an array is reused as soon as nothing reads it any more.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from specnet.exporting.expression_text import FreeNames, write_expression
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An array, or a part of it from the element `low` on, or a variable that holds a single number.
+    """An array, a part of an array from element `low` on, or a variable for a single number.
 
-    A wide array has the precision of the expressions, whatever that of other arrays is.
+    A wide array has the precision of expressions, even if other arrays have a lower precision.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Variable:
     is_wide: bool = False
 
     def at(self, count: int) -> Text:
-        """Return the element that iteration `i` of a loop up to a count reads."""
+        """Return the element that is read in iteration `i` of a loop up to a count."""
         if not self.is_array:
             return Text(self.name)
         if self.features == 1 or count == 1:
@@ -41,35 +41,35 @@ class Variable:
 
 
 class Language(ABC):
-    """A language that writes loops as C does, as templates that have the names below in braces.
+    """A language with loops like those of C, described by templates with fields in braces.
 
     Attributes
     ----------
     name, indent : str
     nothing, smallest : str
-        What stands for a missing array, and minus infinity.
+        The expressions of a missing array and of minus infinity.
     constant, variable : str
-        The declarations of a constant and of a variable: a name and an expression.
+        The declarations of a constant and of a variable, with fields for the name and the expression.
     loop_head : str
-        The head of a loop up to a count: its index and the count.
+        The head of a loop, with fields for the index and the count.
     part : str
-        Part of an array, as an array: its name, where it begins and where it ends.
+        A part of an array as an array, with fields for the name, the start and the end.
     lookup : str
-        The number of a `table` at an `index`; NaN where the `category` is none of the `categories`.
+        The number in a `table` at an `index`; NaN if the `category` is not one of the `categories`.
     whole, quotient : str
-        A whole number, as an index, and the whole part of a quotient.
+        The conversion of a whole number to an index, and the integer part of a quotient.
     reading, storing : str
-        The conversions of an element of an array to the precision of expressions, and of a value to that of arrays;
-        empty where both have the same. Otherwise what only expressions read is stored in wide arrays.
+        The conversions of an array element to the precision of expressions, and of a value to the precision of arrays;
+        empty if both are equal. Otherwise, values that only expressions read are stored in wide arrays.
     passed_on : str
         The arguments of a network's function after the columns and the array for its answer.
     definition : str
-        The definition of a function: a `remark`, its `name`, its `parameters`, each after the word `parameter`, and
-        the lines `inside`.
+        The definition of a function, with fields for a `remark`, its `name`, its `parameters`, each after the word
+        `parameter`, and the lines `inside`.
     forms : mapping
-        How elementwise operations are written.
+        The forms of elementwise operations.
     twice : mapping
-        For each operation whose form writes operands twice, their positions.
+        The positions of operands that are repeated in the form of an operation, by operation.
     """
 
     name: str
@@ -93,34 +93,34 @@ class Language(ABC):
 
     @abstractmethod
     def number(self, number: float) -> Text:
-        """Return a number."""
+        """Return a number as an expression."""
 
     @abstractmethod
     def remark(self, text: str) -> str:
-        """Return a comment."""
+        """Return a text as a comment."""
 
     def form(self, step: Step) -> Form:
-        """Return how one step is written, which may depend on its operands."""
+        """Return the form of a step, which may depend on its operands."""
         return self.forms[step.operation]
 
     def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
-        """Return the definition of a function from numbers to a number, whose body ends with its result."""
+        """Return the definition of a function of numbers; the last item of the body is the expression it returns."""
         *lines, result = body
         inside = "".join(f"{self.indent}{line}\n" for line in [*lines, f"return {result};"])
         listed = ", ".join(self.parameter + parameter for parameter in parameters)
         return self.definition.format(remark=self.remark(summary), name=name, parameters=listed, inside=inside)
 
     def argument(self, array: Variable) -> str:
-        """Return an array, or the part of one, as an argument of a function."""
+        """Return an array, or a part of an array, as an argument of a function."""
         return self.part.format(array.name, array.low, array.low + array.features) if array.low else array.name
 
     def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
-        """Return the product of a weight (inputs, outputs) and an array, plus a bias where there is one."""
+        """Return the lines that multiply an array by a weight (inputs, outputs) and add a bias unless it is None."""
         sizes, tables = f"{source.features}, {target.features}", f"{weight}, {bias or self.nothing}"
         return [f"dense({sizes}, {tables}, {self.argument(source)}, {target.name});"]
 
     def repeated(self, array: Variable, count: int, each: bool) -> Text:
-        """Return element `i` of an array that is repeated as a whole, or element by element."""
+        """Return element `i` of an array repeated `count` times, as a whole or, if `each`, element by element."""
         if array.features == 1:
             return array.at(1)
         index = self.quotient.format("i", count) if each else f"i % {array.features}"
@@ -131,7 +131,7 @@ class Language(ABC):
         return Text(self.reading + element.within(CALL), SIGN) if self.reading else element
 
     def loop(self, count: int, body: Sequence[str], index: str = "i") -> list[str]:
-        """Return a loop up to a count; its body alone where the count is 1."""
+        """Return the lines of a loop up to a count; only the body if the count is 1."""
         if count == 1:
             return list(body)
         head, inside = self.loop_head.format(index, count), [self.indent + line for line in body]
@@ -140,7 +140,7 @@ class Language(ABC):
         return [f"{head} {{", *inside, "}"]
 
     def fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> list[str]:
-        """Return the loop that fills an array with a value, after the lines that declare the value's variables."""
+        """Return the loop that fills an array with a value; the lines `before` declare the value's variables."""
         stored = self.storing + value.within(CALL) if self.storing and not target.is_wide else value.code
         return self.loop(target.features, [*before, f"{target.at(target.features).code} = {stored};"])
 
@@ -152,20 +152,20 @@ class Language(ABC):
         lines: list[str],
         names: FreeNames,
     ) -> Text:
-        """Return the last of some steps as an expression, after lines for the variables that it needs.
+        """Return the last of several steps as an expression; declarations of its variables are added to `lines`.
 
         Parameters
         ----------
         steps : sequence of Step
-            In order.
+            The steps in order.
         uses : mapping
-            How often each step is read.
+            The number of times that each step is read.
         leaf : callable
-            Returns the text of an operand that is none of these steps.
+            Function that returns the text of an operand that is not among the steps.
         lines : list of str
-            To which declarations are added.
+            List to which declarations are appended.
         names : FreeNames
-            Of variables.
+            Source of names for variables.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The facts of a model that other tools' files have no form for: written beside the network, and read again."""
+"""Facts of a model that other tools' formats cannot express: saved in the file as text, and read on import."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from specnet.parts.part import short as short
 from specnet.spec import Spec
 
 FACTS = "spec"
-"""The key under which ONNX's metadata and the text in an archive have the facts."""
+"""The key of the facts in ONNX metadata and in the text of an archive."""
 NUMBERS, LABELS, INTERVAL, MODELS = "numbers", "labels", "interval", "models"
-"""The keys beside those of a spec: numbers by the names of tensors, the classes, and the level of intervals.
+"""Keys in addition to those of a spec: numbers by tensor name, class labels, interval level, and a team's models.
 
 A team has the share and the spec of each model instead of a spec."""
 MEMBER = "specnet.json"
-"""The text in archives of other tools, which these do not read."""
+"""The archive member with the facts; other tools ignore it."""
 FACTS_LIMIT = 2**24
-"""Bytes."""
+"""The largest size of the facts in bytes."""
 
 
 def facts_of(spec: Spec) -> dict[str, Any]:
-    """Return the facts of a resolved spec that a network lacks: the loss, the metrics, the names of columns.
+    """Return the facts of a resolved spec that a network does not contain: the loss, the metrics, the column names.
 
-    It is a small spec itself, without the layers of its network.
+    The result is a small spec without layers.
     """
     training: dict[str, Any] = {"loss": short(spec.training.loss)}
     if spec.training.metrics:
@@ -47,34 +47,34 @@ def facts_of(spec: Spec) -> dict[str, Any]:
 
 
 def whole_spec(spec: Spec) -> dict[str, Any]:
-    """Return a resolved spec as a table that leaves out defaults, and of its data all but the name of a CSV file."""
+    """Return a resolved spec as a dict without defaults; of a CSV source, the name of the file is left out."""
     return {name: table for name, table in spec.short().items() if name != "data"} | _source(spec)
 
 
 def written(facts: Mapping[str, Any]) -> str:
-    """Return facts, or what they are a part of, as a short text."""
+    """Return facts, or a dict that contains them, as compact JSON."""
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
 def _source(spec: Spec) -> dict[str, Any]:
-    """Return of a spec's data all but the name of a CSV file."""
+    """Return the data section of a spec without the name of a CSV file; empty without data."""
     source = spec.data.handed_on() if spec.data is not None else None
     return {} if source is None else {"data": source.model_dump(mode="json", exclude_none=True)}
 
 
 def with_facts(content: bytes, program: Program) -> bytes:
-    """Return an archive with its text: class labels, the spec's hash, facts of the spec."""
+    """Return an archive with an added member that has the class labels, the spec's hash and the facts of the spec."""
     facts = {LABELS: program.labels, "spec_sha256": program.model.spec.sha256, FACTS: facts_of(program.model.spec)}
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(stream, "w") as archive:
         for member in before.infolist():
             archive.writestr(member, before.read(member))
-        archive.writestr(zipfile.ZipInfo(MEMBER), written(facts))  # of a fixed date, unlike one by its name alone
+        archive.writestr(zipfile.ZipInfo(MEMBER), written(facts))  # a ZipInfo has a fixed date; a bare name does not
     return stream.getvalue()
 
 
 def read_facts(text: str, what: str) -> dict[str, Any]:
-    """Return a text as the JSON object that it is; an error calls it as `what` says."""
+    """Return the JSON object in a text; `what` names the text in errors."""
     content = text.encode("utf-8", "surrogatepass")
     if len(content) > FACTS_LIMIT:
         raise FileError(f"{what} has {len(content)} bytes, of which at most {FACTS_LIMIT} can be read")
@@ -82,7 +82,7 @@ def read_facts(text: str, what: str) -> dict[str, Any]:
 
 
 def archive_facts(archive: Archive) -> tuple[Array | None, dict[str, Any] | None]:
-    """Return class labels and facts of the spec, where an archive is one of `specnet.exporting`'s."""
+    """Return the class labels and the facts of the spec from an exported archive; None for each that is missing."""
     if MEMBER not in archive:
         return None, None
     found = parse_object(archive.read(MEMBER, FACTS_LIMIT), MEMBER)
@@ -93,7 +93,7 @@ def archive_facts(archive: Archive) -> tuple[Array | None, dict[str, Any] | None
 
 
 def labels_of(labels: Any, what: str) -> Array | None:
-    """Return class labels, ascending integers or texts, from a list, and None from None; errors say of what."""
+    """Return an array of class labels from a list of ascending integers or texts, or None; `what` is for errors."""
     if labels is None:
         return None
     kinds = {type(label) for label in labels} if isinstance(labels, list) else set()
@@ -107,7 +107,7 @@ def labels_of(labels: Any, what: str) -> Array | None:
 
 
 def known_document(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what facts say of a spec beside its layers, a loss at least, to be checked as any spec is."""
+    """Return the unvalidated spec in facts: a loss, and if known metrics, column names and data, but no layers."""
     training = _known(facts.get("training"), ("loss", "metrics"))
     loss = training.get("loss")
     if not isinstance(loss, str) and not (isinstance(loss, dict) and isinstance(loss.get("type"), str)):
@@ -121,13 +121,13 @@ def _known(table: Any, keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def as_texts(texts: Sequence[bytes], what: str) -> Array:
-    """Return texts of a file as an array."""
+    """Decode texts from a file and return them as an array; `what` names the file in errors."""
     if len(texts) * max(map(len, texts), default=0) > LABEL_CHARACTERS_LIMIT:
         raise FileError(f"{what} has texts that are too long")
     try:
         decoded = [text.decode() for text in texts]
     except UnicodeDecodeError as error:
         raise FileError(f"{what} has a text that is not UTF-8") from error
-    if any(text.endswith("\0") for text in decoded):  # NumPy's text would lose it
+    if any(text.endswith("\0") for text in decoded):  # NumPy strings drop trailing null characters
         raise FileError(f"{what} has a text that ends in a null character")
     return np.array(decoded, np.str_)

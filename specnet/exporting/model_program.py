@@ -1,4 +1,4 @@
-"""A model as every target reads it: raw columns, a plan for each network, and how outputs become answers."""
+"""The description of a model for all targets: raw columns, a plan of each network, and the way to answers."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from specnet.parts.arrays import Array
 
 
 class ExportInterval(NamedTuple):
-    """Intervals that an export returns beside values, computed in float64.
+    """Intervals that an export returns in addition to values, computed in float64.
 
     Attributes
     ----------
     level : float
     reach : ndarray (outputs, knots)
-        The distance from a value, which is the knot, to each end, float64; between knots it is interpolated, and
-        beyond them constant.
+        The distance from a predicted value to each end of its interval, given for the values in `knots`. It is
+        interpolated between knots, and constant beyond them.
     knots : ndarray (outputs, knots)
-        Ascending; a single one means nothing.
+        Predicted values in ascending order; ignored if there is only one.
     not_negative : list of int
-        The outputs whose intervals end at 0.
+        Indices of the outputs whose intervals are cut off at 0.
     """
 
     level: float
@@ -40,7 +40,7 @@ class ExportInterval(NamedTuple):
 
     @classmethod
     def of(cls, model: Model, level: float) -> Self:
-        """Return the intervals of a model; errors are those of `Model.predict_interval`."""
+        """Return the intervals of a model; raise the errors of `Model.predict_interval`."""
         found = model.error_quantiles
         reach = model.interval_quantiles(level).reshape(model.network.target_size, -1)
         knots = found.knots if found.knots.size else np.zeros_like(reach)
@@ -48,7 +48,7 @@ class ExportInterval(NamedTuple):
 
     @property
     def follows(self) -> bool:
-        """Whether the reach depends on the value."""
+        """Whether the reach depends on the predicted value."""
         return bool(self.reach.shape[1] > 1)
 
     @property
@@ -58,9 +58,10 @@ class ExportInterval(NamedTuple):
 
     @property
     def slopes(self) -> NDArray[np.float64]:
-        """How the reach changes between knots, (outputs, knots - 1).
+        """The slope of the reach between knots, (outputs, knots - 1).
 
-        The reach at a value is the first one, and the sum over gaps of slope times the part of the gap below the value.
+        The reach at a value is the reach at the first knot plus, for each gap, its slope times its part below the
+        value.
         """
         return np.diff(self.reach) / self.gaps
 
@@ -79,15 +80,15 @@ class ExportInterval(NamedTuple):
 
 
 class Program:
-    """A model in steps.
+    """A model as raw columns, steps of its networks and answers.
 
     Parameters
     ----------
     model : Model
     dtype : numpy.dtype
-        In which the target computes.
+        The precision in which the target computes.
     expansions : mapping
-        What the target lacks, in terms of what it has.
+        For each operation that the target lacks, a replacement by operations that it has.
     note : str, optional
         A remark for the user who exports the model.
 
@@ -96,35 +97,36 @@ class Program:
     columns : tuple of RawColumn
         The raw columns.
     networks : tuple of NetworkPlan
-        The networks of a team, whose answer is the mean that their shares weight, or the only network.
+        The networks of a team, whose answers are averaged with their shares as weights, or the only network.
     interval : ExportInterval or None
+        None if no intervals are exported.
     task : str
-        What the model answers.
+        The task of the model.
     is_team : bool
         Whether the answer is the mean of several models' answers.
     inputs, outputs : int
-        Number of raw columns, and of what is answered.
+        Number of raw columns, and of answers per row.
     shares : int
         The sum of all models' shares.
     name : str
-        What the spec calls the network.
+        The name of the network in the spec.
     labels : list or None
-        The label of each class, None where it tells no classes apart.
+        The label of each class, or None if the model is no classifier.
     texts, missing : list of int
-        The indices of columns of texts, and of other columns that may be missing.
+        The indices of columns of texts, and of other columns that may have missing values.
     has_cells : bool
-        Whether rows have texts or missing values.
+        Whether rows may have texts or missing values.
     stages : list of Stage
-        All that is computed, in order.
+        The stages of all networks in order.
     operations : set of Operation
-        All that occur.
+        The operations of all stages.
     tables : dict
-        All numbers that were learned with their names, in order; of an ensemble those of the first member.
+        The names of the tables of all stages, in order, by table.
 
     Raises
     ------
     UnsupportedError
-        If models of a team differ in precision, or a category has codes that no target can say.
+        If models of a team differ in precision, or a category has codes that no target can express.
     """
 
     def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
@@ -153,12 +155,12 @@ class Program:
         self.tables = {table: prefix + table.name for prefix, table in tables}
 
     def with_interval(self, level: float | None) -> Self:
-        """Add the intervals of a level, unless that is None; return the program.
+        """Add the intervals of a level unless it is None, and return the program.
 
         Raises
         ------
         DataError
-            If the model has no such intervals.
+            If the model has no intervals of this level.
         """
         if level is not None:
             self.interval = ExportInterval.of(self.model, level)
@@ -166,14 +168,14 @@ class Program:
 
     @property
     def interval_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """The arrays of the intervals by their names; none without intervals."""
+        """The arrays of the intervals by name; empty without intervals."""
         return self.interval.arrays if self.interval else {}
 
     @cached_property
     def columns_are_wide(self) -> bool:
-        """Whether raw columns are float64 though the network is not, because float32 does not hold them.
+        """Whether raw columns are float64 although the network is float32, which is too imprecise for them.
 
-        Those are dates, of which it holds 3 minutes today, and columns far from 0.
+        This concerns dates, for which float32 resolves about 3 minutes today, and columns far from 0.
         """
         if self.dtype == np.float64 or any(
             each.prepare.is_identity or each.multiplies_columns for each in self.networks
@@ -186,7 +188,7 @@ class Program:
 
     @cached_property
     def answers_are_wide(self) -> bool:
-        """Whether values are float64 though the network is not, because float32 does not hold them."""
+        """Whether answers are float64 although the network is float32, which is too imprecise for them."""
         if self.dtype == np.float64 or self.task != "values" or any(each.finish.is_identity for each in self.networks):
             return False
         around = np.outer([-1.0, 0.0, 1.0], np.ones(self.outputs))
@@ -195,12 +197,12 @@ class Program:
 
     @property
     def column_dtype(self) -> np.dtype[Any]:
-        """The type of raw columns."""
+        """The data type of raw columns."""
         return np.dtype(np.float64) if self.columns_are_wide else self.dtype
 
     @property
     def answer_dtype(self) -> np.dtype[Any]:
-        """The type of what is answered."""
+        """The data type of answers."""
         return np.dtype(np.float64) if self.answers_are_wide else self.dtype
 
     @property
@@ -209,18 +211,18 @@ class Program:
         return "value" if self.task == "values" and self.outputs == 1 else self.task
 
     def answered(self, forms: Mapping[str, str]) -> str:
-        """Return the expression of the answer, given a language's expressions of all kinds of answers."""
+        """Return the expression for this model's kind of answer, given a language's expressions by kind."""
         return forms[self.answer].format(boundary=self.model.boundary)
 
     @property
     def prediction(self) -> str:
-        """A description of what is predicted."""
+        """A description of the prediction for a row."""
         words = {"multilabel": "0 or 1 for each output", "binary": "the more probable label"}
         return words.get(self.task, "the most probable label" if self.task == "classes" else self.meaning)
 
     @property
     def origin(self) -> str:
-        """A sentence on where the file comes from."""
+        """A sentence on the origin of an exported file."""
         return f"Written by specnet from the spec with SHA-256 {self.model.spec.sha256}."
 
     @property
@@ -239,7 +241,7 @@ class Program:
 
     @property
     def summary(self) -> str:
-        """A description of the model: its inputs, its answers and how many networks it has."""
+        """A description of the model: its number of columns, its answers and its number of networks."""
         networks = sum(len(each.members) for each in self.networks)
         means = f", by the {'weighted ' * self.is_team}mean of {networks} networks" if networks > 1 else ""
         match self.task:
@@ -252,7 +254,7 @@ class Program:
 
 
 def _is_beyond_float32(values: Array) -> bool:
-    """Return whether float32 rounds a column of numbers by more than a thousandth of how far they are apart."""
+    """Return whether float32 rounds any column (rows, columns) by more than a thousandth of the column's range."""
     with np.errstate(all="ignore"):
         rounding = np.spacing(np.abs(values).max(axis=0).astype(np.float32))
         apart = np.ptp(values, axis=0)

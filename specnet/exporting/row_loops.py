@@ -1,11 +1,12 @@
 """A program as loops over the features of a single row, for C and JavaScript.
 
-In comes a `Program`; out go statements from raw columns `x` to answers `y`. A stage becomes as few loops as possible: a
-chain of elementwise steps is one expression in one loop. Only what several loops or a product read is stored in an
-array. Arrays are used again as soon as nothing reads them, and the last layer computes in the array of the answer.
+A `Program` is turned into statements that compute answers `y` from raw columns `x`. A stage becomes as few loops as
+possible: a chain of elementwise steps is one expression in one loop. A result is stored in an array only if several
+loops or a product read it. An array is reused as soon as nothing reads it any more, and the last layer writes to the
+array of the answer.
 
-A loop for each step would be simpler, and in C as fast. In JavaScript a row of the recipe's model for penguins takes a
-sixth longer then, and workspaces of small models with a quantile step no longer fit the stack.
+One loop for each step would be simpler, and as fast in C. In JavaScript, however, a row of the recipe's model for
+penguins would take a sixth longer. In C, workspaces of small models with a quantile step would not fit on the stack.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from specnet.exporting.model_program import Program
 from specnet.parts.arrays import Array
 
 _FOLDED = re.compile(r"constant_\d+$")
-"""The end of the name of a table that the layer itself has no name for."""
+"""The end of the name of a folded constant, for which the layer has no name."""
 _ROLES: Mapping[tuple[Operation, int], str] = MappingProxyType(
     {
         (ADD, 0): "offset",
@@ -39,13 +40,13 @@ _ROLES: Mapping[tuple[Operation, int], str] = MappingProxyType(
         (DIVIDE, 1): "divisor",
     }
 )
-"""The name of such a table by the operation that reads it, and its position among the operands."""
+"""The names of folded constants by the operation that reads them and the position among its operands."""
 _WHOLE = (LINEAR, GROUPED, operations.ROWS, operations.REPEAT)
-"""Operations that read arrays, and not numbers one by one."""
+"""Operations that read whole arrays instead of single elements."""
 _OWN_LENGTH = (SUM, operations.MAX, LOOKUP, operations.CONCATENATE)
-"""Operations that read numbers in loops as long as what they read."""
+"""Operations whose loop has the length of their operand."""
 _NEW_ARRAY = (LINEAR, GROUPED, LOOKUP, operations.CONCATENATE, operations.REPEAT)
-"""Operations whose result cannot overwrite what they read."""
+"""Operations whose result cannot overwrite their operands."""
 
 
 class Loops:
@@ -55,9 +56,9 @@ class Loops:
     ----------
     program : Program
     prepared, computed : Language
-        For what is computed in float64 before and after the network, and for the network itself.
+        The language of computations in float64 before and after the network, and of the network itself.
     reserved : sequence of str
-        Names that neither a variable nor a table can have.
+        Names that are not available for variables and tables.
 
     Attributes
     ----------
@@ -90,14 +91,14 @@ class Loops:
             self.body.add_models(routines)
 
     def numbers(self, table: Constants) -> Array:
-        """Return a table's numbers as they are written: the weight of a dense layer as (inputs, outputs).
+        """Return a table's numbers in the shape in which they are exported: dense weights as (inputs, outputs).
 
-        The members of an ensemble are an axis before these.
+        The members of an ensemble are an additional first axis.
         """
         return table.numbers.swapaxes(-1, -2) if table in self._transposed else table.numbers
 
     def activation(self, stage: Stage) -> str:
-        """Return the name of an activation's function, which is written on first use."""
+        """Return the name of an activation's function, whose definition is added on first use."""
         key = stage.signature()
         if key not in self._known:
             name = self._known[key] = self.names.new(stage.part.type)
@@ -130,19 +131,20 @@ class Routine:
     ----------
     loops : Loops
     name : str
-        Empty where it is the program's own.
+        The function's name; empty for the function of the program.
     network : NetworkPlan, optional
-        Default: it is the mean of networks, whose calls `add_models` adds.
+        The network; by default, `add_models` adds calls of several networks.
 
     Attributes
     ----------
     lines : list of str
         The statements.
     sizes : dict of str to int
-        How many numbers each of its arrays has.
+        The length of each array by name.
     wide : set of str
-        The wide arrays among them.
+        The names of the wide arrays.
     answer : Variable
+        The array of the answer, `y`.
     """
 
     def __init__(self, loops: Loops, name: str = "", network: NetworkPlan | None = None) -> None:
@@ -159,7 +161,7 @@ class Routine:
             self._add_network(network)
 
     def add_models(self, models: Sequence[Routine]) -> None:
-        """Add the mean of what networks answer, weighted by their shares."""
+        """Add the mean of the networks' answers, weighted by their shares."""
         program, language, sums = self.loops.program, self.loops.prepared, self._sums()
         self.lines += language.fill(sums, language.number(0.0))
         for routine, model in zip(models, program.networks, strict=True):
@@ -189,7 +191,7 @@ class Routine:
         ]
 
     def _add_layers(self, network: NetworkPlan, columns: Variable) -> None:
-        """Add the layers, from the prepared columns to the answer."""
+        """Add the loops of all layers, from the prepared columns to the answer."""
         results, readers = {-1: columns}, network.readers()
         for number, layer in enumerate(network.layers):
             self.lines.append(f"// {layer[0].title}")
@@ -207,7 +209,7 @@ class Routine:
             self.lines += self.loops.computed.fill(self.answer, last.at(network.outputs))
 
     def _stage(self, stage: Stage, sources: Sequence[Variable], language: Language) -> Variable:
-        """Add the loops of a stage, or one that calls the function of an activation; return its result."""
+        """Add the loops of a stage, or a loop that calls an activation's function; return the result's variable."""
         if stage.is_identity:
             return sources[0]
         if stage.activation is None or not stage.activation.elementwise or _is_a_call(stage, language):
@@ -230,7 +232,7 @@ class Routine:
         *,
         is_wide: bool = False,
     ) -> Variable:
-        """Return an array for a result, one that is free where there is such.
+        """Return an array for a result: an unused one if possible, otherwise a new one.
 
         Parameters
         ----------
@@ -238,11 +240,11 @@ class Routine:
         features : int
             The length of the array.
         over : sequence of str
-            The arrays that are read while it is written, each number before it is overwritten.
+            Arrays that may be overwritten in the same loop, since each element is read before it is overwritten.
         busy : set of str
             The arrays that may not be overwritten.
         is_wide : bool
-            Whether it needs a wide array.
+            Whether the result needs a wide array.
         """
         fits = is_wide == self.answer.is_wide and features == self.answer.features
         if fits and result in self._last and self.answer.name not in busy:
@@ -259,37 +261,37 @@ class Routine:
         return result in self._last
 
     def _sums(self) -> Variable:
-        """Return a wide array as long as the answer, for sums over members or networks."""
+        """Return a new wide array with the length of the answer, for sums over members or networks."""
         name = self.loops.names.new("totals")
         self.sizes[name] = self.answer.features
         self.wide |= {name}
         return Variable(name, self.answer.features, is_wide=True)
 
     def _added(self, sums: Variable, share: int = 1) -> list[str]:
-        """Return the loop that adds the answer to sums, `share` times."""
+        """Return the loop that adds `share` times the answer to sums."""
         size, language = self.answer.features, self.loops.prepared
         times = f"{language.number(share).code} * " * (share > 1)
         return language.loop(size, [f"{sums.at(size).code} += {times}{language.read(self.answer.at(size)).code};"])
 
     def _divided(self, sums: Variable, count: int) -> list[str]:
-        """Return the loop that divides sums by a count, which gives the answer."""
+        """Return the loop that stores sums, divided by a count, in the answer."""
         return self.loops.prepared.fill(self.answer, Text(f"{sums.at(self.answer.features).code} / {count}", PRODUCT))
 
 
 class StageLoops:
     """The loops of one stage.
 
-    A loop computes all that only it needs. What other loops read too, what has another length, and what a product
-    reads is stored.
+    A loop computes every result that only this loop reads. Results that other loops or products read, and results of
+    another length, are stored.
 
     Parameters
     ----------
     stage : Stage
     sources : sequence of Variable
-        What it reads.
+        The operands of the stage.
     language : Language
     routine : Routine
-        Which has the arrays.
+        The function that owns the arrays.
 
     Attributes
     ----------
@@ -318,7 +320,7 @@ class StageLoops:
         self.result = self._variables[stage.output]
 
     def _behind(self, operands: Iterable[Operand]) -> dict[Operand, None]:
-        """Return what operands are made of, themselves included, down to what is stored."""
+        """Return the steps that operands depend on, including themselves, back to the stored steps."""
         found: dict[Operand, None] = {}
         waiting = list(reversed(list(operands)))
         while waiting:
@@ -389,7 +391,7 @@ class StageLoops:
 
         def change(value: Text, body: list[str]) -> str:
             item = value.code
-            if value.level < NAME:  # it is written twice
+            if value.level < NAME:  # the expression would be repeated
                 item = self.names.new("t")
                 body.append(self.language.constant.format(item, value.code))
             return f"{name} = {name} < {item} ? {item} : {name};"
@@ -397,7 +399,7 @@ class StageLoops:
         return self._reduced(step, name, self.language.smallest, change)
 
     def _reduced(self, step: Step, name: str, start: str, change: Callable[[Text, list[str]], str]) -> Variable:
-        """Write the loop that changes a number by each of those that are read."""
+        """Add the loop that reduces an operand's features to one number, and return its variable."""
         (operand,) = step.operands
         if step.attributes != "features" or not isinstance(operand, Step):
             raise self._refusal(step)
@@ -427,10 +429,10 @@ class StageLoops:
         ----------
         step : Step
         in_turn : bool
-            Whether the loop reads number `i` of arrays, and later ones, before it writes number `i` of the result.
+            Whether iteration `i` of the loop reads only elements `i` and later before it writes element `i`.
         """
         read = [self._variables[operand] for operand in self._reads[step] if operand in self._variables]
-        # In a loop the only number of an array is read in each iteration.
+        # The element of an array of length 1 is read in each iteration of a loop.
         fixed = {each.name for each in read if not in_turn or (each.features == 1 and step.features > 1)}
         last = [x for x, reader in self._last.items() if self._order[reader] > self._order[step]]
         later = {self._variables[x].name for x in last if x in self._variables}
@@ -446,7 +448,7 @@ class StageLoops:
         self.lines += self.language.fill(target, value, before)
 
     def _value(self, operand: Operand, count: int, body: list[str]) -> Text:
-        """Return an operand inside a loop up to a count, after the lines that declare the variables it needs."""
+        """Return the expression of an operand in a loop up to a count; declarations that it needs go to `body`."""
 
         def leaf(operand: Operand) -> Text:
             if isinstance(operand, float):
@@ -477,13 +479,13 @@ _WRITERS: Mapping[Operation, Callable[[StageLoops, Step], Variable]] = {
     SUM: StageLoops._total,
     operations.MAX: StageLoops._largest,
 }
-"""How operations are written that are not elementwise."""
+"""The method for each operation that is not elementwise."""
 
 
 def _stored(stage: Stage) -> dict[Step, bool]:
-    """Return the steps of a stage whose results are stored, in order, and whether that must be in an array."""
+    """Return, in order, the steps of a stage whose results are stored, and whether an array is required."""
     stored: dict[Step, bool] = {}
-    loops: dict[Step, set[tuple[Step, int, int]]] = {step: set() for step in stage.steps}  # a length each
+    loops: dict[Step, set[tuple[Step, int, int]]] = {step: set() for step in stage.steps}  # reader, part, length
     arrays = {operand for step in stage.steps if step.operation in _WHOLE for operand in step.operands}
     arrays.add(stage.output)
     for step in reversed(stage.steps):
@@ -503,18 +505,18 @@ def _stored(stage: Stage) -> dict[Step, bool]:
 
 
 def _narrow(stage: Stage) -> set[Operand]:
-    """Return the steps whose arrays cannot be wide: the output, and what products read and return."""
+    """Return the steps whose arrays cannot be wide: the output, and operands and results of products."""
     found: set[Operand] = {stage.output}
     for step in reversed(stage.steps):
         if step.operation in (LINEAR, GROUPED):
             found |= {step, step.operands[0]}
         elif step.operation is operations.ROWS and step in found:
-            found.add(step.operands[0])  # which it is a part of
+            found.add(step.operands[0])  # the rows are a part of this array
     return found
 
 
 def _last_results(network: NetworkPlan) -> Iterator[Operand]:
-    """Yield what can be computed in the array of the answer, since all that follows can overwrite it."""
+    """Yield results that can be stored in the array of the answer, since all later steps may overwrite it."""
     number = len(network.layers) - 1
     while number >= 0 and network.layers[number][0].is_identity:
         number = network.layers[number][0].node.inputs[0]
@@ -527,13 +529,13 @@ def _last_results(network: NetworkPlan) -> Iterator[Operand]:
 
 
 def _is_a_call(stage: Stage, language: Language) -> bool:
-    """Return whether a stage is one call of a function that the language has."""
+    """Return whether a stage is a single call of a function of the language."""
     known = [step for step in stage.steps if step.operation in language.forms]
     return len(stage.steps) == len(known) == 1 and language.form(known[0]).level == CALL
 
 
 def _table_names(program: Program) -> dict[Constants, str]:
-    """Return the name of each table; of one that was folded, a name for what it does."""
+    """Return the name of each table; a folded constant is named by its role."""
     found, names = dict[Constants, str](), program.tables
     for step in (step for stage in program.stages for step in stage.steps):
         for position, operand in enumerate(step.operands):

@@ -1,4 +1,4 @@
-"""What a target is, and the errors of exports."""
+"""The base class of targets, and errors that they share."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from specnet.parts.preprocessing import Impute, Preprocessing
 
 
 class CannotRunError(Exception):
-    """An export cannot be run on this machine; the message names what is missing."""
+    """An export cannot be run on this machine; the message names the missing program or package."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportAnswers:
-    """The answers of an export about rows.
+    """The answers of an export for given rows.
 
     Attributes
     ----------
     outputs : ndarray (rows, outputs)
-        Probabilities as `Network.predict` gives them, or values in the target's units.
+        Probabilities as returned by `Network.predict`, or values in the target's units.
     predictions : ndarray or None
         Labels (rows,), or 0 and 1 (rows, outputs); None for values.
     intervals : ndarray (rows, outputs, 2) or None
-        Where the export gives them.
+        The ends of intervals; None if the export has no intervals.
     """
 
     outputs: Array
@@ -44,7 +44,7 @@ class ExportAnswers:
 
     @property
     def numbers(self) -> Array:
-        """All that is computed, (rows, numbers)."""
+        """The outputs and the ends of intervals, (rows, numbers)."""
         if self.intervals is None:
             return self.outputs
         return np.concatenate([self.outputs, self.intervals.reshape(len(self.outputs), -1)], axis=1)
@@ -56,17 +56,17 @@ class Target(ABC):
     Attributes
     ----------
     suffix : str
-        With which its main file ends.
+        The default suffix of the main file.
     other_suffixes : tuple of str
-        With which it may also end.
+        Other allowed suffixes of the main file.
     writes_float32 : bool
         Whether a float64 model can be stored as float32 on demand.
     gives_intervals : bool
-        Whether it can give intervals beside values.
+        Whether exports can return intervals in addition to values.
     takes_teams : bool
-        Whether it can write several networks whose layers differ.
+        Whether a file can contain several networks with different layers.
     is_program : bool
-        Whether it answers by itself; the others are read again by `specnet.importing`.
+        Whether exported files are programs; the files of other targets can be read by `specnet.importing`.
     """
 
     suffix: ClassVar[str]
@@ -77,39 +77,39 @@ class Target(ABC):
     is_program: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
-        """Return a model as this target reads it, to be computed in `dtype`.
+        """Return the program of a model for this target, computed in `dtype`.
 
         Raises
         ------
         MissingPackageError
-            If what the target needs is not installed.
+            If a package that the target needs is not installed.
         """
         return Program(model, dtype, TEXT_EXPANSIONS)
 
     @abstractmethod
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
-        """Return the export's files as they are to be written, the main one last.
+        """Return the content of the export's files by path, the main file last.
 
         Parameters
         ----------
         program : Program
         path : Path
-            Of the main file.
+            Path of the main file.
 
         Raises
         ------
         UnsupportedError
-            With everything that the target cannot say.
+            If the target cannot express the program; the message lists all problems.
         """
 
     @abstractmethod
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
-        """Return what the files that lie at `path` answer about raw rows.
+        """Run the exported files at `path` on raw rows, and return their answers.
 
         Raises
         ------
         CannotRunError
-            If what runs them is not here.
+            If a program or package that runs the files is missing.
         """
 
 
@@ -127,7 +127,7 @@ def refuse_module_name(path: Path, library: str) -> None:
 
 
 def refuse_texts(program: Program, library: str) -> None:
-    """Refuse a model with columns of texts, for a library whose arrays have none.
+    """Refuse a model with columns of texts, for a library without arrays of texts.
 
     Raises
     ------
@@ -140,13 +140,13 @@ def refuse_texts(program: Program, library: str) -> None:
 
 
 def without_idle_imputation(model: Model) -> tuple[Model, str]:
-    """Return a model without the steps `impute` that no training row needed, for a library that has no such step.
+    """Return a model without those `impute` steps that no training row needed, for a library without imputation.
 
     Returns
     -------
     model : Model
     note : str
-        What the file lacks then; empty where nothing was left out.
+        A note that missing cells are not filled; empty if no step was removed.
     """
 
     def is_idle(step: Preprocessing) -> bool:
@@ -165,14 +165,14 @@ def without_idle_imputation(model: Model) -> tuple[Model, str]:
 
 
 def unknown_preprocessing(preparation: Preparation, columns: int, library: str) -> list[str]:
-    """Return a problem for each step that a library lacks which can only standardize all columns alike."""
+    """Return a message for each step that is not supported by a library that can only standardize all columns."""
     unknown = [step.type for step in preparation.steps if step.type != "standardize"]
     unknown += [] if preparation.is_one_chain(columns) else ["of groups of columns"]
     return [f"{library} has no equivalent of the preprocessing {name}" for name in unknown]
 
 
 def required(module: str, extra: str) -> Any:
-    """Import what an extra of the package installs.
+    """Import and return a module that an extra of the package installs.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""C99 source and header: no heap and no globals that change; intermediate results go to the caller's workspace.
+"""Export to C99 source and header, without heap or mutable globals; the caller provides a workspace for results.
 
-`C` is the language of the loops; the templates have the frame. A program around the export, which answers rows from
-standard input, proves it.
+`C` describes the language of the loops, and the templates contain the rest of the files. To compare an export with its
+model, it is compiled into a program that reads rows from standard input.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ from specnet.parts.arrays import FLOAT64, Array
 AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
 
 _LONGEST_TEXT = 2**16
-"""Bytes of a text that is read, with the zero at its end."""
+"""The largest size in bytes of a text that is read, including the final zero."""
 LONGEST_TEXT = 4095
-"""Bytes of a text that every C99 compiler takes."""
+"""The largest size in bytes of a string literal that every C99 compiler accepts."""
 MAX_STACK = 16 * 1024
-"""Bytes of a workspace up to which there are functions that put it on the stack."""
+"""The largest size in bytes of a workspace for which there are functions that allocate it on the stack."""
 _LOCAL_NUMBERS, _LOCAL_DOUBLES = 16, 64
-"""Numbers of an array that compilers may store in registers, and doubles that a function has of such arrays."""
+"""The largest length of a local array, which compilers may store in registers, and the most doubles of all of them."""
 
 _HEADERS = """
 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool
 stdbit stdckdint stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype
 """
-"""The names of C's own headers."""
+"""The names of the standard headers."""
 _RESERVED = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool _Complex
@@ -75,7 +75,7 @@ int64_t INT64_C workspace
 
 
 DENSE_VECTOR = 8
-"""Outputs that the helper of dense layers computes in a loop of fixed length."""
+"""The number of outputs that the helper of dense layers computes in a loop of fixed length."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 
 
@@ -85,11 +85,11 @@ class C(Language):
     Parameters
     ----------
     dtype : numpy.dtype
-        Of numbers in the expressions.
+        The precision of expressions.
     kind : str
-        The type of such numbers.
+        The C type of numbers in expressions.
     real : numpy.dtype
-        Of arrays.
+        The precision of arrays.
     """
 
     name = "c"
@@ -110,7 +110,7 @@ class C(Language):
         is_float = dtype == np.float32
         suffix, zero = "f" if is_float else "", self.number(0.0).code
         is_one = f"{{category}} >= 0 && {{category}} < {{categories}} && {{category}} == ({kind})(int){{category}}"
-        nothing = "NAN" if is_float else f"({kind})NAN"  # which is a float
+        nothing = "NAN" if is_float else f"({kind})NAN"  # NAN is a float
         self.lookup = f"{is_one} ? {{table}}[{{index}}] : {nothing}"
         self.reading, self.storing = (f"({kind})", "(real)") if dtype != real else ("", "")
         forms = {
@@ -128,14 +128,14 @@ class C(Language):
         return f"/* {comment(text)} */"
 
     def form(self, step: Step) -> Form:
-        """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
+        """Return the form of a step; a maximum or minimum with a number has a short form that preserves NaN."""
         numbers = [index for index, operand in enumerate(step.operands) if isinstance(operand, float)]
         if step.operation in (operations.MAXIMUM, operations.MINIMUM) and numbers:
             return extreme_form(step.operation, numbers[-1])
         return super().form(step)
 
     def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
-        """Return the call of the helper, or loops of known length where there are too few outputs for its vectors."""
+        """Return a call of the helper, or loops of known length if there are too few outputs for its vectors."""
         inputs, outputs = source.features, target.features
         if outputs >= DENSE_VECTOR:
             return super().dense(source, target, weight, bias)
@@ -149,24 +149,24 @@ class C(Language):
 
 
 def integer_literal(number: int) -> str:
-    """Return an integer of 64 bits, of which the smallest has no literal."""
+    """Return a 64-bit integer as an expression; the smallest one has no literal."""
     return f"INT64_C({number})" if number > -(2**63) else "-INT64_C(9223372036854775807) - 1"
 
 
 def text_literal(text: str) -> str:
-    """Return a text in UTF-8; three octal digits end where they end, whatever follows."""
+    """Return a text as a string literal in UTF-8; octal escapes have three digits, so that they end before a digit."""
     characters = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
     return f'"{"".join(characters)}"'
 
 
 def comment(text: str) -> str:
-    """Return a text that neither ends a comment nor begins one, nor turns what is around it."""
+    """Return a text for a comment, without delimiters of comments, trigraphs and unprintable characters."""
     shown = "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
     for character in ("*/", "/*"):
         shown = shown.replace(character, " ".join(character))
-    return re.sub(r"\?(?=\?)", "? ", shown)  # a trigraph may say a backslash
+    return re.sub(r"\?(?=\?)", "? ", shown)  # a trigraph may stand for a backslash
 
 
 class CTarget(Target):
@@ -220,11 +220,11 @@ _PREDICT: Mapping[AnswerKind, tuple[str, str]] = {
     "integer": ("int64_t {stem}_predict(const {columns} *x)", _LABEL.format(encoding="")),
     "text": ("const char *{stem}_predict(const {columns} *x)", _LABEL.format(encoding=", UTF-8")),
 }
-"""Its declaration, and what it answers; several values are those of forward."""
+"""The declaration and description of `predict` by kind of answer; for several values there is only `forward`."""
 
 
 def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
-    """Return for each function that computes answers its declaration, without a workspace, and what it answers."""
+    """Return for each function that computes answers its declaration, without a workspace, and a description."""
     macro, kind, types = stem.upper(), answer_kind(program), number_types(program)
     meaning = f"From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}."
     found = {"forward": (_FORWARD.format(f"{stem}_forward", **types), meaning)}
@@ -241,12 +241,12 @@ def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
 
 
 def _with_workspace(declaration: str, suffix: str = "_work") -> str:
-    """Return the declaration of the function that takes a workspace too, with a suffix of its name."""
+    """Return the declaration of the variant of a function that takes a workspace, with a suffix in its name."""
     return declaration.replace("(", f"{suffix}(").replace(")", ", double *workspace)")
 
 
 def _columns(program: Program, stem: str) -> list[str]:
-    """Return a line for each column with its name, where the model knows that, and what it holds."""
+    """Return a line for each column with its name, if known, and a description of its cells."""
     if not program.model.feature_names and not program.has_cells:
         return []
     width, lines = len(f"x[{program.inputs - 1}]"), []
@@ -258,7 +258,7 @@ def _columns(program: Program, stem: str) -> list[str]:
 
 
 def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
-    """Return what the templates of header and source say."""
+    """Return the variables of the templates for header and source."""
     taken, functions = _RESERVED.split(), _functions(program, stem)
     reserved = [
         *taken,
@@ -277,7 +277,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         inner = max(inner, used)
     statements, used = _statements(loops.body, program.dtype, program.is_team)
     answered, answers = _answered(program, stem)
-    workspace = max(1, used + inner + answers * (len(functions) > 1))  # C has no arrays of nothing
+    workspace = max(1, used + inner + answers * (len(functions) > 1))  # C has no empty arrays
     labels = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
     is_float = program.dtype == np.float32
     return {
@@ -313,7 +313,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
 
 
 def _tables(program: Program, loops: Loops) -> list[str]:
-    """Return the definitions of tables: in double what is computed in double, but for weights of groups."""
+    """Return the definitions of tables; those of preprocessing, except weights of groups, are of type double."""
     around = [stage for model in program.networks for stage in (model.prepare, model.finish)]
     weights = {step.operands[1] for stage in around for step in stage.steps if step.operation is GROUPED}
     doubles = {table for stage in around for table in stage.tables} - weights
@@ -326,9 +326,9 @@ def _tables(program: Program, loops: Loops) -> list[str]:
 
 
 def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[list[str], int]:
-    """Return the statements of a function from raw columns to answers, and how many doubles of workspace it takes.
+    """Return the statements of a function from raw columns to answers, and the size of its workspace in doubles.
 
-    Those of a function that calls the models of a team pass the rest of the workspace on to them.
+    If it calls the models of a team, it passes the rest of the workspace on to them.
     """
     lines, used, on_stack = [], 0, 0
     for array, size in body.sizes.items():
@@ -348,41 +348,41 @@ def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False)
 
 
 def _pointer(start: int, dtype: np.dtype[Any]) -> str:
-    """Return the workspace from a double on, as an array of a type."""
+    """Return the expression of the workspace from double number `start` on, as an array of a data type."""
     pointer = f"workspace + {start}" if start else "workspace"
     return pointer if dtype == np.float64 else f"(real *)({pointer})"
 
 
 def _doubles(numbers: int, dtype: np.dtype[Any]) -> int:
-    """Return how many doubles take as many bytes as so many numbers."""
+    """Return the smallest number of doubles that provide enough memory for numbers of a data type."""
     return -(-numbers * dtype.itemsize // FLOAT64.itemsize)
 
 
 def _restricted(declaration: str, suffix: str = "_work") -> str:
-    """Return that declaration as a source has it; headers are read by C++, which lacks the word restrict."""
+    """Return the declaration with a workspace for the source; headers omit `restrict`, which C++ lacks."""
     return re.sub(r"(real|double) \*", r"\1 *restrict ", _with_workspace(declaration, suffix))
 
 
 def _call_of(declaration: str) -> str:
-    """Return the call of a declared function's variant with a workspace, whose result is returned if there is one."""
+    """Return the call of a declared function's variant with a workspace; unless it is void, its result is returned."""
     called = re.findall(r"(\w+)(?=[(,)])", declaration)
     returned = "" if declaration.startswith("void ") else "return "
     return f"{returned}{called[0]}_work({', '.join([*called[1:], 'workspace'])})"
 
 
 def _codes(program: Program) -> dict[str, list[Any]]:
-    """Return all texts with codes, where those of each column start, and the code of a missing cell in each."""
+    """Return all texts with codes, the index of each column's first text, and each column's code of a missing cell."""
     starts, missing, found = [0], [], list[str]()
     for column in program.columns:
         codes = column.codes or {}
-        found += [text_literal(text) for text in codes if text]  # in the order of their bytes, as strcmp has it
+        found += [text_literal(text) for text in codes if text]  # in byte order, as strcmp compares
         starts.append(len(found))
         missing.append(codes.get("", 0))
     return {"texts": found or ["0"], "starts": starts, "missing": missing}
 
 
 def _answered(program: Program, stem: str) -> tuple[list[str], int]:
-    """Return the statements that call forward with an array `p`, and the doubles of workspace that it takes."""
+    """Return the statements that call `forward` with an array `p`, and the doubles of workspace used by `p`."""
     kind, doubles, rest = number_types(program)["answers"], 0, "workspace"
     outputs = f"{kind} p[{stem.upper()}_OUTPUTS];"
     if program.outputs > _LOCAL_NUMBERS:
@@ -392,7 +392,7 @@ def _answered(program: Program, stem: str) -> tuple[list[str], int]:
 
 
 def _interval_tables(program: Program) -> list[str]:
-    """Return the tables of intervals, in double whatever the network's own type."""
+    """Return the definitions of the tables of intervals, whose type is always double."""
     tables = {{"knots": "starts"}.get(name, name): array for name, array in program.interval_arrays.items()}
     if program.interval and program.interval.not_negative:
         is_limited = np.isin(np.arange(program.outputs), program.interval.not_negative)
@@ -401,14 +401,14 @@ def _interval_tables(program: Program) -> list[str]:
 
 
 def _numbers(name: str, array: Array) -> str:
-    """Return the name and the numbers of a small table, (outputs,) or (outputs, knots)."""
+    """Return the name and the initializer of a small table, (outputs,) or (outputs, knots)."""
     sizes = "".join(f"[{size}]" for size in array.shape)
     rows = [", ".join(map(number_literal, row)) for row in array.reshape(len(array), -1)]
     return f"{name}{sizes} = {{{', '.join(rows if array.ndim == 1 else [f'{{{row}}}' for row in rows])}}};"
 
 
 def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str:
-    """Return a table's definition; that of an ensemble's members has them as its first axis."""
+    """Return the definition of a table; ensemble members are its first axis."""
     if has_members:
         size, lines = f"{len(array)}][{array[0].size}", "".join(f"{{\n{_lines(each)}}},\n" for each in array)
     else:
@@ -422,13 +422,13 @@ def _lines(array: Array) -> str:
 
 
 def identifier(path: Path) -> str:
-    """Return how names begin that a file defines: as the file's does, but without characters that C reserves."""
+    """Return the prefix of the names that a file defines: the file's stem as a valid C identifier."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", path.stem).lstrip("_")
     return name if name[:1].isalpha() else f"network_{name}".rstrip("_")
 
 
 def answer_kind(program: Program) -> AnswerKind:
-    """Return what `predict` gives: an integer or text label, a value, or several."""
+    """Return the kind of result of `predict`: an integer or text label, several labels, a value, or values."""
     if program.task == "values":
         return "value" if program.outputs == 1 else "values"
     if program.task == "multilabel":
@@ -438,18 +438,18 @@ def answer_kind(program: Program) -> AnswerKind:
 
 
 def number_types(program: Program) -> dict[str, str]:
-    """Return the types of the numbers in raw columns and of those that are answered, by these names."""
+    """Return the C types of raw columns and of answers, as `columns` and `answers`."""
     wide = {"columns": program.columns_are_wide, "answers": program.answers_are_wide}
     return {name: "double" if is_wide else "real" for name, is_wide in wide.items()}
 
 
 def compile_harness(program: Program, path: Path, folder: Path, compiler: str, flags: Sequence[str]) -> None:
-    """Compile an export with a program around it, ``run``, that answers rows from standard input.
+    """Compile an export into a program, ``run``, that writes the answers for rows from standard input.
 
     Raises
     ------
     ExportError
-        If it does not compile.
+        If compilation fails.
     """
     stem = identifier(path)
     main = rendered(
@@ -472,7 +472,7 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
 
 
 def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAnswers:
-    """Return what a compiled export answers."""
+    """Run a compiled export on rows, and return its answers."""
     ended = subprocess.run([executable], input=_row_bytes(program, rows), capture_output=True, check=False)
     if ended.returncode:
         raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
@@ -490,7 +490,7 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
 
 
 def _row_bytes(program: Program, rows: RawColumns) -> bytes:
-    """Return rows as the program around the export reads them: numbers, and texts with a zero at their end."""
+    """Return rows as bytes for the compiled program: numbers, and zero-terminated texts."""
     if not program.texts:
         return rows.X.astype(program.column_dtype).tobytes()
     texts, numbers = texts_of(program.columns, rows), rows.X.astype(program.column_dtype)

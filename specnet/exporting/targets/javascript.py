@@ -1,4 +1,4 @@
-"""An ES module without dependencies, and its types."""
+"""Export to an ES module without dependencies, and a file with its types."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from specnet.model import Model
 from specnet.parts.arrays import Array
 
 LARGEST_INTEGER = 2**53
-"""Up to here a JavaScript number tells each integer from the next."""
+"""The largest integer up to which JavaScript represents all integers exactly."""
 
 FORMS: Forms = (
     OPERATORS
@@ -61,7 +61,7 @@ class _JavaScript(Language):
     variable = "let {} = {};"
     loop_head = "for (let {0} = 0; {0} < {1}; {0}++)"
     part = "{0}.subarray({1}, {2})"
-    lookup = "Number.isInteger({category}) ? {table}[{index}] : NaN"  # beyond it undefined, which in arrays is NaN too
+    lookup = "Number.isInteger({category}) ? {table}[{index}] : NaN"  # beyond the table: undefined, stored as NaN
     quotient = "Math.floor({} / {})"
     definition = "{remark}\nfunction {name}({parameters}) {{\n{inside}}}\n"
     forms = FORMS
@@ -135,7 +135,7 @@ writeFileSync(2, JSON.stringify(predictions));
 
 
 def _facts(program: Program) -> dict[str, Any]:
-    """Return what both templates say."""
+    """Return the variables that both templates use."""
     return {
         "program": program,
         "interval": program.interval,
@@ -147,15 +147,15 @@ def _facts(program: Program) -> dict[str, Any]:
 
 
 def inlined(model: Model, level: float | None = None) -> str:
-    """Return the statements of a model's module, as a page has them: nothing is exported, and numbers are base64.
+    """Return the statements of a model's module for use within a page: without exports, and with numbers in base64.
 
-    They are those of little-endian machines, which all browsers are made for.
+    The bytes of numbers are little-endian, as on all machines that run browsers.
 
     Parameters
     ----------
     model : Model
     level : float, optional
-        Of intervals, as for `specnet.exporting.export`.
+        Level of intervals, as for `specnet.exporting.export`.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def inlined(model: Model, level: float | None = None) -> str:
 
 
 def _module(program: Program, written: Callable[[Array], str] | None = None) -> str:
-    """Return the module, with arrays as `written` writes them; by default as lists of numbers."""
+    """Return the module; `written` converts arrays to code, by default to lists of numbers."""
     language, operators = _JavaScript(), program.operations
     loops = Loops(program, language, language, _RESERVED.split())
     codes = {
@@ -193,7 +193,7 @@ def _module(program: Program, written: Callable[[Array], str] | None = None) -> 
 
 
 def _ends(program: Program) -> str:
-    """Return the expression of intervals; an empty text without them."""
+    """Return the expression of the ends of intervals; empty if there are no intervals."""
     interval, ends = program.interval, []
     for i in range(program.outputs if interval else 0):
         assert interval is not None
@@ -226,17 +226,17 @@ def _capital(text: str) -> str:
 
 
 def _literal(value: int | str) -> str:
-    """Return a number, or a text with escapes for characters that cannot be seen."""
+    """Return a number or a text as a literal, with escapes for unprintable characters."""
     return _printable(json.dumps(value, ensure_ascii=False))
 
 
 def _printable(text: str) -> str:
-    """Return a text with escapes for what cannot be seen, such as other ends of lines than a line feed."""
+    """Return a text with escapes for unprintable characters, such as Unicode line separators."""
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> str:
-    """Return a table, or a list of the tables of an ensemble's members."""
+    """Return the code of a table, or of a list with the tables of all ensemble members."""
     numbers = loops.numbers(table)
     if not table.has_members:
         return written(numbers)
@@ -245,7 +245,7 @@ def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> s
 
 
 def _base64(array: Array) -> str:
-    """Return a typed array as the base64 of its bytes."""
+    """Return the code of a typed array that is decoded from base64."""
     content = b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
     return f'decoded({_kind(array)}, "{content}")'
 
@@ -255,7 +255,7 @@ def _kind(array: Array) -> str:
 
 
 def _listed(array: Array) -> str:
-    """Return a typed array of an array's own precision: a double made of it has the same value."""
+    """Return the code of a typed array of the array's precision; reading it as a double changes no value."""
     rows = array.reshape(-1, array.shape[-1])
     numbers = ",\n  ".join(", ".join(map(number_text, row)) for row in rows)
     text = numbers.replace("inf", "Infinity").replace("nan", "NaN")

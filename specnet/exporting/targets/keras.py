@@ -1,4 +1,4 @@
-"""Keras: an archive by Keras itself, of its own layers, with the class labels in a text of the archive."""
+"""Export to Keras: an archive of Keras layers, saved by Keras, with the class labels in an added member."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ _BACKENDS = ("tensorflow", "torch", "jax")
 
 
 def _keras() -> Any:
-    """Return Keras, on a backend that is installed unless someone has chosen one.
+    """Import and return Keras; unless a backend was chosen, an installed one is used.
 
     Raises
     ------
     MissingPackageError
         If Keras is not installed, or none of its backends is.
     ExportError
-        If the one that was chosen is none.
+        If the chosen backend does not exist.
     """
     if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ and find_spec("keras"):
         backends = [name for name in _BACKENDS if find_spec(name)]
@@ -90,14 +90,14 @@ def _keras() -> Any:
         return required("keras", "keras")
     except MissingPackageError:
         raise
-    except ValueError as error:  # Keras's own, for a backend that there is not
+    except ValueError as error:  # raised by Keras for a backend that does not exist
         raise ExportError(
             f"Keras cannot be imported: {error}", hint="set KERAS_BACKEND to an installed backend"
         ) from error
 
 
 class _Layers:
-    """Makes one model of Keras's layers."""
+    """Builder of a Keras model from a program."""
 
     def __init__(self, program: Program) -> None:
         self.program, self.keras = program, _keras()
@@ -112,9 +112,9 @@ class _Layers:
         Raises
         ------
         UnsupportedError
-            With everything that Keras's layers do not have.
+            If Keras has no equivalent of a layer; the message lists all of them.
         ExportError
-            If Keras's backend has no numbers of the network's precision.
+            If Keras's backend does not support the network's precision.
         """
         program, keras = self.program, self.keras
         members = range(len(self.network.members))
@@ -130,7 +130,7 @@ class _Layers:
         if program.outputs != program.model.network.outputs:
             self.problems.append("Keras export does not support several outputs per target")
         if self.problems:
-            raise UnsupportedError(*dict.fromkeys(self.problems))  # members have the same
+            raise UnsupportedError(*dict.fromkeys(self.problems))  # all members have the same problems
         inputs = keras.Input((program.inputs,), dtype=self.dtype, name="X")
         columns = self._standardized(program.model.preprocessing, inputs, "preprocessing")
         answers = [self._member(*each, columns) for each in zip(self.network.members, makers, strict=True)]
@@ -148,7 +148,7 @@ class _Layers:
         return model
 
     def _member(self, prefix: str, makers: Sequence[Any], columns: Any) -> Any:
-        """Return what a member answers about prepared columns, applying its layers in order."""
+        """Return the symbolic answer of a member for prepared columns, applying its layers in order."""
         results = {-1: columns}
         for number, (layer, make) in enumerate(zip(self.network.layers, makers, strict=True)):
             sources = [results[source] for source in layer[0].node.inputs]
@@ -157,10 +157,10 @@ class _Layers:
         return self._standardized(self.program.model.target_preprocessing, last, key, inverted=True)
 
     def _standardized(self, preparation: Preparation, x: Any, key: str, *, inverted: bool = False) -> Any:
-        """Return columns as the network sees them, or values in the target's units, computed in float64."""
+        """Return standardized columns, or with `inverted` values in the target's units, computed in float64."""
         fitted = reversed(preparation.fitted) if inverted else preparation.fitted
         for number, each in enumerate(fitted):
-            mean, variance = each["mean"], each["scale"] ** 2  # whose root is the scale again, to the last bit
+            mean, variance = each["mean"], each["scale"] ** 2  # its square root equals the scale exactly
             name = f"{key}_{number}".replace(".", "_")
             x = self.keras.layers.Normalization(
                 mean=mean, variance=variance, invert=inverted, dtype="float64", name=name
@@ -168,7 +168,7 @@ class _Layers:
         return x
 
     def _layer(self, stages: Sequence[Stage], member: int) -> Any:
-        """Return what applies a layer; what Keras lacks becomes a problem."""
+        """Return a function that applies a layer; if Keras lacks it, a problem is recorded."""
         first, layer = stages[0], stages[0].node.layer
         options = {"name": (self.network.members[member] + first.node.key).replace(".", "_"), "dtype": self.dtype}
         match layer.type:
@@ -204,7 +204,7 @@ class _Layers:
         return lambda x: x
 
     def _named(self, part: Layer | Activation, options: dict[str, Any]) -> Any:
-        """Return Keras's layer of a part."""
+        """Return the Keras layer that is equivalent to a part."""
         kind, *arguments = part.names.keras_layer
         return getattr(self.keras.layers, kind)(**{name: getattr(part, name) for name in arguments}, **options)
 
@@ -215,5 +215,5 @@ class _Layers:
 
 
 def _name(part: Activation | Layer) -> str | None:
-    """Return Keras's name of an activation whose fields are at their defaults, None for others."""
+    """Return Keras's name of an activation if all its fields have default values, otherwise None."""
     return part.names.keras or None if short(part) == part.type else None

@@ -1,4 +1,4 @@
-"""A Python file that needs NumPy alone: one function for each activation, one line for each layer."""
+"""Export to a Python file that needs only NumPy: one function for each activation, one line for each layer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from specnet.parts.data.notations import SECONDS, DatetimeFormat, DurationFormat
 from specnet.parts.data.tables.cells import PAIRS, SPACE
 
 MOST_LITERALS = 2000
-"""Numbers that are written into the file itself; more of them go into an .npz beside it."""
+"""The largest count of numbers that are written into the Python file; more are stored in an .npz file."""
 
 _WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
 _RESERVED = """
@@ -47,7 +47,7 @@ X FEATURES LABELS REACH KNOTS GAPS SLOPES CODES OPTIONAL BOOLEANS WORDS DATES SH
 MISSING datetime timedelta timezone array_of text_of numbers_as_written number_of numbers_of numbered days_of is_number
 read_cell read_rows print_answers source file error stored outputs predict predict_proba interval
 """
-"""The names of the template."""
+"""The names that the template uses."""
 
 
 class NumpyTarget(Target):
@@ -70,7 +70,7 @@ class NumpyTarget(Target):
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/X.npy", rows.X)
             Path(folder, "texts.json").write_text(json.dumps(texts_of(program.columns, rows)))
-            arguments = [sys.executable, "-I", "-c", _RUN, str(path), folder]  # which sees installed packages only
+            arguments = [sys.executable, "-I", "-c", _RUN, str(path), folder]  # only installed packages
             ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
             if ended.returncode:
                 raise ExportError(f"the file fails: {ended.stderr.strip()}")
@@ -110,7 +110,7 @@ _ANSWERS = {
 
 
 class _NumpyWriter(RowWriter):
-    """Writes one program."""
+    """Writer of a program's NumPy file."""
 
     name, words, forms = "numpy", _WORDS, library_forms("np", erf="erf")
     shapes = MappingProxyType(
@@ -151,7 +151,7 @@ class _NumpyWriter(RowWriter):
         return Text(f"{self.models[number]}(x)", CALL)
 
     def archive(self) -> bytes:
-        """Return the tables as an .npz file."""
+        """Return the content of an .npz file with the tables."""
         content = io.BytesIO()
         named = ((name, table.numbers) for table, name in self.stored.items())
         arrays: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in named}
@@ -159,7 +159,7 @@ class _NumpyWriter(RowWriter):
         return content.getvalue()
 
     def module(self, archive: str | None) -> str:
-        """Return the file's text, with the tables in it unless they are in an `archive` of that name."""
+        """Return the text of the Python file; the tables are part of it if `archive`, an .npz file name, is None."""
         program = self.program
         networks = [
             {
@@ -189,7 +189,7 @@ class _NumpyWriter(RowWriter):
         )
 
     def _answer_columns(self) -> list[str]:
-        """Return the lines that make the columns which are printed."""
+        """Return the lines that compute the printed columns."""
         program, names = self.program, repr(self.program.model.target_names or range(self.program.outputs))
         columns = ['columns = {"prediction": predict(X)}']
         if program.answer in ("values", "multilabel"):
@@ -210,9 +210,9 @@ _ENDS = {
 
 
 def _cell_facts(program: Program) -> dict[str, Any]:
-    """Return what the template says of the cells of raw columns, and of CSV, by names.
+    """Return the variables of the template that describe the cells of raw columns and the CSV format.
 
-    Columns are given by their indices.
+    Columns are identified by their indices.
     """
     names, data = program.model.feature_names, program.model.spec.data
     kinds = [column.kind for column in program.columns]
@@ -250,14 +250,14 @@ def _cell_facts(program: Program) -> dict[str, Any]:
 
 
 def _date_format(notation: Notation | None) -> str | None:
-    """Return the format of a column of dates, in which years have four digits where they are completed."""
+    """Return the format of a column of dates; two-digit years that are completed become four-digit years."""
     if not isinstance(notation, DatetimeFormat):
         return None
     return notation.format if notation.last_year is None else notation.with_whole_years[0]
 
 
 def _notation_tables(notations: Mapping[int, Notation]) -> list[tuple[str, str, dict[int, tuple[Any, ...]]]]:
-    """Return the constants of notations: the name, a comment, and the entries by the indices of columns."""
+    """Return the constants of notations: the name, a comment, and the entries by column index."""
     numbers: dict[int, tuple[Any, ...]] = {}
     durations: dict[int, tuple[Any, ...]] = {}
     years: dict[int, tuple[Any, ...]] = {}
@@ -303,7 +303,7 @@ def _reader_lines(data: Csv | None) -> list[str]:
 
 
 def _array_text(name: str, array: Array) -> str:
-    """Return what sets a name to an array with each number exactly."""
+    """Return the code that assigns an array to a name, with exact numbers."""
     dtype = f"np.{array.dtype.name}"
     if array.ndim == 1:
         return in_lines(list(map(number_text, array)), f"{name} = np.array([", f"], {dtype})")

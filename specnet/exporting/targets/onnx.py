@@ -1,4 +1,4 @@
-"""An ONNX graph, opset 20, of few and usual operators."""
+"""Export to an ONNX graph of opset 20 that uses few, common operators."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from specnet.version import __version__
 
 INPUT, NUMBERS_INPUT, TEXTS_INPUT = "X", "numbers", "texts"
 LEARNING, LEARNING_OPSET = "ai.onnx.ml", 4
-"""The domain of LabelEncoder, and its version that belongs to that of the other operators."""
+"""The domain of LabelEncoder, and the version of this domain that matches the opset."""
 OPSET = 20
 IR_VERSION = 9
-"""The format's version that belongs to the opset, so that older runtimes read it."""
+"""The version of the format that matches the opset, so that older runtimes can read the file."""
 FLOAT32_ONLY = frozenset(
     {"Celu", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Selu", "Softplus"}
     | {"Shrink", "Softsign", "ThresholdedRelu"}
 )
-"""Operators that onnxruntime computes in float32 alone. Shrink takes float64, and yet rounds to float32."""
+"""Operators that onnxruntime computes only in float32. Shrink accepts float64, but rounds to float32."""
 
 ENDS = ("lower", "upper")
-"""The outputs that are the ends of intervals."""
+"""The names of the outputs for the ends of intervals."""
 OPERATORS: Mapping[Operation, str] = {
     ADD: "Add",
     SUBTRACT: "Sub",
@@ -64,7 +64,7 @@ OPERATORS: Mapping[Operation, str] = {
     operations.WHERE: "Where",
 }
 _WORDS = {False: "none", True: "tanh"}
-"""What Gelu calls its exact and its approximate form."""
+"""The attribute values of Gelu for its exact and its approximate form."""
 _REDUCTIONS = {SUM: "ReduceSum", operations.MAX: "ReduceMax"}
 
 
@@ -78,7 +78,7 @@ class OnnxTarget(Target):
     takes_teams = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
-        """Return a model in its own precision, or in float32 where onnxruntime has no other."""
+        """Return the program of a model in `dtype`, or in float32 if onnxruntime lacks an operator in float64."""
         required("onnx", "onnx")
         if dtype == np.float64:
             softplus = {operations.SOFTPLUS: TEXT_EXPANSIONS[operations.SOFTPLUS]}
@@ -103,7 +103,7 @@ class OnnxTarget(Target):
             arrays = session.run(None, fed(program.columns, program.column_dtype, rows))
         except CannotRunError:
             raise
-        except Exception as error:  # its errors have no class in common
+        except Exception as error:  # its errors have no common base class
             raise ExportError(f"onnxruntime rejects the file: {error}") from error
         found = dict(zip((output.name for output in session.get_outputs()), arrays, strict=True))
         outputs = next(array for name, array in found.items() if name != "label")
@@ -120,7 +120,7 @@ TARGET = OnnxTarget()
 
 
 def session_of(source: str | bytes) -> Any:
-    """Return a file, by its path or its content, as onnxruntime runs it; what that rejects ends in errors of its own.
+    """Return an onnxruntime session for a file, given by path or content; onnxruntime's own errors are not caught.
 
     Raises
     ------
@@ -133,12 +133,12 @@ def session_of(source: str | bytes) -> Any:
         raise CannotRunError("onnxruntime is not installed") from None
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # others would start, and wait busily, for longer
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # more threads take longer to start, and busy-wait
     return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
 def written_graph(model: Model, interval: float | None) -> Any:
-    """Return the graph that a model is exported as, in its own precision, with intervals of that level."""
+    """Return the graph of a model in the model's precision, with intervals of the given level unless it is None."""
     return _Graph(TARGET.program(model, model.network.dtype).with_interval(interval)).model().graph
 
 
@@ -147,9 +147,9 @@ def _same(array: Array, other: Array) -> bool:
 
 
 def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
-    """Return the operator that a stage's part names and its attributes, None where its nodes are to be written instead.
+    """Return the ONNX operator of a stage's part and its attributes, or None if the steps become nodes instead.
 
-    Attributes are stored in float32, which some numbers of a float64 network do not fit.
+    Attributes are stored in float32, which cannot represent all numbers of a float64 network exactly.
     """
     if stage.part.onnx is None or (stage.activation is not None and stage.activation.parametric):
         return None
@@ -162,7 +162,7 @@ def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] 
 
 
 class _Graph:
-    """The nodes and constants of a program, each with a name of its own.
+    """The nodes and constants of a program, each with a unique name.
 
     Attributes
     ----------
@@ -178,10 +178,10 @@ class _Graph:
         self.taken = {"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS}
         self.title = ""
         self._arrays: dict[str, Array] = {}
-        self._prefix, self._index = "", 0  # of the names of a member's own numbers, and which member it is
+        self._prefix, self._index = "", 0  # prefix of the names of a member's tensors, and the member's index
 
     def model(self) -> Any:
-        """Return the whole file."""
+        """Return the complete ONNX model."""
         program, helper = self.program, self.helper
         outputs = self._answers(self.outputs())
         inputs = [
@@ -208,11 +208,11 @@ class _Graph:
         self.taken.add(name)
         node = self.helper.make_node(operator, list(inputs), [name], doc_string=self.title or None, **attributes)
         self.nodes.append(node)
-        self.title = ""  # a layer's first node alone says what it is
+        self.title = ""  # only the first node of a layer is described
         return name
 
     def initializer(self, wish: str, array: Array) -> str:
-        """Add a constant unless it is there, and return its name: the wish, with a number where another one has it."""
+        """Add a constant unless it exists, and return its name: the wished one, with a number if it is in use."""
         name, number = wish, 2
         while name in self._arrays and not _same(self._arrays[name], array):
             name, number = f"{wish}_{number}", number + 1
@@ -239,7 +239,7 @@ class _Graph:
         return int({"float32": tensor_types.FLOAT, "float64": tensor_types.DOUBLE}.get(dtype.name, tensor_types.INT64))
 
     def _columns(self) -> tuple[str, np.dtype[Any]]:
-        """Add what makes one tensor of numbers of a graph's inputs, and return its name and type."""
+        """Add the nodes that combine the graph's inputs into one tensor of numbers; return its name and data type."""
         program = self.program
         if not program.texts:
             return INPUT, program.column_dtype
@@ -258,22 +258,22 @@ class _Graph:
         return self.node("Concat", found, "columns", axis=1) if len(found) > 1 else found[0], FLOAT64
 
     def _code(self, column: RawColumn, index: int, count: int) -> str:
-        """Add what makes codes of a column of texts."""
-        codes = column.codes or {"": 0}  # the operator needs one
+        """Add the nodes that convert a column of texts to codes, and return the name of the result."""
+        codes = column.codes or {"": 0}  # the operator needs at least one key
         text = self._part(TEXTS_INPUT, index, index + 1, count)
         fields = {"keys_strings": list(codes), "values_int64s": list(codes.values()), "default_int64": 0}
         code = self.node("LabelEncoder", [text], f"code.{index}", domain=LEARNING, **fields)
         return self.node("Cast", [code], f"code.{index}.double", to=self.type_of(FLOAT64))
 
     def _part(self, name: str, begin: int, end: int, count: int) -> str:
-        """Add what takes some columns of an input, unless these are all of them."""
+        """Add a node that selects columns `begin` to `end` of an input, unless these are all; return its name."""
         if end - begin == count:
             return name
         bounds = [self.integers(begin), self.integers(end), self.integers(1)]
         return self.node("Slice", [name, *bounds], f"{name}.{begin}")
 
     def outputs(self) -> str:
-        """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
+        """Add the nodes from raw columns to outputs, or to values in the target's units; return the result's name."""
         program = self.program
         columns, given = self._columns()
         answers = [self._model(model, columns, given) for model in program.networks]
@@ -290,7 +290,7 @@ class _Graph:
         return self._cast(mean, FLOAT64, dtype, f"mean.{dtype.name}")
 
     def _model(self, model: NetworkPlan, columns: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
-        """Add a model, and return the name and the type of what it answers."""
+        """Add the nodes of a network, and return the name and the data type of its answer."""
         self._prefix, dtype, key = model.prefix, self.program.dtype, f"{model.prefix}preprocessing"
         columns, given = self._in_double(model.prepare, columns, key, given)
         columns = self._cast(columns, given, dtype, f"{key}.{dtype.name}")
@@ -305,13 +305,13 @@ class _Graph:
         return self._mean(doubles, len(doubles)), FLOAT64
 
     def _mean(self, doubles: Sequence[str], count: int) -> str:
-        """Add the nodes of a sum over so many."""
+        """Add the nodes that sum float64 tensors and divide by a count, and return the name of the result."""
         divisor = self.initializer(f"{count}.float64", np.array(count, FLOAT64))
         total = self.node("Sum", doubles, f"{self._prefix}sum")
         return self.node("Div", [total, divisor], f"{self._prefix}mean")
 
     def _member(self, model: NetworkPlan, index: int, columns: str) -> tuple[str, np.dtype[Any]]:
-        """Add a member, and return the name and the type of its outputs, values in their own units."""
+        """Add an ensemble member; return the name and data type of its outputs, or of values in the target's units."""
         results, prefix = {-1: columns}, model.members[index]
         self._prefix, self._index = prefix, index
         for number, layer in enumerate(model.layers):
@@ -325,7 +325,7 @@ class _Graph:
         return self._in_double(model.finish, last, f"{prefix}target_preprocessing", self.program.dtype)
 
     def _in_double(self, stage: Stage, name: str, key: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
-        """Add what is computed before or after a network, in float64 whatever the network's own precision."""
+        """Add the nodes of preprocessing or of its inverse, in float64; return the name and data type of the result."""
         if stage.is_identity:
             return name, given
         self.title = key
@@ -403,7 +403,10 @@ class _Graph:
         raise UnsupportedError(f"ONNX has no equivalent of the operation {operation.name}")
 
     def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
-        """Add what makes a number of no category one beyond the table, which Gather refuses; it wraps negative ones."""
+        """Add nodes that map an invalid category to an index beyond the table, which Gather refuses.
+
+        Without these nodes, Gather would accept negative indices.
+        """
         assert isinstance(table, Constants)
         count = len(table.array)
         beyond = self.initializer(f"{count}.{dtype.name}", np.array(count, dtype))
@@ -413,7 +416,7 @@ class _Graph:
         return self.node("Where", [is_one, number, beyond], f"{key}.number")
 
     def _answers(self, name: str) -> list[Any]:
-        """Add the nodes from the network's outputs to what is answered, and return the graph's outputs."""
+        """Add the nodes from the network's outputs to answers, and return the descriptions of the graph's outputs."""
         program, dtype, self.title = self.program, self.program.answer_dtype, "answer"
         if program.task == "values":
             ends = self._ends(name)
@@ -440,7 +443,7 @@ class _Graph:
         return [label, self._output(name, answer, dtype, outputs, meaning)]
 
     def _ends(self, name: str) -> list[Any]:
-        """Add the nodes from values to the ends of intervals, if these are requested; return their descriptions."""
+        """Add the nodes from values to the ends of requested intervals, and return descriptions of these outputs."""
         interval, dtype = self.program.interval, self.program.answer_dtype
         if interval is None:
             return []
@@ -459,7 +462,7 @@ class _Graph:
         ]
 
     def _reach(self, value: str, reach: str, interval: ExportInterval) -> str:
-        """Add the nodes from values (rows, outputs) to how far their intervals reach."""
+        """Add the nodes from values (rows, outputs) to the reach of their intervals, and return the result's name."""
         value = self.node("Unsqueeze", [value, self.integers(2)], "each")
         beyond = self.node("Sub", [value, self.initializer("knots", interval.knots[:, :-1])], "beyond")
         beyond = self.node("Max", [beyond, self.initializer("0.float64", np.array(0.0))], "above")
@@ -469,13 +472,13 @@ class _Graph:
         return self.node("Add", [reach, more], "followed")
 
     def _above_boundary(self, name: str, result: str) -> str:
-        """Add the nodes that make 1 of outputs above the boundary between two labels, and 0 of others."""
+        """Add the nodes that return 1 for outputs above the boundary between two labels, and 0 otherwise."""
         boundary = self.initializer("boundary", np.array(self.program.model.boundary, self.program.dtype))
         above = self.node("Greater", [name, boundary], "above")
         return self.node("Cast", [above], result, to=self.type_of(np.dtype(np.int64)))
 
     def _output(self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str) -> Any:
-        """Give a value the name that the graph's output has, and return its description."""
+        """Rename a value to an output of the graph, and return the description of the output."""
         producers = [node for node in self.nodes if name in node.output]
         if producers:
             for node in self.nodes:
@@ -488,7 +491,7 @@ class _Graph:
 
 
 def _graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the whole spec, or those of a team, class labels, and the numbers that are in no tensor of their own.
+    """Return the spec (or those of a team), class labels, and numbers that are not stored as a separate tensor.
 
     Parameters
     ----------
@@ -512,7 +515,7 @@ def _graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str,
 
 
 def _numbers(network: NetworkPlan) -> Iterator[tuple[str, Array]]:
-    """Yield the tensors of a network with their names in a model's file."""
+    """Yield the tensors of a network with the names that they have in a model's file."""
     trained = network.trained
     for name, array in trained.tensors().items():
         yield network.prefix + name, array.astype(network.dtype)
@@ -526,7 +529,7 @@ def _numbers(network: NetworkPlan) -> Iterator[tuple[str, Array]]:
 
 
 def inputs_of(columns: Sequence[RawColumn], dtype: np.dtype[Any]) -> list[tuple[str, np.dtype[Any], list[int], str]]:
-    """Return the graph's inputs: the name, the type, the raw columns that it has, and what they are in words."""
+    """Return for each input of the graph its name, data type, raw columns (indices), and a description."""
     texts = [index for index, column in enumerate(columns) if column.is_text]
     numbers = [index for index, column in enumerate(columns) if not column.is_text]
     if not texts:
@@ -540,7 +543,7 @@ def inputs_of(columns: Sequence[RawColumn], dtype: np.dtype[Any]) -> list[tuple[
 
 
 def fed(columns: Sequence[RawColumn], dtype: np.dtype[Any], rows: RawColumns) -> dict[str, Array]:
-    """Return what a graph's inputs get for raw rows."""
+    """Return the arrays of raw rows by the names of the graph's inputs."""
     texts = texts_of(columns, rows)
     return {
         name: np.array([texts[index] for index in indices], np.object_).T
@@ -551,7 +554,7 @@ def fed(columns: Sequence[RawColumn], dtype: np.dtype[Any], rows: RawColumns) ->
 
 
 def _described(columns: Sequence[RawColumn]) -> str:
-    """Return what an input's columns are, all of them numbers or all of them texts."""
+    """Return a description of an input's columns, which are all numbers or all texts."""
     words, are_numbers = "raw columns", all(column.kind == "numeric" for column in columns)
     missing = any(column.takes_missing for column in columns)
     if missing:

@@ -1,4 +1,4 @@
-"""scikit-learn: an MLPClassifier or MLPRegressor in a pipeline, as a skops file."""
+"""Export to scikit-learn: an MLPClassifier or MLPRegressor in a pipeline, saved as a skops file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from specnet.parts.activations import Linear, Relu, Sigmoid, Tanh
 from specnet.parts.arrays import Array
 
 _ACTIVATIONS = {part.part_name(): part.names.sklearn for part in (Linear, Sigmoid, Tanh, Relu)}
-"""Those that hidden layers can have."""
+"""The activations that hidden layers can have, and their names in scikit-learn."""
 _OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", "values": "linear"}
 
 
@@ -61,12 +61,12 @@ TARGET = SklearnTarget()
 
 
 def _estimator(program: Program) -> Any:
-    """Return the model as scikit-learn has it.
+    """Return the scikit-learn estimator that is equivalent to a program.
 
     Raises
     ------
     ExportError
-        With everything that scikit-learn's networks do not have.
+        If scikit-learn has no equivalent; the message lists all problems.
     """
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.exceptions import ConvergenceWarning
@@ -81,19 +81,19 @@ def _estimator(program: Program) -> Any:
         whole = TransformedTargetRegressor(whole, transformer=make_pipeline(*scalers))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        whole.fit(columns, _target(program))  # makes all attributes; what it learned is replaced
+        whole.fit(columns, _target(program))  # creates all attributes; the fitted values are replaced below
     fitted = whole.regressor_ if scalers else whole
     _refill(fitted[:-1], model.preprocessing)
     if scalers:
         _refill(whole.transformer_, model.target_preprocessing)
     network = fitted[-1]
     network.coefs_, network.intercepts_ = [weight.T.copy() for weight, _ in layers], [bias for _, bias in layers]
-    del network._optimizer, network._random_state  # of training, which is over
+    del network._optimizer, network._random_state  # needed only for training
     return whole
 
 
 def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
-    """Return each layer's weight (outputs, inputs) and bias (outputs,), and the activation of the hidden ones."""
+    """Return each layer's weight (outputs, inputs) and bias (outputs,), and the activation of hidden layers."""
     problems: list[str] = []
     layers: list[tuple[Array, Array]] = []
     activations: list[str] = []
@@ -117,12 +117,12 @@ def _layers(program: Program) -> tuple[list[tuple[Array, Array]], str]:
     if not problems:
         problems += _mistakes(program, activations)
     if problems:
-        raise UnsupportedError(*dict.fromkeys(problems))  # a step may have several stages
+        raise UnsupportedError(*dict.fromkeys(problems))  # a layer may have several stages
     return layers, _ACTIVATIONS[activations[0]] if len(activations) > 1 else "relu"
 
 
 def _mistakes(program: Program, activations: list[str]) -> list[str]:
-    """Return what scikit-learn does not have of a stack of layers."""
+    """Return a message for each activation in a stack of layers that scikit-learn does not support."""
     *hidden, last = activations
     problems = []
     if len(set(hidden)) > 1 or not set(hidden) <= _ACTIVATIONS.keys():
@@ -150,7 +150,7 @@ def _network(program: Program, layers: list[tuple[Array, Array]], hidden: str) -
 
 
 def _target(program: Program) -> Array:
-    """Return a target that has all labels, or as many values as the model."""
+    """Return a target for fitting that contains all labels, or has as many values per row as the model."""
     if program.labels is not None:
         return np.array(program.labels)
     if program.task == "multilabel":
@@ -167,7 +167,7 @@ def _scalers(preparation: Preparation, columns: int) -> list[Any]:
 
 
 def _refill(scalers: Any, preparation: Preparation) -> None:
-    """Replace the statistics of scalers that were fitted to zeros by those of a model."""
+    """Replace the statistics of scalers, which were fitted to zeros, with those of a model."""
     for (_, scaler), fitted in zip(scalers.steps, preparation.fitted, strict=True):
         scaler.mean_, scaler.scale_ = fitted["mean"], fitted["scale"]
         scaler.var_ = scaler.scale_**2

@@ -1,4 +1,4 @@
-"""PyTorch: a readable module, and its state dict beside it."""
+"""Export to PyTorch: a readable module, and a file with its state dict."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from specnet.parts.layers import Layer
 
 _WORDS = PYTHON_WORDS | {"torch", "nn", "self"}
 _FAR = 8.0
-"""Standard deviations from 0 to a mean, beyond which PyTorch's batch normalization needs more than float32."""
+"""Distance of a mean from 0 in standard deviations, above which batch normalization is computed in float64."""
 
 
 _ANSWERS = {
@@ -80,19 +80,19 @@ TARGET = TorchTarget()
 
 
 def _field(value: Any) -> str:
-    """Return an activation's field as PyTorch has it."""
-    if isinstance(value, bool):  # of gelu; `parametric` no call has
+    """Return the value of an activation's field as an argument for PyTorch."""
+    if isinstance(value, bool):  # `approximate` of gelu; `parametric` is never an argument
         return "tanh" if value else "none"
     return python_number(value).code if isinstance(value, float) else str(value)
 
 
 class _TorchWriter(RowWriter):
-    """Writes one program.
+    """Writer of a program's PyTorch module.
 
     Attributes
     ----------
     state : dict
-        What the network stores, by its name in the state dict.
+        The state dict of the network as arrays.
     """
 
     name, words = "torch", _WORDS
@@ -163,7 +163,7 @@ class _TorchWriter(RowWriter):
         return Text(f"self.models[{number}](x)", CALL)
 
     def module(self, weights: str) -> str:
-        """Return the file's text, given the name of the file that has its state."""
+        """Return the text of the Python file, given the name of the file with its state."""
         program, classes = self.program, []
         for number, (lines, member_lines) in enumerate(self.bodies):
             own, member = self.stored[number], self.members[number]
@@ -181,7 +181,7 @@ class _TorchWriter(RowWriter):
             found="nn.functional.embedding(number, table)",
             classes=classes,
             setup=[models] if self.models else self.stored[0].setup,
-            is_raw=prepares or program.dtype == np.float64,  # float32 is what a line says that follows
+            is_raw=prepares or program.dtype == np.float64,  # otherwise a later line converts to float32
             prediction=program.answered(_ANSWERS),
             weights=weights,
             tensor_text=_tensor_text,
@@ -189,25 +189,25 @@ class _TorchWriter(RowWriter):
 
 
 class _Modules:
-    """What one class of modules stores: modules of PyTorch, parameters and buffers, each made by a line.
+    """The contents of one module class: PyTorch modules, parameters and buffers, each created by one line.
 
     Parameters
     ----------
     model : NetworkPlan
     stages : iterable of Stage
-        Those whose tables are not learned.
+        The stages of preprocessing, whose tables are not trained.
     layers : iterable of tuple of Stage
     prefixes : sequence of str
-        For each instance of the class, the beginning of its names in the state dict of the whole network.
+        For each instance of the class, the prefix of its names in the state dict of the whole network.
 
     Attributes
     ----------
     setup : list of str
-        Lines that make what is stored.
+        Lines that create the modules, parameters and buffers.
     references : dict of Constants to str
-        How each table is written where it is read.
+        The expression of each table in the code.
     calls : dict of Stage to str
-        Templates of calls of the layers that are modules as a whole.
+        Templates of calls of the layers that are complete PyTorch modules.
     """
 
     def __init__(
@@ -226,12 +226,12 @@ class _Modules:
 
     @property
     def state(self) -> dict[str, Array]:
-        """What is stored, by its name in the state dict of the whole network."""
+        """The stored arrays, by their names in the state dict of the whole network."""
         states = zip(self.prefixes, self._states, strict=True)
         return {prefix + name: array for prefix, state in states for name, array in state.items()}
 
     def _add(self, stage: Stage) -> None:
-        """Store all that a stage learned and updated: in a module of PyTorch's, or as parameters and buffers."""
+        """Store the parameters and states of a stage, in a PyTorch module or as parameters and buffers."""
         part, key = stage.part, stage.node.key
         if isinstance(part, Layer) and part.names.torch[1]:
             self._add_layer(stage, key)
@@ -242,7 +242,7 @@ class _Modules:
         self._store(stage, is_periodic=part.type == "periodic_embedding")
 
     def _add_layer(self, stage: Stage, key: str) -> None:
-        """Add the module of a part that is one as a whole."""
+        """Add the PyTorch module that is equivalent to a whole layer."""
         part, dtype, call = stage.part, self.model.dtype, "self.{name}({{}})"
         if key in self._in_double:
             dtype, call = FLOAT64, "self.{name}({{}}.to(torch.float64)).to(torch.float32)"
@@ -268,7 +268,7 @@ class _Modules:
         self.references |= {table: f"self.{module}.{name}" for name, table in tables.items()}
 
     def _module(self, key: str, line: str, states: Sequence[Mapping[str, Array]]) -> str:
-        """Add a module of PyTorch's, with the state of each instance, and return its name."""
+        """Add a PyTorch module with the state of each instance, and return its attribute name."""
         name = self._attributes.new(key)
         self.setup.append(f"self.{name} = {line}")
         for own, state in zip(self._states, states, strict=True):
@@ -276,9 +276,9 @@ class _Modules:
         return name
 
     def _store(self, stage: Stage, is_periodic: bool = False) -> None:
-        """Store a stage's tables: as parameters what was learned, and as buffers what was not.
+        """Store a stage's tables, as parameters if they are trained and as buffers otherwise.
 
-        Where all of its layer's arrays are learned, what is computed from them counts as learned too.
+        If all arrays of the stage are trained, tables computed from them count as trained too.
         """
         learned = stage.arrays[0].keys() - self.model.trained.state.keys()
         are_all = len(learned) == len(stage.arrays[0]) > 0
@@ -301,7 +301,7 @@ class _Modules:
 
 
 def _of_waves(name: str, array: Array, learned: Mapping[str, Array]) -> tuple[str, Array, str]:
-    """Return which array of a periodic embedding a table was computed from, and how, so that it can be learned."""
+    """Return the trained array behind a table of a periodic embedding: its name, the array, and an expression."""
     key, _, word = name.rpartition(".")
     arrays = _by_last_word(learned)
     frequency, bias = arrays["frequency"].reshape(-1), arrays["bias"].reshape(-1)
@@ -315,9 +315,9 @@ def _of_waves(name: str, array: Array, learned: Mapping[str, Array]) -> tuple[st
 
 
 def _far_normalizations(model: NetworkPlan) -> set[str]:
-    """Return the batch normalizations in float32 that take differences of numbers far larger than they are.
+    """Return the keys of float32 batch normalizations whose means are so far from 0 that float32 is too imprecise.
 
-    Members of an ensemble compute alike, so one of them is enough.
+    All ensemble members use the same code, so one affected member is enough.
     """
     normalizations = (stage for layer in model.layers for stage in layer if stage.part.type == "batch_normalization")
     is_far = {
@@ -337,7 +337,7 @@ def _by_last_word(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _tensor_text(name: str, array: Array) -> str:
-    """Return what sets a name to a tensor in float64."""
+    """Return the code that assigns a float64 tensor to a name."""
     items = (
         list(map(number_text, array)) if array.ndim == 1 else [f"[{', '.join(map(number_text, row))}]" for row in array]
     )
