@@ -1,4 +1,4 @@
-"""Rates of right and wrong predictions of two classes at every threshold, and how often probabilities come true."""
+"""Charts of a classifier: ROC and precision-recall curves, confusion matrix, calibration of its probabilities."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ DECISION = 0.5
 """The probability above which a model predicts the second of two classes."""
 MAX_THRESHOLDS = 200
 TINY = 1e-6
-"""Thresholds below it are the same."""
+"""The smallest probability for which thresholds are rounded to 4 digits; smaller ones are rounded like it."""
 ROWS_PER_BIN, MIN_BINS, MAX_BINS = 30, 3, 10
 
 
 def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> Curve | None:
-    """Return the true positive rate over the false positive rate; None if all rows are of one class.
+    """Return the true positive rate as a function of the false positive rate; None if all rows are of one class.
 
     Parameters
     ----------
     positive : ndarray (rows,)
     score : ndarray (rows,)
-        Larger for rows that are more likely positive; equal ones share a point.
+        Larger for rows that are more likely positive; rows with equal scores share a point of the curve.
     weight : ndarray (rows,), optional
     """
     hits, alarms = _counts(positive, score, weight)
@@ -51,9 +51,9 @@ def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers 
 def precision_recall_curve(
     positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None
 ) -> Curve | None:
-    """Return the precision over the recall, and the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ; None if no row is positive.
+    """Return precision as a function of recall, and average precision Σ (Rₙ − Rₙ₋₁)·Pₙ; None if no row is positive.
 
-    Arguments are those of `roc_curve`.
+    The arguments are the same as in `roc_curve`.
     """
     hits, alarms = _counts(positive, score, weight)
     if not hits[-1]:
@@ -67,20 +67,20 @@ def precision_recall_curve(
 def thresholds(
     positive: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None
 ) -> dict[str, Any] | None:
-    """Return counts at thresholds from 0 to 1, closest where most probabilities are; None if all rows are of one class.
+    """Return counts at thresholds from 0 to 1, at quantiles of the probabilities; None if all rows are of one class.
 
-    Arguments are those of `roc_curve`.
+    The arguments are the same as in `roc_curve`.
 
     Returns
     -------
     dict or None
-        ``at``, a list of probabilities in ascending order; ``hits`` and ``alarms``, how many positive and how many
-        other rows have a larger one than each; ``positives`` and ``others``, how many rows there are, with weights the
-        sums of theirs; and ``start``, the index of the model's own threshold.
+        ``at``: the thresholds in ascending order. ``hits`` and ``alarms``: for each threshold, the number of positive
+        and of negative rows with a larger probability. ``positives`` and ``others``: the total numbers of these rows.
+        With weights, all counts are sums of weights. ``start``: the index of the model's own threshold.
     """
     known = np.asarray(probability, np.float64)
     spread = np.quantile(known, np.linspace(0, 1, MAX_THRESHOLDS - 3), method="nearest")
-    # Rounded up, so that each leaves out the probability it is for, and not the next one.
+    # A threshold is rounded up to exclude the probability that it was made from, but not the next larger one.
     step = 10.0 ** (np.floor(np.log10(np.maximum(spread, TINY))) - 3)
     at = np.unique([0.0, DECISION, 1.0, *(float(f"{each:.4g}") for each in np.ceil(spread / step) * step)]).clip(0, 1)
     order = np.argsort(-known, kind="stable")
@@ -99,26 +99,26 @@ def thresholds(
 
 
 def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None) -> Numbers:
-    """Return how often probabilities come true in 3 to 10 bins of about as many rows each, 30 where there are enough.
+    """Return how often predictions come true in 3 to 10 bins of equally many rows, about 30 or more if possible.
 
     Parameters
     ----------
     came_true : ndarray (rows,)
     probability : ndarray (rows,)
-        Equal ones are in the same bin.
+        Equal probabilities are in the same bin.
     weight : ndarray (rows,), optional
 
     Returns
     -------
     ndarray (5, bins)
-        In the order of the probability: how many rows there are, the mean of their probabilities, the fraction of them
-        for which it came true, and the ends of its 95 % interval.
+        Bins in ascending order of probability. For each: number of rows, mean probability, fraction of rows whose
+        prediction came true, and the ends of the 95 % interval of this fraction.
     """
     rows = len(probability)
     bins = max(MIN_BINS, min(MAX_BINS, rows // ROWS_PER_BIN))
     order = np.argsort(probability, kind="stable")
     ordered = np.asarray(probability, np.float64)[order]
-    # A bin begins at the first of equal probabilities.
+    # Each bin starts at the first of several equal probabilities.
     starts = np.unique(np.searchsorted(ordered, ordered[np.arange(bins) * rows // bins]))
     weights = np.ones(rows) if weight is None else weight[order]
     outcome = came_true[order].astype(np.float64)
@@ -132,7 +132,7 @@ def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight:
 
 
 def _counts(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None) -> tuple[Numbers, Numbers]:
-    """Return how many positive and how many other rows have at least each distinct score, the largest first."""
+    """Return, for each distinct score from the largest on, the numbers of positive and negative rows at or above it."""
     order = np.argsort(-score, kind="stable")
     last_of_equal = np.append(np.diff(score[order]) != 0, True)
     weights = np.ones(len(score)) if weight is None else weight[order]
@@ -141,14 +141,14 @@ def _counts(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | 
 
 
 MAX_CLASSES = 30
-"""With more classes, those that are mistaken most often are shown."""
+"""Most classes in a confusion matrix; of more, the classes with the most errors are shown."""
 MAX_NUMBERED = 12
-"""Classes up to which the cells of a confusion matrix have numbers."""
+"""Largest number of classes for which the cells of a confusion matrix contain numbers."""
 IMBALANCED = 0.2
-"""A class with a smaller fraction of the test rows makes precision and recall worth a look."""
+"""If the rarer class has a smaller fraction of the test rows, its precision and recall are drawn too."""
 MAX_CURVE_POINTS = 300
 BARS, HIGHEST_BAR = 20, 0.16
-"""Of the histogram of probabilities: how many, and the height of the highest as a fraction of the axis."""
+"""Number of bars of the histogram of probabilities; height of the highest bar as a fraction of the axis."""
 
 
 def class_figures(
@@ -162,12 +162,12 @@ def class_figures(
     Parameters
     ----------
     confusion : (classes, classes) or None
-        How many rows of each class, the first axis, are predicted as each.
+        Number of rows by true class (first axis) and predicted class (second axis).
     classes : sequence of str
     answers : Answers or None
-        Of test rows, where these are there.
+        Predictions for the test rows; None without test rows.
     uncalibrated : Answers, optional
-        Of the same rows before probabilities were calibrated.
+        Predictions for the same rows before calibration of the probabilities.
     """
     if confusion is not None:
         yield _confusion(np.array(confusion, np.float64), classes)
@@ -204,7 +204,7 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
 
 
 def class_thresholds(answers: Answers | None) -> dict[str, Any] | None:
-    """Return how many rows of the second of two classes other thresholds would find; None without such rows."""
+    """Return the counts of `thresholds` for the second of two classes; None for other tasks or without test rows."""
     if answers is None or answers.probability is None or answers.probability.shape[1] != 2 or answers.target.ndim > 1:
         return None
     return thresholds(answers.target == 1, answers.probability[:, 1], answers.weight)
@@ -243,7 +243,7 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
 
 
 def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
-    """Return how many rows of a class are found, and how many of those predicted as it are; NaN of none."""
+    """Return recall and precision of a class; precision is NaN if no row is predicted as this class."""
     of_class, predicted = answers.target == kind, answers.prediction == kind
     weight = np.ones(len(answers)) if answers.weight is None else answers.weight
     found, given = float(weight @ (of_class & predicted)), float(weight @ predicted)
@@ -287,7 +287,7 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
 
 
 def _histogram(chart: Chart, probability: Numbers) -> int:
-    """Draw how many rows have each probability along the bottom, in grey; return the most."""
+    """Draw a grey histogram of the probabilities along the bottom, and return the largest count."""
     counts, edges = np.histogram(probability, BARS, (0.0, 1.0))
     for rows, low, high in zip(counts.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
         if rows:
@@ -297,7 +297,10 @@ def _histogram(chart: Chart, probability: Numbers) -> int:
 
 
 def _came_true(answers: Answers) -> tuple[NDArray[np.bool_], Numbers]:
-    """Return which rows have the second of two classes, or the predicted one of more, and its probability."""
+    """Return whether each row's prediction came true, and its probability.
+
+    Of two classes the prediction is the second class; of more, the predicted class.
+    """
     assert answers.probability is not None, "the caller has checked"
     if answers.probability.shape[1] == 2:
         return answers.target == 1, answers.probability[:, 1]

@@ -1,4 +1,4 @@
-"""The columns of a network's diagram: which layers share one, the rank of each, what is folded."""
+"""The layout of a network's diagram: which layers share a column, the columns' positions, and folded repetitions."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 
 MAX_RANKS = 16
-"""Columns beside each other before repetitions are folded."""
+"""Largest number of ranks that are drawn without folding repetitions."""
 LONGEST_KIND = 13
-"""Characters of a layer's kind that fit beside its size."""
+"""Most characters of a layer's kind that fit beside its size."""
 INPUT = 0
-"""Number of the input's column."""
+"""Index of the input's column."""
 
 
 @dataclass(frozen=True)
 class DiagramColumn:
-    """A layer, with those behind it that only change its values.
+    """A column of the diagram: a layer and the following layers that only change its values.
 
     Attributes
     ----------
     nodes : tuple of Node
-        Its layers in order; none for the input.
+        Layers of the column in order; empty for the input.
     sources : tuple of int
-        The columns that it reads, by number, in order.
+        Indices of the columns that it reads, in order.
     size : int
-        Number of its units.
+        Number of units.
     rank : int
-        Length of the longest path from the input: columns of one rank stand below each other.
+        Length of the longest path from the input. Columns of one rank are drawn below each other.
     times : int
-        How many equal columns in a row it stands for.
+        Number of equal consecutive columns that this column represents.
     """
 
     nodes: tuple[Node, ...]
@@ -80,19 +80,19 @@ class DiagramColumn:
 
 
 Fold = tuple[tuple[int, ...], int, int]
-"""The numbers of columns that stand for several repetitions, how many these are, and how many folds lie around it."""
+"""Indices of the columns of a repeated block, its number of repetitions, and the number of folds around it."""
 
 
 def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold], range]:
-    """Return the columns of a network's diagram, folded if more than 16 are beside each other.
+    """Return the columns of a network's diagram; repetitions are folded if there are more than 16 ranks.
 
     Returns
     -------
     columns : tuple of DiagramColumn
-        The input first, then in the order in which they are computed.
+        The input first, then the layers in the order in which they are computed.
     folds : list of Fold
     hidden : range
-        Ranks, neighbours of each other, that are left out.
+        Consecutive ranks that are left out.
     """
     columns = _joined(resolved.nodes, resolved.inputs, folded=False)
     if rank_count(columns) <= MAX_RANKS:
@@ -111,12 +111,12 @@ def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold
 
 
 def rank_count(columns: Sequence[DiagramColumn]) -> int:
-    """Return the number of ranks, also of those left out."""
+    """Return the number of ranks, including ranks that are left out."""
     return 1 + max(column.rank for column in columns)
 
 
 def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[DiagramColumn, ...]:
-    """Return the columns of layers; a folded block has the columns of its first repetition."""
+    """Return the columns of layers; if `folded`, a repeated block has only the columns of its first repetition."""
     first_at: dict[Path, int] = {}
     standing = [first_at.setdefault(node.path, k) if folded else k for k, node in enumerate(nodes)]
     chosen = [k for k, other in enumerate(standing) if other == k]
@@ -127,7 +127,7 @@ def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Diagra
     for k in chosen:
         node, sources = nodes[k], read[k]
         source = sources[0]
-        # A layer that only changes the values of the one before it is drawn with it.
+        # A layer that only changes the values of the layer before it shares its column.
         plain = node.layer.input_count == "one" and not node.layer.reads_columns and not has_matrix(node)
         if (
             plain
@@ -151,7 +151,7 @@ def has_matrix(node: Node) -> bool:
 
 
 def _without_repeated(columns: Sequence[DiagramColumn]) -> tuple[DiagramColumn, ...]:
-    """Replace equal columns in a row by one that counts them."""
+    """Return columns in which each series of equal consecutive columns is one column that counts them."""
     readers = Counter(source for column in columns for source in column.sources)
     made: list[DiagramColumn] = []
     new_number: dict[int, int] = {}
@@ -174,7 +174,7 @@ def _look(column: DiagramColumn) -> Any:
 
 
 def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[Path, int, int]]:
-    """Yield the path of the layers of each repeated block, the number of repetitions, and of blocks around it."""
+    """Yield for each repeated block the path of its layers, its repetitions, and the number of blocks around it."""
     for index, layer in enumerate(layers):
         if layer.layers_field is not None:
             inner, repeated = (*path, index, layer.layers_field), layer.repetitions > 1
@@ -184,7 +184,7 @@ def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[P
 
 
 def visible_activation(layer: Layer) -> Activation | None:
-    """Return the activation of a layer, None for one that changes nothing."""
+    """Return the activation of a layer; None if it has none or the identity."""
     _, activation = layer.split_activation()
     return None if activation is None or activation.is_identity else activation
 
@@ -195,43 +195,43 @@ def _following(layer: Layer) -> str:
 
 
 MAX_UNITS = 12
-"""Circles of a column; more units are a bar."""
+"""Most units that are drawn as circles; a column with more units is drawn as a bar."""
 BAR_HEIGHT, NAME_STEP = 170.0, 13.0
-"""Units that a bar is high, and from one name beside it to the next."""
+"""Height of a bar, and distance between the names beside it."""
 MAX_NAMES = 40
-"""Names beside a bar; more are shown on hover."""
+"""Most names beside a bar; more names are shown only on hover."""
 MAX_BRANCHES = 4
-"""Columns of one rank."""
+"""Most columns of one rank that are drawn."""
 MIN_WIDTH, COLUMN_WIDTH, MIN_HEIGHT = 340.0, 128.0, 110.0
 LINE_HEIGHT = 15.0
 BORDER = 58.0
-"""Units from the middle of the outer columns to the edges, at least."""
+"""Minimum distance from the middle of the outer columns to the edges."""
 MAX_FOR_NAMES = 130.0
-"""Units that the names of inputs and outputs may take."""
+"""Maximum width of the names of inputs and outputs."""
 CAPTION_GAP, FOLD_LABEL = 24.0, 24.0
 STACK_GAP = 22.0
-"""Units between parallel branches."""
+"""Distance between parallel branches."""
 EDGE = 6.0
 FIRST_RISE, NEXT_RISE = 22.0, 12.0
-"""Units from the circles to an arc above them, and from one arc to the next."""
+"""Distance from the circles to an arc above them, and from one arc to the next."""
 RADIUS, STEP, BAR_REACH = 11.0, 34.0, 6.0
-"""Of circles, units from the middle of one to the next one's, and from a bar's middle to its edges."""
+"""Radius of a circle, distance between the centres of circles, and half the width of a bar."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A column where it is drawn.
+    """The position of a column in the drawing.
 
     Attributes
     ----------
     x, top : float
-        Its middle, and the upper end of its circles or its bar.
+        Middle of the column, and upper end of its circles or its bar.
     rows : (float, float)
-        The heights between which its units share the space evenly.
+        Top and bottom of the range in which the units are evenly spaced.
     size : int
-        Number of its units.
+        Number of units.
     caption, bottom : float
-        First and last baseline of its caption.
+        First and last baseline of the caption.
     """
 
     x: float
@@ -243,12 +243,12 @@ class Placed:
 
     @property
     def is_bar(self) -> bool:
-        """Whether its units are too many for circles."""
+        """Whether the column has too many units for circles."""
         return self.size > MAX_UNITS
 
     @property
     def reach(self) -> float:
-        """Units from its middle to its edges."""
+        """Distance from the middle of the column to its edges."""
         return BAR_REACH if self.is_bar else RADIUS
 
     @property
@@ -259,33 +259,33 @@ class Placed:
 
     @property
     def ends(self) -> list[float]:
-        """Heights at which lines end: at each circle, or in the middle of the bar."""
+        """Heights at which connections end: at each circle, or in the middle of the bar."""
         return [sum(self.rows) / 2] if self.is_bar else self.heights
 
     def moved(self, down: float) -> Placed:
-        """Return the column moved down by a number of units."""
+        """Return a copy that is moved down by a distance."""
         top, rows = self.top + down, (self.rows[0] + down, self.rows[1] + down)
         return replace(self, top=top, rows=rows, caption=self.caption + down, bottom=self.bottom + down)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """All that a diagram's columns need to be drawn.
+    """The positions of all columns, connections and notes of a diagram.
 
     Attributes
     ----------
     width, height : float
-        Of the diagram, in units.
-    columns : dict
-        Columns that are drawn, by number.
+        Size of the diagram.
+    columns : mapping of int to Placed
+        Positions of the drawn columns, by index.
     neighbours : tuple of (int, int)
-        Connections between neighbouring columns, as source and target.
+        Connections between neighbouring columns: indices of source and target.
     arcs : mapping
-        The height of the middle of each connection over others, by source and target.
+        Height of the middle of each connection that skips columns, by (source, target).
     gap : (x, y) or None
-        Where the number of layers that are left out stands.
+        Position of the number of hidden layers.
     unseen : tuple of (x, y, count)
-        Where the number of parallel branches that are left out stands.
+        Position and number of hidden parallel branches, for each rank that has them.
     """
 
     width: float
@@ -309,11 +309,11 @@ def columns_drawn(
     Parameters
     ----------
     columns, folds, hidden
-        As of `columns_of`.
+        The return values of `columns_of`.
     captions : sequence of sequences of str
-        The lines under each column.
+        Lines of text below each column.
     names : mapping
-        What stands beside the units of the first and the last column, by the column's number.
+        Names beside the units of the first and the last column, by the column's index.
     """
     shown = [rank for rank in range(rank_count(columns)) if rank not in hidden]
     slots = {rank: k + (rank > min(hidden, default=rank)) for k, rank in enumerate(shown)}
@@ -328,7 +328,7 @@ def columns_drawn(
         rank: _stacked(columns, stack[:MAX_BRANCHES], float(round(left + slots[rank] * step)), captions, names)
         for rank, stack in stacks.items()
     }
-    # The captions of columns that stand alone are in one line below all circles.
+    # Columns that are alone in their rank have their captions on a common line below all circles.
     ends = {
         rank: stack[-1].bottom if len(stack) > 1 else stack[0].caption - CAPTION_GAP for rank, stack in laid.items()
     }
@@ -368,7 +368,7 @@ def _stacked(
     captions: Sequence[Sequence[str]],
     names: Mapping[int, Sequence[str]],
 ) -> list[Placed]:
-    """Return columns above each other, each with its caption, from 0 on."""
+    """Return the positions of columns of one rank, one below the other with their captions, from height 0 on."""
     placed: list[Placed] = []
     for k in numbers:
         size, top = columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0

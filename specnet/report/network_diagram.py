@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 MAX_LINES = 1000
-"""Lines of weights in a diagram; where blocks have more together, each draws its largest ones."""
+"""Most lines of weights in a diagram; with more weights, the largest of each pair of columns are drawn."""
 ABOUT_LINES = "Lines are as wide as weights are large, blue if positive, orange and dashed if negative."
 ABOUT_MAPS = (
     f"A layer of more than {MAX_UNITS} units is a bar. Its weights are a picture, blue if positive and orange if "
@@ -50,17 +50,17 @@ ABOUT_MAPS = (
     "lead to. Of very many weights a cell shows the largest of several."
 )
 MAX_HOVERED = 64
-"""Rows of a picture of weights that show their largest one on hover; of more, the whole shows it."""
+"""Most rows of a picture of weights that each show their largest weight on hover; with more, only the whole does."""
 NARROW_MAP = 64.0
-"""Units of a picture of weights beside which lines lead to others."""
+"""Width of a picture of weights if the source column has connections to other columns too."""
 FILE_MARGIN = 16.0
-"""Units around a diagram that is a file."""
+"""Margin around a diagram in its own file."""
 CAPTION_WIDTH = 122.0
 FOLD_MARGIN, FOLD_INSET = 58.0, 5.0
-"""Units from a column's middle to the frame of a fold, less for one within another."""
+"""Distance from a column's middle to the frame of a fold, and by how much less it is for each fold around it."""
 
 MAX_PIXELS = 30_000
-"""Of the pictures of weights of a diagram together."""
+"""Most pixels of all pictures of weights in a diagram together."""
 
 Parameters = Mapping[str, NDArray[Any]]
 Weight = NDArray[np.float64]
@@ -73,15 +73,15 @@ class NetworkDiagram:
     ----------
     resolved : Resolved
     parameters : mapping, optional
-        Arrays by name, as of `Network.parameters`: a line is as wide as its weight is large. Without them lines are
-        thin and grey.
+        Arrays by name, as from `Network.parameters`: the width of a line is its weight. Without them lines are thin
+        and grey.
     input_names, output_names : sequence of str
-        What stands beside the circles of inputs and outputs, if there is one for each.
+        Names beside the inputs and outputs; ignored if their number differs from the number of units.
 
     Attributes
     ----------
     legend : str
-        What lines and pictures of weights mean, in sentences.
+        Sentences that explain the lines and the pictures of weights.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class NetworkDiagram:
         self.placement = columns_drawn(columns, self.folds, self.hidden, self.captions, self.names)
 
     def svg(self, head: str = "", margin: float = 0.0) -> Markup:
-        """Return the picture, with markup before it and a margin in units around it."""
+        """Return the picture as SVG, with the markup `head` inside it first and a margin around it."""
         size = self.placement.width, self.placement.height
         return picture("specnet-network", *size, self.description, [head, *self.content()], margin=margin)
 
@@ -160,7 +160,7 @@ class NetworkDiagram:
     def _map(self, source: int, target: int) -> Iterator[str]:
         """Yield the picture of a weight matrix: a row for each input unit, a column for each unit of the layer.
 
-        It stands beside its target where others read the source too.
+        It is narrow and beside its target if other columns read the source too.
         """
         start, end = self.placement.columns[source], self.placement.columns[target]
         rows, columns = self.orders[source], self.orders[target]
@@ -182,7 +182,7 @@ class NetworkDiagram:
         yield from _bands(frame, texts)
 
     def _weighted(self, weight: NDArray[np.float64], start: Placed, end: Placed) -> Iterator[str]:
-        """Yield the largest weights, the largest of all on top."""
+        """Yield a line for each of the largest weights, from the smallest to the largest, which is on top."""
         size = np.where(np.isfinite(weight), np.abs(weight), -1.0)
         most = MAX_LINES // max(len(self.placement.neighbours), 1)
         for flat in np.argsort(size, axis=None, kind="stable")[-most:]:
@@ -195,7 +195,7 @@ class NetworkDiagram:
                 yield f'<path d="{curve}" {stroke}>{hover_text(rounded(float(value)))}</path>'
 
     def _arc(self, source: int, target: int, peak: float) -> str:
-        """Return an arc over the columns between two, whose middle has the height of the peak."""
+        """Return an arc from one column to another over the columns between; `peak` is the height of its middle."""
         start, end = self.placement.columns[source], self.placement.columns[target]
         above, below = start.top - 3, end.top - 3
         control = (peak - (above + below) / 8) / 0.75
@@ -227,7 +227,7 @@ class NetworkDiagram:
         return f"{self.columns[k].key}, unit {unit + 1}" if k else f"input {unit + 1}"
 
     def _names(self, k: int, placed: Placed) -> Iterator[str]:
-        """Yield the names beside the units of the first or the last column, if they have some that fit."""
+        """Yield the names beside the units of the first or the last column, if it has names and not too many."""
         direction, anchor = (-1, "end") if k == INPUT else (1, "start")
         if k in self.names and placed.size <= MAX_NAMES:
             for unit, y in zip(self.orders[k], placed.heights, strict=True):
@@ -251,7 +251,7 @@ class NetworkDiagram:
         return f'<rect class="fold" {geometry} {size}/>{text}'
 
     def _left_out(self) -> Iterator[str]:
-        """Yield the number of columns that are left out, at their position."""
+        """Yield the numbers of hidden layers, each at the position of the gap."""
         for x, y, branches in self.placement.unseen:
             yield label(f"⋮ {counted(branches, 'more layer')}", x, y, "more", "middle")
         if self.placement.gap is not None:
@@ -264,14 +264,14 @@ class NetworkDiagram:
 def diagram_of(
     network: Network, model: Model | None = None, columns: Sequence[str] = (), outputs: Sequence[str] = ()
 ) -> NetworkDiagram:
-    """Return the diagram of a network; of its model with weights, which are those of an ensemble's first member.
+    """Return the diagram of a network, with the weights of a model if given (of an ensemble, of its first member).
 
     Parameters
     ----------
     network : Network
     model : Model, optional
     columns, outputs : sequence of str
-        What its raw columns and its classes or outputs are called; default: as its spec and its labels say.
+        Names of the raw columns and of the classes or outputs; by default from the spec and the model's labels.
     """
     columns = columns or network.spec.feature_names or ()
     if model is None:
@@ -285,7 +285,7 @@ def diagram_of(
 
 
 def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterable[tuple[int, int]]:
-    """Return pairs of connected units by their indices; a bar counts as one unit."""
+    """Return the index pairs of connected units of two columns; a bar counts as one unit."""
     sizes = node.input_sizes
     pairs = [(before, after) for after in range(len(end.ends)) for before in range(len(start.ends))]
     if start.is_bar or end.is_bar:
@@ -301,7 +301,7 @@ def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> 
 
 
 def _bands(frame: Frame, texts: Sequence[str]) -> Iterator[str]:
-    """Yield as many bands as there are texts, which show them on hover."""
+    """Yield horizontal bands of equal height in a frame, one for each text, which it shows on hover."""
     for text, (top, bottom) in zip(texts, pairwise(np.linspace(frame.top, frame.bottom, len(texts) + 1)), strict=True):
         geometry = replace(frame, top=float(top), bottom=float(bottom)).attributes()
         yield f'<rect class="hit" {geometry}>{hover_text(text)}</rect>'
@@ -315,7 +315,7 @@ def _curve(start: Placed, end: Placed, above: float, below: float) -> str:
 
 
 def _weights_of(columns: Sequence[DiagramColumn], parameters: Mapping[str, NDArray[np.generic]]) -> dict[int, Weight]:
-    """Return the matrix (units, inputs) of each column that has a single one and keeps its size, by its number."""
+    """Return weight matrices (units, inputs) by column index; columns whose weight has another shape are left out."""
     found = {}
     for k, column in enumerate(columns[1:], 1):
         node = column.nodes[0]
@@ -326,14 +326,14 @@ def _weights_of(columns: Sequence[DiagramColumn], parameters: Mapping[str, NDArr
 
 
 def _largest_size(weight: Weight) -> float:
-    """Return the largest size of a finite weight, 0 if there is none."""
+    """Return the largest absolute value of the finite weights; 0 without finite weights."""
     return float(np.abs(weight[np.isfinite(weight)]).max(initial=0.0))
 
 
 def _unit_order(size: int, readers: Sequence[Weight]) -> NDArray[np.intp]:
-    """Return the units of a column in the order in which pictures have them.
+    """Return the indices of a column's units in the order in which pictures of weights show them.
 
-    Of many units those with the largest weights in what reads them come first, by the sum of squares.
+    If they are more than `MAX_UNITS`, units with the largest sums of squared outgoing weights are first.
     """
     if size <= MAX_UNITS or not readers:
         return np.arange(size)
@@ -342,9 +342,9 @@ def _unit_order(size: int, readers: Sequence[Weight]) -> NDArray[np.intp]:
 
 
 def weight_image(weight: Weight, pixels: int) -> str:
-    """Return the address of a picture of weights (rows, columns), blue if positive and orange if negative.
+    """Return a data URI of a picture of weights (rows, columns), blue if positive and orange if negative.
 
-    Where several weights share one of at most so many pixels, it shows the largest.
+    The picture has at most `pixels` pixels. If several weights share a pixel, it shows the largest.
     """
     most, scale = max(int(pixels**0.5), 1), _largest_size(weight) or 1.0
     for axis in (0, 1):

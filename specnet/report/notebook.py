@@ -1,7 +1,7 @@
-"""Networks, models and runs as HTML for notebooks: in Jupyter, VS Code, and where styles are not allowed.
+"""Networks, models and runs as HTML for notebooks in Jupyter, VS Code and viewers that remove styles.
 
-GitHub and untrusted notebooks keep text, tables and the descriptions of images, but drop styles and inline SVG: the
-pictures are images with styles of their own, and all else can be read as it stands.
+GitHub and untrusted notebooks show text, tables and image descriptions, but remove styles and inline SVG. Therefore
+pictures are images that contain their own styles, and everything else is readable without styles.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ DARK_HOSTS = (
     '[data-theme="dark"]',
     '[theme="dark"]',
 )
-"""How notebooks mark what they show by their theme, which may not be that of the system."""
+"""CSS selectors by which notebooks mark their theme, which may differ from the theme of the system."""
 LARGER = 1.15
-"""Times its size at which a chart is shown."""
+"""Factor by which charts are enlarged."""
 _SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 _DESCRIPTION = re.compile(r'aria-label="([^"]*)"')
 
 
 @singledispatch
 def html(thing: Any) -> str:
-    """Return a network, with its diagram and plan, a model, with its weights and scores too, or a team as HTML."""
+    """Return HTML of a network (diagram and layers), a model (also weights and scores) or a team (its networks)."""
     raise TypeError(f"cannot show {thing!r}")
 
 
@@ -82,7 +82,7 @@ def run_html(
     evaluation: Mapping[str, Any],
     findings: Sequence[Finding],
 ) -> str:
-    """Return a run as HTML: how good it is, its figures, what went wrong, and its loss.
+    """Return a run as HTML: verdict, scores, findings, and charts of training.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def run_html(
     history : sequence of mapping
         A record for each logged epoch.
     evaluation : mapping
-        What ``metrics.json`` says.
+        Contents of ``metrics.json``.
     findings : sequence of Finding
     """
     training = resolved.spec.training
@@ -114,7 +114,7 @@ def _page(resolved: Resolved, head: Sequence[str] = (), **content: Any) -> str:
 
 
 def _image(picture: Markup, rules: str = NETWORK_STYLE, scope: str = "specnet-network", scale: float = 1.0) -> Markup:
-    """Return a picture, scaled, as an image whose address contains all of it with its style."""
+    """Return a scaled picture as an ``<img>`` element whose data URI contains the SVG and its style."""
     size, description = _SIZE.match(picture), _DESCRIPTION.search(picture)
     assert size and description, "every picture has them"
     start = picture.index(">") + 1
@@ -125,7 +125,7 @@ def _image(picture: Markup, rules: str = NETWORK_STYLE, scope: str = "specnet-ne
 
 
 def _scores(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, TextTable]]:
-    """Return a table of the first and the last record of a history, of an ensemble of the last one of each member."""
+    """Return a table of a history's first and last record; of an ensemble, of each member's last record."""
     if not history:
         return []
     names = [name for name in history[0] if name not in (MEMBER, "epoch")]
@@ -156,4 +156,4 @@ def _within(hosts: Sequence[str]) -> str:
 
 
 _NOTICES = ("--bad: #b3262e; --notice: #a8480c;", "--bad: #ff8d86; --notice: #f0a35e;")
-"""Colours of findings on light and on dark paper."""
+"""Colours of findings on a light and on a dark background."""

@@ -1,4 +1,4 @@
-"""What a layer computes, as a line of mathematics: what its own `apply` says over symbols."""
+"""A network in words: the formula of each layer, traced from its `apply`, and tables of sizes and parameter counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 LONGEST = 64
-"""Characters of a formula, at most; a layer that needs more is written as its type."""
+"""Most characters of a formula; a layer with a longer formula is written as its type."""
 
 _FORMS: Forms = {
     ADD: Form("{} + {}", SUM, (SUM, SUM)),
@@ -36,13 +36,13 @@ _FORMS: Forms = {
 
 
 def formula(node: Node, inputs: Sequence[str]) -> str:
-    """Return the formula of a layer in prediction: ``relu(W·x + b)``.
+    """Return the formula of a layer in prediction, such as ``relu(W·x + b)``.
 
     Parameters
     ----------
     node : Node
     inputs : sequence of str
-        What to call each array that it reads.
+        Names of the arrays that the layer reads.
     """
     layer, activation = node.layer.split_activation()
     text = inputs[0]
@@ -55,7 +55,7 @@ def formula(node: Node, inputs: Sequence[str]) -> str:
 
 
 def _written(node: Node, inputs: Sequence[str]) -> str:
-    """Return the formula of a layer before its activation; empty if it is the input itself, long, or not arithmetic."""
+    """Return the formula of a layer before its activation; empty if it is the input, too long, or not arithmetic."""
     sources, value = layer_value(node, inputs)
     texts: dict[Value, Text] = {}
     for each in postorder([value], lambda value: value.arguments):
@@ -67,7 +67,7 @@ def _written(node: Node, inputs: Sequence[str]) -> str:
 
 
 def layer_value(node: Node, inputs: Sequence[str]) -> tuple[list[Value], Value]:
-    """Return symbols for the inputs of a layer, and its symbolic value in prediction before its activation."""
+    """Return symbolic inputs of a layer, and its symbolic value in prediction before its activation."""
     layer, _ = node.layer.split_activation()
     assert layer is not None, "it is more than an activation"
     sources = [input_value(name, (size, BATCH)) for name, size in zip(inputs, node.input_sizes, strict=True)]
@@ -95,7 +95,7 @@ def _text(value: Value, operands: list[Text]) -> Text | None:
 
 
 LONGEST_SUMMARY = 9
-"""The most steps that a one-line summary names; of a deeper network it names the first and the last."""
+"""Most layers in a one-line summary, with the input; of a deeper network it shows only the first and the last."""
 
 
 class Overview:
@@ -109,7 +109,7 @@ class Overview:
         self.bytes = self.parameter_count * (4 if self.spec.network.dtype == "float32" else 8)
 
     def summary(self) -> str:
-        """Return the network as a line: ``2 → 5 relu → 1 sigmoid``."""
+        """Return the network in one line, such as ``2 → 5 relu → 1 sigmoid``."""
         steps = [str(self.input_size), *map(self._step, self.nodes)]
         if len(steps) > LONGEST_SUMMARY:
             head, tail = LONGEST_SUMMARY // 2, LONGEST_SUMMARY // 3
@@ -123,26 +123,26 @@ class Overview:
         return f"{node.size} {word}" if sized else word
 
     def parameters(self) -> str:
-        """Return the number of parameters, and of the members of an ensemble: ``5 members of 21 parameters``."""
+        """Return the number of parameters, with the number of ensemble members: ``5 members of 21 parameters``."""
         members = self.spec.training.members
         parameters = counted(self.parameter_count, "parameter")
         return parameters if members == 1 else f"{count(members)} members of {parameters}"
 
     def totals(self) -> str:
-        """Return the number of parameters and their size: ``21 parameters, 168 B``."""
+        """Return the number of parameters and their size in bytes, such as ``21 parameters, 168 B``."""
         return f"{self.parameters()}, {size(self.spec.training.members * self.bytes)}"
 
     def training(self) -> str:
-        """Return in a line how the network is trained."""
+        """Return a line with the loss, optimizer, number of epochs and batch size."""
         training = self.spec.training
         batches = "full batch" if self._batch_size == "full" else f"batches of {self._batch_size}"
         means = f"{described(training.loss)} by {described(training.optimizer)}"
         return f"{means}, {counted(training.epochs, 'epoch')}, {batches}"
 
     def table(self) -> TextTable:
-        """Return a row for the input and one for each layer, on a terminal a line each.
+        """Return a table with a row for the input and for each layer; in a terminal each row is one line.
 
-        A layer is named by its formula, or before it; its settings stand behind it.
+        The type of a layer is in its formula or after its key; its settings follow the formula.
         """
         header = ("layer", "out", "parameters", "first weights", "formula")
         rows = [("input", count(self.input_size), "", "", "x")]
@@ -150,7 +150,7 @@ class Overview:
             sizes = count(node.size), count(parameters) if parameters else ""
             formula, settings = self._formula(number), node.layer.summary().removeprefix(node.layer.type)
             layer, activation = node.layer.split_activation()
-            # A layer that is only an activation is named by that.
+            # A layer that is only an activation has the name of the activation.
             word = activation.type if layer is None and activation is not None else node.layer.type
             name = node.key if formula.startswith(f"{word}(") else f"{node.key} {node.layer.type}"
             text = ", ".join(filter(None, [formula, settings[1:-1]]))
@@ -158,7 +158,7 @@ class Overview:
         return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0}), cut=frozenset({4}))
 
     def _formula(self, number: int) -> str:
-        """Return the formula of a layer; x is the output of the row above, other inputs have their names in specs."""
+        """Return the formula of a layer; x is the output of the previous layer, other inputs have their spec names."""
         node = self.nodes[number]
         names = [re.sub(r"^layers\.(?!\d)", "", name) for name in self._input_names(node)]
         return formula(node, ["x" if at == number - 1 else name for at, name in zip(node.inputs, names, strict=True)])
@@ -167,7 +167,7 @@ class Overview:
         return ["input" if index < 0 else self.nodes[index].key for index in node.inputs]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as plain data for ``--format json``."""
+        """Return the table as plain data for ``--format json``."""
         return {
             "name": self.spec.name,
             "dtype": self.spec.network.dtype,
@@ -191,7 +191,7 @@ class Overview:
 
 
 def _first_weights(node: Node) -> str:
-    """Return the initializer of the layer's weights, its first parameters, as text."""
+    """Return the initializer of a layer's first parameters, usually its weights, as text; empty without parameters."""
     for block in node.layer.parameters(node.input_sizes):
         return block.tensors[0].initializer.summary(block.tensors[0].fans)
     return ""

@@ -1,4 +1,4 @@
-"""A network of two inputs over the plane of its inputs: what each layer and the whole give at each point of a grid."""
+"""Pictures of a network with two inputs: outputs of its units and of the whole network over the plane of inputs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from specnet.report.svg.charts import Chart, Figure, mark_alone
 from specnet.report.svg.colours import ACTIVATION_HUES, HUES, RGB
 
 GRID = 90
-"""Points of the grid along each axis."""
+"""Number of points of the grid along each axis."""
 MARGIN = 0.08
 """Space around the rows, as a fraction of their range."""
 MIN_PROBABILITY = 1e-12
-"""Distance of probabilities from 0 and 1, at least, before their logarithms are taken."""
+"""Minimum distance to which probabilities are clipped from 0 and 1 before taking logarithms."""
 
 Values = NDArray[np.float64]
 Number = TypeVar("Number", bound=np.generic)
@@ -32,27 +32,27 @@ Number = TypeVar("Number", bound=np.generic)
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A network of two inputs, and the rows that it was trained and tested on.
+    """A network of two inputs, with its parameters and the rows on which it was trained and tested.
 
     Attributes
     ----------
     network : Network
-        Run by NumPy.
+        Network that is run by NumPy.
     tensors : mapping of str to ndarray
-        Its parameters and layer states by name; of an ensemble those of one member.
+        Parameters and layer states by name; of an ensemble, those of one member.
     columns : ndarray (rows, 2)
-        What lies along the axes.
+        Values along the axes.
     target : ndarray (rows,)
         Indices of classes, or values in the units of the target.
     held_out : ndarray (rows,), bool
-        Which rows it was not trained on.
+        Whether each row was held out from training.
     column_names : (str, str)
     class_names : tuple of str
-        None for a regression.
+        Names of the classes; empty for a regression.
     prepare : callable
-        Returns the network's inputs (points, 2) at points of the plane, by default the points.
+        Function from points of the plane to inputs of the network (points, 2); by default the identity.
     decode : callable
-        Returns values in the units of the target from the network's first output (points,).
+        Function from the network's first output (points,) to values in the units of the target.
     """
 
     network: Network
@@ -67,14 +67,14 @@ class Plane:
 
     @cached_property
     def axes(self) -> tuple[Axis, Axis]:
-        """The axes, which reach a little beyond the rows."""
+        """Both axes, which extend a little beyond the rows."""
         x, y = self.columns.T
         names = self.column_names
         return Axis.over(x, label=names[0], margin=MARGIN), Axis.over(y, label=names[1], margin=MARGIN)
 
     @cached_property
     def points(self) -> Values:
-        """The points of the grid, (GRID², 2), row by row from the lowest."""
+        """The points of the grid (GRID², 2), row by row from the bottom."""
         x, y = (np.linspace(axis.low, axis.high, GRID) for axis in self.axes)
         return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
@@ -84,7 +84,7 @@ class Plane:
         return columns_of(self.network.resolved)[0]
 
     def units(self, column: DiagramColumn, points: Values) -> tuple[Values, Values]:
-        """Return the input of a layer's activation and its output at points, each (points, units)."""
+        """Return the inputs of a layer's activation and the layer's outputs at points, each (points, units)."""
         theta, state = self._parameters(self.tensors)
         layers = self.network.layer_outputs(theta, self.prepare(points), state)
         first = next((node for node in column.nodes if visible_activation(node.layer)), column.nodes[0])
@@ -92,7 +92,7 @@ class Plane:
         return read.astype(np.float64), given.astype(np.float64)
 
     def answers(self, points: Values, tensors: Mapping[str, Array]) -> Values:
-        """Return the outputs (points, outputs) of the network with some parameters and layer states."""
+        """Return the outputs (points, outputs) of the network with the given parameters and layer states."""
         theta, state = self._parameters(tensors)
         return self.network.predict(theta, self.prepare(points), state).astype(np.float64)
 
@@ -105,15 +105,15 @@ class Plane:
 
 
 def on_grid(values: NDArray[Number]) -> NDArray[Number]:
-    """Return values at the points of a grid as a surface (rows, columns)."""
+    """Return the values at the points of the grid as a matrix (rows, columns)."""
     return values.reshape(GRID, GRID)
 
 
 def without_ties(values: Values) -> Values:
-    """Return values at the points of a grid with negative ones instead of 0, which predict the same.
+    """Return the values at the points of the grid with zeros replaced by negative values, which predict the same.
 
-    Where units are silent a whole region can be 0, as before training, when biases are 0. For the line at its edge to
-    be smooth, the values on its other edge are continued beyond it.
+    Where all units are silent a whole region can be 0, for example before training, when biases are 0. The negative
+    values continue the values beyond the region's edge linearly, so that the zero line there is smooth.
     """
     surface = on_grid(values)
     if not (surface == 0).any():
@@ -139,40 +139,40 @@ def log_odds(probability: Values) -> Values:
 
 
 def leads(scores: Values) -> Values:
-    """Return by how much each column of scores (points, classes) exceeds the largest of the others."""
+    """Return for each class the difference of its score (points, classes) and the largest score of another class."""
     ordered = np.sort(scores, axis=1)
     best, second = ordered[:, -1:], ordered[:, -2:-1]
     return scores - np.where(scores == best, second, best)
 
 
 LEVELS = (0.1, 0.25, 0.75, 0.9)
-"""Probabilities whose lines are dashed."""
+"""Probabilities at which dashed contour lines are drawn."""
 MAX_LEVELS = 6
 STRENGTH = 0.62
-"""Opacity of the strongest answers, so that rows stand out."""
+"""Opacity of the strongest answers; less than 1 so that rows are visible on them."""
 
 Targets = NDArray[np.generic]
 
 
 class PlaneAnswer(ABC):
-    """What answers look like, and the words about them.
+    """The drawing of a network's predictions, and the texts about it, for one task.
 
     Attributes
     ----------
     plane : Plane
     kind_names : tuple of str
-        What the marks of rows mean.
+        Meanings of the rows' marks.
     kinds : ndarray (rows,)
-        The index of each row's mark in `kind_names`.
+        Index of each row's mark in `kind_names`.
     description : str
-        What the answer is.
+        Noun phrase for the predictions, such as "Predicted class over x and y".
     about_answer, about_rows : str
-        A sentence on colours and lines; one on the marks of rows, or nothing.
+        Sentences about the colours and lines, and about the marks of rows; the second may be empty.
     zero : float or None
-        The sum of a single output before its activation above which the second class, or more than the mean, is
-        predicted; None if that is not known, or if there are several outputs.
+        Threshold of a single output before its activation: above it the second class, or a value greater than the
+        mean, is predicted. None if unknown, or with several outputs.
     about_sums, about_weights, about_activation : str
-        What colours and the line of sums are; what weights in the output say; a sentence on the sigmoid, or nothing.
+        Texts about the colours and the line of sums, the weights of the output, and the sigmoid; may be empty.
     """
 
     kinds: NDArray[np.intp]
@@ -198,18 +198,18 @@ class PlaneAnswer(ABC):
 
     @abstractmethod
     def draw(self, chart: Chart, outputs: Values) -> None:
-        """Draw the outputs (points, outputs) of the network on the grid: colours, dashed lines, and strong ones."""
+        """Draw the outputs (points, outputs) of the network on the grid: colours, dashed lines and solid lines."""
 
     @abstractmethod
     def score(self, outputs: Values, target: Targets) -> str:
-        """Return how good outputs (rows, outputs) of the network are for targets."""
+        """Return a text with the accuracy or R² of outputs (rows, outputs) of the network for targets."""
 
     def score_of_sums(self, sums: Values, target: Targets) -> str:
-        """Return how good sums less `zero` (rows,) are for targets."""
+        """Return a text with the accuracy or R² of sums minus `zero` (rows,) for targets."""
         return _right((sums > 0) == (target.astype(np.intp) == 1))
 
     def direction(self, weight: float) -> str:
-        """Return in words what a weight of the output layer supports."""
+        """Return in words which prediction a weight of the output layer supports."""
         return f"towards {self.plane.class_names[int(weight > 0)]}"
 
     def _fill(self, chart: Chart, strength: Values, hue: NDArray[np.generic]) -> None:
@@ -317,7 +317,7 @@ class _Values(PlaneAnswer):
 
 
 def _output_at(value: float, plane: Plane) -> float | None:
-    """Return the network's output that is decoded as a value; None unless it is linear and decoding increases."""
+    """Return the output that decodes to a value; None unless the output and its decoding are linear and increasing."""
     first, second, third = plane.decode(np.array([0.0, 1.0, 2.0])).tolist()
     is_linear = abs(third - 2 * second + first) <= 1e-9 * (abs(first) + abs(second) + abs(third))
     if visible_activation(plane.network.nodes[-1].layer) or not is_linear or second <= first:
@@ -335,36 +335,36 @@ def _right(right: NDArray[np.bool_]) -> str:
 
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
-"""Sizes of the pair of planes, and of pictures without text."""
+"""Width and height of the two large pictures, and of the small pictures."""
 MAX_ROWS, MAX_ROWS_IN_SMALL = 400, 150
 ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
-"""Identities under which rows are drawn once on a page."""
+"""Identities of the groups of rows, which are drawn once on a page and then reused."""
 MAX_UNITS = 16
 UNIT_STRENGTH = 0.75
-"""Opacity of the strongest activations and sums, a little more than that of answers."""
+"""Opacity of the strongest activations and sums, a little more than `STRENGTH`."""
 
 PlaneSection = tuple[str, str, list[Figure]]
 
 
 class PlaneStory:
-    """How a network of two inputs decides.
+    """Pictures that explain how a network of two inputs decides.
 
     Parameters
     ----------
     plane : Plane
     moments : mapping
-        Parameters and layer states by name, by the number of finished epochs.
+        For each number of finished epochs, the parameters and layer states by name.
 
     Attributes
     ----------
     rows, answer : Figure
-        The pair of large pictures; the answer has a group for each moment of training, of which the last one is shown.
+        The two large pictures. The answer has a group for each moment of training; the last group is shown.
     moments : list of str
-        The caption of each of these groups; the last is the delivered network.
+        Captions of these groups; the last is the delivered network.
     marks : list of (Markup, str)
-        The legend of rows.
+        Legend of the rows' marks.
     sections : list of tuple
-        A heading, sentences that explain small pictures, and these.
+        For each section a heading, a text, and the small pictures that the text explains.
     """
 
     def __init__(self, plane: Plane, moments: Mapping[int, Mapping[str, Array]]) -> None:
@@ -398,7 +398,7 @@ class PlaneStory:
         return Figure("The rows", note, chart.svg())
 
     def _states(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[tuple[str, Mapping[str, Array]]]:
-        """Yield the tensors of each moment and, unless they are the last of these, of the delivered network."""
+        """Yield a title and tensors for each moment and, if it differs from the last, for the delivered network."""
         delivered, tensors = self._plane.tensors, None
         for epoch, tensors in sorted(moments.items()):
             yield f"epoch {count(epoch)}" if epoch else "before training", tensors
@@ -425,9 +425,9 @@ class PlaneStory:
         surface: tuple[Values, NDArray[Any], Sequence[RGB]],
         zeros: Values,
     ) -> Figure:
-        """Return a small picture: a surface, rows, and the lines on which values are 0.
+        """Return a small picture: a surface, rows, and the lines on which `zeros` is 0.
 
-        The first picture has the rows, the others refer to it.
+        The rows are drawn in the first picture; later pictures refer to them.
         """
         chart = Chart(description, *self._plane.axes, width=SMALL[0], height=SMALL[1], bare=True)
         chart.surface(*surface)
@@ -442,7 +442,7 @@ class PlaneStory:
         return Figure(title, note, chart.svg())
 
     def _sections(self) -> Iterator[PlaneSection]:
-        """Yield the sections on the cuts of a first dense layer, and on their sum if it is the only one."""
+        """Yield the section on the cuts of a first dense layer, and on their sum if it is the only hidden layer."""
         if (column := self._first_layer()) is None:
             return
         weights = None if self._answers.zero is None else self._output_weights(column)
@@ -457,7 +457,7 @@ class PlaneStory:
     ) -> PlaneSection:
         """Return the section on the units of a first dense layer."""
         answers, negative = self._answers, sums < 0
-        # As relu units do, they give nothing where their sum is negative, and something elsewhere.
+        # Whether units behave like relu: their output is 0 where their sum is negative, and positive elsewhere.
         silent = bool((outputs[negative] == 0).all() and negative.any() and (outputs[sums > 0] > 0).all())
         pictures = []
         for unit in range(min(column.size, MAX_UNITS)):
@@ -482,13 +482,13 @@ class PlaneStory:
         return "Each first-layer unit makes one straight cut", text, pictures
 
     def _first_layer(self) -> DiagramColumn | None:
-        """Return the first hidden layer if its units are weighted sums of both inputs."""
+        """Return the first hidden layer; None unless it is dense and the only layer that reads the inputs."""
         chain = self._plane.chain
         is_hidden = len(chain) > 2 and all(column.sources != (0,) for column in chain[2:])
         return chain[1] if is_hidden and chain[1].nodes[0].layer.type == "dense" else None
 
     def _output_weights(self, column: DiagramColumn) -> Values | None:
-        """Return the weights that a single hidden layer's units have in a single output."""
+        """Return the output's weights of the hidden units; None unless one hidden and one dense output of 1 unit."""
         chain = self._plane.chain
         if len(chain) != 3 or chain[2].size != 1 or len(chain[2].nodes) > 1 or chain[2].nodes[0].layer.type != "dense":
             return None
@@ -498,7 +498,7 @@ class PlaneStory:
         return weight / scale
 
     def _sums(self, column: DiagramColumn, units: Values, units_of_rows: Values) -> PlaneSection:
-        """Return the section on how a single output adds the units of a single hidden layer, each times its weight."""
+        """Return the section on the single output as the sum of hidden units, each multiplied by its weight."""
         plane, answers = self._plane, self._answers
         bias = plane.tensors.get(f"{plane.chain[2].nodes[0].key}.bias")
         total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - (answers.zero or 0.0)
@@ -522,7 +522,7 @@ class PlaneStory:
 
 
 def _fires(share: float, silent: bool) -> str:
-    """Return in words for which fraction of rows a unit's sum is positive."""
+    """Return in words the fraction of rows for which a unit's sum is positive."""
     what = "fires" if silent else "sum positive"
     if share in (0.0, 1.0):
         return f"{what} on {'every row' if share else 'no row'}"

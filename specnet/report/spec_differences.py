@@ -1,4 +1,4 @@
-"""What two resolved specs differ in: keys whose values differ, and layers and other parts that only one of them has."""
+"""Differences of two resolved specs: keys with different values, and layers and other parts that only one spec has."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from specnet.spec import Spec
 from specnet.spec.explanation import value_text
 
 GAP_COST = 0.45
-"""Of an entry that only one list has; entries of one type are matched if less than twice that share of them differs."""
+"""Cost of an unmatched entry. Entries of one type are matched if less than twice this fraction of fields differs."""
 OTHER_TYPE = 2.0
-"""The cost of matching entries of two types: more than of two gaps."""
+"""Cost of matching entries of different types: more than the cost of two unmatched entries."""
 
 
 SettingDifference = tuple[str, Any, Any]
-"""Something in which two specs differ: its dotted path in the first resolved spec, or in the second for what only that
-has; and both values as a spec writes them in the fewest words, None where a spec does not have it."""
+"""A difference of two specs: its dotted path in the first resolved spec, or in the second if only that one has the
+value; and both values in their shortest form in a spec, None if a spec does not have the value."""
 
 
 def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
     """Return the differences of two resolved specs, in the order of the spec.
 
-    Layers and other parts in lists are matched in order, each with one of its type that has most values in common, so
-    that an inserted layer is one difference. A path of data is where it leads to.
+    Layers and other parts in lists are matched in order, each with the most similar entry of its type; an inserted
+    layer is therefore one difference. Paths of data files are compared by the files to which they lead.
     """
     return list(_sections(*_with_comparable_paths(first, second), ""))
 
@@ -38,12 +38,12 @@ def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
 def network_differences(
     first: Sequence[tuple[Spec, int]], second: Sequence[tuple[Spec, int]]
 ) -> list[SettingDifference]:
-    """Return the differences of two models, of several networks network by network in their order.
+    """Return the differences of two models; teams of networks are compared network by network in order.
 
     Parameters
     ----------
     first, second : sequence of (Spec, int)
-        The resolved spec of each network with its share.
+        Resolved spec and share of each network.
     """
     if len(first) == len(second) == 1:
         return spec_differences(first[0][0], second[0][0])
@@ -62,26 +62,26 @@ def network_differences(
 
 
 def _network(of_team: tuple[Spec, int] | None, share: float | None) -> dict[str, Any] | None:
-    """Return a network of a team that the other one does not have."""
+    """Return the share and layers of a network that only one of two teams has; None for a missing network."""
     if of_team is None or share is None:
         return None
     return {"share": round(share, 4), "layers": [short(layer) for layer in of_team[0].network.layers or ()]}
 
 
 def joined_rows(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
-    """Return rows of a key and two texts as rows of a key and ``100 → 200``, the arrows below each other."""
+    """Return rows (key, before, after) as rows of a key and a text such as ``100 → 200``, with aligned arrows."""
     width = max((text_width(before) for _, before, _ in rows), default=0)
     return [(key, f"{' ' * (width - text_width(before))}{before} → {after}") for key, before, after in rows]
 
 
 def difference_row(difference: SettingDifference) -> tuple[str, str, str]:
-    """Return a difference as texts: its key and both values."""
+    """Return the key of a difference and both values as texts."""
     key, before, after = difference
     return key, setting_text(before), setting_text(after)
 
 
 def setting_text(value: Any) -> str:
-    """Return a value of a spec as a line: a part as its name, with its fields in brackets."""
+    """Return a value of a spec as one line; a part is its type with its fields in brackets."""
     return ABSENT if value is None else value_text(_words(value))
 
 
@@ -123,7 +123,7 @@ Pair = tuple[int | None, int | None]
 
 
 def _matched(first: Sequence[Section], second: Sequence[Section]) -> Iterator[Pair]:
-    """Yield the indices of entries that are matched, in order; None for an entry that the other list lacks."""
+    """Yield the index pairs of matched entries, in order; None for an entry that the other list does not have."""
     shorter = min(len(first), len(second))
     start = next((index for index in range(shorter) if first[index] != second[index]), shorter)
     left = shorter - start
@@ -133,7 +133,7 @@ def _matched(first: Sequence[Section], second: Sequence[Section]) -> Iterator[Pa
 
 
 def _aligned(first: Sequence[Section], second: Sequence[Section]) -> list[Pair]:
-    """Return the cheapest alignment of two lists, by dynamic programming (Needleman and Wunsch 1970)."""
+    """Return the index pairs of the cheapest alignment of two lists (Needleman and Wunsch 1970)."""
     mine, theirs = [_signature(item) for item in first], [_signature(item) for item in second]
     distance = cache(_distance)
     costs = [[GAP_COST * column for column in range(len(theirs) + 1)]]
@@ -165,7 +165,7 @@ def _signature(item: Section) -> str:
 
 
 def _distance(first: str, second: str) -> float:
-    """Return from 0 for equal entries to 1 for those of one type with nothing in common; more for others."""
+    """Return the distance of two entries: 0 if equal, up to 1 for entries of one type, more for different types."""
     (kind, fields), (other_kind, others) = json.loads(first), json.loads(second)
     if kind != other_kind:
         return OTHER_TYPE
@@ -175,7 +175,7 @@ def _distance(first: str, second: str) -> float:
 
 
 def _with_comparable_paths(first: Spec, second: Spec) -> tuple[Spec, Spec]:
-    """Return specs whose paths of data are equal if they lead to one file, and only then."""
+    """Return copies of the specs whose data paths are equal exactly if they lead to the same file."""
     field = first.data.source_field if first.data is not None else None
     if field is None or type(first.data) is not type(second.data):
         return first, second

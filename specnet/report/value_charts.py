@@ -1,4 +1,4 @@
-"""Charts and words on predicted values of test rows: how far off they are, and what intervals cover."""
+"""Charts and texts about predicted values of test rows: errors, coverage of intervals, importance of columns."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 400
 MAX_OUTPUTS = 3
-"""Columns of the target that have charts."""
+"""Most columns of the target that have charts."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Of residuals, as ``metrics.json`` has them."""
+"""Quantiles of residuals in ``metrics.json``."""
 DRAWN_LEVEL = 0.9
-"""Of intervals and sets."""
+"""Level of the intervals and sets that are drawn."""
 ENDS_DRAWN = 200
-"""Points of the line through an end of intervals."""
+"""Number of points of the line through the ends of intervals."""
 
 
 def value_figures(
@@ -38,20 +38,20 @@ def value_figures(
     covered: Mapping[str, Any] | None = None,
     errors: ErrorQuantiles | None = None,
 ) -> Iterator[Figure]:
-    """Yield predicted against true values, and residuals, of the first columns of the target.
+    """Yield charts of predicted against true values, and of residuals, for the first columns of the target.
 
     Parameters
     ----------
     answers : Answers
-        Of test rows.
+        Predictions for the test rows.
     outputs : sequence of str
         Names of the columns of the target.
     quantile : float, optional
-        What is predicted, if not a value in the middle.
+        Predicted quantile, for a model that predicts one.
     covered : mapping, optional
-        What ``metrics.json`` says of the intervals that are drawn.
+        Entry of ``metrics.json`` about the drawn intervals.
     errors : ErrorQuantiles, optional
-        That they are made of.
+        Quantiles of errors from which the intervals are made.
     """
     both = answers.target, answers.prediction
     target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
@@ -94,13 +94,13 @@ def value_figures(
 
 
 def drawn_coverage(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the entry of ``metrics.json`` about the intervals or sets of 90 % on test rows; None if there is none."""
+    """Return the entry of ``metrics.json`` about the 90 % intervals or sets on test rows; None without this entry."""
     levels = evaluation.get("tables", {}).get("test", {}).get("coverage", [])
     return next((each for each in levels if each["level"] == DRAWN_LEVEL), None)
 
 
 def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: str) -> str:
-    """Return sentences about the size of intervals or sets, their coverage of test rows, and that of other rows."""
+    """Return sentences about the size of intervals or sets, their coverage of test rows, and what it guarantees."""
     level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
     if task != "values":
         what = f"Sets for {level} have {rounded(sizes[0])} classes on average; {shares[0]} have the true class"
@@ -115,7 +115,7 @@ def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: 
 
 
 def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: str) -> TextTable | None:
-    """Return a table of the metrics of each of several columns of the target; None for one column."""
+    """Return a table with the metrics of each column of the target; None for a single column or without test rows."""
     tables = evaluation.get("tables", {}).get("test")
     if not tables or task not in ("values", "multilabel") or len(outputs) < 2:
         return None
@@ -137,15 +137,15 @@ def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: st
 
 
 MAX_COLUMNS = 12
-"""Columns whose importance is shown."""
+"""Most columns whose importance is shown."""
 MAX_DESCRIBED = 5
-"""Cells that stand for a chart where it is not seen."""
+"""Most cells in the text description of a chart."""
 MIN_HEIGHT, LINE = 58.0, 20.0
-"""Units of a chart with a line for each name, and of each of these."""
+"""Height of a chart with a line for each name: without lines, and for each line."""
 
 
 def importance_figure(importance: Importance) -> Figure:
-    """Return a bar for each of the most important columns."""
+    """Return the chart of permutation importance, with a bar for each of the most important columns."""
     order = np.argsort(-importance.mean, kind="stable")[:MAX_COLUMNS]
     names = [importance.columns[index] for index in order]
     is_share = importance.score == "accuracy"
@@ -174,15 +174,15 @@ def importance_figure(importance: Importance) -> Figure:
 def response_figures(
     responses: Sequence[Response], all_names: Sequence[str], *, are_probabilities: bool
 ) -> Iterator[Figure]:
-    """Yield the chart of the response to each of the first columns, all with one axis of predictions.
+    """Yield one chart per response: predictions as the column varies, all on the same axis of predictions.
 
     Parameters
     ----------
     responses : sequence of Response
     all_names : sequence of str
-        Of all classes, or of the columns of the target.
+        Names of all classes, or of the columns of the target.
     are_probabilities : bool
-        Whether probabilities of these are predicted, and not their values.
+        Whether the predictions are probabilities and not values.
     """
     shown = [values for each in responses for values in (each.mean, each.low, each.high)]
     predicted = Axis.over(*shown, *([0.0] if are_probabilities else []))
@@ -213,8 +213,8 @@ def response_figures(
 def _draw_curves(
     chart: Chart, response: Response, names: Sequence[str], classes: int, hovers: Mapping[float, str]
 ) -> None:
-    """Draw the mean of each output, with the band of the first one, and dots that tell of it."""
-    # Classes have their own colours, unless there are so many that two would share one.
+    """Draw the mean of each output, and for the first output also its band and points with hover texts."""
+    # Classes have their own colours, unless there are more classes than colours.
     hues = SERIES if len(names) == 1 or classes > CLASS_COUNT else response.outputs
     chart.band(response.cells, response.low, response.high, f"class-{hues[0]}")
     for index, (hue, name, mean) in enumerate(zip(hues, names, response.mean, strict=False)):
