@@ -1,4 +1,4 @@
-"""The pages of several runs: compared by scores, settings that differ and curves over each other, or only listed."""
+"""Pages of several runs: a comparison of their scores, differing settings and curves, or a list with links."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
     Parameters
     ----------
     runs : sequence of SavedRun
-        The first is the one that the settings of the others are compared with.
+        Runs to compare. Settings are compared with those of the first run.
     command : str
-        What makes the page again.
+        Command line that creates the page.
     start : Path
-        The folder of the page, from which its links start.
+        Folder of the page; links are relative to it.
     """
     specs = [run.spec for run in runs]
     names = dict.fromkeys(name for run in runs for record in run.history for name in record)
@@ -62,15 +62,15 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
 
 
 def runs_page(table: RunTable, command: str, start: Path) -> str:
-    """Return the page that lists runs, with links to their own, as HTML.
+    """Return the page that lists runs with links to their pages, as HTML.
 
     Parameters
     ----------
     table : RunTable
     command : str
-        What makes the page again.
+        Command line that creates the page.
     start : Path
-        The folder of the page, from which its links start.
+        Folder of the page; links are relative to it.
     """
     return rendered(
         "runs.html.j2",
@@ -82,7 +82,7 @@ def runs_page(table: RunTable, command: str, start: Path) -> str:
 
 
 def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:
-    """Return in a sentence which run is best on its test rows, by the metric that all of them have."""
+    """Return a sentence that names the best run by its test score, or explains why the runs cannot be ranked."""
     name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
     scores = [run.score(TEST, name) for run in runs]
     known = [score for score in scores if score is not None]
@@ -102,7 +102,7 @@ def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:
 
 
 def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
-    """Return why none of several runs is the best one; nothing if they have a score in common, of the same rows."""
+    """Return the reason why runs cannot be ranked; empty if they have a common score on the same rows."""
     if not is_known or (is_loss and not have_one_loss(run.loss for run in runs)):
         return "they have no score of test rows in common"
     if len(_data(runs)) > 1:
@@ -114,12 +114,12 @@ def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, i
 
 
 def _data(runs: Sequence[SavedRun]) -> set[str]:
-    """Return the distinct hashes of the data of runs, without those that are unknown."""
+    """Return the distinct known hashes of the data of runs."""
     return {run.data_sha256 for run in runs if run.data_sha256 is not None}
 
 
 def differing_settings(specs: Sequence[Spec]) -> dict[str, tuple[str, ...]]:
-    """Return the values in each spec of the settings in which any differs from the first, in the order of a spec."""
+    """Return all settings in which a spec differs from the first, with their values in each spec, in spec order."""
     found = [{key: values for key, *values in spec_differences(specs[0], spec)} for spec in specs[1:]]
     keys = dict.fromkeys(key for each in found for key in each)
     return {key: tuple(_values(key, found)) for key in sorted(keys, key=lambda key: _spec_order(key, specs))}
@@ -134,10 +134,10 @@ def _spec_order(key: str, specs: Sequence[Spec]) -> tuple[int, int]:
 
 
 def _values(key: str, found: Sequence[Mapping[str, Sequence[Any]]]) -> Iterator[str]:
-    """Yield the value of a key in each spec; a dash where all of a part is another one."""
+    """Yield the value of a key in each spec; a dash if a spec has a different part instead."""
     before = next(each[key][0] for each in found if key in each)
     if isinstance(before, Mapping) and any(other.startswith(f"{key}.") for each in found for other in each):
-        before = before.get("type", before)  # whose fields have rows of their own
+        before = before.get("type", before)  # the part's fields have their own rows
     yield setting_text(before)
     for each in found:
         if key in each:
@@ -148,7 +148,7 @@ def _values(key: str, found: Sequence[Mapping[str, Sequence[Any]]]) -> Iterator[
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Return the parts in which paths differ: ``run 1`` and ``run 2`` for ``runs/moons/1`` and ``runs/moons/2``."""
+    """Return paths without their common start: ``run 1`` and ``run 2`` for ``runs/moons/1`` and ``runs/moons/2``."""
     steps = [name.rstrip("/").split("/") for name in names]
     shortest = min(map(len, steps)) - 1
     same = next((depth for depth in range(shortest) if len({each[depth] for each in steps}) > 1), shortest)

@@ -1,4 +1,4 @@
-"""A run in a sentence: how good its network is beside simpler predictors on the same rows, as far as chance allows."""
+"""The summary of a run: a network compared with simpler predictors on the same rows, with the role of chance."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ BASELINES = {
     "trees": "gradient-boosted trees",
     "constant": "a constant answer",
 }
-"""Simpler predictors in words, in the order in which pages name them."""
+"""Names of simpler predictors in words, in the order in which pages name them."""
 MIN_LEAN = 0.25
-"""Of the 95 % interval of a gain, about a standard error: what the main metric differs by to stand for the loss."""
+"""Smallest gain in the main metric, as a fraction of its 95 % interval (about a standard error), for which it is shown
+although only the loss is decisive."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
 VERDICTS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
 
 
 def rows_of(split: str) -> str:
-    """Return the rows of a split in words: ``test rows``."""
+    """Return the rows of a split in words, such as ``test rows``."""
     return _ROWS.get(split, "training rows")
 
 
 def network(members: int) -> str:
-    """Return network for one member, ensemble for more."""
+    """Return "network" for one member, "ensemble" for more."""
     return "network" if members == 1 else "ensemble"
 
 
@@ -55,18 +56,18 @@ def words(name: str) -> str:
 
 
 def in_words(table: TextTable) -> TextTable:
-    """Return a table of metrics as pages have it: with names in words, and with true minus signs."""
+    """Return a table of metrics with names in words and typographic minus characters, as on pages."""
     rows = [[words(name), *map(true_minus, cells)] for name, *cells in table.rows]
     return replace(table, header=[*map(words, table.header)], rows=rows)
 
 
 def verdict(evaluation: Mapping[str, Any]) -> str:
-    """Return in a sentence how good a network is, beside a simpler predictor where chance is known.
+    """Return a sentence about the quality of a network, compared with a simpler predictor if `comparison` has one.
 
     Parameters
     ----------
     evaluation : mapping
-        What ``metrics.json`` says.
+        Contents of ``metrics.json``.
     """
     split, beside = best_split(evaluation), comparison(evaluation)
     if beside is None:
@@ -79,20 +80,20 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
 
 
 def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
-    """Return how a network compares with a simpler predictor on test rows; None where chance is not known.
+    """Return the comparison of a network with one simpler predictor on test rows; None without intervals of gains.
 
-    That is a constant answer if the network is worse, else what is better than the network, else a constant answer if
-    the network is only as good, else the best of all.
+    The predictor is the constant if the network is worse than it; else a predictor that is better than the network;
+    else the constant if the network is only as good as it; else the best predictor.
 
     Returns
     -------
     tuple or None
-        1 where the network is better, -1 where it is worse, 0 where chance alone may explain the difference; the
-        predictor's name; and the metric that says so.
+        Outcome: 1 if the network is better, -1 if it is worse, 0 if chance alone may explain the difference. Then the
+        name of the predictor, and the metric that decides.
     """
     found = []
     for baseline, gains in evaluation.get("gains", {}).items():
-        # By the main metric, and by the loss where that leaves it open.
+        # The loss decides if the main metric does not.
         its = evaluation.get("baselines", {}).get(baseline, {}).get("test", {})
         names = [name for name in dict.fromkeys((score_name(evaluation), LOSS)) if name in gains and name in its]
         known = [name for name in names if None not in map(gains[name].get, ("low", "value", "high"))]
@@ -109,7 +110,7 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
 
 
 def _alone(evaluation: Mapping[str, Any], split: str) -> str:
-    """Return a sentence with the main metric of a network that cannot be compared with a simpler predictor."""
+    """Return a sentence with the main metric of a network without a comparison."""
     name = score_name(evaluation)
     bounds = evaluation.get("intervals", {}).get(split, {}).get(name)
     text = _values_text(name, page_metric(name, evaluation[split].get(name), bounds), evaluation, split)
@@ -118,7 +119,7 @@ def _alone(evaluation: Mapping[str, Any], split: str) -> str:
 
 
 def _values_text(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> str:
-    """Return values of a metric with their rows in words: ``94.7 % of 114 test rows``, ``R² 0.86 on …``."""
+    """Return values of a metric with the rows in words, such as ``94.7 % of 114 test rows`` or ``R² 0.86 on …``."""
     counts, plural = evaluation.get("rows", {}), rows_of(split)
     number = counts.get(split, counts.get("train"))
     rows = plural if number is None else counted(number, plural.replace("rows", "row", 1), plural)
@@ -129,11 +130,11 @@ def _values_text(name: str, values: str, evaluation: Mapping[str, Any], split: s
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 STRIP_HEIGHT, STRIP_LINE = 52.0, 24.0
-"""Units of a strip of scores beside its lines, and of each of these."""
+"""Height of a strip of scores without its lines, and of each line."""
 
 
 class Score(NamedTuple):
-    """A metric of a predictor with its interval, the value as text, and both as text on hover."""
+    """A metric of a predictor: value, ends of its interval, text of the value, and hover text with the interval."""
 
     value: float
     low: float
@@ -143,16 +144,16 @@ class Score(NamedTuple):
 
 
 def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -> Figure:
-    """Return a chart of the scores of predictors on one axis: a dot and a line over the interval for each.
+    """Return a chart of the scores of predictors on one axis, each with a dot and a line over its interval.
 
     Parameters
     ----------
     split, name : str
-        The rows, and the metric.
+        Name of the split, and of the metric.
     scores : mapping of str to Score
-        By the names of the predictors.
+        Scores by name of the predictor.
     note : str
-        The sentence below the title.
+        Sentence below the title.
     """
     scale, label = (100.0, f"{words(name)} in %") if name.endswith("accuracy") else (1.0, words(name))
     x = Axis.over(*([scale * each.low, scale * each.high] for each in scores.values()), margin=0.05, label=label)
@@ -167,16 +168,16 @@ def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -
 
 
 def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], network: str) -> dict[str, Any]:
-    """Return the beginning of a page: a network beside simpler predictors in a sentence, a chart and a table.
+    """Return the beginning of a page: a network compared with simpler predictors in a sentence, a chart and a table.
 
     Parameters
     ----------
     evaluation : mapping
-        What ``metrics.json`` says.
+        Contents of ``metrics.json``.
     metrics : iterable of Metric
-        Of the spec.
+        Metrics of the spec.
     network : str
-        What the network is called.
+        Name of the network in the chart.
     """
     scores = {split: evaluation[split] for split in SPLITS if split in evaluation}
     table = scores_table(scores, evaluation.get("intervals", {}), evaluation.get("baselines", {}), metrics)
@@ -188,16 +189,16 @@ def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], netwo
 
 
 def strip_of(evaluation: Mapping[str, Any], network: str, others: Mapping[str, Mapping[str, Any]] = NOTHING) -> Figure:
-    """Return the main metric of a network and of simpler predictors on one axis, with 95 % intervals.
+    """Return a chart of the main metric of a network and of simpler predictors on one axis, with 95 % intervals.
 
     Parameters
     ----------
     evaluation : mapping
-        What ``metrics.json`` says.
+        Contents of ``metrics.json``.
     network : str
-        What the network is called.
+        Name of the network in the chart.
     others : mapping, optional
-        What ``metrics.json`` says of other networks, by what they are called.
+        Contents of the ``metrics.json`` of other networks, by their names.
     """
     split, name = best_split(evaluation), score_name(evaluation)
     baselines = evaluation.get("baselines", {})
@@ -218,7 +219,7 @@ def strip_of(evaluation: Mapping[str, Any], network: str, others: Mapping[str, M
 
 
 def _score(name: str, value: float, ends: Mapping[str, Any] | None, bounds: Mapping[str, Any] | None) -> Score:
-    """Return a metric with its interval if it has one, with the digits that the bounds of the first one leave."""
+    """Return a metric with its interval, if it has one; `bounds`, the network's interval, determine its digits."""
     text = page_metric(name, value, bounds)
     if not ends or ends["low"] == ends["high"]:
         return Score(value, value, value, text, text)

@@ -1,7 +1,7 @@
-"""What a page shows of a model beside the files of its folder: its answers for rows, and what they depend on.
+"""The predictions of a model that a page shows, and the columns on which they depend.
 
-`AskPanel` is what the script ``panel.js`` of a page that one can ask is given; it computes all answers by the code of
-the JavaScript export.
+`AskPanel` contains the data for the script ``panel.js`` of an interactive page, which computes predictions with the
+code of the JavaScript export.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
     from specnet.report.plane_story import Plane
 
 Cell = float | str | None
-"""A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
+"""A raw cell as input of the exported code: a date is the number of days since 1970; None if missing."""
 AskRow = Mapping[str, Any]
-"""A row to ask about: its raw ``cells``, and a ``text`` that says which one it is and what is true of it."""
+"""A row to choose in the panel: its raw ``cells``, and a ``text`` with its name and its true value."""
 NAMED_CLASSES = 4
-"""Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
+"""Largest number of integer labels that are named class 0, class 1, …; more labels are shown as numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """How much a score falls when a column is shuffled among test rows.
+    """Permutation importance: the decrease of a score if a column is shuffled among test rows.
 
     Attributes
     ----------
     score : str
-        The name of the metric; of ``loss`` it is how much that rises.
+        Name of the metric; for ``loss`` the importance is its increase.
     rows, shuffles : int
     columns : sequence of str
     mean, deviation : ndarray (columns,)
-        Over the shuffles.
+        Mean and standard deviation over the shuffles.
     """
 
     score: str
@@ -64,27 +64,27 @@ class Importance:
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """The predictions for test rows in which one column is set to each of several cells, and all others are unchanged.
+    """Predictions for test rows in which one column is set to each of several cells and all others are unchanged.
 
-    What it predicts is a value in its unit, or probabilities.
+    Predictions are values in the unit of the target, or probabilities.
 
     Attributes
     ----------
     rows : int
-        The number of test rows.
+        Number of test rows.
     column : str
     cells : ndarray (cells,)
-        What the column is set to.
+        Values to which the column is set.
     texts : sequence of str
-        What these cells are called.
+        Texts of these cells.
     are_numbers : bool
-        Whether they are numbers on an axis, and not names.
+        Whether the cells are numbers on an axis and not names.
     outputs : tuple of int
-        Those that are shown; of several classes that which the column moves most comes first.
+        Indices of the outputs that are shown. Of several classes, the class that the column changes most is first.
     mean : ndarray (outputs, cells)
-        Over the rows.
+        Mean prediction over the rows.
     low, high : ndarray (cells,)
-        Of the first output: four fifths of the rows lie between them.
+        Bounds of four fifths of the rows' predictions of the first output.
     """
 
     rows: int
@@ -100,21 +100,21 @@ class Response:
 
 @dataclass(frozen=True)
 class AskColumn:
-    """A raw column, and the control that sets it.
+    """A raw column, and the control of the panel that sets it.
 
     Attributes
     ----------
     index : int
-        Among the raw columns.
+        Index among the raw columns.
     name : str
     kind : {"number", "date", "choice"}
-        A slider, a date field, or a list.
+        Kind of the control: a slider, a date field, or a list.
     quantiles : sequence of float
-        Of the training rows, from the smallest to the largest number; of a list empty.
+        Quantiles of the training rows, from the minimum to the maximum; empty for a list.
     is_whole : bool
         Whether all numbers of the training rows are integers.
     options : sequence of str or float
-        The cells that a list offers.
+        Cells that a list offers.
     may_be_missing : bool
         Whether the cell can be missing.
     """
@@ -138,26 +138,27 @@ class AskColumn:
 
 @dataclass(frozen=True, eq=False)
 class AskPanel:
-    """A model that the reader of a page can ask.
+    """The data of the panel in which a reader changes inputs and sees the predictions.
 
     Attributes
     ----------
     code : str
-        Of the JavaScript export: statements that define ``forward`` and, with intervals, ``interval``.
+        Statements of the JavaScript export that define ``forward`` and, with intervals, ``interval``.
     columns : sequence of AskColumn
-        The most important first.
+        Columns, the most important first.
     typical : AskRow
         Medians and the most frequent texts of the training rows.
     rows, worst : sequence of AskRow
-        Test rows, and those with the largest losses.
+        Test rows, and the test rows with the largest losses.
     kind : {"classes", "binary", "values", "outputs"}
-        What the numbers of ``forward`` are: probabilities of classes, that of the second class, values, or others.
+        Kind of the numbers that ``forward`` returns: probabilities of all classes or of the second class, values, or
+        other outputs.
     names : sequence of str
-        Of the classes or outputs.
+        Names of the classes or outputs.
     level : int or None
-        Of the intervals, in percent.
+        Level of the intervals, in percent.
     note : str
-        A sentence on which member predicts, if it is not the whole model; else empty.
+        Sentence that names the member that predicts; empty if the whole model predicts.
     """
 
     code: str
@@ -171,39 +172,39 @@ class AskPanel:
     note: str = ""
 
     def data(self, plane: Sequence[Axis] | None) -> dict[str, Any]:
-        """Return all but the code as plain data, with the ends of the axes where two columns are a plane."""
+        """Return all attributes but the code as plain data, with the ends of the axes of a plane if there is one."""
         ends = None if plane is None else [(axis.low, axis.high) for axis in plane]
         return {name: value for name, value in asdict(self).items() if name != "code"} | {"plane": ends}
 
     def model(self) -> Markup:
-        """Return the code, which nothing in it can end before the script does."""
+        """Return the code as the content of a script element, escaped so that it cannot end the element."""
         return Markup(self.code.replace("</", "<\\/").replace("<!--", "<\\u0021--"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ModelAnswers:
-    """What a page shows of a model's answers for rows.
+    """The predictions of a model for test rows, and derived data, that a page shows.
 
     Attributes
     ----------
     model : Model
     columns : sequence of str
-        What the raw columns are called.
+        Names of the raw columns.
     answers : Answers or None
-        Of the test rows; None if there are none, or they cannot be read again.
+        Predictions for the test rows; None without test rows, or if they cannot be read again.
     absent : str or None
-        Why not, where that is so.
+        Reason why the test rows cannot be read.
     uncalibrated : Answers or None
-        Of the same rows by the network before its probabilities were calibrated, if they were.
+        Predictions for the same rows before calibration, if probabilities are calibrated.
     importance : Importance or None
     responses : sequence of Response or None
-        To the most important columns, the first one first, where that does not take too long.
-    images : ndarray (rows, side, side) or None
-        The test rows where all columns together are square grey images, from 0, white on paper, to 1, black.
+        Responses to the most important columns, in this order; None if they take too long to compute.
+    images : ndarray (rows, height, width) or None
+        Test rows as square grey images from 0 (white) to 1 (black), if their columns are pixels.
     panel : AskPanel or None
-        The model, where the page's script can compute it.
+        Data of the panel, if the page's script can compute the model.
     plane : Plane or None
-        Where two columns of numbers are a plane.
+        Plane of inputs, if they are two columns of numbers.
     """
 
     model: Model
@@ -219,7 +220,7 @@ class ModelAnswers:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes; none where the model is not a classifier."""
+        """The names of the classes; empty if the model is not a classifier."""
         labels = self.model.labels
         if labels is None:
             return ()
@@ -228,14 +229,14 @@ class ModelAnswers:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The names of the outputs, which are columns of the target: target or y1, y2, … where they have none."""
+        """The names of the outputs, which are columns of the target; by default target, or y1, y2, …."""
         size = self.model.network.target_size
         unnamed = ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
         return tuple(self.model.target_names or ()) or unnamed
 
     @property
     def target(self) -> str:
-        """What the model predicts, in words."""
+        """The name of the predicted target: its column, or "the class", "the target" or "the targets"."""
         name = getattr(self.model.spec.data, "target", None)
         if isinstance(name, str):
             return name
@@ -245,13 +246,13 @@ class ModelAnswers:
 
 
 def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the template ``results.html.j2``: charts and sentences about the predictions for test rows.
+    """Return the values of the template ``results.html.j2``: charts and texts about the predictions for test rows.
 
     Parameters
     ----------
     shown : ModelAnswers
     evaluation : mapping
-        What ``metrics.json`` says.
+        Contents of ``metrics.json``.
     """
     classes, covered = shown.classes, drawn_coverage(evaluation)
     return {
@@ -269,7 +270,7 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
 
 
 def _uses(shown: ModelAnswers) -> list[Figure]:
-    """Return the charts of the importance of columns, and of the responses to the most important ones."""
+    """Return the charts of the importance of columns, and of the responses to the most important columns."""
     if shown.importance is None:
         return []
     are_probabilities, outputs = shown.model.network.task != "values", shown.classes or shown.outputs

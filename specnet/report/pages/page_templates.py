@@ -1,4 +1,4 @@
-"""The templates of pages: every value is text unless it is markup made by this package."""
+"""The environment and style of the page templates; values are escaped unless this package marks them as markup."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGES = Path(__file__).parent
 
 @cache
 def environment() -> Environment:
-    """Return the environment that loads the templates in ``pages``; an undefined name in one is an error."""
+    """Return the Jinja environment of the templates in ``pages``; an undefined name in a template is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -38,18 +38,18 @@ def environment() -> Environment:
 
 
 def rendered(template: str, **content: Any) -> str:
-    """Render a template with values, and with the style sheet and the script of all pages."""
+    """Return a template rendered with values, and with the style sheet and the script of all pages."""
     script = Markup((PAGES / "page.js").read_text("utf-8"))
     return environment().get_template(template).render(style=style(), page_script=script, **content)
 
 
 def _sha256(text: str) -> str:
-    """Return the hash of a script, as a Content-Security-Policy has it."""
+    """Return the SHA-256 hash of a script in base64, as in a Content-Security-Policy."""
     return b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _anchor(title: str) -> str:
-    """Return a chart's title as an identity, such as ``chart-training-loss``; nothing for one without letters."""
+    """Return an element id for a chart's title, such as ``chart-training-loss``; empty without letters or digits."""
     words = re.findall(r"[a-z0-9]+", title.lower())
     return "-".join(["chart", *words]) if words else ""
 

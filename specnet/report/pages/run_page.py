@@ -1,4 +1,4 @@
-"""The page of a run, from its folder and its answers for rows to HTML: one file that asks for nothing else."""
+"""The page of a run or a team as a self-contained HTML file, from the saved folder and the model's predictions."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
 
 
 MAX_COLUMNS_OF_ROW = 6
-"""Columns of a mistake that are shown."""
+"""Most columns that are shown of a row with a large loss."""
 MAX_UNITS, MAX_MISTAKES = 24, 12
 
 Picture = tuple[str, str, str]
-"""A picture of pixels: the data URI of a PNG, what stands for it where it is not seen, and its caption."""
+"""A picture of pixels: the data URI of a PNG, its text description, and its caption."""
 
 
 def page(run: SavedRun, shown: ModelAnswers) -> str:
-    """Return the page of a run as HTML; FileError names what is missing in its record."""
+    """Return the page of a run as HTML; raise FileError if its record lacks a fact."""
     run.checked_facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     model, evaluation, panel, plane = run.model, run.evaluation.record(), shown.panel, shown.plane
     network, resolved, (theta, _) = model.network, model.network.resolved, model.members[0]
     overview, members, parameters = Overview(resolved), len(model.members), network.parameters(theta)
     name, images = resolved.spec.name or "unnamed", shown.images
     recorded, beside = (run.history, run.layer_records, evaluation), headline.comparison(evaluation)
-    # The epoch whose weights each network has.
+    # For each network, the epoch of its delivered weights.
     delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
     settings = [word for setting in run.overrides for word in ("--set", setting)]
@@ -73,7 +73,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
         mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.classes),
         training=list(training_figures(*recorded, delivered, members)),
-        # Without the time of training, so that equal runs have equal pages.
+        # The time of training is left out so that equal runs have equal pages.
         end=f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}.",
         **results_of(shown, evaluation),
         worst=_worst(shown),
@@ -85,14 +85,14 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Return a text as a sentence; a key such as ``layers.0`` at its start stays as it is."""
+    """Return a text as a sentence; a key such as ``layers.0`` at its start is not capitalized."""
     first = text.partition(" ")[0]
     start = text[:1].upper() if first.isalpha() else text[:1]
     return f"{start}{text[1:].removesuffix('.')}." if text else ""
 
 
 def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table of layers, with weights and dead units of the end of training."""
+    """Yield the rows of the table of layers, with the size of weights and dead units at the end of training."""
     last_record = {layer["layer"]: layer for layer in run.layer_records[-1]["layers"]} if run.layer_records else {}
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
@@ -103,7 +103,7 @@ def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | Non
 
 
 def _worst(shown: ModelAnswers) -> TextTable | None:
-    """Return the test rows with the largest losses, with their most important columns."""
+    """Return a table of the test rows with the largest losses and their most important columns; None without them."""
     panel = shown.panel
     if panel is None or not panel.worst or shown.images is not None:
         return None
@@ -113,7 +113,7 @@ def _worst(shown: ModelAnswers) -> TextTable | None:
 
 
 def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
-    """Yield names and values of the facts that are needed to repeat the run."""
+    """Yield (name, value) of the facts that are needed to repeat the run."""
     facts = run.facts
     yield "versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     yield "engine", f"{facts['engine']}: {facts['engine_reason']}" if facts.get("engine") else ""
@@ -124,7 +124,10 @@ def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
 
 
 def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], width: int) -> list[Picture]:
-    """Return the weights of the units of a first dense layer, those with the largest weights first."""
+    """Return pictures of the weights of a first dense layer's units, in descending order of their norm.
+
+    They are empty unless each unit has one weight per pixel of an image of this width.
+    """
     node = next((node for node in resolved.nodes if node.inputs == (-1,)), None)
     weight = None if node is None else parameters.get(f"{node.key}.weight")
     if weight is None or weight.ndim != 2 or weight.shape[1] != width * width:
@@ -137,7 +140,7 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
 
 
 def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[str]) -> list[Picture]:
-    """Return the test rows that are predicted wrong, the surest first."""
+    """Return pictures of the wrongly predicted test rows, in descending order of the predicted probability."""
     if not classes or answers.probability is None or not len(images):
         return []
     certainty = answers.probability.max(axis=1)
@@ -158,9 +161,9 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
     ----------
     shown : ModelAnswers
     evaluation : mapping
-        What its ``metrics.json`` says.
+        Contents of the team's ``metrics.json``.
     shares : mapping
-        How often each trial counts, by its number. The model has as many networks of each trial, one after the other.
+        Share of each trial, by its number. The model has equally many consecutive networks of each trial.
     """
     spec, networks = shown.model.spec, sum(len(each.members) for each in shown.model.networks)
     name, sizes = spec.name or "unnamed", (counted(len(shares), "trial"), counted(networks, "network"))
@@ -176,7 +179,7 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
 
 
 def _networks(model: Model, shares: Mapping[str, int]) -> TextTable:
-    """Return the trials with their shares and networks."""
+    """Return a table of the trials with their shares and networks."""
     rows, networks, runs = [], iter(model.networks), len(model.networks) // len(shares)
     for trial, share in shares.items():
         own = [next(networks) for _ in range(runs)]

@@ -1,4 +1,4 @@
-"""The page of many runs of one spec, on folds, with seeds, or each the best of a sweep of its own."""
+"""The page of a series of runs of one spec: on folds, with several seeds, or a nested sweep per fold."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ from specnet.saved.saved_run import Curves
 from specnet.saved.saved_series import SavedSeries, SeriesRun
 
 MAX_DRAWN = 6000
-"""Points of all curves of a chart."""
+"""Most points of all curves of a chart together."""
 MAX_SPREADS = 6
-"""Metrics whose values in each run are drawn."""
+"""Most metrics whose values in each run are drawn."""
 JITTER = 0.26
-"""How far the first and the last seed stand beside the middle of their fold."""
+"""Distance of the first and the last seed from the middle of their fold."""
 REACH = 0.36
-"""How far the line of a simpler predictor reaches from the middle in both directions."""
+"""Half the length of the line of a simpler predictor."""
 BAND = 0.14
-"""Opacity of what lies within a standard deviation of the mean."""
+"""Opacity of the band of one standard deviation around the mean."""
 
 
 class SeriesView:
-    """What the page of a series shows.
+    """The values of a series that its page shows.
 
     Parameters
     ----------
@@ -57,23 +57,23 @@ class SeriesView:
     Attributes
     ----------
     runs, finished, searches : list of SeriesRun
-        All of them, those that have finished, and those that are the best of a sweep.
+        All runs, the finished runs, and the finished runs that are the best of a sweep.
     summary : mapping
-        As ``summary.json`` has it.
+        Contents of ``summary.json``.
     baselines : mapping
-        The same of simpler predictors, by their names.
+        Summaries of simpler predictors, by their names.
     split, main : str
-        The rows that say most, and the metric by which the runs are judged.
+        Best split that the summary has, and the metric by which the runs are judged.
     is_nested : bool
         Whether each run is the best of a sweep.
     folds, seeds : list of int
-        Those of the runs.
+        Folds and seeds of the runs, in ascending order.
     metrics : list of str
-        All metrics of these rows, that by which the runs are judged first and the loss last.
+        All metrics of this split, `main` first and the loss last.
     beside : list of str
-        The simpler predictors beside the networks, the linear model first if there is one.
+        Names of the simpler predictors, the linear model first if it is among them.
     reference : str
-        The first of them; empty if there is none.
+        First name in `beside`; empty without simpler predictors.
     """
 
     def __init__(self, series: SavedSeries) -> None:
@@ -91,7 +91,7 @@ class SeriesView:
 
     @cached_property
     def curves(self) -> dict[str, Curves]:
-        """The curves of the runs that have finished, by their names."""
+        """The curves of the finished runs, by name of the run."""
         most = MAX_POINTS
         if not self.is_nested:
             most = max(min(MAX_POINTS, MAX_DRAWN // max(len(self.runs), 1)), 8)
@@ -99,7 +99,7 @@ class SeriesView:
 
     @cached_property
     def spread(self) -> tuple[float, float] | None:
-        """Standard deviations of the main metric over seeds and over folds; None unless each fold has every seed."""
+        """Standard deviations of the main metric over seeds and folds; None unless each fold has a score per seed."""
         of_folds = [*self._by_fold(lambda run: run.score(self.split, self.main)).values()]
         seeds = len({run.seed for run in self.runs})
         if min(len(of_folds), seeds) < 2 or sum(map(len, of_folds)) < len(self.runs):
@@ -108,7 +108,7 @@ class SeriesView:
 
     @cached_property
     def difference(self) -> tuple[float, tuple[float, float] | None] | None:
-        """The difference of the main metric to that of the reference predictor, as `difference_of` returns it."""
+        """The difference between the main metric of the networks and of the reference, from `difference_of`."""
 
         def more(run: SeriesRun) -> float | None:
             own, other = (of(self.split, self.main) for of in (run.score, partial(run.baseline, self.reference)))
@@ -119,9 +119,9 @@ class SeriesView:
 
     @property
     def outcome(self) -> int | None:
-        """Whether the networks are better than that predictor beyond chance, 1, worse, -1, or neither, 0.
+        """The comparison with the reference: 1 if the networks are better, -1 if worse, 0 if chance may explain it.
 
-        None where there is no interval of the difference.
+        None if the difference has no interval.
         """
         if self.difference is None or (interval := self.difference[1]) is None:
             return None
@@ -132,7 +132,7 @@ class SeriesView:
         return more_is_better if larger_is_better else -more_is_better
 
     def _by_fold(self, figure: Callable[[SeriesRun], float | None]) -> dict[int | None, list[float]]:
-        """Return a figure of the runs that have finished and have it, by their folds."""
+        """Return the figures of the finished runs, by fold; runs without the figure are left out."""
         found: dict[int | None, list[float]] = {}
         for run in self.finished:
             if (value := figure(run)) is not None:
@@ -141,12 +141,12 @@ class SeriesView:
 
 
 def series_page(series: SavedSeries) -> str:
-    """Return the page of many runs as HTML."""
+    """Return the page of a series of runs as HTML."""
     record = SeriesView(series)
     folds, seeds, split = record.folds, record.seeds, record.split
     kind = "nested sweep" if record.is_nested else " and ".join([*["folds"] * bool(folds), *["seeds"] * bool(seeds)])
     named = 1 < len(record.finished) <= MAX_NAMED
-    # Lines have styles of their own where they are few, else that of their fold, where there are colours for all.
+    # Few lines have individual styles. Many lines have the colours of their folds, if there are enough colours.
     fold_styles: dict[int | None, str] = {}
     if len(folds) <= CLASS_COUNT:
         fold_styles = {fold: f"series-{index} thin" for index, fold in enumerate(folds)}
@@ -213,7 +213,7 @@ def series_sentence(record: SeriesView) -> str:
 
 
 def _strip(record: SeriesView) -> Figure | None:
-    """Return the mean of the main metric over the runs, and those of simpler predictors on the same rows."""
+    """Return a chart of the mean main metric of the runs, and of simpler predictors on the same rows."""
     split, name = record.split, record.main
     means = {"networks": record.summary, **{simple: record.baselines[simple] for simple in record.beside}}
     found = {called: each[split][name] for called, each in means.items() if name in each.get(split, ())}
@@ -243,7 +243,7 @@ def _spread(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _spreads(record: SeriesView) -> Iterator[Figure]:
-    """Yield a chart for each metric, with a dot for each run, those of one fold beside each other."""
+    """Yield a chart for each metric with a dot for each run; the runs of a fold are beside each other."""
     folds, seeds = record.folds, record.seeds
     by, beside = ("fold", seeds) if folds else ("seed", [])
     groups = folds or seeds
@@ -284,7 +284,7 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
 
 
 def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> Iterator[Figure]:
-    """Yield a chart for each figure of the histories, with a line for each run that has it."""
+    """Yield a chart for each figure of the histories, with a line for each run that has this figure."""
     for name in dict.fromkeys(name for curves in record.curves.values() for name in curves):
         runs = [run for run in record.finished if name in record.curves[run.name]]
         title, curves = curve_title(name), [record.curves[run.name][name] for run in runs]
@@ -327,7 +327,7 @@ def _runs_table(record: SeriesView) -> TextTable:
 
 
 def _choices_table(runs: Sequence[SeriesRun]) -> TextTable | None:
-    """Return a table of the settings that the search of each run has chosen."""
+    """Return a table of the settings that the sweep of each run has chosen; None without sweeps."""
     trials = [run.sweep.best_trial for run in runs if run.sweep is not None]
     chosen = [{key: shown_setting(value) for key, value in each.settings.items()} for each in trials if each]
     keys = dict.fromkeys(key for each in chosen for key in each)
@@ -336,7 +336,7 @@ def _choices_table(runs: Sequence[SeriesRun]) -> TextTable | None:
 
 
 def _worth(record: SeriesView) -> str:
-    """Return in sentences the validation metric of the best trials, and what their runs reach on test rows."""
+    """Return sentences with the mean validation metric of the best trials and the test metric of their runs."""
     if not record.is_nested:
         return ""
     name = record.series.searched_by
@@ -354,15 +354,15 @@ def _worth(record: SeriesView) -> str:
 
 
 def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return the standard deviations of a figure over seeds on one fold, and over folds beyond that.
+    """Return the standard deviations of a figure over seeds within a fold, and over folds without the effect of seeds.
 
-    That of folds is the variance of their means without what seeds make of it, 0 at least (analysis of variance of a
-    one-way layout; Searle, Casella and McCulloch 1992, *Variance Components*, chapter 3).
+    The variance over folds is the variance of their means minus the part that seeds contribute, at least 0 (analysis of
+    variance of a one-way layout; Searle, Casella and McCulloch 1992, *Variance Components*, chapter 3).
 
     Parameters
     ----------
     of_folds : sequence of sequence of float
-        The figures of each fold, one for each seed.
+        Figures of each fold, one for each seed.
     """
     within = fmean(map(variance, of_folds))
     between = variance(map(fmean, of_folds)) - within / len(of_folds[0])
@@ -370,23 +370,23 @@ def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 
 def difference_of(found: Sequence[float], folds: int) -> tuple[float, tuple[float, float] | None] | None:
-    """Return by how much networks have more of a figure than a simpler predictor on the same folds.
+    """Return the mean difference of a figure between networks and a simpler predictor on the same folds.
 
-    The folds are paired. Their training rows overlap, and so the variance of their mean is (1/k + 1/(k − 1)) times
-    theirs (Nadeau and Bengio 2003, *Inference for the Generalization Error*). Without folds there is no interval: seeds
-    say nothing of other rows.
+    The folds are paired. Their training rows overlap, so the variance of the mean is (1/k + 1/(k − 1)) times the
+    variance over folds (Nadeau and Bengio 2003, *Inference for the Generalization Error*). Without folds the interval
+    is None, because seeds are no evidence about other rows.
 
     Parameters
     ----------
     found : sequence of float
-        The mean difference of each fold that has one.
+        Mean difference of each fold that has one.
     folds : int
-        How many there are.
+        Number of folds.
 
     Returns
     -------
     tuple or None
-        The difference, and its 95 % interval if there is one.
+        The difference, and its 95 % interval or None; None without differences.
     """
     if not found:
         return None

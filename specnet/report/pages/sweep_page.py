@@ -1,4 +1,4 @@
-"""The page of a sweep: its best trial, what its figure is worth, how all trials have fared, and charts of them."""
+"""The page of a sweep: its best trial, how far its figure can be trusted, and charts and tables of all trials."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_sweep import Dimension, SavedSweep, Trial, spec_text
 
 MAX_DRAWN = 9000
-"""Points of all curves of a chart."""
+"""Most points of all curves of a chart together."""
 MIN_POINTS = 12
 MAX_HOVERS = 400
-"""Trials that each show what they are on hover; of more, only the best ones do."""
+"""Most trials that all have hover texts; of more, only the best trials have one."""
 MAX_KEYS = 24
-"""Searched keys that have a chart."""
+"""Most searched keys that have a chart."""
 BEST_DRAWN = 10
-"""Trials that stand out beside their keys, but a third of those that have finished at most."""
+"""Most trials that are highlighted in the charts of keys, and at most a third of the finished trials."""
 BEST_CURVES = ("series-2", "series-0", "series-1")
 """Styles of the curves of the best trials."""
 BEST, PRUNED, DIVERGED, REFUSED = 2, 5, 7, 8
-"""Classes whose marks and colours stand for kinds of trials."""
+"""Indices of classes whose marks and colours show the state of trials."""
 MARKS = {"pruned": PRUNED, "diverged": DIVERGED, "refused": REFUSED}
 PRUNED_STYLE = "series-5 dashed faint"
 REST_STYLES = "series-8 faint", "series-8 fainter"
-"""Of the curves of other trials, the second where there are many."""
+"""Styles of the curves of other trials: of few, and of many."""
 MANY_CURVES = 80
 WORSE = 4.0
-"""A figure is beyond the axis if it lies so many times as far behind the median as the best one lies before it."""
+"""A figure is beyond the axis if it is worse than the median by more than this factor times the best figure's lead."""
 SPREAD = 0.6
-"""Width of a column of trials with one value."""
+"""Width of a column of trials with the same value."""
 GOLDEN = 0.618034
-"""Fractions of its multiples are evenly spread."""
+"""The golden ratio; the fractional parts of its multiples are evenly spread."""
 STATES = {
     "pruned": "Stopped early: the pruner found its validation loss too high.",
     "diverged": "The loss was not finite.",
     "refused": "Not valid, or its metric is not defined.",
 }
-"""What states mean, where no message says it."""
+"""Explanations of states, for trials without a message."""
 
 
 class SweepView:
-    """What the page of a sweep shows: its trials, and the order of those that have a figure.
+    """The values of a sweep that its page shows: its trials, and the order of the trials that have a figure.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ class SweepView:
     Attributes
     ----------
     trials : list of Trial
-        In order of their numbers.
+        Trials in order of their numbers.
     is_loss, larger_is_better : bool
-        Whether trials are compared by the loss, and whether more of what they are compared by is better.
+        Whether the metric that compares trials is the loss, and whether larger values of it are better.
     name, label : str
-        That metric as ``metrics.json`` calls it, and in words: ``validation loss``.
+        Name of this metric in ``metrics.json``, and in words, such as ``validation loss``.
     losses : mapping
-        The validation losses that are drawn of trials, by their numbers.
+        Curves of the validation loss of trials, by their numbers.
     """
 
     def __init__(self, sweep: SavedSweep) -> None:
@@ -86,7 +86,7 @@ class SweepView:
 
     @cached_property
     def ranked(self) -> list[tuple[Trial, float]]:
-        """Finished trials with their figures, the best first, of equals the earliest."""
+        """Finished trials with their figures, the best first; of equal figures, the earliest trial first."""
         known = [(trial, trial.figure) for trial in self.trials if trial.figure is not None]
         return sorted(known, key=lambda each: -each[1] if self.larger_is_better else each[1])
 
@@ -96,7 +96,7 @@ class SweepView:
         return [trial for trial, _ in self.ranked[: max(min(BEST_DRAWN, len(self.ranked) // 3), 1)]]
 
     def is_better(self, value: float, other: float) -> bool:
-        """Return whether a figure is better than another one."""
+        """Return whether one figure is better than the other."""
         return value > other if self.larger_is_better else value < other
 
     def text(self, value: float | None) -> str:
@@ -104,7 +104,7 @@ class SweepView:
         return page_metric(self.name, value)
 
     def axis(self) -> Axis:
-        """Return the axis of figures; the worst ones are beyond it if they lie far from the better half."""
+        """Return the axis of figures; the worst figures are beyond it if they are far from the better half."""
         figures = np.array([value for _, value in self.ranked], np.float64)
         if self.is_loss and is_wide(figures):
             return Axis.over(figures, label=self.label, log=True, margin=0.06)
@@ -114,7 +114,7 @@ class SweepView:
         return Axis.over(figures[shown], label=self.label, margin=0.06)
 
     def is_beyond(self, axis: Axis, values: ArrayLike) -> NDArray[np.bool_]:
-        """Return which figures lie beyond the axis of figures, at its worse end; its better one shows all."""
+        """Return a mask of the figures beyond the worse end of the axis; no figure is beyond the better end."""
         figures = np.asarray(values, np.float64)
         return figures < axis.low if self.larger_is_better else figures > axis.high
 
@@ -123,7 +123,7 @@ class SweepView:
         return axis.low if self.larger_is_better else axis.high
 
     def trial_text(self, trial: Trial) -> str:
-        """Return a trial in a few words."""
+        """Return a trial's number with its figure or state."""
         reached = trial.state if trial.figure is None else self.text(trial.figure)
         return f"trial {trial.number}: {reached}"
 
@@ -167,7 +167,7 @@ def _has_page(run: SavedRun | None) -> bool:
 
 
 def _strip(view: SweepView) -> Figure:
-    """Return the main metric of the best trial's run, of the team if it can be compared, and of simpler predictors."""
+    """Return a chart of the main metric of the best trial's run, of a comparable team, and of simpler predictors."""
     is_apart = view.sweep.has_other_loss and score_name(view.sweep.evaluation) == LOSS
     return strip_of(view.sweep.evaluation, "best trial", {} if is_apart else _teams(view.sweep))
 
@@ -193,7 +193,7 @@ def sweep_sentence(view: SweepView) -> str:
 
 
 def _unfinished(view: SweepView) -> str:
-    """Return a sentence about the trials or the run that an unfinished sweep lacks."""
+    """Return a notice for an unfinished sweep that names missing trials or the missing run; empty if finished."""
     done = len(view.trials)
     if done < view.sweep.facts.trials:
         return f"{count(done)} of {counted(view.sweep.facts.trials, 'trial')} are done: use --resume to go on."
@@ -201,7 +201,7 @@ def _unfinished(view: SweepView) -> str:
 
 
 def _worth(view: SweepView) -> Iterator[str]:
-    """Yield sentences that explain why the best figure is too optimistic, and what to expect."""
+    """Yield sentences that explain why the best figure is too optimistic, and which result to expect on new rows."""
     if not view.ranked:
         return
     (best, figure), name = view.ranked[0], view.name
@@ -239,7 +239,7 @@ def _worth(view: SweepView) -> Iterator[str]:
 
 
 def _team(sweep: SavedSweep) -> Iterator[str]:
-    """Yield who is in the team, in a sentence."""
+    """Yield a sentence with the trials of the team and their shares, if the sweep has a team."""
     if sweep.shares:
         total = sum(sweep.shares.values())
         members = [f"{number} ({100 * share / total:.0f} %)" for number, share in sweep.shares.items()]
@@ -256,7 +256,7 @@ def _teams(sweep: SavedSweep) -> dict[str, Mapping[str, Any]]:
 
 
 def _scores_table(view: SweepView) -> TextTable | None:
-    """Return the figures of the best trial and of its run, that by which it was chosen first."""
+    """Return a table of the figures of the best trial and of its run; the metric that chose the trial is first."""
     if not view.ranked:
         return None
     figure = view.ranked[0][1]
@@ -289,7 +289,7 @@ def _best_table(view: SweepView) -> TextTable | None:
 
 
 def short_keys(keys: Sequence[str]) -> list[str]:
-    """Return the last steps of keys, as many as tell each from the others."""
+    """Return each key shortened to its last steps, as few as distinguish it from the other keys."""
     found = []
     for key in keys:
         steps = key.split(".")
@@ -300,7 +300,7 @@ def short_keys(keys: Sequence[str]) -> list[str]:
 
 
 def _states_table(trials: Sequence[Trial], states: Mapping[str, int]) -> TextTable | None:
-    """Return how trials ended that have no figure, with the commonest message of each kind."""
+    """Return a table of the unfinished trials by state, with the most common message of each state."""
     rows = []
     for state, number in states.items():
         if state != FINISHED:
@@ -314,7 +314,7 @@ def _states_table(trials: Sequence[Trial], states: Mapping[str, int]) -> TextTab
 
 
 def _by_trial(view: SweepView) -> Figure:
-    """Return the chart of the figure of each trial, with the best so far."""
+    """Return the chart of the figures of trials by trial number, with the best figure so far."""
     trials, ranked, y = view.trials, view.ranked, view.axis()
     (best, figure), last = ranked[0], max(trial.number for trial in trials)
     margin = 0.02 * max(last, 1) + 0.5
@@ -322,7 +322,7 @@ def _by_trial(view: SweepView) -> Figure:
     ends = f"best {best_figure} in trial {best.number}, worst {view.text(ranked[-1][1])}"
     chart = Chart(f"{title}: {ends}", Axis(-margin, last + margin, "trial"), y)
     numbers, values = zip(*_best_so_far(view), strict=True)
-    # A step goes along first, and then to the better figure.
+    # Each step of the line is first horizontal, then vertical to the better figure.
     across, up = np.repeat([*numbers, last], 2)[1:-1], np.repeat(values, 2)
     chart.line(across, up, "series-2", name="best", value=best_figure)
     out = [trial for trial, value in ranked if view.is_beyond(y, value)]
@@ -348,7 +348,7 @@ def _by_trial(view: SweepView) -> Figure:
 
 
 def _best_so_far(view: SweepView) -> list[tuple[int, float]]:
-    """Return the trials that were the best when they ended, with their figures."""
+    """Return the numbers and figures of the trials that were better than all earlier trials."""
     steps: list[tuple[int, float]] = []
     for trial in view.trials:
         if trial.figure is not None and (not steps or view.is_better(trial.figure, steps[-1][1])):
@@ -392,7 +392,7 @@ def _last(view: SweepView, trial: Trial) -> str:
 
 
 def _key(view: SweepView, dimension: Dimension) -> Figure:
-    """Return the chart of a searched key, with the figure of each trial that drew it."""
+    """Return the chart of a searched key: figures of trials by the value of the key."""
     name, choices, y = dimension.name, dimension.choices, view.axis()
     drawn = [trial for trial in view.trials if name in trial.settings]
     positions = dict(zip([trial.number for trial in drawn], _positions(drawn, dimension), strict=True))
@@ -427,7 +427,7 @@ def _key(view: SweepView, dimension: Dimension) -> Figure:
 
 
 def _positions(trials: Sequence[Trial], dimension: Dimension) -> NDArray[np.float64]:
-    """Return where the values that trials have drawn lie; equal choices beside each other, the same each time."""
+    """Return the x positions of the values that trials have drawn; equal choices are spread, always in the same way."""
     drawn = [trial.settings[dimension.name] for trial in trials]
     if not dimension.choices:
         return np.array(drawn, np.float64)
@@ -438,7 +438,7 @@ def _positions(trials: Sequence[Trial], dimension: Dimension) -> NDArray[np.floa
 def _medians(
     chart: Chart, view: SweepView, choices: Sequence[str], columns: NDArray[np.float64], figures: NDArray[np.float64]
 ) -> Iterator[str]:
-    """Draw the median of each column, and yield in a sentence those that lie beyond the axis."""
+    """Draw the median of each choice, and yield a sentence for each median beyond the axis."""
     for column, choice in enumerate(choices):
         if not (columns == column).any():
             continue
@@ -452,13 +452,13 @@ def _medians(
 
 
 def shown_setting(value: str | int | float) -> str:
-    """Return a value that was drawn as text: numbers to three digits, values of lists as pages show settings."""
+    """Return a drawn value as text: a rounded number, or a choice as `shown_choice` formats it."""
     return shown_choice(value) if isinstance(value, str) else rounded(value)
 
 
 @cache
 def shown_choice(toml: str) -> str:
-    """Return the TOML of a value as pages show settings: ``adam``, ``[16, 16]``, ``sgd(momentum=0.9)``."""
+    """Return a TOML value in the format of settings on pages: ``adam``, ``[16, 16]``, ``sgd(momentum=0.9)``."""
     try:
         return setting_text(tomllib.loads(f"value = {toml}")["value"])
     except tomllib.TOMLDecodeError:

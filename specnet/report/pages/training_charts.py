@@ -1,4 +1,4 @@
-"""Charts of training: curves of one or many runs, and of one run the steps and gradients of layers."""
+"""Charts of training: curves of one or several runs, and the step sizes and gradients of the layers of one run."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from specnet.training.checkpoint import MEMBER, history_of
 
 MAX_POINTS = 300
 MAX_NAMED = 8
-"""Curves that have their names at their ends; of more, only the list of runs tells them apart."""
+"""Most curves that have names at their ends; more curves are named only in the list of runs."""
 LOG_RATIO = 30
 """A loss that changes by a larger factor has a logarithmic axis."""
 OUTER = 0.02
-"""Fraction of the values at each end of an axis that do not decide how long it is."""
+"""Fraction of values at each end that is ignored to find the range of an axis."""
 EXTRA, LOG_EXTRA = 1.0, 0.25
-"""An axis ends so many ranges of the inner values beyond them at most."""
+"""By which multiple of the inner values' range an axis may extend beyond them, if linear and if logarithmic."""
 BESIDE = 0.5
-"""Axes beyond an end of the curves, up to which other values make the axis longer."""
+"""Largest distance of other values from the curves, in lengths of the axis, for which the axis includes them."""
 MAX_LAYERS = 8
 EARLY = 0.95
-"""A least loss before this fraction of the epochs is pointed out."""
+"""The lowest validation loss is marked if it is before this fraction of the epochs."""
 MANY_EPOCHS = 200
-"""Above so many epochs the records of layers, which are mostly early, have a logarithmic axis."""
+"""With more epochs, charts of layers have a logarithmic axis of epochs, since most records are early."""
 KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 dashed")}
-"""The losses in the history, with their names and the styles of their curves."""
+"""Names and curve styles of the losses in the history."""
 
 History = Sequence[Mapping[str, Any]]
 Numbers = NDArray[np.float64]
 
 
 def member_curves(history: History, name: str) -> list[Curve]:
-    """Return a figure of each member that has it, of an ensemble or a single network, at evenly spaced epochs."""
+    """Return the curve of a figure for each ensemble member (or the single network), at evenly spaced epochs."""
     curves = []
     for member in dict.fromkeys(record.get(MEMBER, 0) for record in history):
         records = [record for record in history_of(history, member) if name in record]
@@ -54,7 +54,7 @@ def member_curves(history: History, name: str) -> list[Curve]:
 
 
 def curve_title(name: str) -> str:
-    """Return the title of a figure of the history: ``Training loss``, ``Validation F1``."""
+    """Return the chart title of a figure of the history, such as ``Training loss`` or ``Validation F1``."""
     return "Training loss" if name == LOSS else f"Validation {words(name.removeprefix(f'{VALIDATION}_'))}"
 
 
@@ -66,12 +66,12 @@ def rows_note(name: str) -> str:
 
 
 def curve_style(index: int) -> str:
-    """Return the style of the curves of a run: ten colours, then the same ones dashed."""
+    """Return the style of the curves of a run: one of ten colours, and dashed for every second ten runs."""
     return f"series-{index % CLASS_COUNT}" + " dashed" * (index // CLASS_COUNT % 2)
 
 
 def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[float, float], str]:
-    """Return the function that makes the hover text of a point of a curve."""
+    """Return a function from epoch and value to the hover text of a point of a curve."""
     return lambda epoch, value: f"{name}, epoch {count(round(epoch))}: {text(value)}"
 
 
@@ -84,20 +84,20 @@ def curves_chart(
     is_whole: bool = False,
     near: Sequence[float] = (),
 ) -> Chart:
-    """Return an empty chart with axes for curves; the few values far beyond the others are cut off.
+    """Return an empty chart with axes for curves; a few outlying values are cut off.
 
     Parameters
     ----------
     description : str
     curves : sequence of Curve
     label : str
-        What the values are.
+        Label of the values.
     is_loss : bool
-        Whether the axis begins at 0, or is logarithmic if the values differ by a large factor.
+        Whether the axis may start at 0, or be logarithmic if the values differ by a large factor.
     is_whole : bool
-        Show all values.
+        Whether to show all values, including outlying ones.
     near : sequence of float
-        What else is shown, if it lies within half an axis beyond the curves.
+        Other values to include, if they are within half an axis beyond the curves.
     """
     values = np.concatenate([np.asarray(curve.values, np.float64) for curve in curves])
     log = is_loss and is_wide(values)
@@ -133,15 +133,15 @@ def training_figures(
     Parameters
     ----------
     history : sequence of mapping
-        The records of logged epochs, of each member of an ensemble.
+        Records of the logged epochs; of an ensemble, of each member.
     layer_records : sequence of mapping
-        Statistics of layers: ``epoch``, and of ``layers`` the ``layer``, ``step`` and ``gradient``.
+        Statistics of layers: ``epoch``, and ``layers`` with ``layer``, ``step`` and ``gradient`` of each.
     evaluation : mapping
-        What ``metrics.json`` says.
+        Contents of ``metrics.json``.
     delivered : sequence of int
-        The epochs whose weights the networks have, where that is known.
+        For each network, the epoch of its delivered weights; empty if unknown.
     members : int
-        The number of networks that were trained.
+        Number of trained networks.
     """
     if history:
         yield _loss(history, evaluation, delivered, members)
@@ -199,7 +199,7 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
 
 
 def _epochs(delivered: Sequence[int]) -> str:
-    """Return in words where lines are."""
+    """Return in words the epochs of the delivered weights, which dashed lines mark."""
     first, last = min(delivered), max(delivered)
     if len(delivered) == 1:
         return f"epoch {count(first)}, the dashed line"
@@ -207,7 +207,7 @@ def _epochs(delivered: Sequence[int]) -> str:
 
 
 def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: str) -> Iterator[Figure]:
-    """Yield the chart of a statistic of each layer by epoch; nothing if no record has it."""
+    """Yield the chart of a statistic of each layer by epoch, or nothing if no record has it."""
     seen = [record for record in records if any(layer[key] is not None for layer in record["layers"])]
     if not seen:
         return
