@@ -25,6 +25,8 @@ from specnet.cli.schema_keys import Keys, Settings, shipped_schema
 from specnet.errors import FileError
 from specnet.run_files import folders_of_runs, spec_file
 
+HELP_OPTIONS = ["-h", "--help"]
+"""As the command has them, which keeps those of the first context."""
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 """Characters that a shell does not read as a part of a word."""
 
@@ -79,7 +81,7 @@ def _candidates(command: Any, verb: int | None, words: Sequence[str], current: s
     current : str
         The beginning of the last one.
     """
-    context = typer.Context(command)
+    context = typer.Context(command, help_option_names=HELP_OPTIONS)
     context.args = [*words]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     with_values = {name: option for option in options if not option.is_flag for name in option.opts}
