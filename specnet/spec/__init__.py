@@ -1,10 +1,10 @@
-"""The spec language: from a text to a checked spec, and on to its long form with every default.
+"""The spec language: from a text to a validated spec, and to its long form with every default.
 
-In: a path, a text or a mapping, and settings. Out: a `Spec`, as it was written, and a `Resolved`, in which every
-default and size is given; or a `SpecError` with all mistakes at their locations. Start at `parsing.parse_spec`, which
-goes through `reading` and `document` (the tables and their keys), and at `resolving.resolve`. `searching` checks the
-values of a sweep, `json_schema` describes specs to editors, `explanation` explains them to people, and `spec_writing`
-writes them with other values.
+In: a path, a text or a mapping, and settings. Out: a `Spec`, which has the values as written, and a `Resolved`, which
+has every default and size; or a `SpecError` with all mistakes at their locations. Start at `parsing.parse_spec`, which
+uses `reading` and `document` (the sections and their keys), and at `resolving.resolve`. `searching` checks the values
+of a sweep, `json_schema` describes specs for editors, `explanation` explains them to users, and `spec_writing` writes
+them with changed values.
 """
 
 from specnet.spec.column_names import with_feature_names

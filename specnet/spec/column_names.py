@@ -1,4 +1,4 @@
-"""The names of the input columns, which a spec has from its text, from a CSV file or from a data frame."""
+"""The names of the input columns, which come from the spec's text, a CSV file or a data frame."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +15,16 @@ PREPROCESSING = ("network", "preprocessing")
 
 
 def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[str, ColumnKind] | None = None) -> Spec:
-    """Return a spec with the names of the columns that it is fitted to, and their kinds where they have some.
+    """Return a spec with the names of the columns to which it is fitted, and their kinds if any.
 
     Parameters
     ----------
     spec : Spec
     names : sequence of str, optional
-        Left out if a spec cannot have them: if one is empty or not valid Unicode, if two are equal, or if they would
-        take more than half of the largest spec.
+        Names of the columns. They are not stored if a spec cannot contain them: if one is empty or not valid Unicode,
+        if two are equal, or if they would take more than half of the largest spec.
     kinds : mapping of str to kind, optional
-        Of a data frame that is more than numbers.
+        Kinds of the columns of a data frame that does not only contain numbers.
 
     Raises
     ------
@@ -44,14 +44,14 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[s
 
 
 def differences(specified: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield the index of each name of a spec that differs from that of the data, with a message."""
-    for index, (here, there) in enumerate(zip(specified, names, strict=False)):  # sizes that differ are another mistake
+    """Yield an index and a message for each name of a spec that differs from the name in the data."""
+    for index, (here, there) in enumerate(zip(specified, names, strict=False)):  # lengths are checked elsewhere
         if here != there:
             yield index, f"column {index + 1} is {shown(here)} here but {shown(there)} in the data"
 
 
 def wrong_groups(spec: Spec, names: Sequence[str]) -> Iterator[Diagnostic]:
-    """Yield the mistakes in a spec's groups of columns, if the columns of the data have these names."""
+    """Yield the mistakes in a spec's groups of columns, given the column names of the data."""
     seen: set[str] = set()
     for index, group in enumerate(spec.network.preprocessing or ()):
         for position, name in enumerate(group.columns if isinstance(group, ColumnGroup) else ()):
@@ -70,7 +70,7 @@ def wrong_groups(spec: Spec, names: Sequence[str]) -> Iterator[Diagnostic]:
 
 
 def may_stand_in_a_spec(names: Sequence[str]) -> bool:
-    """Return whether a spec may have these names of columns."""
+    """Return whether a spec may contain these column names."""
     if not all(names) or len(set(names)) < len(names) or len(names) > MAX_TOKENS // 2:
         return False
     try:

@@ -1,6 +1,6 @@
-"""The tables of a spec and their keys.
+"""The sections of a spec and their keys.
 
-`Limits` bound how large a network may be: the plan is measured before anything is allocated.
+`Limits` limits the size of a network, which is computed before any memory is allocated.
 """
 
 import hashlib
@@ -42,16 +42,16 @@ from specnet.spec.sweep_section import SweepSpec
 
 @dataclass(frozen=True)
 class Limits:
-    """What a spec may ask for. Pass larger ones to `parse_spec` for a spec that you trust.
+    """Limits on the size of a network. Pass larger limits to `parse_spec` for a spec that you trust.
 
     Attributes
     ----------
     layers : int
-        Layers, blocks unrolled.
+        Number of layers, with blocks unrolled.
     parameters : int
-        Numbers that are learned.
+        Number of parameters.
     memory : int
-        Bytes that training takes, by an estimate: the parameters, and two numbers for each value of a batch.
+        Estimated memory of training in bytes: for the parameters, and for two numbers per value of a batch.
     """
 
     layers: int = 1_000
@@ -60,7 +60,7 @@ class Limits:
 
 
 def raising(limit: str, needed: int | str = "N") -> str:
-    """Return the hint of an error about a limit: how it is raised to what is needed."""
+    """Return the hint for an error about a limit, which says how to raise the limit to the needed value."""
     return f"raise it with --limit {limit}={needed}, or in Python with limits=Limits({limit}={needed})"
 
 
@@ -76,25 +76,28 @@ class Ensemble(Section):
 
     @property
     def folds(self) -> int | None:
-        """The number of folds, None if members are not validated on them."""
+        """The number of folds, or None if members are not validated on folds."""
         return self.members if self.validation == "folds" else None
 
     def with_members(self, count: int) -> "Ensemble":
-        """Return the same with so many members."""
+        """Return a copy with another number of members."""
         return self.model_copy(update={"members": count})
 
     def validated_on(self, *words: str) -> str:
-        """Return the hint to validate the members on something else, whole: a spec may have their number alone."""
+        """Return the hint to set `validation` to one of some words.
+
+        The hint shows the whole table, because the spec may only have the number of members.
+        """
         tables = (f'{{ members = {self.members}, validation = "{word}" }}' for word in words)
         return f"set training.ensemble = {' or '.join(tables)}"
 
     def validated_together(self) -> str:
-        """Return the hint where there are validation rows that are not used."""
+        """Return the hint for validation rows that are not used: validate all members on them."""
         return f"{self.validated_on('split')} to validate all members on these rows"
 
 
 def of_members(value: Any) -> Any:
-    """Return the table of an ensemble that is written as its number of members alone."""
+    """Return the table of an ensemble; a number stands for its members."""
     if isinstance(value, str | bool):
         raise PydanticCustomError("unknown-value", "no such word", {"words": "an integer or a table"})
     return {"members": value} if isinstance(value, int | float) else value
@@ -148,7 +151,7 @@ StepOrGroup = Annotated[
     Preprocessing | ColumnGroup,
     WrittenForm(ColumnGroup, _read_step, lambda group: {"anyOf": [{KIND_KEY: Preprocessing.kind}, group]}, _dump_step),
 ]
-"""A table with ``columns`` or ``steps`` is a group."""
+"""A preprocessing step, or a group of columns; a table with ``columns`` or ``steps`` and no ``type`` is a group."""
 StepsOrGroups = Sequence[Preprocessing | ColumnGroup]
 
 Baseline = Literal["constant", "linear", "neighbours", "trees"]
@@ -156,7 +159,7 @@ Baseline = Literal["constant", "linear", "neighbours", "trees"]
 
 FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
 OF_STACKS = ("activations", "weight_initializer", "bias_initializer")
-"""Keys that only go with the two forms of a stack."""
+"""Keys that only `layer_sizes` and `hidden_layer_sizes` support, the two forms of a stack of dense layers."""
 
 
 class NetworkSpec(Section):
@@ -204,7 +207,7 @@ class NetworkSpec(Section):
 
 
 EARLY_STOPPING: Path = ("early_stopping",)
-"""The path of early stopping in the table of training."""
+"""The path of early stopping within the training section."""
 
 
 class EarlyStopping(Section):
@@ -224,7 +227,7 @@ class EarlyStopping(Section):
     )
 
     def after(self, memory: Memory, figure: float) -> Memory:
-        """Return the memory after another epoch that ended with this figure, of which less is better."""
+        """Return the memory updated after an epoch with the monitored value `figure`; smaller is better."""
         if memory.best is None or figure < memory.best - self.min_delta:
             return Memory(figure)
         waited = memory.waited + 1
@@ -296,26 +299,26 @@ class TrainingSpec(Section):
 
     @property
     def members(self) -> int:
-        """The number of networks that are trained."""
+        """The number of networks to train."""
         return 1 if self.ensemble is None else self.ensemble.members
 
     @property
     def folds(self) -> int | None:
-        """The number of folds that members are validated on; None if they are not."""
+        """The number of folds on which ensemble members are validated, or None."""
         return None if self.ensemble is None else self.ensemble.folds
 
     @property
     def watches_validation(self) -> bool:
-        """Whether figures of validation rows choose something: the best epoch, or the learning rate."""
+        """Whether a metric of validation rows determines the best epoch or the learning rate."""
         return any(who.monitor != LOSS for _, who in self.watchers())
 
     @property
     def needs_validation(self) -> bool:
-        """Whether there must be rows that a network is not trained on."""
+        """Whether training needs validation rows."""
         return self.watches_validation or self.calibration is not None
 
     def watchers(self) -> Iterator[tuple[Path, Watcher]]:
-        """Yield what watches a figure after each epoch, with its path under training."""
+        """Yield the watchers, which monitor a metric after each epoch, with their paths within the training section."""
         if self.early_stopping is not None:
             yield EARLY_STOPPING, self.early_stopping
         for path, plateau in self.optimizer.plateaus():
@@ -324,17 +327,17 @@ class TrainingSpec(Section):
 
 @dataclass(frozen=True)
 class Origin:
-    """What a spec was read from, and with which parts and limits.
+    """The document from which a spec was read, and the parts and limits that applied.
 
     Attributes
     ----------
     document : Document
     registry : Registry
-        The parts that it could name.
+        Parts that the spec may name.
     limits : Limits
-        How large its network may be.
+        Limits on the size of the network.
     written : mapping
-        From paths of a resolved spec to those of the document.
+        Paths in the document by paths in the resolved spec, where they differ.
     """
 
     document: Document = field(default_factory=lambda: Document({}))
@@ -343,12 +346,12 @@ class Origin:
     written: Mapping[Path, Path] = field(default_factory=dict)
 
     def path_of(self, path: Path) -> Path:
-        """Return the path in the document of a path in the resolved spec."""
+        """Map a path in the resolved spec to the path in the document."""
         return written_path(self.written, path)
 
 
 def written_path(written: Mapping[Path, Path], path: Path) -> Path:
-    """Return a path with its longest beginning that has been written elsewhere replaced by the path there."""
+    """Return a path with its longest prefix that is a key of `written` replaced by the path stored for it."""
     for depth in range(len(path), 0, -1):
         if path[:depth] in written:
             return (*written[path[:depth]], *path[depth:])
@@ -358,7 +361,7 @@ def written_path(written: Mapping[Path, Path], path: Path) -> Path:
 class Spec(Section):
     """A network, its training and its data.
 
-    Made by `parse_spec`. Two specs are equal if they say the same, wherever they were read.
+    It is created by `parse_spec`. Two specs are equal if all their values are, even if they come from different files.
     """
 
     name: SpecName | None = Field(None, description="name of the run; also the name of its folder")
@@ -382,40 +385,40 @@ class Spec(Section):
 
     @property
     def origin(self) -> Origin:
-        """Where the spec comes from."""
+        """The document, parts and limits with which the spec was read."""
         return self._origin
 
     @property
     def document(self) -> Document:
-        """What the spec was read from."""
+        """The document from which the spec was read."""
         return self._origin.document
 
     @property
     def registry(self) -> Registry:
-        """The parts that the spec could name."""
+        """The parts that the spec may name."""
         return self._origin.registry
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the inputs' columns, in order, where they are known."""
+        """The names of the input columns in order, or None if they are unknown."""
         names = self.data.feature_names if self.data is not None else None
         return names or self.network.feature_names
 
     @property
     def feature_kinds(self) -> dict[str, ColumnKind] | None:
-        """The kinds of the inputs' columns by name, where they have some: those of a table or a data frame."""
+        """The kinds of the input columns by name, for a table or a data frame; otherwise None."""
         kinds = self.data.column_kinds if self.data is not None else self.network.feature_kinds
         return None if kinds is None else {name: kinds[name] for name in self.feature_names or () if name in kinds}
 
     @property
     def target_kind(self) -> TargetKind:
-        """Kind of target that the loss needs."""
+        """The kind of target that the loss needs."""
         return "values" if self.training.loss.target == "values" else "classes"
 
     def monitored_metric(self, monitor: str) -> Metric | None:
-        """Return the metric of validation rows that `monitor` names, None where that is a loss.
+        """Return the metric of validation rows that `monitor` names, or None if it names a loss.
 
-        It is that of `training.metrics`, with its settings, where it is one of them.
+        If `training.metrics` lists the metric, it is returned with its settings there.
         """
         if monitor in (LOSS, VALIDATION_LOSS):
             return None
@@ -429,54 +432,54 @@ class Spec(Section):
 
     @property
     def folder(self) -> FilePath:
-        """Where its relative paths start."""
+        """The folder to which the relative paths in the spec refer."""
         return self.document.folder or FilePath()
 
     def with_origin(self, origin: Origin) -> "Spec":
-        """Return the same spec, as coming from an origin."""
+        """Return a copy of the spec with another origin."""
         spec = self.model_copy()
         spec._origin = origin
         return spec
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of its JSON, by which a resolved spec is known again."""
+        """The SHA-256 of the spec's JSON, which identifies a resolved spec."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def with_network(self, **changes: Any) -> "Spec":
-        """Return the same spec with changes to fields of the network."""
+        """Return a copy with changed fields of the network section."""
         return self.model_copy(update={"network": self.network.model_copy(update=changes)})
 
     def with_training(self, **changes: Any) -> "Spec":
-        """Return the same spec with changes to fields of the training."""
+        """Return a copy with changed fields of the training section."""
         return self.model_copy(update={"training": self.training.model_copy(update=changes)})
 
     def with_dtype(self, dtype: str) -> "Spec":
-        """Return the same spec of a network that computes in another dtype."""
+        """Return a copy whose network computes in another dtype."""
         return self.with_network(dtype=dtype)
 
     def to_json(self) -> str:
-        """Return the spec as JSON without nulls, which `parse_spec` reads as an equal spec."""
+        """Return the spec as JSON without nulls; `parse_spec` turns it into an equal spec."""
         return json.dumps(self.model_dump(exclude_none=True), indent=2, ensure_ascii=False) + "\n"
 
     def diagnostic(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> Diagnostic:
-        """Return a mistake, by code, message and details, at the location where the value of a path was written."""
+        """Return a diagnostic at the location of a path's value, with a code, a message and details."""
         return self.document.diagnostic(code, message, self._origin.path_of(path), **details)
 
     def error(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> SpecError:
-        """Return an error of one mistake, for a later stage to raise. Arguments are those of `diagnostic`."""
+        """Return a `SpecError` with one diagnostic, for later stages to raise. Arguments are those of `diagnostic`."""
         return SpecError(self.diagnostic(code, message, path, **details))
 
 
 def default_part(path: Path) -> str | None:
-    """Return the name of the default part at a path of a spec, None if there is no default or it is no part."""
+    """Return the name of the part that is the default at a path of a spec, or None if the default is no part."""
     value: Any = Spec
     for step in path:
         field = value.model_fields.get(str(step)) if isinstance(value, type) and issubclass(value, Section) else None
         if field is None:
             return None
         value = None if field.is_required() else field.get_default(call_default_factory=True)
-        if value is None:  # a table that has to be written, or may be left out
+        if value is None:  # the section has no default value of its own: search in its class
             tables = (field.annotation, *get_args(field.annotation))
             value = next((each for each in tables if isinstance(each, type) and issubclass(each, Section)), None)
     return value.part_name() if isinstance(value, Part) else None

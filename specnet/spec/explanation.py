@@ -1,6 +1,6 @@
-"""A resolved spec explained to people: each of its values with where it comes from, and its equations.
+"""Explanation of a resolved spec for users: the origin of each value, and the equations of its parts.
 
-A value comes from the file, a setting, the data, the model, or is a default.
+The origin of a value is the file, a setting, the data, the model or a default.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from specnet.spec.resolving.resolve import partly_resolved
 INPUT_SIZE: Path = ("network", "input_size")
 OUTPUT_SIZE: Path = ("network", "output_size")
 _LAST_SIZE: Path = ("network", "hidden_layer_sizes")
-"""The path of the size of a stack's last layer, which comes from the data and is no entry of the list."""
+"""The path for the size of a stack's last layer, which comes from the data and is not in the list."""
 _SHORT = {"type": str, "members": int}
-"""The keys whose value, of this type, a spec may write instead of their table."""
+"""Keys with the type of their value, which a spec may write instead of the whole table."""
 
 
 @dataclass(frozen=True)
 class ResolvedValue:
-    """A value of a resolved spec, and where it comes from.
+    """A value of a resolved spec, with its origin.
 
     Attributes
     ----------
     path : tuple of str and int
-        In the resolved spec.
+        Path within the resolved spec.
     value : plain data
-        A text, a number, true or false, or a list or table that holds no others.
+        A text, a number, a boolean, a list without tables and lists, or an empty table.
     origin : "file", "setting", "data", "model" or "default"
     location : Location or None
-        In the file or the setting that specifies it.
+        Location in the file or the setting that specifies the value.
     setting : Override or None
-        The setting that specifies it, or that removed the value of the file.
+        The setting that specifies the value, or that removed the value of the file.
     replaced : Location or None
-        Of what the setting replaced or removed in the file.
+        Location in the file of the value that the setting replaced or removed.
     """
 
     path: Path
@@ -70,7 +70,7 @@ def explain(spec: Spec, known: Spec) -> list[ResolvedValue]:
     Parameters
     ----------
     spec : Spec
-        As it was read; the spec of a model counts as one without a file.
+        The spec as it was read; the spec of a model has no text.
     known : Spec
         The same spec, resolved.
     """
@@ -84,7 +84,7 @@ class _Origins:
     def __init__(self, spec: Spec, known: Spec) -> None:
         self.spec, self.known, self.document = spec, known, spec.document
         partly = partly_resolved(spec, Given(outputs=known.network.output_size))
-        # Preprocessing may have put a layer in front, once the data were known.
+        # Preprocessing may have added a first layer once the data were known.
         self.shift = len(known.network.layers or ()) - len(partly.spec.network.layers or ())
         self.origin: Origin = partly.spec.origin
         self.without_data = dict(leaves(_plain(partly.spec), whole_lists=True))
@@ -125,25 +125,25 @@ class _Origins:
         return ResolvedValue(path, value, "default", None, remover if replaced else None, replaced)
 
     def _unshifted(self, path: Path) -> Path | None:
-        """Return the path of a value before a layer was put in front; None for a value of that layer."""
+        """Return the path of a value before the first layer was added; None for a value of the added layer."""
         if not self.shift or path[:2] != LAYERS or len(path) < 3 or not isinstance(path[2], int):
             return path
         return (*LAYERS, path[2] - self.shift, *path[3:]) if path[2] >= self.shift else None
 
     def _location(self, path: Path) -> Location | None:
-        """Return the location of a value: of its path, or of the word or number written instead of its table."""
+        """Return the location of a value, or of the word or number written instead of its table; None if unwritten."""
         locations = self.document.locations
         if path in locations:
             return locations[path]
         table, location = _at(self.document.data, path[:-1]), locations.get(path[:-1])
         is_short = path[-1] in _SHORT and type(table) is _SHORT[str(path[-1])]
         if path[-1] == "type" and isinstance(table, Mapping) and location is not None:
-            # A setting of one of its fields has made a table of the name.
+            # A setting of one field has turned the name into a table.
             is_short = location.text is self.document.text
         return location if is_short else None
 
     def _in_file(self, path: Path, setting: Override) -> Location | None:
-        """Return the location in the file of what a setting replaced: a value, or one instead of its table."""
+        """Return the location in the file of the value that a setting replaced, or of the short form of its table."""
         table = path[:-1]
         if path in self.in_file or len(setting.path) <= len(table):
             return self.in_file.get(path, self.in_file.get(table))
@@ -151,12 +151,12 @@ class _Origins:
         return None if has_keys else self.in_file.get(table)
 
     def _claimed(self, claims: Callable[[Spec, Given], Iterator[Claim]]) -> Path | None:
-        """Return the path of the first claim to a size, None if there is none."""
+        """Return the path of the first claim about a size, or None."""
         return next((claim.path for claim in claims(self.spec, Given())), None)
 
 
 def _of_model(path: Path, value: Any, short: Any) -> ResolvedValue:
-    """Return a value of a model's spec: of the model if the shortest form of the spec has it, else a default."""
+    """Return a value of a model's spec, with the origin "model" if the spec's short form has it, else "default"."""
     names_part = path[-1] == "type" and isinstance(_at(short, path[:-1]), str | Mapping)
     return ResolvedValue(path, value, "model" if names_part or _at(short, path) is not None else "default")
 
@@ -166,7 +166,7 @@ def _plain(spec: Spec) -> Any:
 
 
 def _at(data: Any, path: Path) -> Any:
-    """Return the value at a path of plain data, None if there is none."""
+    """Return the value at a path of plain data, or None if the path does not exist."""
     for step in path:
         if isinstance(data, Mapping):
             data = data.get(str(step))
@@ -181,7 +181,7 @@ LONGEST = 48
 
 
 def value_text(value: Any, longest: int = LONGEST) -> str:
-    """Return plain data as a line: texts without quotes, all else as JSON, cut where it is long."""
+    """Return plain data in one line: texts without quotes, other values as JSON, shortened to `longest` characters."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = text.replace("\n", "⏎")
     return text if len(text) <= longest else text[: longest - 1] + "…"
@@ -196,18 +196,18 @@ MAX_KEYS = 3
 
 @dataclass(frozen=True)
 class Equation:
-    """What a part computes.
+    """The equation that a part computes.
 
     Attributes
     ----------
     keys : tuple of str
-        The keys of the part in the resolved spec.
+        Dotted keys of the part in the resolved spec.
     part : str
-        Its name.
+        Name of the part.
     text : str
-        Its equation, or a sentence for a part that is more than an equation.
+        The equation, or a sentence if the part is not described by one equation.
     values : dict
-        The values of the symbols in the text.
+        Values of the symbols in the text.
     """
 
     keys: tuple[str, ...]
@@ -229,7 +229,7 @@ class Equation:
 
 
 def equations(spec: Spec) -> list[Equation]:
-    """Return the equations of a resolved spec: of its activations, its loss and its optimizer; equal ones once."""
+    """Return the equations of a resolved spec's parts (activations, loss, optimizer and so on), each part once."""
     found: dict[Part, list[str]] = {}
     for key, part in _parts(spec):
         found.setdefault(part, []).append(key)
@@ -249,7 +249,7 @@ def _parts(spec: Spec) -> Iterator[tuple[str, Part]]:
 
 
 def _within(value: Any, key: str) -> Iterator[tuple[str, Part]]:
-    """Yield the parts in lists and tables, however deep, by their dotted keys."""
+    """Yield the dotted key and the part for all parts nested in a value."""
     if isinstance(value, Part):
         yield key, value
     if isinstance(value, Section):
@@ -284,12 +284,12 @@ LONGEST_REPLACED = 30
 
 
 def explanation_rows(values: Sequence[ResolvedValue]) -> list[tuple[str, str, str]]:
-    """Return a row for each value: its key, the value, and where it comes from."""
+    """Return a table row for each value: the key, the value and its origin."""
     return [(value.key, value_text(value.value), origin_text(value)) for value in values]
 
 
 def explanation_data(values: Sequence[ResolvedValue], equations: Sequence[Equation]) -> dict[str, Any]:
-    """Return the same as plain data for ``--format json``."""
+    """Return the values and equations as plain data for ``--format json``."""
     return {
         "values": [_value_data(value) for value in values],
         "equations": [equation.as_dict() for equation in equations],
@@ -297,7 +297,7 @@ def explanation_data(values: Sequence[ResolvedValue], equations: Sequence[Equati
 
 
 def origin_text(value: ResolvedValue) -> str:
-    """Return where a value comes from: ``file line 21``, ``--set #1 (file line 21: 100)``, ``from data``."""
+    """Return the origin of a value as text: ``file line 21``, ``--set #1 (file line 21: 100)``, ``from data``."""
     replaced = f"{_line(value.replaced)}: {_written(value.replaced)}" if value.replaced else ""
     if value.setting is not None and value.setting.removed:
         return f"default ({value.setting.text.name} removed {replaced})"
@@ -328,7 +328,7 @@ def _line(location: Location) -> str:
 
 
 def _written(location: Location, longest: int | None = LONGEST_REPLACED) -> str:
-    """Return the text at a location, of a table over several lines the first one."""
+    """Return the text at a location; only the first line of a table that has several."""
     position = location.value
     text = location.text.lines[position.line - 1][position.column - 1 :][: position.length]
     return text if longest is None else value_text(text, longest)

@@ -1,4 +1,4 @@
-"""The files that a spec names."""
+"""Paths of the files that a spec names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specnet.spec.document import Spec
 
 
 def file_paths(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield the paths of files that a section sets, and where it does."""
+    """Yield the path within the spec and the file path for each file that a section sets explicitly."""
     if isinstance(value, Section):
         for name in value.model_fields_set:
             inner, here = getattr(value, name), (*path, name)
@@ -33,7 +33,7 @@ def file_paths(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def input_files(spec: Spec) -> list[str]:
-    """Return the files that a run of a spec reads: its own, and those that it names, as far as they are there."""
+    """Return the existing files that a run of a spec reads: the spec's own file and the files that it names."""
     text, folder = spec.document.text, os.fspath(spec.folder)
     named = [os.path.join(folder, name) for _, name in file_paths(spec)]
     found = [path for name in named for path in ([name] if os.path.exists(name) else glob(name))]

@@ -1,4 +1,4 @@
-"""Fields that may be written in more than one form."""
+"""Annotations for fields of a spec that may be written in more than one form."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class WrittenForm:
-    """Annotates a field of several forms. The value's form decides: a union would report an error per member.
+    """An annotation of a field with several forms, instead of a union, which would report an error for each member.
 
     Parameters
     ----------
     inner : type
-        What pydantic reads of one of the forms.
+        Type that pydantic validates for one of the forms.
     read : callable
-        Takes a value, what reads it as `inner`, and the validation's information; returns what the field holds.
+        Function of a value, the validator of `inner` and the validation info; it returns the value of the field.
     schema : callable
-        Takes the JSON Schema of `inner` and returns that of the field.
+        Function that turns the JSON Schema of `inner` into the schema of the field.
     dump : callable, optional
-        Takes what the field holds and the serialization's information; returns it as plain data. Default: as `inner`.
+        Function of the field's value and the serialization info; it returns plain data. Default: as for `inner`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class WrittenForm:
 
 
 def or_word(kind: Any, noun: str, word: str) -> WrittenForm:
-    """Return the form of ``Value | Literal[word]``; `noun` is what messages call the values."""
+    """Return the annotation of a field ``kind | Literal[word]``; messages call the values of `kind` by `noun`."""
 
     def read(value: Any, handler: ValidatorFunctionWrapHandler, _: Any) -> Any:
         if value == word:
@@ -55,19 +55,20 @@ def or_word(kind: Any, noun: str, word: str) -> WrittenForm:
 
 
 def or_short(table: Any, full: Callable[[Any], Any], short: Mapping[str, Any]) -> WrittenForm:
-    """Return the form of a table that has a short form too.
+    """Return the annotation of a section that also has a short form.
 
     Parameters
     ----------
     table : type
+        Type of the section.
     full : callable
-        Takes what is written, and returns the table, unchanged if it is written in full.
+        Function that turns the short form into the table, and returns a table unchanged.
     short : mapping
-        The JSON Schema of the short form.
+        JSON Schema of the short form.
     """
     return WrittenForm(table, lambda value, read, _: read(full(value)), lambda schema: {"anyOf": [schema, short]})
 
 
 def switched(value: Any) -> Any:
-    """Map true to an empty table, which has the defaults, false to None, and all else to itself."""
+    """Return an empty table (all defaults) for true, None for false, and any other value unchanged."""
     return value if not isinstance(value, bool) else {} if value else None

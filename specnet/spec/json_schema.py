@@ -1,4 +1,4 @@
-"""The JSON Schema of specs (draft-07, which editors read best), generated from the parts and the document's tables."""
+"""The JSON Schema of specs, generated from the parts and sections; draft-07, which editors support best."""
 
 import json
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ Schema = dict[str, Any]
 
 
 def schema_text(registry: Registry) -> str:
-    """Return the JSON Schema as the text of a file, always the same for the same parts."""
+    """Return the JSON Schema as the text of a file; equal parts give equal texts."""
     return json.dumps(json_schema(registry), indent=2, ensure_ascii=False) + "\n"
 
 
 def json_schema(registry: Registry) -> Schema:
-    """Return the JSON Schema of the specs that can name the registry's parts.
+    """Return the JSON Schema of the specs that may use the parts of a registry.
 
-    Each part is a definition ``kind.name``, each kind one that allows a name or a table of any of its parts. Under
-    ``definitions`` there are also the document's tables, such as ``network``.
+    ``definitions`` contains a schema ``kind.name`` for each part, a schema for each kind, which allows a name or a
+    table of any of its parts, and a schema for each section, such as ``network``.
     """
     definitions: Schema = {}
     for kind in dict.fromkeys(part.kind for part in registry):
@@ -42,7 +42,7 @@ def json_schema(registry: Registry) -> Schema:
 
 
 def _kind(kind: str, registry: Registry) -> Schema:
-    """Return the schema of a value that names or describes a part of a kind."""
+    """Return the schema of a part of a kind, given as a name or as a table."""
     parts = registry.of_kind(kind)
     alone = [part for part in parts if not any(_needed(part))]
     names = [*(part.part_name() for part in alone), *(alias for part in alone for alias in part.aliases)]
@@ -62,7 +62,7 @@ def _part(part: type[Part], definitions: Schema) -> Schema:
 
 
 def _network_forms() -> Schema:
-    """Return the schema that requires exactly one form of a network, and refuses keys that do not go with layers."""
+    """Return the schema that requires exactly one form of a network and forbids keys of a stack beside ``layers``."""
     forms = []
     for form in FORMS:
         excluded = [*(other for other in FORMS if other != form), *(OF_STACKS if form == "layers" else ())]
@@ -71,7 +71,7 @@ def _network_forms() -> Schema:
 
 
 def _table(section: type[Section], definitions: Schema) -> Schema:
-    """Return the schema of a table, and add the tables that it refers to to the definitions."""
+    """Return the JSON Schema of a section; schemas of referenced sections are added to `definitions`."""
     written = _written(section)
     for name, inner in written.get("$defs", {}).items():
         definitions[_table_name(name)] = _plain(inner)
@@ -81,7 +81,7 @@ def _table(section: type[Section], definitions: Schema) -> Schema:
 
 @cache
 def _written(section: type[Section]) -> Schema:
-    """Return the schema of a table as pydantic writes it, which takes longest and is the same for every registry."""
+    """Return the schema of a section from pydantic, cached because it is slow and the same for every registry."""
     return section.model_json_schema(schema_generator=_Generator)
 
 
@@ -90,11 +90,11 @@ def _table_name(class_name: str) -> str:
 
 
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-"""Pydantic's own names, which it leaves where it does not see that a field is a number."""
+"""Bounds under pydantic's names, which remain if pydantic does not know that a field is a number, and JSON Schema's."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Writes a default that is a part as its name, as a person would."""
+    """A schema generator that writes a default part by its name, as a user would."""
 
     def encode_default(self, default: Any) -> Any:
         if isinstance(default, Part):
@@ -103,7 +103,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def _plain(schema: Any) -> Any:
-    """Return what pydantic writes in the form that draft-07 and people read: no titles, no nulls, one paragraph."""
+    """Convert a schema of pydantic to draft-07: without titles and nulls, descriptions cut to their first paragraph."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
@@ -128,6 +128,6 @@ def _plain(schema: Any) -> Any:
             plain |= members[0] if len(members) == 1 else {"anyOf": members}
         elif key != "title" and not (key == "default" and value is None):
             plain[key] = _plain(value)
-    if "$ref" in plain and len(plain) > 1:  # what stands beside a reference does not count
+    if "$ref" in plain and len(plain) > 1:  # validators ignore other keys beside a reference
         plain["allOf"] = [{"$ref": plain.pop("$ref")}]
     return plain

@@ -1,6 +1,6 @@
-"""From a source to a spec, checked as far as that is possible without its data.
+"""Parsing: from a source to a spec, validated as far as possible without its data.
 
-Rules that span several keys are found on the document itself.
+Rules that concern several keys are checked on the document itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ from specnet.spec.sweep_section import is_unquoted, may_be_searched
 
 
 def _network_rules(document: Document) -> Iterator[Diagnostic]:
-    """Yield the mistakes in the forms of a network, of which a document has exactly one."""
+    """Yield the mistakes of a document whose network does not have exactly one form, or has keys of another form."""
     network = document.data.get("network")
     if not isinstance(network, Mapping):
         return
@@ -41,7 +41,7 @@ def _network_rules(document: Document) -> Iterator[Diagnostic]:
 
 
 def _sweep_rules(document: Document) -> Iterator[Diagnostic]:
-    """Yield a mistake for each searched key inside another one."""
+    """Yield a mistake for each searched key that lies inside another searched key."""
     sweep = document.data.get("sweep")
     space = sweep.get("space") if isinstance(sweep, Mapping) else None
     if not isinstance(space, Mapping):
@@ -70,11 +70,11 @@ def parse_spec(
     Parameters
     ----------
     source : str, path-like, mapping, Document or Spec
-        A path, also of the folder of a run, a text with a line break (TOML, or JSON where it starts with ``{``), or
-        plain data, also as a `Document`. A `Spec` is returned as it is, or with the parts and overrides added; changes
-        made to it in Python stay.
+        A path of a file or of the folder of a run, a text with a line break (TOML, or JSON if it starts with ``{``), or
+        plain data, also as a `Document`. A `Spec` is returned unchanged, or with the parts and overrides added; its
+        changes made in Python remain.
     parts : iterable of part classes
-        Custom parts that the spec can use in addition to built-in parts and installed plugins.
+        Custom parts that the spec may use in addition to built-in parts and installed plugins.
     overrides : iterable of str
         Settings ``KEY=VALUE``, as for `specnet run --set`.
     limits : Limits, optional
@@ -83,12 +83,12 @@ def parse_spec(
     Returns
     -------
     Spec
-        Checked, with the defaults of what it leaves out.
+        The validated spec, with defaults for omitted keys.
 
     Raises
     ------
     SpecError
-        With all errors of the first stage that has any: text, document, network.
+        With all mistakes of the first stage that finds any: text, document, network.
     FileError
         If the file cannot be read.
     """
@@ -111,43 +111,43 @@ def parse_spec(
 
 
 def with_engine(overrides: Iterable[str], engine: str | None) -> Iterable[str]:
-    """Return overrides with the engine that a caller gives, if any."""
+    """Return overrides with a setting of ``training.engine`` added, if an engine is given."""
     return overrides if engine is None else [*settings_of(overrides), f"training.engine={engine}"]
 
 
 def document_saying(spec: Spec) -> Document:
-    """Return a document of a spec: the one that it was read from, unless it was changed in Python since.
+    """Return the document from which a spec was read, or a new document if the spec was changed in Python since.
 
-    So mistakes have their locations there.
+    The original document has the locations for mistakes.
     """
     try:
         if validated(spec.document, spec.registry) == spec:
             return spec.document
-    except SpecError:  # made in Python, it has no document
+    except SpecError:  # a spec made in Python has no document
         pass
-    # Only what is set: defaults stay defaults, and a network has one form.
+    # Only explicit values: defaults stay defaults, and a network has one form.
     data = spec.model_dump(exclude_unset=True, exclude_none=True, warnings=False)
     return Document(data, folder=spec.document.folder)
 
 
 def text_saying(spec: Spec) -> tuple[Format, str]:
-    """Return the text of a spec and its format: the text that it was read from, else JSON of what is set.
+    """Return the format and the text of a spec: its original text, or else JSON of the explicit values.
 
-    Defaults are left out: beside what is set, some would be refused as having no effect.
+    Defaults are omitted, because some would be refused as settings without effect.
     """
     document = document_saying(spec)
     return document.format or "json", json_text(document.data) if document.text is None else document.text.content
 
 
 def checked(document: Document, registry: Registry, limits: Limits) -> Spec:
-    """Return the spec of a document that has been read; it raises a `SpecError` as `parse_spec` does."""
+    """Return the spec of a document, fully validated; raise a `SpecError` as `parse_spec` does."""
     spec = validated(document, registry).with_origin(Origin(document, registry, limits))
     check(spec)
     return spec
 
 
 def validated(document: Document, registry: Registry) -> Spec:
-    """Return the spec of a document; raise a `SpecError` with all mistakes that need no walk through the network."""
+    """Return the spec of a document; raise a `SpecError` with all mistakes found without analyzing the layers."""
     data = dict(document.data)
     problems, left_out = [*_network_rules(document), *_sweep_rules(document)], 0
     if document.format != "toml" and isinstance(data.get("$schema"), str):

@@ -1,4 +1,4 @@
-"""From a source to a spec that can be searched: each value that a trial may have is checked in the spec beforehand."""
+"""Parsing of specs with a sweep: each value that a trial may have is validated in the spec beforehand."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -20,9 +20,9 @@ SPACE: Path = (*SWEEP, "space")
 CANDIDATES: Path = (*SWEEP, "candidates")
 SPLIT: Path = ("data", "split")
 PRUNED_AFTER = 2
-"""Folds of a trial after which a pruner of folds decides."""
+"""Number of folds of a trial after which a pruner that compares folds decides."""
 _BETWEEN = "for a range of integers, write both ends as integers"
-"""The hint where only a number between both ends is wrong."""
+"""The hint if both ends of a range are valid and a number between them is not."""
 _OTHER_LOSS = "trials with different loss functions cannot be compared by validation_loss"
 _OTHER_METRIC = "set sweep.metric to one of training.metrics"
 _OTHER_UNITS = "the pruner compares validation losses, which would be in other units"
@@ -37,7 +37,7 @@ def parse_sweep(
     overrides: Iterable[str] = (),
     limits: Limits | None = None,
 ) -> Spec:
-    """Read a spec that has a table ``[sweep]``, and check each value that the table would put into it.
+    """Read a spec with a section ``[sweep]`` and validate each value that the sweep may set.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def parse_sweep(
     Raises
     ------
     SpecError
-        With all errors of the spec without ``[sweep]``; if there are none, with all errors of that table: of its own
-        keys, and of each entry of its lists and both ends of its ranges, each put into the spec alone.
+        With all mistakes of the spec without ``[sweep]``. If there are none, with all mistakes of the section: in its
+        keys, in the entries of its lists and at both ends of its ranges, each set in the spec alone.
     FileError
         If the file cannot be read.
     """
@@ -66,14 +66,14 @@ def parse_sweep(
 
 
 def parse_whole(source: SpecSource | Document, *, overrides: Iterable[str] = (), limits: Limits | None = None) -> Spec:
-    """Read a spec and check all of it: as `parse_sweep` if it has a table ``[sweep]``, else as `parse_spec`."""
+    """Read and fully validate a spec: with `parse_sweep` if it has a section ``[sweep]``, otherwise `parse_spec`."""
     document = read(source, overrides)
     parse = parse_sweep if "sweep" in document.data else parse_spec
     return parse(document, limits=limits)
 
 
 def _clashes(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
-    """Yield the settings of a sweep that do not go with the spec of a trial."""
+    """Yield a mistake for each setting of a sweep that conflicts with the spec of a trial."""
     if sweep.metric not in (VALIDATION_LOSS, *(metric.type for metric in spec.training.metrics)):
         hint = f'set training.metrics = ["{sweep.metric}"], or add it to the list'
         yield Diagnostic("no-metric", f'"{sweep.metric}" is not in training.metrics', (*SWEEP, "metric"), hint=hint)
@@ -89,7 +89,7 @@ def _clashes(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
 
 
 def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
-    """Yield the settings of a sweep that do not go with the data and their validation rows."""
+    """Yield a mistake for each setting of a sweep that conflicts with the data or the validation rows."""
     if spec.data is None:
         message, hint = 'missing key "data" at the top level', "a sweep needs data with a split"
         yield Diagnostic("missing-key", message, ("data",), hint=hint)
@@ -111,7 +111,7 @@ def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
 
 
 def _losses_that_differ(sweep: SweepSpec) -> Iterator[tuple[str, str, str]]:
-    """Yield the keys that make losses of trials incomparable, where they are compared; each with message and hint."""
+    """Yield the key, message and hint for each searched key that makes the compared losses incomparable."""
     for key in sweep.space:
         if _is_within(key, "training.loss") and sweep.metric == VALIDATION_LOSS:
             yield key, _OTHER_LOSS, _OTHER_METRIC
@@ -124,7 +124,7 @@ def _is_within(key: str, section: str) -> bool:
 
 
 def _compares_epochs(sweep: SweepSpec) -> bool:
-    """Return whether a pruner compares the losses of trials while they are trained, each as its own network has it."""
+    """Return whether a pruner compares the validation losses of trials during training."""
     return sweep.pruner is not None and not sweep.pruner.of_folds
 
 
@@ -133,10 +133,10 @@ def _what_losses_are(spec: Spec) -> tuple[Any, ...]:
 
 
 class _Search:
-    """The mistakes of a document's sweep.
+    """Validation of a document's sweep.
 
-    The document is read once. Each value of ``[sweep]`` is then put into its data alone, and the spec of these data is
-    checked as any other: values that are right together may be wrong one by one.
+    The document is read once. Each value of ``[sweep]`` is then set in its data alone, and the resulting spec is
+    validated as usual. Values that are only valid together are therefore reported as mistakes.
     """
 
     def __init__(self, document: Document, registry: Registry, limits: Limits) -> None:
@@ -146,12 +146,12 @@ class _Search:
         self.found: dict[tuple[Any, ...], Diagnostic] = {}
 
     def checked(self) -> Spec:
-        """Return the spec if there are no mistakes."""
+        """Return the spec; raise a `SpecError` if the spec or the sweep has mistakes."""
         spec = None
         try:
             spec = self._spec(self.document)
         except SpecError as error:
-            base = self._spec(self.without_sweep)  # its own mistakes come first
+            base = self._spec(self.without_sweep)  # mistakes outside of the sweep are raised first
             self._add(error.diagnostics)
         else:
             base, self.sweep = spec.model_copy(update={"sweep": None}), spec.sweep
@@ -176,7 +176,7 @@ class _Search:
         return checked(document, self.registry, self.limits)
 
     def _add(self, problems: Iterable[Diagnostic]) -> None:
-        """Add mistakes, each once."""
+        """Add mistakes to `found`, without duplicates."""
         for problem in problems:
             self.found.setdefault((problem.code, problem.message, problem.position or problem.path), problem)
 
@@ -190,7 +190,7 @@ class _Search:
             self._try_value(key, (*SPACE, key, index), choice, ranges)
 
     def _try_value(self, key: str, source: Path, value: Any, ranges: Mapping[Path, Any]) -> None:
-        """Try the value at a path: with all ranges in it at their low ends, at their high ends, and in between."""
+        """Validate a value of the space: with all its ranges at their low ends, at their high ends, and in between."""
         if len(self.found) > MAX_REPORTED:
             return
         if not ranges:
@@ -209,16 +209,16 @@ class _Search:
             self._add(replace(problem, hint=problem.hint or _BETWEEN) for problem in problems)
 
     def _mistakes(self, key: str, source: Path, value: Any, sources: Mapping[Path, Path]) -> Iterator[Diagnostic]:
-        """Yield the mistakes of the spec that has a value of the space, at the value's path in the space.
+        """Yield the mistakes of the spec with a value of the space, located at the value's path in the space.
 
-        `sources` are the paths of numbers of ranges, which the space has elsewhere than the value itself.
+        `sources` maps paths within the value to the paths of the ranges' ends, from which their numbers come.
         """
         try:
             data, path = with_change(self.without_sweep.data, key.split("."), value, False)
         except CannotSetError as error:
             yield self._wrong_key(error, (*SPACE, key))
             return
-        # Mistakes of plain data have paths alone, which are looked up in the space.
+        # Mistakes in plain data have only paths, which are then located in the space.
         try:
             spec = self._spec(plain(Document(data)))
         except SpecError as error:
@@ -229,7 +229,7 @@ class _Search:
             yield from self._new_clashes(_clashes(spec, self.sweep), source)
 
     def _mistakes_of_candidate(self, source: Path, settings: Mapping[str, Any], base: Spec) -> Iterator[Diagnostic]:
-        """Yield the mistakes of the spec that has all settings of a candidate, at their paths in it."""
+        """Yield the mistakes of the spec with all settings of a candidate, located at their paths in the candidate."""
         assert self.sweep is not None, "it has candidates"
         data, paths = self.without_sweep.data, dict[Path, str]()
         for key, value in settings.items():
@@ -256,17 +256,17 @@ class _Search:
         return self.document.diagnostic("space-key", error.message, path, at_key=True, hint=error.hint)
 
     def _new_clashes(self, clashes: Iterable[Diagnostic], source: Path) -> Iterator[Diagnostic]:
-        """Yield, at a path of the sweep, the clashes that the spec as it is written does not have."""
+        """Yield the clashes that the spec as written does not have, located at a path of the sweep."""
         for clash in clashes:
             if not any(problem.path == clash.path for problem in self.found.values()):
                 yield self.document.diagnostic(clash.code, clash.message, source, hint=clash.hint)
 
     def _in_sweep(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
-        """Return a mistake of a trial's data as one of the sweep, whose value at `source` these data have at `path`."""
+        """Return a mistake in a trial's data as a mistake of the sweep: the value at `source` was set at `path`."""
         entry = source[: 4 if source[: len(CANDIDATES)] == CANDIDATES else 3]
 
         def written_path(found: Diagnostic) -> Path:
-            """Return the document's path of a mistake or a note."""
+            """Map the path of a mistake or a note to a path of the document."""
             rest = found.path[len(path) :]
             if found.path[: len(path)] == path:
                 named = (*source, *rest) if rest else entry
@@ -289,22 +289,22 @@ class _Search:
         return self.document.location(path)[1]
 
     def _located(self, found: Diagnostic, path: Path) -> Diagnostic:
-        """Return a mistake, without its notes, at a path of the document."""
+        """Return a mistake, without its notes, located at a path of the document."""
         return self.document.diagnostic(found.code, found.message, path, at_key=found.at_key, hint=found.hint)
 
 
 def _shared_steps(path: Path, other: Path) -> int:
-    """Return how many steps two paths have in common from their start."""
+    """Return the length of the common prefix of two paths."""
     return len(list(takewhile(lambda steps: steps[0] == steps[1], zip(path, other, strict=False))))
 
 
 def _with_numbers(value: Any, numbers: Mapping[Path, Any]) -> Any:
-    """Return a value whose ranges are replaced by numbers."""
+    """Return a value with its ranges replaced by numbers, given by their paths within the value."""
     return numbers[()] if () in numbers else {**value, **{str(path[-1]): number for path, number in numbers.items()}}
 
 
 def _between(written: Mapping[str, Any]) -> float:
-    """Return another number that may be drawn from a range: not a whole one if others are drawn too."""
+    """Return a number of a range other than its low end; no integer if the range also contains fractions."""
     low, high = written["low"], written["high"]
     if isinstance(low, int) and isinstance(high, int):
         return low + int(written.get("step", 1))

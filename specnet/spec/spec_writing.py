@@ -1,8 +1,7 @@
-"""A spec's document written with other values, for another folder.
+"""Writing of a spec's document with changed values, for another folder.
 
-A TOML text with other values keeps every character that is not changed: it is not written anew but cut around the
-values that its syntax tree locates. So comments, order and layout stay. Each edit follows from the data before and
-after.
+A TOML text is edited, not written anew: only the values that the syntax tree locates are replaced, so that comments,
+order and layout stay. The edits are computed from the data before and after the changes.
 """
 
 import json
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _MAX_COMPARED = 1000
-"""Entries of lists whose lengths differ; longer lists are written anew."""
+"""Maximum length of a list that is edited entry by entry if its length changes; longer lists are written anew."""
 
 _END_OF_LINE = re.compile(rb"\r?\n|\Z")
 _AFTER_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n\Z|\A\Z")
@@ -40,9 +39,9 @@ _AFTER_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n\Z|\A\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A pair or an entry: from its first character to the end of its value.
+    """The extent of a key-value pair or a list entry, in byte indices from its start to the end of its value.
 
-    In lines it begins with the comments right above it, and there is the `end` of the line and the start of the `next`.
+    For lines, it starts with the comments directly above; `end` is the end of the line, `next` the start of the next.
     """
 
     start: int
@@ -52,9 +51,10 @@ class _Item:
 
 @dataclass(eq=False)
 class _Holder:
-    """What lists items: the lines below a header, an inline table, an array.
+    """A container of items: the lines below a header, an inline table or an array.
 
-    `implied` is a table that only the headers of tables in it name; it has no items, and gets a header with its first.
+    An `implied` table has no header of its own and no items; only headers of its inner tables name it. A header is
+    written with its first item.
     """
 
     kind: Literal["lines", "inline", "array", "implied"]
@@ -67,18 +67,18 @@ class _Holder:
 
 @dataclass(eq=False)
 class _Node:
-    """A value of the data in the text.
+    """A value of the data, with its extents in the text.
 
     Attributes
     ----------
     span : tuple of int or None
-        Where it stands, if it stands there in one piece.
+        Start and end of the value in bytes, if it is written in one piece.
     items : list
-        The items in which it stands, several for a table of dotted keys.
+        Items that contain the value; several for a table of dotted keys.
     section : _Holder or None
-        The lines below its own header.
+        Lines below the value's own header.
     holder : _Holder or None
-        Where new keys of a table go, with these `prefix` steps before them.
+        Container to which new keys of the table are added, each after the keys of `prefix`.
     """
 
     span: tuple[int, int] | None = None
@@ -90,18 +90,19 @@ class _Node:
     prefix: tuple[str, ...] = ()
 
     def child(self, name: str) -> "_Node":
-        """Return the value of a key, made if it is new."""
+        """Return the node of a key's value; a new node is created for a new key."""
         if self.children is None:
             self.children = {}
         return self.children.setdefault(name, _Node())
 
 
 class TomlText:
-    """A valid TOML text, taken apart once and changed as often as needed.
+    """A valid TOML text that is parsed once and can be changed repeatedly.
 
     Parameters
     ----------
     content : str
+        The text.
     """
 
     def __init__(self, content: str) -> None:
@@ -111,7 +112,7 @@ class TomlText:
 
     @cached_property
     def root(self) -> _Node:
-        """The table of the whole document."""
+        """The node of the whole document."""
         lines = _Holder("lines")
         root = _Node(section=lines, holder=lines, children={})
         for child in parser("toml").parse(self.source).root_node.named_children:
@@ -122,19 +123,19 @@ class TomlText:
         return root
 
     def with_data(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-        """Return the text changed from its own, old data to new ones."""
+        """Return the text edited so that its data change from `old` to `new`."""
         changes = _Changes(self)
         changes.table(self.root, old, new)
         return changes.applied().decode()
 
     def line_start(self, index: int) -> int:
-        """Return the index at which the line of a byte starts."""
+        """Return the index of the first byte of the line that contains a byte."""
         return self.source.rfind(b"\n", 0, index) + 1
 
     def _line(self, node: "Node", end: int, bound: int) -> _Item:
-        """Return a pair or a header as lines: with the comments right above it, but not above a bound.
+        """Return the lines of a pair or a header, with the comments directly above it that begin after `bound`.
 
-        Comments with which the text begins are about the whole of it.
+        Comments at the start of the text are not included, because they concern the whole text.
         """
         line = start = self.line_start(node.start_byte)
         while start > bound:
@@ -210,20 +211,20 @@ class TomlText:
 
 
 class _Changes:
-    """The edits of a text that change its data into other data.
+    """The edits that change a text from its old data to new data.
 
     Attributes
     ----------
     cuts : list of (start, end, bytes)
-        What is replaced by other bytes.
+        Byte ranges and the bytes that replace them.
     removed : dict of holder to set of int
-        Indices of items.
+        Indices of the removed items of each container.
     added : dict of holder to list of (bytes, set of int)
-        New keys, each to be put after the last of these items that remains, or of all items.
+        New keys, each inserted after the last remaining item of the set, or after the last item if none remains.
     removed_sections : set of holder
-        Those that are removed as a whole.
+        Sections that are removed as a whole.
     values : dict of holder to plain data
-        The new values of tables.
+        New values of the tables.
     """
 
     def __init__(self, text: TomlText) -> None:
@@ -235,7 +236,7 @@ class _Changes:
         self.values: dict[_Holder, Any] = {}
 
     def table(self, node: _Node, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        """Change the keys of a table."""
+        """Add the edits that change the keys of a table."""
         assert node.children is not None and node.holder is not None
         self.values[node.holder] = new
         for key in old.keys() - new.keys():
@@ -248,7 +249,7 @@ class _Changes:
                 self.add(node, key, value)
 
     def value(self, node: _Node, old: Any, new: Any) -> bool:
-        """Replace a value, and return whether that is possible."""
+        """Add the edits that replace a value; return whether that is possible in the text."""
         if repr(old) == repr(new):  # tells 1 from 1.0 and true
             return True
         if isinstance(new, Mapping) and node.children is not None and (new or node.section or node.span):
@@ -260,7 +261,7 @@ class _Changes:
         return True
 
     def entries(self, node: _Node, old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
-        """Change a list entry by entry, removing those that are left out, and return whether that is possible."""
+        """Add the edits that change a list entry by entry or remove entries; return whether that is possible."""
         assert node.entries is not None
         if not 0 < len(new) <= len(old) or (node.span is None and not all(isinstance(each, Mapping) for each in new)):
             return False
@@ -275,7 +276,7 @@ class _Changes:
         return True
 
     def remove(self, node: _Node) -> None:
-        """Remove a value, with its key and all that is in it."""
+        """Add the edits that remove a value with its key and all inner values."""
         for holder, number in node.items:
             self.removed[holder].add(number)
         if node.section is not None:
@@ -285,7 +286,7 @@ class _Changes:
                 self.remove(inner)
 
     def add(self, node: _Node, key: str, value: Any) -> None:
-        """Put a new key at the end of a table."""
+        """Add the edit that inserts a new key at the end of a table."""
         assert node.holder is not None
         text = f"{'.'.join(map(toml_key, (*node.prefix, key)))} = {toml_value(value)}"
         after = frozenset(number for holder, number in node.items if holder is node.holder and node.prefix)
@@ -320,7 +321,7 @@ class _Changes:
         for number in sorted(self.removed[holder]):
             self.cuts.append((holder.items[number].start, holder.items[number].next, b""))
         if not remaining and holder.header is None:
-            # Before the first header, and after comments with which the text begins.
+            # Before the first header, and after comments at the start of the text.
             start = self.text.sections[0].start if self.text.sections else len(source)
             lines = [text for text, _ in self.added[holder]]
             self.cuts.append((start, start, newline.join([*lines, b"", b""] if lines else [])))
@@ -350,7 +351,7 @@ class _Changes:
             self.cuts.append((end, end, b", " + text))
 
     def _cut_items(self, holder: _Holder, remaining: list[int]) -> None:
-        """Cut items out of brackets, each with the comma behind it, the last ones with the comma before them."""
+        """Cut items out of brackets, each with the comma after it; the last items with the comma before them."""
         items, source = holder.items, self.text.source
         for number in sorted(self.removed[holder]):
             if number < remaining[-1]:
@@ -359,7 +360,7 @@ class _Changes:
         if remaining[-1] == len(items) - 1:
             return
         if holder.kind == "array" and b"\n" in source[start : items[remaining[-1] + 1].start]:
-            # From line to line, so that comments stay beside what they are about; a comma may stay behind in an array.
+            # Cut whole lines, so that comments stay beside their values; a trailing comma is allowed in an array.
             start = source.find(b"\n", start)
             stop = source.find(b"\n", end, holder.end)
             end = holder.end - 1 if stop < 0 else stop
@@ -367,7 +368,7 @@ class _Changes:
 
 
 def _matching_entries(old: tuple[Any, ...], new: tuple[Any, ...]) -> dict[int, int] | None:
-    """Map indices of a list to those of a shorter list; None if entries of the latter have no counterpart."""
+    """Map indices of a list to indices of a list of at most its length; None if a new entry has no counterpart."""
     if len(old) == len(new):
         return {index: index for index in range(len(old))}
     if len(old) > _MAX_COMPARED:
@@ -382,11 +383,11 @@ def _matching_entries(old: tuple[Any, ...], new: tuple[Any, ...]) -> dict[int, i
 
 
 SWEEP = "sweep"
-"""The table of a document that no run has."""
+"""The section that is omitted from the spec of a run."""
 
 
 class Change(NamedTuple):
-    """A setting as ``--set`` makes it: a value at a path, or the path `removed`."""
+    """A change as by ``--set``: a new value at a path, or the removal of the path if `removed`."""
 
     path: Path
     value: Any = None
@@ -394,21 +395,21 @@ class Change(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A document as it is written for a folder: its text and its data."""
+    """A document written for a folder: its text and its data."""
 
     text: str
     data: Mapping[str, Any]
 
 
 class SpecWriter:
-    r"""Writes a document with other values as often as needed; it is taken apart once.
+    r"""A writer of variants of a document, which is parsed once.
 
     Parameters
     ----------
     document : Document
-        As read, with its overrides made; ``[sweep]`` is left out.
+        The document as read, with its overrides applied; ``[sweep]`` is omitted.
     registry : Registry
-        The parts that it can name.
+        Parts that the document may name.
 
     Examples
     --------
@@ -433,31 +434,32 @@ class SpecWriter:
 
     @property
     def format(self) -> Format:
-        """What `text` is written in: as the document, JSON for a mapping."""
+        """The format of `text`: that of the document, or JSON for a mapping."""
         return "json" if self._toml is None else "toml"
 
     def text(self, changes: Iterable[Change], folder: FilePath) -> str:
-        """Return the text of `written`."""
+        """Return the text of the document with changes; parameters as for `written`."""
         return self.written(changes, folder).text
 
     def written(self, changes: Iterable[Change], folder: FilePath) -> Written:
-        """Return the document with changes, as a file of a folder.
+        """Return the document with changes, written for a file in a folder.
 
-        TOML keeps its comments, order and layout; new keys stand at the end of their tables. Relative paths lead from
-        the folder to where they led before.
+        Comments, order and layout of a TOML text stay; new keys are added at the end of their tables. Relative paths
+        are rewritten so that they lead from the folder to the same files.
 
         Parameters
         ----------
         changes : iterable of Change
-            Made in order.
+            Changes, applied in order.
         folder : pathlib.Path
+            Folder of the file.
 
         Raises
         ------
         SpecError
-            If the changed document is no spec.
+            If the changed document is not a valid spec.
         CannotSetError
-            If a path leads nowhere.
+            If a path does not exist.
         """
         data: Mapping[str, Any] = self._data
         for change in changes:
@@ -468,12 +470,12 @@ class SpecWriter:
         else:
             text = self._toml.with_data(self._written.data, data)
         again = validated(_read(text, self.format), self._registry)
-        if again != spec or again.to_json() != spec.to_json():  # the order of columns only shows in the latter
+        if again != spec or again.to_json() != spec.to_json():  # only the JSON shows the order of columns
             raise AssertionError(f"the text differs from the changed document:\n{text}")
         return Written(text, data)
 
     def _moved(self, data: Mapping[str, Any], folder: FilePath) -> tuple[Mapping[str, Any], Spec]:
-        """Return data whose paths of files lead from a folder, and their spec."""
+        """Return data with file paths made relative to a folder, and the spec of these data."""
         spec = self._spec(data)
         start = os.path.realpath(self._document.folder or FilePath())
         files = [*file_paths(spec)] if start != os.path.realpath(folder) else []
@@ -493,10 +495,10 @@ def _read(text: str, language: Format) -> Document:
 
 
 def _seen_from(folder: FilePath, start: str, path: str) -> str:
-    """Return a path that starts at a directory, without links, as one that starts at a folder."""
+    """Return a path relative to `start`, a real path without links, as a path relative to `folder`."""
     if posixpath.isabs(path):
         return path
-    # Only steps up at the start are taken together: behind a link they lead elsewhere than they seem to.
+    # Only leading ".." are resolved: after a symbolic link, ".." does not lead back to the folder of the link.
     first, _, rest = path.partition("/")
     while first in ("..", ".") and rest.strip("/"):
         start = os.path.dirname(start) if first == ".." else start

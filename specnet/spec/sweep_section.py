@@ -1,4 +1,4 @@
-"""The table ``[sweep]``: which keys of a spec are searched, and how. All commands but a sweep ignore it."""
+"""The section ``[sweep]``: the searched keys of a spec and the settings of the search. Only sweeps use it."""
 
 import math
 import re
@@ -28,13 +28,13 @@ from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
 from specnet.spec.forms import WrittenForm
 
 TRIALS = 50
-"""The number of trials where a spec says none."""
+"""The default number of trials."""
 
 RANGE = "range"
-"""The definition of a range, in the spec's schema."""
+"""The name of the definition of a range in the JSON Schema of specs."""
 
 SEARCHED = ("network", "training", "random_generator")
-"""The keys of a spec that may be searched, themselves or what is in them."""
+"""The top-level keys of a spec that may be searched, themselves or their inner keys."""
 
 _KEY = re.compile(rf"^({'|'.join(SEARCHED)})(\.[^.]+)*$")
 _SETTING = re.compile(r"^random_generator$|\.")
@@ -46,7 +46,7 @@ def _as_written(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
 
 
 Number = Annotated[float, WrapValidator(_as_written), PlainSerializer(lambda number: number)]
-"""Stays an integer where it is written as one."""
+"""A number that stays an integer if it is written as one."""
 
 
 class Range(Section):
@@ -59,7 +59,7 @@ class Range(Section):
 
     @property
     def of_integers(self) -> bool:
-        """Whether only integers are drawn."""
+        """Whether the range contains only integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def problems(self) -> Iterator[FieldProblem]:
@@ -94,7 +94,7 @@ def is_range(value: Any) -> bool:
 
 
 def is_unquoted(value: Any) -> bool:
-    """Return whether the value of a key of the space is a table that a key without quotes has made."""
+    """Return whether a value of the space is a table that results from a dotted key without quotes."""
     return isinstance(value, Mapping) and bool(value) and not value.keys() & Range.model_fields.keys()
 
 
@@ -115,7 +115,7 @@ def _read_entry(value: Any, handler: ValidatorFunctionWrapHandler, _: Any) -> An
     raise PydanticCustomError("unknown-value", "neither a list nor a range", words)
 
 
-# Editors distinguish the tables by this better than by "if", and need the statement that others are open.
+# Editors distinguish the tables by "not" better than by "if", and need to know that other tables allow any keys.
 _OTHERS = {"type": "object", "not": {"required": ["low", "high"]}, "additionalProperties": True}
 _INNER = {"anyOf": [{KIND_KEY: RANGE}, _OTHERS, {"type": ["string", "number", "boolean", "array"]}]}
 _CHOICES = {"type": "array", "minItems": 1, "items": {"additionalProperties": _INNER}}
@@ -133,7 +133,7 @@ _CANDIDATE = {
 
 
 def plain(value: Any) -> Any:
-    """Return an entry of the space, or a value inside one, as plain data."""
+    """Return an entry of the space, or a value inside an entry, as plain data."""
     if isinstance(value, Range):
         return value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
@@ -142,14 +142,14 @@ def plain(value: Any) -> Any:
 
 
 def ranges_inside(choice: Any) -> dict[str, Range]:
-    """Return the ranges in an entry of a list by their keys."""
+    """Return the ranges by key in the table that is an entry of a list; an empty dict for other entries."""
     if not isinstance(choice, Mapping):
         return {}
     return {key: value for key, value in choice.items() if isinstance(value, Range)}
 
 
 def may_be_searched(key: str) -> bool:
-    """Return whether a key can be searched, as far as it alone shows."""
+    """Return whether a key has the form of a key that can be searched; whether it exists is not checked."""
     return _KEY.search(key) is not None
 
 
@@ -185,7 +185,7 @@ Choice = Annotated[
         lambda table: {},
     ),
 ]
-"""An entry of a list: a value of any kind; in a table, ranges may stand for values."""
+"""An entry of a list: a value of any kind; a table may contain ranges instead of values."""
 Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
 Entry = Annotated[
     tuple[Any, ...] | Range, WrittenForm(Choices, _read_entry, lambda choices: choices, lambda entry, _: plain(entry))
@@ -242,30 +242,30 @@ class SweepSpec(Section):
 
     @property
     def combinations(self) -> int | None:
-        """The number of combinations of all lists; None if there are ranges."""
+        """The number of combinations of all lists, or None if there are ranges."""
         if any(self._ranges()):
             return None
         return math.prod(len(entry) for entry in self.space.values() if isinstance(entry, tuple))
 
     @property
     def adapts(self) -> bool:
-        """Whether a trial depends on the results of others."""
+        """Whether a trial depends on the results of earlier trials."""
         return self.sampler.adapts or self.pruner is not None
 
     def at_once(self, jobs: int | None) -> int:
-        """Return how many trials may be under way with so many processes, if their number is known."""
+        """Return the number of trials that may run at the same time, given the number of processes if it is known."""
         if jobs is None or self.adapts or "parallel" in self.model_fields_set:
             return self.parallel
         return max(self.parallel, 2 * jobs)
 
     @property
     def given(self) -> int:
-        """The number of trials that are written rather than drawn: the spec itself, and the candidates."""
+        """The number of trials that are not drawn: the spec itself and the candidates."""
         return 1 + len(self.candidates)
 
     @property
     def trial_count(self) -> int:
-        """The number of trials."""
+        """The number of trials of the sweep."""
         if self.sampler.enumerates:
             assert self.combinations is not None, "a grid has no ranges"
             return self.given + self.combinations
@@ -288,7 +288,7 @@ class SweepSpec(Section):
             yield FieldProblem(("trials",), message)
 
     def _ranges(self) -> Iterator[Path]:
-        """Yield the path of each range."""
+        """Yield the path of each range within the sweep section."""
         for key, entry in self.space.items():
             if isinstance(entry, Range):
                 yield "space", key
@@ -298,7 +298,7 @@ class SweepSpec(Section):
 
 
 def _repeated(key: str, entry: tuple[Any, ...] | Range) -> Iterator[FieldProblem]:
-    """Yield a mistake for each value that a list repeats."""
+    """Yield a mistake for each duplicate value in a list."""
     seen = set()
     for index, choice in enumerate(entry if isinstance(entry, tuple) else ()):
         text = toml_value(plain(choice))

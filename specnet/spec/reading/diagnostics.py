@@ -1,4 +1,4 @@
-"""From the errors of pydantic to those of a user: a code, one sentence, the location, and what to write instead."""
+"""Conversion of pydantic's errors to diagnostics for users: a code, one sentence, the location and a hint."""
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -54,16 +54,16 @@ _LENGTHS = {
 }
 
 _TOP = "the top level"
-"""How messages call the outermost table."""
+"""The name of the outermost table in messages."""
 
 _MOST_QUOTED = 3
-"""Keys that one hint names."""
+"""Maximum number of keys that a hint names."""
 
 _AROUND_LAYERS = (Spec, NetworkSpec, TrainingSpec, Layer)
 
 
 def diagnostics_of(error: ValidationError, document: Document, registry: Registry) -> tuple[list[Diagnostic], int]:
-    """Return a diagnostic for each of the first mistakes of a validation, and how many are left out."""
+    """Return diagnostics for the first `MAX_REPORTED` mistakes of a validation, and the number of further mistakes."""
     explanation, found = _Explanation(document, registry), error.errors(include_url=False)
     if len(found) > MAX_REPORTED:
         found.sort(key=lambda details: document.rank(details["loc"]))
@@ -72,25 +72,25 @@ def diagnostics_of(error: ValidationError, document: Document, registry: Registr
 
 
 class _Explanation:
-    """Explains the mistakes of a document."""
+    """Conversion of pydantic's errors for one document."""
 
     def __init__(self, document: Document, registry: Registry) -> None:
         self.document, self.registry = document, registry
 
     def follows(self, details: ErrorDetails) -> bool:
-        """Return whether a list is too short only because entries of it are wrong, which are mistakes of their own."""
+        """Return whether a list is only too short because some of its entries are invalid and reported themselves."""
         return details["type"] == "too_short" and len(self._at(details["loc"])) >= details["ctx"]["min_length"]
 
     def diagnostic(self, details: ErrorDetails) -> Diagnostic:
         code, path, value, context = details["type"], details["loc"], details["input"], details.get("ctx", {})
         if code == "space-key":
             return self.document.diagnostic(code, context["message"], path[:-1], at_key=True, hint=context["hint"])
-        if path[-1:] == ("[key]",) and not isinstance(self._at(path[:-1]), Mapping):  # so pydantic names a key itself
+        if path[-1:] == ("[key]",) and not isinstance(self._at(path[:-1]), Mapping):  # so pydantic marks invalid keys
             return self.document.diagnostic("name", f"invalid name {shown(value)}", path[:-1], at_key=True)
         match code:
             case "extra_forbidden":
                 return self._unknown_key(path)
-            case "missing" if isinstance(path[-1], int):  # of a list that has a fixed length
+            case "missing" if isinstance(path[-1], int):  # an entry of a list of fixed length
                 needed = counted(path[-1] + 1, "entry", "entries")
                 return self._say("length", f"expected at least {needed}, got {len(self._at(path[:-1]))}", path[:-1])
             case "missing":
@@ -167,7 +167,7 @@ class _Explanation:
         return self._say("unknown-part", f"unknown {kind_name(kind)} {shown(name)}", path, hint)
 
     def _other_tables(self, section: type[Section]) -> dict[str, set[str]]:
-        """Return the keys of the tables in which a key of this one may belong."""
+        """Return the keys of other tables to which a misplaced key of this section may belong, by the tables' names."""
         if issubclass(section, Part):
             alike = {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
             return alike | {"training": set(TrainingSpec.model_fields)}
@@ -191,7 +191,7 @@ class _Explanation:
         return list(_words_in(section.model_fields[path[-1]].annotation))
 
     def _section(self, path: Path) -> tuple[type[Section], str]:
-        """Return the class that reads the table at a path, and how messages call it."""
+        """Return the class of the section or part at a path, and its name in messages."""
         section: type[Section] = Spec
         sections, owner, is_free = [section], _TOP, False
         value: Any = self.document.data
@@ -201,7 +201,7 @@ class _Explanation:
                 annotation = section.model_fields[step].annotation
                 sections, owner = list(_sections_in(annotation)) or [Section], step
                 is_free = any(get_origin(each) is dict for each in (annotation, *get_args(annotation)))
-            elif isinstance(step, str):  # a key of a table whose keys are free
+            elif isinstance(step, str):  # a key of a table with arbitrary keys
                 owner, is_free = "", False
             section = next((each for each in sections if _is_of(value, each)), sections[0])
             owner = owner or section.__name__.lower()
@@ -214,7 +214,7 @@ class _Explanation:
 
 
 def _quoted(path: Path, value: Any) -> Iterator[str]:
-    """Yield how the first of the entries of a space are written whose keys have no quotes."""
+    """Yield the corrected form, with quotes, of the first entries of a space whose keys have no quotes."""
     if is_unquoted(value):
         inner = (text for key, item in value.items() for text in _quoted((*path, key), item))
         yield from islice(inner, _MOST_QUOTED)
@@ -231,7 +231,7 @@ def _bound(number: float) -> str:
 
 
 def _words_in(annotation: Any) -> Iterator[str]:
-    """Yield the texts that an annotation allows as literals, also those inside options."""
+    """Yield the texts that an annotation allows as literals, also inside unions."""
     for argument in get_args(annotation):
         if isinstance(argument, str):
             yield argument
@@ -240,7 +240,7 @@ def _words_in(annotation: Any) -> Iterator[str]:
 
 
 def _sections_in(annotation: Any) -> Iterator[type[Section]]:
-    """Yield the classes of tables in an annotation, also those inside lists and options."""
+    """Yield the section classes in an annotation, also inside lists and unions."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in get_args(annotation):
@@ -248,7 +248,7 @@ def _sections_in(annotation: Any) -> Iterator[type[Section]]:
 
 
 def _is_of(value: Any, section: type[Section]) -> bool:
-    """Return whether the type of a table is that of a class; a table without one is of a class that has none."""
+    """Return whether a table's ``type`` is that of a class; both may be without a type."""
     field = section.model_fields.get("type")
     types = (None,) if field is None else tuple(_words_in(field.annotation))
     return isinstance(value, Mapping) and value.get("type") in types

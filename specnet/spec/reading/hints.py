@@ -1,6 +1,6 @@
-"""The words of messages: values and kinds as a user reads them, and what to write instead.
+"""Words of messages: values and kinds as users know them, and suggestions.
 
-Suggestions are the closest of the known names, or the name for what another library calls by another one.
+A suggestion is the closest known name, or specnet's name for a term of another library.
 """
 
 import json
@@ -19,7 +19,7 @@ _NOUNS = {"averaging": "weight averaging", "data": "data source", "preprocessing
 
 
 def shown(value: Any) -> str:
-    """Return a value as a document writes it, cut where it is long; lists and tables are only named as such."""
+    """Return a value as a document writes it, shortened if long; "a list" or "a table" for lists and tables."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
@@ -39,7 +39,7 @@ def shown(value: Any) -> str:
 
 
 def kind_name(kind: str) -> str:
-    """Return how messages call a kind of part, such as "preprocessing step"."""
+    """Return the name of a kind of part in messages, such as "preprocessing step"."""
     return _NOUNS.get(kind, kind)
 
 
@@ -50,13 +50,13 @@ def kind_noun(kind: str) -> str:
 
 
 def either(names: Iterable[str]) -> str:
-    """Return names in quotes as a sentence has them: "a", "b" or "c"."""
+    """Return quoted names joined for a sentence: "a", "b" or "c"."""
     quoted = [f'"{name}"' for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
 def _by_word(**words_of: str) -> dict[str, str]:
-    """Map each of the words that others use to our name."""
+    """Map each word of other libraries to specnet's name for it."""
     return {word: name for name, words in words_of.items() for word in words.split()}
 
 
@@ -100,14 +100,14 @@ KEYS = _by_word(
     repeat="times",
     inputs="input",
 )
-"""From a key of other libraries, or of a neighbouring table, to ours where a table has that one."""
+"""Map a key of other libraries, or of another section, to specnet's key; used if the section has that key."""
 
 LAYERS = _by_word(
     dropout="dropout dropout_rate",
     batch_normalization="batch_norm batch_normalization batchnorm use_batch_norm",
     layer_normalization="layer_norm layer_normalization layernorm",
 )
-"""From what other libraries set for a whole network, or for another layer, to the type of layer that does it."""
+"""Map a setting of other libraries, for a network or a layer, to the layer type that replaces it in specnet."""
 
 PARTS = _by_word(
     relu="rectifier",
@@ -135,11 +135,11 @@ PARTS = _by_word(
     random_normal="normal",
     random_uniform="uniform",
 )
-"""From a name of other libraries to a part, where its kind has that part."""
+"""Map a name of other libraries to the name of a part; used if the kind has that part."""
 
 
 def close_match(name: str, names: Iterable[str]) -> str | None:
-    """Return the known name that is most like another, capitals and punctuation aside; None if none is."""
+    """Return the known name most similar to a name, ignoring case, hyphens and spaces; None if none is similar."""
     by_form = {_form(candidate): candidate for candidate in names}
     if len(name) > 100:
         return None
@@ -148,7 +148,7 @@ def close_match(name: str, names: Iterable[str]) -> str | None:
 
 
 def monitor_hint(name: str, registry: Registry) -> str:
-    """Return the hint for a name that cannot be monitored: one that can, if there is one like it."""
+    """Return the hint for a name that cannot be monitored: a similar valid name, or the choices."""
     known = _like_metric(name, registry)
     if known:
         return f'did you mean "{VALIDATION}{known}"?'
@@ -156,7 +156,7 @@ def monitor_hint(name: str, registry: Registry) -> str:
 
 
 def metric_hint(name: str, registry: Registry) -> str:
-    """Return the hint for a name that trials cannot be compared by: one that they can, if there is one like it."""
+    """Return the hint for a name that cannot be the metric of a sweep: a similar valid name, or the choices."""
     known = _like_metric(name, registry)
     if known:
         return f'did you mean "{VALIDATION_LOSS if known == LOSS else known}"?'
@@ -164,7 +164,7 @@ def metric_hint(name: str, registry: Registry) -> str:
 
 
 def _like_metric(name: str, registry: Registry) -> str | None:
-    """Return the name of the metric or loss that a name is like, None if there is none."""
+    """Return the name of the metric or loss similar to a name, or None."""
     metric = re.sub("^val(idation)?_", "", name)
     part = registry.find("metric", metric) or registry.find("metric", PARTS.get(_form(metric)))
     known = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
@@ -172,7 +172,7 @@ def _like_metric(name: str, registry: Registry) -> str | None:
 
 
 def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[str]]) -> str:
-    """Return the hint for an unknown key: the key of the table that is like it, or the table in which it belongs."""
+    """Return the hint for an unknown key: a similar key of the table, the table to which it belongs, or all keys."""
     keys = list(keys)
     name = KEYS.get(_form(key), key)
     if name in keys:
@@ -185,7 +185,7 @@ def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[st
 
 
 def layer_hint(key: str, value: Any) -> str | None:
-    """Return the hint for a key that is a layer of its own, with an example; None for other keys."""
+    """Return the hint, with an example, for a key that is a layer type in specnet; None for other keys."""
     layer = LAYERS.get(_form(key))
     if layer is None:
         return None
@@ -195,18 +195,18 @@ def layer_hint(key: str, value: Any) -> str | None:
 
 
 _BY_PATH = re.compile(r"(?:(?:network\.)?layers[.\[])?\d+(?:\.\d+)*\]?")
-"""A layer as paths and the names of parameters call it."""
+"""A reference to a layer in the style of paths or of parameter names."""
 
 
 def name_hint(name: str, path: Path, rules: str | None) -> str | None:
-    """Return the hint for an invalid name; `rules` describe valid ones."""
+    """Return the hint for an invalid name; `rules` describes valid names."""
     if "inputs" in path and _BY_PATH.fullmatch(name):
         return 'name that layer, as in name = "hidden", and write inputs = ["hidden"]'
     return rules
 
 
 def part_hint(name: str, kind: str, registry: Registry) -> str:
-    """Return the hint for an unknown name of a part: the name of its kind that is like it, or the names there are."""
+    """Return the hint for an unknown part name: a similar name of its kind, the kind that has it, or all names."""
     names = registry.names(kind)
     known = PARTS.get(_form(name))
     if known not in names:

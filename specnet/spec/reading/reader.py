@@ -1,7 +1,6 @@
-"""From a path, a text or a mapping, and settings ``KEY=VALUE``, to a document: plain data that know their locations.
+"""From a path, a text or a mapping, and settings ``KEY=VALUE``, to a document: plain data with locations.
 
-Whatever its values mean, they are text, finite numbers, true and false, lists and tables, no more of them than the caps
-allow.
+The values are texts, finite numbers, booleans, lists and tables, within size limits; their meaning is checked later.
 """
 
 import json
@@ -26,13 +25,13 @@ from specnet.spec.reading.hints import shown
 from specnet.spec.reading.source_document import MAX_REPORTED, Document, Format, Override, SourceText, locate
 
 MAX_BYTES = 1_000_000
-"""Of a text."""
+"""Largest size of a text in bytes."""
 MAX_DEPTH = 64
-"""Levels of tables and lists, whether brackets or the dots of keys make them."""
+"""Maximum nesting of tables and lists, both by brackets and by dotted keys."""
 MAX_TOKENS = 50_000
-"""Keys, values, lists and tables, and lines: parsers spend their time on these."""
+"""Maximum number of keys, values, lists and tables together, and of lines; these determine the parsing time."""
 MAX_INTEGER = 2**63 - 1
-"""As in TOML."""
+"""Largest integer, as in TOML."""
 
 _TOKEN = re.compile(
     r"""
@@ -55,15 +54,15 @@ def read(source: SpecSource | Document, overrides: Iterable[str] = ()) -> Docume
     Parameters
     ----------
     source : str, path-like, mapping or Document
-        A text differs from a path by its line break; it is JSON where it starts with ``{``, and so is a file whose name
-        ends in ``.json``. The folder of a run stands for its spec.
+        A string with a line break is a text, otherwise a path. A text that starts with ``{`` and a file whose name ends
+        in ``.json`` are JSON, others TOML. The folder of a run stands for its spec.
     overrides : iterable of str
-        Settings ``KEY=VALUE``, which change the document one after the other.
+        Settings ``KEY=VALUE``, applied in order.
 
     Raises
     ------
     SpecError
-        With every mistake that can be seen without knowing what a spec means.
+        With every mistake that is visible without knowing the meaning of a spec.
     FileError
         If the file cannot be read.
     """
@@ -96,21 +95,21 @@ def _read_file(path: str) -> Document:
 
 
 def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Document:
-    """Return the document in the bytes of a file.
+    """Return the document in the content of a file.
 
     Parameters
     ----------
     content : bytes
-        JSON where it starts with ``{`` or the name ends in ``.json``; else TOML.
+        JSON if it starts with ``{`` or the name ends in ``.json``; otherwise TOML.
     name : str
-        By which errors call it.
+        Name of the file in errors.
     folder : Path, optional
-        Where its relative paths start, if not in the working directory.
+        Folder to which paths in the document are relative. Default: the working directory.
 
     Raises
     ------
     SpecError
-        If it is no text, or neither TOML nor JSON.
+        If the content is not UTF-8, or not valid TOML or JSON.
     """
     try:
         text = SourceText(name, content.decode())
@@ -140,7 +139,7 @@ def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Docu
         raise Document({}, text).error(_toml_problems(text, str(error))) from None
     except RecursionError:
         raise SpecError(text.diagnostic("too-deep", "nested too deeply for the remaining stack", None)) from None
-    except ValueError:  # Python's, for an integer of thousands of digits
+    except ValueError:  # raised by Python for an integer with thousands of digits
         digits = re.search(r"[0-9][0-9_]{4000,}", text.content)
         position = text.position(digits.start()) if digits else None
         raise SpecError(text.diagnostic("number-range", "number has too many digits", position)) from None
@@ -153,7 +152,7 @@ _LONGEST_MESSAGE = 200
 
 
 class _DuplicateKeyError(ValueError):
-    """A JSON object names a key twice."""
+    """A JSON object has a duplicate key."""
 
 
 def _json(text: SourceText) -> Any:
@@ -167,12 +166,12 @@ def _json(text: SourceText) -> Any:
 
 
 def _toml_problems(text: SourceText, message: str) -> Sequence[Diagnostic]:
-    """Return the mistakes of a text that is not valid TOML: its duplicate keys, or the first error of its syntax."""
+    """Return the mistakes of an invalid TOML text: its duplicate keys, or the first syntax error."""
     message, _, location = message.rpartition(" (at ")
     numbers = [int(number) for number in re.findall(r"\d+", location)]
     lines = text.content.rstrip("\n").split("\n")
     position = Position(*numbers) if len(numbers) == 2 else Position(len(lines), len(lines[-1]) + 1)
-    # A little more than what was read before the mistake, so that the last key and its value are in it.
+    # A little beyond the mistake, so that the last key and its value are included.
     end = sum(len(line) + 1 for line in lines[: position.line - 1]) + position.column + len("]]\n")
     syntax = text.diagnostic("syntax", _sentence(message), position, hint=_yaml_hint(text))
     return _duplicates(text, "toml", end) or [syntax]
@@ -182,14 +181,14 @@ _YAML = re.compile(r"^(?:---\s*$|%YAML\b|(?:- +)?[A-Za-z_][\w-]*:(?:\s|$))")
 
 
 def _yaml_hint(text: SourceText) -> str | None:
-    """Return the hint for a text that is YAML by its name or its first line, None for others."""
+    """Return the hint for a text that is YAML according to its name or first line; None for other texts."""
     first = next((line for line in text.lines if line.strip() and not line.lstrip().startswith("#")), "")
     is_yaml = text.name.lower().endswith((".yaml", ".yml")) or _YAML.match(first)
     return "this looks like YAML; write specs in TOML or JSON" if is_yaml else None
 
 
 def _duplicates(text: SourceText, language: Format, end: int | None = None) -> list[Diagnostic]:
-    """Return a mistake for each key that is defined twice in a text up to an index, all of it by default."""
+    """Return a mistake for each duplicate key in a text, up to the index `end` if it is given."""
     found = []
     for path, first, second in locate(SourceText(text.name, text.content[:end]), language).duplicates:
         message = f"duplicate key {shown(path[-1])}"
@@ -199,25 +198,25 @@ def _duplicates(text: SourceText, language: Format, end: int | None = None) -> l
 
 
 def _sentence(message: str) -> str:
-    """Return a parser's message in our style: short, with a small first letter, and keys as a document writes them."""
+    """Return a parser's message in specnet's style: short, lower-case at the start, with dotted keys."""
     message = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
     message = re.sub(r"\('.*',?\)", lambda keys: '"' + ".".join(re.findall(r"'(.*?)'", keys[0])) + '"', message)
     return message[:1].lower() + message[1:]
 
 
 def check_caps(text: SourceText) -> None:
-    """Refuse a text that is too large, too deep or too long for a parser.
+    """Raise an error if a text is too large or too deeply nested for a parser.
 
     Parameters
     ----------
     text : SourceText
-        TOML or JSON, valid or not. Where it is not valid the pass may lose its way, but only after the location at
-        which a parser stops.
+        TOML or JSON, valid or not. In an invalid text the counts may be wrong, but only after the location at which a
+        parser stops.
 
     Raises
     ------
     SpecError
-        At the first location beyond a cap.
+        At the first location beyond a limit.
     """
     size = len(text.content.encode())
     if size > MAX_BYTES:
@@ -225,11 +224,11 @@ def check_caps(text: SourceText) -> None:
     if len(text.lines) > MAX_TOKENS:
         raise SpecError(text.diagnostic("too-large", f"more than {MAX_TOKENS} lines", Position(MAX_TOKENS + 1, 1)))
     tokens = 0
-    header = 0  # levels of the table whose header was last seen
-    open_levels: list[int] = []  # what each open bracket adds: the steps of the key before it, or one for an entry
-    depth = 0  # what they add together
-    steps = 0  # of the key or value that was read last
-    before: str | None = "\n"  # the bracket or separator that was read last, None after a word
+    header = 0  # depth of the last table header
+    open_levels: list[int] = []  # levels that each open bracket adds: the steps of its key, or one for an entry
+    depth = 0  # the sum of these levels
+    steps = 0  # steps of the last key or value
+    before: str | None = "\n"  # the last bracket or separator, None after a word
     in_header = False
     for match in _TOKEN.finditer(text.content):
         mark = match["mark"] and match["mark"][0]
@@ -239,7 +238,7 @@ def check_caps(text: SourceText) -> None:
         if mark is None:
             steps = steps + 1 if before == "." else 1
         elif mark in "[{":
-            first = not open_levels and before == "\n"  # of a header, or of JSON's outermost table
+            first = not open_levels and before == "\n"  # the start of a header, or of JSON's outermost table
             if first:
                 in_header, header = mark == "[", 0
             open_levels.append(0 if first else max(steps, 1))
@@ -262,12 +261,12 @@ def check_caps(text: SourceText) -> None:
 
 
 def plain(document: Document) -> Document:
-    """Return a document with lists as tuples, after a check that all of its values are such as a spec may have.
+    """Return a document with lists as tuples, after checking that a spec may contain all its values.
 
     Raises
     ------
     SpecError
-        With every value that is null, not finite, not valid Unicode, or of another type than TOML has.
+        With a mistake for every value that is null, not finite, not valid Unicode, or of an unsupported type.
     """
     check = _Check(document)
     data = check.table(document.data, ())
@@ -342,7 +341,7 @@ _BARE = re.compile(r"\s*([^.=]*)")
 
 
 class CannotSetError(Exception):
-    """The key of a setting leads to no value; `depth` is the index of the step that fails."""
+    """The key of a setting does not lead to a value; `depth` is the index of the failing step."""
 
     def __init__(self, depth: int, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -350,21 +349,21 @@ class CannotSetError(Exception):
 
 
 def settings_of(overrides: Iterable[str]) -> tuple[str, ...]:
-    """Return overrides as a tuple: a single text is one of them."""
+    """Return overrides as a tuple; a single text is one override."""
     return (overrides,) if isinstance(overrides, str) else tuple(overrides)
 
 
 def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[Mapping[str, Any], tuple[Override, ...]]:
-    """Return data as settings ``KEY=VALUE`` change them, and the changes.
+    """Return data changed by settings ``KEY=VALUE``, and the applied changes.
 
-    Names in the key may be in quotes, as in ``data.columns."a.b"``. The value is read as TOML, and is a text where it
-    is not valid TOML. Digits in the key index lists. A part that is given by name, or a table that is switched on by
-    true, becomes a table when one of its fields is set. An empty value removes the key, with all that is in it.
+    Names in the key may be quoted, as in ``data.columns."a.b"``; digits are indices of lists. The value is parsed as
+    TOML; if it is not valid TOML, it is a text. A part given by name, or a table switched on by true, becomes a table
+    when one of its fields is set. An empty value removes the key with its content.
 
     Raises
     ------
     SpecError
-        With a mistake for each setting whose key leads to no value.
+        With a mistake for each setting whose key does not lead to a value.
     """
     applied, problems = [], []
     for number, setting in enumerate(settings, 1):
@@ -379,7 +378,7 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
             data, path = with_change(data, names, value, removed)
         except UnicodeEncodeError:
             problems.append(text.diagnostic("encoding", "invalid Unicode: unpaired surrogate", whole_key))
-        except SpecError as error:  # beyond a cap
+        except SpecError as error:  # beyond a size limit
             problems += [text.diagnostic(each.code, each.message, whole_key) for each in error.diagnostics]
         except CannotSetError as error:
             problems.append(text.diagnostic("override", error.message, keys[error.depth], hint=error.hint))
@@ -392,9 +391,9 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
 
 
 def _key(setting: str) -> tuple[list[str], list[Position], int]:
-    """Return the names of a setting's key, their positions, and where the key ends; names in quotes are read as TOML.
+    """Return the names in a setting's key, their positions, and the index of the key's end.
 
-    A quote that does not end where a name does is a part of the name.
+    Quoted names are parsed as TOML. A quote that does not enclose a whole name belongs to the name.
     """
     names, positions, start = list[str](), list[Position](), 0
     while True:
@@ -413,20 +412,20 @@ def _value(text: SourceText, value: str) -> Any:
     check_caps(SourceText(text.name, assignment))
     try:
         read = tomllib.loads(assignment)
-    except ValueError:  # tomllib's own, or Python's for an integer of thousands of digits
+    except ValueError:  # from tomllib, or from Python for an integer with thousands of digits
         return value
     return read["value"] if len(read) == 1 else value
 
 
 def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: bool) -> tuple[dict[str, Any], Path]:
-    """Return a copy of data with a value set or `removed` where names lead, and the path of this value.
+    """Return a copy of data with the value at the path of `names` set or removed, and this path.
 
     Raises
     ------
     CannotSetError
-        If the names lead to no value.
+        If the names do not lead to a value.
     """
-    # The containers along the path are copied, so that the caller's data do not change.
+    # The containers along the path are copied, so that the data of the caller do not change.
     changed = dict(data)
     container: Any = changed
     path: Path = ()
@@ -440,7 +439,7 @@ def with_change(data: Mapping[str, Any], names: list[str], value: Any, removed: 
         inner = container[step] if isinstance(step, int) else container.get(step, default_part(path) or {})
         if isinstance(inner, str):
             inner = {"type": inner}
-        elif isinstance(inner, bool):  # of a table that is switched on or off: its defaults
+        elif isinstance(inner, bool):  # a table that is switched on or off: start from its defaults
             inner = {}
         elif isinstance(inner, Mapping):
             inner = dict(inner)

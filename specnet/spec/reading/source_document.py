@@ -1,8 +1,8 @@
-"""A document before anything is known about its meaning: plain data, and the location at which each value was written.
+"""A document before its meaning is checked: plain data, and the location at which each value was written.
 
-A spec is made of texts: the document itself, and what ``--set`` adds. The tree-sitter grammars of TOML and JSON find
-the position of each path in a text, and nothing else: `tomllib` and `json` decide whether a text is valid, and read its
-data.
+A spec is written in several texts: the document itself and the ``--set`` settings. The tree-sitter grammars of TOML and
+JSON are only used to find the position of each path in a text; `tomllib` and `json` decide whether a text is valid, and
+parse its data.
 """
 
 import json
@@ -26,18 +26,18 @@ Format = Literal["toml", "json"]
 
 @dataclass(frozen=True)
 class SourceText:
-    """A text that a user wrote, and the name by which errors call it."""
+    """A text written by a user, with its name in errors."""
 
     name: str
     content: str
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines without their ends."""
+        """The lines without line ends."""
         return [line.removesuffix("\r") for line in self.content.split("\n")]
 
     def position(self, index: int) -> Position:
-        """Return the position of a character, given by its index."""
+        """Return the line and column of a character, given its index."""
         return Position(self.content.count("\n", 0, index) + 1, index - self.content.rfind("\n", 0, index))
 
     def diagnostic(
@@ -49,13 +49,13 @@ class SourceText:
         hint: str | None = None,
         notes: Iterable[Diagnostic] = (),
     ) -> Diagnostic:
-        """Return a mistake at a position of the text, with its line."""
+        """Return a diagnostic at a position of the text, with the text of its line."""
         line = self.lines[position.line - 1] if position and position.line <= len(self.lines) else None
         return Diagnostic(code, message, path, self.name, position, line, hint, tuple(notes))
 
 
 class Location(NamedTuple):
-    """Where a value is written: in which text, the position of the value, and that of its key if it has one."""
+    """The location of a value: its text, its position, and the position of its key if it has one."""
 
     text: SourceText
     value: Position
@@ -68,12 +68,13 @@ class Override(NamedTuple):
     Attributes
     ----------
     text : SourceText
-        The setting as it was typed, named ``--set #1``, ``--set #2``, …
+        The setting as the user typed it, named ``--set #1``, ``--set #2``, …
     path : tuple of str and int
-        Of the value that was set.
+        Path of the value in the document.
     keys : tuple of Position
-        In the text, one for each step of the path.
+        Positions in the text of the steps of the path.
     value : Position
+        Position of the value in the text.
     removed : bool
         Whether the setting removed the key.
     """
@@ -85,7 +86,7 @@ class Override(NamedTuple):
     removed: bool = False
 
     def replay(self, locations: dict[Path, Location], tables: bool) -> dict[Path, Location]:
-        """Return the locations of a document after this setting, also of new `tables` around its value."""
+        """Update the locations of a document after this setting; if `tables`, also those of new tables around it."""
         path = self.path
         locations = {known: location for known, location in locations.items() if known[: len(path)] != path}
         if not self.removed:
@@ -97,7 +98,7 @@ class Override(NamedTuple):
 
 
 def _moved_up(path: Path, removed: Path) -> Path:
-    """Return the new path of what was at a path before an entry of a list was removed."""
+    """Return the new path of a value after the list entry at the path `removed` was removed."""
     *parent, entry = removed
     depth = len(parent)
     match path[depth : depth + 1]:
@@ -107,11 +108,12 @@ def _moved_up(path: Path, removed: Path) -> Path:
 
 
 _JSON_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*+"|NaN|Infinity', re.DOTALL)
-"""Strings, and what Python's `json` reads beside JSON; a number of the same length lets the grammar go on."""
+"""Strings, and constants that only Python's `json` accepts. Numbers replace the constants, so that the grammar parses
+them."""
 
 
 def locate(text: SourceText, language: Format) -> "LocatedText":
-    """Find the locations of all paths in a text of at most 64 levels."""
+    """Return the locations of all paths in a text, which may have at most 64 levels."""
     source = text.content.encode()
     if language == "json":
         source = _JSON_CONSTANT.sub(lambda match: match[0] if match[0][:1] == b'"' else b"1" * len(match[0]), source)
@@ -121,7 +123,7 @@ def locate(text: SourceText, language: Format) -> "LocatedText":
 
 
 def parser(language: Format) -> "Parser":
-    """Return a new parser, as one cannot be shared between threads."""
+    """Return a new parser for a format; parsers cannot be shared between threads."""
     import tree_sitter
 
     if language == "json":
@@ -132,20 +134,21 @@ def parser(language: Format) -> "Parser":
 
 
 class LocatedText:
-    """The locations of all paths in a text, found by a walk through its syntax tree.
+    """The locations of all paths in a text, found by walking its syntax tree.
 
     Attributes
     ----------
     locations : dict of path to Location
+        First location of each path.
     duplicates : list of (path, Location, Location)
-        The paths that are defined twice, with both locations.
+        Paths that are defined twice, with both locations.
     """
 
     def __init__(self, text: SourceText, source: bytes) -> None:
         self.text = text
         self.source = source
         self.line_ends = [match.start() for match in re.finditer(rb"\n", source)] + [len(source)]
-        # Columns are characters: of a character's bytes all but the first are left out when counting.
+        # Columns are counted in characters, so that only the first byte of each character counts.
         self.inner_bytes = [match.start() for match in re.finditer(rb"[\x80-\xbf]", source)]
         self.locations: dict[Path, Location] = {}
         self.duplicates: list[tuple[Path, Location, Location]] = []
@@ -162,28 +165,28 @@ class LocatedText:
                 self.value(child, ())
 
     def position(self, node: "Node") -> Position:
-        """Return the position of a node, cut at the end of its line."""
+        """Return the position of a node; its length ends at the end of its first line."""
         row, start = node.start_point[0], node.start_byte
         line_start = self.line_ends[row - 1] + 1 if row else 0
         end = min(node.end_byte, self.line_ends[row])
         return Position(row + 1, self.characters(line_start, start) + 1, max(1, self.characters(start, end)))
 
     def characters(self, start: int, end: int) -> int:
-        """Return the number of characters between two indices of the bytes."""
+        """Return the number of characters between two byte indices."""
         return end - start - bisect_left(self.inner_bytes, end) + bisect_left(self.inner_bytes, start)
 
     def location(self, value: "Node", key: "Node | None" = None) -> Location:
         return Location(self.text, self.position(value), key and self.position(key))
 
     def define(self, path: Path, location: Location) -> None:
-        """Add a path that a text may define once."""
+        """Add a path that a text may define only once; a second definition is a duplicate."""
         if path in self.locations:
             self.duplicates.append((path, self.locations[path], location))
         else:
             self.locations[path] = location
 
     def value(self, node: "Node", path: Path) -> None:
-        """Add the entries of a list, and the keys of an inline table or of an object."""
+        """Add the paths of a list's entries, or of the keys of an inline table or an object."""
         if node.type in ("array", "object", "inline_table"):
             index = 0
             for child in node.named_children:
@@ -195,7 +198,7 @@ class LocatedText:
                     index += 1
 
     def table(self, node: "Node") -> None:
-        """Add a table with a header; those of one list have the same header."""
+        """Add a table with a header, or an entry of a list of tables."""
         header = next((child for child in node.named_children if child.type != "comment"), None)
         if header is None or not header.type.endswith("_key"):
             return
@@ -223,7 +226,7 @@ class LocatedText:
                 self.pair(child, path)
 
     def pair(self, node: "Node", path: Path) -> None:
-        """Add a key of the table at a path, with all steps of a dotted one, and its value."""
+        """Add a key of the table at a path, with all steps of a dotted key, and its value."""
         children = [child for child in node.named_children if child.type not in ("comment", "ERROR")]
         if len(children) != 2:
             return
@@ -241,15 +244,15 @@ class LocatedText:
 
 
 def key_name(key: "Node", source: bytes) -> str:
-    """Return the text of a step of a key, without its quotes."""
+    """Return the text of one step of a key, without quotes."""
     token = source[key.start_byte : key.end_byte].decode()
-    if key.type == "string":  # of JSON
+    if key.type == "string":  # JSON
         return str(json.loads(token))
     return token if key.type == "bare_key" else str(next(iter(tomllib.loads(f"{token} = 0"))))
 
 
 def key_nodes(key: "Node") -> "list[Node]":
-    """Return the steps of a TOML key; the grammar nests dotted ones to the left."""
+    """Return the nodes of the steps of a TOML key; the grammar nests dotted keys to the left."""
     steps = []
     while key.type == "dotted_key":
         children = key.named_children
@@ -259,11 +262,11 @@ def key_nodes(key: "Node") -> "list[Node]":
 
 
 MAX_REPORTED = 100
-"""Mistakes of one stage that are reported one by one; others are counted."""
+"""Maximum number of mistakes of one stage that are reported; further mistakes are only counted."""
 
 
 class Details(TypedDict, total=False):
-    """Arguments of a mistake beside its code, message and path."""
+    """Optional arguments of a diagnostic besides its code, message and path."""
 
     at_key: bool
     hint: str | None
@@ -272,20 +275,20 @@ class Details(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Document:
-    """The data of a spec before anything is known about their meaning, and where they were written.
+    """The data of a spec before their meaning is checked, with their locations.
 
     Attributes
     ----------
     data : mapping
-        Tables, lists, texts and numbers.
+        Tables, lists, texts, numbers and booleans.
     text : SourceText or None
-        The text it was read from; None for a mapping.
+        The text from which the data were read; None for a mapping.
     format : "toml", "json" or None
-        What the text is written in.
+        Format of the text.
     folder : pathlib.Path or None
-        Where relative paths start; None means the working directory.
+        Folder to which paths in the data are relative; None for the working directory.
     overrides : tuple of Override
-        The settings of the command line.
+        The applied settings ``KEY=VALUE``.
     """
 
     data: Mapping[str, Any]
@@ -296,21 +299,21 @@ class Document:
 
     @cached_property
     def locations(self) -> dict[Path, Location]:
-        """The location of each path, found when the first error needs one."""
+        """The location of each path, computed when it is first needed."""
         locations: dict[Path, Location] = {}
         if self.text is not None and self.format is not None:
             locations = locate(self.text, self.format).locations
         for override in self.overrides:
-            # The tables of a mapping have no location, and do not get that of a setting that changes one of their keys.
+            # The tables of a mapping have no location; a setting that changes one of their keys does not add one.
             locations = override.replay(locations, tables=self.text is not None)
         return locations
 
     def without(self, key: str) -> "Document":
-        """Return the document without one of its keys at the top level, if it has it."""
+        """Return the document without a top-level key, which may be missing."""
         return replace(self, data={name: value for name, value in self.data.items() if name != key})
 
     def location(self, path: Path) -> tuple[Location | None, bool]:
-        """Return the location of a path, or of the nearest written table around it, and whether it is its own."""
+        """Return the location of a path or of the nearest written table around it, and whether it is the path's own."""
         for depth in range(len(path), 0, -1):
             if path[:depth] in self.locations:
                 return self.locations[path[:depth]], depth == len(path)
@@ -326,7 +329,7 @@ class Document:
         hint: str | None = None,
         notes: Iterable[Diagnostic] = (),
     ) -> Diagnostic:
-        """Return a mistake at a path's value or key, or at the nearest table around it that was written."""
+        """Return a diagnostic at the value or key of a path, or at the nearest written table around it."""
         location, own = self.location(path)
         if location is not None:
             position = location.key if at_key and own and location.key else location.value
@@ -336,16 +339,16 @@ class Document:
         return Diagnostic(code, message, path, hint=hint, notes=tuple(notes), at_key=at_key)
 
     def located(self, found: Diagnostic) -> Diagnostic:
-        """Return a mistake of this document's data with its location, if it has none yet."""
+        """Return a diagnostic about this document's data with its location added if it has none."""
         if found.position is not None or not found.path:
             return found
         located = self.diagnostic(found.code, found.message, found.path, hint=found.hint, notes=found.notes)
         return replace(located, of_many=found.of_many)
 
     def error(self, diagnostics: Iterable[Diagnostic], left_out: int = 0) -> SpecError:
-        """Return an error of these mistakes, in the order of their locations.
+        """Return a `SpecError` with diagnostics in the order of their locations.
 
-        `left_out` more are only counted, and so are those beyond `MAX_REPORTED`.
+        Diagnostics beyond `MAX_REPORTED` and `left_out` further mistakes are only counted.
         """
         sources = [text.name for text in self._texts()]
 
@@ -363,7 +366,7 @@ class Document:
         return SpecError(*ordered)
 
     def rank(self, path: Path) -> tuple[int, ...]:
-        """Return a key that sorts paths in the order of the texts, or of the data where there is no text."""
+        """Return a sort key for paths: the order in the texts, or in the data if there is no text."""
         location, _ = self.location(path)
         if location is None:
             return () if self.text else self._rank_in_data(path)
@@ -373,7 +376,7 @@ class Document:
         return [*([self.text] if self.text else []), *(override.text for override in self.overrides)]
 
     def _rank_in_data(self, path: Path) -> tuple[int, int]:
-        """Return a key that sorts paths in the order of the data; one that is missing follows the table around it."""
+        """Return a sort key for paths in the order of the data; a missing path follows the table around it."""
         depth = next(depth for depth in range(len(path), -1, -1) if path[:depth] in self._numbers)
         return self._numbers[path[:depth]], len(path) - depth
 
@@ -383,7 +386,7 @@ class Document:
 
 
 def _paths(value: Any, path: Path) -> Iterator[Path]:
-    """Yield the paths of plain data and of all that is in it."""
+    """Yield the paths of a value and of all its inner values."""
     yield path
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
     for step, inner in items:

@@ -1,5 +1,5 @@
-"""From a spec to its long form with every default and size, and the mistakes that only the whole shows.
+"""Resolving: from a spec to its long form with every default and size, with checks that concern the whole spec.
 
-In: a `Spec`. Out: a `resolve.Resolved`: its long form, and the layers in order. Start at `resolve.resolve`: it makes
-layers of sizes, `graph` follows the sizes through them, and `agreement` reports what does not go together.
+In: a `Spec`. Out: a `resolve.Resolved`, the long form and the layers in order. Start at `resolve.resolve`, which turns
+lists of sizes into layers. `graph` propagates the sizes through the layers, and `agreement` reports conflicts.
 """

@@ -1,6 +1,6 @@
-"""What has to agree: the sizes with each other, the loss with data and output, the metrics with the loss.
+"""Consistency checks: between the sizes, between the loss and the data or output, between metrics and the loss.
 
-`Problems` collects the mistakes. Each check takes a spec, and reports to it what does not go together.
+`Problems` collects the mistakes. Each check takes a spec and reports conflicts to `Problems`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,10 +23,10 @@ from specnet.spec.reading.source_document import Details
 from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, layer_count, linear_part, logits_node
 
 VECTORS = 5
-"""Arrays of the parameters' length that training holds: themselves, the gradient, the best so far, two of adam's."""
+"""Number of arrays as long as the parameters during training: parameters, gradient, best parameters, two of adam."""
 _ENSEMBLE: Path = ("training", "ensemble")
 _NAMED = 3
-"""How many of the losses or metrics that would fit a hint names."""
+"""Maximum number of suitable losses or metrics that a hint names."""
 _TASKS = {
     "binary": "two classes",
     "classes": "more than two classes",
@@ -35,7 +35,7 @@ _TASKS = {
 }
 
 _DISTRIBUTIONS = {"binary": "sigmoid", "classes": "softmax"}
-"""The activation that makes probabilities of logits, by the target of the loss."""
+"""The activation that turns logits into probabilities, by the target of the loss."""
 _DOMAINS = {
     "not negative": "non-negative targets",
     "positive": "positive targets",
@@ -44,12 +44,12 @@ _DOMAINS = {
 
 
 class Problems:
-    """Collects the mistakes of one resolution, each with its path in the document.
+    """The mistakes found while one spec is resolved, each with its path in the document.
 
     Attributes
     ----------
     written : dict
-        From paths of the resolved spec to those of the spec, filled while the long form is made.
+        Paths in the spec by paths in the resolved spec, filled while the long form is built.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -61,7 +61,7 @@ class Problems:
         return bool(self._found)
 
     def report(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> None:
-        """Add a mistake at a path of the resolved spec, once for all repetitions of a block."""
+        """Add a mistake at a path of the resolved spec; repetitions of a block add it only once."""
         diagnostic = self.spec.diagnostic(code, message, written_path(self.written, path), **details)
         alike = (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path))
         earlier = next(alike, None)
@@ -72,7 +72,7 @@ class Problems:
         self._found.setdefault((code, message, diagnostic.path), diagnostic)
 
     def has(self, code: str) -> bool:
-        """Return whether there is a mistake of this kind."""
+        """Return whether a mistake with this code was reported."""
         return any(known == code for known, _, _ in self._found)
 
     def note(self, message: str, path: Path) -> Diagnostic:
@@ -80,12 +80,12 @@ class Problems:
         return self.spec.diagnostic("note", message, written_path(self.written, path))
 
     def raise_all(self) -> None:
-        """Raise a SpecError of all mistakes, if there are any."""
+        """Raise a `SpecError` with all mistakes, if any."""
         if self._found:
             raise self.spec.document.error(self._found.values())
 
     def origin(self) -> Origin:
-        """Return the origin of the resolved spec: the spec's own, by the resolved spec's paths."""
+        """Return the origin of the resolved spec: the spec's origin with paths mapped from the resolved spec."""
         origin = self.spec.origin
         written = {path: origin.path_of(source) for path, source in self.written.items()}
         return Origin(origin.document, origin.registry, origin.limits, {**origin.written, **written})
@@ -97,7 +97,7 @@ def _of_one_list(first: Path, second: Path) -> bool:
 
 
 class Claim(NamedTuple):
-    """A size that something specifies, in words for a message; without a path it is an argument in Python."""
+    """A size specified by the spec, the data or an argument, with words for a message; an argument has no path."""
 
     size: int
     words: str
@@ -105,14 +105,14 @@ class Claim(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Sizes that are known from elsewhere than the spec.
+    """Sizes given in addition to the spec.
 
     Attributes
     ----------
     inputs, outputs : int or None
-        Raw columns, and outputs of the network.
+        Numbers of raw columns and of outputs of the network.
     rows : int or None
-        Training rows, where the sizes are those of X and y and not arguments.
+        Number of training rows if the sizes come from X and y; None if they are arguments.
     """
 
     inputs: int | None = None
@@ -121,7 +121,7 @@ class Given(NamedTuple):
 
 
 def outputs_for(loss: Loss, sizes: DataSizes) -> int | None:
-    """Return how many outputs a loss needs for data of these sizes, None if that is not known."""
+    """Return the number of outputs that a loss needs for data of these sizes, or None if it is unknown."""
     if loss.target == "classes":
         return sizes.classes
     if sizes.classes is not None:
@@ -130,14 +130,14 @@ def outputs_for(loss: Loss, sizes: DataSizes) -> int | None:
 
 
 def data_sizes(spec: Spec) -> DataSizes:
-    """Return the sizes of a spec's data, as far as they are known before reading."""
+    """Return the sizes of a spec's data as far as they are known before the data are read."""
     return spec.data.sizes() if spec.data is not None else DataSizes()
 
 
 def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
-    """Return the number of raw columns, 0 if it is not known.
+    """Return the number of raw columns, or 0 if it is unknown.
 
-    Where neither names, data nor an argument give it, it follows from the network's inputs and its preprocessing.
+    It is given by the column names, the data or the argument, or computed from the network's inputs and preprocessing.
     """
     names = spec.network.feature_names
     given = len(names) if names is not None else data_sizes(spec).inputs or argument
@@ -145,7 +145,7 @@ def column_count(spec: Spec, inputs: int, argument: int | None) -> int:
 
 
 def input_claims(spec: Spec, given: Given) -> Iterator[Claim]:
-    """Yield the numbers of inputs that a spec, its data and arguments specify, those of the network first."""
+    """Yield the numbers of inputs specified by the network, the data and the arguments, in this order."""
     network, sizes = spec.network, data_sizes(spec)
     if network.input_size is not None:
         yield Claim(network.input_size, f"input_size is {network.input_size}", ("network", "input_size"))
@@ -168,7 +168,7 @@ def input_claims(spec: Spec, given: Given) -> Iterator[Claim]:
 
 
 def output_claims(spec: Spec, given: Given) -> Iterator[Claim]:
-    """Yield the numbers of outputs that a spec, its data and arguments specify, all but that of the last layer."""
+    """Yield the numbers of outputs specified by the spec, its data and the arguments, without the last layer's size."""
     network, sizes, loss = spec.network, data_sizes(spec), spec.training.loss
     if network.output_size is not None:
         yield Claim(network.output_size, f"output_size is {network.output_size}", ("network", "output_size"))
@@ -189,7 +189,7 @@ def output_claims(spec: Spec, given: Given) -> Iterator[Claim]:
 
 
 def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
-    """Return the number of outputs of the layers, at the layer that decides it; None if it is not known."""
+    """Return the number of outputs of the layers, with the path of the layer that sets it; None if it is unknown."""
     if not nodes or nodes[-1].size == 0:
         return None
     node = nodes[-1]
@@ -199,7 +199,7 @@ def last_layer_claim(nodes: Sequence[Node]) -> Claim | None:
 
 
 def agreed(claims: Sequence[Claim], problems: Problems) -> int:
-    """Return the size that all claims share, 0 if there are none, and report those that differ, as one mistake."""
+    """Return the size of the first claim, or 0 without claims; report claims with other sizes as one mistake."""
     clashing = [other for other in claims[1:] if other.size != claims[0].size]
     if clashing:
         first, other = claims[0], clashing[0]
@@ -210,14 +210,14 @@ def agreed(claims: Sequence[Claim], problems: Problems) -> int:
 
 
 def _columns_claim(spec: Spec, columns: int, words: str, path: Path | None) -> Iterator[Claim]:
-    """Yield the number of inputs that preprocessing makes of a number of raw columns, if that is known."""
+    """Yield the number of inputs after preprocessing of a number of raw columns, if it is known."""
     size = prepared_columns(spec.network.preprocessing or (), columns)
     if size is not None:
         yield Claim(size, words if size == columns else f"{words}, {counted(size, 'input')} after preprocessing", path)
 
 
 def prepared_columns(written: StepsOrGroups, columns: int) -> int | None:
-    """Return how many inputs preprocessing makes of a number of raw columns; None if that depends on the rows."""
+    """Return the number of inputs after preprocessing of raw columns; None if it depends on the rows."""
     groups = [group for group in written if isinstance(group, ColumnGroup)]
     if not groups:
         return prepared_size((step for step in written if isinstance(step, Preprocessing)), columns)
@@ -228,13 +228,13 @@ def prepared_columns(written: StepsOrGroups, columns: int) -> int | None:
 
 
 def _raw_columns(written: StepsOrGroups, inputs: int) -> int | None:
-    """Return of how many raw columns preprocessing makes these inputs; None if that depends on names or rows."""
+    """Return the number of raw columns from the number of inputs; None if it depends on column names or rows."""
     steps = [step for step in written if isinstance(step, Preprocessing)]
     return raw_size(steps, inputs) if len(steps) == len(written) else None
 
 
 def check_before_layers(spec: Spec, problems: Problems) -> None:
-    """Report what does not go together in a spec before its layers are known one by one."""
+    """Report conflicts in a spec that can be found before its layers are built."""
     _check_target(spec, problems)
     _check_columns(spec, problems)
     _check_layer_count(spec, problems)
@@ -243,7 +243,7 @@ def check_before_layers(spec: Spec, problems: Problems) -> None:
 def check_network(
     spec: Spec, layers: Sequence[Layer], nodes: Sequence[Node], inputs: int, outputs: int, problems: Problems
 ) -> None:
-    """Report what does not go together in a spec with these layers and sizes, which are 0 where they are not known."""
+    """Report conflicts in a spec with these layers and sizes; unknown sizes are 0."""
     _check_output(spec, layers, outputs, problems)
     _check_training(spec, outputs, problems)
     _check_rules(spec, nodes, problems)
@@ -253,7 +253,7 @@ def check_network(
 
 
 def _check_layer_count(spec: Spec, problems: Problems) -> None:
-    """Report a network of too many layers, at the field that sets their number, and raise: they are not unrolled."""
+    """Raise an error for a network with too many layers before they are unrolled, at the field that sets the number."""
     limit, network = spec.origin.limits.layers, spec.network
     path: Path = LAYERS
     if network.layers is not None:
@@ -273,7 +273,7 @@ def _check_layer_count(spec: Spec, problems: Problems) -> None:
 
 
 def _check_target(spec: Spec, problems: Problems) -> None:
-    """Report a loss that needs another kind of target than the data have."""
+    """Report a loss that does not support the kind of target in the data."""
     if spec.data is None:
         return
     loss, sizes, data = spec.training.loss, data_sizes(spec), spec.data.part_name()
@@ -292,7 +292,7 @@ def _check_target(spec: Spec, problems: Problems) -> None:
 
 
 def _check_columns(spec: Spec, problems: Problems) -> None:
-    """Report names of columns that are not those of the data, and groups of other columns."""
+    """Report column names that differ from the data, and groups with unknown columns."""
     names, features = spec.network.feature_names, spec.data.feature_names if spec.data is not None else None
     for index, message in differences(names or (), features or ()):
         notes = [problems.note("the data's column names are set here", ("data", "features"))]
@@ -302,7 +302,7 @@ def _check_columns(spec: Spec, problems: Problems) -> None:
 
 
 def _check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
-    """Report an output, of that size or 0 where it is not known, that the loss cannot work on."""
+    """Report a number of outputs (0 if unknown) or an output activation that the loss does not support."""
     loss = spec.training.loss
     if loss.target == "classes" and outputs == 1 and not problems.has("size-clash"):
         binary = (part for part in _losses(spec.registry) if part.target == "binary")
@@ -330,14 +330,14 @@ def _check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: P
 
 
 def _check_training(spec: Spec, outputs: int, problems: Problems) -> None:
-    """Report settings of the training and the target that do not go with the loss or the optimizer."""
+    """Report settings of the training and the target that conflict with the loss or the optimizer."""
     training, loss = spec.training, spec.training.loss
     if training.optimizer.full_batch_only and training.batch_size not in (None, "full"):
         message = f"{training.optimizer.part_name()} needs the full batch, got batch_size {training.batch_size}"
         problems.report("batch-size", message, ("training", "batch_size"), hint='use batch_size = "full"')
     tasks = set(_tasks(loss, outputs))
     for index, metric in enumerate(training.metrics):
-        if problems.has("loss-target"):  # the metrics may go with the loss that the data need
+        if problems.has("loss-target"):  # the metrics may suit the loss that the data need
             break
         _check_metric(spec, type(metric), tasks, ("training", "metrics", index), problems)
     unweighable = {
@@ -378,7 +378,7 @@ def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
 def _check_metric(
     spec: Spec, metric: type[Metric], tasks: set[str], path: Path, problems: Problems, prefix: str = ""
 ) -> None:
-    """Report a metric that the loss does not support; the spec has its name behind a prefix."""
+    """Report a metric that the loss does not support; `prefix` precedes names of metrics in the hint."""
     loss = spec.training.loss
     hint = None
     if loss.target == "values" and "values" not in metric.task:
@@ -395,7 +395,7 @@ def _check_metric(
 
 
 def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: Registry) -> list[str]:
-    """Return the names of a few metrics that the loss supports, those of the same name with an ending first."""
+    """Return names of metrics that the loss supports and that extend the metric's name, or else "accuracy"."""
     found = [part for part in registry.of_kind(Metric.kind) if issubclass(part, Metric) and tasks & part.task]
     names = [part.part_name() for part in found if part.response == "prediction" or loss.gives_probabilities]
     alike = [name for name in names if name.startswith(f"{metric.part_name()}_")]
@@ -403,7 +403,7 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
 
 
 def _check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
-    """Report a calibration of outputs that the loss or the layers do not have, or without rows for it."""
+    """Report a calibration that the loss or the layers do not support, or that has no validation rows."""
     training, loss, path = spec.training, spec.training.loss, ("training", "calibration")
     if training.calibration is None:
         return
@@ -440,19 +440,19 @@ def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: 
 
 
 def _sees_logits(loss: Loss | type[Loss]) -> bool:
-    """Return whether a loss sees logits, of which its activation makes probabilities."""
+    """Return whether a loss is computed from logits, which its output activation turns into probabilities."""
     return loss.target in _DISTRIBUTIONS and loss.accepted_activations == frozenset({_DISTRIBUTIONS[loss.target]})
 
 
 def _before_activation(nodes: Sequence[Node]) -> Node:
-    """Return the layer that the last one reads, if that is an activation by itself, else the last one."""
+    """Return the last layer, or the layer before it if the last layer is only an activation."""
     last = nodes[-1]
     is_alone = last.layer.split_activation()[0] is None and last.inputs[0] >= 0
     return nodes[last.inputs[0]] if is_alone else last
 
 
 def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) -> None:
-    """Report a setting, named by `words`, that needs validation rows where there are none."""
+    """Report a setting, named by `words`, that needs validation rows if there are none."""
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
     lacks_validation = split is not None and not split.has_validation
     if ensemble is not None and ensemble.validation == "none":
@@ -465,11 +465,11 @@ def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) ->
 
 
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
-    """Report a monitored figure that cannot be computed: without validation rows, or of a metric that does not fit."""
+    """Report a monitored metric that cannot be computed: there are no validation rows, or it does not suit the loss."""
     if monitor != LOSS:
         _check_validation(spec, f"monitoring {monitor}", path[:-1], problems)
     metric = spec.registry.find(Metric.kind, monitor.removeprefix(VALIDATION))
-    if metric is None or problems.has("loss-target"):  # losses are no metrics
+    if metric is None or problems.has("loss-target"):  # None if a loss is monitored
         return
     assert issubclass(metric, Metric), "a registry's parts of a kind are of the kind's base class"
     needed = [name for name, field in metric.model_fields.items() if field.is_required()]
@@ -480,7 +480,7 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
 
 
 def _check_ensemble(spec: Spec, problems: Problems) -> None:
-    """Report a split that does not go with the validation of an ensemble's members."""
+    """Report a split that conflicts with the validation of an ensemble's members."""
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
     if ensemble is None or ensemble.validation == "split" or split is None:
         return
@@ -496,7 +496,7 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
 
 
 def _check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
-    """Report a layer's factors on rates and decay where the optimizer has neither."""
+    """Report factors of a layer for learning rate and weight decay if the optimizer has neither."""
     optimizer = spec.training.optimizer
     if optimizer.stepping is not None:
         return
@@ -508,7 +508,7 @@ def _check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
 
 
 def _check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:
-    """Report a network that is larger than its limits, before anything of it is allocated."""
+    """Report a network that exceeds its limits, before any memory is allocated for it."""
     limits, network, training = spec.origin.limits, spec.network, spec.training
     counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
     parameters = sum(counts)
@@ -534,12 +534,12 @@ def _check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Proble
 
 
 def training_bytes(values: int, parameters: int, rows: int, dtype: str) -> int:
-    """Return about how many bytes training takes, of a number of values in a row and of rows in a batch."""
+    """Return the estimated memory of training in bytes, given the values per row and the rows of a batch."""
     return (VECTORS * parameters + rows * 2 * values) * (4 if dtype == "float32" else 8)
 
 
 def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
-    """Yield the tasks for which a loss and a number of outputs can be; 0 means that the number is not known."""
+    """Yield the possible tasks of a loss with a number of outputs, which is 0 if unknown."""
     if loss.target == "values":
         yield "values"
     elif loss.target == "binary":
@@ -553,7 +553,7 @@ def _listed(tasks: Iterable[str]) -> str:
 
 
 def _use(losses: Iterable[type[Loss]], words: str = "use") -> str | None:
-    """Return the hint to use one of the first of these losses."""
+    """Return the hint to use one of the first losses, or None if there are none."""
     names = [loss.part_name() for loss in losses][:_NAMED]
     return f"{words} {either(names)}" if names else None
 

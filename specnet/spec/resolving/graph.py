@@ -1,4 +1,4 @@
-"""The layers of a network as a graph: blocks unrolled, names looked up, sizes followed from input to output."""
+"""The layers of a network as a graph: blocks unrolled, names resolved, sizes propagated from input to output."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -9,33 +9,33 @@ from specnet.spec.reading.hints import close_match, either, shown
 
 LAYERS: Path = ("network", "layers")
 INPUT = "input"
-"""The name of what goes into the network, or into a block for the layers inside it."""
+"""The reserved name of the network's input, or of a block's input for the layers inside the block."""
 INPUT_INDEX = -1
 _MAX_LISTED = 200
-"""Columns up to which a hint lists all."""
+"""Maximum number of columns that a hint lists completely."""
 
 
 class Node(NamedTuple):
-    """A layer of the graph, with what it reads.
+    """A layer of the graph, with its inputs.
 
     Attributes
     ----------
     layer : Layer
-        Never a block.
+        The layer; never a block.
     key : str
-        The first part of its parameters' names: ``layers.0``, ``layers.head`` for a layer with a name, and for one in a
-        block the block, the repetition and the layer: ``layers.3.0.1``.
+        Prefix of its parameters' names: ``layers.0``, ``layers.head`` for a layer with a name, and block, repetition
+        and layer for a layer in a block: ``layers.3.0.1``.
     path : tuple
-        In the resolved spec.
+        Path within the resolved spec.
     inputs : tuple of int
-        The indices of the nodes that it reads; -1 is the network's input.
+        Indices of the nodes that it reads; -1 is the network's input.
     input_sizes : tuple of int
-        The number of features of each of these; 0 if it is not known, which is never so in a `Resolved`.
+        Number of features of each input; 0 if unknown, which does not occur in a `Resolved`.
     size : int
-        Number of features of its output, or 0.
+        Number of features of its output; 0 if unknown.
     columns : tuple of int or None
-        For each feature of its output the data column that it passes on unchanged, else None; empty if it passes on
-        none, or if a size is not known.
+        For each feature of its output the index of the data column that it passes on unchanged, or None. Empty if it
+        passes on no columns, or if a size is unknown.
     """
 
     layer: Layer
@@ -48,7 +48,7 @@ class Node(NamedTuple):
 
     @property
     def size_path(self) -> Path:
-        """The path of the field that sets the size of the layer, or of the layer if its inputs set its size."""
+        """The path of the field that sets the layer's size, or of the layer itself if its inputs determine the size."""
         return self.path if self.layer.size_field is None else (*self.path, self.layer.size_field)
 
 
@@ -59,9 +59,9 @@ class Report(Protocol):
 
 
 def walk(layers: Sequence[Layer], input_size: int, report: Report) -> tuple[Node, ...]:
-    """Return the nodes of layers in the order in which they are computed; the last is the output.
+    """Return the nodes of layers in the order of computation; the last is the output.
 
-    Mistakes are reported. An input size of 0 is unknown.
+    Mistakes are passed to `report`. An input size of 0 is unknown.
     """
     graph = _Graph(input_size, report)
     graph.add(layers, INPUT_INDEX, LAYERS, "layers")
@@ -69,13 +69,14 @@ def walk(layers: Sequence[Layer], input_size: int, report: Report) -> tuple[Node
 
 
 def logits_node(nodes: Sequence[Node]) -> int | None:
-    """Return the index of the dense layer whose W·x + b the output activation reads; None if it reads another layer.
+    """Return the index of the dense layer whose W·x + b are the logits; None if the output activation reads another.
 
-    Nothing else reads it: all layers lead to the output. W and b times a factor make the logits times that factor.
+    No other layer reads it, because all layers lead to the output. Multiplying W and b by a factor multiplies the
+    logits by this factor.
     """
     number = len(nodes) - 1
     rest, _ = nodes[number].layer.split_activation()
-    if rest is None:  # an activation by itself
+    if rest is None:  # the last layer is only an activation
         (number,) = nodes[number].inputs
         activation = nodes[number].layer.split_activation()[1] if number >= 0 else None
         if activation is not None and not activation.is_identity:
@@ -84,17 +85,18 @@ def logits_node(nodes: Sequence[Node]) -> int | None:
 
 
 def linear_part(nodes: Sequence[Node]) -> tuple[int, tuple[int, ...]] | None:
-    """Return the indices of the dense layer of the network's input and of all dense layers whose sum is the output.
+    """For an output that is a sum of dense layers, return the index of the linear layer and the indices of all terms.
 
-    None if the output is made otherwise, or if these layers have other readers, or are added twice: W and b of all of
-    them times a factor are to make the output times that factor, and those of the one to add any linear function.
+    The linear layer is the one term that reads the network's input. None if the output is not such a sum, or if a term
+    has other readers or is added twice. So multiplying W and b of all terms by a factor multiplies the output by this
+    factor, and changing W and b of the linear layer adds any linear function to the output.
     """
     from specnet.parts.layers import Add
 
     last = nodes[-1]
     rest, activation = last.layer.split_activation()
     if rest is None and last.inputs[0] >= 0 and activation is not None and activation.is_identity:
-        last = nodes[last.inputs[0]]  # a sum has no activation of its own
+        last = nodes[last.inputs[0]]  # the layer add has no activation field
     if not isinstance(last.layer, Add):
         return None
     read = [number for node in nodes for number in node.inputs]
@@ -113,7 +115,7 @@ def _is_affine(layer: Layer) -> bool:
 
 
 def layer_count(layers: Sequence[Layer]) -> int:
-    """Return the number of layers, blocks unrolled, without unrolling them."""
+    """Return the number of layers after unrolling of blocks, computed without unrolling them."""
     return sum(layer.repetitions * (layer_count(layer.inner_layers) or 1) for layer in layers)
 
 
@@ -124,8 +126,8 @@ class _Graph:
         self.report = report
 
     def add(self, layers: Sequence[Layer], source: int, path: Path, key: str) -> int:
-        """Add layers that read `source`, and return the node of the last one's output."""
-        outputs: dict[str, int] = {INPUT: source}  # of the layers with a name
+        """Add layers whose input is the node `source`, and return the index of the output node."""
+        outputs: dict[str, int] = {INPUT: source}  # output nodes by layer name
         unread: dict[int, Path] = {}
         later = {layer.name for layer in layers if layer.name}
         output, clear = source, True
@@ -147,7 +149,7 @@ class _Graph:
             elif layer.name:
                 outputs[layer.name] = output
         unread.pop(output, None)
-        for here in unread.values() if clear else ():  # a wrong name may be what should have read it
+        for here in unread.values() if clear else ():  # after other mistakes, a layer may only seem unread
             hint = "add its name to another layer's inputs, or remove the layer"
             self.report("unread-layer", "the output of this layer is never used", here, hint=hint)
         return output
@@ -192,7 +194,7 @@ class _Graph:
         return len(self.nodes) - 1
 
     def _check_passed(self, layer: Layer, inputs: tuple[int, ...], here: Path) -> None:
-        """Report a layer for data columns that reads what other layers made, as far as that is known."""
+        """Report a layer for data columns that reads outputs of other layers, as far as the sizes are known."""
         may_pass = layer.reads_passed_columns and len(inputs) == 1
         known = self._columns_of(inputs[0]) if may_pass else ()
         if may_pass and not self._size_of(inputs[0]):
@@ -227,4 +229,4 @@ class _Graph:
 
 
 _UNKNOWN = -2
-"""Stands for a node that a layer names and that does not exist."""
+"""The index for an input whose name does not exist."""

@@ -1,6 +1,6 @@
-"""From what was written to the long form with every default, and the mistakes that only the whole shows.
+"""From a spec as written to its long form with every default, with checks that concern the whole spec.
 
-`Resolved` is a spec of which everything is known.
+`Resolved` is a spec with all defaults and sizes known.
 """
 
 import math
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A spec of which everything is known: its long form, and its layers in order.
+    """A spec with all defaults and sizes known: its long form, and its layers in order.
 
     Attributes
     ----------
     spec : Spec
         The spec in its long form, with every default and size filled in.
     nodes : tuple of Node
-        The layers in the order in which they are computed, blocks unrolled; the last is the output.
+        The layers in the order of computation, blocks unrolled; the last is the output.
     columns : int
-        Raw columns, before preprocessing.
+        Number of raw columns, before preprocessing.
     """
 
     spec: Spec
@@ -62,13 +62,13 @@ class Resolved:
 
     @property
     def category_counts(self) -> dict[int, int]:
-        """The number of categories of each input that holds codes of categories, by the index of the input."""
+        """The number of categories by input index, for inputs that contain category codes."""
         return {index: count for node in self.nodes for index, count in node.layer.category_counts(self.inputs).items()}
 
     def columns_read(self, node: Node, X: NDArray[Any]) -> NDArray[Any]:
-        """Return the columns of X (rows, inputs) that the layer of a node reads, itself or through other layers.
+        """Return the columns of X (rows, inputs) that a layer reads, directly or passed on by other layers.
 
-        A column that another layer made is replaced by the first one of X, as this layer does not use it.
+        A feature computed by another layer is replaced by the first column of X, because the layer does not use it.
         """
         (source,) = node.inputs
         return X if source == INPUT_INDEX else X[:, [column or 0 for column in self.nodes[source].columns]]
@@ -87,29 +87,29 @@ class Resolved:
 
     @property
     def log_every(self) -> int:
-        """Number of epochs from one record of the history to the next."""
+        """Number of epochs between two records of the history."""
         epochs = self.spec.training.log_every
         assert epochs is not None, "the long form has every default"
         return epochs
 
     def with_dtype(self, dtype: str) -> "Resolved":
-        """Return the same of a network that computes in another dtype."""
+        """Return a copy whose network computes in another dtype."""
         return replace(self, spec=self.spec.with_dtype(dtype))
 
     def with_members(self, count: int) -> "Resolved":
-        """Return the same of an ensemble with another count of members."""
+        """Return a copy with another number of ensemble members."""
         ensemble = self.spec.training.ensemble
         return replace(self, spec=self.spec.with_training(ensemble=ensemble and ensemble.with_members(count)))
 
     def without_early_stopping(self) -> "Resolved":
-        """Return the same of a training that only ends after its last epoch."""
+        """Return a copy without early stopping, so that training ends after its last epoch."""
         return replace(self, spec=self.spec.with_training(early_stopping=None))
 
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
 MAX_SHUFFLED = 2**29
-"""Bytes of the inputs of all training rows that are shuffled one by one."""
+"""Largest size in bytes of all training inputs for which single rows, not blocks, are shuffled by default."""
 
 
 def resolve(
@@ -125,18 +125,18 @@ def resolve(
     Parameters
     ----------
     spec : Spec
-        As written, or the spec of a `Resolved`.
+        The spec as written, or the spec of a `Resolved`.
     inputs, outputs : int, optional
-        Numbers of raw columns and of the network's outputs, where they are known from elsewhere than the spec.
+        Numbers of raw columns and of the network's outputs, if they are known from a source other than the spec.
     data : Data, optional
-        Replaces the spec's data: the same part with what is known after reading it.
+        Replacement of the spec's data: the same part with the facts known after reading.
     rows : int, optional
-        Number of training rows, if `inputs` and `outputs` are those of X and y, as errors then call them.
+        Number of training rows, if `inputs` and `outputs` come from X and y; errors then mention X and y.
 
     Raises
     ------
     SpecError
-        With every mistake in sizes, names and settings that do not go together, or if a size is not known.
+        With every conflict between sizes, names and settings, or if a size is unknown.
     """
     if data is not None:
         spec = spec.model_copy(update={"data": data})
@@ -146,7 +146,7 @@ def resolve(
     for name, size in (("inputs", resolved.columns and resolved.inputs), ("outputs", resolved.outputs)):
         if not size:
             why, hint = "neither the spec nor the data specify it", f"set {name.removesuffix('s')}_size"
-            if name == "outputs" or not resolved.columns:  # else they are known, and preprocessing makes others of them
+            if name == "outputs" or not resolved.columns:  # else only their number after preprocessing is unknown
                 hint += f", or pass {name} in Python"
             if spec.data is not None:
                 why = "it depends on the rows of the data, which are not read here"
@@ -157,24 +157,24 @@ def resolve(
 
 
 def check(spec: Spec) -> None:
-    """Raise what `resolve` would, as far as that is possible without the sizes that only data know."""
+    """Raise the `SpecError` of `resolve`, as far as mistakes can be found without sizes that depend on the data."""
     problems = Problems(spec)
     _resolved(spec, Given(), problems)
     problems.raise_all()
 
 
 def partly_resolved(spec: Spec, given: Given) -> Resolved:
-    """Return a spec without mistakes as far as it is known before its data are read; unknown sizes are 0."""
+    """Resolve a valid spec as far as possible before its data are read; unknown sizes are 0."""
     return _resolved(spec, given, Problems(spec))
 
 
 def known_outputs(spec: Spec) -> int | None:
-    """Return the number of outputs of a spec without mistakes, None if it depends on the rows of its data."""
+    """Return the number of outputs of a valid spec, or None if it depends on the rows of its data."""
     return partly_resolved(spec, Given()).outputs or None
 
 
 def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
-    """Return a spec as far as it is known, with unknown sizes as 0, and report its mistakes."""
+    """Resolve a spec as far as possible, with 0 for unknown sizes, and report its mistakes."""
     network, training = spec.network, spec.training
     check_before_layers(spec, problems)
     input_size = agreed([*input_claims(spec, given)], problems)
@@ -206,7 +206,7 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
 
 
 def with_ordinals(written: StepsOrGroups) -> tuple[StepsOrGroups, "Embedding | None"]:
-    """Return preprocessing with `embedding` steps replaced by `ordinal` ones, and the layer that embeds their codes."""
+    """Replace `embedding` steps by `ordinal` steps; return the preprocessing and the layer that embeds the codes."""
     found: list[Preprocessing | ColumnGroup] = []
     fields: list[dict[str, Any]] = []
     start = 0
@@ -231,17 +231,17 @@ def with_ordinals(written: StepsOrGroups) -> tuple[StepsOrGroups, "Embedding | N
 
 
 class LongForm:
-    """A network's layers as the resolved spec has them.
+    """The layers of a network in the long form of the resolved spec.
 
     Parameters
     ----------
     spec : Spec
     outputs : int
-        The size of the layer after those of `hidden_layer_sizes`; 0 if it is not known.
+        Size of the layer after the layers of `hidden_layer_sizes`; 0 if it is unknown.
     problems : Problems
-        Collects the mistakes, and the path at which each layer was written.
+        Collector of the mistakes, and of the path at which each layer was written.
     first : Layer, optional
-        A layer that preprocessing needs before all others.
+        Layer that preprocessing needs before all other layers.
 
     Attributes
     ----------
@@ -266,7 +266,7 @@ class LongForm:
         self.layers = tuple(self._filled(layers, LAYERS))
 
     def _after(self, first: Layer, layers: list[Layer]) -> list[Layer]:
-        """Return the layers with another one before them, which preprocessing needs."""
+        """Return the layers preceded by the layer that preprocessing needs; shift their paths."""
         written: dict[Path, Path] = {(*LAYERS, index + 1): (*LAYERS, index) for index in range(len(layers))}
         written |= {(*LAYERS, int(path[2]) + 1, *path[3:]): source for path, source in self.written.items()}
         self.written.clear()
@@ -274,13 +274,13 @@ class LongForm:
         return [first, *layers]
 
     def part(self, kind: type[Part], name: str) -> Any:
-        """Return the part of a kind that has this name, with its defaults."""
+        """Return the part with this kind and name, with its default settings."""
         part: Any = self.registry.find(kind.kind, name)
         assert part is not None, f'a part uses the {kind.kind} "{name}", which is not registered'
         return part()
 
     def _stack(self, network: NetworkSpec, outputs: int, output_activation: Activation) -> list[Layer]:
-        """Return the dense layers of a list of sizes; the last has one unit if the number of outputs is not known."""
+        """Return dense layers for a list of sizes; the last has one unit if the number of outputs is unknown."""
         layers: list[Layer] = []
         sizes = _sizes(network, outputs)
         activations = self._activations(network.activations, len(sizes), output_activation)
@@ -299,7 +299,7 @@ class LongForm:
     def _activations(
         self, given: Activation | tuple[Activation, ...] | None, count: int, output: Activation
     ) -> list[Activation]:
-        """Return an activation for each of the layers of a stack."""
+        """Return the activation of each layer of a stack; report a list of the wrong length."""
         if not isinstance(given, tuple):
             return [*[given or Relu()] * (count - 1), output]
         if len(given) != count:
@@ -309,7 +309,7 @@ class LongForm:
         return [*given, *[output] * count][:count]
 
     def _with_output(self, layers: Sequence[Layer], output_activation: Activation) -> list[Layer]:
-        """Return the layers with the loss's activation at the end, if they have none there."""
+        """Return the layers with the output activation of the loss at the end, unless they already end with one."""
         last = layers[-1].with_activation(output_activation) if layers else None
         if last is not None:
             return [*layers[:-1], last]
@@ -327,7 +327,7 @@ class LongForm:
 
 
 class _Surroundings(NamedTuple):
-    """The network around a layer, from which the layer takes defaults."""
+    """The network around a layer, from which the layer gets its defaults."""
 
     long_form: LongForm
     path: Path
@@ -354,7 +354,7 @@ class _Surroundings(NamedTuple):
 
 
 def _activation_of(after: Layer | None, layer: Layer) -> Activation | None:
-    """Return the activation of the next layer, if that is only an activation and reads this one."""
+    """Return the activation of the next layer, if it is only an activation and reads this layer; otherwise None."""
     if after is None or after.inputs not in (None, (layer.name,)):
         return None
     rest, activation = after.split_activation()
@@ -362,7 +362,7 @@ def _activation_of(after: Layer | None, layer: Layer) -> Activation | None:
 
 
 def _sizes(network: NetworkSpec, outputs: int) -> list[tuple[int, Path]]:
-    """Return the size of each layer of a stack and the path at which it was written."""
+    """Return the size of each layer of a stack, with the path at which it was written."""
     sizes: list[tuple[int, Path]]
     if network.layer_sizes is not None:
         sizes = [(size, ("network", "layer_sizes", index)) for index, size in enumerate(network.layer_sizes)]
