@@ -1,4 +1,4 @@
-"""Rows as the caller has them: checked, split, with their labels; specs with the sizes that their rows give."""
+"""Unprepared rows: checked, split, with labels; and specs resolved with the sizes of their rows."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as they come from outside, checked; the columns of some of them are not copied until they are read.
+    """Checked rows before preprocessing; columns of a selection of rows are copied only when they are read.
 
     Attributes
     ----------
     table : (all rows, columns)
-        Raw numbers; of a category the indices of its texts, and NaN where a cell is missing.
+        Raw numbers; for a category the index of its text; NaN for a missing cell.
     y : (rows,) or (rows, outputs)
-        Labels where the loss has classes, else numbers.
+        Labels if the loss has classes, otherwise numbers.
     weight : (rows,) or None
-        With a mean of 1 over those that count.
+        Weights, with a mean of 1 over rows with a weight above 0.
     chosen : (rows,) or None
-        Which rows of the table these are; all of them if None.
+        Indices of these rows in the table; None for all rows.
     kinds : tuple of Column
-        The table's columns, where the rows come from a table that has kinds of columns.
+        The table's columns, if the rows come from a table with kinds of columns.
     folds : (rows,) or None
-        The member of an ensemble that each row is for the validation of; all others are trained on it.
+        The ensemble member that each row validates; all other members are trained on it.
     groups : (rows,) or None
-        The group of each row, where the split keeps groups whole.
+        The group of each row, if the split does not divide groups.
     known : dict
-        What `once` has made of them.
+        The cached results of `once`.
     """
 
     table: Array
@@ -93,7 +93,7 @@ class Rows:
         return len(self.y)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """Return what is made of these rows, made once for many runs on them: it follows from the rows and the key."""
+        """Return the cached result of `make` for a key; it must depend only on these rows and the key."""
         if key not in self.known:
             self.known[key] = make()
         made: Made = self.known[key]
@@ -110,18 +110,18 @@ class Rows:
         return [column.texts for column in self.kinds]
 
     def in_fold(self, member: int) -> NDArray[np.bool_]:
-        """Return which rows a member of an ensemble is validated on, (rows,)."""
+        """Return a mask of the rows that an ensemble member is validated on, (rows,)."""
         assert self.folds is not None, "the rows are cut into folds"
         return np.equal(self.folds, member)
 
     def split(self, split: RowSplit) -> dict[str, Rows]:
-        """Return the parts of a split of all rows."""
+        """Return the rows of each part of a split, by name."""
         parts = {name: self._part(indices) for name, indices in split.parts().items()}
         return {**parts, TRAIN: replace(parts[TRAIN], folds=split.folds)}
 
     def _part(self, indices: NDArray[np.intp]) -> Rows:
         row, column = self.table.strides
-        # Sums go in memory's order, and a copy has whole rows: the same split gives the same bits.
+        # Sums follow the memory order, and a copy stores whole rows: only a table that does so gives the same bits.
         if row >= column and len(indices) == len(self) and np.array_equal(indices, np.arange(len(self))):
             return self
         weight = None if self.weight is None else relative_weights(self.weight[indices])
@@ -130,7 +130,7 @@ class Rows:
 
     @property
     def own_bytes(self) -> int:
-        """The bytes of what these rows hold beside the table."""
+        """The bytes of the arrays of these rows, without the table."""
         arrays = (self.y, self.weight, self.chosen, self.folds, self.groups)
         return sum(array.nbytes for array in arrays if array is not None)
 
@@ -143,7 +143,7 @@ def check_rows(
     columns: int | None = None,
     prefix: str = "",
 ) -> Rows:
-    """Return arrays as rows that belong together, of so many columns if that is known; errors begin with the prefix."""
+    """Return arrays as checked rows; `columns` is the expected number of columns, and errors begin with `prefix`."""
     raw = X if isinstance(X, RawColumns) else RawColumns(check_inputs(X, columns, f"{prefix}X"))
     target = as_array(y, f"{prefix}y")
     check_target_axes(target, len(raw), f"{prefix}y", f"{prefix}X")
@@ -151,18 +151,19 @@ def check_rows(
 
 
 def read_target(spec: Spec, y: Array, training: Callable[[], Array] | None = None) -> tuple[Labels | None, int]:
-    """Return the labels of a target, where the spec's loss has labels, and the number of outputs that it needs.
+    """Return the labels of a target (None if the spec's loss has no labels) and the number of outputs that it needs.
 
     Parameters
     ----------
     spec : Spec
     y : array
     training : callable, optional
-        Returns the target of the training rows; errors say which labels these do not have.
+        Returns the target of the training rows; errors name labels that these do not have.
 
     Raises
     ------
     DataError
+        If the target does not fit the loss.
     """
     kind = spec.training.loss.target
     columns = 1 if y.ndim == 1 else y.shape[1]
@@ -183,7 +184,7 @@ def read_target(spec: Spec, y: Array, training: Callable[[], Array] | None = Non
 
 
 def _unseen(labels: NDArray[np.generic], training: Callable[[], Array] | None) -> NDArray[np.generic]:
-    """Return the labels that no training row has, none if the rows cannot be split."""
+    """Return the labels that no training row has; empty if the rows cannot be split."""
     with suppress(SpecnetError):
         return np.setdiff1d(labels, labels if training is None else check_labels(training()))
     return labels[:0]
@@ -191,22 +192,22 @@ def _unseen(labels: NDArray[np.generic], training: Callable[[], Array] | None) -
 
 @dataclass(frozen=True)
 class SpecData:
-    """What a network is trained on and measured by: a spec with its sizes, and the rows in their parts.
+    """The data of a run: a spec resolved with its sizes, and the rows by split.
 
     Attributes
     ----------
     resolved : Resolved
-        With the sizes and the columns of the data.
+        The spec, with the sizes and the columns of the data.
     labels : Labels or None
-        Of the target, where the loss has labels.
+        Labels of the target; None if the loss has no labels.
     preparation : Preparation
-        Of the columns, fitted to the training rows.
+        Preprocessing of the columns, fitted to the training rows.
     splits : dict of str to Rows
-        ``train``, and ``validation`` and ``test`` where the spec asks for them.
+        ``train``, and ``validation`` and ``test`` if the spec sets them.
     warnings : tuple of Diagnostic
-        About the rows, as they were read.
+        Warnings about the rows from reading them.
     table : Table or None
-        All rows, as they were read; None for arrays.
+        All rows as they were read; None for arrays.
     """
 
     resolved: Resolved
@@ -218,31 +219,31 @@ class SpecData:
 
     @cached_property
     def network(self) -> Network:
-        """The network, one for all that are trained on these rows, such as the members of an ensemble."""
+        """The network; it is shared by all trainings on these rows, such as ensemble members."""
         return Network(self.resolved)
 
     @property
     def held_out(self) -> str:
-        """The part whose rows networks answer that were not trained on them: of an ensemble on folds ``train``."""
+        """The split with predictions by networks that were not trained on it; ``train`` for an ensemble on folds."""
         return VALIDATION if self.splits[TRAIN].folds is None else TRAIN
 
     def identity(self, sha256: str | None = None) -> RunIdentity:
-        """Return what a run on these rows is about, given the hash of the table where it is known."""
+        """Return the identity of a run on these rows; `sha256` is the hash of the table, if known."""
         assert self.table is not None, "runs have a table"
         return RunIdentity(self.resolved.spec.to_json(), sha256 or data_hash(self.table))
 
 
 def fit_preparation(spec: Spec, rows: Rows, preparation: Preparation | None = None) -> tuple[Spec, Preparation]:
-    """Return a spec whose preprocessing has all sizes that training rows tell, and what was fitted to them.
+    """Return a spec whose preprocessing has all sizes from training rows, and the preprocessing fitted to them.
 
-    Nothing is fitted where there is something to keep, which was fitted to other rows for the same preprocessing.
+    If `preparation` is given, it is used instead; it was fitted to other rows with the same preprocessing.
 
     Raises
     ------
     SpecError
-        If columns are named that do not exist, or a step cannot be used for a column of its kind.
+        If a named column does not exist, or a step cannot be applied to the kind of a column.
     DataError
-        If a cell is missing that a step needs, or numbers are too large to prepare.
+        If a step needs a cell that is missing, or numbers are too large to prepare.
     """
     names = [column.name for column in rows.kinds] or list(spec.feature_names or ())
     columns, texts = rows.columns, rows.texts
@@ -280,20 +281,20 @@ def read_data(spec: Spec) -> SpecData:
     Raises
     ------
     SpecError, DataError, FileError
-        If there are none, or they do not fit; errors about fields of the spec have their location in it.
+        If the spec has no data, or the rows do not fit; errors about fields of the spec have their location.
     """
     return split_data(spec, load_table(spec))
 
 
 def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
-    """Split a table that was read as a parsed spec says.
+    """Return the data of a parsed spec, given its table.
 
     Parameters
     ----------
     spec : Spec
     table : Table
     has_test : bool
-        Whether the test rows are among the splits; without them nobody can look at them.
+        Whether the result has the test rows; without them, no caller can use them by mistake.
 
     Raises
     ------
@@ -326,14 +327,14 @@ def prepare(
     ----------
     spec : Spec
     splits : dict of str to Rows
-        Raw; ``train`` is one of them.
+        Unprepared rows by split; ``train`` is required.
     labels : Labels or None
     outputs : int
         Number of outputs of the network.
     data : Data, optional
-        Replaces the spec's data: the same part with what is known after reading it.
+        Replaces the spec's data: the same part, completed after reading it.
     preparation : Preparation, optional
-        Replaces the one that would be fitted.
+        Used instead of fitting the spec's preprocessing.
     warnings, table : optional
         As in `SpecData`.
 
@@ -349,17 +350,17 @@ def prepare(
 
 
 def spec_of_arrays(spec: Spec, rows: Rows, names: Sequence[str] | None) -> Spec:
-    """Return a spec without its data, with the names of the columns of arrays, or the names and kinds of a frame's."""
+    """Return a spec without data, with the column names of arrays, or the names and kinds of a data frame's columns."""
     kinds = {column.name: column.written for column in rows.kinds} or None
     return with_feature_names(spec.model_copy(update={"data": None}), names if kinds is None else [*kinds], kinds)
 
 
 _all_rows: WeakKeyDictionary[Table, Rows] = WeakKeyDictionary()
-"""Those of each table, as long as there is the table."""
+"""All rows of each table, cached as long as the table exists."""
 
 
 def _rows_of(table: Table, split: Split) -> Rows:
-    """Return all rows of a table that was read for a split, with what earlier runs on it have made of them."""
+    """Return all rows of a table that was read for a split, with the cached results of earlier runs."""
     if table not in _all_rows:
         groups = None if split.group is None else table.split_by
         _all_rows[table] = Rows(table.X, table.y, table.sample_weight, kinds=table.columns, groups=groups)
@@ -367,7 +368,7 @@ def _rows_of(table: Table, split: Split) -> Rows:
 
 
 def _splits(rows: Rows, table: Table, split: Split, spec: Spec) -> dict[str, Rows]:
-    """Return the parts of a table's rows by name; those of a few splits are cached, as far as memory suffices."""
+    """Return a table's rows by split; the rows of several splits are cached, up to a memory limit."""
     cached: dict[Hashable, dict[str, Rows]] = rows.once("splits", dict)
     key = split.with_defaults(spec.seed, table.target), spec.training.ensemble
     parts = cached.get(key)
@@ -380,9 +381,9 @@ def _splits(rows: Rows, table: Table, split: Split, spec: Spec) -> dict[str, Row
 
 
 def data_hash(table: Table) -> str:
-    """Return a hash of all that a result depends on: cells, targets, weights, what a split goes by, and the columns."""
+    """Return a hash of all data that a result depends on: cells, targets, weights, columns, and values to split by."""
     columns = [(column.name, column.kind) for column in table.columns]
-    # That no time has a zone, and what targets have for true, follow from the cells, and were not found out before.
+    # Of these kinds only the type counts: the rest follows from the cells, and earlier versions did not detect it.
     found_out = (LocalDatetime, BooleanWords)
     kinds = {name: kind.type if isinstance(kind, found_out) else kind for name, kind in table.kinds.items()}
     digest = hashlib.sha256(repr((table.target, table.names, columns, kinds)).encode())
@@ -397,7 +398,7 @@ def data_hash(table: Table) -> str:
 
 @contextmanager
 def split_errors_at(spec: Spec) -> Iterator[None]:
-    """Give errors about the split the location of the split in the spec."""
+    """Add the location of the split in the spec to errors about the split."""
     try:
         yield
     except DataError as error:
@@ -412,7 +413,7 @@ def split_errors_at(spec: Spec) -> Iterator[None]:
 
 
 def resolved_with_data(spec: Spec) -> Resolved:
-    """Return a spec with its sizes; the data are read only if the sizes depend on them.
+    """Return a spec resolved with its sizes; the data are read only if the sizes depend on them.
 
     Raises
     ------
@@ -428,9 +429,9 @@ def resolved_with_data(spec: Spec) -> Resolved:
 
 
 def comparable_specs(first: Spec | SavedRun | Model, second: Spec | SavedRun | Model) -> tuple[Spec, Spec]:
-    """Return the resolved specs of two that are compared; of two specs with what they search, which no run has.
+    """Return the resolved specs of two specs, runs or models to compare; two specs retain their ``[sweep]``.
 
-    Data are read where a spec depends on them, but not where both have the same data and nothing else is unknown.
+    Data are read if a spec depends on them, unless both have the same data and inputs and outputs are known.
 
     Raises
     ------
@@ -451,7 +452,7 @@ def comparable_specs(first: Spec | SavedRun | Model, second: Spec | SavedRun | M
 
 
 def _with_data(spec: Spec) -> Spec:
-    """Return a resolved spec with all that reading its data tells, if there is more than its fields say."""
+    """Return a resolved spec; its data are read unless its fields determine them."""
     if spec.data is None or spec.data.row_count is not None:
         return resolved_with_data(spec).spec
     return read_data(spec).resolved.spec

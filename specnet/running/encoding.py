@@ -1,4 +1,4 @@
-"""Rows as a network reads them, fitted on training rows and then the same for all; metrics of validation rows."""
+"""Encoding of rows as a network reads them, fitted on training rows; metrics of validation rows in training."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from specnet.training.steps.trainer import State
 
 
 def check_monitors(spec: Spec) -> None:
-    """Refuse to train without validation rows where something needs them.
+    """Raise an error if the spec needs validation rows; call this only if there are none.
 
     Raises
     ------
     DataError
-        If early stopping, the schedule or calibration does.
+        If early stopping, the schedule or calibration needs them.
     """
     hint = "set data.split.validation_size = 0.2, or pass validation=(X, y) to fit"
     for path, who in spec.training.watchers():
@@ -47,18 +47,18 @@ def check_monitors(spec: Spec) -> None:
 
 @dataclass(frozen=True, eq=False)
 class WatchedRows:
-    """Validation rows.
+    """Validation rows, as the network and as metrics read them.
 
     Attributes
     ----------
     rows : TrainingRows
-        As the network reads them.
+        The rows as the network reads them.
     target : (rows,) or (rows, outputs)
-        As metrics compare it: class indices, 0 and 1, or values in their own units.
+        The target as metrics read it: class indices, 0 and 1, or values in their own units.
     weight : (rows,) or None
-        How much each row counts in a metric.
+        The weight of each row in a metric.
     groups : (rows,) or None
-        Of rows that are not independent of each other.
+        The group of each row, if rows are not independent of each other.
     """
 
     rows: TrainingRows
@@ -67,25 +67,25 @@ class WatchedRows:
     groups: NDArray[np.generic] | None = None
 
     def some(self, chosen: NDArray[Any]) -> WatchedRows:
-        """Return some of the rows, given a mask or their indices."""
+        """Return the rows of a mask or of indices, without groups."""
         weight = None if self.weight is None else self.weight[chosen]
         return WatchedRows(self.rows.some(chosen), self.target[chosen], weight)
 
 
 @dataclass(frozen=True, eq=False)
 class MemberRows:
-    """What each member of an ensemble is trained on and watches; another process can be given it.
+    """The training and validation rows of each ensemble member; can be sent to another process.
 
     Attributes
     ----------
     decoder : Decoder
-        What turns the network's outputs into predictions.
+        The decoder from the network's outputs to predictions.
     training : TrainingRows
-        Those of all members.
+        The training rows of all members.
     watched : WatchedRows or None
-        The validation rows of all members; with folds the training rows, without the weights of their classes.
+        The validation rows of all members; with folds the training rows, without class weights.
     folds : (rows,) or None
-        The member that each training row is for the validation of.
+        The member that each training row validates.
     """
 
     decoder: Decoder
@@ -96,8 +96,8 @@ class MemberRows:
     def __call__(self, member: int) -> tuple[TrainingRows, Monitors]:
         """Return the rows that a member is trained on, and its monitors.
 
-        Nothing is cross-fitted to folds: the mean of all members errs less than the one that has left a fold out, by
-        about as much as that one's epoch fits the fold too well.
+        Outputs on folds are not cross-fitted. The member that leaves a fold out is selected at an epoch that fits the
+        fold too well, but the mean of all members has smaller errors by about the same amount.
         """
         training, watched = self.training, self.watched
         if watched is None:
@@ -109,19 +109,19 @@ class MemberRows:
 
 
 def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: bool = True) -> Monitors:
-    """Return what computes each figure of the validation rows that the history is to have.
+    """Return the functions that compute each metric of validation rows for the history.
 
     Parameters
     ----------
     decoder : Decoder
-        What turns the network's outputs into predictions.
+        Decoder from the network's outputs to predictions.
     watched : WatchedRows
     cross_fits : bool
-        Whether to record outputs of epochs that other validation rows have chosen, where they choose the epoch.
+        Whether to record, if validation rows choose the epoch, also outputs at epochs that other rows have chosen.
     """
     network, spec, rows = decoder.network, decoder.network.spec, watched.rows
     target, weights = network.read_target(rows.target, len(rows)), check_weights(rows.weight, len(rows))
-    last = np.empty(0)  # losses of the rows, of which parts are scored too
+    last = np.empty(0)  # losses of the rows at the last epoch, also used to score parts of the rows
 
     def loss(theta: Array, state: State) -> float:
         nonlocal last
@@ -170,22 +170,22 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: b
 
 
 MIN_DIGITS = 1000
-"""How many times the rounding of a target its standard deviation is, at least."""
+"""The minimum ratio of the standard deviation of a target to its rounding error."""
 _MIN_WEIGHT = 2.0**26
-"""Times a dtype's smallest normal number: a batch of such rows alone divides by their weights, in that dtype."""
+"""The minimum weight in smallest normal numbers of a dtype: a batch may divide by the sum of its weights."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """What turns rows into a network's: the labels, and what was fitted on training rows.
+    """The encoding of rows as a network reads them: labels, and preprocessing fitted on training rows.
 
     Attributes
     ----------
     network : Network
     labels : Labels or None
-        Of the target, where the loss has labels.
+        Labels of the target; None if the loss has no labels.
     preparation, target_preparation : Preparation
-        Of the columns and of the target.
+        Fitted preprocessing of the columns and of the target.
     """
 
     network: Network
@@ -201,18 +201,18 @@ class Encoder:
         return cls(network, labels, preparation, Preparation.fit(steps, target, rows.weight))
 
     def training_rows(self, rows: Rows) -> TrainingRows:
-        """Return rows to train on, weighted as they are themselves and as their classes are."""
+        """Return encoded training rows, with the products of row weights and class weights."""
         target = _numbers(self.network, self.labels, rows.y, "y")
         weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
         return self._encoded(rows, target, weight, "y")
 
     def watched_rows(self, rows: Rows, name: str) -> WatchedRows:
-        """Return rows that are watched while others train; their target has that name."""
+        """Return encoded validation rows; `name` is the name of their target in errors."""
         target = _numbers(self.network, self.labels, rows.y, name)
         return WatchedRows(self._encoded(rows, target, rows.weight, name), target, rows.weight, rows.groups)
 
     def member_rows(self, training: TrainingRows, rows: Rows, watched: WatchedRows | None) -> MemberRows:
-        """Return the rows of each member of an ensemble, given the training rows and those that all members watch."""
+        """Return the rows of each ensemble member, given training rows and the validation rows of all members."""
         if rows.folds is not None:
             weight = None if rows.weight is None else _as_weights(rows.weight, self.network.dtype)
             target = _numbers(self.network, self.labels, rows.y, "y")
@@ -227,11 +227,11 @@ class Encoder:
 
     @property
     def decoder(self) -> Decoder:
-        """What reads the network's outputs."""
+        """The decoder from the network's outputs to predictions."""
         return Decoder(self.network, self.target_preparation, self.labels)
 
     def model(self, theta: Array, state: Mapping[str, Array] | None, history: Iterable[dict[str, Any]] = ()) -> Model:
-        """Return the model of these parameters."""
+        """Return the model with these parameters and states."""
         labels = None if self.labels is None else self.labels.values
         prepared = (self.preparation, self.target_preparation)
         return Model(self.network, theta, state, *prepared, labels, history=history)
@@ -249,11 +249,12 @@ class Encoder:
 
 
 def _check_digits(given: Array, target: Array, name: str) -> None:
-    """Refuse a target that the network's precision rounds by more than a thousandth of its standard deviation.
+    """Check that the network's precision represents a target to a thousandth of its standard deviation.
 
     Raises
     ------
     DataError
+        If the rounding error is larger.
     """
     rounding, apart = np.abs(target - given).max(axis=0), given.std(axis=0)
     lost = np.atleast_1d((rounding > apart / MIN_DIGITS) & (apart > 0))
@@ -266,19 +267,19 @@ def _check_digits(given: Array, target: Array, name: str) -> None:
 
 
 def other_parts(name: str) -> DataError:
-    """Return the error for a model to start from whose network has others of some parts."""
+    """Return the error for a starting model whose network has different layers or preprocessing."""
     return DataError(f"cannot continue: the starting model has different {name}")
 
 
 def _as_weights(weights: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:
-    """Return rows' weights in the run's dtype; 0 for those so small beside others that it cannot hold 1 over them."""
+    """Return row weights in the run's dtype; a weight is 0 if it is too small to divide by in this dtype."""
     return np.where(weights < _MIN_WEIGHT * np.finfo(dtype).tiny, 0.0, weights).astype(dtype)
 
 
 def _row_weights(
     spec: Spec, labels: Labels | None, target: Array, weight: NDArray[np.float64] | None
 ) -> NDArray[np.float64] | None:
-    """Return the weight of each training row: its own times its class's."""
+    """Return the weight of each training row: its row weight times its class weight."""
     class_weight, path = spec.training.class_weight, ("training", "class_weight")
     if class_weight is None:
         return weight

@@ -1,4 +1,4 @@
-"""From the rows of a spec to a trained model."""
+"""Training: from the rows of a spec to a trained, calibrated model."""
 
 from __future__ import annotations
 
@@ -38,35 +38,34 @@ from specnet.training import (
 from specnet.training.observer import Stopped
 
 MAX_ROWS_WITH_NAMES = 1_000_000
-"""Of more rows, texts that may name groups are not read once more."""
+"""The maximum number of rows for which ignored columns that may name groups are read again."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What fitting a network to rows gives.
+    """The result of fitting a network to rows.
 
     Attributes
     ----------
     model : Model
     result : TrainingResult
     data : SpecData
-        What it was fitted to.
+        The data that the network was fitted to.
     encoder : Encoder
-        What made the network's rows of the given ones.
+        The encoder from given rows to rows as the network reads them.
     inputs : dict of str to array
-        The columns of the rows that it has made so, by the part of the split.
+        The columns that are encoded already, by split.
     members : tuple of TrainingResult
-        The result of each member of an ensemble that has begun; of the only network if it is none.
+        The result of each ensemble member that has begun; of the only network without an ensemble.
     training : TrainingRows
         The training rows as the network reads them.
     calibration : Calibration or None
-        By a temperature of the model's probabilities, or a share of linear models in its values, if training was not
-        interrupted and the spec has it. `result` and `members` are those of the networks before.
+        The calibration by a temperature of probabilities, or by a share of linear models in values; None if the spec
+        has none or training was interrupted. `result` and `members` are from before the calibration.
     held_out : (list of ndarray, Answers) or None
-        What is answered for rows by networks that were not trained on them, if there are such rows: the outputs as the
-        loss sees them, such as logits, of each network that answers for every row; and the answers. The rows are those
-        of `SpecData.held_out`: the training rows where each member of an ensemble, if none is missing, has left one
-        fold out; else the validation rows.
+        The outputs as the loss reads them, such as logits, of each network that predicts every held-out row, and the
+        answers; None without held-out rows. The rows are of the split `SpecData.held_out`: the training rows if each
+        ensemble member has left one fold out and none is missing, otherwise the validation rows.
     """
 
     model: Model
@@ -80,25 +79,25 @@ class FitResult:
     held_out: tuple[list[Array], Answers] | None = None
 
     def check_whole(self) -> None:
-        """Raise the interruption that has ended training, unless it was to end there."""
+        """Raise the interruption that has ended training, unless it is a planned stop."""
         cause = self.result.interruption
         if cause is not None and not isinstance(cause, Stopped):
             raise cause
 
     def answers(self, name: str) -> Answers:
-        """Return what the model answers for the rows of that part of the split."""
+        """Return the model's answers for the rows of the split `name`."""
         if self.held_out is not None and name == self.data.held_out != TRAIN:
             return self.held_out[1]
         rows = self.data.splits[name]
         return self.model.answers(self.prepared(name), rows.y, rows.weight)
 
     def prepared(self, name: str) -> Array:
-        """Return the columns of the rows of that part of the split as the network reads them."""
+        """Return the columns of the split `name` as the network reads them."""
         X = self.inputs.get(name)
         return self.encoder.inputs(self.data.splits[name]) if X is None else X
 
     def answered(self) -> Self:
-        """Return the same with what is answered for the held-out rows."""
+        """Return this result with `held_out` computed by its model."""
         name, model, held_out = self.data.held_out, self.model, None
         rows = self.data.splits.get(name)
         if rows is not None and rows.folds is None:
@@ -109,7 +108,7 @@ class FitResult:
         return replace(self, held_out=held_out)
 
     def calibrated(self) -> Self:
-        """Return the same with the model's outputs calibrated on the held-out rows."""
+        """Return this result with the model's outputs calibrated on the held-out rows."""
         assert self.held_out is not None, "a spec that calibrates has rows for it"
         (raw, answers), rows = self.held_out, self.data.splits[self.data.held_out]
         if self.model.spec.training.calibration == "linear":
@@ -123,7 +122,7 @@ class FitResult:
     def error_quantiles(self, uncalibrated: Sequence[Array]) -> ErrorQuantiles:
         """Return the quantiles of the errors on the held-out rows, given the outputs before calibration.
 
-        Where validation rows have chosen the epoch, they are those of epochs that other validation rows have chosen.
+        If validation rows have chosen the epoch, each row's error is at an epoch that other rows have chosen.
         """
         assert self.held_out is not None, "rows do not vanish"
         (raw, answers), model, name = self.held_out, self.model, self.data.held_out
@@ -165,37 +164,37 @@ def fit_rows(
     records: bool = False,
     train_ensemble: Callable[..., list[TrainingResult]] | None = None,
 ) -> FitResult:
-    """Train a network, or the members of an ensemble.
+    """Return the result of training a network, or the members of an ensemble, on the rows of a spec.
 
     Parameters
     ----------
     data : SpecData
-        Of its parts ``train`` is what is trained on, ``validation`` what stands in the history; others are only
-        counted. To its warnings more may be added.
+        The split ``train`` is trained on, and the history has metrics of ``validation``; other splits are only counted.
+        More warnings may be added to its warnings.
     observer : Observer, optional
         Follows the training.
     keep_checkpoint, checkpoint, epochs, interruptions : optional
-        As for `train`; an ensemble has no other number of `epochs` than its spec's.
+        As for `train`; `epochs` has no effect on an ensemble.
     jobs, cores : int, optional
         As for `train_members`.
     start : Model, optional
-        Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
-        preparation then.
+        Model whose parameters training starts from. Its preprocessing of the target is used too; the preparation of
+        `data` must already be the start's.
     records : bool
         As for `train` and `train_members`.
     train_ensemble : callable, optional
-        Takes the arguments of `train_members`, the default; returns the result of each member that there is to be.
+        Function with the arguments of `train_members`, the default, that returns the results of the members.
 
     Raises
     ------
     DataError
-        If the rows do not fit, or the layers of the model to start from are others.
+        If the rows do not fit, or the starting model has different layers.
     NotFiniteError
         If the loss is no longer finite; `evaluation.explaining` adds the cause.
     """
     observer, spec, splits = observer or Observer(), data.resolved.spec, data.splits
     rows, watched = splits[TRAIN], None
-    try:  # looking for large cells takes as long as preparing does
+    try:  # large cells are searched only after an error: a search takes as long as preparing the rows
         encoder, training = _encoded(data, start)
         if VALIDATION in splits:
             watched = encoder.watched_rows(splits[VALIDATION], "validation y")
@@ -211,7 +210,7 @@ def fit_rows(
     if problems := list(_without_weight(spec, splits, training)):
         raise DataError(*problems)
     found = (*data.warnings, *target_warnings(TrainingData(data.resolved, data.labels, splits)))
-    if spec.data is not None:  # who passes arrays has made their columns
+    if spec.data is not None:  # a caller who passes arrays knows their columns
         found += _column_warnings(data)
     if found:
         observer.warned(found)
@@ -239,7 +238,7 @@ def fit_rows(
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
     fitted = fitted.answered()
-    if result.interruption is not None or fitted.held_out is None:  # none of a member that was trained alone
+    if result.interruption is not None or fitted.held_out is None:  # no held-out rows if only one member was trained
         return fitted
     uncalibrated = fitted.held_out[0]
     if spec.training.calibration is not None:
@@ -249,7 +248,7 @@ def fit_rows(
 
 
 def _column_warnings(data: SpecData) -> tuple[Diagnostic, ...]:
-    """Return the warnings about columns, which are searched once where many runs train on the same rows."""
+    """Return the warnings about columns, cached for many runs on the same rows."""
     spec, labels, splits = data.resolved.spec, data.labels, data.splits
     rows, names = splits[TRAIN], None if labels is None else tuple(labels.values.tolist())
     location = spec.diagnostic("column", "", ("data",))
@@ -262,7 +261,7 @@ def _column_warnings(data: SpecData) -> tuple[Diagnostic, ...]:
 
 
 def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
-    """Return the texts of ignored columns of a table that are named as groups are, as indices: persons, sessions."""
+    """Return ignored columns of a table whose names suggest groups, such as persons, with texts as indices."""
     spec, table = data.resolved.spec, data.table
     if table is None or len(table.X) > MAX_ROWS_WITH_NAMES:
         return {}
@@ -287,7 +286,7 @@ def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
 
 
 def _refuse_large_cells(data: SpecData, parts: Iterable[str]) -> None:
-    """Refuse rows of files with a number that the network cannot read, with its location there."""
+    """Raise DataError for a number in a file that is too large for the network, with its location in the file."""
     spec = data.resolved.spec
     for rows in map(data.splits.__getitem__, parts):
         cell = first_large_cell(data.preparation, rows.columns, np.dtype(spec.network.dtype)) if rows.kinds else None
@@ -297,7 +296,7 @@ def _refuse_large_cells(data: SpecData, parts: Iterable[str]) -> None:
 
 
 def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRows) -> Iterator[Diagnostic]:
-    """Yield the errors of parts of the rows in which each row has a weight of 0, of folds only the first one."""
+    """Yield an error for each split, and for the first fold, in which all rows have a weight of 0."""
     path, hint = ("data", "split"), "leave rows with a weight of 0 out"
     for name, part in splits.items():
         if part.weight is not None and not part.weight.any():
@@ -318,7 +317,7 @@ def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRo
 
 
 def _model_of(encoder: Encoder, result: TrainingResult, count: int) -> Model:
-    """Return the model of so many members: those that had begun when training was interrupted, else all or one."""
+    """Return the model of `count` members: after an interruption, only of members that had begun."""
     network = encoder.network
     if result.interruption is not None and count < network.spec.training.members:
         encoder = replace(encoder, network=Network(network.resolved.with_members(count)))
@@ -326,9 +325,9 @@ def _model_of(encoder: Encoder, result: TrainingResult, count: int) -> Model:
 
 
 def _encoded(data: SpecData, start: Model | None) -> tuple[Encoder, TrainingRows]:
-    """Return the rows to train on as the network reads them, and what makes others so.
+    """Return the encoder, and the training rows as the network reads them.
 
-    The network is the start's own where that is the same, with what was fitted for the start.
+    With a start, its preprocessing of the target is used, and its network too if that has the same resolved spec.
     """
     resolved, rows = data.resolved, data.splits[TRAIN]
     if start is None:

@@ -1,6 +1,6 @@
-"""The page of each kind of folder, ``report.html``: collected from the folder, with its rows from memory or read again.
+"""The page (``report.html``) of each kind of folder, from its files and its rows, in memory or read again.
 
-It is the same whenever it is made. `write_report` is for a run that has just ended, `page_again` for any folder.
+A page is the same whenever it is made. `write_report` is for a run that has just ended, `page_again` for any folder.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from specnet.training import Observer
 def write_report(
     run: SavedRun, data: SpecData, observer: Observer, answers: Answers | None = None
 ) -> tuple[Diagnostic, ...]:
-    """Write the page of a run that has just written its folder; if that fails, tell the observer, and return why.
+    """Write the page of a run that has just written its folder; return a warning, also to the observer, if that fails.
 
     Parameters
     ----------
     run : SavedRun
-        Whose folder is locked by this process.
+        Run whose folder is locked by this process.
     data : SpecData
-        The run's, so that they need not be read again.
+        Data of the run, so that they are not read again.
     observer : Observer
     answers : Answers, optional
-        What the model answers for test rows, where it was just computed.
+        Answers of the model for test rows, if just computed.
     """
     failures = attempted(lambda _: _write(run, data, answers), run.path)
     if failures:
@@ -56,12 +56,12 @@ def write_report(
 
 
 def attempted(write: Callable[[Path], object], folder: Path) -> tuple[Diagnostic, ...]:
-    """Write the page of a folder that is complete without it; return why that failed, if it did.
+    """Write the page of a folder that is otherwise complete; return a warning instead of raising an error.
 
     Parameters
     ----------
     write : callable
-        Takes the folder.
+        Function of the folder that writes the page.
     folder : Path
     """
     try:
@@ -75,11 +75,12 @@ def attempted(write: Callable[[Path], object], folder: Path) -> tuple[Diagnostic
 
 
 def remove_report(folder: Path) -> None:
-    """Remove a page that is out of date as soon as something is written beside it.
+    """Remove the page of a folder, before files are written that the page does not show.
 
     Raises
     ------
     FileError
+        If it cannot be removed.
     """
     with file_errors(folder / REPORT):
         (folder / REPORT).unlink(missing_ok=True)
@@ -88,15 +89,15 @@ def remove_report(folder: Path) -> None:
 def report_again(
     folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None, with_rows: bool = True
 ) -> Path:
-    """Write the page of a run anew and return its path; it is the same that the run wrote, byte for byte.
+    """Write the page of a run anew and return its path; it is the same as the run wrote, byte for byte.
 
-    The rows are made or read again as the run's spec says. If they are gone or have changed since, the page says so
-    and leaves out what needs them.
+    The rows are made or read again by the run's spec. If they are missing or have changed, the page has a notice and
+    omits the sections that need them.
 
     Parameters
     ----------
     folder : path
-        Of a run.
+        Folder of a run.
     parts, limits : optional
         As for `load_model`.
     with_rows : bool
@@ -105,9 +106,9 @@ def report_again(
     Raises
     ------
     FileError
-        If it is not the folder of a run, or something in it is damaged or missing.
+        If it is not the folder of a run, or one of its files is damaged or missing.
     TakenError
-        If a run is writing there.
+        If a run is writing to the folder.
     """
     check_run(folder)
     path = Path(folder)
@@ -128,7 +129,7 @@ def _write(run: SavedRun, data: SpecData | str, answers: Answers | None = None, 
 
 
 def _failure(error: Exception, folder: Path) -> Diagnostic:
-    """Return what to say where the page of a run could not be written."""
+    """Return the warning that the page of a run could not be written."""
     if is_memory_shortage(error):
         error = out_of_memory()
     if isinstance(error, SpecnetError):
@@ -141,15 +142,15 @@ def _failure(error: Exception, folder: Path) -> Diagnostic:
 def answers_shown(
     run: SavedRun, data: SpecData | str, answers: Answers | None = None, *, with_rows: bool = True
 ) -> ModelAnswers:
-    """Return what the page of a run shows of its model's answers, the same at the end of the run and at any later time.
+    """Return the model's answers as the page of a run shows them, the same at the end of the run and later.
 
     Parameters
     ----------
     run : SavedRun
     data : SpecData or str
-        The rows of the run, or in a sentence why they cannot be read again.
+        The rows of the run, or a sentence with the reason why they cannot be read again.
     answers : Answers, optional
-        What the model answers for test rows, where it was just computed.
+        Answers of the model for test rows, if just computed.
     with_rows : bool
         Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
     """
@@ -171,7 +172,7 @@ def answers_shown(
 def model_answers(
     model: Model, data: SpecData | str, answers: Answers | None = None, *, with_rows: bool
 ) -> ModelAnswers:
-    """Return what a page shows of the answers of any model, be it of a run or of several networks.
+    """Return the answers of a run's or a team's model as a page shows them.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ def model_answers(
 
 
 def rows_again(run: SavedRun) -> SpecData | str:
-    """Return the data of a run, or in a sentence why they cannot be read again."""
+    """Return the data of a run, or a sentence with the reason why they cannot be read again."""
     sha256 = run.facts.get("data_sha256")
     try:
         table = load_table(run.spec)
@@ -211,17 +212,17 @@ def _answers(model: Model, rows: Rows) -> Answers:
 
 
 def _column_names(model: Model, data: SpecData | str) -> Sequence[str]:
-    """Return what a page calls the raw columns: x1, x2, … where they have no names."""
+    """Return the names of the raw columns on a page: x1, x2, … if they have no names."""
     given = () if isinstance(data, str) or data.table is None else data.table.feature_names
     unnamed = tuple(f"x{number}" for number in range(1, model.network.resolved.columns + 1))
     return given or model.feature_names or unnamed
 
 
 def _plane(shown: ModelAnswers, data: SpecData) -> Plane | None:
-    """Return what is seen of a model over the plane of its columns; None if they are no plane.
+    """Return the model as a function of its two columns, with rows as points; None unless it can be drawn so.
 
-    There are two columns, both of numbers, and one target. Of an ensemble it is the first member. Rows that it was not
-    trained on count as unseen.
+    The model must have two columns, both of numbers, and one target. Of an ensemble, the first member is drawn.
+    Validation and test rows are marked as unseen.
     """
     model, network = shown.model, shown.model.network
     has_categories = any(text is not None for text in data.splits["train"].texts) or network.resolved.category_counts
@@ -265,7 +266,7 @@ def page_again(
     Parameters
     ----------
     folder : path
-        Of a run, of runs on folds or with seeds, of a sweep, of its team, or of a sweep for each fold.
+        Folder of a run, of runs on folds or with seeds, of a sweep, of its team, or of a sweep for each fold.
     parts, limits : optional
         As for `load_model`.
     with_rows : bool
@@ -274,9 +275,9 @@ def page_again(
     Raises
     ------
     FileError
-        If it is none of these, or something in it is damaged or missing.
+        If it is none of these, or one of its files is damaged or missing.
     TakenError
-        If something is being written there.
+        If another process is writing to the folder.
     """
     path = Path(folder)
     kind = kind_of(path)
@@ -296,7 +297,7 @@ def write_page(folder: Path) -> Path:
     FileError
         If something in it cannot be read, or the page not be written.
     """
-    # Imported late: the page of a run needs none of them.
+    # Imported late: the page of a run does not need these modules.
     from specnet.report.pages.series_page import series_page
     from specnet.report.pages.sweep_page import sweep_page
     from specnet.saved.saved_series import SavedSeries
@@ -317,18 +318,18 @@ def write_team_report(
 ) -> Path:
     """Write the page of a team, and return its path.
 
-    The rows are those of the best trial's run, beside it.
+    The rows are read again by the spec of the best trial's run, unless `data` is given.
 
     Parameters
     ----------
     folder : Path
-        Of the team.
+        Folder of the team.
     parts, limits : optional
         As for `load_model`.
     model : Model, optional
-        The team, where it was just put together.
+        Model of the team, if in memory.
     data : SpecData, optional
-        The rows, where they are in memory.
+        Rows of the best trial's run, if in memory.
 
     Raises
     ------

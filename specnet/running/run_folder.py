@@ -1,4 +1,4 @@
-"""The folder of a run that is written: who may write it, and how an interrupted run is found again."""
+"""The folder that a run writes: permission to write it, its checkpoint, and its files."""
 
 from __future__ import annotations
 
@@ -54,26 +54,26 @@ GO_ON = "choose another --out, use --resume to continue an interrupted run, or -
 
 
 class RunFolder:
-    """The folder that a run writes.
+    """The folder that a run writes and resumes from.
 
     Parameters
     ----------
     path : Path
     resumes : bool
-        Whether the run goes on from a checkpoint that is there; otherwise that is of an earlier run.
+        Whether the run continues from a checkpoint in the folder; otherwise a checkpoint belongs to an earlier run.
     """
 
     def __init__(self, path: Path, *, resumes: bool = False) -> None:
         self.path, self.resumes = path, resumes
 
     def is_finished(self, identity: RunIdentity) -> bool:
-        """Return whether a run has ended here that may be taken for this one, as far as there is one to resume.
+        """Return whether the folder holds this run, finished; always False if the run does not resume.
 
         Raises
         ------
         FileError
-            If a run has ended here of another spec or on other data, or its model is another one, or a run was
-            interrupted that has left no checkpoint to resume from.
+            If the folder holds a finished run of another spec or on other data, a model that the run did not record, or
+            an interrupted run without a checkpoint.
         """
         if not self.resumes or self._checkpoint.exists():
             return False
@@ -100,29 +100,29 @@ class RunFolder:
         return True
 
     def is_of(self, identity: RunIdentity, training: TrainingSpec) -> bool:
-        """Return whether this run has ended here or can be resumed; parameters as for `checkpoint`."""
+        """Return whether the folder holds this run, finished or with a checkpoint; parameters as for `checkpoint`."""
         try:
             return self.is_finished(identity) or self.checkpoint(identity, training) is not None
         except FileError:
             return False
 
     def identity(self) -> RunIdentity:
-        """Return what the run that was written here is about."""
+        """Return the identity of the run in the folder."""
         with file_errors(self.path / RESOLVED):
             spec = read_file(self.path / RESOLVED, LARGEST_RECORD)
             parse_object(spec, "the spec")
         return RunIdentity(spec.decode(), str(SavedRun(self.path).facts.get("data_sha256")))
 
     def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
-        """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.
+        """Return the checkpoint of an interrupted run, or None without a checkpoint or if the run does not resume.
 
         Parameters
         ----------
         identity : RunIdentity
-            A checkpoint of another run is an error, unless it only goes on for more epochs and would have begun in the
-            same way.
+            Identity of the run. A checkpoint of another run is an error, unless that has only fewer epochs and the same
+            beginning.
         training : TrainingSpec
-            How it trains; a checkpoint that cannot be of such a run is an error.
+            Training settings of the run. A checkpoint that does not fit them is an error.
         """
         if not self.resumes or not self._checkpoint.exists():
             return None
@@ -141,14 +141,14 @@ class RunFolder:
         return checkpoint
 
     def keep(self, identity: RunIdentity, checkpoint: Checkpoint) -> None:
-        """Replace the checkpoint of a run."""
+        """Save a checkpoint of a run, replacing the previous one."""
         write_file(self._checkpoint, replace(checkpoint, run=identity).to_bytes())
 
     def write(self, contents: Mapping[str, str | bytes]) -> None:
-        """Write files by name, and remove what an earlier result has left; or write none of them.
+        """Write files by name and remove files of an earlier result; after an error, no file is written.
 
-        The facts are written last, with the SHA-256 of all. Those of an earlier result are gone before, as its files
-        are replaced one by one.
+        ``run.json`` is written last, with the SHA-256 of all files. The one of an earlier result is removed first,
+        because files are replaced one by one.
         """
         contents = with_hashes(contents, FACTS)
         names = sorted(contents, key=lambda name: name == FACTS)
@@ -163,28 +163,28 @@ class RunFolder:
 
 
 def other_run(path: Path, differences: str = "", *, same_spec: bool) -> FileError:
-    """Return the error for a finished run in a folder that is not the one to resume."""
+    """Return the error for a folder with another finished run than the one to resume."""
     which = "on other data" if same_spec else "of another spec"
     message = f"this folder holds a finished run {which}{differences}"
     return FileError(message, hint=START_ANEW, source=str(path))
 
 
 def check_same_beginning(differences: list[SpecDifference], training: TrainingSpec, finished: int = 0) -> None:
-    """Refuse to go on where a run that differs in this way would have begun in another way.
+    """Raise an error if a run with these differences would not have the same beginning as the checkpoint.
 
     Parameters
     ----------
     differences : list of SpecDifference
-        From the run of the checkpoint to the one that is to go on.
+        Differences between the run of the checkpoint and the run to continue.
     training : TrainingSpec
-        Of the one that is to go on.
+        Training settings of the run to continue.
     finished : int
-        Number of members of an ensemble that are finished.
+        Number of finished ensemble members.
 
     Raises
     ------
     FileError
-        Unless nothing differs, or the epochs alone, and there are more of them and nothing depends on their number.
+        Unless nothing differs, or only the number of epochs is larger and nothing depends on it.
     """
     longer = [item for item in differences if item.key == "training.epochs" and int(item.now) > int(item.then)]
     others = [item for item in differences if item not in longer]
@@ -209,12 +209,12 @@ def check_same_beginning(differences: list[SpecDifference], training: TrainingSp
 
 
 def new_folder(name: str | None, top: str = RUNS) -> Path:
-    """Make and return the folder of the next run of that name: ``runs/<name>/<number>``."""
+    """Create and return the folder of the next run with a name: ``runs/<name>/<number>``."""
     runs = Path(top) / (name or "unnamed")
     with file_errors(runs):
         while True:
             runs.mkdir(parents=True, exist_ok=True)
-            # Another run may make the folder at the same moment, or take the empty ones away that it has made.
+            # Another run may create the folder at the same moment, or remove empty folders that it has created.
             with suppress(FileNotFoundError, FileExistsError):
                 number = 1 + max((int(entry.name) for entry in runs.iterdir() if entry.name.isdecimal()), default=0)
                 (runs / str(number)).mkdir()
@@ -231,27 +231,27 @@ def reserved(
     force: bool,
     resume: bool | None,
 ) -> Iterator[Path]:
-    """Give a folder to write, locked for this caller; made if it is missing, and removed again if nothing is written.
+    """Yield a folder to write, locked for this caller; a missing one is created, and removed if it stays empty.
 
     Parameters
     ----------
     out : path
     kind : FolderKind
-        What it becomes.
+        Kind of the folder after writing.
     files : sequence of str
-        Names of what will be written, where they do not follow from the kind.
+        Names of further files to write, in addition to the files of the kind.
     inputs : iterable of path
-        What is read; a spec may be in the folder, if it is written there again.
+        Files that are read and must not be overwritten; a spec may be in the folder if it is written again.
     force, resume : bool
-        Whether there may be something in it; `resume` is None where nothing can be resumed.
+        Whether the folder may have files already; `resume` is None if the caller cannot resume.
 
     Raises
     ------
     TakenError
-        If another run is writing there; if it has something in it, and neither `force` nor `resume` allows that; or if
-        the name of a file to be written or removed is taken by something else, such as a link.
+        If another run is writing to the folder; if it is not empty without `force` or `resume`; or if the name of a
+        file to write or remove belongs to something else, such as a link.
     FileError
-        If there is another kind of result to resume, or if an input would be overwritten or removed.
+        If the folder has another kind of result to resume, or if an input would be overwritten or removed.
     """
     path = Path(out)
     with file_errors(path):

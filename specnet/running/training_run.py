@@ -1,7 +1,7 @@
-"""From split rows to the outcome of a run: its network is trained and measured, and its files are made.
+"""From split rows to the outcome of a run: its network is trained and evaluated, and its files are made in memory.
 
-Nothing is read or written here: the caller has the rows and writes the files. The facts in ``run.json`` say what the
-bits of a run depend on beside its spec and its data: libraries, their threads and the processor.
+This module reads and writes nothing: the caller has the rows and writes the files. The facts in ``run.json`` record
+what exact results depend on besides the spec and the data: libraries, their threads and the processor.
 """
 
 from __future__ import annotations
@@ -56,20 +56,20 @@ if TYPE_CHECKING:
 
 
 THREADS, BLAS, CPU_FEATURES = "threads", "blas", "cpu_features"
-"""Keys of what `machine_facts` tells."""
+"""Keys of the result of `machine_facts`."""
 COMPILER = "compiler"
-"""The key in a run's facts for what `compiler_facts` tells; null where nothing was compiled."""
+"""The key in a run's facts for the result of `compiler_facts`; null if nothing was compiled."""
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of specnet, Python and the libraries whose results go into a run's."""
+    """Return the versions of specnet, Python and the libraries that a run's results depend on."""
     return {"specnet": __version__, **_installed_versions(), "python": platform.python_version()}
 
 
 def machine_facts() -> dict[str, Any]:
     """Return the number of BLAS threads, NumPy's BLAS (name, version, architecture), and the CPU features it uses.
 
-    Two processes where these are equal give the same bits, with the same versions of the libraries.
+    Two processes with equal facts and the same versions of libraries give the same bits.
     """
     blas = _blas()
     return {
@@ -90,7 +90,7 @@ def compiler_facts() -> dict[str, str | None]:
     return {"name": compiler_name(), "target": native_processor().name}
 
 
-# A process keeps what it has loaded, and to look for it takes milliseconds, of which a series of short runs has few.
+# Cached: loaded libraries do not change in a process, and a search takes milliseconds, which matters for short runs.
 @cache
 def _installed_versions() -> dict[str, str]:
     return {name: version(name) for name in ("numpy", "scipy", "scikit-learn")}
@@ -98,7 +98,7 @@ def _installed_versions() -> dict[str, str]:
 
 @cache
 def _blas() -> Any:
-    """Return threadpoolctl's controller of NumPy's BLAS, None if it knows none."""
+    """Return threadpoolctl's controller of NumPy's BLAS, or None if it finds none."""
     from threadpoolctl import ThreadpoolController
 
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
@@ -107,8 +107,8 @@ def _blas() -> Any:
 
 
 def _cpu_features() -> list[str]:
-    """Return the groups of instructions that NumPy was built for and finds here."""
-    core: Any = import_module("numpy._core._multiarray_umath")  # where numpy.show_runtime has them from
+    """Return the CPU features that NumPy was built for and that this processor has."""
+    core: Any = import_module("numpy._core._multiarray_umath")  # the source of numpy.show_runtime
     features: dict[str, bool] = core.__cpu_features__
     names: list[str] = [*core.__cpu_baseline__, *core.__cpu_dispatch__]
     return [name for name in names if features[name]]
@@ -119,18 +119,18 @@ Contents = dict[str, str | bytes]
 
 
 class HeldOutAnswers(NamedTuple):
-    """What is answered for rows by networks that were not trained on them, as other networks' answers are comparable.
+    """Outputs for rows by networks that were not trained on them, in a form that is comparable between networks.
 
     Attributes
     ----------
     name : str
-        The part of the split that the rows are of.
+        The split of the rows.
     rows : ndarray (rows,)
-        Their indices in it.
+        The indices of the rows in the split.
     kind : str
-        What the outputs are, as `Decoder.kind` says.
+        The kind of outputs, as in `Decoder.kind`.
     outputs : ndarray (rows, outputs)
-        As `Decoder.comparable` returns them.
+        The outputs as `Decoder.comparable` returns them.
     """
 
     name: str
@@ -141,36 +141,36 @@ class HeldOutAnswers(NamedTuple):
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run comes to: a single one, one on a fold or with a seed, one of a trial, or one that is verified.
+    """The outcome of a run: a single run, one on a fold or with a seed, one of a trial, or a verified one.
 
     Attributes
     ----------
     state : "finished", "pruned", "diverged" or "refused"
-        ``diverged``: its loss was not finite; ``refused``: its spec, its data or its training had an error. A run that
-        was interrupted has finished as far as it came; its files say so.
+        ``diverged``: its loss was not finite; ``refused``: its spec, its data or its training had an error. An
+        interrupted run counts as finished here; its files record the interruption.
     message : str
-        Why it has not finished.
+        The reason why it has not finished.
     files : dict
-        The files of its folder but its spec and its page; of a trial its model alone.
+        The files of its folder except its spec and its page; for a trial only its model.
     evaluation : Evaluation
-        Of a trial its metrics alone.
+        The evaluation of the model; for a trial only its metrics.
     judgement : Judgement
-        What went wrong.
+        The findings about the run.
     answers : dict of str to Answers
-        What the model answers for held-out rows, by the part of the split, in the process that has computed them.
+        The answers for held-out rows by split; only in the process that has computed them.
     held_out : HeldOutAnswers or None
-        Of a trial: what is answered for rows that the answering networks were not trained on.
+        For a trial, the outputs for held-out rows.
     machine : dict
-        What else its bits depend on.
+        The facts about the machine that exact results depend on.
     history : list of dict
     epochs : int
     seconds : float
     warnings : tuple of Diagnostic
-        About its rows.
+        Warnings about the rows.
     curve : dict
-        Validation losses by rung, where a pruner has looked at them.
+        Validation losses by rung, if a pruner has received them.
     trained : TrainingResult or None
-        Of a task that trains one member of an ensemble: that member.
+        The trained ensemble member, for a task that trains only one.
     """
 
     state: State = "finished"
@@ -190,13 +190,13 @@ class RunOutcome:
 
     @classmethod
     def of(cls, fitted: FitResult, **others: Any) -> RunOutcome:
-        """Return that of a run that was trained, with other fields."""
+        """Return the outcome of a trained run, with further fields from `others`."""
         result = fitted.result
         return cls(history=result.history, epochs=result.epochs, warnings=result.warnings, **others)
 
     @property
     def metrics(self) -> Metrics:
-        """Its figures by part of the split and name."""
+        """The metrics of the run by split and name."""
         return self.evaluation.metrics
 
 
@@ -214,25 +214,25 @@ def train_run(
     checkpoint: Checkpoint | None = None,
     **options: Any,
 ) -> tuple[RunOutcome, FitResult]:
-    """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge.
+    """Train a run's network, optionally from a checkpoint, and return its outcome: metrics, findings and files.
 
     Parameters
     ----------
     parsed : Spec
     data : SpecData
-        Its rows.
+        The data of the spec.
     identity : RunIdentity
     observer : Observer or None
     begin : float
-        When it began, by `time.perf_counter`.
+        Start of the run, by `time.perf_counter`.
     folder : Path, optional
-        The folder that its files are for; without one, none are made.
+        The folder that the files are made for; no files are made if None.
     rows : bool
         Whether the files have hashes of the training rows.
     threads : int, optional
-        Number of threads of BLAS and compiled functions; default: as `threads_worth` finds.
+        Number of threads of BLAS and compiled functions. Default: the result of `threads_worth`.
     cores : int, optional
-        As for `train_members`; default: as many as there are threads to be, or may be if nobody says it.
+        As for `train_members`. Default: `threads`, or all available threads if that is None.
     checkpoint, **options
         As for `fit_rows`.
 
@@ -249,7 +249,7 @@ def train_run(
         machine = {**machine_facts(), "versions": library_versions()}
         with explaining():
             fitted = fit_rows(data, observer, cores=cores, records=True, checkpoint=checkpoint, **options)
-        with np.errstate(over="ignore", invalid="ignore"):  # enormous losses have such metrics
+        with np.errstate(over="ignore", invalid="ignore"):  # metrics of enormous losses may overflow
             evaluation, judgement, answers = evaluate_run(fitted)
     known: dict[str, Any] = {"evaluation": evaluation, "judgement": judgement, "answers": answers, "machine": machine}
     outcome = RunOutcome.of(fitted, **known)
@@ -270,7 +270,7 @@ def train_run(
 def _files(
     outcome: RunOutcome, fitted: FitResult, identity: RunIdentity, given: dict[str, Any], seconds: float, *, rows: bool
 ) -> Contents:
-    """Return the files of a run's folder; `given` are facts about its spec and its data, `seconds` those of the run."""
+    """Return the files of a run's folder, with facts about spec and data (`given`) and the run's duration."""
     result, content = fitted.result, fitted.model.to_bytes()
     facts = _facts(outcome, fitted, given, seconds, rows=rows) | {"model_sha256": hashlib.sha256(content).hexdigest()}
     judgement = outcome.judgement

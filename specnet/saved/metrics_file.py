@@ -22,11 +22,11 @@ from specnet.run_files import LARGEST_RECORD
 
 Figures = dict[str, FiniteFloat | None]
 Metrics = dict[str, Figures]
-"""Figures by set of rows and name; None for one that is not defined."""
+"""Metrics by split and name; None for an undefined metric."""
 
 
 class Interval(TypedDict):
-    """An interval, and how it was found."""
+    """An interval, and the method that computed it."""
 
     low: FiniteFloat
     high: FiniteFloat
@@ -34,14 +34,14 @@ class Interval(TypedDict):
 
 
 class Coverage(TypedDict):
-    """How many rows intervals or sets of a level cover: each list has a number for each output, of classes one.
+    """The coverage of intervals or sets of a level; each list has a number for each output, or one for classes.
 
     Attributes
     ----------
     level : float
         The fraction of rows that should be covered.
     covered : list of float
-        The fraction that is.
+        The fraction of rows that are covered.
     size : list of float
         The mean width of the intervals, or the mean number of classes in a set.
     """
@@ -53,30 +53,30 @@ class Coverage(TypedDict):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``metrics.json`` says.
+    """The contents of ``metrics.json``.
 
     Attributes
     ----------
     rows : dict
-        The number of rows by part of the split.
+        The number of rows by split.
     metrics : dict
-        The model's figures by part of the split and name; None for one that is not defined.
+        The model's metrics by split and name; None for an undefined metric.
     baselines : dict
-        The figures of predictors to compare it with: by their name, part of the split and name.
+        The metrics of baselines by baseline, split and name.
     tables : dict
-        By part of the split: ``confusion`` and the like.
+        Tables by split, such as ``confusion``.
     intervals : dict
-        95 % intervals, by part of the split and name of the figure: ``low``, ``high``, ``method``; None where there is
-        none.
+        95 % intervals by split and metric: ``low``, ``high``, ``method``; None for a metric without an interval.
     baseline_intervals : dict
-        The same of the loss and the main metric of test rows, by name of the baseline and of the figure.
+        95 % intervals of the loss and the main metric of test rows, by baseline and metric.
     gains : dict
-        By how much the model is better on test rows, by the same names: ``value``, ``low`` and ``high``.
+        The improvement of the model over a baseline on test rows, by baseline and metric: ``value``, ``low`` and
+        ``high``.
     calibration : dict
-        Of a model with probabilities, ``error``: the expected calibration error by part of the split. Where they were
-        calibrated, ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on.
-        Where values were, ``linear_share``, and ``squared_error`` ``before`` and ``after``, of standardized values if
-        the network has such.
+        For probabilities, ``error``: the expected calibration error by split. For calibrated probabilities,
+        ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on. For calibrated
+        values, ``linear_share``, and ``squared_error`` ``before`` and ``after``, of standardized values if the network
+        predicts these.
     """
 
     rows: dict[str, int]
@@ -90,12 +90,12 @@ class Evaluation:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Evaluation:
-        """Return what a ``metrics.json`` says.
+        """Return the evaluation from the contents of a ``metrics.json``.
 
         Raises
         ------
         FileError
-            If it is none.
+            If the contents are invalid.
         """
         metrics = {name: record[name] for name in SPLITS if name in record}
         if not metrics:
@@ -113,7 +113,7 @@ class Evaluation:
         return found
 
     def record(self) -> dict[str, Any]:
-        """Return it as plain data, with each part of the split by its name."""
+        """Return the evaluation as plain data, with the metrics of each split under its name."""
         rest = {each.name: getattr(self, each.name) for each in fields(self)}
         return {"rows": rest.pop("rows"), **rest.pop("metrics"), **rest}
 
@@ -126,7 +126,7 @@ Made = TypeVar("Made")
 
 
 class Statistics(TypedDict):
-    """The mean and spread of a metric over runs; the standard deviation is that with n − 1."""
+    """The mean and spread of a metric over runs; the standard deviation divides by n − 1."""
 
     mean: FiniteFloat | None
     std: FiniteFloat | None
@@ -136,11 +136,11 @@ class Statistics(TypedDict):
 
 
 Summary = dict[str, dict[str, Statistics]]
-"""By part of the split and metric."""
+"""Statistics over runs by split and metric."""
 
 
 def summarized(metrics: Sequence[Mapping[str, Mapping[str, float | None]]]) -> Summary:
-    """Return the mean and spread of the metrics of runs; a value that is not defined does not count."""
+    """Return the mean and spread of the metrics of runs; undefined values are ignored."""
     return {
         split: {
             name: _statistics([figures[split][name] for figures in metrics if name in figures.get(split, ())])
@@ -152,18 +152,18 @@ def summarized(metrics: Sequence[Mapping[str, Mapping[str, float | None]]]) -> S
 
 
 def columns_of(metrics: Sequence[Metrics]) -> list[tuple[str, str]]:
-    """Return the part of the split and the name of each metric that some run has, in order."""
+    """Return the split and the name of each metric that at least one run has, in order."""
     return [(split, name) for split in SPLITS for name in _names(metrics, split)]
 
 
 def cells_of(metrics: Metrics, columns: Iterable[tuple[str, str]]) -> list[float | str]:
-    """Return a run's cells of these columns; empty where it has no value."""
+    """Return a run's cells of these columns; a missing value gives an empty cell."""
     values = [metrics.get(split, {}).get(name) for split, name in columns]
     return ["" if value is None else value for value in values]
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a CSV file; numbers have as many digits as they need to be read again as they are."""
+    """Return the text of a CSV file; numbers have enough digits to be read again exactly."""
     import csv  # not at the top: the page of a single run needs no tables
 
     stream = io.StringIO()
@@ -174,12 +174,12 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def read_csv(path: Path, what: str, record: Callable[[dict[str, str]], Made]) -> list[Made]:
-    """Return what is made of each row of a CSV file.
+    """Return the result of `record` for each row of a CSV file.
 
     Raises
     ------
     FileError
-        If it cannot be read, or is not what it should be.
+        If the file cannot be read or is invalid.
     """
     import csv
 
@@ -189,7 +189,7 @@ def read_csv(path: Path, what: str, record: Callable[[dict[str, str]], Made]) ->
             return [record(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
         except KeyError as error:
             raise FileError(f"not a valid {what}: column {error} is missing") from error
-        except (TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
+        except (TypeError, ValueError, csv.Error) as error:  # ValueError: an invalid number, or invalid UTF-8
             raise FileError(f"not a valid {what}: {error}") from error
 
 

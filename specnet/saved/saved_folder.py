@@ -1,4 +1,4 @@
-"""A folder of results, as tables list it: how it ended, its figures, its time and its findings."""
+"""A folder of results, as tables list it: its state, metrics, training time and findings."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ FINISHED, INTERRUPTED, UNFINISHED, BROKEN = "finished", "interrupted", "unfinish
 
 
 class SavedFolder:
-    """A folder of results, read when something of it is needed; of no other class, one whose results cannot be read.
+    """A folder of results; each file is read when needed. Used directly, not subclassed, for unreadable results.
 
     Parameters
     ----------
     path : path
     name : str, optional
-        What tables call it. Default: its path.
+        Name in tables. Default: the path.
     parts, limits : optional
         As for `load_model`.
 
@@ -35,23 +35,23 @@ class SavedFolder:
     ----------
     state : str
         ``finished``; ``interrupted``: stopped, with its state saved; ``unfinished``: still running, or killed;
-        ``broken``: a file of it cannot be read; of several runs, how one of them ended else.
+        ``broken``: one of its files cannot be read. For several runs, the state of the first unfinished one, if any.
     message : str
-        Why it has not finished.
+        The reason why it has not finished.
     metrics : mapping
-        The figures by set of rows and name.
+        The metrics by split and name.
     deviations : mapping
-        Their standard deviations over runs on folds or with seeds, in the same form.
+        The standard deviations of metrics over runs on folds or with seeds, by split and name.
     seconds : float or None
-        Of the training.
+        The training time.
     epochs : int or None
-        How many were completed.
+        The number of completed epochs.
     codes : tuple of str
-        Of the findings.
+        The codes of the findings.
     loss : str
-        What its losses are, in words: losses are compared where these are the same. Empty where that is not known.
+        A description of the loss; only losses with the same description are comparable. Empty if unknown.
     trials, runs : int or None
-        How many trials of a sweep, or runs on folds or with seeds, have ended.
+        The number of ended trials of a sweep, or of ended runs on folds or with seeds.
     """
 
     def __init__(
@@ -107,20 +107,20 @@ class SavedFolder:
 
     @property
     def split(self) -> str:
-        """The rows whose figures a table shows."""
+        """The split whose metrics a table shows."""
         return best_split(self.metrics)
 
     @property
     def main_metric(self) -> str | None:
-        """The metric of these rows by which a run is judged: accuracy or R², else its first one but the loss."""
+        """The metric of this split that judges a run: accuracy or R², else the first metric except the loss."""
         return main_metric(self.metrics.get(self.split, ()))
 
     def score(self, split: str, name: str) -> float | None:
-        """Return a figure, None if there is none."""
+        """Return the metric `name` of a split, or None if it is missing or undefined."""
         return self.metrics.get(split, {}).get(name)
 
     def remark(self) -> str:
-        """Return the state, with how far it came, or what is wrong with a broken one."""
+        """Return the state as a text, with the progress, or with the reason why the folder is broken."""
         if self.state == INTERRUPTED and self.epochs is not None:
             return f"interrupted after epoch {self.epochs}"
         done = self.trials if self.runs is None else self.runs
@@ -129,12 +129,12 @@ class SavedFolder:
         return f"{self.state}: {self.message}" if self.message else self.state
 
     def row(self) -> dict[str, Any]:
-        """Return what a table shows of it, as plain data.
+        """Return the row of a table as plain data.
 
         Raises
         ------
         SpecnetError, OSError
-            If a file that it is read from is damaged or missing.
+            If a file that is read for it is damaged or missing.
         """
         return {
             "run": self.name,
@@ -151,12 +151,12 @@ class SavedFolder:
         }
 
     def read(self, name: str, read: Callable[[bytes], Made], missing: Made | None = None) -> Made:
-        """Return what a function makes of the content of a file, or `missing` where there is no such file.
+        """Return the result of `read` for the content of a file, or `missing` if the file does not exist.
 
         Raises
         ------
         FileError
-            If it cannot be read.
+            If the file cannot be read, or does not exist and `missing` is None.
         """
         path = self.path / name
         if missing is not None and not path.exists():
@@ -166,7 +166,7 @@ class SavedFolder:
 
 
 def loss_in_words(spec: Mapping[str, Any]) -> str:
-    """Return what the losses of a resolved spec are: of which function, after which steps of its target."""
+    """Return a description of a resolved spec's loss: its function, and the preprocessing steps of the target."""
     training, network = (spec.get(name) for name in ("training", "network"))
     if not isinstance(training, Mapping) or not isinstance(network, Mapping) or LOSS not in training:
         return ""
@@ -176,7 +176,7 @@ def loss_in_words(spec: Mapping[str, Any]) -> str:
 
 
 def _part_in_words(part: Any) -> str:
-    """Return the type of a part of a resolved spec, with the fields that are set to something."""
+    """Return the type of a part of a resolved spec, with its fields that are not empty, false or zero."""
     if not isinstance(part, Mapping):
         return str(part)
     fields = ", ".join(f"{name}={value}" for name, value in part.items() if name != "type" and value)
@@ -184,5 +184,5 @@ def _part_in_words(part: Any) -> str:
 
 
 def have_one_loss(losses: Iterable[str]) -> bool:
-    """Return whether losses can be compared, as far as it is known what they are: see `SavedFolder.loss`."""
+    """Return whether losses are comparable, given their descriptions (`SavedFolder.loss`); unknown ones are ignored."""
     return len({*losses} - {""}) < 2

@@ -1,4 +1,4 @@
-"""The folder of a run: each of its files is read when it is needed, and once; curves no further than they are drawn."""
+"""The folder of a run: each file is read once, when needed; of a history, only the epochs to draw are parsed."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ _BEGINNING = re.compile(rb'^\{(?:"member": (\d{1,15}), )?"epoch": (\d{1,15})\b',
 
 
 class Curve(NamedTuple):
-    """A figure of a run over its epochs."""
+    """A metric or loss of a run over its epochs."""
 
     epochs: Sequence[int]
     values: Sequence[float]
 
 
 Curves = Mapping[str, Curve]
-"""The curves of a run by the names that ``history.jsonl`` has."""
+"""The curves of a run by their names in ``history.jsonl``."""
 
 
 def read_curves(path: Path, most: int) -> Curves:
-    """Return the curves in a ``history.jsonl``, at so many epochs at most, evenly spaced.
+    """Return the curves in a ``history.jsonl``, at `most` evenly spaced epochs or fewer.
 
-    Where it holds several networks, the members of an ensemble or the folds and seeds of a trial, a curve is the mean
-    of those that reached an epoch.
+    If the history has several networks (ensemble members, or the folds and seeds of a trial), a curve is the mean over
+    the networks that reached an epoch.
 
     Raises
     ------
     FileError
-        If it cannot be read.
+        If the file cannot be read.
     """
     with file_errors(path):
         content = read_file(path, LARGEST_RECORD)
@@ -97,25 +97,25 @@ RECORD = "the record of the run"
 
 
 class SavedRun(SavedFolder):
-    """The folder of a run, or that of a team, which has fewer files.
+    """The folder of a run, or of a team, which has fewer files.
 
-    What is known of a run that was just computed can be set instead of reading it again.
-    Parameters and attributes are those of `SavedFolder`. All may raise a FileError where a file is damaged or missing.
+    For a run that was just computed, attributes can be set, so that they are not read again.
+    Parameters and attributes are those of `SavedFolder`. Each may raise a FileError if a file is damaged or missing.
 
     Attributes
     ----------
     facts : dict
-        What ``run.json`` says.
+        The contents of ``run.json``.
     evaluation : Evaluation
-        What ``metrics.json`` says.
+        The contents of ``metrics.json``.
     history, layer_records : list of dict
-        The lines of ``history.jsonl`` and ``layers.jsonl``; folders of earlier versions have none of layers.
+        The lines of ``history.jsonl`` and ``layers.jsonl``; folders of earlier versions have no layer records.
     snapshots : dict
-        The parameters in ``snapshots.safetensors``, by epoch and name; empty if there is no such file.
+        The parameters in ``snapshots.safetensors``, by epoch and name; empty if the file is missing.
     judgement : Judgement
-        What ``findings.json`` says; folders of earlier versions have no findings, or no number of tests.
+        The contents of ``findings.json``; folders of earlier versions have no findings, or no number of tests.
     document : dict
-        The resolved spec as plain data; empty if there is no such file.
+        The resolved spec as plain data; empty if the file is missing.
     spec : Spec
         The resolved spec.
     model : Model
@@ -127,20 +127,22 @@ class SavedRun(SavedFolder):
         return self._checked(facts, finished=bool)
 
     def checked_facts(self, **kinds: Any) -> dict[str, Any]:
-        """Return `facts`, and refuse those without what is needed, given by name and type.
+        """Return `facts` after checking that each entry named in `kinds` has the given type.
 
         Raises
         ------
         FileError
+            If an entry is missing or has another type.
         """
         return self._checked(self.facts, **kinds)
 
     def checked_members(self, **kinds: Any) -> list[dict[str, Any]]:
-        """Return what `facts` say of each network whose training has begun, checked as `checked_facts` does.
+        """Return the entries of `facts` about each network whose training has begun, checked as in `checked_facts`.
 
         Raises
         ------
         FileError
+            If an entry is missing or has another type.
         """
         members = self.facts.get("members", [self.facts])
         if not isinstance(members, list) or not members or not all(isinstance(each, dict) for each in members):
@@ -189,7 +191,7 @@ class SavedRun(SavedFolder):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What went wrong; causes before consequences."""
+        """The findings about the run, causes before consequences."""
         return self.judgement.findings
 
     @cached_property
@@ -206,7 +208,7 @@ class SavedRun(SavedFolder):
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """The settings ``KEY=VALUE`` that the run was given beside its spec."""
+        """The settings ``KEY=VALUE`` that were given to the run in addition to its spec."""
         settings = self.facts.get("overrides", [])
         if not isinstance(settings, list) or not all(
             isinstance(setting, str) and "=" in setting for setting in settings
@@ -217,12 +219,12 @@ class SavedRun(SavedFolder):
 
     @property
     def written(self) -> Path:
-        """The file with the spec as it was given; the resolved one where there is none."""
+        """The path of the spec as given, or of the resolved spec if the former is missing."""
         return written_spec(self.path) or self.path / RESOLVED
 
     @cached_property
     def written_text(self) -> str:
-        """The text of that file."""
+        """The text of the file `written`."""
         with file_errors(self.written):
             try:
                 return read_file(self.written, LARGEST_RECORD).decode()
@@ -231,15 +233,16 @@ class SavedRun(SavedFolder):
 
     @cached_property
     def given(self) -> Spec | None:
-        """The spec that the run was given, with the settings of its command line; None if there is none."""
+        """The given spec of the run, with the settings of its command line; None if the folder has no such file."""
         return self.given_with(())
 
     def given_with(self, overrides: Sequence[str]) -> Spec | None:
-        """Return the spec that the run was given, with its settings and others; None if there is none.
+        """Return the given spec of the run with its settings and `overrides`, or None if the folder has no such file.
 
         Raises
         ------
         SpecError, FileError
+            If the spec is invalid or cannot be read.
         """
         path = written_spec(self.path)
         if path is None or kind_of(self.path) is not RUN:
@@ -254,21 +257,22 @@ class SavedRun(SavedFolder):
 
     @property
     def data_sha256(self) -> str | None:
-        """The hash of its data."""
+        """The hash of the run's data, or None if it is not recorded."""
         sha256 = self.facts.get("data_sha256")
         return sha256 if isinstance(sha256, str) else None
 
     def check(self) -> None:
-        """Refuse files without which runs cannot be compared.
+        """Check the files that a comparison of runs needs.
 
         Raises
         ------
         SpecError, FileError
+            If one of them is damaged or missing.
         """
         _ = self.spec, self.row()
 
     def curves(self, most: int) -> Curves:
-        """Return the curves of its history at so many epochs at most: see `read_curves`."""
+        """Return the curves of the run's history at `most` epochs or fewer: see `read_curves`."""
         return read_curves(self.path / HISTORY, most)
 
     @cached_property

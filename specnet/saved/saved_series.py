@@ -1,4 +1,4 @@
-"""The folders of several runs: on folds or with seeds, and of a sweep for each fold; the runs below any folder."""
+"""The folders of several runs: on folds or with seeds, or a sweep for each fold; the search for runs in any folder."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ class RepeatedRun:
     Attributes
     ----------
     name : str
-        Of its folder.
+        The name of the run's folder.
     seed, fold : int or None
-        What is its own.
+        The seed and the fold of the run, if runs of the series differ in them.
     state : str
         ``finished``; ``diverged`` if its loss was not finite, ``refused`` after any other error.
     message : str
-        Why it has not finished.
+        The reason why it has not finished.
     metrics : dict
-        By set of rows and name.
+        The metrics by split and name.
     epochs : int
     seconds : float
     """
@@ -70,16 +70,17 @@ class RepeatedRun:
     seconds: float = field(compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the run as plain data."""
         return asdict(self)
 
 
 def read_runs(folder: Path) -> list[RepeatedRun]:
-    """Return what ``runs.csv`` says of each run.
+    """Return the runs in the rows of ``runs.csv``.
 
     Raises
     ------
     FileError
+        If the file cannot be read or is invalid.
     """
     return read_csv(folder / RUNS_TABLE, "table of runs", _run)
 
@@ -98,11 +99,12 @@ def _run(row: Mapping[str, str]) -> RepeatedRun:
 
 
 def read_summary(folder: Path, *, has_finished: bool) -> Summary:
-    """Return what ``summary.json`` says of runs, of which one has finished or none.
+    """Return the contents of ``summary.json``; if a run `has_finished`, it must have metrics.
 
     Raises
     ------
     FileError
+        If the file cannot be read or is invalid.
     """
 
     def found(content: bytes) -> Summary:
@@ -116,16 +118,16 @@ def read_summary(folder: Path, *, has_finished: bool) -> Summary:
 
 
 class SeriesRun(SavedRun):
-    """A run of a series: what the table of the series says of it counts, whatever its own folder says.
+    """A run of a series; state and metrics come from the table of the series, not from the run's own folder.
 
     Parameters and attributes are those of `SavedRun`.
 
     Attributes
     ----------
     seed, fold : int or None
-        What is its own.
+        The seed and the fold of the run, if runs of the series differ in them.
     sweep : SavedSweep or None
-        Whose best trial it is the run of.
+        The sweep, if this is the run of its best trial.
     """
 
     seed: int | None = None
@@ -142,7 +144,7 @@ class SeriesRun(SavedRun):
 
     @classmethod
     def of_sweep(cls, folder: Path, fold: int) -> SeriesRun:
-        """Return the run of the best trial of a fold's sweep, with the figures of its team."""
+        """Return the run of the best trial of a fold's sweep, with the metrics of the sweep's team."""
         sweep = SavedSweep(folder)
         run = cls(folder / BEST, folder.name)
         run.fold, run.message = fold, ""
@@ -155,21 +157,21 @@ class SeriesRun(SavedRun):
 
     @property
     def own_folder(self) -> Path:
-        """The folder in the series that it is in, with its page."""
+        """The folder of the series that contains this run and its page: the run's or the sweep's."""
         return self.path if self.path.name != BEST else self.path.parent
 
     @property
     def baselines(self) -> Mapping[str, Mapping[str, Mapping[str, float | None]]]:
-        """The figures of simpler predictors, by their names; none of a run that has not finished."""
+        """The metrics of baselines by name; empty if the run has not finished."""
         return self.evaluation.baselines if self.state == FINISHED else {}
 
     def baseline(self, baseline: str, split: str, name: str) -> float | None:
-        """Return a figure of a simpler predictor, None if the run does not have it."""
+        """Return a metric of a baseline, or None if the run does not have it."""
         return self.baselines.get(baseline, {}).get(split, {}).get(name)
 
 
 class SavedSeries(SavedFolder):
-    """The folder of runs on folds or with seeds, or of a sweep for each fold: figures are means over the runs.
+    """The folder of runs on folds or with seeds, or of a sweep for each fold; metrics are means over the runs.
 
     Parameters and attributes are those of `SavedFolder`.
 
@@ -185,7 +187,7 @@ class SavedSeries(SavedFolder):
 
     @cached_property
     def shown(self) -> list[SeriesRun]:
-        """The runs, as their page shows them."""
+        """The runs that the page of the series shows."""
         if kind_of(self.path) is SERIES:
             return [SeriesRun.of_row(self.path, row) for row in read_runs(self.path)]
         sweeps = [path for path in parts_of(self.path, NESTED) if kind_of(path) is SWEEP]
@@ -193,19 +195,19 @@ class SavedSeries(SavedFolder):
 
     @cached_property
     def first(self) -> SeriesRun | None:
-        """The first run that has finished."""
+        """The first run that has finished, or None."""
         return next((run for run in self.shown if run.state == FINISHED), None)
 
     @property
     def baselines(self) -> dict[str, Summary]:
-        """What the simpler predictors beside the runs come to, by their names."""
+        """The mean metrics of baselines over the runs, by name of the baseline."""
         found = [run.baselines for run in self.shown]
         names = dict.fromkeys(name for each in found for name in each)
         return {name: summarized([each[name] for each in found if name in each]) for name in names}
 
     @property
     def title(self) -> str:
-        """The name that the spec of the runs says; empty if none has finished."""
+        """The name in the spec of the runs; empty if no run has finished."""
         if self.first is None:
             return ""
         spec = self.first.read(RESOLVED, lambda content: parse_object(content, "the spec"))
@@ -213,7 +215,7 @@ class SavedSeries(SavedFolder):
 
     @property
     def command(self) -> str:
-        """What runs one of them again, in this folder; empty if none has finished."""
+        """The command that repeats the first finished run, in this folder; empty if no run has finished."""
         first = self.first
         if first is None:
             return ""
@@ -221,7 +223,7 @@ class SavedSeries(SavedFolder):
         return "" if spec is None else f"specnet run {spec.relative_to(self.path).as_posix()}"
 
     def conditions(self) -> Iterator[tuple[str, str]]:
-        """Yield what it takes to run them again, by name."""
+        """Yield name and value of each condition that repeating the runs depends on."""
         if self.first is not None:
             facts = self.first.facts
             versions = facts.get("versions")
@@ -232,18 +234,18 @@ class SavedSeries(SavedFolder):
 
     @property
     def searched_by(self) -> str:
-        """The metric of validation rows by which the sweeps compare their trials; empty where there are none."""
+        """The metric of validation rows by which sweeps compare their trials; empty without sweeps."""
         first = self.first
         return "" if first is None or first.sweep is None else first.sweep.facts.metric.removeprefix("validation_")
 
     @cached_property
     def rows(self) -> Sequence[RepeatedRun | SavedFolder]:
-        """What its table says of each run; the folders of sweeps, for which there is no table."""
+        """The rows of the table of runs; for sweeps, which have no such table, their folders."""
         return read_runs(self.path) if kind_of(self.path) is SERIES else self.inner or self.shown
 
     @cached_property
     def summary(self) -> Summary:
-        """What ``summary.json`` says."""
+        """The contents of ``summary.json``."""
         return read_summary(self.path, has_finished=any(row.state == FINISHED for row in self.rows))
 
     @property
@@ -252,7 +254,7 @@ class SavedSeries(SavedFolder):
 
     @property
     def _others(self) -> list[str]:
-        """The states of those that have not finished."""
+        """The states of the runs that have not finished."""
         return [each.state for each in (*self.rows, *self.inner) if each.state != FINISHED]
 
     @cached_property
@@ -292,33 +294,33 @@ class SavedSeries(SavedFolder):
 
 
 MAX_DEPTH = 3
-"""Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
+"""The maximum depth of the search: from the folder that contains ``runs``, ``runs/<name>/<number>`` is found."""
 _KINDS = (RUN, SWEEP, SERIES, NESTED)
 
 
 def find_runs(folder: PathLike) -> list[Path]:
-    """Return the folders of runs in a folder and those below it, in the order of their names, numbers by size.
+    """Return the folders of runs in and below a folder, sorted by name, with numbers by size.
 
-    A sweep counts as one, and so do runs on folds or with seeds unless their folder is the one that is searched. Links
-    to folders are not followed.
+    A sweep counts as one run. Runs on folds or with seeds also count as one, unless `folder` is their folder. Links to
+    folders are not followed.
 
     Raises
     ------
     FileError
-        If there is no such folder.
+        If `folder` does not exist or is a file.
     """
     top = Path(folder)
     with file_errors(top):
         if not top.is_dir():
             message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
             raise FileError(message, source=str(top))
-        os.listdir(top)  # which may not be allowed
+        os.listdir(top)  # raises if reading is not permitted
     found = _runs_in(top, MAX_DEPTH) if kind_of(top) in (SERIES, NESTED) else _runs_below(top, MAX_DEPTH)
     return sorted(found, key=lambda run: by_numbers(run.relative_to(top).as_posix()))
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield a folder if it is a run or several, else those that are below it."""
+    """Yield a folder if it has results of a run or of several; otherwise yield such folders below it."""
     try:
         names = set(os.listdir(folder))
     except OSError:
@@ -336,7 +338,7 @@ def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def saved_in(folder: Path, name: str | None = None) -> SavedFolder:
-    """Return what a folder holds, whatever is in it; one whose files cannot be read is broken, with what is wrong."""
+    """Return the results in a folder of any kind; if files cannot be read, its state is broken, with the reason."""
     kind = kind_of(folder)
     try:
         if kind is RUN:
@@ -363,12 +365,12 @@ def _problem(error: Exception, folder: Path) -> str:
 
 
 def runs_for(folder: Path) -> list[Path]:
-    """Return the runs that a folder stands for: itself, those on folds or with seeds, or the best one of a sweep.
+    """Return the folders of runs that a folder stands for: itself, runs on folds or with seeds, or a sweep's best run.
 
     Raises
     ------
     FileError
-        If it is one of folds or seeds, and none of them has finished.
+        If the folder is of folds or seeds, and none of its runs has finished.
     """
     kind = kind_of(folder)
     if kind is SWEEP:

@@ -1,4 +1,4 @@
-"""The folder of a sweep: its record and searched keys, its trials, the run of the best one, and its team."""
+"""The folder of a sweep: its record and searched keys, its trials, the run of the best trial, and its team."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from specnet.training.checkpoint import is_finite
 
 
 def dimensions(space: Mapping[str, tuple[Any, ...] | Range]) -> dict[str, tuple[str, ...] | Range]:
-    """Return what a trial may draw, by the names of columns: the texts of a list's values, or a range."""
+    """Return the values that a trial may draw, by column name: the texts of a list's values, or a range."""
     found: dict[str, tuple[str, ...] | Range] = {}
     for key, entry in space.items():
         if isinstance(entry, Range):
@@ -54,7 +54,7 @@ def dimensions(space: Mapping[str, tuple[Any, ...] | Range]) -> dict[str, tuple[
 
 
 def texts_of(choices: Sequence[Any]) -> list[str]:
-    """Return a text for each value of a list: without the ranges in it, which are shown apart, where that is clear."""
+    """Return a text for each value of a list; its ranges are left out if the text remains unique."""
     short = [_without_ranges(choice) for choice in choices]
     count = Counter(short)
     return [
@@ -72,7 +72,7 @@ def _without_ranges(choice: Any) -> str | None:
 
 
 def names_inside(key: str, choices: Sequence[Any], index: int) -> dict[str, tuple[str, Range]]:
-    """Return the fields of a value that are ranges, by the names of their parameters."""
+    """Return the fields with ranges in the value `index` of a list, by the names of their parameters."""
     ranges = ranges_inside(choices[index])
     if not ranges:
         return {}
@@ -86,14 +86,14 @@ def names_inside(key: str, choices: Sequence[Any], index: int) -> dict[str, tupl
 
 State = Literal["finished", "pruned", "diverged", "refused"]
 RUNGS = 20
-"""Evenly spaced epochs of a trial at which it may be pruned."""
+"""The number of evenly spaced epochs of a trial at which it may be pruned."""
 RungLosses = dict[int, float]
 """Validation losses by rung, from 1."""
 
 
 @dataclass(frozen=True)
 class TrialFigure:
-    """The metric that a sweep searches by, of one run of a trial."""
+    """The value of a sweep's metric for one run of a trial."""
 
     seed: int | None
     fold: int | None
@@ -102,28 +102,28 @@ class TrialFigure:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trial has come to.
+    """The result of a trial.
 
     Attributes
     ----------
     number : int
     state : "finished", "pruned", "diverged" or "refused"
     settings : mapping
-        What was drawn, by column of the table of trials.
+        The drawn values by column of the table of trials.
     figure : float or None
-        The metric that the sweep searches by, the mean over folds and seeds.
+        The value of the sweep's metric, as a mean over folds and seeds; None if the trial has not finished.
     figures : tuple of TrialFigure
-        Of each run.
+        The value of the sweep's metric for each run.
     epochs : int
-        Of all runs.
+        The number of epochs of all runs.
     seconds : float
-        Of all runs.
+        The duration of all runs.
     message : str
-        Why it has no figure.
+        The reason why the trial has no figure.
     curve : dict
-        Validation losses by rung, where there is a pruner.
+        Validation losses by rung, if the sweep has a pruner.
     parameters : dict
-        What was drawn, as Optuna calls it.
+        The drawn values as parameters of Optuna.
     """
 
     number: int
@@ -138,19 +138,19 @@ class Trial:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
-        """Return it as plain data, with its seconds."""
+        """Return the trial as plain data, with its seconds."""
         facts = asdict(self)
         first = {"trial": facts.pop("number"), "state": facts.pop("state"), "finished": self.state == "finished"}
         return {**first, **facts, "curve": [list(each) for each in self.curve.items()]}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Trial:
-        """Return what the facts of a trial say.
+        """Return the trial of a saved record.
 
         Raises
         ------
         FileError
-            If they are none.
+            If the record is invalid.
         """
         try:
             given = {**facts, "number": facts.get("trial"), "curve": dict(facts.get("curve", ()))}
@@ -166,12 +166,12 @@ _TRIAL = TypeAdapter(Trial)
 
 
 def read_trial(folder: Path) -> Trial | None:
-    """Return the trial that a folder keeps, None if there is no such folder.
+    """Return the trial in a folder, or None if the folder has no record of a trial.
 
     Raises
     ------
     FileError
-        If it cannot be read.
+        If the record cannot be read.
     """
     path = folder / FACTS
     if not path.exists():
@@ -184,7 +184,7 @@ def read_trial(folder: Path) -> Trial | None:
 
 
 def read_trials(folder: Path, most: int) -> list[Trial]:
-    """Return the trials that have ended in the folder of a sweep, of the first so many.
+    """Return the trials with numbers below `most` that have ended, from the folder of a sweep.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def read_trials(folder: Path, most: int) -> list[Trial]:
 
 
 def best_trial(trials: Iterable[Trial], larger_is_better: bool) -> Trial | None:
-    """Return the finished trial with the best figure, of equals the earliest."""
+    """Return the finished trial with the best figure (the earliest of equals), or None if no trial has finished."""
     known = [(trial.figure, trial) for trial in trials if trial.figure is not None]
     return max(known, key=lambda each: each[0] if larger_is_better else -each[0], default=(0.0, None))[1]
 
@@ -213,9 +213,9 @@ class Dimension(NamedTuple):
     Attributes
     ----------
     name : str
-        As ``trials.csv`` has it.
+        The name of its column in ``trials.csv``.
     choices : tuple of str
-        What may be drawn, as TOML; nothing for a range.
+        The values that may be drawn, as TOML; empty for a range.
     log : bool
         Whether a range is logarithmic.
     """
@@ -226,21 +226,23 @@ class Dimension(NamedTuple):
 
 
 def read_sweep_facts(folder: Path) -> dict[str, Any]:
-    """Return what the ``sweep.json`` of a folder says.
+    """Return the contents of the ``sweep.json`` in a folder.
 
     Raises
     ------
     FileError
+        If the file cannot be read.
     """
     return SavedFolder(folder).read(SWEEP_FACTS, lambda content: parse_object(content, "the record of a sweep"))
 
 
 def read_shares(folder: Path) -> dict[str, int]:
-    """Return how often each trial is in the team of a folder, by its number.
+    """Return the share of each trial in the team in a folder, as a count by trial number.
 
     Raises
     ------
     FileError
+        If the record of the team cannot be read.
     """
 
     def shares(content: bytes) -> dict[str, int]:
@@ -251,7 +253,7 @@ def read_shares(folder: Path) -> dict[str, int]:
 
 
 class SavedSweep(SavedFolder):
-    """The folder of a sweep: the figures are those of the run of its best trial, the seconds those of all trials.
+    """The folder of a sweep; the metrics are of the run of its best trial, the seconds of all trials.
 
     Parameters and attributes are those of `SavedFolder`.
     """
@@ -263,7 +265,7 @@ class SavedSweep(SavedFolder):
 
     @cached_property
     def is_finished(self) -> bool:
-        """Whether all trials have ended, and the best one has been run."""
+        """Whether all trials have ended, and the best trial has been run."""
         return read_sweep_facts(self.path).get("finished") is True and kind_of(self.path / BEST) is RUN
 
     @cached_property
@@ -297,7 +299,7 @@ class SavedSweep(SavedFolder):
 
     @cached_property
     def facts(self) -> SweepFacts:
-        """What ``sweep.json`` says."""
+        """The contents of ``sweep.json``."""
         return SweepFacts.of(self.path)
 
     @cached_property
@@ -307,14 +309,14 @@ class SavedSweep(SavedFolder):
 
     @cached_property
     def recorded(self) -> list[Trial]:
-        """The trials that have ended, as they were written."""
+        """The trials that have ended, with their settings as saved."""
         return read_trials(self.path, self.facts.trials)
 
     @cached_property
     def ended(self) -> list[Trial]:
-        """The trials that have ended, with their values of the searched keys alone.
+        """The trials that have ended, with only the settings that are in the space.
 
-        Written trials may have others than drawn ones; a FileError names one that cannot have been drawn.
+        The spec as written and candidates may have other values. A FileError names a drawn trial with such a value.
         """
         return [self._drawn(trial) for trial in self.recorded]
 
@@ -331,14 +333,13 @@ class SavedSweep(SavedFolder):
 
     @cached_property
     def best_trial(self) -> Trial | None:
-        """The finished trial with the best figure; None if there is none."""
+        """The finished trial with the best figure, or None if no trial has finished."""
         return best_trial(self.recorded, self.facts.larger_is_better)
 
     def losses(self, most: int) -> dict[int, Curve]:
-        """Return the validation losses of trials by their numbers, at so many epochs at most.
+        """Return the validation losses of trials by their numbers, at `most` epochs or fewer.
 
-        Of a pruned trial they are those that the pruner has seen: of the first epochs at which a fraction of them was
-        over.
+        For a pruned trial these are the losses that the pruner received, at the first epoch of each rung.
         """
         found = {}
         for trial in self.ended:
@@ -354,46 +355,47 @@ class SavedSweep(SavedFolder):
 
     @cached_property
     def has_run(self) -> bool:
-        """Whether there is a run of the best trial."""
+        """Whether the folder has a run of the best trial."""
         return kind_of(self.path / BEST) is RUN
 
     @cached_property
     def evaluation(self) -> Mapping[str, Any]:
-        """What the ``metrics.json`` of that run says; empty if there is none."""
+        """The contents of the best run's ``metrics.json``; empty if the folder has no such run."""
         return self.best.evaluation.record() if self.has_run else {}
 
     @cached_property
     def has_other_loss(self) -> bool:
-        """Whether the losses of that run are in other units than those by which trials are compared."""
+        """Whether losses of the best run are in other units than the losses by which trials are compared."""
         return self.has_run and not have_one_loss([loss_in_words(self.facts.identity.spec), self.best.loss])
 
     def comparable(self, split: str) -> dict[str, Any]:
-        """Return the figures of that run that can be compared with those of trials."""
+        """Return the metrics of the best run on a split that are comparable with the metrics of trials."""
         left_out = "loss" if self.has_other_loss else None
         return {name: figure for name, figure in self.evaluation.get(split, {}).items() if name != left_out}
 
     @cached_property
     def team(self) -> SavedRun | None:
-        """The folder of its team; None if there is none."""
+        """The folder of the sweep's team, or None without a team."""
         return SavedRun(self.path / TEAM) if kind_of(self.path / TEAM) is TEAM_OF_SWEEP else None
 
     @cached_property
     def shares(self) -> Mapping[str, int]:
-        """How often each trial is in the team, by its number; empty without one."""
+        """The share of each trial in the team, as a count by trial number; empty without a team."""
         return {} if self.team is None else read_shares(self.team.path)
 
     @property
     def best_spec(self) -> Path | None:
-        """The file with the spec of the best trial; None if there is none yet."""
+        """The path of the best trial's spec, or None if it is not written yet."""
         return next((self.path / name for name in BEST_SPECS if (self.path / name).is_file()), None)
 
 
 def spec_text(path: Path | None) -> str:
-    """Return the text of a file with a spec; nothing without one.
+    """Return the text of a spec file, or an empty text if `path` is None.
 
     Raises
     ------
     FileError
+        If the file cannot be read.
     """
     if path is None:
         return ""
@@ -402,7 +404,7 @@ def spec_text(path: Path | None) -> str:
 
 
 class _SweepTable(BaseModel):
-    """The table ``[sweep]``, as it is recorded."""
+    """The section ``[sweep]`` in the record of a sweep."""
 
     space: Space
     folds: int | None = None
@@ -415,7 +417,7 @@ class _SweepTable(BaseModel):
 
 
 class _Identity(BaseModel):
-    """What a sweep is about, as it is recorded."""
+    """The identity of a sweep in its record: its spec, ``[sweep]`` and the hash of its data."""
 
     sweep: _SweepTable
     spec: dict[str, Any]
@@ -423,7 +425,7 @@ class _Identity(BaseModel):
 
 
 class SweepFacts(BaseModel):
-    """What ``sweep.json`` says."""
+    """The contents of ``sweep.json``."""
 
     identity: _Identity
     name: str | None
@@ -435,11 +437,12 @@ class SweepFacts(BaseModel):
 
     @classmethod
     def of(cls, folder: Path) -> SweepFacts:
-        """Return what that of a folder says.
+        """Return the contents of the ``sweep.json`` in a folder.
 
         Raises
         ------
         FileError
+            If the file cannot be read or is invalid.
         """
         with file_errors(folder / SWEEP_FACTS):
             return checked(cls.model_validate, read_sweep_facts(folder), "the record of a sweep is")
@@ -450,23 +453,23 @@ class SweepFacts(BaseModel):
             yield Dimension(name, log=entry.log) if isinstance(entry, Range) else Dimension(name, entry)
 
     def epochs(self, trial: Trial) -> int:
-        """Return how many epochs a trial would have had."""
+        """Return the number of epochs that a trial has if it is not ended early."""
         epochs = self.identity.spec.get("training", {}).get("epochs", trial.epochs)
         return int(trial.settings.get("training.epochs", epochs))
 
     def sampler(self) -> str:
-        """Return the name of the sampler, with that of the pruner."""
+        """Return the names of the sampler and of the pruner, if any."""
         parts = self.identity.sweep.sampler, self.identity.sweep.pruner
         return ", ".join(str(part["type"]) for part in parts if "type" in part)
 
     def several(self) -> str:
-        """Return what a figure is the mean over."""
+        """Return the folds and seeds that a figure is the mean over, such as "5 folds and 2 seeds"."""
         folds, seeds = self.identity.sweep.folds, self.identity.sweep.seeds
         counts = [] if folds is None else [counted(folds, "fold")]
         return " and ".join([*counts, counted(seeds, "seed")] if seeds > 1 else counts)
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        """Yield what it takes to do the sweep again, by name."""
+        """Yield name and value of each condition that repeating the sweep depends on."""
         sweep = self.identity.sweep
         yield "versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())
         yield "threads", str(self.threads)
