@@ -1,9 +1,10 @@
 """Calibration on held-out rows: a temperature of probabilities, or a share of linear models in predicted values.
 
-In: a model, and its outputs for rows that its networks were not trained on. Out: the temperature T (Guo et al. 2017),
-and the same model with logits divided by T. Or the share of a ridge regression with which each network is mixed:
-stacking (Wolpert 1992, Breiman 1996) of two models whose shares add up to 1; it minimizes the squared error of the
-held-out rows. Both become part of the weights, so that files, exports and engines need not know of them.
+A model comes in, with its outputs for rows that its networks were not trained on. For probabilities, the temperature T
+(Guo et al. 2017) goes out, and the model with logits divided by T. For values, it is the share of a ridge regression
+that is mixed into each network, by stacking (Wolpert 1992, Breiman 1996) of two models whose shares add up to 1; the
+share minimizes the squared error of the held-out rows. Both are built into the weights, so files, exports and engines
+do not change.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ from specnet.training import TrainingRows
 Numbers = NDArray[np.float64]
 
 MAX_LOG = 5.0
-"""The temperature is at most its exponential, and at least the inverse of that."""
+"""The temperature is at most exp of this number, and at least the inverse."""
 TOLERANCE = 1e-8
-"""Of the logarithm of the temperature."""
+"""The tolerance of the logarithm of the temperature."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Calibration(NamedTuple):
-    """What was fitted to held-out rows, and what it is worth.
+    """A calibration that was fitted to held-out rows, and the loss without and with it.
 
     Attributes
     ----------
     name : "temperature" or "linear_share"
     value : float
-        The temperature, or the share from 0 to 1; 1 or 0 where no other value is clearly better.
+        The temperature, or the share from 0 to 1; 1 or 0 if no other value is clearly better.
     before, after : float
-        The mean log loss or squared error of the held-out rows without and with it, each row answered by models that
-        were not trained on it.
+        The mean log loss or squared error of the held-out rows without and with the calibration. Each row is predicted
+        by networks that were not trained on it.
     """
 
     name: Literal["temperature", "linear_share"]
@@ -51,11 +52,11 @@ class Calibration(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """What the networks' own outputs are multiplied by."""
+        """The factor of the networks' outputs before calibration."""
         return 1 / self.value if self.name == "temperature" else 1 - self.value
 
     def figures(self) -> dict[str, float | dict[str, float | None]]:
-        """Return what ``metrics.json`` has of it."""
+        """Return the entries of ``metrics.json`` about the calibration."""
         loss = "log_loss" if self.name == "temperature" else "squared_error"
         return {self.name: self.value, loss: {"before": self.before, "after": self.after}}
 
@@ -65,20 +66,20 @@ def fitted_calibration(
 ) -> Calibration:
     """Return the calibration by the temperature that minimizes the log loss of held-out rows.
 
-    It stays 1 where it gains less than a standard error of the mean difference of the rows' losses, and where all rows
-    are predicted right: the log loss has no minimum then.
+    The temperature remains 1 if the gain is less than a standard error of the mean difference of row losses. It also
+    remains 1 if all predictions are right, because the log loss then has no minimum.
 
     Parameters
     ----------
     raw : sequence of ndarray (rows, outputs)
-        Logits of each network that answers for all rows; the probabilities are their mean.
+        Logits of each network that predicts all rows; probabilities are averaged over networks.
     answers : Answers
-        What the model answers.
+        Answers of the model.
     groups : ndarray (rows,) or None
-        Of rows that are not independent of each other.
+        Groups of rows that are not independent of each other.
     one_by_one : bool
-        Whether members of an ensemble answered each for rows of its own. The temperature is at most 1 then: a member
-        alone is more confident than the mean of all, which is the model's answer.
+        Whether each ensemble member predicted only its own fold. The temperature is then at most 1, because a single
+        member is more confident than the mean of all members, which is the model's prediction.
     """
     target, weight = answers.target, answers.weight
     logits = [each.astype(np.float64) for each in raw]
@@ -86,7 +87,7 @@ def fitted_calibration(
     def losses(temperature: float) -> Numbers:
         return log_losses([each / temperature for each in logits], target)
 
-    with np.errstate(invalid="ignore"):  # evaluation refuses logits that are not finite
+    with np.errstate(invalid="ignore"):  # evaluation raises an error for logits that are not finite
         found = least_logarithm(
             lambda log: weighted_mean(losses(np.exp(log)), weight),
             (-MAX_LOG, 0.0 if one_by_one else MAX_LOG),
@@ -101,9 +102,9 @@ def fitted_calibration(
 
 
 def least_logarithm(loss: Callable[[float], float], ends: tuple[float, float], tolerance: float) -> float:
-    """Return the logarithm of the temperature at which a loss is least, between two ends, to within a tolerance.
+    """Return the logarithm of the temperature that minimizes a loss, between two ends and to within a tolerance.
 
-    By golden-section search (Kiefer 1953), for a loss that falls up to its least and rises behind it.
+    This is a golden-section search (Kiefer 1953), for a loss with a single minimum between the ends.
     """
     low, high = ends
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
@@ -121,20 +122,20 @@ def least_logarithm(loss: Callable[[float], float], ends: tuple[float, float], t
 
 
 def _are_all_right(answers: Answers) -> bool:
-    """Return whether every row that counts is predicted right."""
+    """Return whether every row with a weight above 0 is predicted right."""
     wrong = np.not_equal(answers.target, answers.prediction).reshape(len(answers), -1).any(axis=1)
     return not np.any(wrong if answers.weight is None else wrong & (answers.weight > 0))
 
 
 def log_losses(logits: Sequence[Numbers], target: Array) -> Numbers:
-    """Return −ln of the mean over members of the probability of what is true, (rows,); the mean over binary outputs.
+    """Return −ln of the mean probability of the target over members, (rows,), as a mean over binary outputs.
 
     Parameters
     ----------
     logits : sequence of (rows, outputs)
-        Of each member.
+        Logits of each member.
     target : ndarray
-        Class indices (rows,), of two classes for one output, or 0 and 1 (rows, outputs).
+        Class indices (rows,), which are 0 and 1 for one output; or 0 and 1 (rows, outputs).
     """
     logarithms = [_log_truth(each, target) for each in logits]
     largest = np.maximum.reduce(logarithms)
@@ -144,7 +145,7 @@ def log_losses(logits: Sequence[Numbers], target: Array) -> Numbers:
 
 
 def _log_truth(logits: Numbers, target: Array) -> Numbers:
-    """Return the logarithm of the probability of what is true, (rows, 1) of classes and (rows, outputs) else."""
+    """Return the logarithm of the probability of the target: (rows, 1) for classes, otherwise (rows, outputs)."""
     rows = len(logits)
     if target.ndim == 1 and logits.shape[1] > 1:
         shifted = logits - logits.max(axis=1, keepdims=True)
@@ -155,7 +156,7 @@ def _log_truth(logits: Numbers, target: Array) -> Numbers:
 
 
 def with_temperature(model: Model, temperature: float) -> Model:
-    """Return the model whose networks' logits are those of this one divided by a temperature."""
+    """Return a copy of a model with the logits of its networks divided by a temperature."""
     number = logits_node(model.network.nodes)
     assert number is not None, "a resolved spec calibrates no others"
     theta = model.theta.copy()
@@ -166,7 +167,7 @@ def with_temperature(model: Model, temperature: float) -> Model:
 
 
 def with_parameters(model: Model, theta: Array) -> Model:
-    """Return a model that has other parameters, in the shape of its own, without what was measured of it."""
+    """Return a copy of a model with other parameters of the same shape, without its error quantiles."""
     prepared = (model.preprocessing, model.target_preprocessing)
     return Model(model.network, theta, model.state, *prepared, model.labels, history=model.history)
 
@@ -179,24 +180,24 @@ def with_linear_share(
     held_out: TrainingRows,
     groups: NDArray[np.generic] | None = None,
 ) -> tuple[Model, Calibration]:
-    """Return a model whose outputs are mixed with those of linear models, and the calibration that this is.
+    """Return a model whose outputs are mixed with the outputs of linear models, and its calibration.
 
-    The share is 0 where it gains less than a standard error of the mean difference of the rows' squared errors.
+    The share is 0 if the gain is less than a standard error of the mean difference of the rows' squared errors.
 
     Parameters
     ----------
     model : Model
-        Whose output is a sum with a linear part, as `linear_part` finds it.
+        Model whose output is a sum with a linear part, as `linear_part` finds it.
     raw : sequence of ndarray (rows, outputs)
-        Outputs for held-out rows: of each network that answers for all of them.
+        Outputs for held-out rows of each network that predicts all of them.
     training : TrainingRows
-        What the networks were trained on.
+        Training rows of the networks.
     folds : ndarray (rows,) or None
-        The number of the network that has left a training row out, where each answered for such rows alone.
+        Index of the network that was not trained on a training row and predicts it; None without folds.
     held_out : TrainingRows
-        The held-out rows; the training rows where there are folds.
+        Held-out rows; with folds, the training rows.
     groups : ndarray (rows,), optional
-        Of rows that are not independent of each other.
+        Groups of rows that are not independent of each other.
     """
     everything = np.ones(len(training), bool)
     used = [everything] if folds is None else [folds != number for number in range(len(model.members))]
@@ -230,7 +231,7 @@ def _mean(numbers: Numbers, weight: Numbers | None) -> float:
 
 
 def _mixed(model: Model, linear: Sequence[Numbers], share: float) -> Model:
-    """Return a model of which each network gives a share of what a linear model does, and the rest of its outputs."""
+    """Return a model whose networks' outputs are mixed with linear models: `share` times linear, the rest network."""
     nodes, layout = model.network.nodes, model.network.layout
     found = linear_part(nodes)
     assert found is not None, "a resolved spec mixes no others"

@@ -1,6 +1,6 @@
-"""How a model uses its columns: importance, responses to one that moves, and the panel of a page that answers a reader.
+"""Explanations of a model: importance of columns, responses to each column, and the interactive panel of a page.
 
-Permutation importance (Breiman 2001); partial dependence (Friedman 2001), and its spread over the rows.
+Methods: permutation importance (Breiman 2001); partial dependence (Friedman 2001), with its spread over rows.
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ from specnet.running.data_rows import Rows, SpecData
 
 SHUFFLES = 5
 MAX_PRODUCTS = 10**10
-"""For all shuffles of all columns: about half a second."""
+"""The maximum cost of all shuffles of all columns, in products: about half a second."""
 CELL = 100
-"""Products that take as long as a cell that is copied, shuffled and prepared, or read by a network."""
+"""The cost of a cell in products: to copy, shuffle and prepare it, or to read it by a network."""
 MIN_ROWS = 50
-"""With fewer rows, chance decides."""
+"""The minimum number of rows; with fewer, chance decides."""
 
 Table = NDArray[Any]
 
 
 def row_products(model: Model, columns: int) -> int:
-    """Return how many products take as long as it takes to prepare and predict a row of so many columns."""
+    """Return the cost of preparing and predicting a row with this number of columns, in products."""
     cells = columns + sum(len(each.members) * each.network.inputs for each in model.networks)
     return max(sum(each.theta.size for each in model.networks) + CELL * cells, 1)
 
 
 def affordable_rows(model: Model, columns: int, rows: int) -> int:
-    """Return how many of the rows can be looked at."""
+    """Return the number of rows for which permutation importance costs at most `MAX_PRODUCTS`."""
     return min(rows, MAX_PRODUCTS // max(SHUFFLES * columns * row_products(model, columns), 1))
 
 
 def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Importance | None:
-    """Return how much the score of a model suffers when each raw column is shuffled; None where rows are too few.
+    """Return the decrease of a model's score when each raw column is shuffled, or None if rows are too few.
 
-    The score is the accuracy of a classifier, R² of one value where that is one of the spec's metrics, else the loss.
+    The score is the accuracy of a classifier, R² of one value if R² is a metric of the spec, otherwise the loss.
 
     Parameters
     ----------
     model : Model
     rows : Rows
-        Test rows. Of more than can be afforded, some are drawn.
+        Test rows. If all cost too much, a random sample is used.
     names : sequence of str
-        Of the raw columns.
+        Names of the raw columns.
     """
     generator = stream(model.spec.seed, "importance")
     count = affordable_rows(model, len(names), len(rows))
@@ -71,7 +71,7 @@ def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Im
     direction = 1.0 if name == "loss" else -1.0
     suffers = np.empty((len(names), SHUFFLES))
     for index in range(len(names)):
-        # All shuffles at once: a product of many rows takes less time than several of few.
+        # All shuffles at once: one product of many rows is faster than several of few.
         shuffled = np.concatenate([columns] * SHUFFLES)
         for start in range(0, len(shuffled), count):
             shuffled[start : start + count, index] = columns[generator.permutation(count), index]
@@ -82,7 +82,7 @@ def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Im
 def _scores(
     model: Model, rows: Rows, y: Array, weight: NDArray[np.float64] | None
 ) -> tuple[str, Callable[[Table], NDArray[np.float64]]]:
-    """Return the name of the score, and what computes it for each repetition of the rows in a table."""
+    """Return the name of the score, and a function that computes it for each repetition of the rows in a table."""
     count = len(y)
 
     def predictions(table: Table) -> NDArray[Any]:
@@ -107,30 +107,30 @@ def _scores(
 
 
 MAX_RESPONSES, RESPONSE_ROWS, MAX_POINTS = 5, 100, 20
-"""Columns with a curve, test rows that it is the mean of, and points of it."""
+"""The maximum numbers of columns with a curve, of test rows that it is averaged over, and of its points."""
 MAX_NAMED_CELLS = 12
-"""Cells of a column of texts or dates."""
+"""The maximum number of points of a column of texts or dates."""
 MAX_CLASSES = 4
-"""Of more than two, those that a column moves most."""
+"""The maximum number of classes with a curve: the classes that change most with the column."""
 BAND = (0.1, 0.9)
 
 
 MovedCells = tuple[NDArray[np.float64], list[str], bool]
-"""What a column is set to, what these cells are called, and whether they are numbers, as `Response` has it."""
+"""The values that a column is set to, their texts, and whether they are numbers, as in `Response`."""
 
 
 def responses_of(model: Model, data: SpecData, importance: Importance) -> list[Response] | None:
-    """Return how a model responds to its most important columns; None where that takes too long, or it says no more.
+    """Return the responses of a model to its most important columns, or None if they cost too much.
 
-    What it predicts is a value in its unit, or probabilities; of several values the first one.
+    The responses are probabilities, or the first predicted value in its unit. None for a model that predicts neither.
 
     Parameters
     ----------
     model : Model
     data : SpecData
-        The rows of its run: quantiles are those of the training rows, and responses are those of test rows.
+        Rows of the run. Quantiles are of training rows, responses are of test rows.
     importance : Importance
-        Of the columns.
+        Importance of the columns.
     """
     train, test = data.splits["train"], data.splits["test"]
     most = MAX_PRODUCTS // (row_products(model, len(importance.columns)) * MAX_RESPONSES * MAX_POINTS)
@@ -148,7 +148,7 @@ def responses_of(model: Model, data: SpecData, importance: Importance) -> list[R
 
 
 def _moved_cells(known: NDArray[np.float64], column: Column | None) -> MovedCells:
-    """Return what a column is set to: its most frequent texts, else quantiles of its training rows."""
+    """Return the cells that a column is set to: its most frequent texts, or quantiles of its training rows."""
     kind = "numeric" if column is None else column.kind
     values, counts = np.unique(known, return_counts=True)
     if column is not None and column.texts is not None:
@@ -158,7 +158,7 @@ def _moved_cells(known: NDArray[np.float64], column: Column | None) -> MovedCell
     values = values[~np.isnan(values)]
     most = MAX_NAMED_CELLS if kind == "datetime" else MAX_POINTS
     if len(values) > most:
-        # The middles of as many parts of the rows, so that no outlier makes the axis long.
+        # Middles of equal parts of the rows, so that an outlier does not extend the axis.
         middles = (np.arange(most) + 0.5) / most
         values = np.unique(np.quantile(known[~np.isnan(known)], middles, method="nearest"))
     if kind == "datetime":
@@ -183,31 +183,31 @@ def _response(model: Model, rows: RawColumns, index: int, cells: MovedCells, nam
 
 
 MAX_ENSEMBLE_SIZE = 30_000
-"""Parameters of all members of an ensemble; of a larger one the first member answers."""
+"""The maximum number of parameters of an ensemble; a larger ensemble is represented by its first member."""
 MAX_BYTES = 400_000
-"""Of the parameters in a page."""
+"""The maximum number of bytes of the parameters in a page."""
 MAX_CODE = 640_000
-"""Characters of the code."""
+"""The maximum number of characters of the code."""
 MAX_CONTROLS = 60
-"""Columns with a control; the others stay as they are in the row."""
+"""The maximum number of columns with a control; all other cells of the row cannot be changed."""
 MAX_TEST_ROWS, MAX_WORST_ROWS = 50, 5
 QUANTILES = np.linspace(0, 1, 21)
 MAX_TRAINING_ROWS = 10_000
-"""Training rows that quantiles and the typical row are taken of, at most."""
+"""The maximum number of training rows for quantiles and the typical row."""
 LEVEL = 0.9
 
 
 def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPanel | None:
-    """Return the panel of a model; None where it is too large, or no code can be written of it.
+    """Return the interactive panel of a model, or None if it is too large or cannot be exported as code.
 
     Parameters
     ----------
     shown : ModelAnswers
-        The importance of columns orders their controls.
+        The answers on the page; controls are in order of importance.
     data : SpecData
-        The rows of its run.
+        Rows of the run.
     with_rows : bool
-        Whether there are test rows to ask about.
+        Whether the panel has test rows to choose.
     """
     answering, part = _answering(shown.model)
     if answering.theta.nbytes > MAX_BYTES:
@@ -217,7 +217,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         code = inlined(answering, level)
     except ExportError:
         return None
-    if len(code) > MAX_CODE:  # many texts have codes
+    if len(code) > MAX_CODE:  # many texts make long code
         return None
     train, test = data.splits["train"], data.splits.get("test")
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
@@ -244,7 +244,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
 
 
 def _answering(model: Model) -> tuple[Model, str]:
-    """Return the model that answers, and what part of the whole it is, in words."""
+    """Return the model of the panel, and a notice if it is only the first member of an ensemble."""
     if not model.is_ensemble or model.theta.size <= MAX_ENSEMBLE_SIZE:
         return model, ""
     theta, state = model.members[0]
@@ -284,7 +284,7 @@ def _column(
 
 
 def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> Iterator[list[Cell]]:
-    """Yield the raw cells of some rows."""
+    """Yield the raw cells of each chosen row."""
     taken = RawColumns(np.asarray(rows.columns[np.asarray(chosen, np.intp)], np.float64), rows.kinds)
     texts = texts_of(raw, taken) if rows.kinds else {}
     for number, cells in enumerate(taken.X.tolist()):
@@ -295,7 +295,7 @@ def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> I
 
 
 def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) -> AskRow:
-    """Return the medians of numbers, and the most frequent texts; a column without any cell is missing."""
+    """Return the typical row: medians of numbers and most frequent texts; None for a column without cells."""
     cells: list[Cell] = []
     for index, column in enumerate(raw):
         found = known[:, index][~np.isnan(known[:, index])]
@@ -307,7 +307,7 @@ def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) 
             numbers, counts = np.unique(found, return_counts=True)
             cells.append(str(texts[int(numbers[counts.argmax()])]) or None)
         else:
-            # A number that is there, not one between two.
+            # A number that occurs, not a mean of two.
             cells.append(float(np.quantile(found, 0.5, method="lower")))
     return {"cells": cells, "text": "The typical training row: the median of each number, and the most frequent texts."}
 
@@ -315,7 +315,7 @@ def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) 
 def _rows(
     raw: Sequence[RawColumn], test: Rows, answers: Answers, shown: ModelAnswers
 ) -> tuple[list[AskRow], list[AskRow]]:
-    """Return some test rows, and those with the largest losses."""
+    """Return a selection of test rows, and the test rows with the largest losses."""
     some = np.unique(np.linspace(0, len(test) - 1, MAX_TEST_ROWS).round().astype(np.intp)).tolist()
     worst = np.argsort(-answers.losses, kind="stable")[:MAX_WORST_ROWS].tolist()
     chosen = [*some, *worst]
@@ -327,7 +327,7 @@ def _rows(
 
 
 def _truth(answers: Answers, row: int, shown: ModelAnswers) -> str:
-    """Return what is true of a test row, in words."""
+    """Return a sentence with the true target of a test row, and the prediction or the target's probability."""
     target = answers.target[row]
     if shown.classes and np.ndim(target) == 0:
         given = "" if answers.probability is None else _given(answers, row, int(target))

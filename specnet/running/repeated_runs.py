@@ -53,11 +53,11 @@ class Repetition:
     Attributes
     ----------
     name : str
-        Of its folder, such as ``seed1_fold0``.
+        Name of its folder, such as ``seed1_fold0``.
     seed, fold : int or None
-        What is its own.
+        Seed and fold of the run, if runs differ in them.
     changes : tuple of Change
-        Over the spec.
+        Changes of the spec.
     """
 
     name: str
@@ -70,7 +70,7 @@ _NAME = re.compile(r"(?:seed(\d+))?_?(?:fold(\d+))?")
 
 
 def repetition_named(name: str) -> Repetition | None:
-    """Return the run whose folder has a name, with the changes over another run of its series; None if it is none."""
+    """Return the repetition with a folder name, with its changes relative to its series; None for any other name."""
     found = _NAME.fullmatch(name)
     if not name or found is None:
         return None
@@ -81,25 +81,26 @@ def repetition_named(name: str) -> Repetition | None:
 
 
 def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart = "test") -> tuple[Repetition, ...]:
-    """Return the runs of a spec on so many folds, and with so many seeds: every seed on every fold.
+    """Return the runs of a spec on `folds` folds and with `seeds` seeds: every seed on every fold.
 
-    Seeds differ in training alone: what else the spec's seed decides, the data and their split, is written out.
+    Seeds affect only training. The data and their split also depend on the spec's seed, so their random states are
+    written out.
 
     Parameters
     ----------
     spec : Spec
     folds : int, optional
-        Each of them is the test or the validation set once, instead of a set by size.
+        Number of folds. Each is the test or the validation set once, instead of a set by size.
     seeds : int, optional
-        From the spec's own on.
+        Number of seeds, starting from the spec's seed.
     part : "test" or "validation"
 
     Raises
     ------
     SpecError
-        If the spec's data cannot be split so.
+        If the spec's data cannot be split into folds.
     DataError
-        If the spec has folds already.
+        If the spec already holds out a fold.
     """
     if folds is not None and spec.data is not None and spec.data.split.folds is not None:
         message = "the spec holds out a fold already"
@@ -119,11 +120,12 @@ def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart
 def check_rows_of(
     spec: Spec, planned: Sequence[Repetition], table: Table, folds: int | None, part: FoldPart = "test"
 ) -> None:
-    """Refuse rows that are too few for the folds, before anything is computed; parameters as for `repetitions`.
+    """Check that there are enough rows for the folds; parameters as for `repetitions`.
 
     Raises
     ------
     DataError
+        If there are too few.
     """
     if folds is not None:
         first = _parsed(spec, planned[0], folds, None, part)
@@ -141,7 +143,7 @@ def _parsed(spec: Spec, each: Repetition, folds: int | None, seeds: int | None, 
 
 
 def changed(document: Document, changes: Iterable[Change], source: str) -> Document:
-    """Return a document with changes, whose mistakes are reported at `source`, where the changes were given."""
+    """Return a document with changes; errors about the changes have `source` as their location."""
     data, text, overrides = document.data, SourceText(source, source), []
     whole = Position(1, 1, max(1, len(source)))
     for change in changes:
@@ -151,7 +153,7 @@ def changed(document: Document, changes: Iterable[Change], source: str) -> Docum
 
 
 def _data_changes(spec: Spec) -> Iterator[Change]:
-    """Yield what the spec's seed decides beside training, where the spec does not say it."""
+    """Yield changes that set the random states of data and split, if the spec derives them from its seed."""
     data = spec.data
     if data is None:
         return
@@ -193,9 +195,9 @@ class RepeatedResult:
     runs : tuple of RepeatedRun
         In order of seeds, then folds.
     summary : dict
-        By part of the split and metric: ``mean``, ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``.
+        By split and metric: ``mean``, ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``.
     folder : Path or None
-        Where they were written.
+        Folder of the runs; None if nothing was saved.
     """
 
     runs: tuple[RepeatedRun, ...]
@@ -242,22 +244,22 @@ def run_many(
         The folder to write: a run's folder for each run, ``runs.csv``, ``summary.json`` and ``report.html``. Nothing is
         written if None.
     folds : int, optional
-        Number of folds; each of them is the test set once, so that every row is tested once.
+        Number of folds. Each is the test set once, so that every row is tested once.
     seeds : int, optional
-        Number of seeds, from the spec's on. The data and their split stay the same.
+        Number of seeds, starting from the spec's seed. The data and their split are the same for all seeds.
     jobs : int, optional
-        Number of processes; they are started if what is left would take more than ten seconds in this one. Default: the
-        number of physical cores.
+        Number of processes. They are started only if the remaining runs would take more than ten seconds in this
+        process. Default: the number of physical cores.
     executor : concurrent.futures.Executor, optional
-        Computes the runs, instead of processes of its own.
+        Computes the runs, instead of processes that `run_many` starts.
     force : bool
         Overwrite the runs of an earlier call in `out`.
     resume : bool
-        Keep the finished runs in `out`, and compute the others.
+        Keep the finished runs in `out`, and compute the missing ones.
     parts, overrides, engine, limits : optional
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
     observer : Observer, optional
-        Gets warnings about rows, by `warned` alone; without one each is a `SpecnetWarning`.
+        Receives the warnings; only its method `warned` is called. Without it, each warning is a `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
     report : bool
@@ -268,7 +270,7 @@ def run_many(
     Returns
     -------
     RepeatedResult
-        Each run, and what they come to together.
+        All runs, and a summary of their metrics.
 
     Raises
     ------
@@ -279,8 +281,8 @@ def run_many(
 
     Notes
     -----
-    Each run has one thread for BLAS and compiled functions: its files are the same for any number of jobs and any
-    executor, but for seconds and ``run.json``.
+    Each run has one thread for BLAS and compiled functions. Its files are therefore the same for any number of jobs and
+    any executor, except ``run.json`` and seconds.
     """
     if folds is None and seeds is None:
         raise DataError("folds or seeds must be given", hint="use run for a single run")
@@ -321,7 +323,7 @@ def run_many(
 
 
 class _Series:
-    """Runs that are planned, and those that are done."""
+    """The planned and the completed runs of a series."""
 
     def __init__(
         self,
@@ -343,16 +345,16 @@ class _Series:
 
     @property
     def runs(self) -> tuple[RepeatedRun, ...]:
-        """Those that are done, in the order in which they were planned."""
+        """The completed runs, in the order of the plan."""
         return tuple(self._done[each] for each in self._planned if each in self._done)
 
     @property
     def summary(self) -> Summary:
-        """What those that have finished come to."""
+        """The summary of the metrics of finished runs."""
         return summarized([run.metrics for run in self.runs if run.state == "finished"])
 
     def run(self, workers: Workers) -> None:
-        """Compute what is not done yet."""
+        """Compute the runs that are not finished in the folder yet."""
         for each in self._planned if self._resumes else ():
             if (run := self._finished(each)) is not None:
                 self._done[each] = run
@@ -364,7 +366,7 @@ class _Series:
             self._end(group.key, *group.outcomes)
 
     def _task(self, each: Repetition) -> Task:
-        """Return a run, of the document that is written of it, whose paths start in its folder."""
+        """Return the task of a run; if runs are saved, its document has paths relative to the run's folder."""
         is_written = self._folder is not None
         data = self._written(each).data if is_written else changed(self._document, each.changes, each.name).data
         return Task.of(data, self._parsed, self._sha256, rows=self._rows)
@@ -382,7 +384,7 @@ class _Series:
         self._progress.ended(each.name, text, duration(outcome.seconds))
 
     def write_tables(self) -> None:
-        """Write what those that are done come to."""
+        """Write the table and the summary of the completed runs."""
         if self._folder is not None:
             write_files({self._folder / name: text for name, text in series_tables(self.runs).items()})
 
@@ -397,12 +399,12 @@ class _Series:
         return self._texts[each]
 
     def _finished(self, each: Repetition) -> RepeatedRun | None:
-        """Return a run that has finished in the folder before, None if there is none.
+        """Return a run that has already finished in the folder, or None.
 
         Raises
         ------
         FileError
-            If it is one of another spec or on other data.
+            If the folder holds a run of another spec or on other data.
         """
         assert self._folder is not None, "only what was written can be resumed"
         path = self._folder / each.name
@@ -419,7 +421,7 @@ class _Series:
 
 
 def series_tables(runs: Sequence[RepeatedRun]) -> dict[str, str]:
-    """Return ``runs.csv`` and ``summary.json``."""
+    """Return the contents of ``runs.csv`` and ``summary.json`` by file name."""
     columns = columns_of([run.metrics for run in runs])
     header = ["run", "seed", "fold", "state", *(f"{split}.{name}" for split, name in columns)]
     rows = [

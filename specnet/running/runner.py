@@ -1,4 +1,4 @@
-"""The two calls that train: `fit`, on arrays, returns a model; `run`, on a spec's own data, writes a run's folder."""
+"""The two functions that train: `fit` on arrays returns a model; `run` on a spec's own data writes a run's folder."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def fit(
     Parameters
     ----------
     spec : path, text with a line break, mapping or Spec
-        Of its ``data``, ``features`` and ``columns`` say which columns of a data frame are taken, and their kinds.
-        ``split`` counts where there is no `validation`: its validation rows are set aside as ``specnet run`` does, by
-        the same ``random_state`` and ``stratify``; so are the folds of an ensemble. There are no test rows: all others
-        train. The model's spec has no ``data``.
+        In its ``data``, ``features`` and ``columns`` select the columns of a data frame, and their kinds. Without
+        `validation`, ``split`` selects the validation rows and the folds of an ensemble as ``specnet run`` does, by the
+        same ``random_state`` and ``stratify``. There are no test rows: all other rows train. The model's spec has no
+        ``data``.
     X : (rows, columns)
-        Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
-        frame's columns; where the spec names columns, these are taken from the frame, in the spec's order. A data frame
-        of pandas or Polars, or an Arrow table, is read as a file with the same table is.
+        Raw columns. The spec's preprocessing is fitted on them and becomes part of the model, as do the column names of
+        a data frame. If the spec names columns, these are selected from the frame, in the spec's order. A data frame of
+        pandas or Polars, or an Arrow table, is read like a file with the same table.
     y : (rows,) or (rows, outputs)
         Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
         distinct labels are the K classes. One-hot rows are class indices too.
@@ -89,19 +89,19 @@ def fit(
     engine : {"auto", "numpy", "compiled"}, optional
         Overrides ``training.engine``.
     observer : Observer, optional
-        Follows the training, and gets warnings about rows; without one each is a `SpecnetWarning`.
+        Follows the training, and receives warnings about rows. Without it, each is a `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
 
     Returns
     -------
     Model
-        With the history of its training.
+        The trained model, with the history of its training.
 
     Raises
     ------
     SpecError
-        If the spec, or its sizes with these arrays, cannot be.
+        If the spec, or its sizes with these arrays, is invalid.
     DataError
         If the arrays do not fit.
     TrainingError
@@ -163,9 +163,9 @@ class RunInterrupted(KeyboardInterrupt):
     signal : str
         ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     end : str
-        How far it came, in words.
+        Description of its progress.
     folder : Path
-        Where it was written; with a checkpoint to resume from, unless the run had finished.
+        Folder of the run; with a checkpoint to resume from, unless the run had finished.
     finished : bool
     """
 
@@ -185,23 +185,23 @@ class RunResult:
     history : list of dict
         A record for each logged epoch.
     metrics : dict
-        The model's metrics by split and name, ``out_of_fold`` for training rows, each predicted by the member of
-        an ensemble that was not trained on it; None for one that is not defined, such as a score of one row.
+        The model's metrics by split and name. ``out_of_fold`` is for training rows, each predicted by the ensemble
+        member that was not trained on it. None for an undefined metric, such as R² of one row.
     evaluation : dict
-        What ``metrics.json`` says, as plain data: the metrics, ``rows``, and of the test rows ``baselines``,
+        The contents of ``metrics.json`` as plain data: the metrics, ``rows``, and for test rows ``baselines``,
         ``tables``, ``intervals`` and ``gains``.
     folder : Path or None
-        Where the run was written.
+        The folder of the run; None if nothing was saved.
     warnings : tuple of Diagnostic
-        What looked suspicious about the training rows, and why there is no report where it could not be written.
+        Warnings about suspicious training rows, and about a report that could not be written.
     layer_records : list of dict
-        What ``layers.jsonl`` says: the sizes of weights, gradients and steps of each layer, and fractions of dead and
-        saturated units, before training, at up to 20 epochs, and at the end; of an ensemble, of its first member.
+        The contents of ``layers.jsonl``: sizes of weights, gradients and steps of each layer, and fractions of dead and
+        saturated units, before training, at up to 20 epochs, and at the end. For an ensemble, of its first member.
     snapshots : dict
-        What ``snapshots.safetensors`` holds: parameters and layer states by name, by the number of finished epochs;
-        empty unless the network has two inputs and at most 10 000 parameters.
+        The contents of ``snapshots.safetensors``: parameters and layer states by name, by the number of finished
+        epochs. Empty unless the network has two inputs and at most 10 000 parameters.
     findings : tuple of Finding
-        What went wrong, and what to set instead; causes before consequences.
+        Problems of the run, with settings that solve them; causes before consequences.
     members : list of dict
         ``end``, ``epochs`` and ``training_seconds`` of each member of an ensemble, or of the only network.
     """
@@ -218,7 +218,7 @@ class RunResult:
     members: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows."""
+        """Return the HTML that a notebook shows."""
         from specnet.report.notebook import run_html
 
         return run_html(self.model.network.resolved, self.history, self.evaluation, self.findings)
@@ -251,31 +251,31 @@ def run(
     force : bool
         Overwrite the files of an earlier run in `out`; other files stay.
     resume : bool
-        Resume from the checkpoint in `out`; start anew if there is no run. A finished one is not trained again, but its
-        report is written if it is missing.
+        Resume from the checkpoint in `out`; start anew if `out` has no run. A finished run is not trained again, but
+        its report is written if it is missing.
     jobs : int, optional
-        Number of members of an ensemble to train at once: in threads if they are compiled, else each in a process of
-        its own. The files are the same for any number; only the seconds in ``run.json`` differ. Default: as many
-        threads as there are processors, or as `threads` says, where they pay; no processes.
+        Number of ensemble members to train in parallel: in threads if they are compiled, otherwise each in a separate
+        process. The files are the same for any number; only the seconds in ``run.json`` differ. Default: no processes;
+        threads, if they are faster, as many as processors or `threads`.
     parts, overrides, limits : optional
         As for `parse_spec`. In processes, custom parts must be defined at the top level of a module.
     engine : {"auto", "numpy", "compiled"}, optional
         Overrides ``training.engine``.
     observer : Observer, optional
-        Follows the training, and gets warnings about rows; without one each is a `SpecnetWarning`. It gets the
-        epochs of one member after the other; one that overrides ``trained`` does not support
-        several jobs.
+        Follows the training, and receives warnings about rows. Without it, each is a `SpecnetWarning`. It receives the
+        epochs of one ensemble member after the other. An observer that overrides ``trained`` does not support several
+        jobs.
     verbose : bool
         Show the progress on standard error, as the command line does.
     report : bool
-        Write ``report.html`` into `out`, once all other files are there. If that fails, the run does not: the observer
-        gets a warning, or there is a `SpecnetWarning`.
+        Write ``report.html`` into `out`, after all other files. If that fails, the run does not fail: the observer
+        receives a warning, or a `SpecnetWarning` is issued.
     threads : int, optional
-        Number of threads of BLAS and of compiled functions, in the whole process while it trains and measures; default:
-        one for a small network, else as many as they have. The last bits of a result depend on it.
+        Number of threads of BLAS and of compiled functions, in the whole process during training and evaluation.
+        Default: one for a small network, otherwise their usual number. The last bits of a result depend on it.
     rows : bool
-        Store rows: those that the page shows one by one, and hashes of the training rows, by which `specnet evaluate`
-        finds them again.
+        Store rows: the rows that the page shows one by one, and hashes of the training rows, by which
+        `specnet evaluate` recognizes them.
 
     Returns
     -------
@@ -291,13 +291,12 @@ def run(
     TakenError
         If `out` is not empty and may not be overwritten.
     RunInterrupted
-        After Ctrl-C, SIGTERM or SIGHUP, in the main thread; what was reached, and a checkpoint, are written to `out`
-        first. It is a KeyboardInterrupt, which is raised without `out`.
+        After Ctrl-C, SIGTERM or SIGHUP, in the main thread; the results so far and a checkpoint are written to `out`
+        first. Without `out`, a plain KeyboardInterrupt is raised.
 
     Notes
     -----
-    While it writes, a run holds a lock in `out` against other runs. After any other error there is nothing in `out`
-    that was not there before, but for the last checkpoint.
+    A run locks `out` against other runs. After any other error, `out` has no new files except the last checkpoint.
 
     The processes of several jobs import the main module: a script must call `run` below ``if __name__ == "__main__":``.
     """
@@ -322,7 +321,7 @@ def run_data(
     threads: int | None = None,
     rows: bool = True,
 ) -> RunResult:
-    """Run a parsed spec, as `run` does, on its data; they are read and split if None."""
+    """Run a parsed spec, as `run` does, on its data; the data are read and split if None."""
     with ExitStack() as stack:
         folder = None
         if out is not None:
@@ -336,7 +335,7 @@ def run_data(
         data = read_data(parsed) if data is None else data
         identity = data.identity()
         if folder is not None and folder.is_finished(identity):
-            # --no-report may have left the page out, and it may have been deleted.
+            # The page may be missing because of --no-report, or because it was deleted.
             is_missing = report and not (folder.path / REPORT).exists()
             run = SavedRun(folder.path, parts=parsed.registry.added, limits=parsed.origin.limits)
             warnings = _report(run, data, observer) if is_missing else ()
@@ -365,7 +364,7 @@ def run_data(
             if folder is not None:
                 saved = _write(folder, parsed, outcome, fitted)
                 outcome = replace(outcome, files={})  # as large as the model
-                # A run that was interrupted before its first epoch has nothing to show.
+                # A run that was interrupted before its first epoch has no page.
                 warnings += (
                     _report(saved, data, observer, outcome.answers.get(TEST)) if report and result.history else ()
                 )
@@ -396,7 +395,7 @@ def run_data(
 
 
 def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
-    """Return the result of a run that has finished."""
+    """Return the result of a finished run from its folder."""
     evaluation, kinds = run.evaluation, {"end": str, "epochs": int, "training_seconds": int | float}
     return RunResult(
         run.model,
@@ -413,29 +412,31 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
 
 
 def check_resume(out: PathLike | None, *, force: bool, resume: bool) -> None:
-    """Refuse to resume what is not written, or what is replaced.
+    """Check that `resume` has a folder and is not combined with `force`.
 
     Raises
     ------
     DataError
+        If `resume` is set without `out` or with `force`.
     """
     if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
 
 
 def check_count(name: str, count: Any) -> None:
-    """Refuse an argument that is no number of at least 1, if it is given.
+    """Check that an argument is None or an integer of at least 1.
 
     Raises
     ------
     DataError
+        If it is anything else.
     """
     if count is not None and (not isinstance(count, int | np.integer) or isinstance(count, bool) or count < 1):
         raise DataError(f"{name} must be an integer of at least 1, got {count!r}")
 
 
 def check_jobs(jobs: int | None, spec: Spec, observer: Observer | None) -> None:
-    """Refuse a number of jobs that there cannot be."""
+    """Raise DataError if the number of jobs is invalid, or if spec or observer do not support several jobs."""
     check_count("jobs", jobs)
     jobs = jobs or 1
     if jobs > 1 and spec.training.ensemble is None:
@@ -448,7 +449,7 @@ def check_jobs(jobs: int | None, spec: Spec, observer: Observer | None) -> None:
 
 @contextmanager
 def _nothing_saved_before_training(interruptions: Interruptions) -> Iterator[None]:
-    """Let an interruption before training begins say that there is nothing to resume."""
+    """Set the message of an interruption before training begins: nothing was saved."""
     try:
         yield
     except KeyboardInterrupt as cause:
@@ -458,14 +459,14 @@ def _nothing_saved_before_training(interruptions: Interruptions) -> Iterator[Non
 
 
 def _write(folder: RunFolder, parsed: Spec, outcome: RunOutcome, fitted: FitResult) -> SavedRun:
-    """Write what a run has reached into its folder, and return that, of which nothing has to be read again."""
+    """Write the files of a run into its folder, and return the saved run with attributes from memory."""
     result, (language, text) = fitted.result, text_saying(parsed)
     folder.write({f"spec.{language}": text, **outcome.files})
     run = SavedRun(folder.path, parts=parsed.registry.added, limits=parsed.origin.limits)
     run.facts, run.spec, run.written_text = json.loads(outcome.files[FACTS]), fitted.data.resolved.spec, text
     run.model, run.evaluation, run.judgement = fitted.model, outcome.evaluation, outcome.judgement
     run.history, run.layer_records, run.snapshots = result.history, result.looks, result.snapshots
-    # A text of another name, as from the standard input, or none, is explained as that of the folder.
+    # If the spec was not read from such a file (standard input, a mapping), its errors name the file in the folder.
     source = parsed.document.text
     if source is not None and source.content == text and Path(source.name).suffix == f".{language}":
         run.given = parsed
@@ -475,7 +476,7 @@ def _write(folder: RunFolder, parsed: Spec, outcome: RunOutcome, fitted: FitResu
 def _report(
     run: SavedRun, data: SpecData, observer: Observer, answers: Answers | None = None
 ) -> tuple[Diagnostic, ...]:
-    """Write the page of a run, which is complete without it; return what went wrong."""
+    """Write the page of a run that is otherwise complete; return the warnings if that fails."""
     from specnet.running.folder_pages import write_report
 
     return write_report(run, data, observer, answers)

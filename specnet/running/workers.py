@@ -1,7 +1,7 @@
 """Tasks, each a run to compute, and the workers that compute them: this process, a pool of processes, or an executor.
 
-A worker gets bytes and returns a `RunOutcome`; it writes no files. Every run has one thread for BLAS and compiled
-functions, so that its bits do not depend on the number of cores or on what else uses them.
+A worker receives bytes and returns a `RunOutcome`; it writes no files. Every run has one thread for BLAS and compiled
+functions, so that exact results do not depend on the number of cores or on their load.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from specnet.training.observer import Beginning, StopAfter
 
 THREADS = 1
 MACHINE = (BLAS, CPU_FEATURES)
-"""What has to be equal on all machines for equal bits."""
+"""The facts that must be equal on all machines for exactly equal results."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Task:
     sha256 : str
         The hash of the table of its rows.
     parts : tuple of part classes
-        Custom parts: built-in and installed ones are wherever specnet is.
+        Custom parts. Built-in and installed parts are omitted, as every worker has them.
     limits : Limits or None
     rows : bool
-        Whether it stores hashes of its training rows.
+        Whether the run stores hashes of its training rows.
     beginning : Beginning or None
-        Where it stops; None for the whole run.
+        The part of the training to compute; None for the whole run.
     known : dict
-        What has been made of the document in this process, also for other tasks of the same run; it is not sent.
+        Cached results from the document, shared by tasks of the same run in this process; not sent to workers.
     """
 
     data: Mapping[str, Any]
@@ -72,7 +72,7 @@ class Task:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], spec: Spec, sha256: str, **others: Any) -> Self:
-        """Return the run of a document with the custom parts and the limits of a spec."""
+        """Return the task of a document with the custom parts and the limits of a spec."""
         installed = set(installed_registry())
         custom = tuple(part for part in spec.registry if part not in installed)
         return cls(data, sha256, custom, spec.origin.limits, **others)
@@ -86,6 +86,7 @@ class Task:
         Raises
         ------
         SpecError
+            If the document is invalid.
         DataError
             If its loss needs another kind of target than the table has.
         """
@@ -99,15 +100,16 @@ class Task:
         return spec
 
     def observer(self) -> Observer:
-        """Return what follows the training."""
+        """Return the observer of the training, which stops it after `beginning`."""
         return Observer() if self.beginning is None else StopAfter(self.beginning)
 
     def computed(self, table: Table) -> RunOutcome:
-        """Return what the run comes to: an ordinary one, with all of its files.
+        """Return the outcome of the run, with all of its files.
 
         Raises
         ------
         SpecnetError
+            If the run fails.
         KeyboardInterrupt
         """
         begin, spec = time.perf_counter(), self.spec(table)
@@ -119,7 +121,7 @@ class Task:
 
 
 def perform(task: Task, table: Table) -> RunOutcome:
-    """Return what a task comes to, on this machine.
+    """Return the outcome of a task, computed in this process; an error is an outcome too.
 
     Raises
     ------
@@ -142,13 +144,13 @@ def perform(task: Task, table: Table) -> RunOutcome:
 
 @cache
 def this_machine() -> dict[str, Any]:
-    """Return what has to be equal on all machines for equal bits."""
+    """Return the facts about this machine that must be equal on all machines for exactly equal results."""
     facts = machine_facts()
     return {name: facts[name] for name in MACHINE}
 
 
 _tables: dict[str, Table] = {}
-"""The rows that this process has got last, by their hash."""
+"""The last table that this process has received, by its hash."""
 
 
 def work(content: bytes, rows: bytes | None) -> RunOutcome | None:
@@ -177,12 +179,12 @@ def work(content: bytes, rows: bytes | None) -> RunOutcome | None:
 
 
 def begin_tasks(rows: Shared) -> None:
-    """Prepare a process for tasks on rows, given with their hash."""
+    """Prepare a worker process for tasks: cache the shared table under its hash."""
     keep_rows(*rows.value())
 
 
 def keep_rows(sha256: str, table: Table) -> None:
-    """Cache the rows of the tasks to come in this process, instead of others."""
+    """Cache a table for further tasks in this process, replacing the previous one."""
     _tables.clear()
     _tables[sha256] = table
 
@@ -196,11 +198,11 @@ def cannot_be_sent(error: Exception) -> DataError:
 Key = TypeVar("Key")
 
 SECONDS_WORTH_WORKERS = 10.0
-"""Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
+"""The estimated time of the remaining runs above which processes are started; each needs about a second to start."""
 MIN_SECONDS_TO_WAIT = 1.0
-"""How long the first run goes on alone at least: it may take long only because everything is new."""
+"""The minimum time before processes are started during the first run, which may be slow only due to imports."""
 SECONDS_TO_ANSWER = 10
-"""How long a scheduler of dask is waited for."""
+"""The maximum number of seconds to wait for a dask scheduler."""
 
 
 class TaskGroup(Generic[Key]):
@@ -209,7 +211,7 @@ class TaskGroup(Generic[Key]):
     Parameters
     ----------
     key : object
-        What they are computed for.
+        Key of the group, such as the number of a trial.
     tasks : iterable of Task
 
     Attributes
@@ -224,7 +226,7 @@ class TaskGroup(Generic[Key]):
 
     @property
     def left(self) -> int:
-        """How many tasks have no outcome yet."""
+        """The number of tasks without an outcome."""
         return len(self.tasks) - len(self.done)
 
     @property
@@ -233,21 +235,21 @@ class TaskGroup(Generic[Key]):
         return [self.done[index] for index in sorted(self.done)]
 
     def keep_first(self, count: int) -> None:
-        """Leave out all tasks but the first so many, whose outcomes suffice."""
+        """Remove all tasks except the first `count`, and their outcomes."""
         del self.tasks[count:]
         self.done = {index: outcome for index, outcome in self.done.items() if index < count}
 
 
 Group = TypeVar("Group", bound=TaskGroup[Any])
 _Entry = tuple[TaskGroup[Any], int]
-"""A task, by its group and its index there."""
+"""A task, given by its group and its index in the group."""
 
 
 class Workers(ExitStack):
-    """Computes plans of tasks, each task with the same result wherever it is computed.
+    """Workers that compute a plan of tasks; a task has the same result in any process.
 
-    The first tasks are computed in the calling process; processes are started when it is worth it, also while the first
-    one is computed.
+    The first tasks are computed in the calling process. Processes are started if the remaining tasks would take long,
+    even while the first task is running.
 
     Parameters
     ----------
@@ -256,7 +258,7 @@ class Workers(ExitStack):
     jobs : int, optional
         Number of processes. Default: the number of physical cores.
     executor : Executor, optional
-        Computes all of them, instead of processes of its own; it is not shut down.
+        Computes all tasks, instead of processes that are started here; it is not shut down.
 
     Attributes
     ----------
@@ -288,16 +290,17 @@ class Workers(ExitStack):
         later: Callable[[], int] = lambda: 0,
         enough: Callable[[Group], bool] = lambda group: False,
     ) -> Iterator[Group]:
-        """Compute a plan; yield each group as soon as all of its tasks have an outcome, before the plan goes on.
+        """Compute a plan; yield each group as soon as all of its tasks have an outcome.
 
         Parameters
         ----------
         plan : iterable of TaskGroup or None
-            None where it waits for more outcomes.
+            Groups of tasks. The plan yields None to wait for more outcomes; yielded groups are processed before it
+            continues.
         later : callable
-            Returns how many tasks the plan has yet to give, about, which decides whether processes are started.
+            Returns about how many tasks the plan has not yielded yet, to decide whether to start processes.
         enough : callable
-            Takes a group that is computed, each time there are more outcomes; returns whether it has left out tasks.
+            Called for each group under way after new outcomes; returns whether it has removed tasks from the group.
 
         Raises
         ------
@@ -331,14 +334,14 @@ class Workers(ExitStack):
                 self._send((group, index), rows=None)
 
     def _drop_left_out(self) -> None:
-        """Leave tasks uncomputed that their groups have left out, unless somebody has begun them."""
+        """Cancel the tasks that were removed from their groups, unless a worker has begun them."""
         self._waiting = deque(each for each in self._waiting if not _is_left_out(each))
         for future in [future for future, each in self._sent.items() if _is_left_out(each)]:
             if future.cancel():
                 del self._sent[future]
 
     def _advance(self, left: int) -> None:
-        """Compute a task, or wait until a worker has computed one; so many are to be computed from here on."""
+        """Compute a task, or wait until a worker has computed one; `left` is the number of remaining tasks."""
         if self._executor is None and self.jobs != 1 and left * self._seconds > SECONDS_WORTH_WORKERS * self._done:
             self._start_processes(left)
         if self._executor is None:
@@ -360,7 +363,7 @@ class Workers(ExitStack):
 
     @contextmanager
     def _others_if_it_takes_long(self, left: int) -> Iterator[None]:
-        """Start processes for the tasks that wait while one of so many is computed here, as soon as they are worth it.
+        """Start processes for the waiting tasks if the task that this process computes takes long.
 
         Raises
         ------
@@ -414,7 +417,7 @@ class Workers(ExitStack):
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Tell of workers that were killed, and of executors that fail."""
+        """Turn errors of killed workers and failing executors into TrainingError."""
         try:
             yield
         except SpecnetError:
@@ -430,7 +433,7 @@ class Workers(ExitStack):
 
     @cached_property
     def _rows(self) -> bytes:
-        """The table for executors whose workers may be anywhere."""
+        """The pickled table, for workers of an executor that may be on other machines."""
         return pickle.dumps(self._table, protocol=pickle.HIGHEST_PROTOCOL)
 
 
@@ -441,7 +444,7 @@ def _is_left_out(entry: _Entry) -> bool:
 
 @contextmanager
 def dask_executor(address: str) -> Iterator[Executor]:
-    """Give the executor of a dask cluster by the address of its scheduler.
+    """Yield the executor of a dask cluster, given the address of its scheduler.
 
     Raises
     ------
@@ -459,9 +462,9 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
 
 def _end(begun: Future[None]) -> None:
-    """Cancel what may have begun or wait for it, however often Ctrl-C is pressed: nothing else would end it.
+    """Cancel a future or wait for its end if it has begun, even if Ctrl-C is pressed repeatedly.
 
-    After a Ctrl-C, Python 3.11 takes a thread that is being joined for one that has ended.
+    The future is used because Python 3.11, after a Ctrl-C, regards a thread that is being joined as ended.
     """
     try:
         if not begun.cancel():
@@ -476,5 +479,5 @@ def _physical_cores() -> int:
     from joblib import cpu_count  # scikit-learn's
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where it cannot tell them from logical ones
+        warnings.simplefilter("ignore")  # it warns if it cannot distinguish physical from logical cores
         return int(cpu_count(only_physical_cores=True))
