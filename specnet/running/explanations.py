@@ -277,7 +277,7 @@ def _column(
     if raw.kind == "boolean" or not len(known):
         return AskColumn(index, name, "choice", options=sorted({*known.tolist()}), may_be_missing=has_gaps)
     quantiles = [float(f"{each:.6g}") for each in np.quantile(known, QUANTILES)]
-    # Rounding may not leave the range, which decides where curves are dotted.
+    # The ends are not rounded: they decide where curves are dotted.
     quantiles[0], quantiles[-1] = float(known.min()), float(known.max())
     kind: Literal["number", "date"] = "date" if raw.kind == "datetime" else "number"
     return AskColumn(index, name, kind, quantiles, bool((known == np.floor(known)).all()), (), has_gaps)

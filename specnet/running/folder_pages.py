@@ -295,7 +295,7 @@ def write_page(folder: Path) -> Path:
     Raises
     ------
     FileError
-        If something in it cannot be read, or the page not be written.
+        If a file cannot be read, or the page cannot be written.
     """
     # Imported late: the page of a run does not need these modules.
     from specnet.report.pages.series_page import series_page
@@ -334,7 +334,7 @@ def write_team_report(
     Raises
     ------
     FileError
-        If something in it cannot be read, or the page not be written.
+        If a file cannot be read, or the page cannot be written.
     """
     from specnet.report.pages.run_page import team_page
     from specnet.saved.saved_sweep import read_shares

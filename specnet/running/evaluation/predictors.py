@@ -127,7 +127,7 @@ class _OffsetLoss:
 def _least(objective: _OffsetLoss, added: Outputs, block: slice) -> Outputs:
     """Return a block of offsets that minimize the loss, each along its own output.
 
-    If the minimum is an interval, the result is its middle, or its only end if it is unbounded on one side.
+    If the minimum is an interval, the result is its middle, or its end if it is unbounded.
     """
     known: dict[bytes, Outputs] = {}  # both searches try the same values at first
 

@@ -183,7 +183,7 @@ def searched(
     Raises
     ------
     DataError
-        If an argument is wrong.
+        If an argument is invalid.
     TrainingError
         If Optuna is not installed.
     """
