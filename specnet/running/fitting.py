@@ -268,7 +268,7 @@ def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
     names = [name for name, kind in table.kinds.items() if kind == "ignore" and names_a_group(name)]
     if not names:
         return {}
-    from specnet.parts.data import TableFile  # with the readers of files
+    from specnet.parts.data import TableFile  # imports the readers of files
 
     if not isinstance(spec.data, TableFile) or spec.data.split.by_column is not None or spec.data.split.says_parts:
         return {}

@@ -118,7 +118,7 @@ def fit(
     data = parsed.data
     X = select_columns(X, parsed.feature_names)
     located, parsed = parsed, parsed.model_copy(update={"data": None})
-    from specnet.parts.data import TableFile  # with the readers of files
+    from specnet.parts.data import TableFile  # imports the readers of files
 
     written: Mapping[str, ColumnKind | None] | None = parsed.network.feature_kinds
     if written is None and isinstance(located.data, TableFile):
@@ -363,7 +363,7 @@ def run_data(
             result, warnings = fitted.result, outcome.warnings
             if folder is not None:
                 saved = _write(folder, parsed, outcome, fitted)
-                outcome = replace(outcome, files={})  # as large as the model
+                outcome = replace(outcome, files={})  # dropped: as large as the model
                 # A run that was interrupted before its first epoch has no page.
                 warnings += (
                     _report(saved, data, observer, outcome.answers.get(TEST)) if report and result.history else ()

@@ -117,7 +117,7 @@ class Task:
         given: dict[str, Any] = {"begin": begin, "folder": spec.folder, "rows": self.rows}
         outcome, fitted = train_run(spec, data, data.identity(self.sha256), self.observer(), **given)
         fitted.check_whole()
-        return replace(outcome, answers={})  # as large as the rows
+        return replace(outcome, answers={})  # dropped: as large as the rows
 
 
 def perform(task: Task, table: Table) -> RunOutcome:
@@ -275,7 +275,7 @@ class Workers(ExitStack):
         self._seconds, self._done = 0.0, 0
 
     def __enter__(self) -> Self:
-        self.enter_context(limited_threads(THREADS))  # once, and not anew for each task
+        self.enter_context(limited_threads(THREADS))  # once, instead of for each task
         self.callback(self._cancel)
         return self
 
@@ -412,7 +412,7 @@ class Workers(ExitStack):
             content = pickle.dumps(group.tasks[index])
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise cannot_be_sent(error) from error
-        with self._failures(), signals_blocked():  # a process may be started
+        with self._failures(), signals_blocked():  # submitting may start a process
             self._sent[self._executor.submit(work, content, rows)] = entry
 
     @contextmanager

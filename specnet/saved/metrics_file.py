@@ -164,7 +164,7 @@ def cells_of(metrics: Metrics, columns: Iterable[tuple[str, str]]) -> list[float
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return the text of a CSV file; numbers have enough digits to be read again exactly."""
-    import csv  # not at the top: the page of a single run needs no tables
+    import csv  # imported late: the page of a single run needs no tables
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

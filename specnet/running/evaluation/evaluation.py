@@ -47,7 +47,7 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
     trained = {TRAIN: fitted.answers(TRAIN), **_on_folds(fitted)}
     figures, errors = _figures(trained, metrics), _calibration_errors(trained)
     train_score, folds = score_of(network, trained.pop(TRAIN)), _out_of_fold(network, trained, splits[TRAIN].groups)
-    del trained  # as large as the training set
+    del trained  # frees memory: it is as large as the training set
     answers = {name: fitted.answers(name) for name in splits if name != TRAIN}
     figures |= _figures(answers, metrics)
     baselines = baseline_answers(fitted)

@@ -347,13 +347,13 @@ class Coordinator:
             return drawn
         pruning, folds = self._search.pruning(), None
         document = changed(self._document, changes, f"trial {number}")
-        with suppress(SpecError):  # the task that computes it refuses it
+        with suppress(SpecError):  # the task of the trial reports the error
             start = self.folder.start or self._path(number)
             drawn.spec, data = self.writer.written(changes, start)
             document = replace(document, data=data)
         documents = [changed(document, each.changes, f"trial {number}") for each in self.repetitions]
         drawn.runs = [TrialTask.of(each.data, self.spec, self._sha256, pruning=pruning) for each in documents]
-        with suppress(SpecnetError):  # the task that computes it refuses it
+        with suppress(SpecnetError):  # the task of the trial reports the error
             folds = drawn.runs[0].spec(self._table).training.folds
         drawn.members = [None] if folds is None else range(folds)
         drawn.tasks = [replace(task, member=member) for task in drawn.runs for member in drawn.members]

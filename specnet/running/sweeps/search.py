@@ -261,7 +261,7 @@ class Search:
         """Create a file of reported trials for Optuna's dashboard; specnet does not read it."""
         optuna = required_optuna()
         path.unlink(missing_ok=True)
-        for lock in path.parent.glob(f"{path.name}.lock*"):  # of a killed sweep: Optuna would wait half a minute for it
+        for lock in path.parent.glob(f"{path.name}.lock*"):  # left by a killed sweep: Optuna would wait half a minute
             lock.unlink()
         with quiet():
             storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))

@@ -327,7 +327,7 @@ def verify(
             runs.add(path, sample)
             found, results, sha256 = verified_series(path, kind, out, runs, jobs, force, observer, verbose)
             if epochs is None:
-                stack.enter_context(limited_threads(SERIES_THREADS))  # as while the sweep measured its team
+                stack.enter_context(limited_threads(SERIES_THREADS))  # as when the sweep evaluated its team
                 more = [*_teams(path, runs, found.folder), *verified_tables(path, runs, results, sha256)]
                 more = with_conditions(more, found.runs)
                 found = replace(found, runs=(*found.runs, *more), total=found.total + len(more))
