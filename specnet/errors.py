@@ -54,7 +54,7 @@ class Diagnostic:
     code : str
         A stable name for the kind of mistake, such as ``unknown-part``.
     message : str
-        What is wrong, in one sentence that names the value.
+        The mistake, in one sentence that names the value.
     path : tuple of str and int
         Keys and indices that lead to the value in the document; empty for the whole document.
     source : str or None
@@ -64,7 +64,7 @@ class Diagnostic:
     line_text : str or None
         The source's line at that position.
     hint : str or None
-        What to write instead.
+        Advice on what to write instead.
     notes : tuple of Diagnostic
         Notes about other values that the mistake concerns.
     at_key : bool

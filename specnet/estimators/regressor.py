@@ -28,14 +28,14 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     Parameters
     ----------
     spec : "recipe", path, text with a line break, mapping or Spec, optional
-        The whole spec; its data part is ignored. "recipe" stands for the spec that ``specnet new`` writes for the rows:
+        The whole spec; its data part is ignored. "recipe" means the spec that ``specnet new`` writes for the rows:
         slower, and usually better, than the default. The default ``training.loss`` is mean_squared_error. `set_params`
         and searches can change it by names such as ``spec__training__optimizer__learning_rate``.
     hidden_layer_sizes : sequence of int, or int, optional
-        A number means a single hidden layer. Unless None, this and the following arguments override the key of the
-        same name in the spec. NumPy scalars and arrays are accepted.
+        Sizes of the hidden layers; a number means a single layer. Unless None, this and the following arguments
+        override the key of the same name in the spec. NumPy scalars and arrays are accepted.
     activations : str, mapping or sequence, optional
-        One for all hidden layers, or a sequence with one per layer including the output.
+        Activation of all hidden layers, or a sequence with one per layer including the output.
     loss : str or mapping, optional
     optimizer : str or mapping, optional
     epochs : int, optional
@@ -45,7 +45,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     early_stopping : bool or mapping, optional
         True enables early stopping with its defaults, which monitors the validation loss; False disables it.
     engine : "auto", "numpy" or "compiled", optional
-        What computes the steps; the compiled engine needs a C compiler.
+        Engine that computes the training steps; the compiled engine needs a C compiler.
     validation_size : float, optional
         Fraction of rows held out for validation. Default: ``data.split`` of the spec, or 0.1 if the validation set is
         monitored.
@@ -67,7 +67,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         The mean loss of the last epoch.
     n_features_in_ : int
     feature_names_in_ : ndarray of str (columns,)
-        Only if all column names of X are text.
+        Column names of X; defined only if all are text.
 
     Examples
     --------
@@ -100,10 +100,11 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         Parameters
         ----------
         X : array_like (rows, columns), or data frame
-            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have others.
+            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have gaps and
+            texts that the training rows do not have.
         y : array_like (rows,) or (rows, outputs)
         sample_weight : array_like (rows,), optional
-            Multiplies each row's loss, and is how often a row counts in standardizing.
+            Factor of each row's loss; in standardizing, the number of times that the row counts.
 
         Raises
         ------

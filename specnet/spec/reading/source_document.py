@@ -86,7 +86,7 @@ class Override(NamedTuple):
     removed: bool = False
 
     def replay(self, locations: dict[Path, Location], tables: bool) -> dict[Path, Location]:
-        """Update the locations of a document after this setting; if `tables`, also those of new tables around it."""
+        """Return the locations of a document after this setting; if `tables`, new tables around it have one too."""
         path = self.path
         locations = {known: location for known, location in locations.items() if known[: len(path)] != path}
         if not self.removed:
