@@ -231,7 +231,7 @@ def _mean(numbers: Numbers, weight: Numbers | None) -> float:
 
 
 def _mixed(model: Model, linear: Sequence[Numbers], share: float) -> Model:
-    """Return a model whose networks' outputs are mixed with linear models: `share` times linear, the rest network."""
+    """Return a model with outputs `share` · linear + (1 − `share`) · network, for each network and its linear model."""
     nodes, layout = model.network.nodes, model.network.layout
     found = linear_part(nodes)
     assert found is not None, "a resolved spec mixes no others"

@@ -172,7 +172,7 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: b
 MIN_DIGITS = 1000
 """The minimum ratio of the standard deviation of a target to its rounding error."""
 _MIN_WEIGHT = 2.0**26
-"""The minimum weight in smallest normal numbers of a dtype: a batch may divide by the sum of its weights."""
+"""The minimum weight, in units of a dtype's smallest normal number; a batch may divide by the sum of its weights."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def affordable_rows(model: Model, columns: int, rows: int) -> int:
 
 
 def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Importance | None:
-    """Return the decrease of a model's score when each raw column is shuffled, or None if rows are too few.
+    """Return how much worse a model's score is when each raw column is shuffled, or None if rows are too few.
 
     The score is the accuracy of a classifier, R² of one value if R² is a metric of the spec, otherwise the loss.
 

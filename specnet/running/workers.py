@@ -200,7 +200,7 @@ Key = TypeVar("Key")
 SECONDS_WORTH_WORKERS = 10.0
 """The estimated time of the remaining runs above which processes are started; each needs about a second to start."""
 MIN_SECONDS_TO_WAIT = 1.0
-"""The minimum time before processes are started during the first run, which may be slow only due to imports."""
+"""The minimum time before processes are started during the first run, which is slower than the following runs."""
 SECONDS_TO_ANSWER = 10
 """The maximum number of seconds to wait for a dask scheduler."""
 
@@ -464,7 +464,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
 def _end(begun: Future[None]) -> None:
     """Cancel a future or wait for its end if it has begun, even if Ctrl-C is pressed repeatedly.
 
-    The future is used because Python 3.11, after a Ctrl-C, regards a thread that is being joined as ended.
+    Joining the thread does not suffice: after a Ctrl-C, Python 3.11 regards a thread that is being joined as ended.
     """
     try:
         if not begun.cancel():

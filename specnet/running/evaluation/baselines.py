@@ -40,7 +40,7 @@ from specnet.running.fitting import FitResult
 
 MAX_NUMBERS = 2**22
 MIN_ROWS = 256
-"""The minimum size of a sample of rows, for any number of columns."""
+"""The number of rows that are always used if they exist, for any number of columns."""
 MAX_NEIGHBOUR_ROWS = 4_096
 MAX_DISTANCES = 20_000_000
 MIN_NEIGHBOUR_ROWS = 1_000
@@ -110,7 +110,7 @@ def _most_rows(fitted: FitResult) -> int:
 
 
 def _sample(rows: int, most: int, generator: np.random.Generator) -> NDArray[np.intp] | slice:
-    """Return the indices of a random sample of at most `most` of `rows` rows."""
+    """Return the indices of a random sample of `most` rows, or a slice of all rows if there are not more."""
     return slice(None) if rows <= most else np.sort(generator.choice(rows, most, replace=False))
 
 

@@ -71,7 +71,7 @@ def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], d
 
 
 def figures_of(fitted: FitResult) -> Metrics:
-    """Return the metrics of a model on each split, as in `evaluate_run`, without anything else.
+    """Return only the metrics of a model on each split, as in `evaluate_run`.
 
     Raises
     ------

@@ -169,7 +169,7 @@ def chance_of(
 
 
 def _statistics(spec: Spec, answers: Answers, names: Container[str]) -> dict[str, Statistic]:
-    """Return the function that computes each of the named metrics from weighted rows, if it can be resampled."""
+    """Return a function for each of the named metrics that can be resampled; it computes it from weights of rows."""
     found: dict[str, Statistic | None] = {"loss": mean_statistic(answers.losses)}
     for metric in spec.training.metrics:
         for name, target, prediction in metric.figures(answers.targets, answers.target, answers.prediction):

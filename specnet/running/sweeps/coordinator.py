@@ -201,7 +201,7 @@ _PART = re.compile(r'(?:\{ type = )?"(\w+)"')
 MAX_SETTING_LENGTH = 40
 """The maximum number of characters of a value in a terminal."""
 FIRST_TRIALS = 20
-"""The sweep stops if none of the first trials, this many, has finished."""
+"""The number of first trials after which a sweep stops if no trial has finished."""
 
 
 class _DrawnTrial(TaskGroup[int]):

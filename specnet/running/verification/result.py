@@ -150,7 +150,7 @@ def _text(value: Any) -> str:
 
 
 ROUNDING = 1e-6
-"""The largest relative difference that counts as rounding; it is tested on the first difference, before it grows."""
+"""The largest relative difference that counts as rounding; only the first is tested, as differences grow later."""
 
 
 @dataclass(frozen=True)
