@@ -1,6 +1,6 @@
-"""The numbers, booleans, dates and categories that texts of cells are, in plain notation.
+"""Conversion of cell texts to numbers, booleans, dates and categories in plain notation.
 
-`notations` has the others. A cell is trimmed before a rule reads it.
+`notations` has all other notations. Cells are trimmed before conversion.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPACE = " \t\n\r\v\f"
-"""What is trimmed."""
+"""The characters that are trimmed."""
 LARGEST_WHOLE = 2**53
-"""Beyond it a float does not tell each whole number from the next: such a column is one of names, not of numbers."""
+"""Limit of whole numbers. Beyond it, floats are not exact, and a column has identifiers rather than numbers."""
 PAIRS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
 """The texts of booleans, true first, in any case."""
 
@@ -37,26 +37,26 @@ _EPOCH, _EPOCH_UTC = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS_OF_DAY = 86_400_000_000.0
 
 _FIRST = 512
-"""How many cells tell whether most are different."""
+"""Number of cells that decide whether most cells are distinct."""
 
 Reader = Callable[[str], float | None]
-"""A rule: the number that a trimmed cell is in a table, NaN where it is missing, or None."""
+"""A function that returns the number for a trimmed cell, NaN for a missing value, or None for an invalid cell."""
 
 
 def trimmed(cell: str) -> str:
-    """Return a cell without the space around it."""
+    """Return a cell without leading and trailing whitespace."""
     return cell.strip(SPACE)
 
 
 def number(text: str, decimal: str = ".") -> float | None:
-    """Return the number in a trimmed cell, or None."""
+    """Return the number in a trimmed cell, or None if it is not a plain number."""
     if not _is_number[decimal](text):
         return None
     return certain(text if decimal == "." else text.replace(decimal, "."))
 
 
 def certain(text: str) -> float | None:
-    """Return a plain number; None where it is infinite, or a whole one that no float is certain to be."""
+    """Return the number in the text of a plain number, or None if it is infinite or a whole number beyond 2⁵³."""
     found = float(text)
     if -LARGEST_WHOLE < found < LARGEST_WHOLE:
         return found
@@ -65,33 +65,33 @@ def certain(text: str) -> float | None:
 
 
 def is_grouped(text: str) -> bool:
-    """Return whether the point of a trimmed cell, a number, may separate thousands."""
+    """Return whether a trimmed cell is a number whose point may separate thousands, such as 1.500."""
     return _is_grouped(text) is not None
 
 
 def has_zone(text: str) -> bool:
-    """Return whether a trimmed cell, a date in ISO's form, has a time zone."""
+    """Return whether a trimmed cell, a date in ISO format, has a time zone."""
     return ":" in text and (text[-1] == "Z" or "+" in text or "-" in text[11:])
 
 
 def is_inexact(text: str) -> bool:
-    """Return whether a trimmed cell is a whole number that no float is certain to be."""
+    """Return whether a trimmed cell is a whole number too large for an exact float."""
     return number(text) is None and _is_long(text) is not None
 
 
 def boolean(text: str) -> float | None:
-    """Return 1 or 0 for a trimmed cell of any pair, or None."""
+    """Return 1 or 0 for a trimmed cell that is in one of `PAIRS`, or None."""
     lower = text.lower()
     return next((float(lower == pair[0]) for pair in PAIRS if lower in pair), None)
 
 
 def are_pair(words: Sequence[str]) -> bool:
-    """Return whether two texts are what one pair has for false and true."""
+    """Return whether two texts are the words for false and true, in this order, of one of `PAIRS`."""
     return tuple(word.lower() for word in reversed(words)) in PAIRS
 
 
 def days(text: str) -> float | None:
-    """Return the days from 1970-01-01 UTC to the date of a trimmed cell in ISO's form, or None."""
+    """Return the days from 1970-01-01 UTC to the date in a trimmed cell, or None if it is not in ISO format."""
     match = _is_moment(text) if text[4:5] == "-" else None
     if match is None:
         return None
@@ -103,19 +103,19 @@ def days(text: str) -> float | None:
 
 
 def days_since_1970(moment: datetime) -> float:
-    """Return the days from 1970-01-01 UTC to a moment, which is UTC itself if it has no zone."""
+    """Return the days from 1970-01-01 UTC to a datetime; without a time zone, it is in UTC."""
     since = moment - (_EPOCH if moment.tzinfo is None else _EPOCH_UTC)
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) / _MICROSECONDS_OF_DAY
 
 
 def category(text: str) -> str:
-    """Return the category of a trimmed cell: its text, a whole number without ``.0``."""
+    """Return the category of a trimmed cell: its text, but for a whole number without ``.0``."""
     match = _without_fraction(text) if text.endswith(".0") else None
     return match[1] if match else text
 
 
 def values_of(texts: Sequence[str | None], read: Reader) -> tuple[NDArray[np.float64], list[int]]:
-    """Return the numbers of trimmed cells, NaN where they are missing, and the rows of cells that have none."""
+    """Return the numbers of trimmed cells, NaN for missing cells, and the rows of invalid cells."""
     first = texts[:_FIRST]
     if 2 * len({*first}) > len(first) == _FIRST:  # most are unique
         values = [math.nan if text is None else read(text) for text in texts]
@@ -132,7 +132,7 @@ def distinct_texts(texts: Iterable[str]) -> NDArray[np.str_]:
 
 
 def codes_of(texts: Sequence[str | None], distinct: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Return the index of each trimmed cell's category among the distinct ones, NaN where it is missing."""
+    """Return the index of each trimmed cell's category in `distinct`, NaN for a missing cell."""
     some = sorted(text for text in set(texts) if text is not None)
     found = np.searchsorted(distinct, np.array([category(text) for text in some], np.str_)).tolist() if some else ()
     codes: dict[str | None, float] = dict(zip(some, map(float, found), strict=True))
@@ -141,6 +141,6 @@ def codes_of(texts: Sequence[str | None], distinct: NDArray[np.str_]) -> NDArray
 
 
 def coded(texts: Sequence[str | None]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Return the index of each trimmed cell's category among the distinct ones, NaN where it is missing, and these."""
+    """Return each trimmed cell's index into the distinct categories, NaN for a missing cell, and these categories."""
     distinct = distinct_texts(text for text in texts if text is not None)
     return codes_of(texts, distinct), distinct

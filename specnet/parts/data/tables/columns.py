@@ -1,7 +1,7 @@
-"""The cells of a table, column by column: those of small files in memory, all others in DuckDB.
+"""The cells of a table by column: in memory for small files, in DuckDB for large files.
 
-The rules for cells are Python's alone (`cells`, `notations`), and read each distinct text of a batch of rows once.
-DuckDB converts what is a number by the plainest rule, and counts texts.
+Python alone has the rules for cells (`cells`, `notations`), and applies them to each distinct text of a batch of rows
+once. DuckDB converts plain numbers and counts texts.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Texts = list[str | None]
 """Trimmed cells, None where they are missing."""
 
 NUMBERS_AT_ONCE = 2**23
-"""How many cells are fetched together: 64 MB."""
+"""Number of cells that are fetched together: 64 MB."""
 TEXTS_AT_ONCE = 2**17
 FIGURES_AT_ONCE = MAX_EXPRESSIONS // 4
-"""Their expressions are long: planning four times as many together takes more than four times as long."""
+"""Number of aggregates in a query. Their expressions are long, and planning time grows faster than their number."""
 FEW_ROWS = 2**15
-"""Texts of so few rows are counted in Python: a query for each column takes longer."""
+"""Maximum number of rows to count texts in Python, where a query for each column would take longer."""
 
 
 class Columns:
@@ -61,39 +61,39 @@ class Columns:
         self.source, self._cells, self.rows = source, cells, len(cells[0])
 
     def texts(self, indices: Sequence[int]) -> Iterator[tuple[slice, list[Texts]]]:
-        """Yield some rows, and the texts that they have in columns at some indices; then those of the next rows."""
+        """Yield slices of rows, each with the texts of the columns at `indices` in these rows."""
         yield slice(0, self.rows), [self._cells[index] for index in indices]
 
     def plain_numbers(self, indices: Iterable[int]) -> set[int]:
-        """Return those of some columns all of whose cells are plain numbers or missing, and had without their texts."""
+        """Return the indices of the columns of plain numbers (or missing cells) that `numbers` can yield."""
         return set()
 
     def numbers(self, indices: Sequence[int]) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-        """Yield some rows and the plain numbers in columns that have nothing else, as `texts` does, masked or NaN."""
+        """Yield slices of rows with the numbers of columns of plain numbers; missing cells are masked or NaN."""
         yield from ()
 
     def judged(self, indices: Sequence[int]) -> dict[int, DistinctTexts | ShowsPoint]:
-        """Return what `verdicts` takes of columns."""
+        """Return for each column the value that `verdicts` needs."""
         return dict(self.distinct(indices))
 
     def distinct(self, indices: Sequence[int]) -> dict[int, DistinctTexts]:
-        """Return the distinct texts of columns."""
+        """Return the distinct texts of each column, by index."""
         return {index: self._counted(index, self._cells[index]) for index in indices}
 
     def has_numbers(self, index: int) -> bool:
-        """Return whether the file has numbers in a column, and no texts."""
+        """Return whether the column has a numeric type, rather than texts."""
         return False
 
     def counts(self, index: int) -> Iterable[tuple[str, int]]:
-        """Return the distinct texts of a column and their rows."""
+        """Return the distinct texts of a column with their numbers of rows."""
         return Counter(text for text in self._cells[index] if text is not None).items()
 
     def sorted_texts(self, index: int) -> Iterator[Sequence[str]]:
-        """Yield some distinct texts of a column, and the next ones, ascending by code point."""
+        """Yield lists of the distinct texts of a column, ascending by code point."""
         yield sorted({text for text in self._cells[index] if text is not None})
 
     def size_of_texts(self, index: int) -> tuple[int, int]:
-        """Return how many distinct texts a column has, and the number of characters of the longest."""
+        """Return the number of distinct texts of a column and the length of the longest in characters."""
         distinct = {text for text in self._cells[index] if text is not None}
         return len(distinct), max(map(len, distinct), default=1)
 
@@ -120,14 +120,14 @@ class Columns:
 
 
 def _drawn(row: int) -> int:
-    """Return a number that is as good as random: at equal distances, rows would be alike where cells repeat."""
+    """Return a pseudorandom number for a row. Rows at equal distances would be a poor sample of periodic cells."""
     return row * 40503 // 64
 
 
 class DuckColumns(Columns):
-    """The cells in DuckDB's table ``cells`` that a source has made.
+    """The cells in the DuckDB table ``cells`` that a source has stored.
 
-    Whatever is fitted is computed elsewhere: DuckDB's own means and quantiles differ from run to run.
+    No statistics are computed here, because DuckDB's means and quantiles differ from run to run.
     """
 
     def __init__(self, source: TableSource, duck: Duck) -> None:
@@ -214,7 +214,7 @@ class DuckColumns(Columns):
         return self.source.number_texts(indices, self._duck)
 
     def _points(self, indices: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """Return how many cells have a point, and in how many it may separate thousands, of columns of texts."""
+        """Return for text columns how many cells have a point, and how many a point that may separate thousands."""
         if self.source.specifies_decimal:
             return {}
         return self._aggregated(
@@ -228,7 +228,7 @@ class DuckColumns(Columns):
     def _aggregated(
         self, indices: Sequence[int], expressions: Callable[[int], list[str]]
     ) -> dict[int, tuple[Any, ...]]:
-        """Return several figures of each column."""
+        """Return the values of several aggregate expressions for each column, by index."""
         found: dict[int, tuple[Any, ...]] = {}
         size = len(expressions(0))
         step = FIGURES_AT_ONCE // size
@@ -244,7 +244,7 @@ class DuckColumns(Columns):
     def _fetched(
         self, indices: Sequence[int], expression: Callable[[int], str], at_once: int
     ) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
-        """Yield rows and an expression of each column, a bounded number of cells at a time."""
+        """Yield slices of rows with the values of an expression for each column, at most `at_once` cells at a time."""
         step = max(1, at_once // max(1, min(len(indices), MAX_EXPRESSIONS // 2)))
         for first in range(0, self.rows, step):
             rows = slice(first, min(first + step, self.rows))
@@ -257,11 +257,11 @@ class DuckColumns(Columns):
             yield rows, columns
 
     def _present(self, index: int) -> str:
-        """Return the expression of a cell, null where it is missing for certain."""
+        """Return the SQL expression for a cell, null if it is certainly missing."""
         return f"nullif(c{index}, 'nan')" if self._types[index] in FRACTIONAL else f"c{index}"
 
     def _number(self, index: int) -> str:
-        """Return the expression of a cell's number where DuckDB has it, null otherwise."""
+        """Return the SQL expression for the plain number in a cell, null otherwise."""
         of, cell = self._types[index], f"c{index}"
         if is_whole_type(of):
             return f"CASE WHEN {cell} BETWEEN -{LARGEST_WHOLE} AND {LARGEST_WHOLE} THEN {cell}::DOUBLE END"
@@ -272,7 +272,7 @@ class DuckColumns(Columns):
         return sql_plain_number(cell) if of == "VARCHAR" and self.source.decimal == "." else "NULL::DOUBLE"
 
     def _text(self, index: int) -> str:
-        """Return the expression of a cell's text, trimmed, null where it is missing."""
+        """Return the SQL expression for the trimmed text of a cell, null if missing."""
         of, cell = self._types[index], f"c{index}"
         if of == "VARCHAR":
             return sql_trimmed(cell, self.source.missing)

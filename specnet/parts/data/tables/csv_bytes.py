@@ -1,7 +1,7 @@
-"""The bytes of a large CSV file: what DuckDB passes over in them, and parts of the file.
+"""The bytes of a large CSV file: a search for faults that DuckDB ignores, and cutting the file into parts.
 
-They are searched while DuckDB reads the same file, and DuckDB makes arrays of one part where it would have no memory
-for those of the whole.
+The search runs while DuckDB reads the same file. DuckDB reads one part at a time, because arrays of the whole file
+might not fit into memory.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from specnet.files.large import space_needed
 from specnet.parts.data.tables.duck import DuckError
 
 PIECE = 2**18
-"""Bytes that are searched at a time: few enough for a processor's cache."""
+"""Number of bytes that are searched at a time: few enough for a processor's cache."""
 _BLANK_LINES = tuple(2**12 // len(end) * end for end in (b"\n", b"\r\n", b"\r"))
-"""Less than the two million bytes of them that DuckDB takes, and twice as many are found wherever pieces end."""
+"""Runs of blank lines to search for, far shorter than the two million bytes that DuckDB accepts in a line.
+
+A run of twice this length is found even if it crosses the end of a piece.
+"""
 PART_BYTES = 2**27
 LONGEST_LINE = 2**24
-"""Bytes within which a line has to end."""
+"""Maximum number of bytes up to the next line end at which a file can be cut."""
 _COPIED_AT_ONCE = 2**20
 
 
 class Scan(NamedTuple):
-    """What the bytes below a file's header show.
+    """The result of searching the bytes below the header of a file.
 
     Attributes
     ----------
     delimiters : int or None
-        How many there are; None where cells in quotes may contain some.
+        Number of delimiters; None if quoted cells may contain some.
     is_doubtful : bool
-        DuckDB passes over a fault: a null character, another line end, or perhaps an empty cell too many.
+        Whether the file may have a fault that DuckDB ignores: a null character, a different line end, or an extra
+        empty cell at the end of a row.
     has_odd_numbers : bool
-        Some cells may be no numbers though DuckDB takes them for such: ``1_000``, ``+-1`` and ``007``.
+        Whether some cells may be numbers for DuckDB, but not for specnet: ``1_000``, ``+-1`` and ``007``.
     """
 
     delimiters: int | None
@@ -46,7 +50,7 @@ class Scan(NamedTuple):
 
 
 def scanned(path: str, start: int, delimiter: str, quote: str, line_end: str) -> Scan:
-    """Return what a file shows from a byte on, below a header with a line end.
+    """Return the scan of a file from the byte `start` on, for a header with the line end `line_end`.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def scanned(path: str, start: int, delimiter: str, quote: str, line_end: str) ->
 
 
 def has_many_blank_lines(path: str) -> bool:
-    """Return whether there are thousands of blank lines one after the other, and nothing between them.
+    """Return whether a file has thousands of consecutive blank lines.
 
     Raises
     ------
@@ -86,15 +90,15 @@ def _is_odd(text: bytes) -> bool:
     if b"_" in text or (b"+" in text and b"+-" in text):
         return True
     codes: NDArray[np.uint8] = np.frombuffer(text, np.uint8)
-    # A zero, a digit behind it, and before it neither a digit nor a point: 1.007 is as it should be.
+    # Find a zero that a digit follows and that neither a digit nor a point precedes: 007, but not 1.007.
     digits = (codes[1:] >= ord("0")) & (codes[1:] <= ord("9"))
     zeros = np.flatnonzero((codes[1:-1] == ord("0")) & digits[1:])
-    zeros = zeros[zeros > 0]  # those at the very beginning were in the piece before
+    zeros = zeros[zeros > 0]  # a zero at index 0 was checked with the previous piece
     before = codes[zeros]
     zeros = zeros[((before < ord("0")) | (before > ord("9"))) & (before != ord("."))]
     before, earlier = codes[zeros], codes[zeros - 1]
     signed = (before == ord("-")) | (before == ord("+"))
-    exponents = np.where(signed, earlier, before) | 0x20 == ord("e")  # 1e-05 is as it should be too
+    exponents = np.where(signed, earlier, before) | 0x20 == ord("e")  # 1e-05 is a plain number
     return not bool(exponents.all())
 
 
@@ -111,7 +115,7 @@ def _has_empty_ends(path: str, start: int, separator: bytes, mark: bytes) -> boo
 
 
 def _pieces(path: str, start: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a file from a byte on in pieces, with the three bytes before each."""
+    """Yield the pieces of a file from the byte `start` on, each after the three bytes that precede it."""
     with open_file(path) as (stream, _):
         stream.seek(start)
         last = b"\n\n\n"
@@ -121,9 +125,9 @@ def _pieces(path: str, start: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str]:
-    """Yield files that hold the lines of a file from a byte on, in their order; each is gone when the next one comes.
+    """Yield the paths of temporary files with consecutive lines of a file; each one is overwritten by the next.
 
-    A cell in quotes may hold line ends: the file cannot be cut before it is understood.
+    A file with quoted cells cannot be cut at line ends, because such a cell may contain line ends.
 
     Parameters
     ----------
@@ -133,12 +137,12 @@ def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str]:
     quote : str
         One character.
     folder : str
-        Where the parts are written.
+        Folder for the parts.
 
     Raises
     ------
     DuckError
-        At the first cell in quotes, or a line that does not end.
+        At the first quote, or if a line is too long.
     FileError
         If the file cannot be read, or a part does not fit into the folder for temporary files.
     """

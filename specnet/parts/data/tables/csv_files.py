@@ -1,10 +1,10 @@
-"""CSV files, read without guessing.
+"""Reading CSV files without guessing types.
 
-Python's ``csv`` reads the header, and all of a small file. DuckDB splits the records of others, every cell as text:
-its own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what may be a comment, and take columns by
-position. Rows that contain a mistake are read again by Python's ``csv``.
+Python's ``csv`` reads the header, and all of a small file. DuckDB splits the records of large files, with every cell
+as text. Its type detection is off: it would read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop lines that
+resemble comments, and match columns by position. Python's ``csv`` reads a file again to locate its mistakes.
 
-Blank lines are passed over, except in a file of one column, where they are missing cells.
+Blank lines are skipped, except in a file of one column, where they are missing cells.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ from specnet.parts.data.tables.sources import (
 )
 
 MAX_COLUMNS = 30_000
-"""A spec that names many more is too large to be saved."""
+"""Maximum number of columns. A spec with many more names would be too large to be saved."""
 ROWS_ARRANGED = 2048
-"""How many rows are put together from columns at a time: few enough for a processor's cache."""
+"""Number of rows that are copied from columns into a table at a time: few enough for a processor's cache."""
 _COPIED_AT_ONCE = 2**20
 
 
 class CsvPart(NamedTuple):
-    """A file that DuckDB reads, where its body begins, how it is written, and how its lines end."""
+    """A file for DuckDB to read, the byte where its body starts, its dialect, and its line end."""
 
     path: str
     start: int
@@ -69,14 +69,14 @@ class CsvPart(NamedTuple):
     def read(
         self, duck: Duck, selected: str, indices: Sequence[int], progress: Progress, options: str = ""
     ) -> tuple[list[NDArray[Any]], Scan]:
-        """Return what is selected of columns, whose indices are in the order of the file, and what its bytes show.
+        """Return the selected columns and a scan of the file's bytes; `indices` are in the order of the file's columns.
 
         Raises
         ------
         DuckError
         """
         mark, delimiter = self.dialect.quote, self.dialect.delimiter
-        query = (  # nothing is guessed
+        query = (  # without auto-detection
             f"{selected} FROM read_csv($path, columns = $types, auto_detect = false, strict_mode = true,"
             f" all_varchar = true, header = {str(self.dialect.header).lower()}, delim = {quoted(delimiter)},"
             f" quote = {quoted(mark)}, escape = {quoted(mark)}, compression = 'none', null_padding = false,"
@@ -91,14 +91,14 @@ class CsvPart(NamedTuple):
 
 
 class CsvFile:
-    """One file whose header has been read.
+    """One CSV file; the constructor reads its header.
 
     Parameters
     ----------
     path : str
-        The file, as errors name it.
+        Path of the file, as errors show it.
     dialect : Dialect
-        Without a delimiter, the file's own is found.
+        Format of the file; an empty delimiter is replaced by the detected one.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class CsvFile:
     FileError
         If the file cannot be read.
     DataError
-        If there is no header, or one that is no header of a table.
+        If the header is missing or invalid.
     """
 
     def __init__(self, path: str, dialect: Dialect) -> None:
@@ -151,17 +151,17 @@ class CsvFile:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the file is one of UTF-8 that begins with the header."""
+        """Whether the file is uncompressed UTF-8 and has no lines to skip, so that DuckDB can read it directly."""
         name = os.path.realpath(self.path).lower()
         return self.dialect.is_utf8 and not self.dialect.skip and not name.endswith(".gz")
 
     def rows(self) -> Iterator[CsvRecord]:
-        """Yield the records below the header, without blank lines where these are no rows."""
+        """Yield the records below the header; blank lines are left out if the file has several columns."""
         are_rows = len(self.names) == 1
         return islice(records(self.path, self.dialect, None if are_rows else {}), int(self.dialect.header), None)
 
     def readable(self, folder: str) -> tuple[str, int]:
-        """Return a file that DuckDB reads, the file itself or a copy in a folder, and where its body begins."""
+        """Return the path of the file, or of a copy in `folder` for DuckDB, and the byte where its body starts."""
         if self._readable is None:
             self._readable = self._made_readable(folder)
         return self._readable
@@ -171,7 +171,7 @@ class CsvFile:
         with open_file(real) as (stream, _):
             mark = BOM_UTF8 if stream.read(len(BOM_UTF8)) == BOM_UTF8 else b""
         body = len((self._first.text + self._first.end).encode()) if self.dialect.header else 0
-        # Behind a byte-order mark DuckDB takes the quote of the first name for a part of it.
+        # After a byte-order mark, DuckDB reads the opening quote of the first name as a part of the name.
         misread = bool(mark) and (not self.dialect.header or bool(LINE_END.search(self._first.cells[0])))
         if self.is_plain and not misread:
             refuse_wildcards(self.path, real)
@@ -181,14 +181,14 @@ class CsvFile:
                 pieces = iter(partial(text.read, _COPIED_AT_ONCE), "")
                 found, start = copied(map(str.encode, pieces), ".csv", folder), body
         if len(self.names) > 1 and has_many_blank_lines(found):
-            # DuckDB takes them for a part of the next record, which is too long then, or lost without a word.
+            # DuckDB counts them as a part of the next record, which is then too long or silently lost.
             self.refuse_faulty()
             with closing(records(self.path, self.dialect, {})) as filled:
                 found, start = copied(((record.text + record.end).encode() for record in filled), ".csv", folder), body
         return found, start
 
     def parts(self, folder: str) -> Iterator[CsvPart]:
-        """Yield the parts of the file; a DuckError ends them if a large file cannot be cut."""
+        """Yield the parts of the file for DuckDB; raise a DuckError if a large file cannot be cut into parts."""
         path, body = self.readable(folder)
         if os.path.getsize(path) <= PART_BYTES:
             yield CsvPart(path, body, self.dialect, self.line_end)
@@ -199,7 +199,7 @@ class CsvFile:
 
     @cached_property
     def first_rows(self) -> list[CsvRecord]:
-        """The first records below the header."""
+        """The first `FIRST_ROWS` records below the header."""
         return list(islice(self.rows(), FIRST_ROWS))
 
     def columns(self) -> list[tuple[str, ...]]:
@@ -216,17 +216,17 @@ class CsvFile:
         return list(zip(*(record.cells or [""] for record in found), strict=True)) or [()] * len(self.names)
 
     def check(self, scan: Scan, rows: int) -> None:
-        """Refuse what DuckDB passes over without a word, with its location."""
+        """Raise a DataError for a fault that DuckDB ignores silently, with its location."""
         if scan.is_doubtful or scan.delimiters not in (None, rows * (len(self.names) - 1)):
             self.refuse_faulty()
 
     def refuse_faulty(self) -> None:
-        """Refuse a file that has a faulty record, with its location."""
+        """Raise a DataError with the location of the first faulty record, if the file has one."""
         refuse_faulty(self.path, self.dialect, len(self.names))
 
 
 class CsvSource(TextSource):
-    """Several files of the same columns, in any order.
+    """One or several CSV files with the same columns, in any order.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ class CsvSource(TextSource):
     missing : sequence of str
         The texts of missing cells.
     decimal : str, optional
-        The character before a number's fraction; where it is None, the cells show it.
+        The decimal character; if None, it is judged by the cells.
     """
 
     has_dialect = True
@@ -254,7 +254,7 @@ class CsvSource(TextSource):
         self._files = list(zip(files, self._named([(file.path, file.names) for file in files]), strict=True))
 
     def _refuse_divided(self, missing: Sequence[str], files: Sequence[CsvFile]) -> None:
-        """Refuse texts of missing cells that contain what separates or quotes cells."""
+        """Raise a DataError if a text of missing cells contains the delimiter or the quote."""
         for text in missing:
             for file in files:
                 for name, character in (("quote", file.dialect.quote), ("delimiter", file.dialect.delimiter)):
@@ -306,7 +306,7 @@ class CsvSource(TextSource):
         progress: Progress,
         judged: Collection[int] = (),
     ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
-        """Return columns as numbers, and others as texts, in one reading; None if a cell is perhaps no number."""
+        """Return the columns as numbers and as texts in one reading, or None if a cell may not be a number."""
         if len(numbers) + len(texts) > MAX_EXPRESSIONS or self._like_numbers(numbers, ()) != numbers:
             return None
         shown = of_parts(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file, _ in self._files])
@@ -328,7 +328,7 @@ class CsvSource(TextSource):
                     if block is None:
                         return None
                     table.append(block)
-                    # A label is there once, and not once for each row.
+                    # Interned: each distinct label is in memory once, not once per row.
                     for column, some in zip(cells, columns[len(numbers) :], strict=True):
                         column += [cell if cell is None else sys.intern(cell) for cell in some.tolist()]
                 return table.array(), cells
@@ -354,7 +354,7 @@ class CsvSource(TextSource):
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
-    """Return columns as a table (rows, columns); None if there is something that is perhaps no number."""
+    """Return columns as a table (rows, columns), or None if a value is NaN, infinite or too large to be exact."""
     rows = len(columns[0]) if columns else 0
     table = np.empty((rows, len(columns)))
 
@@ -364,5 +364,5 @@ def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
         table[some] = block.T
         return bool((np.abs(block) < LARGEST_WHOLE).all())
 
-    with ThreadPoolExecutor(usable_cpus()) as pool:  # copying waits for memory, and not for Python
+    with ThreadPoolExecutor(usable_cpus()) as pool:  # copying is limited by memory, not by Python
         return table if all(pool.map(arrange, range(0, rows, ROWS_ARRANGED))) else None

@@ -1,6 +1,6 @@
-"""A connection to DuckDB that can read the given files, write within a folder of its own, and nothing else.
+"""A restricted connection to DuckDB: it can only read the given files and write to its own temporary folder.
 
-Its expressions for cells come from the patterns of `cells`, and convert only what is a number by the plainest rule.
+Its SQL expressions for cells use the patterns of `cells`, and convert only plain numbers.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import GROUPED, LARGEST_WHOLE, PLAIN_NUMBER, SPACE
 
 WIDE = 2_000
-"""Columns from which a table takes more memory, though it has few rows."""
+"""Tables with more columns get a higher memory limit, even if they have few rows."""
 MAX_EXPRESSIONS = 500
-"""Of a query: DuckDB's time grows with their square."""
+"""Maximum number of expressions in a query, because DuckDB's time grows with the square of the number."""
 SECONDS_BETWEEN_REPORTS = 0.1
 PACKED = 5
-"""Times as large as its compressed file a table of text is, about."""
+"""Approximate size of a text file relative to its compressed file."""
 
 PROGRESS = """
     SET enable_progress_bar = true;
     SET enable_progress_bar_print = false;
     SET progress_bar_time = 0;
 """
-# A result is fetched while it is made: with DuckDB's own buffer of 1 MB all processors but one would wait.
+# A result is fetched while DuckDB computes it; with the default buffer of 1 MB, all processors except one would wait.
 SETTINGS = """
     SET streaming_buffer_size = '256MB';
     SET preserve_insertion_order = true;
@@ -56,17 +56,17 @@ _NESTED = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "INTERVAL", "GEOMETRY", "VAR
 
 
 class DuckError(Exception):
-    """DuckDB refuses a query; the message is DuckDB's."""
+    """DuckDB refuses a query; the message comes from DuckDB."""
 
 
 class Duck:
-    """A connection, and the folder that is its own.
+    """A connection to DuckDB and its temporary folder.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
     folder : str
-        A real path.
+        The real path of the folder.
     """
 
     def __init__(self, connection: Any, folder: str) -> None:
@@ -81,14 +81,14 @@ class Duck:
     def columns(
         self, query: str, parameters: Mapping[str, Any] | None = None, progress: Progress | None = None, size: int = 0
     ) -> list[NDArray[Any]]:
-        """Return the columns of a query's result, masked where a cell is null; progress is reported in bytes."""
+        """Return the columns of a query's result, masked for null cells; progress is reported in bytes of `size`."""
         found: dict[str, NDArray[Any]] = self._run(
             query, parameters, lambda result: result.fetchnumpy(), progress, size
         )
         return list(found.values())
 
     def batches(self, query: str, count: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield the rows of a query's result, a number of rows at a time.
+        """Yield the rows of a query's result in lists of at most `count` rows.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Duck:
                 some = self._connection.fetchmany(count)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._pool.shutdown()
         self._connection.close()
 
@@ -113,21 +113,23 @@ class Duck:
         progress: Progress | None = None,
         size: int = 0,
     ) -> Any:
-        """Return what is fetched. A query has a thread of its own, so that this one takes signals and reports progress.
+        """Run a query, and return the result of `fetch`.
+
+        The query runs in another thread, so that this thread can handle signals and report progress.
 
         Raises
         ------
         DuckError
-            If DuckDB refuses it.
+            If DuckDB refuses the query.
         FileError
-            If the disk is too full for its own files.
+            If the disk is too full for DuckDB's temporary files.
         """
         future = self._pool.submit(lambda: fetch(self._connection.execute(query, parameters)))
         done, report = 0, progress or (lambda done, total: None)
         report(0, size)
         try:
             while not wait([future], SECONDS_BETWEEN_REPORTS).done:
-                # DuckDB says -1 before it begins and after it has read all.
+                # query_progress returns -1 before the query starts and after it has read everything.
                 done = max(done, int(min(self._connection.query_progress(), 99.0) / 100 * size))
                 report(done, size)
         except BaseException:
@@ -139,7 +141,7 @@ class Duck:
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """Raise what DuckDB raises as the errors that `_run` names."""
+        """Translate DuckDB's exceptions to the errors in the docstring of `_run`."""
         import duckdb
 
         try:
@@ -154,10 +156,10 @@ class Duck:
 
 @contextmanager
 def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
-    """Open a connection that may read some files, given by their real paths, of a number of columns.
+    """Open a connection that may read the files with the given real paths, for a table of `columns` columns.
 
-    Its database is in memory, and what does not fit there in a folder that is gone afterwards; that of large files is
-    in this folder, where DuckDB compresses it.
+    The database is in memory and spills to a temporary folder, which is removed afterwards. For large files, the
+    database itself is in this folder, where DuckDB compresses it.
     """
     import duckdb
 
@@ -170,10 +172,10 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
             raise no_space() from None
         duck = Duck(connection, private)
         try:
-            # In a notebook DuckDB refuses them without ipywidgets, also where nothing is printed.
+            # In a notebook without ipywidgets DuckDB refuses these settings, although it prints nothing.
             with suppress(duckdb.InvalidInputException):
                 connection.execute(PROGRESS)
-            connection.execute(f"SET threads = {usable_cpus()}")  # DuckDB counts those of other processes too
+            connection.execute(f"SET threads = {usable_cpus()}")  # DuckDB also counts unusable CPUs
             connection.execute(f"SET memory_limit = '{'2GB' if columns > WIDE else '400MB'}'")
             connection.execute(f"SET temp_directory = {quoted(private)}")
             connection.execute(f"SET allowed_paths = [{', '.join(map(quoted, paths))}]")
@@ -185,48 +187,48 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
 
 
 def file_size(path: str) -> int:
-    """Return about how many bytes a file holds, those that a compressed one unpacks to; 0 where there is no file."""
+    """Return the approximate size of a file in bytes after decompression; 0 if it does not exist."""
     if not os.path.isfile(path):
         return 0
     return os.path.getsize(path) * (PACKED if path.lower().endswith(".gz") else 1)
 
 
 def is_number_type(of: str) -> bool:
-    """Return whether one of DuckDB's types is one of numbers."""
+    """Return whether a DuckDB type is numeric."""
     return of in _WHOLE or of in FRACTIONAL or of.startswith("DECIMAL")
 
 
 def is_whole_type(of: str) -> bool:
-    """Return whether one of DuckDB's types is one of whole numbers."""
+    """Return whether a DuckDB type has whole numbers only."""
     return of in _WHOLE or (of.startswith("DECIMAL") and of.endswith(",0)"))
 
 
 def is_nested(of: str) -> bool:
-    """Return whether a cell of one of DuckDB's types is no single number or text."""
+    """Return whether the cells of a DuckDB type are something else than a single number or text."""
     return of.endswith("]") or of.startswith(_NESTED)
 
 
 def quoted(text: str) -> str:
-    """Return a text as DuckDB's SQL writes it."""
+    """Return a text as a quoted literal of DuckDB's SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def sql_trimmed(cell: str, missing: Sequence[str]) -> str:
-    """Return the expression of a trimmed cell, null where it is missing; untrimmed missing cells are null already."""
+    """Return the SQL expression for a trimmed cell, null if missing; untrimmed missing cells must be null already."""
     trim = f"trim({cell}, {quoted(SPACE)})"
-    # Trimming is slow, and few cells need it: all space sorts before the first other character.
+    # Trimming is slow, and few cells need it. All whitespace sorts before '!', the first other character.
     needed = " OR ".join([f"{cell} < '!'", *(f"suffix({cell}, {quoted(character)})" for character in SPACE)])
     listed = ", ".join(map(quoted, missing))
     return f"CASE WHEN NOT ({needed}) THEN {cell} WHEN {trim} NOT IN ({listed}) THEN {trim} END"
 
 
 def sql_plain_number(cell: str) -> str:
-    """Return the expression of the number in a text without space around it; null for whole ones beyond 2⁵³ too."""
+    """Return the SQL expression for the number in a trimmed text; null if it is not a number, or 2⁵³ or more."""
     found = f"TRY_CAST({cell} AS DOUBLE)"
     is_number = f"regexp_full_match({cell}, {quoted(PLAIN_NUMBER)})"
     return f"CASE WHEN abs({found}) < {LARGEST_WHOLE} AND {is_number} THEN {found} END"
 
 
 def sql_is_grouped(text: str) -> str:
-    """Return the expression of `is_grouped`: cells without a point, which are most, are seen quickly."""
+    """Return the SQL expression for `is_grouped`, with a fast check first, because most cells have no point."""
     return f"CASE WHEN contains({text}, '.') THEN regexp_full_match({text}, {quoted(GROUPED)}) ELSE false END"

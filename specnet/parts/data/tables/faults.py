@@ -1,4 +1,4 @@
-"""The records of CSV files with their lines, and what is wrong with one: its location, and a message."""
+"""The records of CSV files with their line numbers, and the mistakes in them: location, message and hint."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PathLike = str | os.PathLike[str]
 
 DELIMITERS = (",", ";", "\t", "|")
 LARGEST_CELL = 2_000_000
-"""Characters, as many bytes as DuckDB takes in a line; Python's ``csv`` takes 131 072 by default."""
+"""Maximum number of characters in a cell, like DuckDB's maximum of bytes in a line; Python's default is 131 072."""
 LARGEST_RECORD = 10_000_000
-"""Characters: more of them are not looked at, since a record's cells take many times their memory."""
+"""Maximum number of characters in a record, because its parsed cells need many times the memory of its text."""
 
 
 def too_long(what: str, most: int, unit: str = "characters") -> str:
-    """Return the message that something has more of a unit than the maximum."""
+    """Return the message that `what` has more than `most` characters (or the given unit)."""
     return f"{what} has more than {most:,} {unit}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
@@ -36,27 +36,27 @@ _PLAIN_WORDS = {
     "unexpected end of data": "a quoted cell is not closed",
     f"field larger than field limit ({LARGEST_CELL})": too_long("a cell", LARGEST_CELL),
 }
-"""Messages instead of those of Python's ``csv``."""
+"""Replacements for messages of Python's ``csv``."""
 _WINDOWS = re.compile(rb"[\x80-\x9f]")
-"""What Windows' encodings have instead of control characters."""
+"""Bytes that are printable characters in Windows encodings and control characters in Latin-1."""
 _LONGEST_CELL = 40
-"""Characters of a cell in a hint."""
+"""Maximum number of characters of a cell in a hint."""
 _LOOKED_AT = 4096
-"""Bytes that tell text from anything else."""
+"""Number of bytes that decide whether a file is a text."""
 _LINE_ENDS = ("\r\n", "\n", "\r")
 LINE_END = re.compile("|".join(_LINE_ENDS))
 
 
 class Dialect(NamedTuple):
-    """How a CSV file is written.
+    """The format of a CSV file.
 
     Attributes
     ----------
     delimiter, quote, encoding : str
     header : bool
-        The first record holds the names.
+        Whether the first record has the names of the columns.
     skip : int
-        Lines before the first record.
+        Number of lines to skip before the first record.
     """
 
     delimiter: str = ","
@@ -67,26 +67,26 @@ class Dialect(NamedTuple):
 
     @property
     def codec(self) -> str:
-        """The name of Python's codec."""
+        """The name of the Python codec that reads the encoding; for UTF-8, the codec that removes a byte-order mark."""
         return "utf-8-sig" if self.is_utf8 else self.encoding
 
     @property
     def is_utf8(self) -> bool:
-        """Whether the file is UTF-8."""
+        """Whether the encoding is UTF-8."""
         return self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
 class CsvRecord(NamedTuple):
-    """One record of a file.
+    """A record of a CSV file.
 
     Attributes
     ----------
     cells : list of str
-        Empty for a blank line.
+        The cells; empty for a blank line.
     line : int
-        The line that it begins in, from 1.
+        The number of its first line, from 1.
     text : str
-        As it stands in the file, without its line end.
+        The unchanged text in the file, without the line end.
     end : str
         The line end.
     path : path
@@ -102,7 +102,7 @@ class CsvRecord(NamedTuple):
     dialect: Dialect
 
     def problem(self, code: str, message: str, cell: int | None = None, hint: str | None = None) -> Diagnostic:
-        """Return a mistake in one of the cells, or in the whole record."""
+        """Return the diagnostic of a mistake in the cell at index `cell`, or in the whole record if that is None."""
         quote, other = re.escape(self.dialect.quote), re.escape(self.dialect.delimiter)
         pattern = re.compile(rf"({quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{other}\r\n]*)(?:{other}|\Z)")
         found = None if cell is None else next(islice(pattern.finditer(self.text), cell, None), None)
@@ -117,14 +117,14 @@ class CsvRecord(NamedTuple):
 
 @contextmanager
 def unpacked(path: PathLike) -> Iterator[BinaryIO]:
-    """Open a file for reading, the content of a ``.gz``.
+    """Open a file for reading its bytes; a ``.gz`` file is decompressed.
 
     Raises
     ------
     FileError
         If the file cannot be read.
     DataError
-        If what should be packed is not.
+        If a ``.gz`` file is damaged or not compressed.
     """
     with open_file(path) as (stream, _):
         if not os.fspath(path).lower().endswith(".gz"):
@@ -139,12 +139,12 @@ def unpacked(path: PathLike) -> Iterator[BinaryIO]:
 
 @contextmanager
 def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
-    """Open a file's text behind the lines that are skipped, without a byte-order mark.
+    """Open the text of a file after the skipped lines, without a byte-order mark.
 
     Raises
     ------
     DataError
-        Where the text is not in the encoding, also while it is read.
+        If the text is not in the encoding; also raised while the caller reads it.
     """
     try:
         with unpacked(path) as stream, TextIOWrapper(stream, encoding=dialect.codec, newline="") as text:
@@ -156,21 +156,21 @@ def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
 
 
 def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Generator[CsvRecord, None, None]:
-    """Yield a file's records, the header and blank lines included.
+    """Yield the records of a file, including the header and blank lines.
 
     Parameters
     ----------
     path : path
     dialect : Dialect
     blank : dict of str to int, optional
-        Leave blank lines between records out, and put the first one here, for each line end.
+        If given, blank lines are left out, and the line number of the first one is added here for each line end.
 
     Raises
     ------
     FileError
         If the file cannot be read.
     DataError
-        Where the text is not in the encoding, or not CSV.
+        If the text is not in the encoding or not valid CSV.
     """
     with opened_text(path, dialect) as text:
         lines: list[str] = []
@@ -206,12 +206,15 @@ def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = Non
 
 
 def _lines(text: TextIOWrapper) -> Iterator[str]:
-    """Yield the lines of a text, the beginning of one that is longer than a record."""
+    """Yield the lines of a text; a line that is too long for a record is yielded in pieces."""
     return iter(lambda: text.readline(LARGEST_RECORD + 1), "")
 
 
 def _with_large_cells(reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Yield records of which cells may be large; the limit is one of the whole process, and is left as it was."""
+    """Yield the records of a ``csv`` reader with a higher limit for cells.
+
+    The limit applies to the whole process, so it is restored after each record.
+    """
     while True:
         before = csv.field_size_limit(LARGEST_CELL)
         try:
@@ -224,7 +227,10 @@ def _with_large_cells(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
-    """Return the most frequent of a few characters outside quotes in the first record; the first of them at a tie."""
+    """Return the delimiter of a file: a tab for .tsv, else the most frequent of `DELIMITERS` in the first record.
+
+    Characters in quoted cells do not count. At a tie, the first one of `DELIMITERS` is returned.
+    """
     name = os.fspath(path).lower()
     if name.removesuffix(".gz").endswith(".tsv"):
         return "\t"
@@ -242,20 +248,22 @@ def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
 
 
 def refuse_faulty(path: PathLike, dialect: Dialect, width: int) -> None:
-    """Refuse a file for its first record that is not CSV or not of this number of cells, if there is one."""
+    """Raise a DataError for the first record that is not valid CSV or does not have `width` cells, if any."""
     for _ in checked_records(path, dialect, width):
         pass
 
 
 def checked_records(path: PathLike, dialect: Dialect, width: int) -> Iterator[CsvRecord]:
-    """Yield a file's records, the header included, each of this number of cells, or blank where one cell may be so.
+    """Yield the records of a file, including the header, after checking that each has `width` cells.
+
+    Blank lines are records only if `width` is 1.
 
     Raises
     ------
     FileError
         If the file cannot be read.
     DataError
-        If a record is faulty, or line ends differ, which is known behind the last one.
+        If a record is faulty, or if line ends differ, which is raised after the last record.
     """
     end = ""
     odd: CsvRecord | None = None
@@ -282,7 +290,7 @@ def checked_records(path: PathLike, dialect: Dialect, width: int) -> Iterator[Cs
 
 
 def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
-    """Return where a text is not in its encoding; the line is known where lines end in the same bytes as in ASCII."""
+    """Return the error about a file that is not in its encoding, with the position of the mistake if it is UTF-8."""
     position, marked, nulls = None, False, 0
     if dialect.is_utf8:
         with unpacked(path) as stream:
@@ -307,9 +315,10 @@ def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
 
 
 def _single_byte_encoding(path: PathLike, dialect: Dialect) -> tuple[str, str]:
-    """Return the encoding of a file of single bytes, Windows' if that has all of them, and a cell that shows it.
+    """Return the single-byte encoding of a file, and the part of a hint that shows a cell in this encoding.
 
-    The cell is the first one with a character that Latin-1 does not have, such as €; else the first that is no ASCII.
+    The encoding is Windows-1252 if that defines all bytes of the file, else Latin-1. The cell is the first one with a
+    character that only Windows-1252 has, such as €; otherwise the first one that is not ASCII.
     """
     cells: dict[bool, bytes] = {}
     encoding = "cp1252"

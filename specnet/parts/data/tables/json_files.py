@@ -1,9 +1,9 @@
-"""Files of JSON objects, one to a line: their values become cells of text, which the same rules read as a CSV file's.
+"""Reading files of JSON objects, one object per line. Values become text cells, which are read like cells of CSV files.
 
-A name that a line lacks is a missing cell there, and so are null and empty text.
+A cell is missing if the line lacks the name, or if the value is null or an empty text.
 
-Python's ``json`` reads small files, and DuckDB others. DuckDB takes more for JSON than what is JSON, and its errors
-have no location: what it refuses, and what may be wrong, is read again by Python.
+Python's ``json`` reads small files, and DuckDB reads large ones. DuckDB accepts some texts that are not JSON, and its
+errors have no location. Python therefore reads a file again if DuckDB refuses it or if it may contain such texts.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _ONE_OBJECT = (
     ' such as by pandas.read_json(FILE).to_json(FILE, orient="records", lines=True)'
 )
 _OPTIONS = f"maximum_object_size = {LARGEST_CELL}, compression = 'none', hive_partitioning = false"
-# What DuckDB takes for JSON though it is none, a null character, a nested value; texts may have the same characters.
+# Lines to check in Python: invalid JSON that DuckDB accepts, null characters, nested values. Valid texts may match too.
 _DOUBTFUL = r'(?i)[:,\[]\s*(-?(nan|inf(inity)?)\s*[,}\]]|[}\]])|\\u0000|"\s*:\s*[\[{]'
-# Of the lines that have the same names, the first one counts.
+# One row for each list of names, with the number of the first line that has it.
 _LINES = f"""
     CREATE OR REPLACE TABLE lines AS SELECT names, min(line) AS line, bool_or(doubtful) AS doubtful FROM (
         SELECT json_keys(json) AS names, row_number() OVER () AS line, NOT starts_with(json, '{{')
@@ -65,13 +65,13 @@ _NUMBERS = f"""
 
 
 class JsonLinesSource(TextSource):
-    """Several files of JSON objects.
+    """One or several files of JSON objects, one object per line.
 
     Parameters
     ----------
     paths : sequence of str
     ignored : collection of str
-        Names whose values are not read.
+        Names of columns that are not used; their values may be nested.
     """
 
     damage_code = "json"
@@ -164,7 +164,7 @@ class JsonLinesSource(TextSource):
             pass
 
     def _objects(self, path: str) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield the line of each object in a file, and its values as texts."""
+        """Yield for each object in a file its line number and its values as texts by name."""
         for line, content in _lines(path):
             yield line, self._read(path, line, content)
 
@@ -216,13 +216,13 @@ class JsonLinesSource(TextSource):
 
 
 class _Literal(str):
-    """A number as the file has it."""
+    """The text of a number in a file; the type distinguishes it from a JSON string."""
 
     __slots__ = ()
 
 
 def _readable(path: str, folder: str) -> str:
-    """Return a file that DuckDB reads: the file itself, or a copy in a folder."""
+    """Return the path of a file that DuckDB can read: the file itself, or an unpacked copy in `folder`."""
     with unpacked(path) as stream:
         _refuse_wildcards(path)
         return copied(stream, ".jsonl", folder) if path.lower().endswith(".gz") else os.path.realpath(path)
@@ -234,13 +234,13 @@ def _refuse_wildcards(path: str) -> None:
 
 
 def _rows(names: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return from where values of these names are selected as c0, c1, …, and the query's parameters for it."""
+    """Return the FROM clause that provides the values of some names as c0, c1, …, and its query parameters."""
     columns = [f"c{index}" for index in range(len(names))]
     if len({name.lower() for name in names}) == len(names):
         options = "format = 'newline_delimited', records = true, auto_detect = false, columns = $types"
         types = dict.fromkeys(names, "VARCHAR")
         return f"FROM read_json($path, {options}, {_OPTIONS}) AS t({', '.join(columns)})", {"types": types}
-    # DuckDB has no two columns whose names differ only in case: values are taken by their pointers.
+    # DuckDB cannot have two columns whose names differ only in case, so JSON pointers select the values.
     cells = ", ".join(f"cells[{index}] AS {column}" for index, column in enumerate(columns, 1))
     listed = f"SELECT json_extract_string(json, $pointers) AS cells FROM read_ndjson_objects($path, {_OPTIONS})"
     return f"FROM (SELECT {cells} FROM ({listed}))", {"pointers": _pointers(names)}
@@ -251,7 +251,7 @@ def _pointers(names: Sequence[str]) -> list[str]:
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file that are not blank, with their numbers."""
+    """Yield the number and the text of each line of a file that is not blank."""
     try:
         with unpacked(path) as stream:
             for number, line in enumerate(iter(lambda: stream.readline(LARGEST_CELL + 1), b""), 1):

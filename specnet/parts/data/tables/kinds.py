@@ -1,4 +1,4 @@
-"""The kind of a column that no spec specifies, found from its distinct texts and the notation of other columns."""
+"""Judging the kind of a column that the spec does not specify, by its distinct texts and the other columns."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from specnet.parts.data.tables.cells import (
 from specnet.parts.data.tables.setting_hints import column_key, setting
 
 SHARE_OF_ALL = 0.9
-"""From this share on a column is one of numbers or dates, and other cells in it are mistakes."""
+"""Minimum share of numbers (or dates) in a column of numbers (or dates); its other cells are mistakes."""
 RARE_TEXT = f"mostly text that fewer than {ROWS_TO_A_CATEGORY} rows share"
 UNIQUE_TEXT = f"text that no {ROWS_TO_A_CATEGORY} rows share"
 USELESS = {
@@ -54,52 +54,52 @@ USELESS = {
     "unique-text": UNIQUE_TEXT,
     "too-large": "mostly whole numbers beyond 2⁵³, which are not exact",
 }
-"""What a column that is ignored is, by the reason."""
+"""The description of an ignored column in messages, by the reason."""
 MARKERS = frozenset({"n/a", "#N/A", "None", "-", ".", "?"})
-"""Texts that mean that a value is missing, where all other cells of a column are numbers."""
+"""Texts that mean a missing value if all other cells of the column are numbers."""
 MAX_MARKERS = 3
-"""More different texts beside numbers are texts of their own."""
+"""Maximum number of distinct texts in a column of numbers that may mean a missing value."""
 
 SAMPLE = 50
-"""How many cells, spread over all rows, tell which notations a column may be in."""
+"""Approximate number of cells, spread over all rows, that suggest the possible notations of a column."""
 EXPECTED = {
     "numeric": ("not-a-number", "a finite number"),
     "boolean": ("not-a-boolean", "true or false, or yes or no"),
     "datetime": ("not-a-datetime", "a date such as 2024-01-31"),
 }
-"""The code of a cell that does not fit its column's kind, and what was expected of it."""
+"""The error code of a cell that does not fit its column's kind, and the expected cell, by kind."""
 
 Reason = Literal["", "empty", "text", "unique-text", "too-large", "not-a-number", "not-a-datetime"]
 
 
 class DistinctTexts:
-    """The distinct texts of a column, trimmed and not missing, each with the number of rows that have it.
+    """The distinct texts of a column, trimmed and not missing, each with its number of rows.
 
     Parameters
     ----------
     counts : callable
-        Returns the texts and their rows, each time anew: those of a large column are read from a file.
+        Returns the texts and their numbers of rows. Each call reads the texts of a large column from DuckDB again.
     sample : sequence of str
-        Some of the texts, the first one among them.
+        Some of the texts, including the first.
     decimal : str
-        The character before the fraction of a plain number.
+        The decimal character of plain numbers.
     may_group : bool
-        A point may separate thousands, for all that a spec specifies.
+        Whether a point may separate thousands; False if the spec specifies the decimal character.
     are_texts : callable
-        Returns whether numbers were texts in their file, so that other columns tell how they are written.
+        Returns whether the numbers are texts in their file. If so, other columns help to judge their notation.
 
     Attributes
     ----------
     present, numbers, dates, zones : int
-        How many rows have a text, a plain number, a plain date, and one with a time zone.
+        Numbers of rows with a text, a plain number, a plain date, and a plain date with a time zone.
     are_pair : bool
-        All texts are of one pair of booleans.
+        Whether all texts are of one pair of booleans.
     notations, fitting : list of Notation
-        Common ones that a text of the sample is in, and those of them that all texts are in.
+        Common notations that at least one text of the sample is in; the ones among them that all texts are in.
     is_grouped : bool
-        Some texts have a point, and each of these points may separate thousands.
+        Whether some texts have a point, and each of these points may separate thousands.
     shows_point : bool
-        Some texts have a point that is for certain none between thousands.
+        Whether a text has a point that certainly does not separate thousands.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class DistinctTexts:
         self.fitting = [notation for notation, _ in fitting]
 
     def rows_in(self, notations: Sequence[Notation]) -> list[int]:
-        """Return how many rows are in each of some notations."""
+        """Return for each notation the number of rows whose text is in it."""
         found, readers = [0] * len(notations), [notation.reader for notation in notations]
         for text, rows in self.counts() if notations else ():
             for index, read in enumerate(readers):
@@ -146,18 +146,18 @@ class DistinctTexts:
         return found
 
     def differ(self, one: Notation, other: Notation) -> bool:
-        """Return whether a text is two different numbers in two notations."""
+        """Return whether two notations read at least one text as two different numbers."""
         pairs = ((one.reader(text), other.reader(text)) for text, _ in self.counts())
         return any(a is not None and b is not None and a != b and not math.isnan(a) for a, b in pairs)
 
     def outside(self, notation: Notation) -> dict[str, int]:
-        """Return the most frequent texts that are not in a notation, one more than `MAX_MARKERS`, and their rows."""
+        """Return the most frequent texts outside a notation, up to `MAX_MARKERS` + 1, with their numbers of rows."""
         read = notation.reader
         others = ((-rows, text) for text, rows in self.counts() if read(text) is None)
         return {text: -rows for rows, text in nsmallest(MAX_MARKERS + 1, others)}
 
     def rows_of_categories(self) -> NDArray[np.intp]:
-        """Return how many rows each category has."""
+        """Return the number of rows of each category."""
         rows = np.fromiter((rows for _, rows in self.counts()), np.intp)
         same = {text: category(text) for text, _ in self.counts() if text.endswith(".0") and category(text) != text}
         if not same:
@@ -168,13 +168,13 @@ class DistinctTexts:
         return np.array([*found.values()], np.intp)
 
     def values(self, notation: Notation) -> NDArray[np.float64]:
-        """Return the distinct numbers of texts in a notation."""
+        """Return the distinct numbers, ascending, that a notation reads from the texts."""
         read = notation.reader
         return np.unique([value for text, _ in self.counts() if (value := read(text)) is not None and value == value])
 
 
 class Assumption(NamedTuple):
-    """A reading that the cells of a column leave open: what is assumed, and the kinds that are the other readings."""
+    """An assumption about ambiguous cells of a column: its description, and the kinds for the other readings."""
 
     text: str
     others: tuple[ColumnKind, ...] = ()
@@ -188,18 +188,18 @@ class Verdict:
     ----------
     kind : ColumnKind
     reason : str
-        Why it is ignored, or the code of the mistake that some of its cells are.
+        The reason why the column is ignored, or the error code of its cells that do not fit.
     notations : tuple of Notation
-        Those that all or nearly all cells are in, where the kind is none of them: no cell decides between several, or
-        some cells are in none.
+        Notations that all or nearly all cells are in, but that are not the kind, because no cell decides between
+        several notations, or because some cells are in no notation.
     example : str
-        A cell that is in all of these.
+        A cell that is in all of `notations`.
     is_open : bool
-        Whether all cells are in each of the notations, so that other columns can decide.
+        Whether all cells are in each of several notations, so that other columns can decide.
     markers : mapping of str to int
-        Texts that are perhaps missing values in the one notation, and their rows.
+        Texts that may mean a missing value in the only notation, and their numbers of rows.
     assumption : Assumption or None
-        What the kind assumes.
+        The assumption that the kind depends on, if any.
     """
 
     kind: ColumnKind
@@ -213,20 +213,20 @@ class Verdict:
 
 NUMERIC = Verdict("numeric")
 ShowsPoint = Callable[[], bool | None]
-"""Returns whether a column of plain numbers has a point before a fraction; None where its cells are not texts."""
+"""Returns whether a column of plain numbers has a decimal point; None if its cells are not texts."""
 
 
 def verdicts(columns: Mapping[str, DistinctTexts | ShowsPoint], decimal: str | None = None) -> dict[str, Verdict]:
-    """Return the verdicts on columns of one table, by name.
+    """Return the verdict on each column of a table, by name.
 
-    Where the texts of a column leave its notation open, it is that of the other columns, if these have one.
+    If the texts of a column are in several notations, the notation that the other columns show decides.
 
     Parameters
     ----------
     columns : mapping of str to DistinctTexts or callable
         A callable stands for a column of plain numbers whose texts are not needed.
     decimal : str, optional
-        The character before a number's fraction, where a spec specifies it.
+        The decimal character, if the spec specifies it.
     """
     found = {name: _verdict(each) if isinstance(each, DistinctTexts) else NUMERIC for name, each in columns.items()}
     is_open = [name for name, each in found.items() if each.is_open]
@@ -248,7 +248,7 @@ def verdicts(columns: Mapping[str, DistinctTexts | ShowsPoint], decimal: str | N
     for name in is_open:
         found[name] = _decided(found[name], columns[name], shown, orders)
     if decimal is None and [*shown] == [","]:
-        # A later cell 1.877 of these whole numbers is 1877 as well.
+        # In these columns of whole numbers, a cell 1.877 of another file means 1877 too.
         whole = [name for name, point in points.items() if found[name].kind == "numeric" and point is False]
         found |= {name: Verdict(NumberFormat(type="numeric", decimal=",")) for name in whole}
     return found
@@ -261,7 +261,7 @@ def _shows_point(column: DistinctTexts | ShowsPoint) -> bool | None:
 
 
 def _needs_decimal(notation: NumberFormat, column: DistinctTexts | ShowsPoint) -> bool:
-    """Return whether fewer texts of a column are numbers with the other character before fractions."""
+    """Return whether fewer texts of a column are numbers if the decimal character is the other one."""
     assert isinstance(column, DistinctTexts), "others are plain numbers"
     own, other = (notation.model_copy(update={"decimal": each}) for each in (notation.decimal, _other(notation)))
     if own in column.fitting:
@@ -282,7 +282,10 @@ def _order(notation: DatetimeFormat) -> str:
 def _decided(
     found: Verdict, column: DistinctTexts | ShowsPoint, shown: Mapping[str, str], orders: Mapping[str, str]
 ) -> Verdict:
-    """Return the verdict on an open column by what the other columns show, as it is if they do not agree."""
+    """Return the verdict on an open column after the other columns decide; unchanged if they do not agree.
+
+    `shown` and `orders` have the decimal characters and the orders of day, month and year that other columns show.
+    """
     assert isinstance(column, DistinctTexts), "others are not open"
     are_dates = isinstance(found.notations[0], DatetimeFormat)
     known = orders if are_dates else shown
@@ -304,7 +307,7 @@ def _decided(
 
 
 def _verdict(column: DistinctTexts) -> Verdict:
-    """Return the verdict on a column by its own texts."""
+    """Return the verdict on a column from its own texts alone."""
     present = column.present
     if not present:
         return Verdict("ignore", "empty")
@@ -326,7 +329,7 @@ def _verdict(column: DistinctTexts) -> Verdict:
     if marked < present:
         fitting = [each.with_missing(sorted(markers)) for each in fitting if not isinstance(each, DatetimeFormat)]
     whole = _distinguished(fitting, column)
-    # Beside 0.1, a cell of 10 % may be 0.1 too.
+    # If some cells have a unit and others are plain numbers, 10 % may mean 0.1 or 10.
     is_mixed = bool(column.numbers) and any(isinstance(each, NumberFormat) and each.unit for each in whole)
     if len(whole) == 1 and not is_mixed:
         return _assuming(whole[0], column)
@@ -353,7 +356,7 @@ def _verdict(column: DistinctTexts) -> Verdict:
 
 
 def _markers(counts: Sequence[tuple[Notation, int]], column: DistinctTexts) -> Mapping[str, int]:
-    """Return the texts that are not in the best notation, and their rows, if they are a few words; else nothing."""
+    """Return the texts outside the best notation, with their numbers of rows; empty unless they are a few words."""
     if not counts:
         return {}
     outside = column.outside(max(counts, key=lambda each: each[1])[0])
@@ -362,14 +365,14 @@ def _markers(counts: Sequence[tuple[Notation, int]], column: DistinctTexts) -> M
 
 
 def _are_markers(markers: Mapping[str, int], rows_of_texts: NDArray[np.intp], are_categories: bool) -> bool:
-    """Return whether numbers beside a few texts are more than codes that happen to be digits."""
+    """Return whether a column of numbers and a few texts has real numbers, rather than codes made of digits."""
     if are_categories:
         return len(markers) == 1 and bool(2 * sum(markers.values()) <= rows_of_texts.sum())
     return len(rows_of_texts) - len(markers) > MAX_MARKERS
 
 
 def _assuming(notation: Notation, column: DistinctTexts) -> Verdict:
-    """Return the verdict on a column whose cells are all in one notation, with what that assumes."""
+    """Return the verdict on a column whose cells are all in one notation, with the assumption that it needs."""
     if isinstance(notation, DatetimeFormat) and notation.has_short_years:
         return _with_century(notation, column)
     clocks = sorted((text for text in column.sample if text.count(":") == 1), key=len, reverse=True)
@@ -384,10 +387,10 @@ def _assuming(notation: Notation, column: DistinctTexts) -> Verdict:
 
 
 def _with_century(notation: DatetimeFormat, column: DistinctTexts) -> Verdict:
-    """Return the verdict on dates with years of two digits, which are within one range of years as far as possible.
+    """Return the verdict on dates with two-digit years, choosing the hundred years that make their range small.
 
-    By default 69 is 1969 and 68 is 2068. Where the column has years before and behind that, they are of one century,
-    and a new one begins in the middle of the years that it does not have.
+    By default 69 is 1969 and 68 is 2068. If this spreads the years more than necessary, the hundred years end in the
+    middle of the longest gap between years of the column instead.
     """
     days = np.floor(column.values(notation)).astype(np.int64).astype("datetime64[D]")
     years = days.astype("datetime64[Y]").astype(np.int64) + 1970
@@ -408,7 +411,7 @@ def _with_century(notation: DatetimeFormat, column: DistinctTexts) -> Verdict:
 
 
 def _mixed_zones(column: DistinctTexts) -> Assumption | None:
-    """Return what is assumed of times without a zone beside others that have one."""
+    """Return the assumption that times without a zone are UTC, if only some of the times have a zone; else None."""
     without = column.present - column.zones
     if without in (0, column.present):
         return None
@@ -416,7 +419,7 @@ def _mixed_zones(column: DistinctTexts) -> Assumption | None:
 
 
 def _distinguished(notations: Sequence[Notation], column: DistinctTexts) -> list[Notation]:
-    """Return notations that all cells are in, without those that read the same numbers or dates."""
+    """Return the notations that all cells are in, without duplicates that read the same numbers or dates."""
     dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}  # May
     numbers = [each for each in notations if not isinstance(each, DatetimeFormat)]
     if len(numbers) > 1 and not column.differ(*numbers):
@@ -425,7 +428,7 @@ def _distinguished(notations: Sequence[Notation], column: DistinctTexts) -> list
 
 
 def _example(sample: Sequence[str], notations: Sequence[Notation]) -> str:
-    """Return a text that is in all of some notations, and as different as one is in them."""
+    """Return the text of a sample that is in all notations and that they read as the most different values."""
     fitting = [text for text in sample if all(_is_number(each, text) for each in notations)]
     return max(fitting, key=lambda text: len({each.value(text) for each in notations}), default=sample[0])
 
@@ -436,7 +439,7 @@ def _is_number(notation: Notation, text: str) -> bool:
 
 
 def assumed(name: str, found: Verdict, source: str | None, *, is_file: bool = True) -> Iterator[Diagnostic]:
-    """Yield the warning about what the kind of a column assumes, if it does."""
+    """Yield the warning about the assumption behind the kind of a column, if the verdict has one."""
     if found.assumption is None:
         return
     hint = None
@@ -453,7 +456,7 @@ def _written(kind: ColumnKind) -> str:
 def left_as_text(
     name: str, found: Verdict, source: str | None, hint: Callable[[str], str] | None = None
 ) -> Diagnostic | None:
-    """Return the warning about a column of text that is left out, or may be numbers or dates; None for others.
+    """Return the warning about a text column that is ignored, or may be numbers or dates; None for other columns.
 
     Parameters
     ----------
@@ -462,7 +465,7 @@ def left_as_text(
     source : str or None
         The file.
     hint : callable, optional
-        Returns what to do about a column of a name, where no spec is to be changed.
+        Returns the hint for a column name; default: the hint to change the spec.
     """
     kind = kind_of(found.kind)
     if kind not in ("ignore", "category") or not (found.notations or found.reason in USELESS):
@@ -482,18 +485,18 @@ def left_as_text(
 
 
 def feature_hint(warnings: Iterable[Diagnostic]) -> str:
-    """Return how a table without features gets some, from the warnings about its columns."""
+    """Return the hint how to get features from a table that has none: the first useful hint of its warnings."""
     hints = (each.hint for each in warnings if each.hint and UNIQUE_TEXT not in each.message)
     return next(hints, f"add columns of numbers or dates, or texts that {ROWS_TO_A_CATEGORY} rows or more share")
 
 
 def notation_hint(name: str, notations: Sequence[Notation]) -> str:
-    """Return how a column is read in one of some notations."""
+    """Return the hint to set the kind of a column to one of the given notations."""
     return setting(column_key(name), *(each.written() for each in notations))
 
 
 def doubt(found: Verdict) -> str:
-    """Return why a column of numbers or dates is not read as such."""
+    """Return the reason why a column that resembles numbers or dates is not read as numbers or dates."""
     cell = f'"{shown_cell(found.example)}"'
     if len(found.notations) > 1:
         readings = dict.fromkeys(each.shown(found.example) for each in found.notations)
@@ -508,7 +511,7 @@ def doubt(found: Verdict) -> str:
 
 
 def reader_of(kind: ColumnKind, decimal: str = ".") -> Reader:
-    """Return the rule for the cells of a kind that is no category, with the character before fractions of numbers."""
+    """Return the function that reads a cell of a kind other than category, with the given decimal character."""
     if not isinstance(kind, str):
         return kind.reader
     if kind == "numeric":
@@ -517,13 +520,13 @@ def reader_of(kind: ColumnKind, decimal: str = ".") -> Reader:
 
 
 def without_zone(kind: ColumnKind, days: NDArray[np.float64], has_zones: bool) -> ColumnKind:
-    """Return the kind of a column, which is that of local times where dates have times and none has a time zone.
+    """Return the kind of a column, changed to local times if its dates have times and no cell has a time zone.
 
     Parameters
     ----------
     kind : ColumnKind
     days : ndarray (rows,)
-        Its cells, if they are dates.
+        The numbers of the column, in days if it is of dates.
     has_zones : bool
         Whether a cell has a time zone.
     """
@@ -533,7 +536,7 @@ def without_zone(kind: ColumnKind, days: NDArray[np.float64], has_zones: bool) -
 
 
 def mistaken(name: str, kind: ColumnKind, cell: str, row: int, count: int) -> str:
-    """Return the message about the first of a number of cells that are not of their column's kind."""
+    """Return the message about `count` cells that do not fit their column's kind; `cell` in `row` is the first one."""
     expected = EXPECTED[kind_of(kind)][1]
     if isinstance(kind, DatetimeFormat):
         expected = f"a date in the format {kind.format}"

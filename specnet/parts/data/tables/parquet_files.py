@@ -1,4 +1,4 @@
-"""Parquet files, whose columns have types: read as tables, and written from columns."""
+"""Reading Parquet files as tables, and writing columns to Parquet files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BYTES_AT_ONCE = 2**24
 
 
 class ParquetSource(TableSource):
-    """Several files of the same columns, in any order.
+    """One or several Parquet files with the same columns, in any order.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ class ParquetSource(TableSource):
                 raise self.damaged(path, error) from None
 
     def _described(self, path: str) -> list[tuple[str, str]]:
-        """Return the names and types of a file's columns."""
+        """Return the name and the DuckDB type of each column of a file."""
         real = os.path.realpath(path)
         with open_file(path):
             refuse_wildcards(path, real)
         with opened([real], 0) as duck:
             try:
                 types = [str(row[1]) for row in duck.rows(f"DESCRIBE SELECT * FROM {_rows(path)}")]
-                # DuckDB's own names ignore case.
+                # DESCRIBE renames columns whose names differ only in case; the schema has the original names.
                 tree = iter(duck.rows(f"SELECT name, num_children FROM parquet_schema({quoted(real)})"))
             except DuckError as error:
                 raise self.damaged(path, error) from None
@@ -98,7 +98,7 @@ def _rows(path: str) -> str:
 
 
 def _top(tree: Iterator[tuple[str, int | None]]) -> Iterator[str]:
-    """Yield the names of a schema's columns, without those that are nested in them."""
+    """Yield the names of the top-level columns from the names and child counts of a schema in depth-first order."""
     for name, children in tree:
         yield name
         below = children or 0
@@ -108,7 +108,13 @@ def _top(tree: Iterator[tuple[str, int | None]]) -> Iterator[str]:
 
 
 def _common(one: str, other: str, name: str, path: str) -> str:
-    """Return the type that two files' columns of one name have together."""
+    """Return the common type of two columns with the same name in two files.
+
+    Raises
+    ------
+    DataError
+        If the types differ and are not both numbers.
+    """
     if one == other:
         return one
     if is_number_type(one) and is_number_type(other):
@@ -118,12 +124,12 @@ def _common(one: str, other: str, name: str, path: str) -> str:
 
 
 def parquet_pieces(parts: Iterable[Mapping[str, ColumnCells]]) -> Iterator[bytes]:
-    """Yield the bytes of a Parquet file of columns by name, of which the arguments are some rows each.
+    """Yield the bytes of a Parquet file that contains the given parts below each other; each has columns by name.
 
     Raises
     ------
     DataError
-        If two names differ only in case, which DuckDB does not tell apart.
+        If two names differ only in case, because DuckDB treats them as equal.
     """
     with opened([], 0) as duck:
         names: list[str] = []

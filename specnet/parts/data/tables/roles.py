@@ -24,11 +24,11 @@ _NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {
     "column": (("category",), "a split by column needs texts"),
     "sample_weight": (("numeric", "boolean"), "weights need numbers"),
 }
-"""The kinds of columns that a role can have, by its key."""
+"""The kinds that a column may have, and the message about other kinds, by the key that gives the column its role."""
 
 
 class Roles(NamedTuple):
-    """Which columns have such a role.
+    """The columns that the split uses, and the column of row weights.
 
     Attributes
     ----------
@@ -42,26 +42,26 @@ class Roles(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns, each once."""
+        """The names of the columns, without repetition."""
         return tuple(self.paths)
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The keys that name the columns, from the data part on, by the columns' names."""
+        """The path of the key that names each column, from the data part on, by column name."""
         split: dict[Path, str | None] = {
             ("split", key): getattr(self.split, key) for key in ("group", "time", "column")
         }
         return {name: path for path, name in {("sample_weight",): self.weight, **split}.items() if name is not None}
 
     def problems(self, kinds: Mapping[str, ColumnKind]) -> Iterator[FieldProblem]:
-        """Yield the problems of columns whose specified kinds do not go with their roles."""
+        """Yield a problem for each column whose specified kind does not fit its role."""
         for name, path in self.paths.items():
             kind, (needed, words) = kind_of(kinds.get(name, "ignore")), _NEEDED.get(path[-1], (KINDS, ""))
             if kind not in (*needed, "ignore"):
                 yield FieldProblem(("columns", name), f'"{name}" is {KINDS_IN_WORDS[kind]}; {words}', "column-kind")
 
     def refuse_unknown(self, source: TableSource) -> None:
-        """Refuse columns that a source does not have, where the spec names them."""
+        """Raise a DataError for columns that a source lacks, with the paths of the keys that name them."""
         names = set(source.names)
         problems = [
             replace(unknown_columns(source, [name]), path=path, source=None)
@@ -72,18 +72,18 @@ class Roles(NamedTuple):
             raise DataError(*(problems[:1] if unused_delimiter(source.names) else problems))
 
     def kinds(self) -> dict[str, ColumnKind]:
-        """Return the kinds of the columns where none is specified: times are judged by their cells."""
+        """Return the default kinds of the columns; the time column has none, because its cells decide."""
         split = None if self.split.time is not None else self.split.by_column
         kinds: dict[str | None, ColumnKind] = {split: "category", self.weight: "numeric"}
         return {name: kind for name, kind in kinds.items() if name is not None}
 
     def split_by(self, content: Table, source: TableSource) -> NDArray[Any] | None:
-        """Return the cells that the split uses, (rows,).
+        """Return the cells of the column that the split uses, (rows,), or None if it uses no column.
 
         Raises
         ------
         DataError
-            If a time is missing or is no time, or a word is not the name of a set.
+            If a time is missing, the time column has no times, or a text is not the name of a set.
         """
         name = self.split.by_column
         if name is None:
@@ -104,12 +104,12 @@ class Roles(NamedTuple):
         return words
 
     def weights(self, content: Table, source: TableSource) -> NDArray[np.float64] | None:
-        """Return the weights of the rows, (rows,).
+        """Return the weights of the rows, (rows,), or None if no column has weights.
 
         Raises
         ------
         DataError
-            If one is missing or negative.
+            If a weight is missing or negative.
         """
         if self.weight is None:
             return None
@@ -128,11 +128,11 @@ def _found(content: Table, name: str) -> tuple[Column, NDArray[np.float64]]:
         if column.name == name:
             return column, content.X[:, index]
     message = f'column "{name}" is neither numbers nor dates that a split could go by'
-    raise DataError(Diagnostic("split", message, ("split", "time")))  # other columns have a kind from the start
+    raise DataError(Diagnostic("split", message, ("split", "time")))  # only a time column has no default kind
 
 
 def _wrong_cell(name: str, row: int, what: str, code: str, content: Table, source: TableSource) -> DataError:
-    """Return the error of a cell in a row of the content, with its location in the files."""
+    """Return the error about a cell, given by column name and table row, with its location in the files."""
     file_row = row if content.file_rows is None else int(content.file_rows[row])
     message = f'column "{name}": {what} in row {file_row + 1}'
     return source.refusal([Mistake(file_row, source.names.index(name), code, message)])
@@ -150,7 +150,7 @@ def _times(column: Column, cells: NDArray[np.float64], content: Table, source: T
 
 
 def below_each_other(parts: dict[str, Table]) -> Table:
-    """Return tables with the same columns as one, with the name of each in `split_by`."""
+    """Stack tables with the same columns, given by set name, into one table; `split_by` has the set of each row."""
     first, *_ = tables = list(parts.values())
     columns = []
     X = new_array((sum(len(table.X) for table in tables), len(first.columns)))

@@ -1,4 +1,4 @@
-"""How hints tell a reader to set a key of a spec's data: in the spec, or where there is none yet, as an option."""
+"""Hints to set a key of a spec's data section: in the spec or, if no spec exists yet, by a command-line option."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from typing import Literal
 from specnet.files.plain_data import toml_key, toml_text, toml_value
 
 _READERS = {"read_excel": (".xlsx", ".xls", ".xlsm", ".ods"), "read_json": (".json", ".json.gz")}
-"""The functions of pandas that read other common files, and how the names of these end."""
+"""The pandas function for each common file format that specnet does not read, with the suffixes of its files."""
 _Command = Literal["new", "predict"]
 _COMMAND: ContextVar[_Command | None] = ContextVar("command", default=None)
 
 
 @contextmanager
 def settings_as_options(command: _Command) -> Iterator[None]:
-    """Let hints name options of a command: `new` writes the spec, `predict` has an option for the encoding."""
+    """Make hints within this context name options of a command.
+
+    `new` has no spec yet, because it writes one; `predict` has an option for the encoding.
+    """
     token = _COMMAND.set(command)
     try:
         yield
@@ -28,7 +31,7 @@ def settings_as_options(command: _Command) -> Iterator[None]:
 
 
 def setting(key: str, *values: str) -> str:
-    """Return the hint to set a key of the data to one of some values, which are written as TOML."""
+    """Return the hint to set a key of the data section to one of the given TOML values."""
     if _COMMAND.get() == "predict" and key == "encoding":
         return f"use --encoding {' or '.join(map(_plain, values))}"
     if _COMMAND.get() != "new":
@@ -37,37 +40,40 @@ def setting(key: str, *values: str) -> str:
 
 
 def longer(key: str, items: Iterable[str], added: Sequence[str], others: Iterable[str] = ()) -> str:
-    """Return the hint to add texts to a list of the data; an option has the whole list, and what others add to it."""
+    """Return the hint to add texts to a list of the data section.
+
+    An option replaces the whole list, so it also contains the present `items` and the texts `others` of other hints.
+    """
     if _COMMAND.get() != "new":
         return f"add {' and '.join(map(toml_text, added))} to data.{key}"
     return setting(key, toml_value(list(dict.fromkeys([*items, *added, *others]))))
 
 
 def no_header(skip: int | None = None) -> str:
-    """Return the hint to read a file without its header, or with one that is skipped."""
+    """Return the hint to read a file without a header, and if `skip` is given, to skip this number of lines."""
     hints = [setting("header", "false"), *([] if skip is None else [setting("skip", str(skip))])]
     return f"{' and '.join(hints)}; the columns are then column_1, column_2, …"
 
 
 def column_key(name: str) -> str:
-    """Return the key of a column's kind."""
+    """Return the dotted key, within the data section, that sets the kind of a column."""
     return f"columns.{toml_key(name)}"
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a shell has it, in quotes too where a sentence would hide its last character."""
+    """Return a text quoted for a shell; also in quotes if it ends in punctuation."""
     quoted = shlex.quote(text)
     return quoted if quoted != text or text[-1].isalnum() else f"'{text}'"
 
 
 def _plain(value: str) -> str:
-    """Return a value as an option has it: a single word, or a character, without quotes."""
+    """Return a TOML value as an option takes it: a simple text loses its quotes."""
     inner = value[1:-1]
     return inner if value == f'"{inner}"' and not set(inner) & set('\\"') and not inner[:1].isdigit() else value
 
 
 def how_to_convert(path: str | os.PathLike[str]) -> str:
-    """Return the hint that says how a file of another kind becomes a table."""
+    """Return the hint how to convert a file of another format to a table."""
     name = os.path.basename(path)
     if name.lower().endswith(".parquet"):
         return setting("type", '"parquet"')

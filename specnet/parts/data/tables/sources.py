@@ -1,4 +1,4 @@
-"""Files of one table: what all formats have in common."""
+"""Sources of a table: one or several files with the same columns, and the code that all file formats share."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from specnet.parts.data.tables.faults import DELIMITERS
 from specnet.parts.data.tables.setting_hints import setting
 
 MAX_MISTAKES = 20
-"""How many mistakes an error has."""
+"""Maximum number of mistakes in one error."""
 SMALL_BYTES = 2**18
-"""Of files that Python reads: beyond that, DuckDB is quicker, though it takes a while to begin."""
+"""Maximum total size of files that Python reads. DuckDB starts slowly, but reads larger files faster."""
 FIRST_ROWS = 50
-"""How many rows tell whether it is worth to read a file as numbers at once."""
+"""Number of rows that decide whether reading a file as numbers directly is worth a try."""
 WILDCARDS = frozenset("*?[")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""How a URL begins; `Path` makes one slash of two."""
+"""The start of a URL. One slash is enough, because `Path` replaces two slashes by one."""
 
 
 class Mistake(NamedTuple):
-    """What is wrong with a cell, at a row and a column of the table, both from 0."""
+    """A mistake in a cell: row and column of the table, both counted from 0, with an error code and a message."""
 
     row: int
     column: int
@@ -50,40 +50,40 @@ class Mistake(NamedTuple):
 
 
 class ColumnCells(NamedTuple):
-    """A column as texts or numbers, with the type that they had: one of DuckDB's."""
+    """Cells of a column as texts or numbers, with the DuckDB type of the column in its file."""
 
     texts: Sequence[str | float | None]
     type: str = "VARCHAR"
 
 
 class TableSource(ABC):
-    """Files of one table, whose names of columns have been read.
+    """Files of one table; the constructor reads the names of the columns.
 
     Attributes
     ----------
     paths : tuple of str
-        As errors name them.
+        Paths of the files, as errors show them.
     names : list of str
         The names of the columns.
     missing : tuple of str
         The texts of missing cells.
     decimal : str
-        The character before a number's fraction.
+        The decimal character of numbers.
     """
 
     names: list[str]
     missing: tuple[str, ...] = ("",)
     decimal = "."
     specifies_decimal = False
-    """Whether it is specified, and not the usual one."""
+    """Whether the spec specifies `decimal`; False if it is the default."""
     unclear: frozenset[int] = frozenset()
-    """The columns of texts in which a point may separate thousands, as far as the first rows show."""
+    """Indices of text columns in which a point may separate thousands, judged by the first rows."""
     has_dialect = False
-    """Whether a spec can specify the header, the texts of missing cells, and the character before fractions."""
+    """Whether a spec can specify the header, the texts of missing cells, and the decimal character."""
     header_position: Position | None = None
-    """Where the names of the columns are in the first file, if that is a row like those below."""
+    """Position of the header in the first file, or None if the names are not in a row of the file."""
     damage_code = "format"
-    """Of the error of a file that DuckDB cannot read."""
+    """The code of the error about a file that DuckDB cannot read."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = tuple(paths)
@@ -96,7 +96,7 @@ class TableSource(ABC):
         """DuckDB's type of each column."""
 
     def listed(self) -> list[list[str | None]] | None:
-        """Return the texts of each column, trimmed, None where they are missing; None if the files are not small.
+        """Return the trimmed texts of each column, None for a missing cell; None instead if the files are large.
 
         Raises
         ------
@@ -109,17 +109,17 @@ class TableSource(ABC):
     def store(
         self, duck: Duck, progress: Progress, numbers: Collection[int] = (), judged: Collection[int] = ()
     ) -> None:
-        """Make the table ``cells``, whose columns are c0, c1, …, in the order of `names`.
+        """Create the DuckDB table ``cells``, whose columns are c0, c1, …, in the order of `names`.
 
-        The columns at the indices `numbers` may become numbers at once, if all of their cells are: `types` has that
-        then. Those that are judged do not if a point in them may separate thousands.
+        The columns at the indices `numbers` are stored as numbers if all their cells are numbers; `types` then has the
+        type of numbers. A column of `judged` stays text if a point in it may separate thousands.
 
         Raises
         ------
         FileError
             If a file cannot be read.
         DataError
-            If it is not a table.
+            If a file is not a table.
         """
 
     def numbers_at_once(
@@ -130,19 +130,19 @@ class TableSource(ABC):
         progress: Progress,
         judged: Collection[int] = (),
     ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
-        """Return columns as numbers (rows, columns) and others as texts, where one reading is enough for that.
+        """Return the columns `numbers` as an array (rows, columns) and the columns `texts` as lists, in one reading.
 
-        None where a point in a column that is judged may separate thousands.
+        None if one reading is not enough, for example if a point in a column of `judged` may separate thousands.
         """
         return None
 
     def number_texts(self, indices: Sequence[int], duck: Duck | None = None) -> Sequence[int]:
-        """Return those of some columns of numbers that are texts in the files, where a point may separate thousands."""
+        """Return the indices of columns whose numbers are texts in the files; points may separate thousands there."""
         return [index for index in indices if self.types[index] == "VARCHAR"]
 
     @abstractmethod
     def cell_rows(self, indices: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
-        """Yield each row's cells of some columns as they are in the files.
+        """Yield for each row the cells of the given columns, unchanged from the files.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class TableSource(ABC):
         """
 
     def cells(self, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
-        """Yield columns as they are in the files by name, this number of rows at a time.
+        """Yield the cells of the named columns, unchanged from the files, `rows` rows at a time.
 
         Raises
         ------
@@ -166,23 +166,29 @@ class TableSource(ABC):
                 yield {name: ColumnCells(list(texts), of) for name, texts, of in columns}
 
     def refusal(self, mistakes: Iterable[Mistake]) -> DataError:
-        """Return the error of the first of some mistakes, with their locations in the files."""
+        """Return the error about the first mistakes, with their locations in the files."""
         return DataError(*self.located(sorted(mistakes)[:MAX_MISTAKES]))
 
     @abstractmethod
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
-        """Return the diagnostics of sorted mistakes, at least one, with their locations in the files."""
+        """Return the diagnostics of at least one mistake, sorted by row, with their locations in the files."""
 
     def real_paths(self) -> list[str]:
-        """Return what DuckDB may open."""
+        """Return the real paths of the files, which DuckDB may open."""
         return [os.path.realpath(path) for path in self.paths]
 
     def damaged(self, path: str, error: DuckError) -> DataError:
-        """Return the error of a file that DuckDB cannot read."""
+        """Return the error about a file that DuckDB cannot read."""
         return DataError(Diagnostic(self.damage_code, f"DuckDB cannot read the file: {error}", source=path))
 
     def _named(self, files: Sequence[tuple[str, list[str]]]) -> list[list[int]]:
-        """Take the names of the first file's columns, and return the indices of each file's, which are the same."""
+        """Set `names` to the columns of the first file, and return for each file the index of each column in `names`.
+
+        Raises
+        ------
+        DataError
+            If two files have different columns.
+        """
         first, *others = files
         for other in others:
             for (there, names), (here, found) in permutations((first, other)):
@@ -196,10 +202,10 @@ class TableSource(ABC):
 
 
 class TextSource(TableSource):
-    """Files of texts, whose columns of numbers DuckDB can convert while it reads them."""
+    """Text files; DuckDB can convert their numeric columns to numbers while it reads them."""
 
     _types: Sequence[str] = ()
-    """Of the columns, where some are numbers."""
+    """DuckDB's types of the columns; empty if all are texts."""
 
     @property
     def types(self) -> list[str]:
@@ -207,7 +213,7 @@ class TextSource(TableSource):
 
     @cached_property
     def is_small(self) -> bool:
-        """Whether Python reads the files: sooner than DuckDB begins to."""
+        """Whether the files are so small that Python reads them before DuckDB has started."""
         return sum(map(file_size, self.paths)) <= SMALL_BYTES
 
     def store(
@@ -219,13 +225,16 @@ class TextSource(TableSource):
         try:
             self._store(duck, progress)
         except DuckError:
-            # A cell further down is no number, or something else is wrong that an error has to report.
+            # A later cell is not a number, or the file has a fault. The second reading reports a fault.
             self._types = ()
             duck.rows("DROP TABLE IF EXISTS cells")
             self._store(duck, progress, refuses=True)
 
     def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
-        """Make the table of cells, of numbers where the types say so; DuckDB's errors may become those of the files."""
+        """Create the table of cells, with numbers in columns of type DOUBLE.
+
+        If `refuses`, an error of DuckDB becomes a DataError with its location in the file.
+        """
         cells = ", ".join(
             f"{self._number_or_error(index)} AS c{index}" if of == "DOUBLE" else f"c{index}"
             for index, of in enumerate(self.types)
@@ -241,15 +250,15 @@ class TextSource(TableSource):
                 raise
 
     def _number_or_error(self, index: int) -> str:
-        """Return the expression of a cell's number, null where it is missing, which ends the query for others."""
+        """Return the SQL expression for the number in a cell: null if missing, an error if it is not a number."""
         cell, found = f"c{index}", sql_plain_number(f"c{index}")
-        if index in self.unclear:  # else a point that only the text shows is lost
+        if index in self.unclear:  # as a number, 1.0 would lose its point, which the notation is judged by
             is_lost = f"contains({cell}, '.') AND {found} = trunc({found})"
             found = f"CASE WHEN NOT ({sql_is_grouped(cell)} OR ({is_lost})) THEN {found} END"
         return f"CASE WHEN {cell} <> '' THEN coalesce({found}, error('no number')) END"
 
     def _like_numbers(self, indices: Iterable[int], missing: Collection[str]) -> list[int]:
-        """Return those of the columns of which the first rows of all files have numbers or missing cells."""
+        """Return the indices of the columns whose first cells in all files are numbers or missing."""
         return [
             index
             for index in indices
@@ -257,7 +266,7 @@ class TextSource(TableSource):
         ]
 
     def _without_fractions(self, indices: Iterable[int]) -> frozenset[int]:
-        """Return those of the columns in whose first rows no point is one before a fraction for certain."""
+        """Return the indices of the columns whose first cells have no point that is certainly a decimal point."""
         return frozenset(
             index
             for index in indices
@@ -270,15 +279,15 @@ class TextSource(TableSource):
 
     @abstractmethod
     def _store_file(self, number_of_file: int, selected: str, duck: Duck, progress: Progress) -> None:
-        """Run the query that begins like this, and selects the cells of a file as c0, c1, …"""
+        """Run the query that starts with `selected`, on the cells of one file as the columns c0, c1, …"""
 
     @abstractmethod
     def _refuse_faulty(self, number_of_file: int) -> None:
-        """Refuse a file in which something is wrong, with its location."""
+        """Raise a DataError with the location of the first fault in a file, if the file has one."""
 
 
 def trimmed_texts(cells: Sequence[str | None], missing: Collection[str]) -> list[str | None]:
-    """Return cells of a file trimmed, None for missing ones."""
+    """Return the cells of a file trimmed; None for a missing cell."""
     known: dict[str | None, str | None] = {None: None}
     for cell in {*cells}:
         if cell is not None:
@@ -288,17 +297,17 @@ def trimmed_texts(cells: Sequence[str | None], missing: Collection[str]) -> list
 
 
 def most_similar(names: Sequence[str], name: str) -> str | None:
-    """Return the column with the most similar name, or None."""
+    """Return the column name that is most similar to a name, or None if no name is similar."""
     return next(iter(get_close_matches(name, names, 1)), None)
 
 
 def unused_delimiter(names: Sequence[str]) -> str | None:
-    """Return the delimiter in the name of a file's only column, which is several then, or None."""
+    """Return the delimiter in the name of a file's only column, or None; with a delimiter, it is several columns."""
     return next((each for each in DELIMITERS if len(names) == 1 and each in names[0]), None)
 
 
 def unknown_columns(source: TableSource, requested: Sequence[str]) -> Diagnostic:
-    """Return the error of requested columns, at least one, that a file does not have."""
+    """Return the error about requested columns, at least one, that a file does not have."""
     path, names = source.paths[0], source.names
     close = [most_similar(names, name) for name in requested]
     delimiter = unused_delimiter(names)
@@ -319,7 +328,7 @@ def _quoted(names: Sequence[str | None]) -> str:
 
 
 def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield the indices of columns whose names earlier ones have, and messages about them."""
+    """Yield the index of each column that has the name of an earlier column, with an error message."""
     indices: dict[str, int] = {}
     for column, name in enumerate(names):
         first = indices.setdefault(name, column)
@@ -328,7 +337,7 @@ def repeated_names(names: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def refuse_bytes(path: str | os.PathLike[str], real: str) -> None:
-    """Refuse a path that is not UTF-8, as DuckDB and specs have no others."""
+    """Raise a FileError if a path is not valid UTF-8, because DuckDB and specs support only UTF-8."""
     try:
         real.encode()
     except UnicodeEncodeError:
@@ -337,26 +346,26 @@ def refuse_bytes(path: str | os.PathLike[str], real: str) -> None:
 
 
 def copied(pieces: Iterable[bytes], suffix: str, folder: str) -> str:
-    """Return the path of a new file in a folder."""
+    """Write bytes into a new file in a folder, and return its path."""
     with space_needed(), NamedTemporaryFile("wb", suffix=suffix, dir=folder, delete=False) as copy:
         copy.writelines(pieces)
     return copy.name
 
 
 def refuse_wildcards(path: str, real: str) -> None:
-    """Refuse a file whose name DuckDB would take for a pattern."""
+    """Raise a DataError if DuckDB would interpret a file name as a pattern."""
     if WILDCARDS & set(real):
         hint = "rename it: * ? and [ act as wildcards"
         raise DataError(Diagnostic("wildcard", "the path has * ? or [ in it", source=path, hint=hint))
 
 
 def matching(folder: Path, written: str | Sequence[str]) -> list[str]:
-    """Return the files that a path, a pattern, or a list of these stands for: those of a pattern sorted.
+    """Return the paths of the files that a path, a pattern or a list of both matches; matches of a pattern are sorted.
 
     Raises
     ------
     DataError
-        If nothing matches a pattern, or a file's own name is like one.
+        If no file matches a pattern, a path is a URL, or the name of an existing file contains wildcards.
     """
     found: list[str] = []
     for index, text in enumerate((written,) if isinstance(written, str) else written):

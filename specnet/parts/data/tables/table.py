@@ -1,4 +1,4 @@
-"""The table that files hold: columns by name, each of its specified or judged kind, as one float64 matrix."""
+"""Reading files as a table: one float64 matrix, whose columns have specified kinds or kinds judged by their cells."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ from specnet.parts.data.tables.sources import (
 )
 
 LARGEST_TEXTS = 2**30
-"""Bytes that the texts of a category may take."""
+"""Maximum size in bytes of the distinct texts of a category column."""
 
 
 class TableReader:
-    """Reads the columns of a source that a spec or a model names.
+    """Reader of the columns of a source that a spec or a model names.
 
     Parameters
     ----------
     source : TableSource
     names : sequence of str or None
-        The features; all columns but the targets, and but what is ignored, where None.
+        The features. If None, all columns except the targets and the ignored columns.
     targets : tuple of str
     specified : mapping of str to ColumnKind
-        The kinds of columns by name; those of others are judged.
+        The kinds of columns by name. The kind of any other column is judged by its cells.
     labels : bool
-        The target is labels, or 0 or 1 in each of several columns; else numbers.
+        Whether the target is labels in one column, or 0 or 1 in each of several columns. False: numbers.
     drops : bool
-        Rows without a target are left out.
+        Whether rows without a target are left out.
     predicted : tuple of str
-        Columns that are read as others are, and are to be a target.
+        Columns that are read like features and become the target later.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ class TableReader:
         FileError
             If a file cannot be read.
         DataError
-            If there is no such column, or a cell is not of its kind. What a spec's key is to blame for has its path
-            from the data part on, everything else its location in a file.
+            If a column is missing, or a cell does not fit its column's kind. An error that a key of the spec causes
+            has the path of the key from the data part on; any other error has its location in a file.
         """
         cells = self.source.listed()
         if cells is not None:
@@ -140,7 +140,10 @@ class TableReader:
             return table
 
     def _unknown(self) -> Iterator[Diagnostic]:
-        """Yield the errors of columns that are missing, at their paths in the spec; one for all unlike any other."""
+        """Yield the errors of missing columns, with their paths in the spec.
+
+        Missing features that have no similar name in the file share one error.
+        """
 
         def error(names: Sequence[str], *path: str | int) -> Diagnostic:
             found = unknown_columns(self.source, names)
@@ -163,7 +166,7 @@ class TableReader:
                 yield error([name], "columns", name)
 
     def _hint_for_model(self, missing: Sequence[str]) -> str | None:
-        """Return what to do about columns that a file to predict lacks, since the model needs them; else None."""
+        """Return a hint for columns that a model needs and a file to predict lacks, or None if no model reads it."""
         if self.targets or self.predicted or unused_delimiter(self.source.names):
             return None
         needed = [*dict.fromkeys([*(self.names or ()), *self.specified])]
@@ -195,7 +198,7 @@ class TableReader:
         return DataError(Diagnostic("no-features", message, ("target",), hint=feature_hint(self.warnings)))
 
     def _read_at_once(self, duck: Duck) -> Table | None:
-        """Return the table if it is numbers without missing ones: one reading finds out."""
+        """Return the table from a single reading, or None unless all its columns are numbers without missing cells."""
         targets = () if self.labels else self.target_kinds.values()
         if any(kind != "numeric" for kind in (*self.kinds.values(), *targets)):
             return None
@@ -215,12 +218,12 @@ class TableReader:
         return self._table(table[:, :count], {}, *_labels(*coded(trimmed_texts(cells[0], self.source.missing))))
 
     def _judged_indices(self) -> list[int]:
-        """Return the columns whose notation is judged."""
+        """Return the indices of the columns whose notation is judged by their cells."""
         targets = [] if self.labels else [name for name in self.targets if name not in self.specified]
         return [self.indices[name] for name in (*self.judged, *targets)]
 
     def _read(self, columns: Columns) -> Table:
-        """Return the table of columns whose kinds are specified or judged by all their cells."""
+        """Return the table; a kind that is not specified is judged by all cells of the column."""
         self._check_rows(columns.rows)
         self._refuse_nested()
         almost = self._judge(columns)
@@ -245,7 +248,13 @@ class TableReader:
         return self._table(X, texts, y)
 
     def _judge(self, columns: Columns) -> dict[str, Verdict]:
-        """Fill in the kinds that are not specified, leave ignored features out, and return what is almost of a kind."""
+        """Set the kinds that are not specified, and remove ignored features.
+
+        Returns
+        -------
+        dict of str to Verdict
+            The verdicts on targets, and on features that almost fit another kind or notation, by column name.
+        """
         almost: dict[str, Verdict] = {}
         judged = columns.judged(self._judged_indices())
         found_of = verdicts(
@@ -297,12 +306,12 @@ class TableReader:
     def _fill(
         self, columns: Columns, to: Mapping[str, tuple[NDArray[np.float64], int]], almost: Mapping[str, Verdict]
     ) -> None:
-        """Fill columns of tables, each given by its name, with numbers, NaN where cells are missing.
+        """Write the numbers of each named column into the given array and array column; NaN for a missing cell.
 
         Raises
         ------
         DataError
-            If a cell is not of its column's kind.
+            If a cell does not fit its column's kind.
         """
         kinds = {name: self.target_kinds.get(name, self.kinds.get(name, "numeric")) for name in to}
         may_be_plain = [
@@ -335,7 +344,7 @@ class TableReader:
             raise self._refusal(wrong, almost)
 
     def _reader(self, name: str, kind: ColumnKind) -> Reader:
-        """Return the rule for the cells of a column; those of several targets of labels are numbers or booleans."""
+        """Return the function that reads a cell of a column; if targets are several labels, numbers or booleans."""
         read = reader_of(kind, self.source.decimal)
         if kind == "datetime":
 
@@ -356,7 +365,10 @@ class TableReader:
         return either
 
     def _refusal(self, wrong: Mapping[str, tuple[int, list[str], int]], almost: Mapping[str, Verdict]) -> DataError:
-        """Return the error of cells that are not of their columns' kinds: the first row, some texts, and how many."""
+        """Return the error about cells that do not fit their columns' kinds.
+
+        `wrong` has, by column name, the first such row, some of the texts, and the number of such cells.
+        """
         mistakes = []
         named = list(wrong.items())[:MAX_MISTAKES]
         every = [cell for _, (_, cells, _) in named for cell in dict.fromkeys(cells)]
@@ -373,7 +385,7 @@ class TableReader:
         return self.source.refusal(mistakes)
 
     def _notation_hint(self, name: str, kind: Kind, text: str, found: Verdict | None) -> Iterator[str]:
-        """Yield how a column is read so that a cell which is no plain number is one, as all others are."""
+        """Yield the hint with the setting by which a numeric column reads a cell that is not a plain number."""
         if kind != "numeric":
             return
         notations = (
@@ -386,7 +398,7 @@ class TableReader:
             yield notation_hint(name, notations)
 
     def _codes(self, columns: Columns, name: str) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-        """Return the index of each cell's text among the distinct ones, NaN where it is missing, and these."""
+        """Return each cell's index into the distinct texts, NaN for a missing cell, and the distinct texts."""
         index = self.indices[name]
         count, longest = columns.size_of_texts(index)
         if count * longest * 4 > LARGEST_TEXTS:
@@ -395,7 +407,7 @@ class TableReader:
         distinct = np.empty(count, f"U{longest}")
         last = 0
         for some in columns.sorted_texts(index):
-            if any(text.endswith("\0") for text in some):  # NumPy would make such a text another one's
+            if any(text.endswith("\0") for text in some):  # NumPy drops null characters at the end of a text
                 raise self._null_end(columns, name)
             distinct[last : last + len(some)] = some
             last += len(some)
@@ -420,7 +432,10 @@ class TableReader:
         y: NDArray[Any],
         missing: NDArray[np.bool_] | None = None,
     ) -> Table:
-        """Return the table without the rows whose target is missing, (rows, targets); or refuse these."""
+        """Return the table without the rows whose target is missing, or raise an error about these rows.
+
+        `missing` has the shape (rows, targets).
+        """
         file_rows, missing = None, np.isnan(y) if missing is None else missing
         if missing.any():
             if not self.drops:
@@ -442,7 +457,7 @@ class TableReader:
         )
 
     def _header_doubts(self, columns: Sequence[Column]) -> Iterator[Diagnostic]:
-        """Yield the warning that the names of columns are like the cells below them, if a header has such."""
+        """Yield a warning if the column names in the header resemble the cells below them."""
         position = self.source.header_position
         names = [column.name for column in columns if _is_like_cells(column)]
         numbers = [found for column in columns if (found := number(column.name)) is not None]
@@ -498,7 +513,7 @@ def _is_like_cells(column: Column) -> bool:
 
 
 def _is_series(numbers: Sequence[float]) -> bool:
-    """Return whether numbers that are names of columns count something, as years and wavelengths do."""
+    """Return whether numbers that are column names form a series, such as years or wavelengths."""
     steps = np.diff(numbers)
     if len(numbers) < 4:
         return all(number == int(number) for number in numbers) and len(np.unique(steps)) < 2
@@ -506,7 +521,7 @@ def _is_series(numbers: Sequence[float]) -> bool:
 
 
 def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return labels (rows, 1), integers if every text is one as Python writes it, and where they are missing."""
+    """Return labels (rows, 1) and a mask of missing ones; integers if all texts are integers as Python prints them."""
     labels: NDArray[Any] = texts
     with suppress(ValueError, OverflowError):
         integers = texts.astype(np.int64)
@@ -518,7 +533,7 @@ def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> tuple[NDArra
 
 
 def _boolean_words(columns: Columns, index: int) -> tuple[str, str] | None:
-    """Return the most frequent text for false and for true, where all cells are of one pair; else None."""
+    """Return the most frequent texts for false and true if all cells are of one pair of words, else None."""
     if columns.has_numbers(index):
         return None
     found: dict[float | None, list[str]] = {}
