@@ -1,9 +1,9 @@
-"""Rows of data: checked, split, with labels and prepared columns.
+"""Preparation of data for training and prediction: checks, splits, labels and preprocessed columns.
 
-In: a table that a part of `specnet.parts.data` has read, or arrays and data frames. Out: indices of training,
-validation and test rows, labels, a `Preparation` fitted to training rows, batches (`feed`), and warnings.
-Start with `checked_tables` (rows of a spec, and of files for a model) and `preparation` (applies the steps of
-`specnet.parts.preprocessing`, of which `missing` makes a number of a missing cell); `split` says which rows train.
+The input is a table read by a part of `specnet.parts.data`, arrays, or a data frame. The results are indices of
+training, validation and test rows, labels, a `Preparation` fitted to training rows, batches (`feed`), and warnings.
+Start with `checked_tables` (rows of a spec, and of files for a model), `split` (chooses training rows) and
+`preparation` (applies the steps of `specnet.parts.preprocessing`, which also fill missing cells).
 """
 
 from typing import TYPE_CHECKING

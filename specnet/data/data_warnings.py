@@ -1,8 +1,8 @@
-"""Warnings about training data: one table of checks of the target, of each column, and of all rows.
+"""Warnings about training data, from checks of the target, of each column, and of all rows.
 
-In: `TrainingData`, the sets of a split with the spec. Out: diagnostics. `CHECKS` has a row for each warning: what it is
-about, its code, and the function that yields what it finds. The statistics are in `leakage`, `dependent_rows` and
-`repeated_rows`.
+`TrainingData` has the sets of a split and the spec; the checks return diagnostics. `CHECKS` has an entry for each
+warning: its subject, its code, and the function that yields the findings. The statistics are in `leakage`,
+`dependent_rows` and `repeated_rows`.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from specnet.parts.data.column_kinds import are_frequent
 from specnet.spec import Resolved, Spec
 
 FAR_FROM_ZERO = 30.0
-"""Mean or standard deviation above which a target takes many steps to reach from initial weights."""
+"""Mean or standard deviation of a target above which training from initial weights takes many steps."""
 MIN_IDENTIFIER_ROWS = 20
 REPEATED_SHARE = 0.1
-"""Fraction of the test rows: if more are copies of training rows, metrics are too good."""
+"""Fraction of test rows that repeat training rows above which metrics are too optimistic."""
 
 _LOSS: Path = ("training", "loss")
 _SPLIT: Path = ("data", "split")
@@ -43,23 +43,23 @@ _UNKNOWN_BEFOREHAND = "if it is not known beforehand, ", "if they are not known 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What the checks look at.
+    """The data that the checks examine.
 
     Attributes
     ----------
     resolved : Resolved
     labels : Labels or None
-        Of the target, where the loss has labels.
+        Labels of the target; None if the loss has no labels.
     splits : mapping of str to RawRows
-        ``train``, and the others by name.
+        The rows of ``train`` and of other sets by name.
     kinds : sequence of Column
-        The columns; empty where they are mere numbers.
+        The columns; empty if all columns are plain numbers.
     ignored : mapping of str to ndarray (all rows,)
-        Columns that are ignored but may name groups of rows: indices of their texts, NaN for missing ones.
+        Ignored columns that may name groups of rows: indices of their texts, with NaN for missing cells.
     codes : dict of int to str
-        The code of the first warning about each column, as far as columns have been checked.
+        The code of the first warning about each column that has been checked.
     labels_by_content : dict of bytes to str
-        How messages call the first column with a content, by its fingerprint.
+        The label in messages of the first column with a content, by fingerprint.
     """
 
     resolved: Resolved
@@ -77,17 +77,17 @@ class TrainingData:
 
     @property
     def data_path(self) -> Path:
-        """Where the spec has the data."""
+        """The path of the data section in the spec."""
         return () if self.spec.data is None else ("data",)
 
     @cached_property
     def order(self) -> slice | NDArray[np.intp]:
-        """What sorts the training rows as their table has them, whatever the order in which they train."""
+        """The index that sorts the training rows into the order of their table."""
         chosen = self.splits["train"].chosen
         return slice(None) if chosen is None else np.argsort(chosen, kind="stable")
 
     def column(self, index: int) -> NDArray[np.float64]:
-        """Return a column of the training rows in the table's order, a copy; zeros are +0, missing cells one NaN."""
+        """Return a copy of a column of the training rows in the table's order; zeros are +0, missing cells one NaN."""
         return by_value(self._in_order(self.splits["train"].table[:, index]))
 
     def _in_order(self, column: Array) -> Array:
@@ -96,18 +96,18 @@ class TrainingData:
 
     @cached_property
     def classes(self) -> dict[str, NDArray[np.intp]]:
-        """The class index of each row, by the name of the set; empty for a target without labels."""
+        """The class index of each row, by set name; empty for a target without labels."""
         return {} if self.labels is None else {name: self.labels.encode(rows.y) for name, rows in self.splits.items()}
 
     @cached_property
     def class_counts(self) -> dict[str, NDArray[np.intp]]:
-        """How many rows each class has, (classes,), by the name of the set."""
+        """The number of rows of each class, (classes,), by set name."""
         count = 0 if self.labels is None else len(self.labels)
         return {name: np.bincount(classes, minlength=count) for name, classes in self.classes.items()}
 
     @cached_property
     def targets(self) -> dict[str, Target]:
-        """Each column of the target, by what messages call it, in the table's order."""
+        """Each column of the target, in the table's order, by its name in messages."""
         y = self.splits["train"].y[self.order]
         if self.labels is not None:
             return {"the target": ClassTarget(self.labels.encode(y))}
@@ -119,9 +119,9 @@ class TrainingData:
 
     @cached_property
     def split_by(self) -> dict[int, tuple[str, str]]:
-        """Columns that a split should go by instead of chance: at most one of groups, and one of times.
+        """Columns to split by instead of at random: at most one column of groups and one of times.
 
-        By the column's index, ``group`` or ``time`` and why. Ignored columns are counted behind the others.
+        The result has ``group`` or ``time`` and the reason by column index. Ignored columns have the last indices.
         """
         if not self.kinds or not self._is_random:
             return {}
@@ -136,7 +136,7 @@ class TrainingData:
 
     @property
     def _is_random(self) -> bool:
-        """Whether chance decides which rows are held out, or which member of an ensemble trains on them."""
+        """Whether held-out rows, or the folds of ensemble members, are chosen at random."""
         data, ensemble = self.spec.data, self.spec.training.ensemble
         if data is None or data.split.by_column is not None or data.split.says_parts:
             return False
@@ -152,22 +152,22 @@ class CheckedColumn:
 
     @cached_property
     def cells(self) -> NDArray[np.float64]:
-        """Its cells (rows,), in the order of their table."""
+        """The column's cells (rows,), in the order of the table."""
         return self.data.column(self.index)
 
     @property
     def described(self) -> Column | None:
-        """What it is, where that is known."""
+        """The description of the column, or None if unknown."""
         return self.data.kinds[self.index] if self.data.kinds else None
 
     @property
     def kind(self) -> str:
-        """What its numbers stand for."""
+        """The kind of the column."""
         return "numeric" if self.described is None else self.described.kind
 
     @property
     def name(self) -> str | None:
-        """Its name, where it has one."""
+        """The name of the column, or None."""
         if self.described is not None:
             return self.described.name
         names = self.data.spec.feature_names
@@ -175,21 +175,21 @@ class CheckedColumn:
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """The label of the column in messages."""
         return str(self.index) if self.name is None else f'"{self.name}"'
 
     @cached_property
     def is_missing(self) -> NDArray[np.bool_]:
-        """Where its cells are missing."""
+        """The mask of missing cells, (rows,)."""
         return np.isnan(self.cells)
 
     @cached_property
     def is_constant(self) -> bool:
-        """Whether all cells are equal, missing ones to each other."""
+        """Whether all cells are equal; missing cells count as equal to each other."""
         return bool(self.is_missing.all() or (self.cells == self.cells[0]).all())
 
     def fingerprint(self) -> bytes:
-        """Return what equal columns have in common, and only they: of categories, those with the same texts."""
+        """Return a hash that only equal columns share; categories are compared by their texts."""
         digest = hashlib.blake2b(digest_size=16)
         cells = self.cells
         if self.described is not None and self.described.texts is not None:
@@ -202,13 +202,13 @@ class CheckedColumn:
 
     @property
     def path(self) -> Path:
-        """Where a spec says what the column is."""
+        """The path in the spec of the setting that describes the column."""
         is_named = self.data.spec.data is not None and self.described is not None
         return (*self.data.data_path, "columns") if is_named else self.data.data_path
 
     @property
     def omission(self) -> tuple[str, str, str]:
-        """How to leave the column out, how to leave several out, and what to set for each of several."""
+        """Hints: how to leave the column out, how to leave several out, and the setting for each of several."""
         data = self.data.spec.data
         if data is None or not hasattr(data, "features"):
             return "leave it out", "leave them out", ""
@@ -221,16 +221,16 @@ class CheckedColumn:
 
 
 class Suspicion(NamedTuple):
-    """What a check found.
+    """A finding of a check.
 
     Attributes
     ----------
     message : str
     path : tuple
-        Where the spec has what the message is about.
+        Path in the spec that the message concerns.
     hint : str
     of_many : OneOfMany or None
-        How the warning is shown with those of the same code about other columns.
+        Texts for a joint warning with the same finding about other columns.
     """
 
     message: str
@@ -240,14 +240,14 @@ class Suspicion(NamedTuple):
 
 
 def target_warnings(data: TrainingData) -> tuple[Diagnostic, ...]:
-    """Return the warnings about the target of training rows."""
+    """Return warnings about the target of training rows."""
     return tuple(_diagnostic(data, *each) for each in _found("target", data))
 
 
 def column_warnings(data: TrainingData) -> tuple[Diagnostic, ...]:
-    """Return the warnings about the columns of training rows, a random split of them, and test rows that repeat some.
+    """Return warnings about the columns of training rows, a random split, and test rows that repeat training rows.
 
-    A column has the first warning that applies to it. Warnings about all rows come last.
+    Each column has only the first warning that applies to it. Warnings about all rows come last.
     """
     found: list[tuple[str, Suspicion]] = []
     for index in range(data.splits["train"].table.shape[1]):
@@ -261,7 +261,7 @@ def column_warnings(data: TrainingData) -> tuple[Diagnostic, ...]:
 
 
 def _found(subject: str, checked: TrainingData | CheckedColumn) -> Iterator[tuple[str, Suspicion]]:
-    """Yield what the checks of a subject find, by their codes."""
+    """Yield the warning code and the finding for each check of a subject."""
     for each, code, find in CHECKS:
         if each == subject:
             yield from ((code, found) for found in find(checked))
@@ -272,7 +272,7 @@ def _diagnostic(data: TrainingData, code: str, found: Suspicion) -> Diagnostic:
 
 
 def _many_single_rows(data: TrainingData) -> Iterator[Suspicion]:
-    """A target whose classes mostly have a single row, as numbers have."""
+    """Check for a target whose classes mostly have a single row, as if it were numeric."""
     if data.labels is None or not looks_like_numbers(data.classes["train"]):
         return
     counts = data.class_counts["train"]
@@ -283,14 +283,14 @@ def _many_single_rows(data: TrainingData) -> Iterator[Suspicion]:
 
 
 def _one_class(data: TrainingData) -> Iterator[Suspicion]:
-    """A target with one class in all training rows."""
+    """Check for a target with the same class in all training rows."""
     if data.labels is not None and np.count_nonzero(counts := data.class_counts["train"]) == 1:
         message = f"all training rows have the same label, {data.labels.values[counts.argmax()]}"
         yield Suspicion(message, _LOSS, "add rows of the other classes")
 
 
 def _unseen_class(data: TrainingData) -> Iterator[Suspicion]:
-    """Classes that only rows held out have."""
+    """Check for classes that occur only in held-out rows."""
     if data.labels is None:
         return
     trained, held_out = _trained_and_held_out(data)
@@ -304,7 +304,7 @@ def _unseen_class(data: TrainingData) -> Iterator[Suspicion]:
 
 
 def _single_row(data: TrainingData) -> Iterator[Suspicion]:
-    """Classes whose only row is a training row, though rows are held out."""
+    """Check for classes whose only row is a training row, although rows are held out."""
     if data.labels is None or len(data.splits) < 2:
         return
     trained, held_out = _trained_and_held_out(data)
@@ -315,24 +315,24 @@ def _single_row(data: TrainingData) -> Iterator[Suspicion]:
 
 
 def _trained_and_held_out(data: TrainingData) -> tuple[NDArray[np.intp], dict[str, NDArray[np.intp]]]:
-    """Return how many training rows each class has, and how many rows of each other set."""
+    """Return the number of training rows of each class, and the numbers of rows in other sets by set name."""
     counts = dict(data.class_counts)
     return counts.pop("train"), counts
 
 
 def _named(labels: Labels, classes: NDArray[np.intp]) -> str:
-    """Return classes by name, with their verb: ``class a is``, ``each of 2 classes (a, b) is``."""
+    """Return class names with a verb: ``class a is``, ``each of 2 classes (a, b) is``."""
     names = first_few(labels.decode(classes), 6)
     return f"class {names} is" if len(classes) == 1 else f"each of {len(classes)} classes ({names}) is"
 
 
 def _unscaled_target(data: TrainingData) -> Iterator[Suspicion]:
-    """A target of numbers that is far from the outputs of initial weights."""
+    """Check for a target of numbers that is far from the outputs of an untrained network."""
     spec = data.spec
     if data.labels is not None or spec.training.loss.domain != "any" or spec.network.target_preprocessing:
         return
     activation = data.resolved.nodes[-1].layer.split_activation()[1]
-    if activation is not None and not activation.is_identity:  # it may have been chosen for numbers in these units
+    if activation is not None and not activation.is_identity:  # it may have been chosen for the target's units
         return
     if (found := far_from_zero(data.splits["train"].y)) is not None:
         name, mean, deviation = found
@@ -341,7 +341,7 @@ def _unscaled_target(data: TrainingData) -> Iterator[Suspicion]:
 
 
 def far_from_zero(target: ArrayLike) -> tuple[str, float, float] | None:
-    """Return the column of a target that is farthest from 0, if it is beyond `FAR_FROM_ZERO`.
+    """Return the column of a target that is farthest from 0, or None if no column is beyond `FAR_FROM_ZERO`.
 
     Parameters
     ----------
@@ -350,7 +350,7 @@ def far_from_zero(target: ArrayLike) -> tuple[str, float, float] | None:
     Returns
     -------
     tuple or None
-        How messages call it, its mean, and its standard deviation.
+        The column's name in messages, its mean, and its standard deviation.
     """
     columns = np.asarray(target).astype(np.float64)
     columns = columns.reshape(len(columns), -1)
@@ -363,9 +363,10 @@ def far_from_zero(target: ArrayLike) -> tuple[str, float, float] | None:
 
 
 def _constant(column: CheckedColumn) -> Iterator[Suspicion]:
-    """A column that is empty in all training rows, or that has one value in all rows, those held out included.
+    """Check for a column that is empty in all training rows, or has one value in all rows of all sets.
 
-    A value that is rare is no constant; but a column that is empty where the network trains is none that it can use.
+    A column whose other values occur only in held-out rows is not constant. A column without training values, however,
+    is useless.
     """
     data, first = column.data, column.cells[0]
     advice = "it teaches nothing: ", "they teach nothing: "
@@ -385,7 +386,7 @@ def _constant(column: CheckedColumn) -> Iterator[Suspicion]:
 
 
 def _duplicate(column: CheckedColumn) -> Iterator[Suspicion]:
-    """A column that equals one before it."""
+    """Check for a column that equals an earlier one."""
     twin = column.data.labels_by_content.setdefault(column.fingerprint(), column.label)
     if twin != column.label:
         equal = "in all training rows"
@@ -393,7 +394,7 @@ def _duplicate(column: CheckedColumn) -> Iterator[Suspicion]:
 
 
 def _gives_target_away(column: CheckedColumn) -> Iterator[Suspicion]:
-    """A column that almost determines a target, by its values or by being missing."""
+    """Check for a column that almost determines a target, by its values or by its missing cells."""
     missing = column.is_missing
     for name, target in column.data.targets.items():
         determined = f"{name}: {target.reason}"
@@ -406,7 +407,7 @@ def _gives_target_away(column: CheckedColumn) -> Iterator[Suspicion]:
 
 
 def _identifier(column: CheckedColumn) -> Iterator[Suspicion]:
-    """A column of texts that are rare, or of whole numbers that number the rows."""
+    """Check for an identifier: a column of rare texts, or of whole numbers that number the rows."""
     reason, rows = None, len(column.cells)
     if column.kind == "category":
         present = column.cells[~column.is_missing]
@@ -422,17 +423,17 @@ def _identifier(column: CheckedColumn) -> Iterator[Suspicion]:
 def _of_column(
     column: CheckedColumn, message: str, of_many: str, item: str = "", *, advice: tuple[str, str] = ("", "")
 ) -> Suspicion:
-    """Return what was found about a column.
+    """Return a finding about a column.
 
     Parameters
     ----------
     column : CheckedColumn
     message, of_many : str
-        What is wrong, of the column alone and together with others.
+        The message about this column alone, and about several columns.
     item : str
-        What follows the column in the list of those others.
+        Text after the column's label in a list of several columns.
     advice : tuple of str
-        What the hint begins with, of one column and of several, before how they are left out.
+        The beginning of the hint for one column and for several; the way to leave them out follows.
     """
     alone, together, settings = column.omission
     several = OneOfMany(column.label + item, of_many, advice[1] + together, settings)
@@ -440,7 +441,7 @@ def _of_column(
 
 
 def _linear_leak(data: TrainingData) -> Iterator[Suspicion]:
-    """Numeric columns without another warning whose linear model explains almost all of a target."""
+    """Check for numeric columns without another warning whose linear model explains almost all of a target."""
     columns = [CheckedColumn(data, index) for index in range(data.splits["train"].table.shape[1])]
     numbers = [each.index for each in columns if each.index not in data.codes and each.kind != "category"]
     for name, target in data.targets.items():
@@ -460,7 +461,7 @@ def _linear_leak(data: TrainingData) -> Iterator[Suspicion]:
 
 
 def _random_split(data: TrainingData) -> Iterator[Suspicion]:
-    """Rows of one group, or near each other in time, that a random split puts into different sets."""
+    """Check for rows of one group, or close in time, that a random split separates."""
     names = [*(column.name for column in data.kinds), *data.ignored]
     for index, (key, reason) in data.split_by.items():
         if key == "time" and data.codes.get(index) == "gives-target-away":  # rows that are sorted by their target
@@ -470,7 +471,7 @@ def _random_split(data: TrainingData) -> Iterator[Suspicion]:
 
 
 def _rows_in_both(data: TrainingData) -> Iterator[Suspicion]:
-    """Test rows that repeat training rows."""
+    """Check for test rows that repeat training rows."""
     train, test = data.splits["train"], data.splits.get("test")
     repeated = None if test is None else repeated_rows(train, test, "test", data.kinds, REPEATED_SHARE)
     if repeated is not None:
@@ -491,7 +492,8 @@ CHECKS: tuple[tuple[str, str, Callable[[Any], Iterator[Suspicion]]], ...] = (
     ("rows", "random-split", _random_split),
     ("rows", "rows-in-both", _rows_in_both),
 )
-"""What is looked at, a warning's code, and the function that yields what is wrong, in the order of the warnings.
+"""The subject, the warning code and the function of each check, in the order of the warnings.
 
-``target`` and ``rows`` are of all `TrainingData`; ``constant`` is a column with one value, ``column`` any other one.
+``target`` and ``rows`` concern all `TrainingData`, ``constant`` a column with a single value, and ``column`` any other
+column.
 """

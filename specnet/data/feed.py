@@ -29,9 +29,9 @@ class Feed:
     weight : str, optional
         Name of the source with the weights of the rows.
     generator : callable, optional
-        Returns the random generator that shuffles the rows of an epoch; default: no shuffling.
+        Function that returns the random generator for the rows of an epoch; default: no shuffling.
     in_blocks : bool
-        Shuffle blocks of `BLOCK_ROWS` rows, and then the rows of `BLOCKS_AT_ONCE` of them together: so that rows in a
+        Shuffle blocks of `BLOCK_ROWS` rows, and then the rows of `BLOCKS_AT_ONCE` blocks together, so that rows in a
         file are read from few positions at a time.
     """
 
@@ -57,24 +57,24 @@ class Feed:
         return len(self._lengths)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Array]:
-        """Yield the row indices of each batch of an epoch, beginning with batch `first`; both count from 0."""
+        """Yield the row indices of each batch of an epoch, starting at batch `first`; both count from 0."""
         order = self.order(epoch, first)
         for rows in self.lengths(first, self.batches_per_epoch - first).tolist():
             yield order.ahead(rows)
             order.advance(rows)
 
     def order(self, epoch: int, first: int = 0) -> Order:
-        """Return the row indices from batch `first` of an epoch on, epoch after epoch; both count from 0."""
+        """Return the endless sequence of row indices that starts at batch `first` of an epoch; both count from 0."""
         order = Order(chain.from_iterable(map(self._epoch, count(epoch))))
         order.advance(min(first * self.size, self.rows))
         return order
 
     def lengths(self, first: int, batches: int) -> Array:
-        """Return how many rows each of some batches has, (batches,), the first of all epochs being number 0."""
+        """Return the number of rows of each batch, (batches,), starting at batch `first` counted over all epochs."""
         return self._lengths.take(np.arange(first, first + batches), mode="wrap")
 
     def row_count(self, first: int, batches: int) -> int:
-        """Return how many rows they have together."""
+        """Return the total number of rows of several batches, starting at batch `first` counted over all epochs."""
         return self._rows_before(first + batches) - self._rows_before(first)
 
     def _rows_before(self, batch: int) -> int:
@@ -82,18 +82,18 @@ class Feed:
         return epochs * self.rows + batch * self.size
 
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
-        """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""
+        """Return a feed that fills the inputs of a program, (features, size), with batches of `size` rows."""
         return BoundFeed(self, inputs, size)
 
     def _epoch(self, epoch: int) -> Iterable[Array]:
-        """Return the row indices of an epoch, in parts."""
+        """Return the row indices of an epoch in one or several arrays."""
         if self._generator is None:
             return [np.arange(self.rows)]
         generator = self._generator(epoch)
         return self._blocks(generator) if self._in_blocks else [generator.permutation(self.rows)]
 
     def _blocks(self, generator: np.random.Generator) -> Iterator[Array]:
-        """Yield the rows of some blocks, shuffled, and those of the next ones."""
+        """Yield the shuffled row indices of `BLOCKS_AT_ONCE` blocks at a time."""
         order = generator.permutation(-(-self.rows // BLOCK_ROWS)) * BLOCK_ROWS
         for start in range(0, len(order), BLOCKS_AT_ONCE):
             some = (order[start : start + BLOCKS_AT_ONCE, np.newaxis] + np.arange(BLOCK_ROWS)).reshape(-1)
@@ -101,13 +101,13 @@ class Feed:
 
 
 class Order:
-    """The indices of rows in the order of training, without end, from parts of it that are drawn when needed."""
+    """An endless sequence of row indices in the order of training; its parts are drawn when needed."""
 
     def __init__(self, parts: Iterator[Array]) -> None:
         self._parts, self._drawn = parts, np.empty(0, np.intp)
 
     def ahead(self, rows: int) -> Array:
-        """Return the next so many indices."""
+        """Return the next `rows` indices without advancing."""
         if len(self._drawn) < rows:
             drawn, missing = [self._drawn], rows - len(self._drawn)
             while missing > 0:
@@ -117,7 +117,7 @@ class Order:
         return self._drawn[:rows]
 
     def advance(self, rows: int) -> None:
-        """Go past the next so many indices."""
+        """Skip the next `rows` indices."""
         self.ahead(rows)
         self._drawn = self._drawn[rows:]
 
@@ -131,12 +131,12 @@ class BoundFeed:
         self._inverse = inputs[feed.inverse_weight]
         self._inverse[...] = 1 / size
         self._calls = [call for name, source in feed.sources.items() for call in self._gather(source, inputs[name])]
-        if size == feed.rows:  # always the same rows, in their own order
+        if size == feed.rows:  # all rows are in each batch: their order does not matter
             self.fill(self._indices)
             self._calls = []
 
     def fill(self, batch: Array) -> float:
-        """Copy the rows of these indices into the inputs, and return the sum of their weights."""
+        """Copy the rows with the given indices into the inputs, and return the sum of their weights."""
         if self._calls:
             self._indices[:] = batch
             for call in self._calls:

@@ -1,4 +1,7 @@
-"""How nearly columns determine the target: classes by what changes along one, values by ranks or a linear model."""
+"""Detection of columns that almost determine the target.
+
+For classes, class changes along a column's values are counted. For values, ranks or a linear model are compared.
+"""
 
 from __future__ import annotations
 
@@ -16,44 +19,44 @@ MIN_VALUE_ROWS = 30
 CLASS_THRESHOLD = 0.98
 RANK_THRESHOLD = 0.995
 EXPLAINED = 0.99
-"""Fraction of the variance of the target above which its explanation is suspicious; the square of the former."""
+"""Explained fraction of the target's variance above which a leak is suspected; the square of `RANK_THRESHOLD`."""
 MAX_TERMS, MAX_COLUMNS = 20, 200
-"""Terms of a linear model, and columns that are tried for it."""
+"""The largest number of terms in a linear model, and of candidate columns for it."""
 ROWS_TO_A_TERM = 10
 MIN_PRESENT = 0.9
-"""A linear model is tried with columns of which at least this fraction of the cells is present."""
+"""The smallest fraction of present cells of a column in a linear model."""
 SLIGHT = 1e-10
-"""Added to the squared lengths of columns, so that the matrix of dependent columns has an inverse."""
+"""Number added to the squared lengths of columns, so that the matrix of dependent columns is invertible."""
 SAMPLE = 8
-"""One in so many rows is examined first."""
+"""The step between the rows of a sample that is examined first."""
 RANK_SAMPLE = 10_000
 SURELY_LESS = 0.95
-"""If the rank correlation of a sample is below this, that of all rows is below the threshold."""
+"""If the rank correlation of a sample is below this, the correlation of all rows is below the threshold."""
 LARGE = 20_000
-"""Below so many rows a sample saves nothing."""
+"""The number of rows up to which a sample saves no time."""
 
 Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class ClassTarget:
-    """The classes of rows.
+    """A target of classes.
 
     Attributes
     ----------
     classes : ndarray (rows,)
-        Indices from 0.
+        The class index of each row, from 0.
     """
 
     classes: NDArray[np.intp]
     reason: ClassVar[str] = "its values separate the classes"
 
     def is_given_away(self, column: Column, *, is_category: bool = False) -> bool:
-        """Return whether a column, in which missing cells are one value more, almost determines the classes.
+        """Return whether a column almost determines the classes; missing cells count as one more value.
 
-        All rows of a value are taken to be of its majority, and neighbouring values to belong together. What that costs
-        is the class changes along the values beyond those that the classes need, and two for each row outside its
-        value's majority; it is compared with the pairs of rows that differ in class.
+        Each value predicts the majority class of its rows. The cost is the number of class changes along ascending
+        values, minus the changes that the classes need, plus two for each row outside its value's majority. It is
+        compared with the Gini impurity of the classes, times the number of rows.
         """
         rows = len(self.classes)
         counts = np.bincount(self.classes)
@@ -63,21 +66,24 @@ class ClassTarget:
         allowed = (1 - CLASS_THRESHOLD) * mixed
         column = np.where(np.isnan(column), np.inf, column)
         needed = int(np.count_nonzero(counts)) - 1
-        if rows > LARGE:  # no part of the rows costs more than all of them
+        if rows > LARGE:  # a subset of the rows never costs more than all rows
             part = slice(None, None, SAMPLE)
             if _cost(column[part], self.classes[part], needed, is_category) > allowed:
                 return False
-        # Texts of fewer rows say as much of the target as an identifier does.
+        # Rare texts determine the target only as an identifier does.
         if is_category and not are_frequent(np.unique(column, return_counts=True)[1]):
             return False
         return _cost(column, self.classes, needed, is_category) <= allowed * (1 + 1e-12)
 
     def some(self, rows: NDArray[np.intp]) -> ClassTarget:
-        """Return the target of some rows."""
+        """Return the target of the given rows."""
         return ClassTarget(self.classes[rows])
 
     def explained_by(self, groups: NDArray[np.intp]) -> float:
-        """Return the fraction of Gini's impurity that groups of rows, numbered from 0, explain beyond chance."""
+        """Return the fraction of the Gini impurity that groups of rows explain beyond chance.
+
+        `groups` has the group number of each row, from 0.
+        """
         count, rows = int(self.classes.max()) + 1, len(self.classes)
         sizes = np.bincount(groups)
         pairs, times = np.unique(groups * count + self.classes, return_counts=True)
@@ -87,7 +93,7 @@ class ClassTarget:
 
 @dataclass(frozen=True, eq=False)
 class ValueTarget:
-    """The values of rows, (rows,)."""
+    """A target of values, (rows,)."""
 
     values: Column
     reason: ClassVar[str] = "both rank the rows alike"
@@ -95,8 +101,8 @@ class ValueTarget:
     def is_given_away(self, column: Column, *, is_category: bool = False) -> bool:
         """Return whether a column almost determines the values.
 
-        The present numbers of one rank rows almost as the values do, or the other way round. The texts of a category,
-        a missing one among them, explain almost all of the values' variance.
+        A column of numbers does so if its present cells rank the rows almost as the values do, in the same or the
+        reverse order. A category does so if its texts, including a missing one, explain almost all of the variance.
         """
         if is_category:
             _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
@@ -112,11 +118,11 @@ class ValueTarget:
         return _rank_correlation(column[present], self.values[present]) >= RANK_THRESHOLD
 
     def some(self, rows: NDArray[np.intp]) -> ValueTarget:
-        """Return the target of some rows."""
+        """Return the target of the given rows."""
         return ValueTarget(self.values[rows])
 
     def explained_by(self, groups: NDArray[np.intp]) -> float:
-        """Return the fraction of the variance of the values' ranks that groups of rows explain beyond chance."""
+        """Return the fraction of the variance of the values' ranks that groups explain beyond chance."""
         return _explained(_ranks(self.values), groups)
 
 
@@ -124,23 +130,24 @@ Target = ClassTarget | ValueTarget
 
 
 def linear_leak(column: Callable[[int], Column], candidates: Iterable[int], values: Column) -> tuple[list[int], float]:
-    """Return the columns of a short linear model that explains almost all of the values, and the fraction that it does.
+    """Return the columns of a short linear model that explains almost all of the values, and the explained fraction.
 
-    Of a model of all columns one after the other is taken out, as long as the rest suffices: parts of a sum may say
-    nothing alone.
+    Columns are removed from a model of all columns as long as the remaining ones suffice, because the parts of a sum
+    may explain nothing alone.
 
     Parameters
     ----------
     column : callable
-        Returns the cells of a column, (rows,), NaN where one is missing.
+        Function that returns the cells of a column, (rows,), with NaN for missing cells.
     candidates : iterable of int
-        The columns to try.
+        Indices of the columns to try.
     values : ndarray (rows,)
 
     Returns
     -------
     list of int
-        Ascending; empty if there is no such model of `MAX_TERMS` columns, with `ROWS_TO_A_TERM` rows to each.
+        Column indices in ascending order; empty if no model with at most `MAX_TERMS` columns and at least
+        `ROWS_TO_A_TERM` rows per column explains the values.
     float
         R², adjusted for the number of columns.
     """
@@ -167,7 +174,7 @@ def linear_leak(column: Callable[[int], Column], candidates: Iterable[int], valu
 def _most_correlated(
     column: Callable[[int], Column], candidates: Iterable[int], some: slice, values: Column
 ) -> list[int]:
-    """Return the columns with few missing cells that correlate most with the values of some rows, ascending."""
+    """Return, in ascending order, the columns that correlate most with the values and have few missing cells."""
     found = []
     for index in candidates:
         cells = column(index)[some]
@@ -180,9 +187,9 @@ def _most_correlated(
 
 
 def _without_needless(cells: NDArray[np.float64], values: Column) -> tuple[list[int], float]:
-    """Return which of the columns suffice to explain almost all, and how much they do; none if all do not.
+    """Return a minimal list of columns that explain almost all of the values, and the explained fraction.
 
-    Columns and values are centered and of length 1.
+    The list is empty if all columns together do not suffice. Columns and values must be centered and of length 1.
     """
     rows, terms = len(values), list(range(cells.shape[1]))
     inverse = np.linalg.inv(cells.T @ cells + np.eye(len(terms)) * SLIGHT)
@@ -209,22 +216,22 @@ def _without_needless(cells: NDArray[np.float64], values: Column) -> tuple[list[
 
 
 def _explained(values: Column, groups: NDArray[np.intp]) -> float:
-    """Return η², the fraction of the variance of values that groups of rows explain, beyond chance."""
+    """Return η², the fraction of the variance of values that groups of rows explain, adjusted for chance."""
     sizes, centered = np.bincount(groups), values - values.mean()
     within = centered - (np.bincount(groups, centered) / np.maximum(sizes, 1))[groups]
     return _beyond_chance(float(within @ within), float(centered @ centered), len(values), sizes)
 
 
 def _beyond_chance(within: float, whole: float, rows: int, sizes: NDArray[np.intp]) -> float:
-    """Return the fraction of a sum of squares that is not within groups of these sizes; 0 on average by chance."""
+    """Return the fraction of a sum of squares that lies between groups; adjusted to be 0 on average by chance."""
     groups = int(np.count_nonzero(sizes))
     return 1 - within / (rows - groups) / (whole / (rows - 1)) if whole > 0 and rows > groups else 0.0
 
 
 def _cost(column: Column, classes: NDArray[np.intp], needed: int, is_category: bool) -> int:
-    """Return the class changes along a column's values beyond those needed, and two for each row of another class.
+    """Return the cost of predicting classes from a column; see `ClassTarget.is_given_away`.
 
-    A value without a majority, where two classes are equally frequent, changes nothing.
+    A value without a majority, because its most frequent classes are equally frequent, adds no class change.
     """
     order = np.argsort(column)
     ordered = column[order]
@@ -247,7 +254,7 @@ def _cost(column: Column, classes: NDArray[np.intp], needed: int, is_category: b
 
 
 def _rank_correlation(first: Column, second: Column) -> float:
-    """Return the size of Spearman's correlation, 0 where one of them does not vary."""
+    """Return the absolute value of Spearman's correlation; 0 if a column is constant."""
     ranks = [_ranks(numbers) for numbers in (first, second)]
     centered = [rank - rank.mean() for rank in ranks]
     sizes = [float(np.sqrt(rank @ rank)) for rank in centered]
@@ -255,7 +262,7 @@ def _rank_correlation(first: Column, second: Column) -> float:
 
 
 def _ranks(numbers: Column) -> Column:
-    """Return twice the rank of each number, plus 1, equal ones with the mean of theirs."""
+    """Return twice the rank from 0 of each number, plus 1; equal numbers have the mean of their ranks."""
     order = np.argsort(numbers)
     ordered = numbers[order]
     new = np.concatenate([[True], ordered[1:] != ordered[:-1]])

@@ -1,4 +1,4 @@
-"""Raw columns for a model to answer, by name and by the kinds that it was trained on."""
+"""Selection and checks of the raw columns that a model predicts, by the names and kinds of its training data."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from specnet.spec.column_names import may_stand_in_a_spec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawColumns:
-    """Rows that were read for a model, with what their cells mean.
+    """Rows for a model, with the kinds of their columns.
 
     Attributes
     ----------
     X : ndarray (rows, columns)
-        Numbers, NaN for a missing cell; of a category the indices of its texts.
+        Numbers, with NaN for missing cells; for a category the indices of its texts.
     kinds : tuple of Column
-        Empty where all columns are mere numbers.
+        Description of each column; empty if all columns are plain numbers.
     """
 
     X: Array
@@ -37,7 +37,7 @@ class RawColumns:
         return len(self.X)
 
     def gaps(self) -> NDArray[np.bool_]:
-        """Return which cells are missing, (rows, columns)."""
+        """Return a mask of missing cells, (rows, columns)."""
         found = np.isnan(self.X)
         for index, texts in enumerate(self.texts):
             if texts is not None and len(empty := np.flatnonzero(texts == MISSING)):
@@ -45,7 +45,7 @@ class RawColumns:
         return found
 
     def part(self, rows: slice | NDArray[np.bool_]) -> RawColumns:
-        """Return some of the rows."""
+        """Return the given rows."""
         return replace(self, X=self.X[rows])
 
     @property
@@ -61,22 +61,24 @@ def raw_columns(
     names: Sequence[str] | None,
     name: str = "X",
 ) -> RawColumns:
-    """Return the raw columns that a model needs, checked: of a data frame by name, where the model has names.
+    """Return the checked raw columns that a model needs; columns of a data frame are selected by name if possible.
 
     Parameters
     ----------
     X : (rows, columns), data frame or RawColumns
     kinds : mapping of str to kind or None
-        Of the model's columns by name; None where they are mere numbers.
+        Kinds of the model's columns by name; None if all columns are plain numbers.
     columns : int
+        Number of the model's columns.
     names : sequence of str or None
+        Names of the model's columns.
     name : str
-        What errors call X.
+        Name of X in errors.
 
     Raises
     ------
     DataError
-        If there are no such columns, or they hold something else than the model's columns.
+        If columns are missing, or their cells do not match the kinds of the model's columns.
     """
     if isinstance(X, RawColumns):
         if X.X.shape[1] != columns:
@@ -95,7 +97,7 @@ def raw_columns(
 
 
 def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str) -> RawColumns:
-    """Return checked columns of mere numbers; a data frame with these names may have missing cells."""
+    """Return checked columns of plain numbers; a data frame with these names may have missing cells."""
     try:
         return RawColumns(check_inputs(X, columns, name))
     except DataError:
@@ -111,14 +113,14 @@ def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str)
 def frame_columns(
     X: Any, kinds: Mapping[str, ColumnKind | None] | None = None
 ) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
-    """Return the columns of a data frame by the rules of tables, with warnings about those that are ignored.
+    """Return the columns of a data frame, read by the rules of tables, and warnings about ignored columns.
 
-    None for what is no data frame. Numbers whose names a spec may not have are columns without kinds.
+    Return None if X is no data frame. Columns of numbers whose names are not allowed in a spec have no kinds.
 
     Raises
     ------
     DataError
-        If a column is there twice, or a cell is not what its kind needs.
+        If a column occurs twice, or a cell does not match its kind.
     """
     names = column_names(X)
     if names is None:

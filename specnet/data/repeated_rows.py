@@ -1,4 +1,4 @@
-"""Rows held out that repeat training rows: copies of them, or others with the same inputs."""
+"""Detection of held-out rows that repeat training rows, as exact copies or with the same inputs only."""
 
 from __future__ import annotations
 
@@ -15,48 +15,49 @@ from specnet.parts.arrays import Array, RowView
 from specnet.parts.data import Column
 
 CHANCE = 4.0
-"""Rows are repeated if there are at least this many times as many as chance would repeat."""
+"""Repeated rows are reported if they are more than this multiple of the number expected by chance."""
 
 
 class RawRows(Protocol):
-    """Some rows of a table."""
+    """A selection of the rows of a table."""
 
     @property
     def table(self) -> Array:
-        """Numbers (all rows, columns); NaN where a cell is missing, and a category's indices of its texts."""
+        """Numbers (all rows, columns); NaN is a missing cell, and a category has the indices of its texts."""
 
     @property
     def y(self) -> Array:
-        """The target of these rows."""
+        """The target of the selected rows."""
 
     @property
     def chosen(self) -> NDArray[np.intp] | None:
-        """Which rows of the table these are; all of them if None."""
+        """The indices of the selected rows; None if all rows are selected."""
 
 
 def repeated_rows(
     train: RawRows, held_out: RawRows, name: str, kinds: Sequence[Column], minimum: float
 ) -> tuple[str, str] | None:
-    """Return which rows held out repeat training rows in inputs and target, or else in inputs alone.
+    """Return a message about held-out rows that repeat training rows, in inputs and target or in inputs only.
 
-    Chance repeats rows of few different values. It is estimated by the pairs of distinct training rows that have the
-    same value, column by column: a row is repeated at most as often as its value in any column. If all columns were
-    independent, their estimates would multiply; the square root of the product allows for dependent columns.
+    Rows with few different values repeat by chance. The expected number is estimated, column by column, from the pairs
+    of distinct training rows with the same value: a row is repeated at most as often as its value in any column. If
+    all columns were independent, their estimates would multiply; the square root of the product allows for
+    dependence.
 
     Parameters
     ----------
     train, held_out : RawRows
     name : str
-        Name of the set that is held out.
+        Name of the held-out set.
     kinds : sequence of Column
-        The columns; empty where they are mere numbers.
+        The columns; empty if all columns are plain numbers.
     minimum : float
-        Fraction of the rows held out from which on they are many.
+        Fraction of the held-out rows above which repeated rows are reported.
 
     Returns
     -------
     tuple of str, or None
-        What was found, and what to do about it. None if few rows are repeated, or as many as chance explains.
+        The message and the hint. None if few rows are repeated, or no more than chance explains.
     """
     texts, rows = [column.texts for column in kinds], len(held_out.y)
     inputs, held_out_inputs = (_hashes(each, texts, with_target=False) for each in (train, held_out))
@@ -96,7 +97,7 @@ def _hashes(rows: RawRows, texts: ColumnTexts, *, with_target: bool) -> Hashes:
 
 
 def _same_pairs(cells: Array) -> float:
-    """Return the fraction of pairs of rows with the same value, by which chance repeats one; above 0."""
+    """Return the estimated fraction of pairs of rows with the same value in a column; always above 0."""
     counts = np.unique(cells, return_counts=True)[1].astype(np.float64)
     rows = counts.sum()
     return float((counts @ (counts - 1) + 2) / max(rows * (rows - 1), 2))

@@ -1,6 +1,6 @@
-"""Errors about targets that do not fit the loss: texts for numbers, one class, more than two classes.
+"""Errors about targets that do not fit the loss: texts instead of numbers, one class, more than two classes.
 
-In: a spec and the labels or values of its target. Out: the error, or the spec that was parsed.
+The functions take a spec and the labels or values of its target, and return the error or the parsed spec.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from specnet.spec.reading.reader import settings_of
 from specnet.spec.reading.source_document import Document
 
 MANY_CLASSES = 10
-"""Fewer classes with a single row are likely in a small table."""
+"""Smallest number of classes that look like numbers; fewer classes with one row are normal in a small table."""
 ROWS_TO_A_CLASS = 5
-"""Labels that occur this often on average are classes, as the texts of a category are."""
+"""Labels that occur this often on average are classes; the same threshold applies to texts of a category."""
 
 _LOSS = ("training", "loss")
 
@@ -62,9 +62,9 @@ def more_than_two_classes(spec: Spec, labels: NDArray[Any], unseen: NDArray[Any]
     ----------
     spec : Spec
     labels : (classes,)
-        Distinct and ascending.
-    unseen : (some of them,)
-        Those that no training row has.
+        Distinct labels in ascending order.
+    unseen : (labels,)
+        Labels without a training row.
     """
     numbers = len(labels) >= MANY_CLASSES and all(map(is_number, labels.astype(np.str_)))
     hint = "use categorical_crossentropy for three or more classes"
@@ -79,7 +79,7 @@ def more_than_two_classes(spec: Spec, labels: NDArray[Any], unseen: NDArray[Any]
 
 
 def one_class(spec: Spec, labels: NDArray[Any]) -> DataError:
-    """Return the error for a target with one class, whose labels do not tell which others there are."""
+    """Return the error for a target with only one label, from which other classes cannot be inferred."""
     expected = "two classes" if spec.training.loss.target == "binary" else "two classes or more"
     message = f"{spec.training.loss.part_name()} needs {expected}, but the target has one: {labels[0]}"
     return DataError(spec.diagnostic("loss-target", message, _LOSS, hint="add rows of the other classes"))
@@ -103,16 +103,16 @@ def parsed_for_target(
     overrides: Iterable[str] = (),
     limits: Limits | None = None,
 ) -> Spec:
-    """Parse a spec for a target that may not fit its loss; such an error comes before one about the metrics.
+    """Parse a spec; if the target does not fit the loss, this error takes precedence over one about the metrics.
 
     Parameters
     ----------
     source, parts, overrides, limits
         As for `parse_spec`.
     check_target : callable
-        Raises the error about the target of a spec, if there is one.
+        Function that raises an error if the target does not fit a spec.
     parse : callable
-        `parse_spec`, or `parse_sweep`.
+        `parse_spec` or `parse_sweep`.
     """
     parts, overrides = tuple(parts), settings_of(overrides)
     if isinstance(source, Spec) and parse is parse_spec and not (parts or overrides or limits):
@@ -126,6 +126,6 @@ def parsed_for_target(
             except DataError as other:
                 if any(problem.code == "loss-target" for problem in other.diagnostics):
                     raise other from None
-            except SpecnetError:  # the mistakes of the spec come first
+            except SpecnetError:  # the errors of the original spec take precedence
                 pass
         raise
