@@ -1,15 +1,15 @@
-"""Derivatives of a program, proved by difference quotients.
+"""Checks of a program's derivatives by difference quotients.
 
-In: a symbolic value and numbers for its leaves. Out: its derivatives by the reverse pass, and what they should be.
+In: a symbolic value and numbers for its leaves. Out: its derivatives by the reverse pass, and the expected ones.
 
-- `Function.complex_step` moves every number along the imaginary axis. That is exact to rounding, and not disturbed by
-  kinks; it needs all numbers of a small program, and proves what the reverse pass makes of it.
-- `CentralDifferences` moves numbers up and down. It proves any gradient, as that of the compiled engine, to fewer
+- `Function.complex_step` moves each number along the imaginary axis. It is exact up to rounding, and not disturbed
+  by kinks. It needs a run for each number, so it is for small programs, and checks the reverse pass.
+- `CentralDifferences` moves numbers up and down. It checks any gradient, such as that of the compiled engine, to fewer
   digits, and leaves out coordinates at kinks.
-- `kinks_of` finds where a function of one number has kinks, for one-sided differences.
+- `kinks_of` finds the kinks of a function of one number, for one-sided differences.
 
-Between two points at which all `switches` of a program are the same, it is one smooth formula, and a difference
-quotient means its derivative.
+Between two points at which all `switches` of a program are the same, the program is one smooth formula, and a
+difference quotient approximates its derivative.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from specnet.parts.arrays import Array
 Floats = NDArray[np.float64]
 
 COMPLEX_STEP = 1e-200
-"""Its square vanishes, so that the derivative has no truncation error."""
+"""Step of the complex step; its square is 0 in float64, so the derivative has no truncation error."""
 STEP = 1e-5
-"""How far central differences move a coordinate up and down."""
+"""Step by which central differences move a coordinate up and down."""
 SHORTER_STEPS = (1e-6, 1e-7, 1e-8)
-"""Tried where the first one disagrees: where a function is steep, as behind large inputs, it is too long."""
+"""Steps to try if `STEP` disagrees: it is too long for a steep function, such as one of large inputs."""
 TOLERANCE = 1e-7
-"""Of central differences, as a fraction of the largest entry of a tensor's gradient."""
+"""Tolerance of central differences, as a fraction of the largest entry of a tensor's gradient."""
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
-"""How far two evaluations of a number may differ, as a fraction of it."""
+"""Maximum relative difference between two evaluations of a number."""
 WEIGHTS = "weights of the sum"
 
 
@@ -60,13 +60,13 @@ WEIGHTS = "weights of the sum"
 def switches(outputs: Iterable[Value]) -> list[Value]:
     """Return symbolic masks that change wherever the formula of a program changes.
 
-    They say which branch each maximum, minimum, comparison, sign and absolute value takes, and to which index or whole
-    number others are rounded. What is behind `stop_gradient` is a constant to the derivative, and does not count.
+    They show which branch each maximum, minimum, comparison, sign and absolute value takes, and the index or integer to
+    which a number is rounded. Operands of `stop_gradient` are constants to the derivative, and have no masks.
 
     Parameters
     ----------
     outputs : iterable of Value
-        What is computed; everything that it is computed from is searched.
+        Outputs of the program; all operations before them are searched.
     """
     return [mask for value in postorder(outputs, _operands) for mask in _branches(value)]
 
@@ -102,19 +102,19 @@ def bound_to(
     dtype: type = np.float64,
     shared: Mapping[str, Array] | None = None,
 ) -> BoundCalls:
-    """Return a program for values, whose arrays are filled with numbers.
+    """Return the bound program of values, with its inputs and states filled with numbers.
 
     Parameters
     ----------
     outputs : sequence of Value
     numbers : mapping of str to array
-        What each leaf holds, by its name; it may have more.
+        Numbers of each leaf by its name; further names are ignored.
     rows : int
         The length of the batch.
     dtype : type
         float64, float32 or complex128.
     shared : mapping of str to array, optional
-        States that the program reads themselves, without copies.
+        Arrays that the program reads as its states, without copies.
     """
     bound = bind(plan(list(outputs), expansions=NUMPY.expansions), dtype, {BATCH: rows}, shared)
     fill(bound, {**numbers, **(shared or {})})
@@ -122,13 +122,13 @@ def bound_to(
 
 
 def fill(bound: BoundCalls, numbers: Mapping[str, Array]) -> None:
-    """Fill the arrays of a program's leaves with numbers by their names."""
+    """Copy numbers into the arrays of a bound program's inputs and states, by their names."""
     for name, array in (*bound.inputs.items(), *bound.states.items()):
         array[...] = numbers[name]
 
 
 def run(bound: BoundCalls) -> list[Array]:
-    """Run a program, and return the arrays of its outputs, which the next run overwrites."""
+    """Run a bound program and return the arrays of its outputs, which the next run overwrites."""
     with np.errstate(all="ignore"):
         bound.run()
     return bound.outputs
@@ -137,12 +137,12 @@ def run(bound: BoundCalls) -> list[Array]:
 def evaluate(
     outputs: Sequence[Value], numbers: Mapping[str, Array], rows: int, dtype: type = np.float64
 ) -> list[Array]:
-    """Return the arrays of values, given the numbers of their leaves; see `bound_to`."""
+    """Return the arrays of symbolic values, given the numbers of their leaves; see `bound_to`."""
     return [output.copy() for output in run(bound_to(outputs, numbers, rows, dtype))]
 
 
 def noise_of(value: Value, rows: int, generator: np.random.Generator) -> dict[str, Array]:
-    """Draw the random numbers that a value depends on, by the names of their leaves."""
+    """Return random numbers for the noise that a value depends on, by the names of its leaves."""
     noise = {}
     for leaf in postorder([value], lambda value: value.arguments):
         name = leaf.attributes
@@ -159,11 +159,11 @@ class Function:
     Attributes
     ----------
     value : Value
-        (features, batch); or a single number, of shape ().
+        Of shape (features, batch), or a single number, ().
     numbers : mapping of str to array
-        What each leaf holds, by its name.
+        Numbers of each leaf by its name.
     variables : mapping of str to Value
-        The leaves by which it is differentiated, by the names under which derivatives are returned.
+        Leaves with respect to which the value is differentiated, by the names for their derivatives.
     """
 
     value: Value
@@ -181,18 +181,18 @@ class Function:
         return evaluate([self.value], self.numbers, self.rows, dtype)[0]
 
     def gradients(self, weights: Array) -> dict[str, Array]:
-        """Return the derivatives of the weighted sum of all entries by each variable, by the reverse pass."""
+        """Return the derivatives of the weighted sum of all entries, by the reverse pass, for each variable."""
         found = self.symbolic_gradients()
         arrays = evaluate(list(found.values()), {**self.numbers, WEIGHTS: weights}, self.rows)
         return dict(zip(found, arrays, strict=True))
 
     def symbolic_gradients(self) -> dict[str, Value]:
-        """Return the same derivatives as symbolic values."""
+        """Return the derivatives of `gradients` as symbolic values."""
         names = {leaf: name for name, leaf in self.variables.items()}
         return {names[leaf]: value for leaf, value in gradients(self._sum(), self.variables.values()).items()}
 
     def complex_step(self, weights: Array) -> dict[str, Array]:
-        """Return the same derivatives by the complex step, for each number of each variable; 0 where none depends."""
+        """Return the derivatives of `gradients`, computed by the complex step; 0 for variables that are not read."""
         bound = bound_to([self._sum()], {**self.numbers, WEIGHTS: weights}, self.rows, np.complex128)
         found = {}
         for name, leaf in self.variables.items():
@@ -209,9 +209,9 @@ class Function:
     def central_differences(
         self, weights: Array, limit: int, generator: np.random.Generator
     ) -> list[GradientComparison]:
-        """Compare the derivatives of the weighted sum by each variable with central differences.
+        """Compare the derivatives of `gradients` with central differences, and return a comparison for each variable.
 
-        At most so many coordinates of each are compared, drawn by the generator.
+        At most `limit` coordinates of each variable are compared, drawn by the generator.
         """
         differences = CentralDifferences(
             self._sum(), {**self.numbers, WEIGHTS: weights}, self.rows, limit=limit, generator=generator
@@ -224,24 +224,24 @@ class Function:
         ]
 
     def _sum(self) -> Value:
-        """Return the weighted sum of all entries; a single number as it is."""
+        """Return the weighted sum of all entries; the value itself if it is a single number."""
         if not self.value.shape:
             return self.value
         return sum_over(self.value * input_value(WEIGHTS, self.value.shape), "all")
 
 
 def kinks_of(along: Callable[[Floats], Function]) -> Floats:
-    """Return the neighbouring numbers within ±10 between which a switch of a function changes.
+    """Return the neighbouring floats within ±10 between which a switch of a function changes.
 
     Parameters
     ----------
     along : callable
-        From numbers (n,) to the function with a batch of n rows, whose leaves depend on them.
+        Takes numbers (n,); returns the function with a batch of n rows, whose leaves depend on these numbers.
     """
     masks = [mask for mask in switches([along(np.zeros(1)).value]) if mask.shape[-1:] == (BATCH,)]
     if not masks:
         return np.empty(0)
-    grid = np.linspace(-10, 10, 4001) + 1.234e-4  # kinks do not lie on it
+    grid = np.linspace(-10, 10, 4001) + 1.234e-4  # shifted, so that kinks at round numbers do not lie on it
     branches = np.concatenate(evaluate(masks, along(grid).numbers, len(grid)))
     changes = (np.diff(branches.astype(np.int64)) != 0).any(0)
     left, right, before = grid[:-1][changes], grid[1:][changes], branches[:, :-1][:, changes]
@@ -259,17 +259,17 @@ def kinks_of(along: Callable[[Floats], Function]) -> Floats:
 
 @dataclass(frozen=True)
 class GradientComparison:
-    """A gradient by one array, compared with central differences.
+    """The gradient with respect to one array, compared with central differences.
 
     Attributes
     ----------
     name : str
     shape : tuple of int
-        As a user sees it.
+        Shape of the array for users.
     compared : int
-        Number of coordinates at which the two were compared.
+        Number of compared coordinates.
     left_out : int
-        Number of coordinates at which some switch changes while they are moved: there is a kink.
+        Number of coordinates at a kink: a switch changes while the coordinate is moved.
     largest : float
         The largest entry of the gradient.
     error : float
@@ -288,17 +288,17 @@ class GradientComparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether no error is larger than the tolerance; one that is not finite always is."""
+        """Whether the gradient is finite and no error is larger than the tolerance."""
         return math.isfinite(self.largest) and self.error <= self.tolerance
 
     @property
     def share(self) -> float:
-        """The largest error as a fraction of the largest entry, or of what is as good as 0 where that is larger."""
+        """The largest error as a fraction of the largest entry, which is at least `tolerance / TOLERANCE`."""
         return self.error / max(self.largest, self.tolerance / TOLERANCE)
 
     @property
     def verdict(self) -> str:
-        """``ok``, ``wrong``, or ``at kinks`` where nothing could be compared."""
+        """``ok``, ``wrong``, or ``at kinks`` if all coordinates were left out."""
         if not self.agrees:
             return "wrong"
         return "ok" if self.compared or not self.left_out else "at kinks"
@@ -318,16 +318,16 @@ class GradientComparison:
 
 
 class CentralDifferences:
-    """Compares the gradient of a number with central differences.
+    """Central differences of a number that a program computes, to compare its gradient with.
 
     Parameters
     ----------
     number : Value
-        Of shape ().
+        Symbolic value of shape ().
     numbers, rows, shared
         As for `bound_to`.
     limit : int
-        How many coordinates of an array are compared at most.
+        Maximum number of coordinates of an array that are compared.
     generator : Generator
         Draws the coordinates of larger arrays.
     after_each : callable, optional
@@ -336,7 +336,7 @@ class CentralDifferences:
     Attributes
     ----------
     arrays : dict of str to array
-        The arrays of the leaves by name, which change what is compared.
+        Arrays of the program's inputs and states by name; changing them changes the number.
     """
 
     def __init__(
@@ -363,18 +363,18 @@ class CentralDifferences:
     def compare(
         self, name: str, array: Array, gradient: Array, indices: NDArray[np.intp] | None = None
     ) -> GradientComparison:
-        """Compare the gradient by an array that the program reads; its numbers are moved, and put back.
+        """Compare the gradient with respect to an array of the program; its numbers are changed and restored.
 
         Parameters
         ----------
         name : str
-            What a user calls it.
+            Name of the array for users.
         array : ndarray
-            One of `arrays`, or what they are views of.
+            One of `arrays`, or the array that they are views of.
         gradient : ndarray
-            Of the same shape.
+            Gradient of the same shape.
         indices : ndarray of int, optional
-            Those of the flat array that a user's tensor consists of, in its shape; default: all.
+            Indices in the flat array of the numbers of a user's tensor, in the tensor's shape; default: all.
         """
         flat, slopes = array.reshape(-1), gradient.reshape(-1)
         indices = np.arange(array.size).reshape(array.shape) if indices is None else indices
@@ -400,7 +400,7 @@ class CentralDifferences:
         return GradientComparison(name, indices.shape, compared, left_out, largest, worst, tolerance)
 
     def _error(self, branches: Sequence[Array], flat: Floats, slopes: Floats, index: int, step: float) -> float | None:
-        """Return by how much the difference quotient and the gradient differ, or None where a switch changes."""
+        """Return the absolute difference of difference quotient and gradient; None if a switch changes."""
         here = flat[index]
         high, low = here + step, here - step
         flat[index] = high
@@ -408,9 +408,9 @@ class CentralDifferences:
         flat[index] = low
         below, smooth = self(), smooth and self._takes(branches)
         flat[index] = here
-        # The difference of the two floats, which is not quite twice the step.
+        # Divided by the difference of the two floats, which is not exactly twice the step.
         return abs(float((above - below) / (high - low) - slopes[index])) if smooth else None
 
     def _takes(self, branches: Sequence[Array]) -> bool:
-        """Return whether the last evaluation took these branches."""
+        """Return whether the switches of the last evaluation are those in `branches`."""
         return all(map(np.array_equal, self._masks, branches))

@@ -1,6 +1,6 @@
-"""The gradient of a spec's network against central differences, by tensor and, on a fault, by layer.
+"""Comparison of a network's gradient with central differences, by tensor and, if one is wrong, by layer.
 
-`check_spec` also says how the network starts: what its layers output, which units are dead, how large gradients are.
+`check_spec` also returns statistics of the layers before training: outputs, dead units, and the size of gradients.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from specnet.spec import Spec
 INPUT, LOSS = "input", "loss"
 MAX_IN_ALL = 20_000
 MAX_EACH, MIN_EACH, MAX_OF_LAYER = 200, 20, 50
-"""Coordinates of a tensor that are compared: of the network, and of each array that a layer reads."""
+"""Numbers of coordinates that are compared: maximum and minimum of a network's tensor, and maximum of an array that a
+layer reads."""
 SATURATED_BELOW = 1e-3
-"""The absolute slope of an activation under which a unit hardly learns."""
+"""The absolute slope of an activation below which a unit hardly learns."""
 
 
 class Comparisons:
-    """What several comparisons say together."""
+    """The base class of results with several comparisons, and their common verdict."""
 
     comparisons: tuple[GradientComparison, ...]
 
@@ -43,35 +44,36 @@ class Comparisons:
 
     @property
     def agrees(self) -> bool:
-        """Whether all derivatives are right wherever they were compared."""
+        """Whether all compared derivatives are right."""
         return not self.wrong
 
     @property
     def worst(self) -> GradientComparison:
-        """The comparison with the largest error, as a fraction of the derivative."""
+        """The comparison with the largest error relative to the derivative; a wrong one if there is any."""
         return max(self.wrong or self.comparisons, key=lambda comparison: comparison.share)
 
 
 @dataclass(frozen=True)
 class LayerStart:
-    """A layer before the first step.
+    """Statistics of a layer before the first step.
 
     Attributes
     ----------
     key : str
+        Name of the layer.
     layer : str
-        Its type, and its activation's.
+        Type of the layer, and of its activation.
     units : int
         Number of its outputs.
     mean, deviation : float
-        Of all of its outputs, over units and rows.
+        Mean and standard deviation of its outputs over all units and rows.
     dead : int or None
-        Units whose activation has the slope 0 in every row, as a rectifier that never fires; None where there is no
-        activation that works unit by unit.
+        Number of units whose activation has the slope 0 in every row, such as a rectifier that is never active; None
+        without an elementwise activation.
     saturated : int or None
-        Other units whose activation's slope is below 0.001 in every row.
+        Number of other units whose activation has a slope below 0.001 in every row.
     gradient : float or None
-        The root mean square of the gradient by its parameters; None where it has none.
+        Root mean square of the gradient with respect to its parameters; None without parameters.
     """
 
     key: str
@@ -84,22 +86,22 @@ class LayerStart:
     gradient: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as plain data."""
+        """Return the statistics as plain data."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class LayerComparison(Comparisons):
-    """The derivatives of one layer by all that it reads, compared with central differences.
+    """The derivatives of one layer with respect to its inputs and parameters, compared with central differences.
 
     Attributes
     ----------
     key : str
-        As the layer's parameters are named; ``loss`` for what follows the last layer.
+        Name of the layer, which its parameters begin with; ``loss`` for the loss after the last layer.
     described : str
-        The layer's type, and its activation's.
+        Type of the layer, and of its activation.
     comparisons : tuple of GradientComparison
-        By the layer's inputs and its parameters.
+        One comparison for each input and each block of parameters.
     """
 
     key: str
@@ -123,19 +125,21 @@ class GradientCheck(Comparisons):
     Attributes
     ----------
     network : Network
-        In float64, whatever the spec says.
+        The network in float64, for any dtype of the spec.
     source : str
-        Which rows were used.
+        Description of the rows.
     rows : int
+        Number of rows.
     loss : float
-        Of these rows, while training.
+        Loss of these rows in training mode.
     limit : int
-        How many coordinates of a tensor were compared at most.
+        Maximum number of coordinates of a tensor that were compared.
     comparisons : tuple of GradientComparison
-        By each tensor of parameters while training, then by the network's input in evaluation.
+        One for each tensor of parameters in training mode, then one for the network's input in evaluation mode.
     start : tuple of LayerStart
+        Statistics of each layer before the first step.
     layers : tuple of LayerComparison
-        Each layer by itself; only where a comparison is wrong.
+        One for each layer by itself; empty unless a comparison is wrong.
     """
 
     network: Network
@@ -153,7 +157,7 @@ class GradientCheck(Comparisons):
         return [layer for layer in self.layers if not layer.agrees]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
+        """Return the result as plain data."""
         return {
             "name": self.network.spec.name,
             "rows": self.rows,
@@ -170,23 +174,23 @@ class GradientCheck(Comparisons):
 def check_spec(spec: Spec, progress: Callable[[int, int], None] = lambda done, total: None) -> GradientCheck:
     """Compare the gradient of a parsed spec's network with central differences, at its initial parameters.
 
-    Everything is computed in float64. Coordinates that are moved across a kink are left out and counted: a kink is
-    where a switch of the program changes. Of a large tensor only some coordinates, drawn by the spec's seed, are
-    compared: 200, or fewer (20 at least) where a network has so many tensors that it would be more than 20 000 in all.
+    Everything is computed in float64. Coordinates that are moved across a kink are left out and counted; at a kink a
+    switch of the program changes. Of a large tensor only some coordinates are compared, drawn with the spec's seed:
+    200, or fewer (at least 20) if the comparisons of all tensors would exceed 20 000.
 
     Parameters
     ----------
     spec : Spec
-        Parsed.
+        The parsed spec.
     progress : callable
-        Called with the number of coordinates that have been compared, and of all.
+        Called with the number of coordinates compared so far, and the number of all.
 
     Raises
     ------
     SpecError, DataError, FileError
-        If the spec or its data is at fault.
+        If the spec or its data is invalid.
     TrainingError
-        If the loss is not finite, so that there is nothing to compare.
+        If the loss is not finite.
     """
     point = point_of(spec)
     network, theta, X, y, weight = point.network, point.theta, point.X, point.y, point.weight
@@ -213,7 +217,7 @@ def check_spec(spec: Spec, progress: Callable[[int, int], None] = lambda done, t
     differences = differences_of(point.training)
     comparisons = [differences.compare(name, theta, gradient, indices) for name, indices in tensors.items()]
     by_input, differences = network.input_gradient(theta, X, y, weight, point.state).T, differences_of(point.evaluation)
-    # Programs have features first, and a user sees rows first.
+    # In programs the first axis is the features; users see rows first.
     indices = np.arange(X.size).reshape(X.T.shape).T
     comparisons.append(differences.compare(INPUT, differences.arrays[INPUTS], by_input, indices))
     agrees = all(comparison.agrees for comparison in comparisons)
@@ -222,7 +226,7 @@ def check_spec(spec: Spec, progress: Callable[[int, int], None] = lambda done, t
 
 
 def _layer_starts(point: Point, gradient: Array) -> Iterator[LayerStart]:
-    """Yield the start of each layer, given the network's gradient in theta's layout."""
+    """Yield the statistics of each layer, given the network's gradient in theta's layout."""
     network, forward = point.network, point.training
     slopes: dict[int, Value] = {}
     for number, (node, layer) in enumerate(zip(network.nodes, forward.layers, strict=True)):
@@ -242,16 +246,16 @@ def _layer_starts(point: Point, gradient: Array) -> Iterator[LayerStart]:
 
 
 def types_of(layer: Layer) -> str:
-    """Return a layer's type, and its activation's."""
+    """Return the type of a layer, and of its activation if it has one."""
     _, activation = layer.split_activation()
     return layer.type if activation is None else f"{layer.type}, {activation.type}"
 
 
 def _compared_layers(point: Point) -> Iterator[LayerComparison]:
-    """Compare each layer's own derivatives, while training, and the loss's with central differences.
+    """Compare the derivatives of each layer in training mode, and of the loss, with central differences.
 
-    A layer is applied by itself to leaves that hold what it reads in the network, and differentiated as the sum of its
-    outputs, each times a random number.
+    Each layer is applied by itself to the numbers that it reads in the network. The sum of its outputs, each times a
+    random number, is differentiated.
     """
     blueprint, forward = point.network.blueprint, point.training
     values = dict(zip((layer.output for layer in forward.layers), point.outputs, strict=True))
@@ -283,7 +287,7 @@ def _compared_layers(point: Point) -> Iterator[LayerComparison]:
 def _compared(
     point: Point, value: Value, reads: Mapping[Value, Array], blocks: Sequence[Value], placed: Sequence[PlacedBlock]
 ) -> tuple[GradientComparison, ...]:
-    """Compare the derivatives of a value by leaves with these numbers, and by blocks of parameters."""
+    """Compare the derivatives of a value with respect to leaves with given numbers, and to blocks of parameters."""
     generator = np.random.default_rng(point.network.spec.seed)
     inputs = {str(leaf.attributes): array for leaf, array in reads.items()}
     weights = generator.standard_normal([len(point) if isinstance(axis, str) else axis for axis in value.shape])

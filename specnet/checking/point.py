@@ -1,4 +1,4 @@
-"""A network at its initial parameters, on some of the spec's rows: the numbers that its programs read."""
+"""The point at which a network is checked: initial parameters, some rows of the spec's data, and random numbers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ ROWS = 16
 
 @dataclass(frozen=True)
 class Point:
-    """Where a network is checked: rows, initial parameters and layer states, and the noise of step 0.
+    """The point at which a network is checked: rows, initial parameters and layer states, and the noise of step 0.
 
     Attributes
     ----------
     network : Network
-        In float64.
+        The network in float64.
     X : (rows, inputs)
-        Preprocessed.
+        Preprocessed rows.
     y : (rows,) or (rows, outputs)
+        Targets of the rows.
     weight : (rows,) or None
+        Weights of the rows.
     state : dict of str to array
-        The layers' states at the start of training.
+        Layer states at the start of training, by name.
     source : str
-        Where the rows come from, for people.
+        Description of the rows for users.
     """
 
     network: Network
@@ -57,27 +59,27 @@ class Point:
 
     @cached_property
     def training(self) -> Forward:
-        """The network's values while training."""
+        """The symbolic values of the network in training mode."""
         return self.network.blueprint.forward(training=True)
 
     @cached_property
     def evaluation(self) -> Forward:
-        """The network's values otherwise."""
+        """The symbolic values of the network in evaluation mode."""
         return self.network.blueprint.forward(training=False)
 
     def loss(self, forward: Forward) -> Value:
-        """Return the mean loss of the rows, as they are weighted."""
+        """Return the symbolic mean loss of the rows, weighted if they have weights."""
         return self.network.blueprint.mean_loss(forward, weighted=self.weight is not None)
 
     @cached_property
     def states(self) -> dict[str, Array]:
-        """Theta's blocks, as views of it, and the layers' initial states, by the names that programs use."""
+        """The blocks of theta, as views, and the initial layer states, by their names in programs."""
         layout = self.network.layout
         return layout.arrays(self.theta, "theta") | layout.state_arrays(self.state)
 
     @cached_property
     def inputs(self) -> dict[str, Array]:
-        """What the inputs of the network's programs hold, by name."""
+        """The arrays for the inputs of the network's programs, by name."""
         loss = self.network.spec.training.loss
         columns = self.network.outputs if loss.target == "classes" else self.network.target_size
         return {
@@ -91,20 +93,20 @@ class Point:
 
     @property
     def numbers(self) -> dict[str, Array]:
-        """What the leaves of the network's programs hold, by name."""
+        """The arrays for the inputs and states of the network's programs, by name."""
         return {**self.inputs, **self.states}
 
     @cached_property
     def outputs(self) -> list[Array]:
-        """The outputs of each layer while training, (features, rows)."""
+        """The output of each layer in training mode, (features, rows)."""
         return self.evaluate([layer.output for layer in self.training.layers])
 
     def evaluate(self, outputs: list[Value]) -> list[Array]:
-        """Return the arrays of values of the network."""
+        """Return the arrays of symbolic values of the network."""
         return evaluate(outputs, self.numbers, len(self))
 
     def _noise(self) -> dict[str, Array]:
-        """Return the noise of step 0 as training draws it: in the order in which its program has its inputs."""
+        """Return the noise of step 0 as training draws it: in the order of the inputs of its program."""
         weighted = ", weighted" * (self.weight is not None)
         bind = self.network.blueprint.backend.bind
         bound = bind(self.network.plan(f"gradient, training{weighted}"), np.float64, {BATCH: len(self)})
@@ -114,14 +116,14 @@ class Point:
 
 
 def point_of(spec: Spec) -> Point:
-    """Return the network of a parsed spec at its initial parameters, with at most 16 rows drawn by its seed.
+    """Return the point at which the network of a parsed spec is checked, with at most 16 rows drawn with its seed.
 
-    They are training rows of the spec's data, preprocessed and weighted as for training; random ones without data.
+    They are training rows of the spec's data, preprocessed and weighted as for training; random rows without data.
 
     Raises
     ------
     SpecError, DataError, FileError
-        If the spec has data that cannot be read, or has none and leaves its sizes open.
+        If the spec's data cannot be read, or if the spec has no data and does not specify its sizes.
     """
     generator = np.random.default_rng(spec.seed)
     if spec.data is None:
@@ -139,7 +141,7 @@ def point_of(spec: Spec) -> Point:
 
 
 def _made(network: Network, generator: np.random.Generator) -> Point:
-    """Return a network with rows of standard normal numbers; of 0 and 1 in columns where a layer needs categories."""
+    """Return a point with random rows: standard normal numbers, but 0 and 1 in columns of categories."""
     X = np.zeros((ROWS, network.inputs))
     for column in X.T:
         column[:] = generator.standard_normal(ROWS)
@@ -154,7 +156,7 @@ def _made(network: Network, generator: np.random.Generator) -> Point:
 
 
 def made_target(loss: Loss, rows: int, columns: int, generator: np.random.Generator) -> Array:
-    """Draw a target for a loss: indices of so many classes, (rows,), or numbers, (rows, columns)."""
+    """Return a random target for a loss: class indices below `columns`, (rows,), or numbers, (rows, columns)."""
     shape = (rows, columns)
     if loss.target == "classes":
         return generator.integers(0, columns, rows)

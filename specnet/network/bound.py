@@ -1,4 +1,4 @@
-"""The arrays of a network for one thread, and the programs bound to them by the backend of an engine."""
+"""The arrays of a network for one thread, the programs bound to them, and the backend of each engine."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def check_engine(spec: Spec) -> None:
     Raises
     ------
     SpecError
+        If the spec requests the compiled engine and it is not available.
     """
     if spec.training.engine == "compiled":
         from specnet.compiler.native.toolchain.libraries import unusable
@@ -56,7 +57,15 @@ def check_engine(spec: Spec) -> None:
 
 
 def not_available(spec: Spec, reason: UnavailableError, *, is_begun: bool = False) -> SpecError:
-    """Return the error for a compiled engine that is not available, but requested or used before an interruption."""
+    """Return the error for a compiled engine that is not available.
+
+    Parameters
+    ----------
+    spec : Spec
+    reason : UnavailableError
+    is_begun : bool
+        Whether the engine is needed to resume a run, not because the spec requests it.
+    """
     from specnet.compiler.native.toolchain.compilers import NoCompilerError
 
     code, hint = "no-compiled-form", "start the run anew" if is_begun else 'set training.engine to "numpy"'
@@ -68,7 +77,7 @@ def not_available(spec: Spec, reason: UnavailableError, *, is_begun: bool = Fals
 
 
 def why_not_available(spec: Spec, reason: UnavailableError) -> str:
-    """Return why the compiled engine is not available, with the names of parts that may be the cause.
+    """Return a text on why the compiled engine is not available, with the names of parts that may be the cause.
 
     These are custom parts only: all operations of built-in parts have a form in C.
     """
@@ -78,7 +87,7 @@ def why_not_available(spec: Spec, reason: UnavailableError) -> str:
 
 
 MAX_BOUND_PROGRAMS = 16
-"""Number of bound programs in the cache of a thread; the least recently used one is dropped."""
+"""Maximum number of bound programs in the cache of a thread; the least recently used one is dropped."""
 
 
 class LayerOutputs(NamedTuple):
@@ -114,7 +123,7 @@ class BatchProgram:
         self._views: dict[int, tuple[Array, Array | None, Array]] = {}
 
     def first_rows(self, count: int) -> tuple[Array, Array | None, Array]:
-        """Return the first rows of the input, of the target if there is one, and of the output, rows first."""
+        """Return views of the first rows of input, target and output, (rows, features); None for a missing target."""
         views = self._views.get(count)
         if views is None:
             target = self.inputs.get(TARGET)
@@ -131,7 +140,7 @@ class Workspace:
     ----------
     blueprint : Blueprint
     plan : callable
-        From the name of a program to its plan.
+        Takes the name of a program; returns its plan.
     """
 
     def __init__(self, blueprint: Blueprint, plan: Callable[[str], Plan]) -> None:
@@ -162,12 +171,12 @@ class Workspace:
         return program
 
     def set_theta(self, theta: ArrayLike) -> None:
-        """Copy in parameters.
+        """Copy the given parameters into this workspace.
 
         Raises
         ------
         DataError
-            If they are not as many numbers.
+            If they are not an array of numbers of the same shape.
         """
         try:
             array = np.asarray(theta)
@@ -179,12 +188,12 @@ class Workspace:
         self.theta[:] = array
 
     def set_state(self, state: Mapping[str, Array] | None) -> None:
-        """Copy in layer states; the initial ones if None.
+        """Copy the given layer states into this workspace; if None, the initial ones.
 
         Raises
         ------
         DataError
-            If its names or shapes are not those of the network.
+            If names or shapes differ from those of the network.
         """
         if not self.state and (state is None or state == {}):
             return
@@ -200,7 +209,13 @@ class Workspace:
 
 
 def check_writable(state: Mapping[str, Array]) -> None:
-    """Check that a state can be updated in place."""
+    """Check that layer states can be updated in place.
+
+    Raises
+    ------
+    DataError
+        If one of them is not a writable array of floats.
+    """
     for name, array in state.items():
         if not (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.flags.writeable):
             raise DataError(f'state "{name}" must be a writable array of floats for training')

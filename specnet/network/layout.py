@@ -27,7 +27,7 @@ class PlacedBlock(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the block: that of its first tensor."""
+        """The name of the block: the full name of its first tensor."""
         return f"{self.key}.{self.block.tensors[0].name}"
 
     def view(self, flat: Array) -> Array:
@@ -52,8 +52,9 @@ class Layout:
     Attributes
     ----------
     blocks : tuple of PlacedBlock
-        In the order of the layers.
+        Blocks of parameters in the order of the layers.
     states : tuple of PlacedState
+        Layer states in the order of the layers.
     size : int
         Length of the vector.
     trainable_size : int
@@ -90,15 +91,15 @@ class Layout:
         return self._of_node.get(number, [])
 
     def tensors(self) -> Iterator[tuple[str, Tensor, PlacedBlock]]:
-        """Yield the tensors that users see, with their names and blocks, in the order of the layers."""
+        """Yield the name, the tensor and the block of each parameter tensor, in the order of the layers."""
         for placed in self.blocks:
             for tensor in placed.block.tensors:
                 yield f"{placed.key}.{tensor.name}", tensor, placed
 
     def weights(self) -> dict[str, list[tuple[str, Tensor, PlacedBlock]]]:
-        """Return the trainable weights of each layer that has any, as `tensors` does, by the name of the layer.
+        """Return the trainable weights of each layer that has any, by the layer's name; tuples are those of `tensors`.
 
-        Biases, and other parameters that do not decay, are no weights.
+        Biases and other parameters that do not decay are no weights.
         """
         found: dict[str, list[tuple[str, Tensor, PlacedBlock]]] = {}
         for name, tensor, placed in self.tensors():
@@ -111,7 +112,7 @@ class Layout:
         return {name: tensor.view(placed.view(flat)) for name, tensor, placed in self.tensors()}
 
     def drawn(self, generator: Generator) -> NDArray[np.float64]:
-        """Return a vector drawn by the initializers of the tensors."""
+        """Return a vector of random parameters, drawn by the initializers of the tensors."""
         flat = np.zeros(self.size)
         for _, tensor, placed in self.tensors():
             draw = tensor.initializer.draw
@@ -127,7 +128,7 @@ class Layout:
         }
 
     def initial_state(self, dtype: np.dtype[Any]) -> dict[str, Array]:
-        """Return the initial layer states in the shapes that users see."""
+        """Return the initial layer states by name, in the shapes that users see."""
         return {placed.name: np.full(placed.tensor.user_shape, placed.tensor.start, dtype) for placed in self.states}
 
     def state_arrays(self, state: Mapping[str, Array]) -> dict[str, Array]:
@@ -139,7 +140,7 @@ class Layout:
         return self._per_number(lambda _, rules: rules.learning_rate_factor)
 
     def decay_factors(self) -> NDArray[np.float64]:
-        """Return the weight-decay factor of each trainable parameter; 0 for those that do not decay.
+        """Return the weight-decay factor of each trainable parameter; 0 for parameters that do not decay.
 
         Decay is proportional to the learning rate, so a factor on the rate applies to the decay too.
         """
@@ -148,7 +149,7 @@ class Layout:
         )
 
     def penalty(self, flat: Array, l1: float, l2: float) -> float:
-        """Return the sum of the penalties on the weights of a vector, in float64."""
+        """Return the sum of the L1 and L2 penalties on the weights in a vector of parameters, computed in float64."""
         if not (l1 or l2):
             return 0.0
         vector = flat.astype(np.float64, copy=False)
@@ -163,10 +164,10 @@ class Layout:
 
 
 def activation_after(nodes: Sequence[Node], number: int) -> tuple[Node, Activation | None]:
-    """Return the first layer from the given one on that has an activation, and that activation.
+    """Return the layer that applies the activation to a layer's outputs, and this activation.
 
-    Layers between them only normalize or drop values: they have one input and no size. Without such a layer, return
-    the given one and None.
+    It is the layer itself, or a later one. Layers between them only normalize or drop values: they have one input and
+    no size. Without an activation, return the layer itself and None.
     """
     index = number
     while True:

@@ -3,7 +3,7 @@
 All arrays at this interface have rows first, (rows, features). Arguments are copied, and returned arrays belong to the
 caller. A network can be used from several threads: each has its own arrays and bound programs.
 
-`build` makes one from a spec.
+`build` makes a network from a spec.
 """
 
 from __future__ import annotations
@@ -41,11 +41,12 @@ from specnet.parts.part import Part
 from specnet.spec import Limits, NetworkSpec, Resolved, Spec, SpecSource, parse_spec, resolve, with_engine
 
 FewRows = Callable[[Array, Array], Array | None]
-"""From theta and rows to predictions; to None if it does not accept these arrays."""
+"""Function that takes theta and rows, and returns predictions, or None if it does not accept these arrays."""
 CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
 ROW_MULTIPLE = 16
-"""Chunks are padded to a multiple of this, to bind few programs. Last bits may depend on the rows in a chunk."""
+"""Chunks are padded to a multiple of this number of rows, to bind few programs. The last bits of a result may depend on
+the number of rows in its chunk."""
 
 
 class Network(Displayed):
@@ -56,8 +57,8 @@ class Network(Displayed):
     resolved : Resolved
         A spec after `resolve`.
     engine : {"numpy", "compiled"}, optional
-        Runs its programs by calls of NumPy or by compiled functions. Default: "compiled" if the spec requests it and
-        there is a C compiler, else "numpy".
+        The engine that runs the programs: by calls of NumPy, or by compiled functions. Default: "compiled" if the spec
+        requests it and there is a C compiler, else "numpy".
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class Network(Displayed):
         return type(self), (self.resolved, self._given_engine)
 
     def run_by(self, engine: Engine) -> Network:
-        """Return this network, or a second one for the other engine, which is made once."""
+        """Return this network for an engine: itself, or a second network that is made on the first call."""
         if engine == self.engine:
             return self
         with self._lock:
@@ -114,9 +115,9 @@ class Network(Displayed):
 
     @cached_property
     def output_network(self) -> Network:
-        """A network without parameters, in float64, whose inputs are the outputs that the loss reads.
+        """A network without parameters, in float64, whose inputs are the raw outputs that this network's loss reads.
 
-        It applies the network's loss to any outputs, such as those of an ensemble.
+        It applies the network's loss to any outputs, such as the averaged outputs of an ensemble.
         """
         spec, loss = self.spec, self.spec.training.loss
         name = "linear" if loss.accepted_activations is None else loss.output_activation
@@ -141,11 +142,11 @@ class Network(Displayed):
 
     @property
     def class_count(self) -> int | None:
-        """The number of classes, None if it is not a classifier."""
+        """The number of classes; None if the network is not a classifier."""
         return {"binary": 2, "classes": self.outputs}.get(self.task)
 
     def initial_parameters(self, member: int | None = None) -> Array:
-        """Return initial parameters (parameter_count,) by seed and initializers, also of a member of an ensemble."""
+        """Return initial parameters (parameter_count,), drawn with the seed of the spec, optionally for a member."""
         seed, keys = self.spec.seed, member_keys(member)
         if self.spec.random_generator == "legacy":
             return self.layout.drawn(np.random.RandomState([seed, *keys] if keys else seed)).astype(self.dtype)
@@ -156,7 +157,7 @@ class Network(Displayed):
         return self.layout.initial_state(self.dtype)
 
     def fitted_state(self, X: Array) -> dict[str, Array]:
-        """Return layer states fitted to rows X (rows, inputs), such as bins of columns, to start training with."""
+        """Return initial layer states for training, fitted to rows X (rows, inputs), such as bins of columns."""
         state = self.initial_state()
         for node in self._column_nodes:
             for name, array in node.layer.fitted_states(self.resolved.columns_read(node, X)).items():
@@ -164,24 +165,24 @@ class Network(Displayed):
         return state
 
     def check_inputs(self, X: ArrayLike, name: str = "X") -> Array:
-        """Return preprocessed rows X (rows, inputs) after checking that the network can read them, by name in errors.
+        """Check preprocessed rows X (rows, inputs), and return them in the network's dtype; errors call them `name`.
 
         Raises
         ------
         DataError
-            If they are not finite numbers of that shape, or a column holds an invalid category.
+            If they are not finite numbers of this shape, or a column has an invalid category.
         """
         return self.read_inputs(check_inputs(X, self.inputs, name), name)
 
     def read_inputs(self, X: Array, name: str = "X", first_row: int = 0) -> Array:
-        """Return finite rows X (rows, inputs) in the network's dtype after checking that its layers can read them.
+        """Check that the layers can read finite rows X (rows, inputs), and return them in the network's dtype.
 
-        Errors call them `name`, and count them from `first_row`.
+        Errors call the rows `name`, and count them from `first_row`.
 
         Raises
         ------
         DataError
-            If they exceed the range of that dtype, or a column holds an invalid category.
+            If a number exceeds the range of the dtype, or a column has an invalid category.
         """
         for node in self._column_nodes:
             node.layer.check_columns(X, name, first_row)
@@ -204,7 +205,7 @@ class Network(Displayed):
         theta : (parameter_count,)
         X : (rows, inputs)
         state : mapping, optional
-            Layer states after training; default: those of `initial_state`.
+            Layer states after training; default: the initial ones.
         """
         if state is None and type(X) is np.ndarray and type(theta) is np.ndarray:
             answer = self._few_rows(theta, X)
@@ -213,7 +214,7 @@ class Network(Displayed):
         return self.predict_checked(theta, self.check_inputs(X), state)
 
     def _compiled_rows(self, theta: Array, X: Array) -> Array | None:
-        """Compile a function for few rows if the network can have one, and use it from now on."""
+        """Compile a fast function for few rows if the network supports it, use it from now on, and call it."""
         from specnet.compiler.native.row_calls import few_rows
 
         starts = {f"theta.{placed.name}": placed.start for placed in self.layout.blocks}
@@ -229,11 +230,11 @@ class Network(Displayed):
     def predict_checked(
         self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
     ) -> Array:
-        """Return what `predict` does, or `raw_outputs` if raw. Arguments are those of both; X is checked already."""
+        """Return the result of `predict`, or of `raw_outputs` if `raw`, for rows X that are checked already."""
         return self._for_all_rows("raw outputs" if raw else "predict", theta, X, state, self.outputs)
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
-        """Return what the loss reads, such as logits, (rows, outputs). Arguments are those of `predict`."""
+        """Return the outputs that the loss reads, such as logits, (rows, outputs). Arguments are as for `predict`."""
         return self.predict_checked(theta, self.check_inputs(X), state, raw=True)
 
     def loss(
@@ -253,7 +254,7 @@ class Network(Displayed):
         theta : (parameter_count,)
         X : (rows, inputs)
         y : (rows,) or (rows, outputs)
-            Class indices, one-hot rows, 0 and 1, or values, as the loss needs.
+            Class indices, one-hot rows, 0 and 1, or numbers, depending on the loss.
         sample_weight : (rows,), optional
             Weights of the rows in the mean.
         state : mapping, optional
@@ -275,13 +276,13 @@ class Network(Displayed):
         state: Mapping[str, Array] | None = None,
         data_only: bool = False,
     ) -> Array:
-        """Return each row's loss, float64 (rows,). Arguments are those of `loss`; X is checked already."""
+        """Return each row's loss, float64 (rows,). Arguments are as for `loss`; X is checked already."""
         return self.row_losses_checked(theta, X, self.read_target(y, len(X)), state, data_only)
 
     def row_losses_checked(
         self, theta: ArrayLike, X: Array, target: Array, state: Mapping[str, Array] | None, data_only: bool
     ) -> Array:
-        """Return the result of `row_losses`. Arguments are those of `row_losses`; the target is checked already."""
+        """Return each row's loss. Arguments are as for `row_losses`; the target is the result of `read_target`."""
         name = "row losses, data only" if data_only else "row losses"
         return self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
 
@@ -302,9 +303,9 @@ class Network(Displayed):
         theta, X, y, sample_weight
             As for `loss`.
         state : mapping, optional
-            As for `predict`; its arrays are updated in place while training.
+            As for `predict`; with `training`, its arrays are updated in place.
         training : bool
-            Draw dropout masks, from the seed of the spec and the number of the step.
+            Compute in training mode: dropout masks are drawn from the seed of the spec and the number of the step.
         step : int
             Number of the step, from 0.
         """
@@ -325,7 +326,7 @@ class Network(Displayed):
         sample_weight: ArrayLike | None = None,
         state: Mapping[str, Array] | None = None,
     ) -> Array:
-        """Return the gradient of the mean loss by X, of its shape. Arguments are those of `loss_and_gradient`."""
+        """Return the gradient of the mean loss with respect to X, (rows, inputs). Arguments are as for `loss`."""
         _, program = self._run("input gradient", theta, X, y, sample_weight, state)
         return program.outputs[0].T.copy()
 
@@ -334,8 +335,8 @@ class Network(Displayed):
     ) -> dict[str, LayerOutputs]:
         """Return the outputs of each layer for preprocessed rows, by the name of the layer.
 
-        Arguments are those of `predict`. Names are ``layers.0``, ``layers.head`` for a layer with a name, and
-        ``layers.3.0.1`` in a block: the block, the repetition and the layer.
+        Arguments are as for `predict`. Names are ``layers.0``, ``layers.head`` for a layer with a name, and
+        ``layers.3.0.1`` in a block: the indices of the block, the repetition and the layer.
         """
         X = self.check_inputs(X)
         program = self._workspace(theta, state).program("layer outputs", len(X))
@@ -363,12 +364,12 @@ class Network(Displayed):
         return workspace
 
     def read_target(self, y: ArrayLike, rows: int) -> Array:
-        """Return targets y as programs read them, (1, rows) class indices or (outputs, rows) numbers, after a check.
+        """Check targets y, and return them for programs: class indices (1, rows) or numbers (outputs, rows).
 
         Raises
         ------
         DataError
-            If the loss is not defined for them.
+            If the loss is not defined for these targets.
         """
         loss = self.spec.training.loss
         target = check_target(y, loss.target, rows, self.outputs if loss.target == "classes" else self.target_size)
@@ -385,7 +386,7 @@ class Network(Displayed):
         state: Mapping[str, Array] | None,
         step: int = 0,
     ) -> tuple[Workspace, BatchProgram]:
-        """Run a program with gradients; return the workspace of this thread, and the program in it."""
+        """Run a program with gradients; return the workspace of this thread and the bound program."""
         X = self.check_inputs(X)
         rows = len(X)
         weights = check_weights(sample_weight, rows)
@@ -418,7 +419,7 @@ class Network(Displayed):
             for start in range(0, rows, self._chunk):
                 stop = min(start + self._chunk, rows)
                 program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
-                # Rows beyond these hold values of earlier calls, which change nothing: no row depends on another.
+                # Padding rows have values of earlier calls, which change no result: no row depends on another.
                 x, target_rows, output = program.first_rows(stop - start)
                 x[...] = X[start:stop]
                 if target_rows is not None and target is not None:
@@ -429,7 +430,7 @@ class Network(Displayed):
 
 
 def _no_rows(theta: Array, X: Array) -> Array | None:
-    """Accept no rows: there is no faster function for a few."""
+    """Return None for any rows: the network has no faster function for few rows."""
     return None
 
 
@@ -453,12 +454,12 @@ def build(
     parts, overrides, limits : optional
         As for `parse_spec`.
     engine : {"auto", "numpy", "compiled"}, optional
-        Overrides ``training.engine``; the network is compiled only if that is "compiled".
+        Overrides ``training.engine``; only "compiled" gives a compiled network.
 
     Raises
     ------
     SpecError
-        With every mistake in the spec.
+        If the spec has mistakes; the error lists all of them.
     """
     for name, size in (("inputs", inputs), ("outputs", outputs)):
         if size is not None:

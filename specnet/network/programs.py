@@ -1,7 +1,8 @@
-"""From a resolved spec to the programs that compute it.
+"""From a resolved spec to the programs of its network.
 
-A `Blueprint` knows the network's layers in order and the layout of its flat parameter vector, and writes the network's
-programs in the compiler's language: predictions, losses of rows, gradients and the optimizer's step. It binds none.
+A `Blueprint` has the network's layers in order and the layout of its flat parameter vector, and writes the network's
+programs in the compiler's language: predictions, losses of rows, gradients and the optimizer's step. It does not bind
+them to arrays.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ INPUTS = "x"
 TARGET = "target"
 ROW_WEIGHT = "row_weight"
 INVERSE_WEIGHT = "inverse_weight"
-"""1 over the sum of the batch's weights; over its number of rows without weights."""
+"""1 over the sum of the row weights in the batch; without weights, 1 over its number of rows."""
 INVERSE_ROWS = "inverse_rows"
 """1 over the number of rows in the batch."""
 CLIPPING = "clipping"
@@ -57,7 +58,7 @@ NOISE = (UNIFORM, "normal.")
 
 @dataclass
 class LayerRequests:
-    """Random inputs and commits that the layers of one program have requested so far."""
+    """The number of random inputs and the commits that the layers of one program have requested so far."""
 
     training: bool
     drawn: int = 0
@@ -66,7 +67,7 @@ class LayerRequests:
 
 @dataclass(frozen=True)
 class LayerScope:
-    """The part of a program that a layer in it can use."""
+    """The interface of a program for one of its layers: random inputs, batch statistics and layer states."""
 
     program: LayerRequests
     node: Node
@@ -142,7 +143,7 @@ class Blueprint:
     ----------
     resolved : Resolved
     backend : Backend
-        What runs the programs.
+        The backend that runs the programs.
     """
 
     def __init__(self, resolved: Resolved, backend: Backend = NUMPY) -> None:
@@ -153,7 +154,7 @@ class Blueprint:
 
     @property
     def target_size(self) -> int:
-        """The number of values in a row's target, unless it is a class: one per output, or per group of outputs."""
+        """The number of values in a row's numeric target: one per output, or one per group of outputs."""
         return self.outputs // self.loss.outputs_per_target
 
     @property
@@ -166,12 +167,12 @@ class Blueprint:
         return max([self.inputs, *(node.size for node in self.nodes)])
 
     def plan(self, name: str) -> Plan:
-        """Return a program by its name.
+        """Return a program by its name, such as ``predict`` or ``gradient, training, weighted``.
 
         Raises
         ------
         PartError
-            If a part ignores an input, so that the program does not read it.
+            If the program does not read the columns, or its loss does not read the target, because a part ignores them.
         """
         kind, *options = name.split(", ")
         training, weighted = "training" in options, "weighted" in options
@@ -196,18 +197,18 @@ class Blueprint:
         return self._plan([value for layer in layers for value in (layer.raw, layer.output)])
 
     def raw_outputs(self) -> Plan:
-        """Return the program of the output as the loss sees it, (outputs, batch)."""
+        """Return the program of the output that the loss reads, (outputs, batch)."""
         return self._plan([self.seen_by_loss(self.forward(training=False))])
 
     def row_losses(self, *, evaluation: bool) -> Plan:
-        """Return the program of each row's loss, (1, batch), without regularization if `evaluation`."""
+        """Return the program of each row's loss, (1, batch); with `evaluation`, without regularization."""
         loss = self.loss.for_evaluation() if evaluation else self.loss
         return self._plan([self._row_losses(self.forward(training=False), loss)])
 
     def gradient(self, *, training: bool, weighted: bool, frozen: bool = True) -> Plan:
         """Return the program that commits the gradient of each block, with the mean loss as its output.
 
-        Without `frozen`, only trainable blocks have a gradient. In training, layer states are committed too.
+        Without `frozen`, only trainable blocks have a gradient. With `training`, new layer states are committed too.
         """
         forward = self.forward(training=training)
         loss = self.mean_loss(forward, weighted=weighted)
@@ -260,7 +261,7 @@ class Blueprint:
         return Update(self._plan([], commits), states, tuple(scalars))
 
     def state_average(self) -> Plan:
-        """Return the program that moves the averages of layer states towards these."""
+        """Return the program that moves the averages of layer states towards the current layer states."""
         share, commits = input_value(AVERAGE_SHARE, ()), []
         for placed in self.layout.states:
             state, average = (state_value(f"{of}.{placed.name}", placed.tensor.shape) for of in ("state", "average"))
@@ -268,7 +269,7 @@ class Blueprint:
         return self._plan([], commits)
 
     def _checked(self, program: Plan) -> Plan:
-        """Return a program after checking that it reads the columns, and the target if it has a loss."""
+        """Check that a program reads the columns, and the target if it has a loss; return the program."""
         read = {call.attributes for call in program.calls if call.operation is INPUT}
         if INVERSE_WEIGHT in read and TARGET not in read:
             raise part_error(type(self.loss), ShapeError("its value does not depend on the target"))
@@ -277,7 +278,7 @@ class Blueprint:
         return program
 
     def forward(self, *, training: bool) -> Forward:
-        """Return the values of the network in training or in evaluation."""
+        """Return the symbolic values of each layer, in training or evaluation mode."""
         recorder, x = LayerRequests(training), input_value(INPUTS, (self.inputs, BATCH))
         applied: list[AppliedLayer] = []
         for number, node in enumerate(self.nodes):

@@ -1,4 +1,4 @@
-"""Named streams of random numbers from one seed; each use of randomness has its own."""
+"""Named streams of random numbers from one seed; each use of randomness has a separate stream."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _NUMBERS: dict[Purpose, int] = {
 }
 _STEP_STRIDE = 2**64
 _STEP_FACTOR = pow(0x2360ED051FC65DA44385DF649FCCF645, _STEP_STRIDE, 2**128)
-"""PCG64's multiplier to the power of the stride: from the state before a step's numbers to that before the next's."""
+"""PCG64's multiplier to the power of the stride, which moves the generator from one step's numbers to the next."""
 _MADE_AT_ONCE = 256
 _POOL, _WORDS, _HALF = 4, 8, 16
-"""Numbers of 32-bit words in a seed sequence's state and in a generator's first state, and half the bits of a word."""
+"""Number of 32-bit words in a seed sequence's state, number in a generator's first state, and half the bits of a
+word."""
 _LEFT, _RIGHT = np.array([0xCA01F9DD, 0x4973F715], np.uint32)
 
 
@@ -33,10 +34,10 @@ def stream(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:
 
 
 class NumberedStreams:
-    """Generators of streams whose last key is a number, as `stream` returns them, at a third of the time.
+    """Generators of streams whose last key is a number, the same as by `stream`, but in a third of the time.
 
-    The state of NumPy's `SeedSequence` before the last key is the same for all of them. That key is mixed into it, and
-    words are drawn from it, for many numbers at once (O'Neill 2015, "Developing a seed_seq alternative").
+    The state of NumPy's `SeedSequence` before the last key is the same for all numbers. The key is mixed into the
+    state, and words are drawn from it, for many numbers at once (O'Neill 2015, "Developing a seed_seq alternative").
 
     Parameters
     ----------
@@ -50,18 +51,18 @@ class NumberedStreams:
     def __init__(self, seed: int, purpose: Purpose, *keys: int) -> None:
         before = (_NUMBERS[purpose], *keys)
         self._pool = np.random.SeedSequence(seed, spawn_key=before).pool
-        # All words are mixed into all others of the state, and what comes after these into all of the state.
+        # Number of hashes so far: _POOL² to fill the state and mix its words, and _POOL for each key.
         mixed = _POOL * (_POOL + len(before))
         self._mixing = _powers(0x43B0D7E5, 0x931E8875, mixed + _POOL + 1)[mixed:]
         self._drawing = _powers(0x8B51F9DD, 0x58F38DED, _WORDS + 1)
         self._first, self._words = 0, np.empty((0, _POOL), np.uint64)
 
     def __call__(self, number: int) -> np.random.Generator:
-        """Return the generator of a number, below 2³¹."""
+        """Return the generator for a number below 2³¹."""
         if not 0 <= number - self._first < len(self._words):
             numbers = np.arange(number, number + _MADE_AT_ONCE, dtype=np.uint32)
             self._first, self._words = number, self._words_of(numbers)
-        known: Any = _KnownWords(self._words[number - self._first])  # NumPy's annotations do not allow it
+        known: Any = _KnownWords(self._words[number - self._first])  # Any, since NumPy's annotations do not allow it
         return np.random.Generator(np.random.PCG64(known))
 
     def _words_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:
@@ -71,7 +72,7 @@ class NumberedStreams:
 
 
 class _KnownWords(ISeedSequence):
-    """A seed sequence whose words are known."""
+    """A seed sequence that returns given words."""
 
     def __init__(self, words: NDArray[np.uint64]) -> None:
         self._words = words
@@ -85,21 +86,22 @@ def _powers(first: int, factor: int, count: int) -> NDArray[np.uint32]:
 
 
 def _hashed(words: NDArray[np.uint32], constants: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return words, (…, 1 or constants − 1), each hashed by two constants that follow each other."""
+    """Return the hashes of words, (…, 1 or constants − 1); each is hashed with two successive constants."""
     hashed = (words ^ constants[:-1]) * constants[1:]
     hashed ^= hashed >> _HALF
     return hashed
 
 
 def member_keys(member: int | None) -> tuple[int, ...]:
-    """Return the first keys of the streams of a network: none, or its number among the members of an ensemble."""
+    """Return the first keys of a network's streams: the number of the ensemble member, or none without an ensemble."""
     return () if member is None else (member,)
 
 
 class StepNoise:
-    """Random numbers that depend only on the seed, the member of an ensemble if any, and the number of the step.
+    """Random numbers of training steps, which depend only on the seed, the ensemble member and the step's number.
 
-    Each step has 2⁶⁴ numbers of its own. Advancing the generator to them is much faster than seeding a new one.
+    Each step has a separate range of 2⁶⁴ numbers. Advancing the generator to them is much faster than seeding a new
+    one.
     """
 
     def __init__(self, seed: int, member: int | None = None) -> None:
@@ -109,16 +111,16 @@ class StepNoise:
         self._start = self._bits.state
 
     def fill(self, arrays: Mapping[str, NDArray[Any]], step: int) -> None:
-        """Fill float arrays in order: uniform numbers from [0, 1), or normal ones if the name begins with normal."""
+        """Fill float arrays in order: with normal numbers if the name begins with "normal", else uniform in [0, 1)."""
         self._go_to(step)
         for name, array in arrays.items():
             draw = self._generator.standard_normal if name.startswith("normal") else self._generator.random
             draw(dtype=array.dtype.type, out=array)
 
     def walk(self, step: int) -> tuple[int, int, int, int]:
-        """Return PCG64's state before the numbers of a step, its increment, and a factor and a summand, of 128 bits.
+        """Return four numbers of 128 bits: PCG64's state before a step's numbers, its increment, a factor, a summand.
 
-        The state before those of the next step is the factor times this one plus the summand.
+        The state before the numbers of the next step is the factor times this state plus the summand.
         """
         self._go_to(step + 1)
         following = self._bits.state["state"]["state"]

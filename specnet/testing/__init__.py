@@ -1,9 +1,9 @@
-'''Checks of parts for their authors: the same that specnet's own parts pass.
+'''Checks of parts for their authors; specnet's built-in parts pass the same checks.
 
-`check_part` takes the class of a part, and for most kinds a plain NumPy function that computes the same. It raises an
-AssertionError, which names the part and where the two differ, if a derivative is wrong, the slope at a kink is not
-between the slopes on its left and right, a number is lost at ±20 or ±1000, float32 becomes float64, or the spec's
-schema and the engine disagree about which fields are valid. `check_layer` does that for layers.
+`check_part` takes the class of a part, and for most kinds a plain NumPy function with the same results. It raises an
+AssertionError, which names the part and the mistake, if the results differ, if a derivative is wrong, if the slope at a
+kink is not between the slopes on its left and right, if a result at ±20 or ±1000 is not exact, if float32 becomes
+float64, or if the JSON Schema and the engine disagree on valid fields. `check_layer` does the same for layers.
 
 >>> from typing import Literal
 >>> import numpy as np

@@ -1,4 +1,4 @@
-"""The public checks."""
+"""The public checks: `check_part` and `check_layer`."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ from specnet.testing.part_checks import (
 )
 
 TARGETS = ("numpy", "c", "javascript", "onnx")
-"""Exports that can have any part, as long as they have its operations.
+"""Export targets that support any part, if they support its operations.
 
-Where a compiler, Node or onnxruntime is missing the export is written and not run; without onnx that one is left out.
+If a compiler, Node or onnxruntime is missing, the export is written but not run; without onnx, its export is skipped.
 """
 
 
 def check_exports(subject: str, part: type[Part], layer: Mapping[str, Any], inputs: int) -> None:
-    """Check that the exports of a network with this layer, of a part, agree with it.
+    """Check that the exports of a network with this layer have the same predictions.
 
-    A target that lacks an operation refuses it by name, which is no fault of the part.
+    Targets that do not support an operation of the part are skipped.
     """
     layers = [dict(layer), {"type": "dense", "units": 2}]
     spec = {"network": {"dtype": "float64", "input_size": inputs, "layers": layers}, "training": {"loss": "mse"}}
@@ -82,36 +82,37 @@ _CHECKS: dict[type[Part], Callable[..., None]] = {
 
 
 def check_part(part: type[Part], forward: Reference | None = None, *, settings: Settings | None = None) -> None:
-    """Check a part of any kind.
+    """Check a part of any kind, and raise an AssertionError for the first mistake.
 
-    Of every part: its name, docstring and descriptions; that it is the same when it is written and read again; that
-    values beyond a field's bounds, and of another type, are refused by the engine and the JSON Schema alike. Of
-    activations and layers also that exports to NumPy, C, JavaScript and ONNX answer as they do, where these can be run.
+    The checks of every part: it has a name, a docstring and descriptions; it is equal after writing and reading; the
+    engine and the JSON Schema both refuse values that are out of a field's bounds or of another type. For activations
+    and layers, exports to NumPy, C, JavaScript and ONNX must have the same results, if they can be run.
 
     Parameters
     ----------
     part : type of Part
-        Its class.
+        Class of the part.
     forward : callable, optional
-        The same by plain NumPy. It is called with the settings as keywords, after:
+        Function in plain NumPy with the same results. Its arguments by kind of part, followed by the settings as
+        keywords:
 
-        - activation: X (rows, features); returns (rows, output features). Also ``parameters``, a dict by name, where it
-          learns some.
-        - loss: the output as `Loss.expression` sees it, (rows, outputs), and the target (rows, targets), or class
+        - activation: X (rows, features); returns (rows, output features). Also ``parameters``, a dict by name, if the
+          activation has parameters.
+        - loss: the output that `Loss.expression` reads, (rows, outputs), and the target (rows, targets), or class
           indices (rows,); returns (rows,).
         - optimizer: theta (n,) and the gradients of 10 steps (10, n), which do not depend on theta; returns theta after
-          these steps, made with the spec's constant learning rate.
+          these steps with the constant learning rate of the settings.
         - schedule: position and length; returns the factor.
         - initializer: fan_in and fan_out; returns mean and standard deviation.
 
         Other kinds are not compared.
     settings : sequence of mappings, optional
-        The part's fields, in as many variants as are to be checked; those of its example by default.
+        Fields of the part, one mapping for each variant to check; default: the fields of its example.
 
     Raises
     ------
     AssertionError
-        Says what is wrong with which part, and where.
+        If the part has a mistake; the message names the part and the mistake.
     """
     _check(part, forward, settings, None)
 
@@ -123,24 +124,26 @@ def check_layer(
     settings: Settings | None = None,
     inputs: Sequence[ArrayLike] | None = None,
 ) -> None:
-    """Check a layer: as `check_part`, its values while predicting, its derivatives then and while training.
+    """Check a layer with `check_part`, its values in evaluation mode, and its derivatives in both modes.
 
     Parameters
     ----------
     layer : type of Layer
-        Its class.
+        Class of the layer.
     forward : callable, optional
-        The same by plain NumPy, while predicting: from the inputs, (rows, features) each, with ``parameters``, a dict
-        of parameters and states by name where it has some, and the settings as keywords; returns (rows, outputs).
+        Function in plain NumPy with the same results in evaluation mode. It takes the inputs, (rows, features) each,
+        the settings as keywords, and ``parameters``, a dict of parameters and states by name, if the layer has any. It
+        returns (rows, outputs).
     settings : sequence of mappings, optional
-        The layer's fields, in as many variants as are to be checked; those of its example by default.
+        Fields of the layer, one mapping for each variant to check; default: the fields of its example.
     inputs : sequence of arrays, optional
-        (rows, features) each; by default one of 4 features, or two for layers of several inputs, in 1, 2 and 7 rows.
+        Inputs, (rows, features) each; default: one of 4 features, or two for layers of several inputs, with 1, 2 and 7
+        rows.
 
     Raises
     ------
     AssertionError
-        Says what is wrong with which layer, and where.
+        If the layer has a mistake; the message names the layer and the mistake.
     """
     _check(layer, forward, settings, inputs)
 

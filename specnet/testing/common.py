@@ -1,4 +1,4 @@
-"""Checks of every part, whatever its kind: named, described, bounded, and the same when it is written and read."""
+"""Checks of parts of any kind: name, descriptions, bounds of fields, and equality after writing and reading."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from specnet.testing.numbers import fail
 
 
 def subject_of(part: type[Part], settings: Mapping[str, Any]) -> str:
-    """Return what messages call a part with these settings."""
+    """Return the name of a part with these settings for messages."""
     fields = ", ".join(f"{name} = {value!r}" for name, value in settings.items())
     return f"{part.kind} {part.part_name()}" + (f" with {fields}" if fields else "")
 
 
 @contextmanager
 def naming(subject: str) -> Iterator[None]:
-    """Raise every error of a part as one that names it."""
+    """Convert any error in this context to an AssertionError that names the part."""
     try:
         yield
     except AssertionError:
@@ -36,7 +36,7 @@ def naming(subject: str) -> Iterator[None]:
 
 
 def registry_with(part: type[Part]) -> Registry:
-    """Return the installed parts and this one."""
+    """Return a registry of the installed parts and the given part."""
     registry = installed_registry()
     if part in tuple(registry):
         return registry
@@ -47,12 +47,12 @@ def registry_with(part: type[Part]) -> Registry:
 
 
 def unregistered(part: type[Part]) -> list[type[Part]]:
-    """Return the part as the argument `parts` for a spec that names it; nothing if it is installed."""
+    """Return the argument `parts` for a spec with this part: a list of the part, empty if it is installed."""
     return [] if installed_registry().find(part.kind, part.part_name()) is part else [part]
 
 
 def check_class(part: type[Part]) -> None:
-    """Refuse a class whose name or whose descriptions are missing."""
+    """Check that a class is a part with a `type`, a docstring, and a description of each field."""
     if not (isinstance(part, type) and issubclass(part, Part) and "kind" not in vars(part) and hasattr(part, "kind")):
         raise AssertionError(f"expected a part class, such as a subclass of specnet.parts.Activation, got {part!r}")
     field = part.model_fields["type"]
@@ -67,7 +67,7 @@ def check_class(part: type[Part]) -> None:
 
 
 def example(part: type[Part]) -> dict[str, Any]:
-    """Return the fields that a part's example sets."""
+    """Return the fields in a part's example."""
     try:
         fields: dict[str, Any] = tomllib.loads(f"fields = {{ {part.example} }}")["fields"]
     except tomllib.TOMLDecodeError as error:
@@ -76,7 +76,7 @@ def example(part: type[Part]) -> dict[str, Any]:
 
 
 def made(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> Part:
-    """Return the part with these settings."""
+    """Return an instance of the part with these settings."""
     try:
         return part.model_validate(_as_read({"type": part.part_name(), **settings}), context={"registry": registry})
     except ValidationError as error:
@@ -86,7 +86,7 @@ def made(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> P
 
 
 def check_document(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> None:
-    """Refuse a part that changes when it is written and read, or of whose fields engine and schema accept others."""
+    """Check that a part is equal after writing and reading, and that engine and schema agree on valid fields."""
     from jsonschema import Draft7Validator
 
     subject, instance = subject_of(part, settings), made(part, settings, registry)
@@ -121,14 +121,14 @@ def _is_valid(part: type[Part], document: Mapping[str, Any], registry: Registry)
 
 
 def _as_read(value: Any) -> Any:
-    """Return a value of a document as the reader of specs returns it, with tuples for lists."""
+    """Return a value of a document in the form that the reader of specs returns: with tuples instead of lists."""
     if isinstance(value, Mapping):
         return {key: _as_read(item) for key, item in value.items()}
     return tuple(map(_as_read, value)) if isinstance(value, list) else value
 
 
 def _beyond(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield invalid values of each numeric and boolean field: beyond its bounds, or of another type."""
+    """Yield the name and an invalid value of each numeric or boolean field: out of its bounds, or of another type."""
     for name, schema in definition["properties"].items():
         kind = schema.get("type")
         if kind in ("number", "integer"):

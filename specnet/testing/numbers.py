@@ -1,4 +1,4 @@
-"""Comparisons of a part's numbers: values with a plain function, derivatives with difference quotients, and types."""
+"""Comparisons of a part's results: values with a plain function, derivatives with difference quotients, and dtypes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from specnet.compiler import BATCH, gradients, sum_over
 from specnet.parts.arrays import Array
 
 Reference = Callable[..., ArrayLike]
-"""A part's function in plain NumPy, from the package that has the part."""
+"""The function of a part in plain NumPy, given by the part's author."""
 
 ONE_SIDED_STEP = 1e-6
 FLOAT64_TOLERANCE, FLOAT32_TOLERANCE = 1e-9, 1e-5
-"""Of a value."""
+"""Tolerances of values in each precision, relative to 1 or to the expected number, whichever is larger."""
 
 
 def fail(subject: str, message: str) -> None:
-    """Raise the error of a check that was not passed."""
+    """Raise the AssertionError of a failed check."""
     raise AssertionError(f"{subject}: {message}")
 
 
 def agree(subject: str, what: str, found: Array, expected: Array, tolerance: float, scale: float | None = None) -> None:
-    """Compare arrays to a fraction of 1 or each expected number, whichever is larger, or of a common scale.
+    """Check that two arrays agree; the tolerance is relative to 1 or the expected number, or to a common scale.
 
-    What is not finite in the expected array is not compared.
+    Without `scale`, the larger of 1 and the expected number counts. Elements whose expected number is not finite are
+    not compared.
     """
     if found.shape != expected.shape:
         fail(subject, f"{what} has shape {found.shape}; expected {expected.shape}")
@@ -41,7 +42,7 @@ def agree(subject: str, what: str, found: Array, expected: Array, tolerance: flo
 
 
 def called(forward: Reference, *arrays: Array, parameters: Mapping[str, Array], **settings: Any) -> Array:
-    """Return the result of a plain function; parameters are an argument only where there are some."""
+    """Return the result of a plain function as float64; it gets `parameters` as an argument only if there are any."""
     with np.errstate(all="ignore"):
         return np.asarray(
             forward(*arrays, **({"parameters": parameters} if parameters else {}), **settings), np.float64
@@ -55,9 +56,10 @@ def check_at(
     generator: np.random.Generator,
     tolerance: float = 1e-12,
 ) -> None:
-    """Check the values in both precisions, the derivatives and the types of a function.
+    """Check the values in both precisions, the derivatives and the dtypes of a function.
 
-    Derivatives are compared with the complex step, to a fraction of the largest one by each variable.
+    Derivatives are compared with the complex step; the tolerance is relative to the largest derivative with respect to
+    each variable.
     """
     for dtype, largest in ((np.float64, FLOAT64_TOLERANCE), (np.float32, FLOAT32_TOLERANCE)):
         if expected is not None:
@@ -75,7 +77,7 @@ def check_at(
 
 
 def computes_in_float64(calls: Iterable[Any]) -> bool:
-    """Whether a bound call reads or writes an array of float64."""
+    """Return whether a bound call reads or writes an array of float64."""
     return any(array.dtype == np.float64 for call in calls for array in _arrays_of(call))
 
 
@@ -88,18 +90,19 @@ def _arrays_of(call: Any) -> Iterator[Array]:
 def check_line(
     subject: str, axis: str, along: Callable[[Floats], Function], feature: int, points: Sequence[float]
 ) -> None:
-    """Refuse slopes along a line that do not lie between the one-sided difference quotients.
+    """Check that slopes along a line lie between the one-sided difference quotients.
 
-    Compared are the slopes at the given points, and at all kinks within ±10.
+    The slopes at the given points, and at all kinks within ±10, are checked.
 
     Parameters
     ----------
     subject : str
     axis : str
-        What messages call a number on the line.
+        Name of the varied number in messages.
     along : callable
-        From numbers (n,) to a function whose only variable has them as that feature.
+        Takes numbers (n,); returns a function of n rows, whose only variable has these numbers as a feature.
     feature : int
+        Index of this feature.
     points : sequence of float
     """
     function = along(np.zeros(1))

@@ -1,4 +1,4 @@
-"""Checks of one part of each kind: activations, losses, layers, optimizers, schedules and initializers."""
+"""Checks by kind of part: activations, losses, layers, optimizers, schedules and initializers."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from specnet.testing.numbers import (
 
 FEATURES, TARGETS = 6, 3
 EDGES = (0.0, 0.5, -0.5, 20.0, -20.0, 1000.0, -1000.0)
-"""Inputs of activations at which numbers are lost."""
+"""Inputs at which activations often lose precision, overflow or have a kink."""
 SIZES_OF_OUTPUTS = (1.0, 20.0, 1000.0)
-"""About which losses are compared."""
+"""Sizes of outputs at which losses are compared."""
 LAYER = "layer"
 PARAMETERS, STEPS, DOWNHILL_STEPS = 5, 10, 200
-"""Of a walk by an optimizer: its parameters, and steps."""
+"""Number of parameters of a `Walk`, and numbers of steps: with random gradients, and downhill."""
 LENGTH = 100
-"""Of schedules, in steps."""
+"""Length of schedules in steps."""
 SHAPE = (300, 200)
-"""Of what initializers draw."""
+"""Shape of the array whose mean and standard deviation are compared for initializers."""
 
 
 def check_activation(
     subject: str, activation: Activation, forward: Reference | None, settings: Mapping[str, Any]
 ) -> None:
-    """Check values, derivatives, kinks, edges and types of an activation."""
+    """Check an activation: its values and derivatives, also at kinks and at `EDGES`, and its dtypes."""
     generator = np.random.default_rng(0)
     try:
         size = activation.output_size(FEATURES)
@@ -86,7 +86,7 @@ def check_activation(
 
 
 def check_loss(subject: str, loss: Loss, forward: Reference | None, settings: Mapping[str, Any]) -> None:
-    """Check values, derivatives, kinks, edges and types of a loss."""
+    """Check a loss: its values and derivatives, also at kinks and for large outputs, and its dtypes."""
     generator = np.random.default_rng(0)
     classes = loss.target == "classes"
     outputs = TARGETS if classes else TARGETS * loss.outputs_per_target
@@ -123,13 +123,13 @@ def check_loss(subject: str, loss: Loss, forward: Reference | None, settings: Ma
 
 
 def _target(loss: Loss, rows: int, generator: np.random.Generator) -> Array:
-    """Return targets as the engine reads them: features first."""
+    """Return random targets in the form that the engine reads: features first."""
     target = made_target(loss, rows, TARGETS, generator)
     return target[None, :] if target.ndim == 1 else target.T
 
 
 def _along(at: Callable[[Array, Array], Function], row: Array, target: Array, number: int, numbers: Floats) -> Function:
-    """Return a loss of rows that are all the same but for one output, which takes these numbers."""
+    """Return a loss of copies of a row in which one output has these numbers."""
     rows = np.repeat(row[None, :], len(numbers), axis=0)
     rows[:, number] = numbers
     return at(rows, np.repeat(target, len(numbers), axis=1))
@@ -138,7 +138,7 @@ def _along(at: Callable[[Array, Array], Function], row: Array, target: Array, nu
 def check_values_and_gradients(
     subject: str, layer: Layer, forward: Reference | None, settings: Mapping[str, Any], given: Sequence[ArrayLike]
 ) -> None:
-    """Check a layer by itself on these inputs, (rows, features) each, with noise of its own while training."""
+    """Check a layer by itself on these inputs, (rows, features) each, in evaluation mode and in training mode."""
     generator = np.random.default_rng(0)
     inputs = [np.asarray(array, np.float64) for array in given]
     rows, sizes = len(inputs[0]), tuple(array.shape[1] for array in inputs)
@@ -157,12 +157,12 @@ def check_values_and_gradients(
         for tensor in block.tensors:
             drawn = tensor.initializer.draw(generator, tensor.shape, tensor.fans)
             view = named[tensor.name] = tensor.view(reads[name])
-            view[...] = drawn + generator.normal(0, 0.2, tensor.shape)  # what starts at 0 or 1 would hide faults
+            view[...] = drawn + generator.normal(0, 0.2, tensor.shape)  # a start at 0 or 1 would hide mistakes
     for state in layer.states(sizes):
         start = named[state.name] = np.broadcast_to(np.asarray(state.start, np.float64), state.user_shape).copy()
         reads[f"state.{LAYER}.{state.name}"] = start.reshape(state.shape)
     reads[INVERSE_ROWS] = np.array(1 / rows)
-    # Fields that all layers have, such as a name, do not change what one computes.
+    # Fields that all layers have, such as a name, do not change the result.
     fields = {name: value for name, value in settings.items() if name not in Layer.model_fields}
     expected = None if forward is None else called(forward, *inputs, parameters=named, **fields).T
     for training in (False, True):
@@ -174,7 +174,7 @@ def check_values_and_gradients(
 
 
 def _resolved(layer: Layer, inputs: int) -> Layer:
-    """Return a layer with the defaults that it gets in a network."""
+    """Return a layer with the defaults that a network sets."""
     if layer.input_count != "one":
         return layer
     spec = {"network": {"input_size": inputs, "layers": [Part.dump(layer)]}, "training": {"loss": "mse"}}
@@ -182,7 +182,7 @@ def _resolved(layer: Layer, inputs: int) -> Layer:
 
 
 class Walk:
-    """An optimizer's update, bound to vectors of its own."""
+    """A sequence of steps by an optimizer: its update program, bound to a vector of parameters."""
 
     def __init__(self, optimizer: SteppingOptimizer, theta: Array) -> None:
         self.theta, self.gradient, self.optimizer = theta, np.zeros_like(theta), optimizer
@@ -208,7 +208,7 @@ class Walk:
 
 
 def check_optimizer(subject: str, part: Optimizer, forward: Reference | None, settings: Mapping[str, Any]) -> None:
-    """Check an optimizer that makes steps: against the plain function, downhill, at rest, and its types."""
+    """Check an optimizer that makes steps: against the plain function, on a parabola, at gradient 0, and its dtypes."""
     optimizer = part.stepping
     if optimizer is None:
         return
@@ -236,7 +236,7 @@ def check_optimizer(subject: str, part: Optimizer, forward: Reference | None, se
 
 
 def check_schedule(subject: str, schedule: Schedule, forward: Reference | None, settings: Mapping[str, Any]) -> None:
-    """Check that a schedule is a function of its position, with finite factors that are not negative."""
+    """Check that a schedule depends only on the position, and that its factors are finite and not negative."""
     positions = range(LENGTH)
     factors = np.array([schedule.multiplier(position, LENGTH) for position in positions], np.float64)
     for position in np.flatnonzero(~(np.isfinite(factors) & (factors >= 0))):
@@ -254,7 +254,7 @@ def check_schedule(subject: str, schedule: Schedule, forward: Reference | None, 
 def check_initializer(
     subject: str, initializer: Initializer, forward: Reference | None, settings: Mapping[str, Any]
 ) -> None:
-    """Check that an initializer draws finite arrays of each shape, the same from the same seed, of the right spread."""
+    """Check that an initializer draws finite arrays of each shape, equal for equal seeds, with the expected spread."""
     rows, columns = SHAPE
     shapes = [SHAPE, (3, 5), (5, 3), (1, 1), *([] if initializer.needs_matrix else [(4,)])]
     for shape in shapes:
