@@ -1,7 +1,7 @@
-"""What went wrong in a run, in sentences, and what to set in its spec instead.
+"""Findings: problems of a run in sentences, and the settings of its spec to change.
 
-In: `Evidence`, the objects of a run. Out: `Finding`s, causes before consequences. Start at
-`judgement.judge`; each rule is a function of the evidence, by what it is about: data, steps, units, results.
+In: `Evidence`, the objects of a run. Out: `Finding`s, causes before consequences. Start at `judgement.judge`. Each rule
+is a function of the evidence; modules group the rules by topic: data, steps and units, results.
 """
 
 from specnet.findings.evidence import Evidence, Scores, UnseenRows

@@ -1,4 +1,4 @@
-"""Findings about the rows: columns and targets that cannot be learned from, or too well."""
+"""Findings about the data: constant columns, unsuitable scales, leakage, and rows that splits share."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from specnet.number_texts import count, percent, short
 from specnet.parts.arrays import Array, RowView, pieces
 
 MIN_PIXELS = 6
-"""Side length of the smallest images that are recognized."""
+"""Width in pixels of the smallest images that are recognized."""
 MAX_NAMED = 3
-"""Constant columns that a sentence names."""
+"""Largest number of constant columns that a sentence names."""
 LARGE, VERY_LARGE, SPREAD_FACTOR = 100.0, 1000.0, 1000.0
 SHARED = 0.05
 MAX_RANKED = 20_000
-"""Training rows that a single column is compared with the target on; of more, evenly spaced ones."""
+"""Largest number of training rows on which columns are compared with the target; of more, an evenly spaced sample."""
 
 
 def constant_column(evidence: Evidence) -> Iterator[Finding]:
@@ -41,9 +41,9 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
 
 
 def image_side(columns: Array | RowView) -> int | None:
-    """Return the side length of square grey images whose pixels are the columns, None for other rows.
+    """Return the width of the square grey images whose pixels are the columns, or None if the columns are no pixels.
 
-    Their grey values are whole numbers from 0 on, and there are at least 6 × 6.
+    Grey values are nonnegative whole numbers, and an image has at least 6 × 6 pixels.
     """
     side = math.isqrt(columns.shape[1])
     if side < MIN_PIXELS or side * side != columns.shape[1]:
@@ -125,7 +125,7 @@ def shared_rows(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _named(names: Sequence[str], count: int | None = None) -> str:
-    """Return names of columns as the beginning of a sentence; `count` says how many there are if not all are named."""
+    """Return column names as the beginning of a sentence; `count` is the number of columns if not all are named."""
     word = "" if names[0].startswith("column ") else "column " if (count or len(names)) == 1 else "columns "
     return word + ", ".join(names)
 

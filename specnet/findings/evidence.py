@@ -1,4 +1,4 @@
-"""What findings are made from: a run's network, rows, history, statistics of units, and scores."""
+"""Evidence for findings: a run's network, rows, history, statistics of units, and scores."""
 
 from __future__ import annotations
 
@@ -21,42 +21,41 @@ from specnet.spec.resolving.graph import Node
 Numbers = NDArray[np.float64]
 Path = tuple[str | int, ...]
 LayerRecord = Mapping[str, Any]
-"""A line of ``layers.jsonl``: ``epoch``, and ``layers`` with the numbers of each."""
+"""A line of ``layers.jsonl``: ``epoch``, and ``layers``, a list of the statistics of each layer."""
 MeanWithError = tuple[float, float]
-"""A mean over rows, such as of the difference of two losses, and its standard error."""
+"""A mean over rows, such as the mean difference of two losses, and its standard error."""
 
 
 MAX_DEAD = 0.7
-"""The fraction of a layer's units that are dead from which on a network cannot learn."""
+"""Fraction of dead units in a layer above which a network cannot learn."""
 
 
 class UntestableError(Exception):
-    """A run has nothing that a rule could test."""
+    """The run has no data that a rule could test."""
 
 
 @dataclass(frozen=True, eq=False)
 class UnseenRows:
-    """How well a network does on rows that it was not trained on.
+    """Predictions and scores of a network on rows that it was not trained on.
 
     Attributes
     ----------
     name : str
-        ``validation``, ``test`` in runs without validation rows, or ``out_of_fold`` of the training rows of an ensemble
-        on folds.
+        ``validation``, or ``test`` in runs without validation rows; ``out_of_fold`` for the training rows of an
+        ensemble on folds.
     target, prediction : (rows,) or (rows, outputs)
         Class indices, 0 and 1, or values in their own units.
     score : float
         Accuracy, or R² of values.
     independent_rows : float
-        How many independent rows they are worth, for standard errors: fewer than they are where they come in groups.
+        Number of independent rows, for standard errors; less than the number of rows if rows come in groups.
     baselines : mapping of str to float
-        The same score of ``constant``, ``linear``, ``neighbours`` and ``trees``, as far as they were fitted.
+        The same score of the baselines ``constant``, ``linear``, ``neighbours`` and ``trees``, if they were fitted.
     gains : mapping of str to tuple
-        By how much the loss is less than the constant prediction's, of ``network`` and of the other baselines, with
-        standard errors.
+        Loss of the constant prediction minus the loss of ``network`` and of each other baseline, with standard
+        errors.
     overconfidence : tuple or None
-        By how much the mean probability of the predicted class is above the accuracy, with its standard error; None
-        without classes.
+        Mean probability of the predicted class minus the accuracy, with its standard error; None without classes.
     """
 
     name: str
@@ -70,7 +69,7 @@ class UnseenRows:
 
     @property
     def simple(self) -> tuple[str, float] | None:
-        """The better of a linear model and the nearest neighbours, in words, and its score; None without them."""
+        """A phrase for the better of a linear model and nearest neighbours, and its score; None without them."""
         words = {"linear": "a linear model reaches", "neighbours": "nearest neighbours reach"}
         found = [(self.baselines[name], phrase) for name, phrase in words.items() if name in self.baselines]
         best = max(found, key=lambda pair: pair[0], default=None)
@@ -78,41 +77,41 @@ class UnseenRows:
 
 
 Scores = tuple[float | None, UnseenRows | None, UnseenRows | None]
-"""How well a network does on training rows, as `UnseenRows.score`, on rows held out, and on training rows out of fold;
-None where there are no such rows, or no score."""
+"""The `UnseenRows.score` on training rows, the results on held-out rows, and those on training rows out of fold; None
+for rows that are missing or have no score."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a run is judged by; of an ensemble, layer records and history are those of its first member.
+    """The data of a run that rules read; layer records and history of an ensemble are those of its first member.
 
     Attributes
     ----------
     network : Network
     labels : Labels or None
-        Of the classes.
+        Labels of the classes.
     kinds : tuple of Column
-        Of the raw columns, where the rows are those of a table with kinds.
+        Kinds of the raw columns; empty if the data are not a table with kinds.
     cells : array_like (rows, columns)
-        The raw columns of the training rows: missing cells are NaN; of a category the indices of its texts.
+        Raw columns of the training rows: missing cells are NaN, categories are indices of their texts.
     inputs : (rows, inputs)
         Training rows as the network reads them.
     target : (rows,) or (rows, outputs)
-        Of training rows: class indices, 0 and 1, or values as the loss takes them.
+        Target of the training rows: class indices, 0 and 1, or values as the loss reads them.
     history : sequence of mapping
-        Its losses are finite.
+        Records of the run, all with a finite loss.
     records : sequence of mapping
         The lines of ``layers.jsonl``; the first one is before any step.
     first_loss : float
-        L(0): mean loss of the first batch before any step.
+        L(0), the mean loss of the first batch before any step.
     constant_loss : float
-        L₀: loss of the best constant prediction on the training rows.
+        L₀, the loss of the best constant prediction on the training rows.
     has_failed : bool
-        Whether the loss was no longer finite after the history.
+        Whether the loss became infinite or NaN after the last record of the history.
     train_score, unseen, out_of_fold
-        As in `Scores`; None also if it has failed.
+        The items of `Scores`; None if the run has failed.
     repeated : tuple of str, or None
-        What `repeated_rows.repeated_rows` returns about these rows.
+        Result of `repeated_rows.repeated_rows` for these rows.
     """
 
     network: Network
@@ -132,7 +131,7 @@ class Evidence:
     repeated: tuple[str, str] | None
 
     def written(self, *path: str | int) -> Any:
-        """Return the value at a path of the spec as written, overrides included; None without one."""
+        """Return the value at a path of the spec as written, with overrides; None if the path is missing."""
         value: Any = self.network.spec.document.data
         for step in path:
             if isinstance(value, Mapping):
@@ -150,20 +149,20 @@ class Evidence:
 
     @cached_property
     def column_names(self) -> Sequence[str]:
-        """The names of the raw columns, or their numbers."""
+        """The names of the raw columns; ``column 0``, … if they have none."""
         names = [column.name for column in self.kinds] or list(self.network.spec.feature_names or ())
         return names or [f"column {number}" for number in range(self.cells.shape[1])]
 
     @property
     def known_unseen(self) -> UnseenRows:
-        """The same as `unseen`; without it a rule that needs it has nothing to test."""
+        """The value of `unseen`; if it is None, `UntestableError` is raised."""
         if self.unseen is None:
             raise UntestableError
         return self.unseen
 
     @property
     def has_classes(self) -> bool:
-        """Whether the scores are accuracies."""
+        """Whether the network predicts classes; scores are then accuracies."""
         return self.network.task != "values"
 
     @cached_property
@@ -178,7 +177,7 @@ class Evidence:
 
     @cached_property
     def validation_losses(self) -> Numbers | None:
-        """The validation losses on the same lines; None where there are none."""
+        """The validation losses of the history, (lines,); None if a line has none."""
         found = [line[VALIDATION_LOSS] for line in self.history if VALIDATION_LOSS in line]
         return np.array(found) if found and len(found) == len(self.history) else None
 
@@ -199,7 +198,7 @@ class Evidence:
 
     @cached_property
     def counts(self) -> NDArray[np.intp]:
-        """Training rows of each class, (classes,)."""
+        """The number of training rows of each class, (classes,)."""
         classes = 2 if self.labels is None else max(2, len(self.labels))
         return np.bincount(np.asarray(self.target, np.intp), minlength=classes)
 
@@ -215,7 +214,7 @@ class Evidence:
         return self.layers[:-1]
 
     def activation(self, layer: Node) -> Activation | None:
-        """Return the activation that the units of a layer pass through, None if there is none."""
+        """Return the activation of a layer's units, or None if they have none."""
         return activation_after(self.network.nodes, self.network.nodes.index(layer))[1]
 
     def is_rectified(self, layer: Node) -> bool:
@@ -224,13 +223,13 @@ class Evidence:
         return activation is not None and activation.default_initializer != Activation.default_initializer
 
     def initializers(self, layer: Node) -> tuple[str | None, str | None]:
-        """Return the names of a layer's weight initializer and of its default; None for layers without weights."""
+        """Return the names of a layer's weight initializer and of the default one; None if it has no weights."""
         initializer = layer.layer.initializers_by_field.get("weight_initializer")
         usual = (self.activation(layer) or Activation).default_initializer
         return (None, None) if initializer is None else (initializer.part_name(), usual)
 
     def path(self, layer: Node, setting: str) -> Path | None:
-        """Return the path of a layer's setting in the spec as written, None if the spec does not set it.
+        """Return the path of a layer's setting in the spec as written, or None if the spec does not set it.
 
         Parameters
         ----------
@@ -250,19 +249,19 @@ class Evidence:
         path: Path = self.network.spec.origin.path_of((*layer.path, field))
         if path[:2] == ("network", "layers"):
             return path
-        if path[-1] == field and len(path) > 2:  # of a stack whose field is not written
+        if path[-1] == field and len(path) > 2:  # a layer of a stack whose field the spec does not write
             return ("network", "activations") if field == "activation" else None
         return path
 
     @property
     def steps(self) -> Sequence[LayerRecord]:
-        """The layer records after steps."""
+        """The layer records that were made after steps."""
         return self.records[1:]
 
     def of_hidden(self, field: str) -> list[tuple[Node, float, float]]:
-        """Return each hidden layer, its value of a field in the first record, and that of the final network.
+        """Return each hidden layer with the value of a field before any step and at the end of training.
 
-        There are none if there was no step.
+        The list is empty if there was no step.
         """
         if not self.steps:
             return []
@@ -274,15 +273,15 @@ class Evidence:
 
     @property
     def most_units_are_dead(self) -> bool:
-        """Whether most units of a hidden layer are dead in the end; then nothing else can be judged."""
+        """Whether most units of a hidden layer are dead at the end; other rules cannot judge the network then."""
         return any(now > MAX_DEAD for _, _, now in self.of_hidden("dead"))
 
     def largest_step(self, record: LayerRecord) -> float:
-        """Return the size of a step relative to the weights, in the layer where it is largest."""
+        """Return the largest size of a step relative to the weights, over all layers of a record."""
         return max((float(layer["step"] or 0.0) for layer in record["layers"]), default=0.0)
 
     @cached_property
     def median_step(self) -> float | None:
-        """The median of `largest_step` over the second half of the layer records; None without any."""
+        """The median of `largest_step` over the second half of the layer records; None if there was no step."""
         sizes = [self.largest_step(record) for record in self.steps[len(self.steps) // 2 :]]
         return float(np.median(sizes)) if sizes else None

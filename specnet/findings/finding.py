@@ -1,7 +1,7 @@
-"""What a finding is: a sentence on a run, and what to set in the spec instead.
+"""Findings: a sentence about a run, and changes of its spec as a remedy.
 
-The functions return changes of a spec that remedies are made of; they are empty where the spec, as it was written, has
-no position for them.
+Each function returns changes of a spec for a remedy. They are empty if the spec as written has no setting to
+change.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from specnet.spec.resolving.graph import Node
 Severity = Literal["error", "warning"]
 """``error``: the run failed its purpose; ``warning``: something to look at."""
 Changes = Mapping[str, Any]
-"""Values by the dotted paths of a spec, such as ``training.epochs``."""
+"""New values of settings by dotted path, such as ``training.epochs``."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a run.
+    """A problem of a run, with a remedy.
 
     Attributes
     ----------
     code : str
-        Such as ``rate-too-high``.
+        Name of the rule, such as ``rate-too-high``.
     severity : "error" or "warning"
     sentence : str
-        What was seen, with its numbers.
+        Observation, with its numbers.
     changes : mapping
-        What to set; empty where nothing is.
+        Settings to change; empty if none are advised.
     words : str
-        What to do besides, or instead, in the terms of a spec.
+        Advice in words, in addition to the changes or instead of them.
     """
 
     code: str
@@ -46,16 +46,16 @@ class Finding:
 
     @property
     def settings(self) -> list[str]:
-        """The changes as a spec writes them: ``training.epochs = 500``."""
+        """The changes in the notation of a spec, such as ``training.epochs = 500``."""
         return [f"{path} = {toml_value(value)}" for path, value in self.changes.items()]
 
     @property
     def remedy(self) -> str:
-        """What to do: settings, words, or settings and then words."""
+        """The advice as one text: settings, words, or settings followed by words."""
         return "; ".join(part for part in (", ".join(self.settings), self.words) if part)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the finding as plain data, as ``findings.json`` has it."""
+        """Return the finding as plain data for ``findings.json``."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -76,12 +76,12 @@ class _Record(Plain, extra="ignore"):
 
 
 def read_finding(record: Any) -> Finding:
-    """Return a finding from its record by `Finding.as_dict`, which in earlier versions lacked the words.
+    """Return a finding, given its record by `Finding.as_dict`; records of earlier versions have no words.
 
     Raises
     ------
     FileError
-        If it is none.
+        If the record is invalid.
     """
     read = checked(_Record.model_validate, record, "the record of a finding is")
     found = Finding(read.code, read.severity, read.sentence, read.changes)
@@ -91,19 +91,19 @@ def read_finding(record: Any) -> Finding:
 
 LEARNING_RATE = "training.optimizer.learning_rate"
 FAR_FROM_DEFAULT = 100
-"""Times the default, a learning rate above which is not worth a trial."""
+"""A learning rate above this multiple of the optimizer's default is not worth a trial."""
 LEAST_UNITS = 16
-"""Fewer units than these are not worth a trial."""
+"""Smallest number of units in a hidden layer that is worth a trial."""
 
 
 def other_rate(evidence: Evidence, factor: float) -> Changes:
-    """Return the learning rate times a factor, to two digits."""
+    """Return a change that multiplies the learning rate by a factor, rounded to two digits."""
     stepping = evidence.network.spec.training.optimizer.stepping
     return {} if stepping is None else {LEARNING_RATE: float(f"{stepping.learning_rate * factor:.2g}")}
 
 
 def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.inf) -> Changes:
-    """Return the learning rate times a factor, but no more than `most`; the optimizer's default where that is far off.
+    """Return a change to the learning rate times a factor, at most `most`, or to the default if that is far lower.
 
     A rate that is thousands of times too high would still be hundreds of times too high after the remedy.
     """
@@ -115,7 +115,7 @@ def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.in
 
 
 def standardized_columns(evidence: Evidence) -> Changes:
-    """Return changes that append `standardize` to the preprocessing; none if columns have steps of their own."""
+    """Return changes that append `standardize` to the preprocessing; none if columns have different steps."""
     written = evidence.written("network", "preprocessing")
     steps = list(written) if isinstance(written, list | tuple) else [] if written is None else [written]
     names = [step.get("type") if isinstance(step, dict) else step for step in steps]
@@ -135,19 +135,19 @@ def ignored_columns(evidence: Evidence, names: Sequence[str]) -> Changes:
 
 
 def usual_weights(evidence: Evidence) -> Changes:
-    """Return the default initializers for all layers that have others."""
+    """Return changes to the default initializer for all layers that have another one."""
     pairs = [(layer, *evidence.initializers(layer)) for layer in evidence.layers]
     return _with_weights(evidence, [(layer, usual) for layer, name, usual in pairs if name != usual])
 
 
 def smaller_weights(evidence: Evidence) -> Changes:
-    """Return lecun_normal instead of the default initializer of rectifiers, whose weights have twice its variance."""
+    """Return changes from he_normal, the default of rectifiers, to lecun_normal, which has half its variance."""
     large = [layer for layer in evidence.layers if evidence.initializers(layer)[0] == "he_normal"]
     return _with_weights(evidence, [(layer, "lecun_normal") for layer in large])
 
 
 def _with_weights(evidence: Evidence, weights: Iterable[tuple[Node, str | None]]) -> Changes:
-    """Return changes that set initializers of layers, or similar ones that the legacy generator can draw."""
+    """Return changes of weight initializers; if a spec has the legacy generator, to similar ones that it can draw."""
     changes: dict[str, Any] = {}
     for layer, name in weights:
         initializer: Any = name
@@ -160,7 +160,7 @@ def _with_weights(evidence: Evidence, weights: Iterable[tuple[Node, str | None]]
 
 
 def zero_biases(evidence: Evidence) -> Changes:
-    """Return biases of 0 for the layers whose biases the spec sets."""
+    """Return changes to biases of 0 for the layers whose bias initializer the spec sets to another value."""
     paths = dict.fromkeys(path for _, path in _settable(evidence, "bias_initializer"))
     return {dotted(path): "zeros" for path in paths if evidence.written(*path) not in (None, "zeros")}
 
@@ -175,13 +175,13 @@ def more_units(evidence: Evidence) -> Changes:
 
 
 def fewer_units(evidence: Evidence) -> Changes:
-    """Return half of the units of each hidden layer."""
+    """Return changes that halve the units of each hidden layer."""
     settable = _settable(evidence, "units")
     return _with_items(evidence, ((path, layer.size // 2) for layer, path in settable if layer.size > 1))
 
 
 def rectifiers(evidence: Evidence) -> Changes:
-    """Return relu for all hidden layers that have another activation, and the weights that suit it."""
+    """Return changes to relu for all hidden layers with another activation, and to weights that suit relu."""
     others = [(layer, path) for layer, path in _settable(evidence, "activation") if not evidence.is_rectified(layer)]
     changes = _with_items(evidence, ((path, "relu") for _, path in others))
     paths = [evidence.path(layer, "weight_initializer") for layer, _ in others]
@@ -190,7 +190,7 @@ def rectifiers(evidence: Evidence) -> Changes:
 
 
 def _settable(evidence: Evidence, setting: str) -> list[tuple[Node, Path]]:
-    """Return the hidden layers of which the spec sets a setting, with its path."""
+    """Return the hidden layers for which the spec contains a setting, each with the setting's path."""
     paths = [(layer, evidence.path(layer, setting)) for layer in evidence.hidden]
     return [(layer, path) for layer, path in paths if path is not None]
 
@@ -211,7 +211,7 @@ def _first_hidden_layer(evidence: Evidence) -> Changes:
 
 
 def _with_items(evidence: Evidence, items: Iterable[tuple[Path, Any]]) -> Changes:
-    """Return changes of the values at paths; items of the same list become one change of the list."""
+    """Return changes that set values at paths; items of the same list become one change of the list."""
     changes: dict[str, Any] = {}
     for path, value in items:
         *before, last = path
@@ -225,5 +225,5 @@ def _with_items(evidence: Evidence, items: Iterable[tuple[Path, Any]]) -> Change
 
 
 def dotted(path: Path) -> str:
-    """Return a path as ``--set`` has it."""
+    """Return a path in the notation of ``--set``."""
     return ".".join(map(str, path))

@@ -1,6 +1,6 @@
-"""All findings in their order, and which of them keep others from being looked for.
+"""All rules in order, and the earlier findings after which a rule is skipped.
 
-Some causes have many consequences: a finding is not looked for where one of those before it already explains it.
+Some causes have many consequences: a rule is skipped if an earlier finding already explains its result.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.finding import Finding
 
 Find = Callable[[Evidence], Iterator[Finding]]
-"""Yields the findings of a code in evidence; raises `UntestableError` where there is nothing to test."""
+"""Yields the findings of one rule, given evidence; raises `UntestableError` if there is nothing to test."""
 
 UNSCALED = frozenset({"unscaled-columns", "unscaled-target"})
 UNSTABLE = UNSCALED | {"large-first-weights", "rate-too-high"}
@@ -43,18 +43,18 @@ RULES: dict[str, tuple[Find, frozenset[str]]] = {
     "overconfident": (result_findings.overconfident, UNFINISHED),
     "underconfident": (result_findings.underconfident, UNFINISHED),
 }
-"""By code: how a finding is found, and the codes, of rules before it, that explain it."""
+"""By code: the function that yields the findings, and the codes of earlier findings after which it is skipped."""
 
 
 class Judgement(NamedTuple):
-    """What is wrong with a run.
+    """The findings about a run.
 
     Attributes
     ----------
     findings : tuple of Finding
         Causes before consequences.
     tests : int or None
-        How many rules had something to test; None where that was not recorded.
+        Number of rules that had something to test; None if it was not recorded.
     """
 
     findings: tuple[Finding, ...]

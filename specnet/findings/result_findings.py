@@ -1,4 +1,4 @@
-"""Findings about what came out: how good the network is beside simple predictors, and on which rows."""
+"""Findings about results: scores of the network on each split, compared with simple predictors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from specnet.number_texts import figure, percent
 from specnet.parts.watchers import LOSS
 
 MOST_HIDDEN = 0.25
-"""Fraction of the constant prediction's loss by which chance may hide that a simple predictor is better."""
+"""Largest gain of a simple predictor that chance may hide, as a fraction of the constant prediction's loss."""
 LONG_HISTORY = 20
-"""Lines of a history whose last tenth is looked at; of a shorter one it is the last line."""
+"""Least number of lines of a history whose last tenth is examined; of a shorter one, the last line is."""
 FIRST_PENALTY, LARGEST_PENALTY = 0.003, 0.03
-"""Factors of an L2 penalty that are advised first, and above which fewer units are."""
+"""Factor of the L2 penalty that is advised first, and the factor from which on fewer units are advised instead."""
 LEAST_EXCESS = 0.05
-"""By which the mean probability of the predicted class is off from the accuracy."""
+"""Least reported difference between the mean probability of the predicted class and the accuracy."""
 LEAST_GAP, LEAST_R2_GAP = 0.03, 0.05
-"""An accuracy, and an R², is not better than another by less than this, however many rows there are."""
+"""Least difference of two accuracies, and of two R², that counts, however many rows there are."""
 ERRORS_WHILE_RISING, GAP_WHILE_RISING = 3.0, 0.05
-"""By how many standard errors, and by how much at least, a score of training rows is above that of others, where the
-loss of these rises too. The standard error of an R² is half of what `_error` gives for one near 0."""
+"""Overfitting, if the validation loss rises too: the score on training rows is higher than on other rows by this number
+of standard errors, and by at least this gap. The standard error of an R² is half the result of `_error`, which is
+made for an R² near 0."""
 ERRORS, GAP, R2_GAP = 4.0, 0.15, 0.3
-"""The same where it does not rise, and the gap alone has to show it: a network always fits its training rows better."""
+"""The same if the validation loss does not rise. The gap is larger: a network always fits its training rows better."""
 SMALL_STEP = 1e-3
 """A step of this size, relative to the weights, allows a larger learning rate."""
 
@@ -58,7 +59,7 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
 def no_signal(evidence: Evidence) -> Iterator[Finding]:
     """Neither the network nor a simple predictor is better than a constant prediction, by score and by loss.
 
-    Where a class is rare, its few rows do not tell.
+    Not reported if a class is rare: its few rows are no evidence.
     """
     unseen = evidence.known_unseen
     if unseen.simple is None:
@@ -78,10 +79,11 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
 
 
 def has_no_signal(evidence: Evidence) -> bool:
-    """Return whether network and simple predictors are as good as a constant prediction.
+    """Return whether network and simple predictors are no better than a constant prediction.
 
-    Their scores are within max(2e, 0.02) of its, and none has a loss that is less by more than chance explains: an
-    accuracy near the share of the largest class does not tell, and neither do rows so few that chance may hide much.
+    Their scores are within max(2e, 0.02) of its score, with the standard error e. No loss is smaller by more than
+    chance explains: an accuracy near the share of the largest class is no evidence. Neither are few rows, among which
+    chance may hide a large gain.
     """
     unseen = evidence.unseen
     if unseen is None or unseen.simple is None or "constant" not in unseen.baselines:
@@ -96,7 +98,7 @@ def has_no_signal(evidence: Evidence) -> bool:
 def _rare_class(evidence: Evidence) -> int | None:
     """Return the rarest class if it has under 0.3/K of the training rows of K classes.
 
-    A class with a single row, or none, is warned about before training: no setting makes up for its rows.
+    Classes with one row or none are ignored: a warning before training names them, and no setting replaces their rows.
     """
     if evidence.network.task not in ("binary", "classes"):
         return None
@@ -194,7 +196,7 @@ def _miscalibrated(evidence: Evidence, code: str, sign: int) -> Iterator[Finding
 
 
 def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
-    """Return changes for calibrated probabilities, and what to do in words."""
+    """Return changes that calibrate the probabilities, and advice in words."""
     if evidence.written("training", "calibration") is not None:
         return {}, "collect more rows, or change the loss function"
     has_rows = evidence.validation_losses is not None or evidence.out_of_fold is not None
@@ -203,7 +205,7 @@ def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
 
 
 def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
-    """Return changes against overfitting, and what else to do in words."""
+    """Return changes against overfitting, and further advice in words."""
     if evidence.validation_losses is not None and evidence.written("training", "early_stopping") is None:
         return {"training.early_stopping": True}, "or dropout, or fewer units"
     strength = evidence.written("training", "l2") or 0.0
@@ -216,7 +218,7 @@ def _score(evidence: Evidence, value: float) -> str:
 
 
 def _error(evidence: Evidence, rows: float) -> float:
-    """Return the standard error of the score of n rows: of the constant's accuracy, or 1.4/√n of R²."""
+    """Return the standard error of a score on n rows: of the constant prediction's accuracy, or 1.4/√n for R²."""
     if not evidence.has_classes:
         return 1.4 / math.sqrt(rows)
     constant = 0.5 if evidence.unseen is None else evidence.unseen.baselines.get("constant", 0.5)
@@ -224,9 +226,9 @@ def _error(evidence: Evidence, rows: float) -> float:
 
 
 def _usual_gap(evidence: Evidence, rows: float, *, is_rising: bool) -> float:
-    """Return how far the score of rows may usually lie below that of training rows.
+    """Return the largest usual difference between the score on training rows and the score on other rows.
 
-    That is less where the loss of rows held out rises, which is evidence of overfitting by itself.
+    It is smaller if the validation loss rises, which is evidence of overfitting by itself.
     """
     error = _error(evidence, rows)
     if not evidence.has_classes:
@@ -239,7 +241,7 @@ def _least_gap(evidence: Evidence) -> float:
 
 
 def _row_variance(evidence: Evidence, score: float) -> float:
-    """Return the variance of one row in a score: p(1 − p) of an accuracy, with p at least 2 % from its ends."""
+    """Return the variance of a score on one row: 1 for R²; p(1 − p) for an accuracy, with p from 2 % to 98 %."""
     if not evidence.has_classes:
         return 1.0
     inner = min(max(score, 0.02), 0.98)
@@ -247,7 +249,7 @@ def _row_variance(evidence: Evidence, score: float) -> float:
 
 
 def _is_behind(evidence: Evidence) -> bool:
-    """Return whether a simple predictor is better on rows held out than chance explains."""
+    """Return whether a simple predictor is better than the network on held-out rows, by more than chance explains."""
     unseen = evidence.unseen
     if unseen is None or unseen.simple is None:
         return False
@@ -258,7 +260,7 @@ def _is_behind(evidence: Evidence) -> bool:
 
 
 def _still_falls(evidence: Evidence) -> float:
-    """Return the fraction of the loss that was lost in the last tenth of the history, or in its last line."""
+    """Return the relative decrease of the loss over the last tenth of the history, or its last line if it is short."""
     losses, end = evidence.losses, max(evidence.end, 1e-12)
     if len(losses) < 2:
         return 0.0
@@ -269,9 +271,9 @@ def _still_falls(evidence: Evidence) -> float:
 
 
 def _validation_loss_rises(evidence: Evidence) -> bool:
-    """Return whether the validation loss was least before 80 % of the history and is clearly above that in the end.
+    """Return whether the validation loss was least before 80 % of the history and ends clearly above its minimum.
 
-    Where the weights of the best epoch are restored, what follows that does not count.
+    It is false if the weights of the best epoch are restored: later epochs do not count then.
     """
     losses, stopping = evidence.validation_losses, evidence.network.spec.training.early_stopping
     restores = stopping is not None and stopping.restore_best and stopping.monitor != LOSS

@@ -1,6 +1,6 @@
 """Findings about the optimizer's steps and about hidden units.
 
-Steps are too large from the start, too large later, or too small; units are reached by no gradient, or all the same.
+Steps may be too large from the start, too large later, or too small. Units may get no gradient, or be all the same.
 """
 
 from __future__ import annotations
@@ -24,23 +24,24 @@ from specnet.number_texts import figure, percent, short
 from specnet.spec.resolving.graph import Node
 
 MANY_TIMES = 10.0
-"""Times the loss of a constant prediction that the loss before any step is too large by."""
+"""The loss before any step is too large if it exceeds this multiple of the constant prediction's loss."""
 FEW_LINES = 6
-"""A history of no more lines says nothing of how the loss moves."""
+"""A history of at most this number of lines is too short to judge how the loss moves."""
 LARGEST_RATE = 0.1
-"""Advised where the loss was never finite."""
+"""Largest learning rate that is advised if the loss was finite in at most one line of the history."""
 JUMP = 3.0
-"""Times its start, or the loss of a constant prediction, that a loss jumps to."""
+"""A loss jumps if it exceeds this multiple of its start and of the constant prediction's loss."""
 SWING, LEAST_SWING, LEAST_LEVEL = 0.5, 0.2, 0.05
-"""Fractions of its median and of a constant prediction's loss by which a loss that does not settle moves, and of the
-latter where its median is at least. Minibatches alone move a small loss by more than half of itself."""
+"""A loss does not settle if its range exceeds the first fraction of its median and the second fraction of the constant
+prediction's loss, and its median exceeds the third fraction of the latter. Minibatches alone move a small loss by more
+than half of its value."""
 OFTEN = 0.3
-"""Fraction of upward changes from which on a loss does not only fall slowly."""
+"""Fraction of upward changes above which a loss is not just falling slowly."""
 LOW = 0.1
-"""Fraction of the learning rate under which it hardly moves the weights any more."""
+"""A learning rate that has fallen below this fraction of its value hardly moves the weights any more."""
 ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
-"""Sizes of a step relative to the weights below which nothing is learned: of optimizers like Adam, whose steps hardly
-depend on the size of the gradient, and of plain descent."""
+"""Sizes of a step relative to the weights below which a network learns nothing: with optimizers like Adam, whose steps
+hardly depend on the size of the gradient, and with plain gradient descent."""
 
 
 def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
@@ -84,7 +85,7 @@ def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _failure(evidence: Evidence) -> str:
-    """Describe the loss of a run up to where it was no longer finite."""
+    """Describe the loss of a failed run until it was no longer finite."""
     match len(evidence.losses):
         case 0:
             return "the loss was not finite in the first epoch"
@@ -95,7 +96,7 @@ def _failure(evidence: Evidence) -> str:
 
 
 def _instability(evidence: Evidence) -> str | None:
-    """Describe signs of too large steps in a finite loss or in units; None if there are none."""
+    """Describe evidence of too large steps in a finite loss or in units; return None if there is no evidence."""
     losses = evidence.losses
     start, end, constant = (figure(loss) for loss in (evidence.start, evidence.end, evidence.constant_loss))
     if evidence.end > 2 * evidence.start and evidence.end > evidence.constant_loss:
@@ -114,9 +115,10 @@ def _instability(evidence: Evidence) -> str | None:
 
 
 def _jump(evidence: Evidence) -> int | None:
-    """Return the line in the first tenth of the history with a loss over three times its start and the constant's.
+    """Return the index of a line in the first tenth of the history to which the loss jumps, or None.
 
-    None also where it ends below that of a constant prediction: high rates that fall may begin with such a jump.
+    The loss there is over three times its start and the constant prediction's loss. Return None too if the loss ends
+    below that of a constant prediction: a high rate that falls later may begin with such a jump.
     """
     peak = int(evidence.losses[: max(2, len(evidence.losses) // 10 + 1)].argmax())
     jumps = evidence.losses[peak] > JUMP * max(evidence.start, evidence.constant_loss)
@@ -124,9 +126,9 @@ def _jump(evidence: Evidence) -> int | None:
 
 
 def _is_wild(evidence: Evidence) -> bool:
-    """Return whether the loss still moves far in the last quarter, often upwards, and not for dropout alone.
+    """Return whether the loss still moves far in the last quarter, often upwards, and by more than dropout explains.
 
-    Where the learning rate falls to nothing in the end, it is not what keeps the loss from settling.
+    It is false if the learning rate falls to almost 0: then the rate is not the reason why the loss does not settle.
     """
     losses, constant, training = evidence.losses, evidence.constant_loss, evidence.network.spec.training
     stepping, epochs = training.optimizer.stepping, training.epochs
@@ -144,7 +146,7 @@ def _last_quarter(losses: Numbers) -> Numbers:
 
 
 def _killing(evidence: Evidence) -> str | None:
-    """Describe units that died after a large first step; None if there are few."""
+    """Describe units that died after a large first step; return None if there are few."""
     shares = evidence.of_hidden("dead")
     if not shares:
         return None
@@ -157,7 +159,7 @@ def _killing(evidence: Evidence) -> str | None:
 
 
 def _rises(evidence: Evidence) -> float:
-    """Return the fraction of changes of the loss that are upwards, in the second half."""
+    """Return the fraction of changes of the loss in the second half of the history that are upwards."""
     losses = evidence.losses
     if len(losses) <= FEW_LINES:
         return 0.0
@@ -165,13 +167,13 @@ def _rises(evidence: Evidence) -> float:
 
 
 MANY_DEAD, FEW_DEAD = 0.4, 0.3
-"""Fractions of dead units: above which a layer suffers, and below which it did not before."""
+"""A layer suffers above the first fraction of dead units, and did not suffer before training below the second."""
 LARGE_STEP = 0.3
 """Size of a step relative to the weights that can kill units at once."""
 MANY_SATURATED, MAX_SATURATED = 0.5, 0.7
 MANY_EQUAL = 0.5
 DEEP = 4
-"""Hidden layers from which on gradients vanish."""
+"""Least number of hidden layers in which gradients may vanish."""
 VANISHED = 1e-3
 
 
@@ -231,7 +233,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _hidden(evidence: Evidence, field: str) -> list[tuple[Node, float, float]]:
-    """Return the same as `Evidence.of_hidden`; without a hidden layer there is nothing to test."""
+    """Return the result of `Evidence.of_hidden`; raise `UntestableError` if it is empty."""
     if not (found := evidence.of_hidden(field)):
         raise UntestableError
     return found
