@@ -1,7 +1,7 @@
 """Loggers: observers that write the records of a run to another system while it trains.
 
-In: what a run tells its observers. Out: JSON lines, TensorBoard's event files, a run of MLflow.
-Start with `logger`: three methods, and what becomes of their errors.
+In: the events that a run reports to its observers. Out: JSON lines, TensorBoard's event files, a run of MLflow.
+Start with `logger`: the three methods of a logger, and the handling of their errors.
 """
 
 from specnet.loggers.logger import JsonLinesLogger, LoggedRun, Logger, Outcome

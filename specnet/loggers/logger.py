@@ -1,4 +1,4 @@
-"""The interface of a logger, three methods that are called in this order, and a logger that writes JSON lines."""
+"""The interface of a logger, with the methods `start`, `log` and `finish`, and a logger that writes JSON lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Metrics = Mapping[str, Mapping[str, float | None]]
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A run when its training begins.
+    """A run at the start of its training.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class LoggedRun:
     rows : mapping of str to int
         Number of rows of each split.
     folder : Path or None
-        Folder that the run writes.
+        Folder to which the run writes its files.
     history : list of dict or None
-        The records up to the checkpoint from which the run resumes; None if it begins anew.
+        Records up to the checkpoint from which the run resumes; None for a new run.
     """
 
     spec: Spec
@@ -55,7 +55,7 @@ class LoggedRun:
         return self.spec.name or "unnamed"
 
     def reached(self, member: int | None) -> int:
-        """Return the last logged epoch of a member before the run resumed; 0 if there is none."""
+        """Return the last epoch of a member that was logged before the run resumed; 0 if there is none."""
         records = history_of(self.history or [], member or 0)
         return records[-1]["epoch"] if records else 0
 
@@ -78,13 +78,13 @@ class Outcome:
 class Logger(Observer, ABC):
     """Writes the records of a run to another system while it trains.
 
-    Implement `start`, `log` and `finish`. An error in `start` ends the run before it trains. A later one does not: it
-    becomes a `SpecnetWarning`, and the run continues without the logger. One logger serves one run at a time. The
-    epochs of a small network are logged some hundredths of a second late, several at once.
+    Implement `start`, `log` and `finish`. An error in `start` ends the run before it trains. A later error becomes a
+    `SpecnetWarning`, and the run continues without the logger. A logger can log one run at a time. The epochs of a
+    small network are logged some hundredths of a second late, several at once.
     """
 
     follows_log = False
-    # Mangled names: subclasses are free in theirs.
+    # Mangled names cannot clash with the attributes of subclasses.
     __folder: Path | None = None
     __history: list[dict[str, Any]] | None = None
     __metrics: Metrics = MappingProxyType({})
@@ -92,11 +92,11 @@ class Logger(Observer, ABC):
 
     @abstractmethod
     def start(self, run: LoggedRun) -> None:
-        """Begin the log of a run, or continue that of a run that resumes."""
+        """Begin the log of a run; continue the existing log if the run resumes."""
 
     @abstractmethod
     def log(self, record: Mapping[str, Any]) -> None:
-        """Log the record of an epoch: ``epoch``, from 1, an ensemble's ``member``, and ``loss`` and other metrics."""
+        """Log the record of an epoch: ``epoch`` from 1, ``member`` of an ensemble, ``loss`` and other metrics."""
 
     @abstractmethod
     def finish(self, outcome: Outcome) -> None:
@@ -132,7 +132,7 @@ class Logger(Observer, ABC):
         self.__folder, self.__history, self.__metrics, self.__is_open = None, None, {}, False
 
     def _attempt(self, method: Callable[[Any], None], argument: Any) -> None:
-        """Call a method of an open log; an error closes it."""
+        """Call a method of an open log; on an error, warn and close the log."""
         if not self.__is_open:
             return
         try:
@@ -144,12 +144,12 @@ class Logger(Observer, ABC):
 
 
 def metrics_in(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics of a record, without its epoch and member."""
+    """Return all values of a record except its epoch and member."""
     return {name: float(value) for name, value in record.items() if name not in ("epoch", MEMBER)}
 
 
 def required(module: str, extra: str) -> Any:
-    """Import a module that an extra of the package installs.
+    """Import and return a module that an extra of the package installs.
 
     Raises
     ------
@@ -163,16 +163,16 @@ def _in_words(error: Exception) -> str:
 
 
 class JsonLinesLogger(Logger):
-    """Writes each record to a file as it comes: at the end the file equals ``history.jsonl``, byte for byte.
+    """Writes each record to a file at once; at the end, the file equals ``history.jsonl`` byte for byte.
 
     A run that resumes continues the file from its checkpoint.
 
     Parameters
     ----------
     path : str or path-like
-        The file; missing folders are made.
+        Path of the file; missing folders are created.
     overwrite : bool
-        Overwrite an existing file that is not the log of the run that resumes.
+        Whether to overwrite an existing file that is not the log of a resumed run.
     """
 
     def __init__(self, path: PathLike, *, overwrite: bool = True) -> None:
@@ -196,16 +196,16 @@ class JsonLinesLogger(Logger):
         write_file(self._path, so_far)
 
     def _continues(self, so_far: str) -> bool:
-        """Return whether the file is the log of a run with these lines, perhaps with more of them, or fewer."""
+        """Return whether the file is missing or the log of this run: its lines begin with these, or these with its."""
         if not self._path.exists():
             return True
         there, lines = read_file(self._path, LARGEST_RECORD), so_far.encode()
         return there.startswith(lines) or lines.startswith(there)
 
     def log(self, record: Mapping[str, Any]) -> None:
-        # Opened for each line: nothing is left open however the run ends, and each line is in the file at once.
+        # Opening the file for each line writes the line at once and leaves no open file if the run is killed.
         with self._path.open("ab") as file:
             file.write(json_lines([record]).encode())
 
     def finish(self, outcome: Outcome) -> None:
-        """Do nothing, whatever the outcome: each line is written already."""
+        """Do nothing: each line is written already."""

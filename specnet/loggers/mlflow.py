@@ -24,26 +24,26 @@ MAX_KEY_LENGTH = 250
 MAX_VALUE_LENGTH = 6000
 MAX_METRICS = 1000
 MAX_PARAMETERS = 100
-"""MLflow's limits of names, of values, and of one request."""
+"""MLflow's limits on the length of names and values, and on the size of one request."""
 ARTIFACTS = (MODEL, REPORT)
 RUN_TAG = "specnet.run"
-"""The tag that tells which folder a run writes, by a hash of its path, by which a resumed run is found again."""
+"""The tag with a hash of the path of a run's folder, which finds the MLflow run of a resumed run."""
 STATUSES: dict[Status, str] = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 _KEY = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 class MLflowLogger(Logger):
-    """Logs to MLflow: the resolved spec as parameters, the metrics of each logged epoch, and those of the model.
+    """Logs to MLflow: the resolved spec as parameters, the metrics of each logged epoch, and the final metrics.
 
-    A complete run uploads its model, and its report if there is one. An interrupted run is ``KILLED``, and continues
-    when it resumes. MLflow sends usage statistics unless ``MLFLOW_DISABLE_TELEMETRY=true`` is set.
+    A complete run uploads its model, and its report if it has one. An interrupted run gets the status ``KILLED``; when
+    it resumes, its MLflow run continues. MLflow sends usage statistics unless ``MLFLOW_DISABLE_TELEMETRY=true`` is set.
 
     Parameters
     ----------
     uri : str, optional
         Tracking URI, such as ``sqlite:///mlflow.db`` or the address of a server; default: MLflow's own setting.
     experiment : str, optional
-        Default: the name of the spec.
+        Name of the experiment; default: the name of the spec.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class MLflowLogger(Logger):
         self._client.set_terminated(self._id, STATUSES[outcome.status])
 
     def _found(self) -> Any | None:
-        """Return the run of an earlier part of this one."""
+        """Return the MLflow run that the run began before it was resumed, or None."""
         experiment = self._client.get_experiment_by_name(self._experiment_name)
         if experiment is None or self._run.folder is None:
             return None
@@ -99,7 +99,7 @@ class MLflowLogger(Logger):
         return runs[0] if runs else None
 
     def _begun(self) -> Any:
-        """Return a new run."""
+        """Create and return a new MLflow run."""
         folder, experiment = self._run.folder, self._client.get_experiment_by_name(self._experiment_name)
         number = (
             self._client.create_experiment(self._experiment_name) if experiment is None else experiment.experiment_id
@@ -118,7 +118,7 @@ class MLflowLogger(Logger):
         return max(int(metric.step) for metric in self._client.get_metric_history(self._id, key))
 
     def _log_parameters(self, there: Mapping[str, str]) -> None:
-        """Log the resolved spec; values that a resumed run has changed become tags, for parameters never change."""
+        """Log the resolved spec; values that a resumed run changed become tags, since parameters cannot change."""
         values = flattened(json.loads(self._run.spec.to_json()))
         values |= {f"rows.{split}": str(count) for split, count in self._run.rows.items()}
         new = [self._entities.Param(key, value) for key, value in values.items() if key not in there]
@@ -129,7 +129,7 @@ class MLflowLogger(Logger):
                 self._client.set_tag(self._id, key, value)
 
     def _add(self, values: Mapping[str, float]) -> None:
-        """Let values of this epoch wait for the next request, unless the run has them."""
+        """Queue values of this epoch for the next request, except those that MLflow already has."""
         now = round(1000 * time.time())
         self._waiting += [
             self._entities.Metric(name, value, now, self._epoch)
@@ -144,9 +144,9 @@ class MLflowLogger(Logger):
 
 
 def flattened(data: Any, path: str = "") -> dict[str, str]:
-    """Return a document as texts by path, such as ``network.layers.0.units``.
+    """Return the values of a document as texts, by path such as ``network.layers.0.units``.
 
-    Lists of anything but tables are JSON, and so are tables whose keys are names of columns or other free texts.
+    Lists of values become one JSON text, and so do tables whose keys are column names or other free texts.
     """
     items: dict[str, Any] | None = None
     if isinstance(data, dict) and all(map(_KEY.fullmatch, data)):
@@ -177,7 +177,7 @@ def _hash(folder: Path) -> str:
 
 @contextmanager
 def _without_remarks() -> Iterator[None]:
-    """Keep quiet what MLflow and its libraries remark when they make a database."""
+    """Suppress the messages of MLflow and its libraries when they create a database."""
     logger = logging.getLogger("mlflow")
     level = logger.level
     logger.setLevel(logging.WARNING)

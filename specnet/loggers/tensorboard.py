@@ -19,9 +19,9 @@ EVENT_FILES = "events.out.tfevents.*"
 class TensorBoardLogger(Logger):
     """Writes event files for TensorBoard: a scalar for each metric of an epoch, and the resolved spec as text.
 
-    A run has the folder ``<name>/<run>`` in the one that TensorBoard reads: the name of the spec, then that of the
-    run's folder, or the next free number if it has none. In it, each member of an ensemble has a folder
-    ``member_<number>``. A run that resumes, or overwrites another one, hides the points that it repeats.
+    The files of a run are in ``<name>/<run>`` within the folder that TensorBoard reads: the name of the spec, then the
+    name of the run's folder, or the next free number for a run without a folder. Each member of an ensemble has a
+    subfolder ``member_<number>``. A run that resumes, or overwrites another run, hides the points that it repeats.
 
     Parameters
     ----------
@@ -71,10 +71,10 @@ class TensorBoardLogger(Logger):
         return parent / str(1 + max(taken, default=0))
 
     def _open(self, folder: Path) -> None:
-        """Begin a file in a folder; it continues after the last epoch that the run has logged there."""
+        """Begin a new event file in a folder; it continues after the last epoch that the run logged there."""
         self._close()
         self._writer = self._writers.EventFileWriter(str(folder), flush_secs=SECONDS_BETWEEN_WRITES)
-        # Readers forget what earlier files of the folder have from this step on.
+        # From this step on, readers ignore the values in earlier files of the folder.
         start = self._events.SessionLog(status=self._events.SessionLog.START)
         step = 0 if self._run.history is None else self._run.reached(self._member) + 1
         self._writer.add_event(self._events.Event(wall_time=time.time(), step=step, session_log=start))
@@ -85,7 +85,7 @@ class TensorBoardLogger(Logger):
             self._writer = None
 
     def _write_text(self, name: str, text: str) -> None:
-        # Indented, it is code in Markdown, whatever its lines hold.
+        # TensorBoard renders Markdown, in which indented lines are code.
         code = "".join(f"    {line}\n" for line in text.splitlines())
         tensor = self._tensors.make_tensor_proto([code.encode()], dtype="string", shape=[1])
         metadata = self._text.create_summary_metadata(display_name=name, description="")

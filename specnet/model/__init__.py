@@ -1,9 +1,9 @@
-"""Trained networks that can be saved, loaded and used to predict, and their file.
+"""Trained networks that predict and can be saved and loaded, and the format of their file.
 
 In: a network, its parameters and states, fitted preprocessing and labels; or the bytes of a file. Out: predictions,
 probabilities, metrics, and the same bytes again. Start with `Model` in `model`: one or several `TrainedNetwork`, each
 with one or several members, whose outputs are averaged. `decoder` turns outputs into predictions, `error_quantiles`
-has the sizes of intervals and sets, `file` is the format, and `unfamiliar` counts cells unlike those of training rows.
+has the sizes of intervals and sets, `file` the file format. `unfamiliar` counts cells unlike those of training rows.
 """
 
 from specnet.model.decoder import NO_PARAMETERS as NO_PARAMETERS

@@ -1,4 +1,4 @@
-"""A network with what training has fitted: parameters, states, preprocessing, and the classes' labels."""
+"""A network with its trained parameters and states, its fitted preprocessing, and the labels of its classes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class TrainedNetwork:
     ----------
     network : Network
     theta : array_like (parameter_count,) or (members, parameter_count)
-        Copied in the network's dtype.
+        Parameters, copied in the network's dtype.
     state : mapping of str to ndarray, optional
-        Running averages, of an ensemble with the members as their first axis.
+        Running averages; the first axis of an ensemble's arrays is the member.
     preprocessing, target_preprocessing : Preparation, optional
         Fitted preprocessing of the columns and of the target.
     labels : ndarray (classes,), optional
-        Ascending and distinct; default: 0, 1, … For classifiers only.
+        Class labels, ascending and distinct; default: 0, 1, … For classifiers only.
     error_quantiles : ErrorQuantiles, optional
-        Of its own predictions, if it is one of several networks of a model.
+        Quantiles of this network's errors, if it is one of several networks of a model.
 
     Attributes
     ----------
     decoder : Decoder
-        What its outputs mean.
+        Converts the outputs into predictions.
 
     Raises
     ------
@@ -58,7 +58,7 @@ class TrainedNetwork:
         self.network = network
         self.theta = np.array(theta, network.dtype)
         for each in self.theta if self.theta.ndim == 2 else [self.theta]:
-            network.parameters(each)  # refuses another shape
+            network.parameters(each)  # raises an error if the shape is wrong
         members = self.theta.shape[:-1]
         initial = network.initial_state() if state is None else {}
         self.state = {name: np.tile(array, (*members, *[1] * array.ndim)) for name, array in initial.items()}
@@ -75,49 +75,49 @@ class TrainedNetwork:
 
     @property
     def labels(self) -> Array | None:
-        """The label of each class, (classes,), int64 or text; None if it is not a classifier."""
+        """The label of each class, (classes,), int64 or text; None if the network is not a classifier."""
         labels = self.decoder.labels
         return None if labels is None else labels.values
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether it has several members, or the spec of an ensemble."""
+        """Whether the network has a members axis: several members, or the spec of an ensemble."""
         return self.theta.ndim == 2
 
     @property
     def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
-        """The parameters and layer states of each member; of the network itself if it is no ensemble."""
+        """The parameters and layer states of each member; a network without an ensemble is a single member."""
         if not self.is_ensemble:
             return ((self.theta, self.state),)
         states = [{name: array[number] for name, array in self.state.items()} for number in range(len(self.theta))]
         return tuple(zip(self.theta, states, strict=True))
 
     def astype(self, dtype: str) -> TrainedNetwork:
-        """Return this network with another dtype of its computations, ``float32`` or ``float64``."""
+        """Return this network converted to compute in another dtype, ``float32`` or ``float64``."""
         network = Network(self.network.resolved.with_dtype(dtype))
         state = {name: array.astype(network.dtype) for name, array in self.state.items()}
         prepared = (self.preprocessing, self.target_preprocessing)
         return TrainedNetwork(network, self.theta, state, *prepared, self.labels, self.error_quantiles)
 
     def inputs(self, X: RawColumns | Array) -> Array:
-        """Return the inputs of the network, (rows, inputs), given raw columns; an array is taken as inputs."""
+        """Return the inputs of the network, (rows, inputs), given raw columns; return an array unchanged."""
         if isinstance(X, RawColumns):
             prepared: Array = self.preprocessing.prepare(X.X, texts=X.texts, reader=self.network)
             return prepared
         return X
 
     def outputs(self, inputs: Array, *, raw: bool = False) -> list[Array]:
-        """Return each member's outputs for inputs, (rows, outputs); if `raw` as the loss sees them, such as logits."""
+        """Return each member's outputs, (rows, outputs), for inputs; if `raw`, as the loss reads them, such as logits."""
         return [self.network.predict_checked(theta, inputs, state, raw=raw) for theta, state in self.members]
 
     def losses(self, inputs: Array, loss_target: Array) -> NDArray[np.float64]:
-        """Return each row's loss, (rows,), by the only member, given the target as the loss reads it."""
+        """Return the loss of each row, (rows,), for the only member, given the target as the loss reads it."""
         ((theta, state),) = self.members
         losses: NDArray[np.float64] = self.network.row_losses(theta, inputs, loss_target, state, data_only=True)
         return losses
 
     def check_members(self) -> None:
-        """Check that there are as many members as the spec has; other files could not be read.
+        """Check that the number of members is that of the spec; a file with another number could not be read.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class TrainedNetwork:
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
 
     def tensors(self) -> dict[str, Any]:
-        """Return the parameters and states of all members by their names in a model's file."""
+        """Return the parameters and states of all members, by their tensor names in a model file."""
         if not self.is_ensemble:
             return {**self.network.parameters(self.theta), **self.state}
         return {

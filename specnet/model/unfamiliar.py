@@ -1,4 +1,4 @@
-"""Counts of cells unlike those of the training rows: missing values and categories that training did not have."""
+"""Counts of unfamiliar cells: missing values in columns that had none in training, and unknown categories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from specnet.parts.preprocessing.categories import MISSING
 
 
 def unfamiliar_cells(preparations: Sequence[Preparation], raw: RawColumns, source: str) -> tuple[Diagnostic, ...]:
-    """Return the warnings about all rows of a source, given the fitted preprocessing of each network of a model."""
+    """Return the warnings about unfamiliar cells in all rows, given the fitted preprocessing of each network."""
     cells = UnfamiliarCells(preparations, raw.kinds)
     for piece in pieces(raw.X):
         cells.add(raw.part(piece))
@@ -25,25 +25,25 @@ def unfamiliar_cells(preparations: Sequence[Preparation], raw: RawColumns, sourc
 
 
 def untrained_missing_values(preparations: Sequence[Preparation], raw: RawColumns) -> Array:
-    """Return which cells (rows, columns) are missing, in columns that had no missing cells in training.
+    """Return a mask (rows, columns) of missing cells in columns that had no missing cells in training.
 
     Parameters
     ----------
     preparations : sequence of Preparation
-        Of each network of the model.
+        Fitted preprocessing of each network of the model.
     raw : RawColumns
-        Rows of a file, as `specnet.data.read_inputs` returns them, or of a data frame.
+        Rows of a file, as returned by `specnet.data.read_inputs`, or of a data frame.
     """
     return _missing_outside(raw, [trained_gaps(each, raw.X.shape[1]) for each in preparations])
 
 
 def unfilled_missing_values(preparations: Sequence[Preparation], raw: RawColumns) -> Array:
-    """Return which cells (rows, columns) are missing, and not filled or coded by the preprocessing of each network."""
+    """Return a mask (rows, columns) of missing cells that not every network's preprocessing fills or codes."""
     return _missing_outside(raw, [filled_gaps(each, raw.X.shape[1]) for each in preparations])
 
 
 def refuse_unfilled(preparations: Sequence[Preparation], raw: RawColumns, source: str) -> None:
-    """Refuse the first of the `unfilled_missing_values`.
+    """Raise an error about the first cell of `unfilled_missing_values`, if there is one.
 
     Raises
     ------
@@ -58,21 +58,21 @@ def refuse_unfilled(preparations: Sequence[Preparation], raw: RawColumns, source
 
 
 def _missing_outside(raw: RawColumns, columns: Sequence[NDArray[np.bool_]]) -> Array:
-    """Return which cells (rows, columns) are missing, except in columns that all masks have."""
+    """Return a mask (rows, columns) of missing cells, except in columns that are true in all of `columns`."""
     missing = raw.gaps() if raw.kinds else np.zeros(raw.X.shape, np.bool_)
     missing[:, np.all(columns, axis=0)] = False
     return missing
 
 
 class UnfamiliarCells:
-    """Counts for each column: missing values where training had none, and categories without a code in some network.
+    """Counts unfamiliar cells of each column: missing values, and categories without a code in some network.
 
     Parameters
     ----------
     preparations : sequence of Preparation
-        Of each network of the model.
+        Fitted preprocessing of each network of the model.
     kinds : sequence of Column
-        Of the columns; empty if they are numbers of an array, of which none is unfamiliar.
+        Kinds of the columns; empty for an array of numbers, which has no unfamiliar cells.
     """
 
     def __init__(self, preparations: Sequence[Preparation], kinds: Sequence[Column]) -> None:
@@ -90,7 +90,7 @@ class UnfamiliarCells:
                 self._cells[index] = np.zeros(len(texts), np.intp)
 
     def add(self, raw: RawColumns) -> None:
-        """Count the cells of further rows."""
+        """Add the cells of further rows to the counts."""
         if not self._kinds:
             return
         self._rows += len(raw)
@@ -100,7 +100,7 @@ class UnfamiliarCells:
             cells += np.bincount(column[~np.isnan(column)].astype(np.intp), minlength=len(cells))
 
     def warnings(self, source: str, *, missing: bool = True) -> tuple[Diagnostic, ...]:
-        """Return the warnings about such cells, also about missing values if requested."""
+        """Return the warnings about unknown categories, and about missing values if `missing`."""
         return (*(self._about_missing(source) if missing else ()), *self._about_categories(source))
 
     def _about_missing(self, source: str) -> Iterator[Diagnostic]:
@@ -124,7 +124,7 @@ class UnfamiliarCells:
                 yield self._warning("unknown-category", index, number, what, source, of_many)
 
     def _warning(self, code: str, index: int, cells: int, what: str, source: str, of_many: OneOfMany) -> Diagnostic:
-        """Return a warning; the item of `of_many` is what follows the number of cells."""
+        """Return a warning about a column; the item of `of_many` is appended to the number of cells."""
         name = f'"{self._kinds[index].name}"'
         message = f"column {name}: {count(cells)} of {counted(self._rows, 'cell')} {what}"
         of_many = of_many._replace(item=f"{name} ({counted(cells, 'cell')}{of_many.item})")
