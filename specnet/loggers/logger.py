@@ -208,4 +208,4 @@ class JsonLinesLogger(Logger):
             file.write(json_lines([record]).encode())
 
     def finish(self, outcome: Outcome) -> None:
-        """Do nothing: each line is written already."""
+        """Do nothing, for any outcome: each line is written already."""

@@ -1,6 +1,6 @@
-"""From the outputs of a network, or of each member of an ensemble, to labels, probabilities or values in target units.
+"""Conversion of the outputs of a network or an ensemble into labels, probabilities or values in the target's units.
 
-Means over members are sums in float64, in the members' order.
+Means over members are summed in float64, in the order of the members.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from specnet.spec.reading.hints import part_hint
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """A model's predictions for rows, with the target that losses and metrics compare them with.
+    """A model's predictions for rows, with the targets and the losses of these rows.
 
     Attributes
     ----------
@@ -35,12 +35,12 @@ class Answers:
         The target as the loss reads it: values are preprocessed, (rows, outputs).
     losses : ndarray (rows,)
     prediction : ndarray
-        In the form of `target`.
+        Predictions in the form of `target`.
     probability : ndarray (rows, classes) or (rows, outputs), or None
     weight : ndarray (rows,) or None
         How much each row counts.
     targets : tuple of str
-        The names of the target's columns; empty where they have none.
+        Names of the target's columns; empty if they have none.
     """
 
     target: Array
@@ -56,7 +56,7 @@ class Answers:
 
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
-        """Return the answers for all rows of several answers of one kind."""
+        """Concatenate the answers for several sets of rows; all must come from models of one task."""
         named = {name: [getattr(part, name) for part in parts] for name in vars(parts[0]) if name != "targets"}
         columns: dict[str, Any] = {
             name: None if each[0] is None else np.concatenate(each) for name, each in named.items()
@@ -64,7 +64,7 @@ class Answers:
         return cls(**columns, targets=parts[0].targets)
 
     def figures(self, metrics: Sequence[Metric]) -> dict[str, float]:
-        """Return the mean loss and each metric by its name, as `Model.evaluate` does."""
+        """Return the mean loss and the metrics by name, as `Model.evaluate` does."""
         return {
             "loss": weighted_mean(self.losses, self.weight),
             **{
@@ -76,15 +76,15 @@ class Answers:
 
 
 NO_PARAMETERS = np.empty(0)
-"""The parameters of a network's `output_network`."""
+"""The parameters of a network's `output_network`, which has none."""
 
 
 Weights = tuple[float, ...] | None
-"""The weight of each member, with the sum 1; None if all are equal."""
+"""The weight of each member, with a sum of 1; None if all members count equally."""
 
 
 def mean_of_members(answers: Sequence[Array], weights: Weights = None) -> Array:
-    """Return the mean of the members' predictions, in their dtype; of a single member without any rounding."""
+    """Return the mean of the members' predictions, in their dtype; a single prediction is returned unchanged."""
     return answers[0] if len(answers) == 1 else _mean(answers, weights).astype(answers[0].dtype)
 
 
@@ -95,19 +95,19 @@ def spread_of_members(answers: Sequence[Array], weights: Weights = None) -> Arra
 
 
 def outputs_of_mean(network: Network, raw: Sequence[Array], weights: Weights = None) -> Array:
-    """Return outputs as the loss sees them, such as logits, of the mean of the members' activated outputs.
+    """Return the outputs before activation, such as logits, whose activation is the mean of the members' outputs.
 
     Parameters
     ----------
     network : Network
     raw : sequence of (rows, outputs)
-        The members' outputs as the loss sees them.
+        Members' outputs in the form that the loss reads.
     weights : tuple of float, optional
 
     Returns
     -------
     ndarray (rows, outputs)
-        float64. The mean itself where the loss sees activated outputs, or an activation that it does not know.
+        Outputs in float64; the mean of `raw` if the loss reads activated outputs or the activation is not known here.
     """
     activation = network.nodes[-1].layer.split_activation()[1]
     if network.spec.training.loss.accepted_activations is None or activation is None:
@@ -136,7 +136,7 @@ def _mean(arrays: Sequence[Array], weights: Weights) -> NDArray[np.float64]:
 
 
 def _log_mean(logarithms: Sequence[Array], weights: Weights) -> NDArray[np.float64]:
-    """Return the logarithm of the mean, given the logarithms of what is averaged."""
+    """Return the logarithm of a mean, given the logarithms of the values to average."""
     if weights is not None:
         weighted = (array + math.log(weight) for array, weight in zip(logarithms, weights, strict=True))
         mean: NDArray[np.float64] = np.logaddexp.reduce([array.astype(np.float64) for array in weighted], axis=0)
@@ -157,7 +157,7 @@ def checked_labels(labels: Array | None, network: Network) -> Labels | None:
     Raises
     ------
     DataError
-        If their number is not that of the classes.
+        If the number of labels is not the number of classes.
     """
     count = network.class_count
     if labels is None:
@@ -184,9 +184,9 @@ class Decoder:
     network : Network
     target_preprocessing : Preparation
     labels : Labels or None
-        Of the classes, if the network has classes.
+        Class labels; None if the network has no classes.
     weights : tuple of float, optional
-        Of the members.
+        Weights of the members.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ class Decoder:
     boundary : float
         The binary output above which 1 is predicted: probability 0.5, or margin 0.
     gives_values : bool
-        Whether the outputs that the loss reads are the target's values and nothing else.
+        Whether the outputs that the loss reads are exactly the target's values.
     """
 
     def __init__(
@@ -210,13 +210,13 @@ class Decoder:
         self.gives_values = are_targets and loss.accepted_activations is None
 
     def with_weights(self, weights: Weights) -> Decoder:
-        """Return a decoder with other weights of the members."""
+        """Return a copy of this decoder with other weights of the members."""
         return Decoder(self.network, self.target_preprocessing, self.labels, weights)
 
     def averaged(self, outputs: Array) -> Array:
-        """Return what is averaged over members: values in the target's units, else the outputs.
+        """Return the array to average over members: values in the target's units, or outputs for other tasks.
 
-        The target's preprocessing is inverted in float64: in float32, values far from 0 would all be the same.
+        The target's preprocessing is inverted in float64: in float32, values far from 0 would become equal.
         """
         if self.network.task != "values":
             return outputs
@@ -224,7 +224,7 @@ class Decoder:
         return self.target_preprocessing.invert(own.astype(np.float64)) if self.target_preprocessing.steps else own
 
     def predictions(self, averaged: Sequence[Array], *, decoded: bool = True) -> Array:
-        """Return labels, or class indices if not `decoded`; 0 and 1; or values, given the `averaged` of each member."""
+        """Return labels (class indices if not `decoded`), 0 and 1, or values, given `averaged` of each member."""
         mean = mean_of_members(averaged, self.weights)
         match self.network.task:
             case "values":
@@ -238,26 +238,26 @@ class Decoder:
         return self.labels.decode(indices) if decoded and self.labels is not None else indices
 
     def probabilities(self, averaged: Sequence[Array]) -> Array:
-        """Return the probability of each class, both of two, or of each of several binary outputs."""
+        """Return the probability of each class (two for one binary output), or of each of several binary outputs."""
         mean = mean_of_members(averaged, self.weights)
         return np.concatenate([1 - mean, mean], axis=1) if self.network.task == "binary" else mean
 
     def spread(self, averaged: Sequence[Array]) -> Array:
-        """Return the standard deviation over members of what `predictions` or `probabilities` average."""
+        """Return the standard deviation over members of the values, probabilities or margins that are averaged."""
         spread = spread_of_members(averaged, self.weights)
         if self.network.task == "binary" and self.gives_probabilities:
             return np.repeat(spread, 2, axis=1)
         return spread[:, 0] if spread.shape[1] == 1 else spread
 
     def together(self, raw: Sequence[Array], values: Sequence[Array] | None = None) -> NDArray[np.float64]:
-        """Return an ensemble's outputs as the loss sees them.
+        """Return the outputs of a whole ensemble in the form that the loss reads.
 
         Parameters
         ----------
         raw : sequence of (rows, outputs)
-            Of its members.
+            Outputs of each member in this form.
         values : sequence of (rows, targets), optional
-            The same in the target's units, float64, if members have different preprocessing of the target.
+            Outputs in the target's units, float64, if members have different preprocessing of the target.
         """
         if self.network.task == "values" and values is None:
             values = [self.averaged(each.astype(np.float64)) for each in raw]
@@ -272,7 +272,7 @@ class Decoder:
 
     @property
     def kind(self) -> str:
-        """A text that says what `comparable` returns: outputs of one kind can be compared and averaged."""
+        """A text that identifies the form of `comparable`: outputs of equal kind can be compared and averaged."""
         spec = self.network.spec
         if self.gives_values:
             return "values"
@@ -280,10 +280,10 @@ class Decoder:
         return json.dumps([spec.training.loss.type, steps])
 
     def comparable(self, raw: Sequence[Array], values: Sequence[Array] | None = None) -> NDArray[np.float64]:
-        """Return the mean of members in a form that other networks of the task share, (rows, outputs).
+        """Return the mean over members in a form that is comparable between networks of one `kind`.
 
-        These are values in the target's units if the outputs are values, else outputs as the loss sees them. Parameters
-        are those of `together`.
+        The result (rows, outputs) has values in the target's units if outputs are values, else outputs as the loss
+        reads them. Parameters are those of `together`.
         """
         outputs = [each.astype(np.float64) for each in raw]
         if self.gives_values:
@@ -293,11 +293,11 @@ class Decoder:
         return outputs[0] if len(outputs) == 1 else self.together(outputs, values)
 
     def raw_of(self, comparable: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return outputs as the loss sees them, given the `comparable` ones of any network of the same kind."""
+        """Return outputs as the loss reads them, given `comparable` outputs of any network of the same kind."""
         return self.target_preprocessing.apply(comparable) if self.gives_values else comparable
 
     def activated(self, raw: Array) -> Array:
-        """Return what is averaged over members, given outputs as the loss sees them."""
+        """Return the array to average over members, given outputs as the loss reads them."""
         return self.averaged(self.network.output_network.predict_checked(NO_PARAMETERS, raw))
 
     def losses(self, raw: Array, loss_target: Array) -> Array:
@@ -305,12 +305,12 @@ class Decoder:
         return self.network.output_network.row_losses(NO_PARAMETERS, raw, loss_target, data_only=True)
 
     def compared(self, averaged: Sequence[Array]) -> tuple[Array, Array | None]:
-        """Return predictions, and probabilities if there are some, for metrics."""
+        """Return predictions for metrics, and probabilities, or None if the network gives none."""
         probability = self.probabilities(averaged) if self.gives_probabilities else None
         return self.predictions(averaged, decoded=False), probability
 
     def target(self, y: ArrayLike, rows: int) -> tuple[Array, Array]:
-        """Return the target in the form of `predictions`, and as the network's loss reads it."""
+        """Return the target in the form of `predictions` (with class indices), and in the form that the loss reads."""
         y = as_array(y, "y")
         check_row_count(y, rows, "y")
         if self.labels is not None:
@@ -324,12 +324,12 @@ class Decoder:
         return target[:, 0] if target.shape[1] == 1 else target, prepared
 
     def metrics(self, chosen: str | Metric | Sequence[str | Metric] | None = None) -> list[Metric]:
-        """Return metrics by their names; default: those of the spec.
+        """Return metrics, given their names; default: the metrics of the spec.
 
         Raises
         ------
         DataError
-            If one does not exist or is not supported.
+            If a metric does not exist or does not support the task.
         """
         chosen = self.network.spec.training.metrics if chosen is None else chosen
         return [self._metric(metric) for metric in ([chosen] if isinstance(chosen, str | Metric) else chosen)]

@@ -1,9 +1,9 @@
 """Errors of a model on held-out rows: the size of intervals and sets that cover a given fraction of new rows.
 
-Split conformal prediction (Vovk, Gammerman and Shafer 2005; Lei et al. 2018): if n rows and the next one come in random
-order, the next error is at most the k-th smallest of theirs in k of n + 1 cases. So the quantile of level l is the
-⌈l·(n + 1)⌉-th smallest error, and what has at most this error covers the next row with probability l: on average over
-rows like those, and not in each group of them.
+Split conformal prediction (Vovk, Gammerman and Shafer 2005; Lei et al. 2018): if n rows and a new one come in random
+order, the error of the new row is at most the k-th smallest error of the n rows in k of n + 1 cases. So the quantile of
+level l is the ⌈l·(n + 1)⌉-th smallest error. The values or classes with at most this error cover the new row with
+probability l: on average over rows like the n rows, and not in each group of them.
 
 - The error of a value is |true − predicted|, in the target's units.
 - The error of a class is 1 − its probability (Sadinle, Lei and Wasserman 2019): no other sets of classes cover as many
@@ -14,21 +14,21 @@ rows like those, and not in each group of them.
 Where held-out rows show that errors depend on the prediction, so do the quantiles:
 
 - Errors of values are divided by a scale (Papadopoulos, Gammerman and Vovk 2008; Lei et al. 2018): the mean error of
-  rows with such a prediction, interpolated between the means of up to 8 groups. The scale that divides an error was
-  fitted to other rows. Quantiles within such groups (Mondrian prediction, Vovk et al. 2005) cover as evenly, with
-  intervals that are 1.1 times as wide, and need 100 rows a group; of 80 rows a scale is known well enough.
-- Errors of classes have quantiles of their own in each of up to 8 groups of rows by the largest probability, since
-  quantiles of a sure and of an unsure prediction are no multiples of each other.
+  rows with a similar prediction, interpolated between the means of up to 8 groups. The scale that divides an error was
+  fitted to other rows. Quantiles within these groups (Mondrian prediction, Vovk et al. 2005) cover as evenly, but their
+  intervals are 1.1 times as wide, and they need 100 rows a group; 80 rows are enough to estimate a scale.
+- Errors of classes have separate quantiles in each of up to 8 groups of rows, grouped by the largest probability, since
+  the quantiles of a sure and of an unsure prediction are not multiples of each other.
 
-This is so if quantiles that follow the prediction have a smaller pinball loss on rows that they were not fitted to,
-by more than a standard error of the mean over rows. Where errors do not depend on the prediction, that happens to one
+Quantiles depend on the prediction only if this makes the pinball loss smaller on rows that they were not fitted to,
+by more than a standard error of the mean over rows. If errors do not depend on the prediction, this happens to one
 model in twenty.
 
-Out of the folds of an ensemble the errors are those of a member each, while predictions are the mean of all: no theorem
-says that these cover as many, but they do (a little more, since the mean errs less). CV+ (Barber et al. 2021), for
-which there is one, makes wider intervals and needs all errors to predict. Errors of validation rows that have chosen
-the epoch are made by `specnet.training.epoch_metrics`; out of folds they would be too large, by about what the mean
-gains.
+If an ensemble was trained on folds, each error comes from one member, but predictions are the mean of all members: no
+theorem guarantees their coverage, but they reach it (a little more, since the mean errs less). CV+ (Barber et al.
+2021), which has a theorem, makes wider intervals and needs all errors to predict. If validation rows have chosen the
+epoch, `specnet.training.epoch_metrics` computes their errors; out of folds these errors would be too large, by about
+the gain of the mean.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ from specnet.parts.metrics.statistics import mean_with_error
 Numbers = NDArray[np.float64]
 
 MAX_LEVELS = 99
-"""The levels are 1 %, 2 %, … up to this one, in percent."""
+"""The largest level in percent; levels are 1 %, 2 %, …"""
 MAX_KNOTS = 8
 ROWS_PER_SCALE, ROWS_PER_GROUP = 80, 100
-"""Rows, at least, for each further scale of values, and for the quantiles of a group of classes."""
+"""Least number of rows for each scale of values, and for each group of rows with quantiles of classes."""
 MIN_ROWS = 30
-"""For scales."""
+"""Least number of rows for scales."""
 MIN_SCALE = 0.05
-"""As a share of the mean error."""
+"""Smallest scale, as a fraction of the mean error."""
 FOLDS = 5
-"""Each is judged by what was fitted to the others."""
+"""Number of folds; the quantiles for each fold are fitted to the other folds."""
 TRIED = np.arange(0.05, 1, 0.05)
-"""Levels of quantiles that are judged."""
+"""Levels at which quantiles are compared by their pinball loss."""
 _SLACK = 1 + 2.0**-49
 """Compensates for the rounding of a scale and its interpolation."""
 
@@ -72,13 +72,14 @@ class ErrorQuantiles:
     Attributes
     ----------
     values : ndarray (outputs, levels) or (outputs, levels, knots)
-        float64, for 1 %, 2 %, … as far as there are enough rows; of classes there is one output. Empty without rows.
+        Quantiles in float64 at the levels 1 %, 2 %, … for which there are enough rows; classes have one output. Empty
+        without rows.
     knots : ndarray (outputs, knots)
         Ascending predictions to which the last axis of `values` belongs; empty if quantiles are the same for all rows.
-        Quantiles of values are interpolated between them, and constant beyond. Those of classes belong to rows whose
-        largest probability is at least the knot and less than the next one.
+        Quantiles of values are interpolated between knots, and constant beyond them. Quantiles of classes belong to
+        rows whose largest probability is at least the knot and less than the next one.
     not_negative : ndarray of bool (outputs,)
-        Whether intervals end at 0, because no target is below it; empty if none of them do.
+        Whether intervals end at 0, because no target is negative; empty if no intervals do.
     """
 
     values: Numbers = field(default_factory=lambda: np.empty((0, 0)))
@@ -97,19 +98,19 @@ class ErrorQuantiles:
         not_negative: NDArray[np.bool_] | None = None,
         groups: NDArray[np.generic] | None = None,
     ) -> Self:
-        """Return the quantiles of the errors of answers for held-out rows; empty for margins and for several labels.
+        """Return the quantiles of errors, given answers for held-out rows; empty for margins and several labels.
 
-        With weights, the sum of weights has to reach the level. A new row is assumed to have their mean weight,
-        Σ weight² / Σ weight: rows of weight 0 do not count.
+        With weights, the sum of weights has to reach the level. A new row is assumed to have the mean weight,
+        Σ weight² / Σ weight; rows of weight 0 do not count.
 
         Parameters
         ----------
         answers : Answers
         task : Task
         not_negative : ndarray of bool (outputs,), optional
-            Of values, whether no target is below 0.
+            Whether an output has no negative target; for values only.
         groups : ndarray (rows,), optional
-            Of rows that are not independent of each other.
+            Groups of rows that are not independent of each other.
         """
         errors = errors_of(answers, task)
         if errors is None:
@@ -131,16 +132,16 @@ class ErrorQuantiles:
         return cls(np.array([values for _, values in every]), np.array([each for each, _ in every]), low)
 
     def reach(self, level: float) -> bool:
-        """Whether enough rows were held out for a level."""
+        """Return whether there were enough held-out rows for a level."""
         return bool(_percent(level) <= self.values.shape[1])
 
     def at(self, level: float) -> Numbers:
-        """Return the quantiles of a level, such as 0.9, (outputs,), or (outputs, knots) if there are knots.
+        """Return the quantiles at a level such as 0.9: (outputs,), or (outputs, knots) if there are knots.
 
         Raises
         ------
         DataError
-            If it is no level, or no rows were held out, or too few for it.
+            If the level is invalid, or there were no held-out rows, or too few for the level.
         """
         percent, most = _percent(level), self.values.shape[1]
         if not self:
@@ -153,9 +154,9 @@ class ErrorQuantiles:
         return self.values[:, percent - 1]
 
     def ends(self, prediction: Array, level: float) -> Numbers:
-        """Return the ends of intervals around values, (rows,) or (rows, outputs): float64 (…, 2).
+        """Return the ends of intervals around predicted values, (rows,) or (rows, outputs), as float64 (…, 2).
 
-        They are rounded outwards, so that they contain every value whose error is at most the quantile.
+        Ends are rounded outwards, so that an interval contains every value whose error is at most the quantile.
 
         Raises
         ------
@@ -174,7 +175,7 @@ class ErrorQuantiles:
         return ends.reshape(*prediction.shape, 2)
 
     def sets(self, probability: Array, level: float) -> NDArray[np.bool_]:
-        """Return which classes are in the set of each row, (rows, classes), given their probabilities.
+        """Return a mask (rows, classes) of the classes in the set of each row, given the class probabilities.
 
         Raises
         ------
@@ -190,7 +191,7 @@ class ErrorQuantiles:
 
 
 def errors_of(answers: Answers, task: Task) -> Numbers | None:
-    """Return the errors of answers, (rows, outputs), of classes (rows, 1); None for margins and several labels.
+    """Return the errors of answers, (rows, outputs), or (rows, 1) for classes; None for margins and several labels.
 
     Errors of values are rounded up.
     """
@@ -204,13 +205,13 @@ def errors_of(answers: Answers, task: Task) -> Numbers | None:
 
 
 def class_errors(probability: Array) -> Numbers:
-    """Return the error if each class were the true one, (rows, classes), given their probabilities."""
+    """Return the error that each class would have if it were the true one, (rows, classes), given probabilities."""
     errors: Numbers = 1 - probability.astype(np.float64)
     return errors
 
 
 def _predictions(answers: Answers, task: Task) -> Numbers:
-    """Return what quantiles may depend on, (rows, outputs): predicted values, or the largest probability."""
+    """Return the predictions on which quantiles may depend, (rows, outputs): values, or the largest probability."""
     if task == "values":
         return answers.prediction.astype(np.float64).reshape(len(answers), -1)
     assert answers.probability is not None, "sets need probabilities"
@@ -227,12 +228,12 @@ def _sum_rounded_up(a: Numbers, b: Numbers) -> Numbers:
 
 
 def _conformal(errors: Numbers, weight: Numbers) -> Numbers:
-    """Return the quantiles of errors (rows,) of all levels, corrected for their number; infinity where too few."""
+    """Return the quantiles of errors (rows,) at all levels, corrected for their number; infinity if too few."""
     return _reached(errors, weight, np.arange(1, MAX_LEVELS + 1) * (weight.sum() + 1) / 100)
 
 
 def _reached(errors: Numbers, weight: Numbers, needed: Numbers) -> Numbers:
-    """Return for each needed sum of weights the least error up to which weights have this sum; infinity if none has."""
+    """Return, for each needed sum of weights, the least error up to which weights reach it; infinity if none does."""
     order = np.argsort(errors, kind="stable")
     indices = np.searchsorted(np.cumsum(weight[order]), needed)
     return np.append(errors[order], np.inf)[indices]
@@ -241,7 +242,7 @@ def _reached(errors: Numbers, weight: Numbers, needed: Numbers) -> Numbers:
 def _scaled(
     z: Numbers, errors: Numbers, weight: Numbers, groups: NDArray[np.generic] | None, levels: int
 ) -> tuple[Numbers, Numbers]:
-    """Return knots, and the quantiles of values (levels, knots) there; no knots where scales are no better."""
+    """Return knots and the quantiles of values at them, (levels, knots); no knots if scales are no improvement."""
     count = min(MAX_KNOTS, max(2, int(weight.sum()) // ROWS_PER_SCALE))
     if weight.sum() < MIN_ROWS or not errors.any():
         return _NO_KNOTS
@@ -264,7 +265,7 @@ def _scaled(
 def _grouped(
     z: Numbers, errors: Numbers, weight: Numbers, groups: NDArray[np.generic] | None, levels: int
 ) -> tuple[Numbers, Numbers]:
-    """Return knots, and the quantiles of classes (levels, knots) of each group; no knots where groups are no better."""
+    """Return knots and the quantiles of classes in each group, (levels, knots); no knots if groups do not improve."""
     count = min(MAX_KNOTS, int(weight.sum()) // ROWS_PER_GROUP)
     if count < 2:
         return _NO_KNOTS
@@ -288,7 +289,7 @@ _NO_KNOTS = np.empty(0), np.empty((0, 0))
 
 
 def _folds(z: Numbers, groups: NDArray[np.generic] | None) -> NDArray[np.intp]:
-    """Return a number from 0 to `FOLDS` - 1 for each row, so that each fold has predictions of the whole range."""
+    """Return the fold of each row, from 0 to `FOLDS` − 1; each fold has predictions from the whole range."""
     folds = np.empty(len(z), np.intp)
     folds[np.argsort(z, kind="stable")] = np.arange(len(z))
     return (folds if groups is None else np.unique(groups, return_inverse=True)[1]) % FOLDS
@@ -300,9 +301,9 @@ def _cut(z: Numbers, weight: Numbers, count: int) -> tuple[Numbers, NDArray[np.i
     Returns
     -------
     least : ndarray (groups,)
-        The least prediction of each.
+        Least prediction of each group.
     numbers : ndarray (rows,)
-        Of each row's group.
+        Index of each row's group.
     """
     order = np.argsort(z, kind="stable")
     sums = np.cumsum(weight[order])
@@ -312,7 +313,7 @@ def _cut(z: Numbers, weight: Numbers, count: int) -> tuple[Numbers, NDArray[np.i
 
 
 def _scales(z: Numbers, errors: Numbers, weight: Numbers, count: int) -> tuple[Numbers, Numbers]:
-    """Return the mean prediction and the mean error, at least 5 % of that of all rows, of each of the groups."""
+    """Return the mean prediction and the mean error of each group; the latter is at least 5 % of the overall mean."""
     _, numbers = _cut(z, weight, count)
     total = np.bincount(numbers, weight)
     means = np.bincount(numbers, weight * errors) / total
@@ -326,24 +327,24 @@ def _plain(errors: Numbers, weight: Numbers) -> Numbers:
 
 
 def _gains(errors: Numbers, following: Numbers, others: Numbers, weight: Numbers) -> Numbers:
-    """Return how much smaller the pinball loss (rows,) of quantiles (rows, levels) is than with those of other rows."""
+    """Return the reduction of the pinball loss (rows,) by quantiles (rows, levels), relative to those of `others`."""
     return _pinball(errors, _plain(others, weight)[np.newaxis]) - _pinball(errors, following)
 
 
 def _pinball(errors: Numbers, quantiles: Numbers) -> Numbers:
-    """Return the mean pinball loss over the levels tried for each row: least in the mean for the true quantiles."""
+    """Return the pinball loss of each row, averaged over the levels `TRIED`; its mean is least for true quantiles."""
     above = errors[:, np.newaxis] - quantiles
     return np.maximum(TRIED * above, (TRIED - 1) * above).mean(axis=1)
 
 
 def _is_clear(gains: Numbers, weight: Numbers, groups: NDArray[np.generic] | None) -> bool:
-    """Return whether the mean of gains is larger than its standard error."""
+    """Return whether the mean gain is larger than its standard error."""
     gain, error = mean_with_error(gains, weight, groups)
     return gain > error
 
 
 def _at_knots(knots: Numbers, values: Numbers, count: int, same: Numbers) -> tuple[Numbers, Numbers]:
-    """Return `count` knots, and quantiles there; those of all rows if there are no knots."""
+    """Return `count` knots and the quantiles at them; without knots, the quantiles of all rows at each."""
     if not len(knots):
         return np.arange(count, dtype=np.float64), np.tile(same[:, np.newaxis], count)
     more = count - len(knots)

@@ -7,43 +7,43 @@ The format is version 3. A *writer* is a program that makes a file, a *reader* o
 - Its ``__metadata__`` MUST have exactly the key ``specnet``: the text of a JSON object with exactly ``format_version``
   (3), ``needs`` and ``models``, in this order. A reader MUST refuse a version that it does not know.
 - ``models`` is a list of one or more objects with exactly ``share``, a positive integer, and ``spec``, a resolved spec.
-  All MUST have outputs of one kind and the same labels. They answer by the mean that their shares weight, each by the
-  mean of its members: of probabilities, or of values in the target's units.
-- ``needs`` is a list of names, ascending and distinct, of what a reader has to know to answer as the model does, beyond
-  the rules below: tensors that none of them allows belong to such a name. A reader MUST refuse a name
-  that it does not know. There is none yet. Tokens of text columns and a decision threshold will each have one, so that
-  the version stays as it is; expectations are tables of the spec, which changes no answer and needs none.
+  All MUST have outputs of one kind and the same labels. The prediction is the mean over the models, weighted by their
+  shares. Each model contributes the mean over its members, of probabilities or of values in the target's units.
+- ``needs`` is a list of names, ascending and distinct, of extensions to the rules below that a reader has to know to
+  predict as the model does. Tensors that no rule below allows belong to an extension. A reader MUST refuse a name that
+  it does not know. There are no extensions yet. Tokens of text columns and a decision threshold will each be one, so
+  that the version stays the same; expectations are tables of the spec, change no prediction and need no extension.
 - Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty unless there is one alone; and MUST
   fill the data without gap or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
-- There MUST be exactly these tensors of each model, with the shapes that follow from its spec; of several models behind
-  the number of each from 0: ``models.0.<tensor>``:
+- There MUST be exactly these tensors of each model, with the shapes that follow from its spec. If there are several
+  models, names begin with the model's number from 0: ``models.0.<tensor>``:
 
   - ``<layer>.<parameter>`` in the network's dtype, such as ``layers.0.weight`` (out, in) and ``layers.0.bias`` (out,).
     Layers count as in the spec's list, or carry their name; in a block ``layers.3.0.1``: repeat, then position or name;
   - ``<layer>.<state>``, such as ``layers.2.running_mean``;
   - ``preprocessing.<group>.<step>.<name>`` and ``target_preprocessing.<group>.<step>.<name>``, F64; a plain list of
     steps is group 0;
-  - of an ensemble the first two of each member, with its number from 0: ``members.0.<layer>.<parameter>``;
-  - where the network tells classes apart, their labels in the order of its outputs, ascending and distinct: integers
+  - for an ensemble, the first two kinds of each member, with its number from 0: ``members.0.<layer>.<parameter>``;
+  - for a classifier, the class labels in the order of its outputs, ascending and distinct: integers
     as ``labels``, I64 (classes,); texts as ``labels.bytes``, U8 (all of them in UTF-8, one after the other), and
-    ``labels.offsets``, I64 (classes + 1,), text k being the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
+    ``labels.offsets``, I64 (classes + 1,); text k is the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
     end in a null character, and classes times characters of the longest text MUST be at most 2²².
 
-- There MAY be more where the networks predict values, or probabilities of such classes: what they answer together, and
-  of several models what each does.
+- There MAY be quantiles of errors if the networks predict values, or probabilities of such classes: of their mean
+  prediction and, if there are several models, of the prediction of each.
 
-  - ``error_quantiles``, F64 (outputs, levels), of classes (1, levels), with 1 to 99 levels: column l − 1 has what l %
-    of the errors on held-out rows do not exceed, with the correction for their number. They MUST NOT be negative or
-    fall from one to the next level, and those of classes MUST NOT be above 1.
-  - Beside them ``error_knots``, F64 (outputs, knots), 2 to 64 of them, strictly ascending: then ``error_quantiles`` is
-    (outputs, levels, knots). `specnet.model.error_quantiles` says how quantiles follow a prediction.
-  - Beside those of values ``not_negative``, U8 (outputs,): 1 where intervals end at 0, else 0; not all 0.
+  - ``error_quantiles``, F64 (outputs, levels), for classes (1, levels), with 1 to 99 levels: column l − 1 is the number
+    that l % of the errors on held-out rows do not exceed, corrected for the number of rows. Quantiles MUST NOT be
+    negative or fall from one level to the next; quantiles of classes MUST NOT be above 1.
+  - In addition ``error_knots``, F64 (outputs, knots), 2 to 64 knots, strictly ascending: then ``error_quantiles`` is
+    (outputs, levels, knots). `specnet.model.error_quantiles` defines how quantiles depend on a prediction.
+  - In addition, for values, ``not_negative``, U8 (outputs,): 1 if intervals end at 0, else 0; not all 0.
 
 - Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
-- A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
+- A reader MAY read only the tensors and ignore the metadata. It MUST NOT execute anything in a file.
 
 Version 1 had exactly ``format_version`` and ``spec`` of a single model, version 2 exactly ``format_version`` and
-``models``, two or more; both had ``error_quantiles`` alone. They are read as ever, and written no more.
+``models``, two or more; both had ``error_quantiles`` without the other two. Both are still read, but no longer written.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ from specnet.spec import Limits, parse_spec, resolve
 
 LABEL_CHARACTERS_LIMIT = 2**22
 UTF8_LONGEST = 4
-"""Bytes of a character."""
+"""Largest number of bytes of a character in UTF-8."""
 
 
 def encode_labels(labels: Array) -> dict[str, Array]:
-    """Return class labels as tensors.
+    """Return tensors by name that store class labels.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def encode_labels(labels: Array) -> dict[str, Array]:
     Raises
     ------
     FileError
-        If a text cannot be saved: with half a surrogate pair, or far too long.
+        If a text cannot be saved because it has half a surrogate pair, or is far too long.
     """
     if labels.dtype.kind != "U":
         return {"labels": labels.astype(np.int64)}
@@ -98,12 +98,12 @@ def encode_labels(labels: Array) -> dict[str, Array]:
 
 
 def decode_labels(tensors: Mapping[str, Array]) -> Array | None:
-    """Return class labels (classes,) as `encode_labels` was given them, or None where the tensors hold none.
+    """Return the class labels (classes,) that `encode_labels` stored in tensors, or None if there are none.
 
     Raises
     ------
     FileError
-        If they are not ascending and distinct, or the texts are damaged.
+        If labels are not ascending and distinct, or texts are damaged.
     """
     if "labels" in tensors:
         labels: Array = tensors["labels"].copy()
@@ -124,14 +124,14 @@ def _decode_texts(data: bytes, offsets: Array) -> Array:
         texts = [data[begin:end].decode() for begin, end in pairwise(ends)]
     except UnicodeDecodeError as error:
         raise FileError("a class label is not valid UTF-8") from error
-    if any(text.endswith("\0") for text in texts):  # NumPy drops it, so that another text would come back
+    if any(text.endswith("\0") for text in texts):  # NumPy drops a final null character, which changes the text
         raise FileError("a class label ends in a null character")
     _check_label_size(len(texts), max(map(len, texts)))
     return np.array(texts)
 
 
 def _check_label_size(classes: int, longest: int) -> None:
-    """Refuse labels of which NumPy would need too much memory: each takes as much as the longest one."""
+    """Refuse labels that need too much memory: NumPy stores each text with the length of the longest one."""
     if classes * longest > LABEL_CHARACTERS_LIMIT:
         raise FileError(
             f"{classes} class labels of up to {longest} characters are too long; "
@@ -149,7 +149,7 @@ Item = TypeVar("Item")
 
 
 Networks = tuple[list[TrainedNetwork], list[int], ErrorQuantiles]
-"""The networks of a model, their shares, and the quantiles of errors of their mean."""
+"""The networks of a model, their shares, and the error quantiles of their mean prediction."""
 
 
 def encode_model(networks: Sequence[TrainedNetwork], shares: Sequence[int], error_quantiles: ErrorQuantiles) -> bytes:
@@ -180,12 +180,12 @@ def _tensors(trained: TrainedNetwork) -> dict[str, Array]:
 
 
 def name_prefixes(networks: int) -> list[str]:
-    """Return the prefix of the names of each network's tensors."""
+    """Return the prefix of the tensor names of each network, given the number of networks."""
     return [""] if networks == 1 else [f"models.{number}." for number in range(networks)]
 
 
 def quantile_tensors(quantiles: ErrorQuantiles) -> dict[str, Array]:
-    """Return the tensors of quantiles of errors by name; none where there are no quantiles."""
+    """Return the tensors of error quantiles by name; no tensors if there are no quantiles."""
     tensors: dict[str, Array] = {
         ERROR_QUANTILES: quantiles.values,
         ERROR_KNOTS: quantiles.knots,
@@ -197,23 +197,23 @@ def quantile_tensors(quantiles: ErrorQuantiles) -> dict[str, Array]:
 def decode_model(
     stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
 ) -> Networks:
-    """Read the file of a model.
+    """Return the networks, shares and error quantiles in the file of a model.
 
     Parameters
     ----------
     stream : binary stream
-        At the file's start.
+        Stream at the start of the file.
     size : int
-        Bytes of the file. Not much more memory than these is ever taken, whatever the file says.
+        Bytes of the file. Reading never takes much more memory than this, even for a file that claims more.
     parts : iterable of part classes
-        Those that the spec may name beside the built-in and installed ones.
+        Parts that the spec may name in addition to the built-in and installed ones.
     limits : Limits, optional
-        How large the network may be.
+        Limits on the size of the network.
 
     Raises
     ------
     FileError
-        If this is no model file, or a damaged one, or its spec is not valid.
+        If this is no model file, the file is damaged, or its spec is not valid.
     """
     header, parts = read_header(stream, size), tuple(parts)
     models = parse_metadata(header.metadata)
@@ -227,12 +227,12 @@ def decode_model(
 
 
 def check_content(content: bytes, networks: Sequence[Network]) -> None:
-    """Check that the bytes of a model can be read, given its networks, whose specs are not parsed again.
+    """Check that the bytes of a model file can be read, given its networks; their specs are not parsed again.
 
     Raises
     ------
     FileError
-        If they could not be read.
+        If the bytes cannot be read.
     """
     stream = io.BytesIO(content)
     header = read_header(stream, len(content))
@@ -242,7 +242,7 @@ def check_content(content: bytes, networks: Sequence[Network]) -> None:
 
 
 def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], shares: list[int]) -> Networks:
-    """Return the trained networks; data are read only after the header has the tensors that they need."""
+    """Return the trained networks, shares and error quantiles; data are read only if the header is as required."""
     prefixes = name_prefixes(len(networks))
     required = _quantile_forms(header.entries, networks[0])
     for prefix, network in zip(prefixes, networks, strict=True):
@@ -260,7 +260,7 @@ def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], sha
 
 def _quantile_forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
     def numbers(name: str) -> int:
-        """Return how many numbers a tensor has, if it has the dtype that it should."""
+        """Return how many numbers a tensor has, assuming that its dtype is correct; 0 if it is missing."""
         begin, end = entries[name].data_offsets if name in entries else (0, 0)
         return (end - begin) // (1 if name == NOT_NEGATIVE else 8)
 
@@ -270,12 +270,12 @@ def _quantile_forms(entries: Mapping[str, TensorEntry], network: Network) -> dic
 def trained_network(
     network: Network, tensors: Mapping[str, Array], labels: Array | None, error_quantiles: ErrorQuantiles | None = None
 ) -> TrainedNetwork:
-    """Return a network with its tensors, of all `tensor_kinds`, which are copied.
+    """Return a trained network, given copies of its tensors, which include all of `tensor_kinds`.
 
     Raises
     ------
     FileError
-        If those of preprocessing cannot have been fitted.
+        If no fit of the preprocessing can have its tensors as result.
     """
     spec, prefixes = network.spec.network, _member_prefixes(network)
     theta = np.zeros((len(prefixes), network.parameter_count), network.dtype)
@@ -296,18 +296,18 @@ def trained_network(
 
 
 def _member_prefixes(network: Network) -> list[str]:
-    """Return the prefix of the names of each member's tensors."""
+    """Return the prefix of the tensor names of each member."""
     training = network.spec.training
     return [""] if training.ensemble is None else [f"members.{number}." for number in range(training.members)]
 
 
 def parse_metadata(text: str) -> list[tuple[int, Any]]:
-    """Return the share and the spec of each model in a file's metadata, specs as plain data that is not yet validated.
+    """Return the share and the spec of each model in the metadata of a file; specs are not yet validated.
 
     Raises
     ------
     FileError
-        If the metadata is no object of this format's version.
+        If the metadata is not in a known version of the format.
     """
     metadata = parse_object(text.encode("utf-8", "surrogatepass"), "the metadata")
     version = metadata.get("format_version")
@@ -335,12 +335,12 @@ def parse_metadata(text: str) -> list[tuple[int, Any]]:
 
 
 def parse_models(models: Any, at_least: int = 2) -> list[tuple[int, Any]]:
-    """Return the share and the spec of each of several models, specs as plain data that is not yet validated.
+    """Return the share and the spec of each model in a list of plain data; specs are not yet validated.
 
     Raises
     ------
     FileError
-        If they are fewer than so many.
+        If there are fewer than `at_least` models, or one is not a share and a spec.
     """
     if not isinstance(models, list) or len(models) < at_least:
         raise FileError(f"expected a list of {'two' if at_least > 1 else 'one'} or more models")
@@ -353,7 +353,7 @@ def parse_models(models: Any, at_least: int = 2) -> list[tuple[int, Any]]:
 
 
 def _inside(mistake: Diagnostic) -> Diagnostic:
-    """Return a mistake of the spec as one of the file that contains it."""
+    """Convert a mistake in a spec into an error about the file that contains the spec."""
     path = ".".join(map(str, mistake.path))
     message = f"the spec in this file is not valid{f', at {shown(path)}' if path else ''}: {mistake.message}"
     return Diagnostic(FileError.code, message, hint=mistake.hint, notes=mistake.notes)
@@ -366,7 +366,7 @@ def _input_groups(network: Network) -> tuple[StepGroup, ...]:
 
 
 def tensor_kinds(network: Network) -> dict[str, TensorForm]:
-    """Return dtype and shape of the tensors that follow from the spec, labels apart."""
+    """Return dtype and shape of all tensors that the spec of a network requires, except labels, by name."""
     own: dict[str, TensorForm] = {
         **{name: (network.dtype, tensor.shape) for name, tensor, _ in network.layout.tensors()},
         **{name: (array.dtype, array.shape) for name, array in network.initial_state().items()},
@@ -380,7 +380,7 @@ def tensor_kinds(network: Network) -> dict[str, TensorForm]:
 
 
 def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
-    """Return dtype and shape of the tensors that hold labels, as integers or as text, whichever the file has."""
+    """Return dtype and shape of the tensors of class labels: integers or text, depending on the file."""
     count, int64 = network.class_count, np.dtype(np.int64)
     if count is None:
         return {}
@@ -392,12 +392,12 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
 
 
 def quantile_kinds(numbers: Callable[[str], int], network: Network) -> dict[str, TensorForm]:
-    """Return dtype and shape of the tensors of quantiles of errors, if a network can have them.
+    """Return dtype and shape of the tensors of error quantiles, by name; none if the network cannot have quantiles.
 
     Parameters
     ----------
     numbers : callable
-        Returns how many numbers a tensor has, 0 if there is none of this name.
+        Returns how many numbers the tensor of a name has; 0 if it is missing.
     network : Network
     """
     count, float64 = numbers(ERROR_QUANTILES), np.dtype(np.float64)
@@ -416,12 +416,12 @@ def quantile_kinds(numbers: Callable[[str], int], network: Network) -> dict[str,
 
 
 def decode_quantiles(tensors: Mapping[str, Array], network: Network) -> ErrorQuantiles:
-    """Return the quantiles of errors in tensors of the forms that `quantile_kinds` says; none if they have none.
+    """Return the error quantiles in tensors, whose forms are those of `quantile_kinds`; empty if there are none.
 
     Raises
     ------
     FileError
-        If they cannot be what they should.
+        If quantiles or knots do not ascend, quantiles are out of range, or flags are not 0 and 1.
     """
     values, knots, low = (tensors.get(name) for name in (ERROR_QUANTILES, ERROR_KNOTS, NOT_NEGATIVE))
     none = ErrorQuantiles()
@@ -455,7 +455,7 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
 
 
 def fits(shape: Shape, expected: tuple[int | None, ...]) -> bool:
-    """Whether a shape is the expected one, in which None stands for any length."""
+    """Return whether a shape is the expected one, in which None stands for any length."""
     return len(shape) == len(expected) and all(each in (size, None) for size, each in zip(shape, expected, strict=True))
 
 
@@ -464,5 +464,5 @@ def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _under(prefix: str, items: Mapping[str, Item]) -> dict[str, Item]:
-    """Return the items whose names have a prefix, by the rest of their names."""
+    """Return the items whose names begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): item for name, item in items.items() if name.startswith(prefix)}

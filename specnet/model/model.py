@@ -1,4 +1,4 @@
-"""A model, one or several trained networks whose outputs are averaged: predictions, metrics, and its file."""
+"""A model: one or several trained networks whose outputs are averaged. It predicts, evaluates, and saves itself."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ from specnet.spec import Limits, Spec
 
 
 class Model(Displayed):
-    """Trained networks that predict together, most often a single one, which may be an ensemble.
+    """One or several trained networks that predict together; each may be an ensemble.
 
-    The prediction of a model of several networks, such as the team of a sweep, is the mean that their shares weight.
-    `Model.joined` makes one of models; what is constructed has one network.
+    A model of several networks, such as the team of a sweep, predicts their mean, weighted by their shares. The
+    constructor makes a model of one network; `Model.joined` combines several models.
 
     Parameters
     ----------
     network : Network
     theta : array_like (parameter_count,) or (members, parameter_count)
-        The parameters, copied in the network's dtype. Those of several networks of the same layers are an ensemble.
+        Parameters, copied in the network's dtype; two axes for the members of an ensemble.
     state : mapping of str to ndarray, optional
-        Running averages, as `Network.initial_state` makes them; of an ensemble with the members as their first axis.
+        Running averages, as returned by `Network.initial_state`; the first axis of an ensemble's arrays is the member.
     preprocessing, target_preprocessing : Preparation, optional
         Fitted preprocessing of the columns and of the target.
     labels : ndarray (classes,), optional
-        Integers (int64) or text, ascending and distinct; default: 0, 1, … For classifiers only.
+        Class labels, integers (int64) or text, ascending and distinct; default: 0, 1, … For classifiers only.
     error_quantiles : ErrorQuantiles, optional
-        Of rows that it was not trained on, for intervals and sets.
+        Quantiles of errors on rows that the model was not trained on, for intervals and sets.
     history : iterable of dict
-        The records of its training; not saved with the model.
+        Records of the training; not saved with the model.
 
     Attributes
     ----------
     networks : tuple of TrainedNetwork
-        Each with its own preprocessing and members.
+        The trained networks, each with its preprocessing and members.
     shares : tuple of int
-        How much each of them counts.
+        Weight of each network in the mean.
     network : Network
-        The network; of several the first one. All have its columns, its target and its task.
+        The only or first network. All networks have the same columns, target and task.
     theta, state, preprocessing, target_preprocessing, members
-        Those of the only network. A model of several raises `DataError`: each in `networks` has its own.
+        Attributes of the only network. A model of several networks raises `DataError`: use those of `networks`.
 
     Raises
     ------
@@ -91,20 +91,20 @@ class Model(Displayed):
         shares: Sequence[int] = (1,),
         error_quantiles: ErrorQuantiles | None = None,
     ) -> Model:
-        """Return the model of trained networks.
+        """Return a model, given its trained networks.
 
         Parameters
         ----------
         networks : sequence of TrainedNetwork
         shares : sequence of int
-            How much each of them counts.
+            Weight of each network in the mean.
         error_quantiles : ErrorQuantiles, optional
-            Of what they predict together for rows that they were not trained on.
+            Quantiles of the errors of the mean on rows that the networks were not trained on.
 
         Raises
         ------
         DataError
-            If their predictions cannot be averaged, or shares are no positive integers, one for each.
+            If the predictions cannot be averaged, or there is not one share, a positive integer, for each network.
         """
         model = cls.__new__(cls)
         model._combine(networks, shares, error_quantiles)
@@ -115,12 +115,14 @@ class Model(Displayed):
     def joined(
         cls, models: Sequence[Model], shares: Sequence[int], error_quantiles: ErrorQuantiles | None = None
     ) -> Model:
-        """Return the model of the networks of models, which have one each. The other parameters are those of `of`.
+        """Return one model of the networks of several models, which have one network each.
+
+        The other parameters are those of `of`.
 
         Raises
         ------
         DataError
-            If their predictions cannot be averaged, or one of them has several networks.
+            If the predictions cannot be averaged, or a model has several networks.
         """
         networks = [copy(model._only("network")) for model in models]
         for model, network in zip(models, networks, strict=True):
@@ -157,11 +159,11 @@ class Model(Displayed):
         return f"<{type(self).__name__} {name}{counts}{self.network.inputs} inputs, {parameters} parameters>"
 
     def astype(self, dtype: str) -> Model:
-        """Return this model with another dtype of its computations, ``float32`` or ``float64``."""
+        """Return this model converted to compute in another dtype, ``float32`` or ``float64``."""
         return Model.of([each.astype(dtype) for each in self.networks], self.shares, self.error_quantiles)
 
     def _only(self, name: str) -> TrainedNetwork:
-        """Return the only network; raise an error that names an attribute if there are several."""
+        """Return the only network; if there are several, raise an error that names the requested attribute."""
         if len(self.networks) > 1:
             message = f"a model of {len(self.networks)} networks has no {name} of its own"
             raise DataError(message, hint=f"use model.networks[0].{name}, or that of another network")
@@ -169,7 +171,7 @@ class Model(Displayed):
 
     @property
     def network(self) -> Network:
-        """The network; of several the first one, whose columns, target and task are those of all."""
+        """The only or first network; all networks have the same columns, target and task."""
         return self.networks[0].network
 
     @property
@@ -194,7 +196,7 @@ class Model(Displayed):
 
     @property
     def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
-        """The parameters and layer states of each member; of the network itself if it is no ensemble."""
+        """The parameters and layer states of each member; a network without an ensemble is a single member."""
         return self._only("members").members
 
     @property
@@ -210,7 +212,7 @@ class Model(Displayed):
 
     @property
     def target_words(self) -> dict[str, tuple[str, str]]:
-        """The words for 0 and 1 in the training file, by the names of targets; empty unless there are several."""
+        """The words for 0 and 1 in the training file, by target name; empty unless there are several binary targets."""
         return getattr(self.spec.data, "target_words", {}) if self.network.task == "multilabel" else {}
 
     @property
@@ -230,7 +232,7 @@ class Model(Displayed):
 
     @property
     def labels(self) -> Array | None:
-        """The label of each class, (classes,), int64 or text; None if it is not a classifier."""
+        """The label of each class, (classes,), int64 or text; None if the model is not a classifier."""
         return self.networks[0].labels
 
     @property
@@ -249,31 +251,32 @@ class Model(Displayed):
         Parameters
         ----------
         X : array_like (rows, columns)
-            Raw columns as in training; data frames are read by the names in `feature_names`, and by the columns'
-            kinds. A missing cell is filled by the preprocessing, or has the code of missing or of rare categories;
-            missing values in columns that had none in training, and unknown categories, are a `SpecnetWarning`. Rows of
-            a file that `specnet.data.read_inputs` has read are taken too, without warnings; see `unfamiliar_cells`.
+            Raw columns as in training; the columns of a data frame are found by the names in `feature_names`, and read
+            by their kinds. The preprocessing fills missing cells, or gives them the code of missing or of rare
+            categories. Missing values in columns that had none in training, and unknown categories, cause a
+            `SpecnetWarning`. Rows that `specnet.data.read_inputs` returns are accepted too, without warnings; see
+            `unfamiliar_cells`.
 
         Returns
         -------
         ndarray
-            The most probable label, (rows,); 0 and 1, (rows, outputs), for independent binary outputs; otherwise
-            values in the target's own units, (rows,) for one output and (rows, outputs) for more. An ensemble gives
-            the mean of its members' values, or the label that is most probable by the mean of their probabilities.
+            Classifier: the most probable label, (rows,). Independent binary outputs: 0 and 1, (rows, outputs).
+            Otherwise: values in the target's units, (rows,) for one output and (rows, outputs) for more. An ensemble
+            returns the mean of its members' values, or the most probable label by the mean of their probabilities.
 
         Raises
         ------
         DataError
-            If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
-            that the preprocessing does not fill.
+            If X has the wrong shape or numbers that are not finite, lacks a column of `feature_names`, or has a
+            missing cell that the preprocessing does not fill.
         """
         return self.decoder.predictions(self.member_outputs(self._raw_columns(X)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
 
-        One binary output gives both classes; several give the probability of 1 for each, (rows, outputs). An ensemble
-        gives the mean of its members' probabilities.
+        One binary output gives two columns, one for each class; several give the probability of 1 for each, (rows,
+        outputs). An ensemble returns the mean of its members' probabilities.
 
         Raises
         ------
@@ -290,31 +293,31 @@ class Model(Displayed):
     def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return an interval around each predicted value, which contains the true value with a given probability.
 
-        That holds for rows like those of training, on average and not for each group of them. Where errors on held-out
-        rows depend on the prediction, so do the widths (see `specnet.model.error_quantiles`). Intervals end at 0 where
-        no target that the model was trained with is negative.
+        The probability is valid for rows like the training rows, on average and not for each group of them. If errors
+        on held-out rows depend on the prediction, so do the widths (see `specnet.model.error_quantiles`). Intervals end
+        at 0 if the training data have no negative target.
 
         Parameters
         ----------
         X : array_like (rows, columns)
         level : float
-            The fraction of true values inside, of each output: 0.01, 0.02, … 0.99.
+            Fraction of true values within the intervals, for each output: 0.01, 0.02, … 0.99.
 
         Returns
         -------
         ndarray
-            Lower and upper end, float64: (rows, 2), or (rows, outputs, 2) for several outputs.
+            Lower and upper ends, float64: (rows, 2), or (rows, outputs, 2) for several outputs.
 
         Raises
         ------
         DataError
-            If X does not fit, the model predicts classes, no rows were held out, or too few for the level.
+            If X is invalid, the model predicts classes, or there were no held-out rows, or too few for the level.
         """
         self.interval_quantiles(level)
         return self.error_quantiles.ends(self.predict(X), level)
 
     def interval_quantiles(self, level: float) -> Array:
-        """Return the quantiles of errors of a level, as `ErrorQuantiles.at` does; errors are `predict_interval`'s."""
+        """Return the quantiles of errors at a level, as `ErrorQuantiles.at` does, for `predict_interval`."""
         if self.network.task != "values":
             raise DataError("intervals need a model of values", hint="use predict_set (--confidence-set) for classes")
         return self.error_quantiles.at(level)
@@ -322,40 +325,42 @@ class Model(Displayed):
     def predict_set(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return a set of classes for each row, which contains the true class with a given probability.
 
-        That holds as for `predict_interval`. A set may be empty if the level is below the accuracy of the model.
+        The probability is valid as for `predict_interval`. A set may be empty if the level is below the accuracy of the
+        model.
 
         Parameters
         ----------
         X : array_like (rows, columns)
         level : float
-            The fraction of sets with the true class: 0.01, 0.02, … 0.99.
+            Fraction of sets that contain the true class: 0.01, 0.02, … 0.99.
 
         Returns
         -------
         ndarray of bool (rows, classes)
-            In the order of `labels`.
+            Whether each class is in the set, in the order of `labels`.
 
         Raises
         ------
         DataError
-            If X does not fit, there are no probabilities of classes, no rows were held out, or too few for the level.
+            If X is invalid, the model gives no class probabilities, or there were no held-out rows, or too few for the
+            level.
         """
         self.check_sets()
         return self.error_quantiles.sets(self.predict_proba(X), level)
 
     def check_sets(self) -> None:
-        """Raise the error of `predict_set` for a model that has no sets."""
+        """Raise the error of `predict_set` if the model cannot predict sets."""
         if self.labels is None or not self.gives_probabilities:
             hint = "use predict_interval (--interval) for values" if self.network.task == "values" else None
             raise DataError("sets need a classifier with probabilities and one class per row", hint=hint)
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
-        """Return the standard deviation over the members of an ensemble of what they predict.
+        """Return the standard deviation of predictions over the members of an ensemble.
 
         Returns
         -------
         ndarray
-            Of values, (rows,) or (rows, outputs), as `predict` gives them; of probabilities, as `predict_proba` does;
+            Standard deviation of values, in the shape of `predict`; of probabilities, in the shape of `predict_proba`;
             otherwise of margins, (rows,) or (rows, outputs).
 
         Raises
@@ -368,9 +373,9 @@ class Model(Displayed):
         return self.decoder.spread(self.member_outputs(self._raw_columns(X)))
 
     def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
-        """Return the outputs as the loss sees them, (rows, outputs): logits or margins for classifiers.
+        """Return the outputs as the loss reads them, (rows, outputs): logits or margins for classifiers.
 
-        Those of an ensemble are the logits of its mean probabilities, or the mean of its members' margins.
+        An ensemble returns the logits of its mean probabilities, or the mean of its members' margins.
 
         Raises
         ------
@@ -394,30 +399,30 @@ class Model(Displayed):
         X : array_like (rows, columns)
             Raw columns.
         y : array_like (rows,) or (rows, outputs)
-            Labels, 0 and 1 for each output, or values in their own units.
+            Labels, 0 and 1 for each output, or values in the target's units.
         sample_weight : array_like (rows,), optional
-            How much each row counts.
+            Weight of each row.
         metrics : str, Metric or sequence of them, optional
-            Default: the metrics of the spec.
+            Metrics to compute; default: the metrics of the spec.
 
         Returns
         -------
         dict
-            ``loss``, the mean loss of the rows as training sees their target, without dropout, penalties and label
-            smoothing; then each metric by its name, with units for each of several named targets:
-            ``mean_absolute_error_price``. Those of an ensemble are of its predictions, not means over its
-            members.
+            ``loss``, the mean loss of the rows for the preprocessed target, without dropout, penalties and label
+            smoothing; then each metric by name. A metric with units has one entry for each of several named targets,
+            such as ``mean_absolute_error_price``. Figures of an ensemble are computed from its predictions; they are
+            not means over its members.
 
         Raises
         ------
         DataError
-            If an argument does not fit, with its name and both shapes, or a metric is not supported.
+            If an argument is invalid, with its name and both shapes, or a metric is not supported.
         """
         rows, chosen = self._raw_columns(X), self.decoder.metrics(metrics)
         return self.answers(rows, y, sample_weight).figures(chosen)
 
     def answers(self, X: RawColumns | Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
-        """Return predictions and losses for rows X, as `member_outputs` takes them, with true y and sample_weight."""
+        """Return predictions and losses for rows X, as for `member_outputs`, with targets y and sample_weight."""
         target, loss_target = self.decoder.target(y, len(X))
         weights, averaged, raw = check_weights(sample_weight, len(X)), list[Array](), list[Array]()
         for network in self.networks:
@@ -433,14 +438,14 @@ class Model(Displayed):
         Parameters
         ----------
         raw, outputs : ndarray (rows, outputs)
-            Before and after the activation of the output.
+            Outputs before and after the output activation.
         y : array_like (rows,) or (rows, targets)
         sample_weight : array_like (rows,), optional
 
         Returns
         -------
         Answers
-            What metrics and losses are computed from.
+            Predictions, targets and losses, from which metrics are computed.
         """
         target, loss_target = self.decoder.target(y, len(raw))
         losses, compared = (
@@ -456,9 +461,9 @@ class Model(Displayed):
         Parameters
         ----------
         X : RawColumns or ndarray (rows, inputs)
-            Raw columns, without missing values that are not filled; or rows as the only network reads them.
+            Raw columns, whose missing values the preprocessing fills; or inputs of the only network.
         raw : bool
-            Return outputs as the loss sees them, such as logits.
+            Whether to return outputs as the loss reads them, such as logits.
 
         Returns
         -------
@@ -472,33 +477,33 @@ class Model(Displayed):
         return found
 
     def comparable(self, X: RawColumns | Array) -> NDArray[np.float64]:
-        """Return outputs that can be compared and averaged with those of other networks for the same rows.
+        """Return outputs that can be compared and averaged with outputs of other networks for the same rows.
 
         Parameters
         ----------
         X : RawColumns or ndarray (rows, inputs)
-            As for `member_outputs`.
+            Rows as for `member_outputs`.
 
         Returns
         -------
         ndarray (rows, outputs)
-            As `Decoder.comparable` returns them.
+            Result of `Decoder.comparable`.
         """
         raw = self.member_outputs(X, raw=True)
         return self.decoder.comparable(raw, self._values(raw))
 
     def _averaged(self, network: TrainedNetwork, outputs: Sequence[Array]) -> list[Array]:
-        """Return values in the target's units, of several networks in float64; else the outputs of a network."""
+        """Return the outputs of a network's members; values in the target's units, float64 for several networks."""
         if len(self.networks) > 1 and self.network.task == "values":
             outputs = [each.astype(np.float64) for each in outputs]
         return [network.decoder.averaged(each) for each in outputs]
 
     def _together(self, raw: Sequence[Array]) -> NDArray[np.float64]:
-        """Return the outputs of all members together as the loss sees them, given each member's."""
+        """Return the outputs of the whole model as the loss reads them, given the outputs of each member."""
         return self.decoder.together(raw, self._values(raw))
 
     def _values(self, raw: Sequence[Array]) -> list[Array] | None:
-        """Return each member's raw outputs in the target's units, float64; None if they are no values."""
+        """Return each member's raw outputs in the target's units, float64; None if the task is not values."""
         if self.network.task != "values":
             return None
         decoders = [each.decoder for each in self.networks for _ in each.members]
@@ -510,13 +515,13 @@ class Model(Displayed):
         Parameters
         ----------
         path : str or path-like
-            Usually ends in ``.safetensors``; an existing file is overwritten.
+            Path that usually ends in ``.safetensors``; an existing file is overwritten.
 
         Raises
         ------
         FileError
             If the file cannot be written, or the model could not be read back, for example because of weights that are
-            not finite. An existing file stays as it is then.
+            not finite. An existing file then remains unchanged.
         """
         with file_errors(path):
             content = self.to_bytes()
@@ -537,7 +542,7 @@ class Model(Displayed):
         return content
 
     def _raw_columns(self, X: ArrayLike | RawColumns) -> RawColumns:
-        """Return raw columns, checked, for a method that a user calls; warn of cells unlike those of training rows."""
+        """Check and return the raw columns for a public method; warn of cells unlike those of training rows."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
             refuse_unfilled(self.preparations, raw, "X")
@@ -561,7 +566,7 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     Returns
     -------
     Model
-        As it was saved, with its preprocessing and labels.
+        The saved model, with its preprocessing and labels.
 
     Raises
     ------
@@ -573,12 +578,12 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
 
 
 def read_model(stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
-    """Return the model in a file, as `load_model` does; parameters are those of `decode_model`.
+    """Return the model in an open file, as `load_model` does; parameters are those of `decode_model`.
 
     Raises
     ------
     FileError
-        If this is no model file, or a damaged one.
+        If the file is damaged or not a model.
     """
     try:
         return Model.of(*decode_model(stream, size, parts, limits))
@@ -587,7 +592,7 @@ def read_model(stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), li
 
 
 def _columns(network: TrainedNetwork) -> tuple[int, tuple[str, ...] | None, list[Kind]]:
-    """Return the number of a network's raw columns, their names, and their kinds where they have some."""
+    """Return the number of a network's raw columns, their names, and their kinds; no kinds if they have none."""
     kinds = network.spec.feature_kinds or {}
     return network.network.resolved.columns, network.spec.feature_names, list(map(kind_of, kinds.values()))
 

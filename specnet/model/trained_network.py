@@ -107,7 +107,7 @@ class TrainedNetwork:
         return X
 
     def outputs(self, inputs: Array, *, raw: bool = False) -> list[Array]:
-        """Return each member's outputs, (rows, outputs), for inputs; if `raw`, as the loss reads them, such as logits."""
+        """Return the outputs of each member, (rows, outputs); if `raw`, as the loss reads them, such as logits."""
         return [self.network.predict_checked(theta, inputs, state, raw=raw) for theta, state in self.members]
 
     def losses(self, inputs: Array, loss_target: Array) -> NDArray[np.float64]:
