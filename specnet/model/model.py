@@ -115,9 +115,7 @@ class Model(Displayed):
     def joined(
         cls, models: Sequence[Model], shares: Sequence[int], error_quantiles: ErrorQuantiles | None = None
     ) -> Model:
-        """Return one model of the networks of several models, which have one network each.
-
-        The other parameters are those of `of`.
+        """Return one model of several models with one network each; the other parameters are those of `of`.
 
         Raises
         ------
@@ -251,11 +249,10 @@ class Model(Displayed):
         Parameters
         ----------
         X : array_like (rows, columns)
-            Raw columns as in training; the columns of a data frame are found by the names in `feature_names`, and read
-            by their kinds. The preprocessing fills missing cells, or gives them the code of missing or of rare
-            categories. Missing values in columns that had none in training, and unknown categories, cause a
-            `SpecnetWarning`. Rows that `specnet.data.read_inputs` returns are accepted too, without warnings; see
-            `unfamiliar_cells`.
+            Raw columns as in training; data frames are read by the names in `feature_names` and the columns' kinds.
+            The preprocessing fills missing cells, or gives them the code of missing or rare categories. Missing values
+            in columns that had none in training, and unknown categories, cause a `SpecnetWarning`. Rows from
+            `specnet.data.read_inputs` are accepted too, without warnings; see `unfamiliar_cells`.
 
         Returns
         -------
@@ -325,8 +322,7 @@ class Model(Displayed):
     def predict_set(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return a set of classes for each row, which contains the true class with a given probability.
 
-        The probability is valid as for `predict_interval`. A set may be empty if the level is below the accuracy of the
-        model.
+        The probability is valid as for `predict_interval`. A set may be empty if the level is below the accuracy.
 
         Parameters
         ----------
@@ -342,8 +338,7 @@ class Model(Displayed):
         Raises
         ------
         DataError
-            If X is invalid, the model gives no class probabilities, or there were no held-out rows, or too few for the
-            level.
+            If X is invalid, or the model has no class probabilities, no held-out rows, or too few for the level.
         """
         self.check_sets()
         return self.error_quantiles.sets(self.predict_proba(X), level)
