@@ -1,10 +1,10 @@
-"""Networks from elsewhere, as specs and models: ONNX, Keras and skops files, objects of scikit-learn and PyTorch.
+"""Import of networks as specs and models: from ONNX, Keras and skops files, and objects of scikit-learn and PyTorch.
 
-No code in a file is executed; an ONNX graph, once it is understood, is run by onnxruntime to be compared. What is not
-supported is an error that names it.
+No code in a file is executed. Once an ONNX graph has been read, onnxruntime runs it to compare its outputs with those
+of the model. An error names any part that is not supported.
 
 In: a file or an object. Out: `Imported`, a short spec and its model. The module of each tool fills a `Draft`, layer
-by layer; `Draft.finish` makes spec and model of it. Start at `read_network`, then `draft`, then the module of a tool.
+by layer; `Draft.finish` returns its spec and model. Start at `read_network`, then `draft`, then the module of a tool.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ZIP = b"PK\x03\x04"
 def import_model(source: PathLike | Any, *, limits: Limits | None = None, output: str | None = None) -> Model:
     """Return the model in another tool's file or object; its predictions are those of the source.
 
-    What was left out, as an output that is a copy of an input, is a `SpecnetWarning`.
+    An omission, such as an output that is a copy of an input, causes a `SpecnetWarning`.
 
     Parameters
     ----------
@@ -41,16 +41,16 @@ def import_model(source: PathLike | Any, *, limits: Limits | None = None, output
         pipeline of scalers, ``SimpleImputer``, encoders and ``ColumnTransformer``; or a ``Sequential`` of layers that
         specnet has.
     limits : Limits, optional
-        Larger or smaller caps on the network.
+        Limits on the size of the network.
     output : str, optional
-        The name of one of several outputs of an ONNX file, such as that of a policy that also has a value.
+        Name of one of several outputs of an ONNX file, such as the action of a policy that also outputs a value.
 
     Raises
     ------
     FileError
-        If the file is missing, damaged, or holds something that is not understood, or has no such output; names it.
+        If the file is missing, damaged, has an unsupported part, or has no output of this name; names the part.
     DataError
-        If the object is none of these, or has a part that is not understood.
+        If the object is of another type, or has an unsupported part.
     """
     imported = read_network(source, limits=limits, output=output)
     for text in rendered(imported.warnings):
@@ -70,7 +70,7 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None, output
             from specnet.importing.sklearn_estimators import import_estimator
 
             return import_estimator(source, limits)
-        if "torch" in families and "keras" not in families:  # whose layers are modules by its torch backend
+        if "torch" in families and "keras" not in families:  # Keras's layers are torch modules with its torch backend
             from specnet.importing.torch_modules import import_module
 
             return import_module(source, limits)
@@ -85,19 +85,19 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None, output
 
 
 def _families(source: Any) -> set[str]:
-    """Return the packages that an object's classes come from."""
+    """Return the top-level packages of an object's class and its base classes."""
     return {base.__module__.partition(".")[0] for base in type(source).__mro__}
 
 
 def open_model(path: PathLike, limits: Limits | None = None) -> Model:
-    """Return a model for predictions and metrics: specnet's own, a run's, or one read from an exported file.
+    """Return a model for predictions and metrics from a model file, the folder of a run, or an exported file.
 
-    ONNX files, Keras's archives and skops's files are read; the others are programs, to be run by themselves.
+    Of exported files, ONNX, Keras and skops files can be read; all others are programs to run on their own.
 
     Raises
     ------
     FileError
-        If the file is missing, is something else, or is damaged.
+        If the file is missing, damaged, or of another type.
     """
     suffix = Path(path).suffix
     kinds = [kind for kind in map(find_target, TARGETS) if suffix in (kind.suffix, *kind.other_suffixes)]
@@ -120,8 +120,8 @@ def write_network(imported: Imported, path: PathLike, *, overwrite: bool = True)
     Raises
     ------
     FileError
-        If one of them cannot be written, or is there already (TakenError) and is not to be overwritten; or if several
-        networks answer together, which no spec says.
+        If a file cannot be written; if it exists and `overwrite` is false (TakenError); or if the model has several
+        networks, which no spec can express.
     """
     if len(imported.model.networks) > 1:
         message = f"a team of {len(imported.model.networks)} models has no spec of its own"
@@ -132,7 +132,7 @@ def write_network(imported: Imported, path: PathLike, *, overwrite: bool = True)
 
 
 def weights_path(path: PathLike) -> Path:
-    """Return the path of the model that belongs to a spec written to `path`."""
+    """Return the path of the model file for a spec that is written to `path`."""
     return Path(path).with_suffix(".safetensors")
 
 

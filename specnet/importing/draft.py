@@ -1,6 +1,6 @@
-"""A network as it is read from another tool's file: a draft of layers, from which spec and model are made.
+"""A draft of layers that is filled while a network of another tool is read; spec and model are made from it.
 
-`ForeignLayer` is a layer as the other tool describes it; the parts here say themselves what they are called there.
+`ForeignLayer` is a layer as another tool describes it. The parts of specnet define their names in other tools.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from specnet.spec.document import raising
 from specnet.spec.resolving.graph import INPUT as NETWORK_INPUT
 
 INPUT = -1
-"""The network's input, where others have the number of a layer."""
+"""Stands for the network's input instead of the number of a layer."""
 
 _LARGEST_MOVED = 8.0
-"""A shift times the factor behind it, up to which both become one layer: a larger one costs digits."""
+"""Largest product of a shift and the next factor that are merged into one layer; a larger one loses digits."""
 
 FEATURES_LIMIT = 250_000
-"""Columns, or outputs of a layer: images of 256 by 256 points in three colours have fewer."""
+"""Largest number of columns, or of outputs of a layer; an image of 256 × 256 pixels in three colours has fewer."""
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 
 
 @dataclass
 class DraftLayer:
-    """A layer, what it reads, its number of outputs, and its numbers by name."""
+    """A layer of a draft: the part, the layers that it reads, its number of outputs, and its arrays by name."""
 
     layer: Layer
     inputs: tuple[int, ...]
@@ -56,30 +56,30 @@ class DraftLayer:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What `standardize` learned: (x − mean)/scale, or its inverse for a target; each () or (columns,)."""
+    """Fitted arrays of `standardize`: (x − mean)/scale, or its inverse for a target; each () or (columns,)."""
 
     mean: Array
     scale: Array
 
     def then(self, other: Scaling) -> Scaling:
-        """Return the scaling that equals this one followed by another one."""
+        """Return the scaling that is equivalent to this one followed by `other`."""
         return Scaling(self.mean + self.scale * other.mean, self.scale * other.scale)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The preprocessing of a network's columns as a spec has it, and the arrays that its steps have learned.
+    """The preprocessing of a network's columns in the notation of a spec, and the fitted arrays of its steps.
 
     Attributes
     ----------
     written : sequence
-        Steps, or groups of columns with theirs.
+        Steps for all columns, or groups of columns with their steps.
     tensors : mapping of str to array
-        By group, step and name.
+        Fitted arrays by group, step and name.
     names : sequence of str or None
-        Of the raw columns, where they have some.
+        Names of the raw columns; None if they have none.
     kinds : mapping of str to str or None
-        Of each, where not all are numbers that go through the same steps.
+        Kinds of the raw columns by name; None if all are numbers with the same steps.
     """
 
     written: Sequence[Mapping[str, Any] | str]
@@ -89,26 +89,26 @@ class Prepared:
 
     @classmethod
     def standardized(cls, scaling: Scaling) -> Prepared:
-        """Return the preprocessing that scales all columns."""
+        """Return preprocessing that applies a scaling to all columns."""
         return cls(["standardize"], {"0.0.mean": scaling.mean, "0.0.scale": scaling.scale})
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The spec and the model that an import makes.
+    """The result of an import: a spec and its model.
 
     Attributes
     ----------
     document : dict
-        The spec, as short as a person would write it.
+        Spec in a short form, as a person would write it.
     model : Model
-        Of that spec.
+        Model of that spec.
     has_facts : bool
         Whether the file itself names the loss.
     proof : str
-        How far the model agrees with the file, where another tool has run that.
+        Result of the comparison with the original network; empty if no other tool has run it.
     warnings : tuple of Diagnostic
-        What was left out.
+        Warnings about parts that were left out.
     """
 
     document: dict[str, Any]
@@ -119,10 +119,10 @@ class Imported:
 
 
 class Draft:
-    """A network that is being read: its layers so far, for a number of columns, in float32 or float64.
+    """The layers of a network that have been read so far, for a number of columns and a dtype, float32 or float64.
 
-    The reader of a file sets `preparation`, which scales the columns first, or `columns`, which describes more of them,
-    and `target`, which gives outputs their units.
+    The reader of a file sets `preparation`, a scaling of all columns, or `columns`, their whole preprocessing. It may
+    set `target`, the scaling that gives outputs their units.
     """
 
     def __init__(self, inputs: int, dtype: str, limits: Limits | None = None) -> None:
@@ -144,14 +144,14 @@ class Draft:
         return self.inputs if source == INPUT else self.steps[source].size
 
     def ends_in(self, layer: int, activation: str) -> bool:
-        """Whether a layer applies an activation last, with the fields that it has by default."""
+        """Return whether a layer ends in an activation with default fields."""
         _, found = self.steps[layer].layer.split_activation()
         return found is not None and short(found) == activation
 
     def add(
         self, layer: Layer | Mapping[str, Any], inputs: Sequence[int], tensors: Mapping[str, Array] | None = None
     ) -> int:
-        """Add a layer, or a layer's fields, with the layers that it reads and its arrays; return its number."""
+        """Add a layer, given as a part or its fields, the layers that it reads and its arrays; return its number."""
         if len(self.steps) >= 2 * self.limits.layers:  # a dense layer and its activation become one
             raise FileError(f"this network has more than {self.limits.layers} layers", hint=raising("layers"))
         if not isinstance(layer, Layer):
@@ -169,7 +169,7 @@ class Draft:
         return len(self.steps) - 1
 
     def dense(self, source: int, weight: Array, bias: Array | None = None) -> int:
-        """Add a dense layer by its weight (outputs, inputs) and its bias (outputs,)."""
+        """Add a dense layer with a weight (outputs, inputs) and an optional bias (outputs,); return its number."""
         if weight.ndim != 2 or weight.shape[1] != self.size(source):
             raise FileError(f"a weight of shape {weight.shape} does not fit {self.size(source)} features")
         if bias is not None and bias.shape != weight.shape[:1]:
@@ -178,18 +178,18 @@ class Draft:
         return self.add(fields, [source], {"weight": weight} | ({} if bias is None else {"bias": bias}))
 
     def activation(self, source: int, part: str | Mapping[str, Any], tensors: Mapping[str, Array] | None = None) -> int:
-        """Add an activation, as a spec has it, with its learned arrays."""
+        """Add an activation in the notation of a spec, with its learned arrays; return its number."""
         return self.add({"type": "activation", "activation": part}, [source], tensors)
 
     def affine(self, source: int, factor: Any, shift: Any) -> int:
-        """Add a layer that computes factor·x + shift; factor and shift are () or (features,)."""
+        """Add a layer that computes factor·x + shift, each () or (features,); return its number."""
         tensors = {"factor": np.asarray(factor), "shift": np.asarray(shift)}
         if not tensors["shift"].any():
             del tensors["shift"]
         return self.add({"type": "scale", "use_shift": "shift" in tensors}, [source], tensors)
 
     def affine_steps(self, source: int, steps: Sequence[tuple[Array, Array]]) -> int:
-        """Add layers that multiply and shift by each of these pairs, as few as possible without loss of precision."""
+        """Add layers that apply pairs of factor and shift in order, as few as possible without loss of precision."""
         factor, shift = np.ones(()), np.zeros(())
         for number, constant in steps:
             if not (number == 1).all() and np.abs(shift * number).max() > _LARGEST_MOVED:
@@ -207,13 +207,13 @@ class Draft:
         return True
 
     def check_numbers(self, count: int) -> None:
-        """Raise an error about an array with more numbers than a network may have parameters, before it is made."""
+        """Raise an error if an array to be made has more numbers than a network may have parameters."""
         if count > self.limits.parameters:
             message = f"a layer has {count} parameters; at most {self.limits.parameters} are allowed"
             raise FileError(message, hint=raising("parameters"))
 
     def numbers(self, array: Array, name: str) -> Array:
-        """Return numbers of a file in the network's dtype."""
+        """Convert an array of a file to the network's dtype; raise an error if numbers are not finite in it."""
         if array.dtype.kind not in "fiu":
             raise FileError(f"{name} holds {array.dtype}, and not numbers")
         with np.errstate(over="ignore"):
@@ -231,10 +231,11 @@ class Draft:
         loss: str | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Imported:
-        """Return spec and model of the network that ends in a layer, or in the input.
+        """Return spec and model of the network, given the number of its output layer or `INPUT`.
 
-        Labels are integers or texts, ascending. The loss is the one that the last activation is made for, where neither
-        a loss nor facts, what the file itself says of the spec, are given. What no spec can say is named by an error.
+        Labels are integers or texts, ascending. Facts are the entries of the spec that the file itself states. Without
+        a loss and facts, the loss is the usual one for the last activation. An error names any part that no spec can
+        express.
         """
         if output == INPUT:
             output = self.activation(INPUT, "linear")
@@ -247,7 +248,7 @@ class Draft:
         return Imported(document, self._model(document, steps, labels), facts is not None)
 
     def _usual_loss(self, output: int) -> str:
-        """Return the loss that a network's last activation is made for."""
+        """Return the usual loss for the last activation of a network."""
         if self.target is None and self.ends_in(output, "sigmoid"):
             return "binary_crossentropy"
         if self.target is None and self.ends_in(output, "softmax") and self.size(output) > 1:
@@ -305,7 +306,7 @@ class Draft:
             raise FileError(f"not supported by a spec: {reasons}", hint=limit_hint(error)) from error
         tensors = {
             f"{node.key}.{name}": array
-            for node, step in zip(network.nodes, steps, strict=False)  # behind them the loss's
+            for node, step in zip(network.nodes, steps, strict=False)  # the last node may be the activation of the loss
             for name, array in step.tensors.items()
         }
         target = None if self.target is None else Prepared.standardized(self.target)
@@ -316,7 +317,7 @@ class Draft:
                     raise FileError("columns are divided by 0, or by numbers that are not finite")
         for name, (dtype, shape) in tensor_kinds(network).items():
             found = tensors[name].shape
-            sizes = [own if size is None else size for size, own in zip_longest(shape, found)]  # texts have any length
+            sizes = [own if size is None else size for size, own in zip_longest(shape, found)]  # None for any length
             if found != () and found != tuple(sizes):
                 raise FileError(f"{name} has shape {found}, expected {shape}")
             tensors[name] = np.broadcast_to(tensors[name], sizes).astype(dtype)
@@ -330,12 +331,12 @@ class Draft:
 
 
 def limit_hint(error: SpecError) -> str | None:
-    """Return the hint of an error about a limit; other hints are about a spec that the user has not written."""
+    """Return the hint of an error about a limit, or None: other hints refer to a spec that the user did not write."""
     return next((each.hint for each in error.diagnostics if each.code.startswith("too-m")), None)
 
 
 def layer_of(fields: Mapping[str, Any]) -> Layer:
-    """Return the layer with these fields of a spec; raise a FileError if they are not valid."""
+    """Return a layer, given its fields in a spec; raise a FileError if they are invalid."""
     try:
         return _LAYER.validate_python(fields)
     except ValidationError as error:
@@ -344,13 +345,13 @@ def layer_of(fields: Mapping[str, Any]) -> Layer:
 
 
 def _adds_activation(loss: Any) -> bool:
-    """Return whether a loss, as a spec has it, adds an activation to an output that has none."""
+    """Return whether a loss, in the notation of a spec, adds an activation to an output layer without one."""
     kind: Any = installed_registry().find("loss", loss["type"] if isinstance(loss, Mapping) else loss)
     return kind is None or kind.output_activation != "linear"
 
 
 def _listed(steps: Sequence[DraftLayer]) -> list[dict[str, Any]]:
-    """Return the layers as a spec lists them; those that are read by others than the next layer have names."""
+    """Return the layers in the notation of a spec; a layer gets a name if a layer other than the next one reads it."""
     inputs = [None if step.inputs == (number - 1,) else step.inputs for number, step in enumerate(steps)]
     spoken_of = {source for sources in inputs for source in sources or ()} - {INPUT}
     names = {INPUT: NETWORK_INPUT} | {source: f"{steps[source].layer.type}_{source}" for source in spoken_of}
@@ -362,13 +363,13 @@ def _listed(steps: Sequence[DraftLayer]) -> list[dict[str, Any]]:
 
 
 _ABSENT = {"scale": np.ones(()), "shift": np.zeros(())}
-"""What stands for arrays that a layer does not have."""
+"""Arrays that replace those that a layer lacks, without effect."""
 _CLIPS = {"hard_tanh": (-1, 1), "relu6": (0, 6)}
 
 
 @dataclass(frozen=True)
 class ForeignLayer(ABC):
-    """A layer of another tool, with the layers of a draft that it reads; it becomes one or several layers."""
+    """A layer of another tool and the layers of a draft that it reads; it becomes one or several draft layers."""
 
     draft: Draft
     inputs: Sequence[int]
@@ -376,35 +377,35 @@ class ForeignLayer(ABC):
     @property
     @abstractmethod
     def axis(self) -> Any:
-        """The axis along which it works; -1 where it has none."""
+        """The axis along which the layer works; -1 if it has none."""
 
     @abstractmethod
     def fields(self, names: Names) -> dict[str, Any]:
-        """Return the fields of the part that has these names."""
+        """Return the fields of a part, given the part's names in other tools."""
 
     @abstractmethod
     def arrays(self, names: Names, shapes: Mapping[str, Shape]) -> dict[str, Array | None]:
-        """Return the arrays of that part by name, checked for these shapes; None for arrays that the layer lacks."""
+        """Return the arrays of a part by name, checked for these shapes; None for arrays that the layer lacks."""
 
     @property
     def source(self) -> int:
-        """The one layer that it reads."""
+        """The number of the only layer that this layer reads."""
         if len(self.inputs) != 1:
             raise FileError(f"it reads {len(self.inputs)} layers, expected one")
         return self.inputs[0]
 
     @property
     def size(self) -> int:
-        """The number of features that it reads."""
+        """The number of features that this layer reads."""
         return self.draft.size(self.source)
 
     def along_features(self) -> None:
-        """Refuse a layer that works along another axis than the features."""
+        """Raise an error if the layer works along another axis than the features."""
         if self.axis not in (1, -1, [1], [-1]):
             raise FileError(f"it works along the axis {shown(str(self.axis))[1:-1]}, which is not that of the features")
 
     def add(self, part: type[Part], **fields: Any) -> int:
-        """Add this part with the layer's fields and arrays; `fields` replace those of the layer."""
+        """Add a part with the fields and arrays of this layer, in which `fields` replace some; return its number."""
         self.along_features()
         spec = {"type": part.part_name()} | self.fields(part.names) | fields
         layer = layer_of({"type": "activation", "activation": spec} if part.kind == "activation" else spec)
@@ -413,26 +414,26 @@ class ForeignLayer(ABC):
         return self.draft.add(layer, self.inputs, {name: _ABSENT[name] if a is None else a for name, a in arrays})
 
     def clip(self, minimum: Any, maximum: Any) -> int:
-        """Add a clip, or the activation that equals a clip with these bounds."""
+        """Add a clip with bounds, or the activation that is equivalent to it; return its number."""
         named = [name for name, bounds in _CLIPS.items() if bounds == (minimum, maximum)]
         clip = {"type": "clip", "minimum": minimum, "maximum": maximum}
         return self.draft.activation(self.source, named[0] if named else clip)
 
 
 def same(layer: ForeignLayer) -> int:
-    """Return the input of a layer that passes it on unchanged."""
+    """Return the number of the layer that an identity layer reads."""
     return layer.source
 
 
 def named_parts(name_of: Callable[[Names], str]) -> dict[str, type[Part]]:
-    """Return layers and activations by their names in another tool."""
+    """Return layers and activations by their names in another tool; `name_of` selects the tool."""
     kinds = map(built_in_registry().of_kind, ("layer", "activation"))
     return {name: part for parts in kinds for part in parts if (name := name_of(part.names))}
 
 
 @contextmanager
 def errors_at(where: str, but: type[FileError] | tuple[()] = ()) -> Iterator[None]:
-    """Prefix the message of an error with its location, unless it is of a type that has one."""
+    """Prefix the message of a FileError with its location, except for errors of the type `but`."""
     try:
         yield
     except but:

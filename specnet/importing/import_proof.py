@@ -1,4 +1,4 @@
-"""The proof of an import: the original network and the model give the same outputs, where the former can be run."""
+"""The proof of an import: comparison of the model's outputs with those of the original network, if that can run."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from specnet.model import Model
 from specnet.parts.arrays import Array
 
 ROWS, SPREADS = 80, (0.5, 1.0, 3.0)
-"""Rows of each spread, in standard deviations of the columns where the model knows them."""
+"""Number of rows for each spread, and the spreads, in standard deviations of the columns if the model knows them."""
 _MAX_CELLS = 4_000_000
-"""Cells of the rows of each spread; a network of many columns is compared on fewer rows."""
+"""Largest number of cells for each spread; a network with many columns is compared on fewer rows."""
 _TOLERANCES = {"float32": (1e-3, 2e-6), "float64": (1e-9, 1e-12)}
-"""Largest rounding errors: a fraction of the spread of an output over the rows, plus one of its largest value or 1.
+"""Largest rounding errors: a fraction of an output's range over the rows, plus a fraction of its largest value or of 1.
 
-Activations that a file writes out in operators lose most of their digits far from 0, as log(sigmoid(x)) does.
+Activations that a file composes of operators, such as log(sigmoid(x)), lose most of their digits far from 0.
 """
 _MAX_DIFFERENT = 0.02
-"""The fraction of rows that may differ by more: near a jump of the function, rounding decides."""
+"""Largest fraction of rows with larger differences: near a jump of the function, rounding decides."""
 
 
 def prove(model: Model, precision: str, answers: Callable[[RawColumns], list[Array]], judge: str) -> str:
-    """Compare a network with the model that was made of it, and return the result in words.
+    """Compare an original network with the imported model, and return the result in words.
 
-    `answers` returns all outputs of the network for raw rows; `precision` is the lowest one in which either of them
-    computes or takes its columns; `judge` is the tool that runs it.
+    `answers` returns all outputs of the network for raw rows; `precision` is the lowest dtype in which the network or
+    the model computes or reads its columns; `judge` is the name of the tool that runs the network.
 
     Raises
     ------
     FileError
-        If they do not agree.
+        If the outputs or labels do not agree.
     """
     with np.errstate(all="ignore"):
         X = [_rows(model, spread, seed, precision) for seed, spread in enumerate(SPREADS)]
@@ -62,7 +62,7 @@ def prove(model: Model, precision: str, answers: Callable[[RawColumns], list[Arr
 
 
 def _counted(what: str, agree: list[Array], judge: str) -> tuple[int, int]:
-    """Return the numbers of rows and of rows that differ; raise an error if many do."""
+    """Return the number of rows and the number of rows that differ; raise an error if many rows differ."""
     rows, others = sum(map(len, agree)), sum(int((~each).sum()) for each in agree)
     if others > _MAX_DIFFERENT * rows:
         raise FileError(f"{what} differ from {judge} on {others} of {rows} rows: part of it was misread")
@@ -70,7 +70,7 @@ def _counted(what: str, agree: list[Array], judge: str) -> tuple[int, int]:
 
 
 def _rows(model: Model, spread: float, seed: int, precision: str) -> RawColumns:
-    """Return random raw rows whose standard deviations are `spread` times those that the model has learned."""
+    """Return random raw rows whose standard deviations are `spread` times those in the model's preprocessing."""
     generator = np.random.default_rng(seed)
     rows = max(2, min(ROWS, _MAX_CELLS // model.network.inputs))
     prepared = spread * generator.standard_normal((rows, model.network.inputs))
@@ -80,7 +80,7 @@ def _rows(model: Model, spread: float, seed: int, precision: str) -> RawColumns:
 
 
 def _pairs(answers: list[Array], model: Model, rows: RawColumns) -> Iterator[tuple[Array, Array]]:
-    """Yield the numeric outputs of the file and of the model, in one shape, if the file has numeric outputs."""
+    """Yield the numeric outputs of the file and of the model in the same shape, if the file has numeric outputs."""
     numbers = next((answer for answer in answers if answer.dtype.kind == "f"), None)
     if numbers is None:
         return
@@ -95,9 +95,9 @@ def _pairs(answers: list[Array], model: Model, rows: RawColumns) -> Iterator[tup
 
 
 def _compared(given: Array, expected: Array, of_spread: float, of_largest: float) -> tuple[Array, float]:
-    """Return which rows differ by no more than rounding, and the largest difference of these.
+    """Return a mask of the rows that differ by no more than rounding, and the largest difference in these rows.
 
-    Where the file's own numbers overflow there is nothing to compare.
+    Outputs of the file that overflow are not compared.
     """
     known = np.ma.masked_invalid(given.astype(np.float64))
     spread, largest = (found.filled(0.0) for found in (np.ma.ptp(known, axis=0), abs(known).max(axis=0)))
@@ -107,7 +107,7 @@ def _compared(given: Array, expected: Array, of_spread: float, of_largest: float
 
 
 def _labels_agree(answers: list[Array], model: Model, raw: RawColumns) -> Iterator[Array]:
-    """Yield for each output of labels which of the rows with finite outputs get the same label from the model."""
+    """Yield, for each output of labels, a mask of the rows with the model's label, among rows with finite outputs."""
     for labels in answers:
         if labels.dtype.kind not in "biuO" or model.network.task == "values":
             continue

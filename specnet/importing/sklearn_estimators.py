@@ -1,6 +1,6 @@
-"""scikit-learn's fitted networks, also at the end of pipelines that standardize: objects, and files of skops's.
+"""Import of scikit-learn's fitted networks, also at the end of pipelines: from objects, and from skops files.
 
-Of a file only what skops trusts by itself is made.
+From a file, only objects of types that skops trusts by default, and of a few harmless ones, are made.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SCHEMA = "schema.json"
 _HARMLESS = frozenset(
     {f"sklearn.neural_network._stochastic_optimizers.{name}Optimizer" for name in ("Adam", "SGD")} | {"numpy.dtype"}
 )
-"""What skops does not know of fitted estimators: how far a training had come, and of which type columns were."""
+"""Harmless types in fitted estimators that skops does not trust: the optimizer's state, and dtypes of columns."""
 
 
 def import_skops(archive: Archive, name: str, limits: Limits | None) -> Imported:
-    """Return the network in a ``.skops`` file as a spec and a model; what is not supported is named by an error."""
+    """Return the network in a ``.skops`` file as a spec and a model; raise an error that names an unsupported part."""
     _, facts = archive_facts(archive)
     return import_estimator(_estimator(archive.content()), limits, name=name, facts=facts)
 
@@ -56,18 +56,18 @@ def _estimator(content: bytes) -> Any:
         return skops.loads(content, trusted=strange)
     except FileError:
         raise
-    except Exception as error:  # a damaged file meets any of Python's errors in there
+    except Exception as error:  # reading a damaged file may raise any error
         raise FileError(f"not a valid skops file: {shown(str(error))}") from error
 
 
 def import_estimator(
     estimator: Any, limits: Limits | None, *, name: str | None = None, facts: Mapping[str, Any] | None = None
 ) -> Imported:
-    """Return an estimator as a spec and a model; what is not fitted or not supported is named by an error."""
+    """Return an estimator as a spec and a model; raise an error that names a part that is unfitted or unsupported."""
     try:
         return _read(estimator, limits, name, facts)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        # One that has not been fitted, but put together, can lack or hold anything.
+        # Attributes of an estimator that was assembled by hand can be missing, or have any value.
         raise FileError(f"not a valid fitted network: {shown(str(error))}") from error
 
 
@@ -106,14 +106,14 @@ def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mappin
             source = draft.activation(source, _ACTIVATIONS[activation])
     if type(network) is MLPClassifier:
         return draft.finish(source, name or class_name(network), labels=_labels(network), facts=facts)
-    # A regressor with one output and an activation that also classifiers end in still predicts values.
+    # A regressor predicts values, even if its output activation is one that classifiers use.
     by_poisson = getattr(network, "loss", None) == "poisson" and network.out_activation_ == "exp"
     loss = "poisson" if by_poisson else "mean_squared_error"
     return draft.finish(source, name or class_name(network), loss=loss, facts=facts)
 
 
 def _steps(estimator: Any) -> Iterator[Any]:
-    """Yield the steps of a pipeline and of those in it, or the estimator that is none."""
+    """Yield the steps of a pipeline and of pipelines within it, or an estimator that is not a pipeline."""
     from sklearn.pipeline import Pipeline
 
     if type(estimator) is Pipeline:
@@ -124,7 +124,7 @@ def _steps(estimator: Any) -> Iterator[Any]:
 
 
 def _assembly(steps: Sequence[Any]) -> Assembly:
-    """Return the preprocessing that equals these transformers, applied one after the other."""
+    """Return the preprocessing that is equivalent to these transformers, applied in order."""
     for step in steps:
         check_fitted(step, "n_features_in_")
     names = getattr(steps[0], "feature_names_in_", None)
@@ -135,7 +135,7 @@ def _assembly(steps: Sequence[Any]) -> Assembly:
 
 
 def _together(scalers: Sequence[Any]) -> Scaling | None:
-    """Return several scalers, applied one after the other, as one scaling; None for no scalers."""
+    """Return one scaling that is equivalent to several scalers, applied in order; None if there are no scalers."""
     found: Scaling | None = None
     for scaling in map(scaling_of, scalers):
         found = scaling if found is None else found.then(scaling)

@@ -1,6 +1,7 @@
-"""PyTorch's ``nn.Sequential``, module by module; PyTorch is there already, since the caller has one.
+"""Import of PyTorch's ``nn.Sequential``, module by module; PyTorch is installed, since the caller has a module.
 
-The module is run beside the model that is made of it: hooks, and whatever else no module tells, can change its answers.
+The outputs of the imported model are compared with those of the module: hooks and other code that is not visible in the
+modules can change its outputs.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from specnet.parts.part import Names
 from specnet.spec import Limits
 
 _LINEAR_FROM = 20
-"""PyTorch's softplus is x above its threshold, which no other number in single precision is, if that is 20 or more."""
+"""PyTorch's softplus returns x above its threshold; from this threshold on, that is exact in single precision."""
 _OTHERS = "put its layers into an nn.Sequential, or write it with torch.onnx.export and import that file"
-"""What to do with other modules."""
+"""The hint for unsupported modules."""
 
 
 def import_module(module: Any, limits: Limits | None) -> Imported:
-    """Return an ``nn.Sequential`` as a spec and a model; what is not supported is named by an error."""
+    """Return an ``nn.Sequential`` as a spec and a model; raise an error that names an unsupported module."""
     if _kind(module) != "Sequential":
         raise FileError(f"cannot import the module {_kind(module)}; expected an nn.Sequential", hint=_OTHERS)
     modules = list(_flat(module, ""))
@@ -39,8 +40,8 @@ def import_module(module: Any, limits: Limits | None) -> Imported:
         raise FileError("this nn.Sequential is empty")
     draft = Draft(_columns(modules), _dtype(modules), limits)
     answers = partial(_answers, module, draft.dtype)
-    # PyTorch's older ways to normalize weights store those of the last run.
-    with suppress(FileError):  # what does not run is named below
+    # PyTorch's older weight normalization stores the weights of the last run, so the module is run first.
+    with suppress(FileError):  # a module that does not run is named below
         answers(np.zeros((1, draft.inputs)))
     source = INPUT
     for name, inner in modules:
@@ -70,7 +71,7 @@ def _answers(module: Any, dtype: str, X: Array) -> list[Array]:
     try:
         with torch.no_grad():
             return [module(torch.tensor(X.astype(dtype), device=device)).cpu().numpy()]
-    except Exception as error:  # of any kind: it is the caller's module
+    except Exception as error:  # the caller's module may raise any error
         raise FileError(f"this module cannot be run: {type(error).__name__}: {str(error)[:200]}") from error
     finally:
         for inner, mode in modes:
@@ -78,7 +79,7 @@ def _answers(module: Any, dtype: str, X: Array) -> list[Array]:
 
 
 def _flat(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, inner in module._modules.items():  # named_children passes over a module that is there twice
+    for name, inner in module._modules.items():  # named_children skips the second use of a module
         if _kind(inner) == "Sequential":
             yield from _flat(inner, f"{prefix}{name}.")
         else:
@@ -113,7 +114,7 @@ def _dtype(modules: list[tuple[str, Any]]) -> str:
 
 @dataclass(frozen=True)
 class TorchModule(ForeignLayer):
-    """A module, which reads one layer."""
+    """A PyTorch module, which reads the output of one layer."""
 
     module: Any
 
@@ -123,14 +124,14 @@ class TorchModule(ForeignLayer):
 
     def fields(self, names: Names) -> dict[str, Any]:
         arguments = {field: getattr(self.module, name) for name, field in names.torch_arguments().items()}
-        # The only text is how gelu is computed.
+        # The only argument that is text is the approximation of gelu.
         return {name: value == "tanh" if isinstance(value, str) else value for name, value in arguments.items()}
 
     def arrays(self, names: Names, shapes: Mapping[str, Shape]) -> dict[str, Array | None]:
         return dict(zip(shapes, map(self.array, names.torch[2:]), strict=True))
 
     def array(self, name: str) -> Array | None:
-        """Return a parameter or a buffer, () where it is a single number for all features."""
+        """Return a parameter or a buffer, None if it is missing; its shape is () if it is one number."""
         tensor = getattr(self.module, name)
         if tensor is None:
             return None
@@ -149,7 +150,7 @@ def _linear(module: TorchModule) -> int:
 def _batch_norm(module: TorchModule) -> int:
     if module.module.running_mean is None:
         raise FileError("it normalizes by the batch, without running averages")
-    momentum = module.module.momentum  # the share that changes
+    momentum = module.module.momentum  # the weight of the new batch, 1 − momentum in specnet
     known = momentum is not None and 0 < momentum <= 1
     return module.add(BatchNormalization, **({"momentum": round(1 - momentum, 12)} if known else {}))
 
