@@ -1,9 +1,9 @@
-"""What a network and a run are made of, and all that an author of further parts needs.
+"""The parts of a network and a run, and everything that an author of further parts needs.
 
-Base classes of the kinds, the kinds of numbers that fields hold, and the operations on symbolic arrays in which
+These are the base classes of the kinds, the types of numbers for fields, and the operations on symbolic arrays in which
 activations, layers, losses and optimizers are written. A part is one class; see `specnet.parts.activations` for many.
-In: the fields that a document says. Out: symbolic values, fitted arrays, or numbers. Start with `part` (what all parts
-are) and `registry` (which there are, and how a document names one); then a module or folder for each kind.
+In: the fields in a document. Out: symbolic values, fitted arrays, or numbers. Start with `part` (the base class of all
+parts) and `registry` (lookup of parts by name); then a module or folder for each kind.
 """
 
 from specnet.compiler import BATCH as BATCH

@@ -14,15 +14,15 @@ class Averaging(PartKind):
     kind: ClassVar[str] = "averaging"
 
     def depends_on_length(self) -> bool:
-        """Return whether the shares at the start of a run depend on its length."""
+        """Return whether the shares at the start of a run depend on the length of the run."""
         return True
 
     def share(self, step: int, total_steps: int, steps_per_epoch: int) -> float:
-        """Return the share of the weights after a step, counted from 0, in the average; the first one is 1."""
+        """Return the share in the average of the weights after a step, counted from 0; the first share is 1."""
         raise NotImplementedError(f"{type(self).__name__} has no share")
 
     def begins(self, total_steps: int, steps_per_epoch: int) -> int:
-        """Return the step, counted from 0, after which the average is first taken."""
+        """Return the step, counted from 0, after which averaging begins."""
         return 0
 
 

@@ -1,4 +1,4 @@
-"""Whose fault an error is: a part from another package is named where it fails."""
+"""Errors in parts from other packages: the error names the part that failed and its package."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Answer = TypeVar("Answer")
 
 
 def ask(part: Part, method: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Return the result of a part's method.
+    """Call a method of a part and return its result.
 
     Raises
     ------
     PartError
-        Instead of any error that the method of a part from another package raises.
+        If the method of a part from another package raises any error.
     """
     try:
         return method(*arguments)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit among them, which would end a command without a word
+    except BaseException as error:  # includes SystemExit, which would end a command without a message
         if isinstance(error, SpecnetError) or not _is_foreign(type(part)):
             raise
         raise part_error(type(part), error) from error
 
 
 def ask_value(part: Part, shape: Shape, method: Callable[..., Value], *arguments: Any) -> Value:
-    """Return the symbolic value that a part's method returns, which must have this shape; else as `ask`."""
+    """Call a method of a part, as `ask` does, and return its symbolic value, which must have this shape."""
 
     def shaped() -> Value:
         value = method(*arguments)
@@ -47,7 +47,7 @@ def ask_value(part: Part, shape: Shape, method: Callable[..., Value], *arguments
 
 
 def part_error(part: type[Part], error: BaseException) -> PartError:
-    """Return the error of a part that has raised another one."""
+    """Return a PartError that names a part and the error that it raised."""
     whose = f"{part.kind} {part.part_name()} ({part.__module__}.{part.__qualname__}, of {origin(part)})"
     return PartError(
         f"{whose} failed: {type(error).__name__}: {error}",
@@ -63,7 +63,7 @@ def part_behind(error: BaseException) -> type[Part] | None:
 
 
 def foreign_parts(section: Any) -> Iterator[Part]:
-    """Yield the parts from other packages in a section of a spec, and in parts of it."""
+    """Yield the parts from other packages in a section of a spec, at any depth."""
     if isinstance(section, Part) and _is_foreign(type(section)):
         yield section
     if isinstance(section, BaseModel):

@@ -1,7 +1,7 @@
-"""The kinds of numbers and names that fields of parts and documents hold.
+"""The types of numbers and names for fields of parts and documents.
 
-A value is never converted without a word: ``true`` is no 1 and ``"3"`` is no 3. An integral float counts as an
-integer (``1e3``), and an integer as a float.
+Values are not converted silently: ``true`` is not accepted as 1, nor ``"3"`` as 3. Two conversions are accepted: an
+integral float (``1e3``) as an integer, and an integer as a float.
 """
 
 import re
@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 _LARGEST_EXACT = 2**53
-"""Up to here a float tells each integer from the next."""
+"""Up to this number, a float represents every integer exactly."""
 
 
 def _integral(value: Any) -> Any:
@@ -31,16 +31,18 @@ Seed = Annotated[Integer, Ge(0), Le(2**32 - 1)]
 
 
 class ListOr:
-    """Annotates a list, or a value instead of it. The value's form decides: a union would report one error per member.
+    """Annotates a field that is a list or a single value; only errors about the given form are reported.
+
+    A union would report one error per member.
 
     Parameters
     ----------
     several : type
-        The list.
+        Type of the list.
     single : callable
-        Reads what is no list.
+        Validates a value that is not a list.
     forms : mappings
-        What the JSON Schema says of that; one of the list's items by default.
+        JSON Schemas of the single value; default: the schema of the list's items.
     """
 
     def __init__(self, several: Any, single: Callable[[Any], Any], *forms: JsonSchemaValue) -> None:
@@ -67,10 +69,10 @@ _read_integer = partial(TypeAdapter[int](PositiveInteger).validate_python, stric
 _read_text = partial(TypeAdapter[str](Annotated[str, Field(min_length=1)]).validate_python, strict=True)
 _Positives = Annotated[tuple[PositiveInteger, ...], Field(min_length=1, strict=False)]
 PositiveIntegers = Annotated[_Positives, ListOr(_Positives, lambda value: (_read_integer(value),))]
-"""Several, or one that stands for all."""
+"""Several integers, or a single one."""
 Indices = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
 Counts = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
-"""How many there are of something, for each column."""
+"""A count for each column."""
 
 PositiveNumber = Annotated[float, Gt(0)]
 NonNegativeNumber = Annotated[float, Ge(0)]
@@ -83,7 +85,7 @@ OneOrSeveralNames = Annotated[ColumnName | ColumnNames, ListOr(ColumnNames, _rea
 
 
 class _IsFilePath:
-    """Annotates a text that is the path of a file, relative to the spec unless it is absolute."""
+    """Annotates a text that is a file path, relative to the folder of the spec unless it is absolute."""
 
 
 FilePath = Annotated[str, Field(min_length=1), _IsFilePath()]
@@ -92,12 +94,12 @@ FilePaths = Annotated[FilePath | _Paths, ListOr(_Paths, _read_text)]
 
 
 def is_file_path(field: FieldInfo) -> bool:
-    """Return whether a field holds the path of a file, or several."""
+    """Return whether the value of a field is one or several file paths."""
     return any(isinstance(each, _IsFilePath) for each in _annotations(field.annotation, field.metadata))
 
 
 def _annotations(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Any]:
-    """Yield the annotations of a type and of its arguments."""
+    """Yield the annotations of a type and, recursively, of its arguments."""
     yield from metadata
     yield from getattr(annotation, "__metadata__", ())
     for inner in get_args(annotation):
@@ -112,9 +114,9 @@ NAME_RULES = {
     _SPEC_NAME: "use letters, digits, _, . and -; start with a letter or digit; at most 100 characters",
     _LAYER_NAME: "use letters, digits and _; do not start with a digit",
 }
-"""What a name may be, in words, by its pattern."""
+"""The rules for names in words, by regular expression."""
 
 
 def spec_name(stem: str) -> str:
-    """Return the name of a spec that is nearest to a file's: with ``_`` for characters that it cannot have."""
+    """Return a valid name of a spec, given the stem of a file name; ``_`` replaces invalid characters."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", stem).lstrip("_.-")[:100] or "network"

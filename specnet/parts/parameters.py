@@ -1,4 +1,4 @@
-"""Arrays that layers and activations learn or update: in the engine's form, and as a user sees them."""
+"""Arrays that layers and activations learn or update, in the form of the engine and in the form that users see."""
 
 import math
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from specnet.parts.initializers import Fans, Initializer
 
 
 class Tensor(NamedTuple):
-    """An array as a user sees it: some rows of a block, transposed.
+    """An array of parameters that users see: some rows of a block, transposed.
 
     Attributes
     ----------
     name : str
-        The last part of its name, such as ``weight``.
+        Last component of the array's name, such as ``weight``.
     shape : tuple of int
-        As a user sees it: a weight is (outputs, inputs), a bias (outputs,).
+        Shape that users see: a weight is (outputs, inputs), a bias (outputs,).
     rows : tuple of int
-        The first row of the block that belongs to it, and the one after its last.
+        First row of the array in the block, and the row after its last row.
     initializer : Initializer
     fans : Fans
-        Numbers of inputs and outputs that scale what the initializer draws.
+        Numbers of inputs and outputs that scale the initial values.
     decays : bool
-        Whether weight decay and penalties touch it.
+        Whether weight decay and penalties apply to the array.
     """
 
     name: str
@@ -40,29 +40,29 @@ class Tensor(NamedTuple):
 
 
 class ParameterBlock(NamedTuple):
-    """Parameters that the engine stores in one array of this shape, and the arrays that a user sees in it."""
+    """Parameters that the engine stores in one array, with its shape and the arrays in it that users see."""
 
     shape: tuple[int, int]
     tensors: tuple[Tensor, ...]
 
     @property
     def size(self) -> int:
-        """Return how many numbers the block holds."""
+        """The number of parameters in the block."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateTensor:
-    """Numbers that a layer updates from batch to batch without learning them, such as a running average.
+    """An array that a layer updates with each batch without learning it, such as a running average.
 
     Attributes
     ----------
     name : str
-        The last part of its name.
+        Last component of the array's name.
     shape : tuple of int
-        In the engine; a user sees (features,) where it is (features, 1).
+        Shape in the engine; users see (features,) instead of (features, 1).
     start : float or array
-        What they are before training, all of them or each, in the user's shape.
+        Initial value of all numbers, or an array of initial values in the user's shape.
     """
 
     name: str
@@ -71,11 +71,11 @@ class StateTensor:
 
     @property
     def user_shape(self) -> tuple[int, ...]:
-        """Return the shape that a user sees."""
+        """The shape that users see."""
         return self.shape[:1] if self.shape[1] == 1 else self.shape
 
 
 def per_feature(name: str, features: int, initializer: Initializer, *, decays: bool = False) -> ParameterBlock:
-    """Return a block of one number for each feature: (features, 1) in the engine, (features,) for a user."""
+    """Return a block with one parameter for each feature: (features, 1) in the engine, (features,) for users."""
     fans = Fans(features, features)
     return ParameterBlock((features, 1), (Tensor(name, (features,), (0, features), initializer, fans, decays),))

@@ -1,4 +1,4 @@
-"""What all parts have in common: a frozen model and a name."""
+"""The base classes of all parts and of the sections of a document."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, 
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSerializationError
 
 OnnxOperator = tuple[str, dict[str, str]]
-"""An operator's name, and for each of its attributes the field that has its value. It reads what the part reads, then
-the arrays that the part learns and those that it keeps, in their order."""
+"""An operator's name, and for each of its attributes the field with its value. Its inputs are the inputs of the part,
+then the learned arrays of the part and then its states, in order."""
 
 
 class Names(NamedTuple):
@@ -19,17 +19,17 @@ class Names(NamedTuple):
     Attributes
     ----------
     keras : str
-        The function of `keras.activations` that computes it when all fields have their defaults.
+        Function of `keras.activations` that is equivalent to the part with default fields.
     keras_layer : tuple of str
-        The class of `keras.layers`, or none, and its arguments, which have the names of the part's fields.
+        Class of `keras.layers`, empty if there is none, and its arguments, which have the names of the part's fields.
     torch : tuple of str
-        The module of `torch.nn`, the call that computes an activation or makes a layer, or no call, and the names of
-        the module's arrays, in the part's order. In the call x stands as ``{x}``, the number of features as ``{size}``,
-        their type as ``{dtype}``, and fields by their names.
+        Module of `torch.nn`; call that computes an activation or makes a layer, empty if there is none; names of the
+        module's arrays, in the part's order. The call contains ``{x}`` for the input, ``{size}`` for the number of
+        features, ``{dtype}`` for their type, and fields by name.
     sklearn : str
-        The activation of scikit-learn's networks.
+        Activation of scikit-learn's networks.
     keras_flags : mapping
-        The arguments that say whether Keras's layer has an array, by the array's name.
+        Arguments that determine whether Keras's layer has an array, by the array's name.
     """
 
     keras: str = ""
@@ -39,7 +39,7 @@ class Names(NamedTuple):
     keras_flags: Mapping[str, str] = MappingProxyType({})
 
     def torch_arguments(self) -> dict[str, str]:
-        """Return the fields that PyTorch's arguments have, by the arguments' names."""
+        """Map each argument of the PyTorch call to the field with its value."""
         return dict(re.findall(r'(\w+)="?{(\w+)}', self.torch[1]))
 
 
@@ -52,7 +52,7 @@ class FieldProblem(NamedTuple):
 
 
 class Section(BaseModel):
-    """A table of a document: fields are fixed once read, unknown keys and silent conversions are refused."""
+    """A table of a document: fields are immutable; unknown keys and silent conversions are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
@@ -60,7 +60,7 @@ class Section(BaseModel):
         return hash(_hashable(self.__dict__))
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
-        """Return the section as plain data; an interruption stays one, of which pydantic would make an error."""
+        """Return the section as plain data; re-raise a KeyboardInterrupt that pydantic turned into an error."""
         try:
             return super().model_dump(**options)
         except PydanticSerializationError as error:
@@ -73,7 +73,7 @@ class Section(BaseModel):
         yield from ()
 
     def short(self) -> Any:
-        """Return the section in its shortest form in a document: without defaults."""
+        """Return the section in its shortest form for a document, without defaults."""
         return self._short_fields()
 
     def _short_fields(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Section(BaseModel):
 
 
 def short(value: Any) -> Any:
-    """Return a value of a spec in its shortest form in a document."""
+    """Return a value of a spec in its shortest form for a document."""
     if isinstance(value, Section):
         return value.short()
     if isinstance(value, list | tuple):
@@ -124,9 +124,9 @@ def named_twice(field: str, names: Iterable[str]) -> Iterator[FieldProblem]:
 
 
 def written(section: Section, *fields: str) -> str:
-    """Return the first of these fields that the document sets, for the location of an error.
+    """Return the name of the first of these fields that the document sets, for the location of an error.
 
-    The first field of all where none is set.
+    If the document sets none of them, return the first name.
     """
     return next((name for name in fields if name in section.model_fields_set), fields[0])
 
@@ -134,30 +134,30 @@ def written(section: Section, *fields: str) -> str:
 class Part(Section):
     """A component of a network or a run, with fields that a spec may set.
 
-    Each is below a `PartKind`, and its field ``type`` is a literal with the part's name as its default.
+    Each part is a subclass of a `PartKind`. Its field ``type`` is a literal whose default is the part's name.
     """
 
     kind: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     names: ClassVar[Names] = Names()
     example: ClassVar[str] = ""
-    """Fields that an example in a spec sets, all that are needed among them: ``units = 16, activation = "relu"``."""
+    """Fields for an example in a spec, including all required ones: ``units = 16, activation = "relu"``."""
 
     type: str
 
     @classmethod
     def part_name(cls) -> str:
-        """Return the name by which a spec calls this part."""
+        """Return the name of this part in a spec."""
         return str(cls.model_fields["type"].default)
 
     def short(self) -> Any:
-        """Return the part's name, or a table where fields differ from their defaults."""
+        """Return the part's name, or a table if fields differ from their defaults."""
         fields = self._short_fields()
         return {"type": self.type, **fields} if fields else self.type
 
     @staticmethod
     def dump(part: "Part", info: SerializationInfo | None = None) -> dict[str, Any]:
-        """Return a part as the table that it was read from, without nulls; with every default, or as `info` says."""
+        """Return a part as a table without nulls; with all defaults unless `info` excludes unset fields."""
         unset = info is not None and info.exclude_unset
         return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
 
@@ -168,7 +168,7 @@ def class_name(part_name: str) -> str:
 
 
 def described(part: Part | None, without: Set[str | None] = frozenset()) -> str:
-    """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
+    """Return a text with a part's name and its fields that differ from their defaults: ``elu(alpha=0.5)``."""
     if part is None:
         return ""
     fields = [f"{name}={_shown(value)}" for name, value in part.changed_fields().items() if name not in without]

@@ -1,6 +1,6 @@
-"""Which parts a spec can name. A registry is a value: adding parts gives another one, and nothing is global.
+"""Registries of the parts that a spec can name. A registry is immutable: adding parts returns another registry.
 
-A `PartKind` is how a document reads them: where a field holds a part of a kind, a name or a table stands for it.
+A `PartKind` reads a part from a document: a field for a part contains its name, or a table with its fields.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 PLUGINS = "specnet.parts"
-"""The group of entry points under which other distributions offer parts; a point is named as its part."""
+"""The group of entry points for parts of other distributions; an entry point has the name of its part."""
 
 BUILT_IN = {
     "activation": "activations",
@@ -44,7 +44,7 @@ BUILT_IN = {
     "sampler": "searches",
     "schedule": "schedules",
 }
-"""By kind, the module or package that has specnet's own parts, in the order of the catalogue."""
+"""The module or package with the built-in parts of each kind, in the order of the catalogue."""
 
 
 class Registry:
@@ -53,16 +53,16 @@ class Registry:
     Parameters
     ----------
     parts : iterable of part classes
-        In the order in which a catalogue shows them.
+        Parts in the order of a catalogue.
     broken : mapping
-        Names that no spec may use, and why: plugins that could not be loaded, or whose name is taken.
+        Names that no spec may use, with the reason: plugins that cannot be loaded, or whose name is taken.
     built_in : bool
-        Whether specnet's own parts come before them; each is imported when it is first found.
+        Whether the built-in parts come before them; each is imported when it is first found.
 
     Attributes
     ----------
     added : tuple of part classes
-        Those that are not specnet's own.
+        Parts that are not built-in.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class Registry:
         yield from self.added
 
     def find(self, kind: str, name: Any) -> type[Part] | None:
-        """Return the part of that kind which has this name or alias, or None."""
+        """Return the part of a kind with this name or alias, or None."""
         if not isinstance(name, str):
             return None
         if self._built_in and kind in BUILT_IN:
@@ -115,14 +115,14 @@ class Registry:
         return (*(part.part_name() for part in parts), *(alias for part in parts for alias in part.aliases))
 
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
-        """Return a registry with these parts added; those that it already has are not repeated."""
+        """Return a registry with further parts; parts that it already has are not repeated."""
         if parts is self:
             return self
         more = [part for part in dict.fromkeys(parts) if self.find(part.kind, part.part_name()) is not part]
         return Registry((*self.added, *more), self.broken, built_in=self._built_in) if more else self
 
     def with_broken(self, broken: Mapping[str, str]) -> Registry:
-        """Return a registry of the same parts, and of these names that no spec may use."""
+        """Return a registry of the same parts, with the names that no spec may use, and the reasons."""
         return Registry(self.added, broken, built_in=self._built_in)
 
 
@@ -151,7 +151,7 @@ def _names(part: type[Part]) -> tuple[str, ...]:
 
 
 def parts_of(module: ModuleType) -> Iterator[type[Part]]:
-    """Yield the parts that a module defines, in its order: the classes below a kind that have a name of their own."""
+    """Yield the parts that a module defines, in order: the subclasses of a kind that declare `type`."""
     items = (getattr(module, name) for name in [*getattr(module, "__all__", vars(module))])
     yield from (item for item in items if _is_part_of(module, item))
 
@@ -163,16 +163,16 @@ def _built_in(kind: str) -> tuple[type[Part], ...]:
 
 @cache
 def built_in_registry() -> Registry:
-    """Return the parts that specnet brings, which are imported when they are used."""
+    """Return a registry of the built-in parts, which are imported on first use."""
     return Registry((), built_in=True)
 
 
 @cache
 def installed_registry() -> Registry:
-    """Return the parts that specnet and its plugins bring; plugins are found and loaded on the first call.
+    """Return a registry of the built-in parts and the parts of plugins, which are loaded on the first call.
 
-    A plugin that fails to load, that no schema can describe, or whose name is taken, is left out with a warning that
-    names it. Ctrl-C while one loads is Ctrl-C.
+    A plugin is left out, with a warning that names it, if it fails to load, no schema can describe it, or its name is
+    taken. Ctrl-C during loading is not caught.
     """
     from importlib.metadata import entry_points
 
@@ -182,7 +182,7 @@ def installed_registry() -> Registry:
             registry = registry.with_parts([_plugin(point)])
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a SystemExit at import would end the caller
+        except BaseException as error:  # includes SystemExit, which would end the caller
             problem = error.diagnostics[0].message if isinstance(error, DataError) else None
             broken[point.name] = problem or f"{type(error).__name__}: {error}"
             package = f" of {_package(point)}" if point.dist else ""
@@ -191,7 +191,7 @@ def installed_registry() -> Registry:
 
 
 def origin(part: type[Part]) -> str:
-    """Return where a part comes from: ``built-in``, a distribution and its version, or the module of its class."""
+    """Return the origin of a part: ``built-in``, a distribution and its version, or the module of its class."""
     from importlib.metadata import entry_points
 
     module = part.__module__
@@ -226,27 +226,27 @@ def _plugin(point: EntryPoint) -> type[Part]:
 
 
 def _check_description(part: type[Part]) -> None:
-    """Raise an error about a part whose fields the JSON Schema cannot describe."""
+    """Raise an error if JSON Schema cannot describe the fields of a part."""
     try:
         with catch_warnings():
-            simplefilter("error")  # pydantic leaves out a default that is no JSON
+            simplefilter("error")  # pydantic only warns of a default that is not JSON
             json.dumps(part.model_json_schema(), allow_nan=False)
     except Exception as error:
         raise DataError(f"its fields cannot be described in JSON: {error}") from error
 
 
 KIND_KEY = "x-kind"
-"""What stands in pydantic's schema of a field that holds a part; the spec's schema puts a reference there."""
+"""The key that pydantic's schema has for a part; the spec's schema replaces it by a reference."""
 
 
 def registry_of(info: ValidationInfo) -> Registry:
-    """Return the registry of a validation's context; the one of built-in and installed parts without a context."""
+    """Return the registry in a validation's context; without one, the registry of built-in and installed parts."""
     registry: Registry = (info.context or {}).get("registry") or installed_registry()
     return registry
 
 
 class PartKind(Part):
-    """What the parts of a kind have in common.
+    """The base class of the kinds of parts.
 
     A direct subclass is a *kind* (activation, layer, loss, …) and sets `kind`.
     """
@@ -268,9 +268,9 @@ class PartKind(Part):
 
     @classmethod
     def read(cls, value: Any, info: ValidationInfo) -> Self:
-        """Return the part of this kind that a name, or a table with ``type``, stands for.
+        """Return a part of this kind, given its name or a table with ``type`` and fields.
 
-        Parts made in Python find the built-in and installed ones.
+        Without a registry in the validation's context, the built-in and installed parts are available.
         """
         if isinstance(value, cls):
             return value

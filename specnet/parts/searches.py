@@ -1,4 +1,7 @@
-"""How a sweep chooses the values of its next trial, and which rule ends a trial early; Optuna is imported on use."""
+"""Samplers, which choose the values of the next trial of a sweep, and pruners, which end trials early.
+
+Optuna is imported on use.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,17 @@ class Pruner(PartKind):
 
     kind: ClassVar[str] = "pruner"
     of_folds: ClassVar[bool] = False
-    """Whether it compares the rows of a trial's first two folds, instead of its epochs."""
+    """Whether the pruner compares the losses of rows in a trial's first two folds, instead of its epochs."""
 
     def optuna_pruner(self, rungs: int) -> BasePruner:
-        """Return a pruner of Optuna for trials that report their validation loss at this many epochs, evenly spaced.
+        """Return an Optuna pruner for trials that report their validation loss at `rungs` evenly spaced epochs.
 
-        What is reported counts from 1: step k stands for the fraction k/rungs of the epochs.
+        Reports count from 1: report k comes after the fraction k/rungs of the epochs.
         """
         raise NotImplementedError(f"{type(self).__name__} has no optuna_pruner")
 
     def is_worse(self, losses: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
-        """Return whether to end a trial, given the losses of rows, and the best trial's losses of the same rows.
+        """Return whether to end a trial, given its losses on rows and the best trial's losses on the same rows.
 
         Called only if `of_folds` is set.
         """
@@ -45,14 +48,14 @@ class Sampler(PartKind):
 
     kind: ClassVar[str] = "sampler"
     enumerates: ClassVar[bool] = False
-    """Whether a sweep goes through all combinations in order; nothing is drawn then."""
+    """Whether a sweep goes through all combinations in order, without random draws."""
     adapts: ClassVar[bool] = True
-    """Whether the values of a trial depend on the results of others."""
+    """Whether the values of a trial depend on the results of other trials."""
 
     def optuna_sampler(self, seed: int) -> BaseSampler:
-        """Return a new sampler of Optuna, which draws the same for the same seed and the same trials.
+        """Return a new Optuna sampler, which draws the same values for the same seed and the same trials.
 
-        One that only enumerates has none.
+        Not implemented by samplers that enumerate.
         """
         raise NotImplementedError(f"{type(self).__name__} has no optuna_sampler")
 

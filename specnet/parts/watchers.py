@@ -1,4 +1,4 @@
-"""What early stopping and `ReduceOnPlateau` have in common: a figure that they monitor, and a memory of it.
+"""Watchers, such as early stopping and `ReduceOnPlateau`: rules that monitor a figure, and their memory of it.
 
 The rule of patience is `EarlyStopping.after` in `specnet.spec.document`.
 """
@@ -14,13 +14,13 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from specnet.parts.registry import KIND_KEY, Registry, registry_of
 
 LOSS = "loss"
-"""The figure of training rows that can be monitored; all others are of validation rows."""
+"""The name of the training loss; all other monitored figures are for validation rows."""
 VALIDATION = "validation_"
 VALIDATION_LOSS = VALIDATION + LOSS
 MONITOR = "monitored_metric"
-"""The definition of the figures that can be monitored, in the spec's schema."""
+"""The name of the definition in the spec's schema that lists the figures that can be monitored."""
 SEARCHED_METRIC = "searched_metric"
-"""The definition of the figures that the trials of a sweep can be compared by."""
+"""The name of the definition that lists the figures by which trials of a sweep can be compared."""
 
 
 class Memory(NamedTuple):
@@ -29,13 +29,13 @@ class Memory(NamedTuple):
     Attributes
     ----------
     best : float or None
-        The smallest figure that counted as an improvement; None before the first one.
+        Smallest figure that counted as an improvement; None before the first epoch.
     waited : int
-        Epochs since then, or since what the watcher last did.
+        Number of epochs since the last improvement, or since the last action of the watcher.
     rate_factor : float
-        On the learning rate, from now on.
+        Factor on the learning rate from now on.
     ends : bool
-        Whether training ends here.
+        Whether training ends after this epoch.
     """
 
     best: float | None = None
@@ -44,34 +44,34 @@ class Memory(NamedTuple):
     ends: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the memory as plain data, of which `Memory(**data)` is equal."""
+        """Return the memory as plain data, from which `Memory(**data)` restores it."""
         return self._asdict()
 
 
 class Watcher(Protocol):
-    """A rule that reads a figure after each epoch. It changes nothing itself: all its state is in the memory."""
+    """A rule that reads a figure after each epoch. It has no state: all state is in the memory."""
 
     @property
     def monitor(self) -> str:
         """The name of the figure."""
 
     def after(self, memory: Memory, figure: float) -> Memory:
-        """Return the memory after another epoch that ended with this figure, of which less is better."""
+        """Return the memory after a further epoch, given its figure, which is better if smaller."""
 
 
 def monitored_names(registry: Registry) -> list[str]:
-    """Return the names of the figures that can be monitored: losses, and each metric of the validation rows."""
+    """Return the names of the figures that can be monitored: both losses, and each metric on validation rows."""
     return [VALIDATION_LOSS, LOSS, *(VALIDATION + metric.part_name() for metric in registry.of_kind("metric"))]
 
 
 def searched_names(registry: Registry) -> list[str]:
-    """Return the names of the figures that the trials of a sweep can be compared by."""
+    """Return the names of the figures by which the trials of a sweep can be compared."""
     return [VALIDATION_LOSS, *(metric.part_name() for metric in registry.of_kind("metric"))]
 
 
 @dataclass(frozen=True)
 class _OneOfThese:
-    """Annotates the name of a figure; the registry comes from the validation's context, as for parts."""
+    """Annotates the name of a figure; the known names come from the registry in the validation's context."""
 
     names: Callable[[Registry], list[str]]
     code: str
