@@ -2,27 +2,27 @@ r"""A small compiler for array programs: symbolic arrays in, programs bound to a
 
 It does not depend on networks or specs and can be used alone, in four steps.
 
-**Write the forward program.** A `Value` is a symbolic array. Leaves come from outside: an `input_value` is filled by
-the caller before a run, a `state_value` outlives it, a `constant` is a number. Operators and functions (`exp`,
-`maximum`, `where`, `sum_over`, `affine` …) make values from values. Arrays have features first: `(features, "batch")`,
-with `(features, 1)` and `(1, "batch")` broadcasting against it as in NumPy; a parameter is `(rows, columns)`, a single
-number `()`. Named axes get their length when a program is bound. There are at most two axes. Kinds are "float", "mask"
-(the result of `greater`, the first operand of `where`) and "index" (an operand of `gather` and `one_hot`). Equal
-expressions are computed once; those that are not needed are not computed.
+**Write the forward program.** A `Value` is a symbolic array. Its leaves are arrays and numbers from outside: the caller
+fills an `input_value` before a run, a `state_value` persists between runs, a `constant` is a number. Operators and
+functions (`exp`, `maximum`, `where`, `sum_over`, `affine` …) make values from values. Arrays have features first:
+`(features, "batch")`; `(features, 1)` and `(1, "batch")` broadcast to it as in NumPy. A parameter is `(rows, columns)`,
+a single number `()`. Named axes get their length when a program is bound. There are at most two axes. Kinds are
+"float", "mask" (the result of `greater`, the first operand of `where`) and "index" (an operand of `gather` and
+`one_hot`). Equal expressions are computed once; unused expressions are not computed.
 
-**Differentiate.** `gradients(loss, variables)` returns the derivatives of a single number, again as values. A tie of
-`maximum` or `minimum` is the second argument's, so `maximum(x, 0)` has the derivative 0 at 0; a branch that `where`
-does not take may be infinite or NaN. `custom` replaces a derivative, `stop_gradient` ends it,
-`with_local_derivative` computes it early, to save memory.
+**Differentiate.** `gradients(loss, variables)` returns the derivatives of a single number, again as values. If both
+arguments of `maximum` or `minimum` are equal, the derivative is that of the second one, so `maximum(x, 0)` has the
+derivative 0 at 0. The branch that `where` does not take may be infinite or NaN. `custom` replaces a derivative,
+`stop_gradient` removes it, `with_local_derivative` computes it early, to save memory.
 
 **Plan.** `plan(outputs, commits)` lowers everything to a flat list of calls. A commit `(state, value)` writes a state
 when its old value is no longer needed. `Plan.listing()` shows the calls; a plan belongs to no backend.
 
-**Bind and run.** A `Backend` lists the operations that it lacks, for `plan`. It assigns storage to each result, in
-place where possible, and binds a plan to new arrays, or to given ones by the names of leaves:
-`NUMPY.bind(plan, dtype, sizes, arrays)` returns a `BoundPlan`. Fill `bound.inputs`, call `bound.run()`, read
-`bound.outputs`; `bound.run_commits()` leaves out what only outputs need. A run allocates nothing; so a bound plan
-belongs to one thread at a time.
+**Bind and run.** A `Backend` has `expansions` for `plan`, which replace operations that it does not support. It assigns
+storage to each result, in place where possible, and binds a plan to new arrays, or to given arrays by the names of
+leaves: `NUMPY.bind(plan, dtype, sizes, arrays)` returns a `BoundPlan`. Fill `bound.inputs`, call `bound.run()`, read
+`bound.outputs`; `bound.run_commits()` omits calls that only outputs need. A run allocates no memory, so only one thread
+may use a bound plan at a time.
 
 A least-squares fit by gradient descent (a dense layer's block is the transposed weight with the bias below it):
 

@@ -1,6 +1,6 @@
 """Numbers and expressions as text in programming languages, without unneeded parentheses.
 
-C and languages like it share their operators.
+The operators are those of C, and of languages with the same operators.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT, Op
 
 
 def number_text(number: Any) -> str:
-    """Return the shortest decimal text that is read as this number, in its own precision and in double precision."""
+    """Return the shortest decimal text that is read as this number, both in its own and in double precision."""
     text = str(number) if isinstance(number, np.floating) else repr(float(number))
     if isinstance(number, np.float32) and np.float32(float(text)) != number:
         text = repr(float(number))
@@ -32,7 +32,7 @@ def number_literal(number: Any) -> str:
 
 
 NAME, CALL, SIGN, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
-"""Levels of precedence. A name or a number can also be written twice without being computed twice."""
+"""Levels of precedence. Only a name or a number can be repeated in a text without being computed twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Text:
     level: int = NAME
 
     def within(self, level: int) -> str:
-        """Return the code for an operand that needs this level, in parentheses if it has a lower one."""
+        """Return the code as an operand that needs at least this level, in parentheses if its level is lower."""
         return self.code if self.level >= level else f"({self.code})"
 
 
@@ -81,16 +81,16 @@ OPERATORS: dict[Operation, Form] = ARITHMETIC | {
 
 
 def extreme_form(operation: Operation, number: int) -> Form:
-    """Return the short form in C of a maximum or minimum with a number that never changes.
+    """Return the short C form of a maximum or minimum with a constant.
 
-    The number is not NaN, so that the form keeps the other operand if that is.
+    The constant is not NaN; if the other operand is NaN, the result is NaN.
 
     Parameters
     ----------
     operation : Operation
         `MAXIMUM` or `MINIMUM`.
     number : int
-        Which of the two operands is the number.
+        Index of the operand that is the constant, 0 or 1.
     """
     relation = "<" if operation is operations.MAXIMUM else ">"
     first, second = ("{0}", "{1}") if number == 1 else ("{1}", "{0}")

@@ -1,4 +1,4 @@
-"""From symbolic values to a plan: a flat list of calls, operands first, with each distinct value that is needed once.
+"""From symbolic values to a plan: a flat list of calls, operands first, with one call for each distinct needed value.
 
 A backend binds plans to arrays and runs them.
 """
@@ -20,11 +20,11 @@ __all__ = ["Backend", "BoundPlan", "Call", "Expansions", "Plan", "UnavailableErr
 Array = npt.NDArray[Any]
 
 Expansions = Mapping[Operation, Callable[..., Value]]
-"""From each operation that a backend lacks to the same in operations that it has."""
+"""For each operation that a backend does not support, a function that expresses it in supported operations."""
 
 
 class Call(NamedTuple):
-    """One call of an operation. Its index in the plan is its result's number; its arguments are numbers of operands."""
+    """One call of an operation. Its index in the plan is its result's number; arguments are the operands' numbers."""
 
     operation: Operation
     arguments: tuple[int, ...]
@@ -40,16 +40,16 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A program as calls in order, for which each backend finds storage in its own way.
+    """A program as a list of calls in order; each backend assigns storage to their results.
 
     Attributes
     ----------
     calls
-        In order; a call's number is its result's.
+        Calls in order; the index of a call is the number of its result.
     outputs
         Numbers of the outputs.
     commits
-        (state, value) pairs: each state gets the value when every call has been made.
+        (state, value) pairs: each state is set to the value after all calls.
     """
 
     calls: tuple[Call, ...]
@@ -63,12 +63,12 @@ class Plan:
 
     @cached_property
     def retained(self) -> set[int]:
-        """Numbers of the values that outlive a run: outputs, and new values of states."""
+        """Numbers of the values that are needed after a run: outputs, and new values of states."""
         return {*self.outputs, *(value for _, value in self.commits)}
 
     @cached_property
     def roots(self) -> list[int]:
-        """For each value, the one in whose storage it is; itself unless it is a view."""
+        """For each value, the number of the value whose storage it uses: itself unless it is a view."""
         roots: list[int] = []
         for n, call in enumerate(self.calls):
             roots.append(roots[call.arguments[0]] if call.operation.role == "view" else n)
@@ -76,7 +76,7 @@ class Plan:
 
     @cached_property
     def for_outputs_only(self) -> set[int]:
-        """Numbers of the calls that no commit needs, if there are commits."""
+        """Numbers of the calls that no commit needs; empty if there are no commits."""
         needed = {value for _, value in self.commits} or set(range(len(self.calls)))
         for n in reversed(range(len(self.calls))):
             if n in needed:
@@ -84,7 +84,7 @@ class Plan:
         return {n for n, call in enumerate(self.calls) if n not in needed and call.operation.role != "leaf"}
 
     def last_reads(self, groups: Sequence[Sequence[int]], roots: Sequence[int]) -> dict[int, int]:
-        """Map each root to the last of some groups of calls that reads it, or to their number if it is retained."""
+        """Map each root to the index of the last group of calls that reads it; `len(groups)` if it is retained."""
         last = {roots[a]: k for k, group in enumerate(groups) for n in group for a in self.calls[n].arguments}
         return last | {roots[n]: len(groups) for n in self.retained}
 
@@ -121,16 +121,16 @@ def plan(
     Parameters
     ----------
     outputs
-        Values to be read after a run.
+        Values to read after a run.
     commits
-        (state, new value) pairs. Every new value is made from the states as they were before the run.
+        (state, new value) pairs. All new values are computed from the states before the run.
     expansions
-        Those of the backend.
+        Expansions of the backend.
 
     Raises
     ------
     ShapeError
-        If two leaves of one name differ, a state is committed twice, or a commit does not fit its state.
+        If two leaves with the same name differ, a state is committed twice, or a commit does not fit its state.
     """
     pairs = [(state, _fitting(state, value)) for state, value in commits]
     values = [*outputs, *(value for pair in pairs for value in pair)]
@@ -141,7 +141,7 @@ def plan(
         raise ShapeError("a state is committed twice")
 
     def snapshot(value: Value) -> int:
-        """Return the number of a value, or of a copy of it if it is an old state that is about to be overwritten."""
+        """Return the number of a value, or of a copy of it if it is an old state that a commit overwrites."""
         n = number[value]
         if not needs_snapshot(calls, n, overwritten):
             return n
@@ -188,7 +188,7 @@ def _numbering(values: Sequence[Value], expansions: Expansions) -> tuple[list[Ca
     reached = set(postorder(values, operands))
 
     def operands_and_slope(value: Value) -> tuple[Value, ...]:
-        """Return the operands, and a local derivative that the program needs, which is computed right after them."""
+        """Return the operands of a value, and its local derivative if the program needs it."""
         rule = value.attributes
         beside = isinstance(rule, LocalDerivative) and rule.slope in reached
         return (*operands(value), rule.slope) if beside else operands(value)
@@ -211,31 +211,30 @@ def _numbering(values: Sequence[Value], expansions: Expansions) -> tuple[list[Ca
 def _key(call: Call) -> Hashable:
     """Return a key that is equal for calls that give the same bits."""
     if call.operation is CONSTANT:
-        return float.hex(call.attributes)  # 0.0 and -0.0 are two
+        return float.hex(call.attributes)  # distinguishes 0.0 and -0.0
     return call._replace(arguments=tuple(sorted(call.arguments))) if call.operation.commutative else call
 
 
 class UnavailableError(Exception):
-    """A backend cannot run a program on this machine."""
+    """Raised if a backend cannot run a program on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoundPlan:
-    """A program bound to arrays, which can be run again and again. It belongs to one thread at a time.
+    """A program bound to arrays, which can be run repeatedly, by one thread at a time.
 
     Attributes
     ----------
     run
-        Computes outputs and commits from the inputs and states as they are.
+        Computes outputs and commits from the current inputs and states.
     run_commits
-        The same without what only the outputs need: the commits get the same bits, the outputs nothing new. The whole
-        program, if there are no commits.
+        Computes only the commits, with the same bits; outputs are not updated. Without commits, the same as `run`.
     inputs
-        For each input's name its array, in the leaf's shape, to be filled before a run.
+        The array of each input by name, in the leaf's shape, to be filled before a run.
     states
-        For each state's name its array.
+        The array of each state by name.
     outputs
-        The arrays in which the outputs are found after a run, and until the next one.
+        The arrays of the outputs, valid after a run until the next one.
     """
 
     run: Callable[[], None]
@@ -251,15 +250,16 @@ class Backend(NamedTuple):
     Attributes
     ----------
     expansions
-        The operations that it lacks, in terms of those that it has; for `plan`.
+        Operations that it does not support, expressed in supported ones; an argument of `plan`.
     bind
-        From a plan, made with these expansions, a dtype, sizes and arrays to a `BoundPlan`. The dtype is float32 or
-        float64; sizes are the length of each named axis, such as ``{"batch": 32}``; arrays are those of states, and of
-        inputs that several programs share, by the names of leaves: others are made, with zeros. An input's array may
-        have one row more than the leaf, which is filled with ones and saves the call that adds a dense layer's bias.
+        Takes a plan made with these expansions, a dtype, sizes and arrays; returns a `BoundPlan`. The dtype is float32
+        or float64. Sizes are the length of each named axis, such as ``{"batch": 32}``. Arrays are those of states, and
+        of inputs that several programs share, by the names of leaves; missing ones are made, with zeros. An input's
+        array may have one row more than the leaf; it is filled with ones and saves a call to add a dense layer's bias.
 
         It raises ValueError if an array does not fit its leaf, or an axis has no size; MissingRuleError if the backend
-        has no form of an operation; and UnavailableError if it cannot run on this machine, or has no form of a shape.
+        does not support an operation; and UnavailableError if it cannot run on this machine, or does not support a
+        shape.
     """
 
     expansions: Expansions

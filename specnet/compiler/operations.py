@@ -1,6 +1,7 @@
-"""The operations other than arithmetic, each with its shape rule, derivative, record and function.
+"""The operations other than arithmetic: for each an `Operation` with shape rule and derivative, and a function.
 
-Parts write expressions with the functions, which are in `__all__`; backends use the records, in capitals.
+Parts write expressions with the functions, which are in `__all__`. Backends use the operations, whose names are in
+capitals.
 """
 
 import math
@@ -101,22 +102,22 @@ CUSTOM = Operation(
 
 
 def custom(result: Value, inputs: Sequence[Value], backward: Backward) -> Value:
-    """Return `result` with given derivatives by `inputs`.
+    """Return `result` with a custom backward rule for its derivatives with respect to `inputs`.
 
     Parameters
     ----------
     result
-        The value, made from `inputs` in any way.
+        The value, computed from `inputs`.
     inputs
-        The values by which it has derivatives. Other values from which it is made get no derivative through it.
+        The values with respect to which it has derivatives. Other operands of `result` get no derivative through it.
     backward
-        From d, the derivative by `result` and of its shape, to one derivative per input, or None for no derivative.
+        Takes d, the derivative with respect to `result`; returns a derivative for each input, or None for none.
     """
     return apply(CUSTOM, result, *inputs, attributes=backward)
 
 
 def _function(name: str, slope: Callable[[Value, Value], Value]) -> Operation:
-    """Return the record of a function from its derivative, in terms of result and operand."""
+    """Return the operation of a function of one operand, given its derivative in terms of result and operand."""
     return Operation(name, broadcast, slopes=lambda y, x: (slope(y, x),), overwrites=(0,))
 
 
@@ -228,7 +229,7 @@ FLOOR = Operation("floor", broadcast, constant_because=SWITCH, overwrites=(0,))
 
 
 def floor(x: Value | Number) -> Value:
-    """The largest whole number that is not above x."""
+    """The largest integer that is not above x."""
     return elementwise(FLOOR, x)
 
 
@@ -236,12 +237,12 @@ SMOOTH = (EXP, EXPM1, LOG, LOG1P, SQRT, SIN, COS, TANH, ERF, SIGMOID, SOFTPLUS)
 """The functions without a switch."""
 
 
-# Comparing with the result is the same as with the other operand, and lets that be overwritten.
+# The slopes compare with the result instead of the other operand, so that this operand can be overwritten.
 MAXIMUM = Operation("maximum", broadcast, slopes=lambda y, a, b: (greater(y, b), equal(y, b)), overwrites=(0, 1))
 
 
 def maximum(a: Value | Number, b: Value | Number) -> Value:
-    """The larger one. A tie is b's: `maximum(x, 0)` has the derivative 0 at 0, `maximum(0, x)` has 1."""
+    """The larger of a and b; if equal, only b has a derivative: at 0 `maximum(x, 0)` has 0, `maximum(0, x)` has 1."""
     return elementwise(MAXIMUM, a, b)
 
 
@@ -249,7 +250,7 @@ MINIMUM = Operation("minimum", broadcast, slopes=lambda y, a, b: (greater(b, y),
 
 
 def minimum(a: Value | Number, b: Value | Number) -> Value:
-    """The smaller one. A tie is b's: `minimum(x, 0)` has the derivative 0 at 0, `minimum(0, x)` has 1."""
+    """The smaller of a and b; if equal, only b has a derivative: at 0 `minimum(x, 0)` has 0, `minimum(0, x)` has 1."""
     return elementwise(MINIMUM, a, b)
 
 
@@ -277,12 +278,12 @@ def equal(a: Value | Number, b: Value | Number) -> Value:
     return elementwise(EQUAL, a, b)
 
 
-# The last operand is written first, unless it is in the result's storage; then the other one where the mask is true.
+# Backends first copy the last operand, unless the result is in its storage, then the other one where the mask is true.
 WHERE = Operation("where", broadcast, selects=True, overwrites=(2,))
 
 
 def where(mask: Value, a: Value | Number, b: Value | Number) -> Value:
-    """A where the mask is true, else b. The branch that is not taken may be infinite or NaN, and its derivative too."""
+    """The elements of a where the mask is true, else of b. Elements not taken may be infinite or NaN."""
     if mask.kind != "mask":
         raise ShapeError(f"where chooses by a mask, such as greater(a, b), not by {mask!r}")
     if number_of(as_value(a)) == 1 and number_of(as_value(b)) == 0:
@@ -320,7 +321,7 @@ ROWS = Operation(
 
 
 def rows(x: Value, low: int, high: int) -> Value:
-    """The rows from low up to, not including, high: a view."""
+    """The rows from `low` up to but not including `high`, as a view."""
     if x.operation is ROWS:
         start, _ = x.attributes
         x, low, high = x.arguments[0], start + low, start + high
@@ -340,7 +341,7 @@ PAD = Operation("pad", _pad_shape, adjoint=_pad_adjoint, operand_kinds=("float",
 
 
 def row_bounds(shapes: Sequence[Shape]) -> list[tuple[int, int]]:
-    """Return the first row of each piece of a concatenation, and the one after its last."""
+    """Return the first row of each piece of a concatenation, and the row after its last one."""
     return list(pairwise(accumulate((size_of(shape) for shape in shapes), initial=0)))
 
 
@@ -358,7 +359,7 @@ CONCATENATE = Operation("concatenate", _concatenate_shape, adjoint=_concatenate_
 
 
 def concatenate(*pieces: Value) -> Value:
-    """The pieces stacked along the rows."""
+    """The pieces, stacked below each other."""
     return pieces[0] if len(pieces) == 1 else apply(CONCATENATE, *map(cast, pieces))
 
 
@@ -371,7 +372,7 @@ REPEAT = Operation(
 
 
 def repeat(x: Value, count: int, each: bool = False) -> Value:
-    """The rows of x `count` times: copies of x stacked, or with `each` every row repeated."""
+    """The rows of x, `count` times: copies of x below each other, or with `each`, copies of each row."""
     return x if count == 1 else apply(REPEAT, cast(x), attributes=(count, each))
 
 
@@ -385,7 +386,7 @@ FOLD = Operation("fold", _fold_shape, adjoint=lambda d, y, x: (repeat(d, *y.attr
 
 
 def fold(x: Value, count: int, each: bool = False) -> Value:
-    """The sum over the copies that `repeat` makes of each row: its adjoint."""
+    """The sum over the copies that `repeat` makes of each row: the adjoint of `repeat`."""
     return x if count == 1 else apply(FOLD, cast(x), attributes=(count, each))
 
 
@@ -408,7 +409,7 @@ MATMUL = Operation("matmul", _matmul_shape, adjoint=_matmul_adjoint, operand_kin
 
 
 def matmul(a: Value, b: Value, flip_a: bool = False, flip_b: bool = False) -> Value:
-    """The matrix product of a and b, each transposed first if flipped."""
+    """The matrix product of a and b; `flip_a` and `flip_b` transpose them first."""
     return apply(MATMUL, cast(a), cast(b), attributes=(flip_a, flip_b))
 
 
@@ -478,10 +479,10 @@ GROUPED_MATMUL = Operation(
 
 
 def grouped_matmul(a: Value, b: Value, groups: int, flip_a: bool = False, flip_b: bool = False) -> Value:
-    """The product of a block-diagonal matrix with another: `matmul` in each group of rows.
+    """The matrix product in each group of rows, as of a block-diagonal matrix: `matmul` of a and b by group.
 
-    The rows k, k + groups, k + 2·groups … of a, b and the result are those of group k. So several numbers for each
-    column of a table are as many stacked copies of all columns, and pieces of them are views.
+    The rows k, k + groups, k + 2·groups … of a, b and the result belong to group k. So with a group for each column of
+    a table, the first number of all columns is one view, the second number another.
     """
     return apply(GROUPED_MATMUL, cast(a), cast(b), attributes=(groups, flip_a, flip_b))
 
@@ -498,7 +499,7 @@ TO_INDEX = Operation(
 
 
 def to_index(x: Value) -> Value:
-    """Whole numbers as indices. They are not checked to be whole and at least 0."""
+    """Floats as indices. It is not checked whether they are integers and at least 0."""
     return apply(TO_INDEX, x)
 
 
@@ -516,7 +517,7 @@ GATHER = Operation(
 
 
 def gather(table: Value, index: Value) -> Value:
-    """The columns of table (width, count) at index (1, batch): (width, batch). Indices are not checked."""
+    """The columns of a table (width, count) at an index (1, batch): (width, batch). Indices are not checked."""
     return apply(GATHER, table, index)
 
 
@@ -535,7 +536,7 @@ SCATTER_ADD = Operation(
 
 
 def scatter_add(x: Value, index: Value, count: int) -> Value:
-    """Columns of x (width, batch) added up at index (1, batch): (width, count). The adjoint of `gather`."""
+    """The sums of columns of x (width, batch) by index (1, batch): (width, count). The adjoint of `gather`."""
     return apply(SCATTER_ADD, cast(x), index, attributes=count)
 
 

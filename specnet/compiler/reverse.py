@@ -1,9 +1,9 @@
-"""Derivatives: the backward program from the forward one.
+"""Derivatives: the backward program of a forward program.
 
-Along elementwise chains two things are passed on separately: a seed, the derivative by the chain's end, and the local
-factor by which it has to be multiplied. The factors of one seed are added before the product, so that
-`softplus(z) - t * z` gives `(sigmoid(z) - t) * seed`. Inside a branch of `where` the seed is an open branch: factors
-are selected when it is closed, never multiplied by 0, since 0 · ∞ is NaN.
+In a chain of elementwise operations, a derivative has two factors: a seed, which is the derivative with respect to the
+end of the chain, and a local factor. Local factors with the same seed are added before the product, so that
+`softplus(z) - t * z` gives `(sigmoid(z) - t) * seed`. Inside a branch of `where` the seed is an open branch. When it is
+closed, factors are selected, not multiplied by 0, since 0 · ∞ is NaN.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["gradients", "with_local_derivative"]
 
 
 class OpenWhere:
-    """A `where` that the backward pass has entered, and whose two branches are not joined yet."""
+    """A `where` that the backward pass has entered, and whose two branches are not combined yet."""
 
     __slots__ = ("depth", "factor", "mask", "outer")
 
@@ -41,7 +41,7 @@ class OpenWhere:
 
 
 class Seed(NamedTuple):
-    """What local factors have to be multiplied by: an array, or one branch of an open `where`."""
+    """The first factor of a derivative: an array, or one branch of an open `where`."""
 
     array: Value | None
     branch: OpenWhere | None = None
@@ -52,7 +52,7 @@ ONE = constant(1)
 
 
 def seed_of(array: Value) -> Seed:
-    """Return the seed of an array without its repetition, so that equal numbers are one seed in every shape."""
+    """Return the seed of an array before repetition, so that an array repeated to several shapes is one seed."""
     return Seed(array.arguments[0] if array.operation is EXPAND else array)
 
 
@@ -60,24 +60,24 @@ Factors = dict[Seed, Value]
 
 
 def add_factor(factors: Factors, seed: Seed, factor: Value) -> None:
-    """Add a local factor to those of the same seed."""
+    """Add a local factor to the factor of its seed."""
     factors[seed] = factors[seed] + factor if seed in factors else factor
 
 
 def innermost(factors: Factors) -> OpenWhere | None:
-    """Return the open `where` nearest to the leaves, or None."""
+    """Return the most deeply nested open `where`, or None."""
     branches = [seed.branch for seed in factors if seed.branch]
     return max(branches, key=lambda branch: branch.depth, default=None)
 
 
 def selected(branch: OpenWhere, factors: Factors) -> Value:
-    """Return the factor of a whole `where`: of each element, that of the branch that was taken."""
+    """Return the factor of a whole `where`: for each element, the factor of the branch that was taken."""
     taken, other = (factors.pop(Seed(None, branch, is_taken), constant(0)) for is_taken in (True, False))
     return branch.factor * where(branch.mask, taken, other)
 
 
 def close_branches(factors: Factors, keep: int) -> Factors:
-    """Return factors after closing `where`s, the innermost first, while more than `keep` seeds are left."""
+    """Return the factors after closing each `where`, the innermost first, while more than `keep` seeds are left."""
     factors = dict(factors)
     while len(factors) > keep and (branch := innermost(factors)):
         add_factor(factors, branch.outer, selected(branch, factors))
@@ -85,7 +85,7 @@ def close_branches(factors: Factors, keep: int) -> Factors:
 
 
 def product(factors: Factors, shape: Shape) -> Value:
-    """Return the sum of seeds times their factors: the derivative by a value of this shape."""
+    """Return the sum of seeds times their factors: the derivative with respect to a value of this shape."""
     closed = close_branches(factors, keep=0).items()
     terms = [factor * seed.array for seed, factor in closed if seed.array is not None]  # factors first: less memory
     total = terms[0]
@@ -95,7 +95,7 @@ def product(factors: Factors, shape: Shape) -> Value:
 
 
 def postorder(outputs: Iterable[Value], operands: Callable[[Value], Sequence[Value]]) -> list[Value]:
-    """Return every value that the outputs need, each after its operands; without recursion, as programs may be deep."""
+    """Return all values that the outputs need, each after its operands; not recursive, since programs may be deep."""
     order: list[Value] = []
     done: set[Value] = set()
     stack = list(outputs)[::-1]
@@ -110,7 +110,7 @@ def postorder(outputs: Iterable[Value], operands: Callable[[Value], Sequence[Val
 
 
 def differentiable_operands(value: Value) -> Sequence[Value]:
-    """Return the operands that may have derivatives, leaves last: so the backward pass completes leaves at once.
+    """Return the operands that may have derivatives; leaves are last, so that the backward pass completes them early.
 
     For a custom value these are its declared inputs.
     """
@@ -140,27 +140,27 @@ def flows(y: Value, factors: Factors) -> list[tuple[Value, Seed, Value]]:
 
 
 def gradients(loss: Value, variables: Iterable[Value]) -> dict[Value, Value]:
-    """Return the derivatives of a single number by each of `variables`.
+    """Return the derivatives of a single number with respect to each of `variables`.
 
     Parameters
     ----------
     loss
         A value of shape ().
     variables
-        Values of any kind of operation, mostly states.
+        Any values, mostly states.
 
     Returns
     -------
     dict
-        From each variable to its derivative, which has its shape, in the order in which they are complete: commits in
+        The derivative of each variable, of the same shape, in the order in which derivatives are complete: commits in
         this order halve the memory. Variables on which the loss does not depend come last, with zeros.
 
     Raises
     ------
     ShapeError
-        If the loss is no single number.
+        If the loss is not a single number.
     MissingRuleError
-        If an operation between them has no rule. The message names it.
+        If an operation between a variable and the loss has no derivative; the message names the operation.
     """
     if loss.shape != ():
         raise ShapeError(f"only a single number, of shape (), can be differentiated, not {loss!r}")
@@ -172,7 +172,7 @@ def gradients(loss: Value, variables: Iterable[Value]) -> dict[Value, Value]:
 def _backward(
     loss: Value, targets: Collection[Value], operands: Callable[[Value], Sequence[Value]] = differentiable_operands
 ) -> dict[Value, Value]:
-    """Return the derivatives by targets on which the loss depends, passing through what `operands` returns."""
+    """Return the derivatives with respect to the targets on which the loss depends, through the given operands."""
     order = postorder([loss], operands)
     needed = set(targets)
     for value in order:
@@ -211,13 +211,13 @@ class LocalDerivative:
 
 
 def with_local_derivative(y: Value, x: Value) -> Value:
-    """Return y, an elementwise function of x, whose derivative dy/dx is computed right after it.
+    """Return y, an elementwise function of x, with the derivative dy/dx computed right after y.
 
     A training program then stores one array for the backward pass instead of x and every intermediate result: a third
-    less memory for gelu. y is returned unchanged if that saves nothing, since its derivative depends on y alone, as
-    that of tanh; or if y depends on more than x and constants.
+    less memory for gelu. y is returned unchanged if this saves no memory, since the derivative depends on y alone, such
+    as that of tanh, or if y depends on more than x and constants.
     """
-    # All of these stop at x: before it is the whole program so far, which must not be searched for each layer.
+    # The searches stop at x: the program before x is long, and must not be searched for each layer.
     chain = postorder([y], lambda value: () if value is x else value.arguments)
     if not all(_is_local(value) for value in chain if value is not x) or x not in chain or y.shape != x.shape:
         return y

@@ -1,4 +1,4 @@
-"""Limits on the threads of BLAS and compiled functions, in the whole process."""
+"""Limits on the number of threads of BLAS and of compiled functions, for the whole process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from specnet.imports import AroundImports
 
 _lock = threading.Lock()
 _limits: list[int] = []
-"""The limits that are in force, in the order in which they were set; the last one counts."""
+"""The current limits in the order in which they were set; only the last one applies."""
 _before: list[tuple[Any, int]] = []
-"""The libraries with their numbers of threads before the first limit."""
+"""The libraries, with their numbers of threads before the first limit."""
 _found: dict[tuple[int, str], list[Any]] = {}
-"""The libraries that were found last, by the number of modules then and the latest one."""
+"""The libraries of the last search, by the number of imported modules and the last module at that time."""
 _share: ContextVar[int | None] = ContextVar("_share", default=None)
-"""The share of all threads that a context has."""
+"""The number of threads that a context may use; None for all available threads."""
 
 
 def thread_limit() -> int | None:
@@ -30,27 +30,27 @@ def thread_limit() -> int | None:
 
 
 def available_threads() -> int:
-    """Return how many threads are available: the context's share, else the limit, else all usable CPUs."""
+    """Return the number of available threads: the context's share, else the limit, else the number of usable CPUs."""
     return _share.get() or thread_limit() or default_threads()
 
 
 def share_threads(among: int) -> None:
-    """Give this context one of `among` equal shares of the available threads."""
+    """Limit this context to one of `among` equal shares of the available threads."""
     _share.set(max(1, available_threads() // among))
 
 
 def keep_limit(limit: int | None) -> None:
-    """Set a limit until the process ends: for one that inherits the limit of the process that started it."""
+    """Set a limit until the process ends; for a worker process, which inherits the limit of its parent."""
     if limit is not None:
         _limits.append(limit)
 
 
 @contextmanager
 def limited_threads(count: int | None) -> Iterator[None]:
-    """Limit the threads of every BLAS and OpenMP library, also of those loaded later, and of compiled functions.
+    """Limit the threads of all BLAS and OpenMP libraries, including later ones, and of compiled functions.
 
-    With None there is no limit. It applies to the whole process: if several threads of Python set one at once, it lasts
-    until all of them are done.
+    With None there is no limit. A limit applies to the whole process: if several Python threads set one at the same
+    time, a limit is in force until all of these contexts have ended.
     """
     if count is None:
         yield
@@ -77,9 +77,9 @@ def limited_threads(count: int | None) -> Iterator[None]:
 
 @contextmanager
 def _limiting(spec: ModuleSpec) -> Iterator[None]:
-    """Limit the libraries that an import loads while a limit is in force, at the end of the import.
+    """Apply the current limit, at the end of an import, to the libraries that the import has loaded.
 
-    Which module loads a BLAS or OpenMP library depends on versions, but each is loaded with an extension module.
+    The module that loads a BLAS or OpenMP library depends on versions, but it is always an extension module.
     """
     before = [*sys.modules]
     try:
@@ -94,7 +94,7 @@ _LATER = AroundImports(_limiting)
 
 
 def _limit_new() -> None:
-    """Limit the libraries that were loaded since the first limit was set."""
+    """Apply the current limit to libraries that were loaded after the first limit was set."""
     with _lock:
         if (limit := thread_limit()) is None:
             return
@@ -120,8 +120,8 @@ def _controllers() -> list[Any]:
 
 
 def _set(controller: Any, count: int) -> None:
-    """Set a library's number of threads.
+    """Set the number of threads of a library.
 
-    From version 3.8 on, threadpoolctl ignores all threads of Python but the first that has set a limit for OpenBLAS.
+    From version 3.8 on, threadpoolctl's public method works only in the first Python thread that sets OpenBLAS.
     """
     getattr(controller, "_real_set_num_threads", controller.set_num_threads)(count)

@@ -1,10 +1,10 @@
 """Symbolic arrays with their operators, and the records of operations.
 
-A `Value` is one array of a program: the operation that makes it, its operands, and its shape. Values are never changed,
-are equal by identity, and are in no table. Their operators simplify only where every bit of the result stays the same.
-A shape has at most two axes, each a number or a name that gets its number when a program is bound.
+A `Value` is one array of a program: the operation that makes it, its operands, and its shape. Values are immutable and
+compared by identity. Their operators simplify an expression only if every bit of the result stays the same. A shape has
+at most two axes, each a length or a name that gets its length when a program is bound.
 
-Here are the operations that all others need: arithmetic, and repetition with the sum that undoes it.
+This module has the operations that all other operations need: arithmetic, repetition, and sums.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = [
 
 Axis = int | str
 Shape = tuple[Axis, ...]
-"""No axis, one or two."""
+"""The axes of an array: none, one or two."""
 
 BATCH = "batch"
 """The axis of rows; its size is given when the program is bound."""
 FLAT = "flat"
-"""The one axis of a parameter vector, or of a part of it."""
+"""The only axis of a parameter vector, or of a part of it."""
 
 
 class ShapeError(ValueError):
-    """Operands whose shapes or kinds an operation cannot take."""
+    """Raised if an operation does not support the shapes or kinds of its operands."""
 
 
 def size_of(shape: Shape, axis: int = 0) -> int:
-    """Return the number of rows or columns of a shape, which must not be a name."""
+    """Return the length of an axis of a shape; the axis must not be a named one."""
     size = shape[axis] if len(shape) == 2 else None
     if not isinstance(size, int):
         raise ShapeError(f"a number of rows or columns is needed at axis {axis} of {shape}")
@@ -55,7 +55,7 @@ def size_of(shape: Shape, axis: int = 0) -> int:
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
-    """Return the shape to which all of these broadcast, as in NumPy.
+    """Return the shape to which all given shapes broadcast, as in NumPy.
 
     Raises
     ------
@@ -82,44 +82,45 @@ SWITCH = "it is constant between its switches"
 
 
 class MissingRuleError(NotImplementedError):
-    """An operation lacks a derivative, or a form in a backend."""
+    """Raised if an operation has no derivative, or no form in a backend."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """The record of an operation; backends add only how they compute it.
+    """The properties of an operation; only its computation is defined by each backend.
 
     Attributes
     ----------
     name
         Its name in listings and messages.
     shape
-        From (attributes, *operands) to the result's shape. Leaves have none: they are declared with their shape.
+        Takes (attributes, *operands); returns the shape of the result. None for leaves, which are declared with a
+        shape.
     slopes
-        For elementwise operations: from (y, *operands), y being the result, to the local derivatives by each operand.
-        A rule that uses y alone lets the operands be overwritten.
+        For elementwise operations: takes the result y and the operands, (y, *operands); returns the local derivatives
+        with respect to each operand. If a rule uses only y, the operands can be overwritten.
     adjoint
-        For other operations: from (d, y, *operands), d being the derivative by the result and of its shape, to the
-        derivative by each operand, or None for an operand without one.
+        For other operations: takes (d, y, *operands), where d is the derivative with respect to the result y; returns
+        the derivative with respect to each operand, or None for an operand without a derivative.
     selects
-        Whether the first operand chooses, element by element, between the two others.
+        Whether the first operand selects, element by element, between the two others.
     constant_because
-        The reason why it has no derivative, if it has none.
+        The reason why it has no derivative; empty if it has one.
     kind
-        The kind of the result; None for the first operand's.
+        The kind of the result; None if it is the kind of the first operand.
     operand_kinds
         The kinds that its operands may have.
     overwrites
-        Positions of the operands whose storage an elementwise result may take.
+        Positions of the operands whose storage an elementwise result may overwrite.
     ones_operand
-        Position of the operand that is read together with a last row of ones if it has one.
+        Position of the operand that is read together with an additional last row of ones, if its storage has one.
     role
         A "leaf" is filled from outside. A "view" is a part of its operand's storage. A "name" stands for its first
         operand, computes nothing and never reaches a backend.
     commutative
         Whether exchanging the two operands gives the same bits.
     fold
-        From constant operands to the result, if that has the same bits.
+        Takes constant operands; returns the result. Defined only if it has the same bits as at run time.
     """
 
     name: str
@@ -152,13 +153,13 @@ class Value:
     Attributes
     ----------
     operation, arguments
-        The operation that makes it, and its operands.
+        The operation that makes the value, and its operands.
     attributes
-        Other arguments of the operation: a leaf's name, a constant's number, an axis, the bounds of rows …
+        Other arguments of the operation, such as a leaf's name, a constant's number, an axis or the bounds of rows.
     shape
         (features, "batch"), (features, 1), (1, "batch"), a parameter's (rows, columns), ("flat",) or ().
     kind
-        "float", "mask" (true or false) or "index" (whole numbers that select rows or columns).
+        "float", "mask" (true or false) or "index" (integers that select rows or columns).
     """
 
     operation: Operation
@@ -212,7 +213,13 @@ class Value:
 
 
 def apply(operation: Operation, *arguments: Value, attributes: Any = ()) -> Value:
-    """Return the value of an operation on these operands."""
+    """Return the value of an operation on these operands.
+
+    Raises
+    ------
+    ShapeError
+        If an operand has a wrong kind or shape.
+    """
     for argument in arguments:
         if argument.kind not in operation.operand_kinds:
             raise ShapeError(f"{operation.name} takes no operand of kind {argument.kind!r}: {argument!r}")
@@ -247,17 +254,17 @@ STATE = Operation("state", role="leaf", constant_because="it has no operands")
 
 
 def state_value(name: str, shape: Shape) -> Value:
-    """Return an array of floats that outlives a run: parameters, gradients, running averages, an optimizer's state."""
+    """Return an array of floats that persists between runs, such as parameters, gradients or an optimizer's state."""
     return leaf(STATE, name, shape, "float")
 
 
 def as_value(number: Value | Number) -> Value:
-    """Return a value unchanged, a number as a constant."""
+    """Return a value unchanged, or a number as a constant."""
     return number if isinstance(number, Value) else constant(number)
 
 
 def number_of(x: Value) -> float | None:
-    """Return the number of a constant, repeated or not; None for other values."""
+    """Return the number of a constant, also of a repeated one; None for other values."""
     x = x.arguments[0] if x.operation is EXPAND else x
     number: float | None = x.attributes if x.operation is CONSTANT else None
     return number
@@ -267,15 +274,15 @@ def number_of(x: Value) -> float | None:
 
 
 def broadcast(attributes: Any, *arguments: Value) -> Shape:
-    """The shape rule of elementwise operations."""
+    """Return the shape of the result of an elementwise operation."""
     return broadcast_shapes(*(argument.shape for argument in arguments))
 
 
 def elementwise(operation: Operation, *operands: Value | Number) -> Value:
-    """Return an elementwise operation, computed in the smallest shape: repetition is left to the end.
+    """Return the value of an elementwise operation, computed in the smallest shape and repeated afterwards.
 
-    Masks become floats, except one that chooses: for NumPy the sum of two masks is "or", and it would convert a mask
-    that meets floats piece by piece, in memory of its own.
+    Masks become floats, except the mask of `where`: in NumPy the sum of two masks is "or", and an operation of a mask
+    and floats would convert the mask in additional memory.
     """
     arguments = [as_value(operand) for operand in operands]
     full = broadcast_shapes(*(argument.shape for argument in arguments))
@@ -289,7 +296,7 @@ CAST = Operation("cast", broadcast, operand_kinds=("mask",), constant_because=SW
 
 
 def cast(x: Value) -> Value:
-    """Return a mask as the floats 0 and 1, other values unchanged."""
+    """Return a mask as the floats 0 and 1, or another value unchanged."""
     return apply(CAST, x) if x.kind == "mask" else x
 
 
@@ -307,7 +314,7 @@ def expand(x: Value | Number, shape: Shape) -> Value:
 
 
 def sum_to(d: Value, shape: Shape) -> Value:
-    """Undo the broadcasting of `shape` to d's shape: return the sum along each axis that was repeated."""
+    """Return the sum of d along each axis on which `shape` was broadcast to d's shape: the adjoint of `expand`."""
     if shape == d.shape:
         return d
     if shape == ():
@@ -320,7 +327,7 @@ def sum_to(d: Value, shape: Shape) -> Value:
 
 
 def axis_shape(attributes: Any, x: Value) -> Shape:
-    """The shape rule of sums and maxima."""
+    """Return the shape of a sum or maximum along an axis."""
     if attributes == "all":
         return ()
     if len(x.shape) != 2 or attributes not in ("features", "batch"):
@@ -329,7 +336,7 @@ def axis_shape(attributes: Any, x: Value) -> Shape:
 
 
 def reduce(operation: Operation, x: Value, axis: Reduced) -> Value:
-    """Return a sum or maximum; along an axis of length 1, x itself."""
+    """Return a sum or maximum along an axis; x itself if the axis has length 1."""
     y = apply(operation, cast(x), attributes=axis)
     return y.arguments[0] if y.shape == x.shape else y
 
@@ -338,7 +345,7 @@ SUM = Operation("sum", axis_shape, operand_kinds=("float",), adjoint=lambda d, y
 
 
 def sum_over(x: Value, axis: Reduced) -> Value:
-    """Return the sum along an axis, whose length becomes 1; of all elements, with shape ()."""
+    """Return the sum along an axis, whose length becomes 1; with "all", the sum of all elements, of shape ()."""
     return reduce(SUM, x, axis)
 
 
@@ -353,7 +360,7 @@ def _simplest(operation: Operation, a: Value, b: Value) -> Value:
 
 
 def _same(x: Value, other: Value) -> Value:
-    """Return x in the shape of an operation with the other operand."""
+    """Return x, broadcast to the shape of an operation with the other operand."""
     return expand(cast(x), broadcast_shapes(x.shape, other.shape))
 
 
@@ -377,7 +384,7 @@ def _is_zero(x: Value, sign: float) -> bool:
 
 def _add(a: Value, b: Value) -> Value:
     for one, other in ((a, b), (b, a)):
-        if _is_zero(other, -1):  # x + 0 is 0 for x = -0
+        if _is_zero(other, -1):  # only -0 changes no x: -0 + 0 is 0
             return _same(one, other)
         if other.operation is NEGATIVE:
             return _subtract(one, other.arguments[0])

@@ -1,7 +1,7 @@
-"""The backend that makes every call with NumPy.
+"""The backend that runs plans with NumPy.
 
-In comes a plan; out goes a `BoundPlan`, whose run is a list of calls that allocate nothing. Start at `bind` in
-`binding`, whose `allocate` assigns the values to storages; `calls` has the calls of NumPy for each operation.
+In: a plan. Out: a `BoundPlan`, whose run is a list of NumPy calls that allocate no memory. Start at `bind` in
+`binding`; its `allocate` assigns values to storages. `calls` has the NumPy calls for each operation.
 """
 
 from specnet.compiler.lowering import Backend
