@@ -1,8 +1,9 @@
-"""Sources of rows: what a spec's data part may say, one class for each type.
+"""Data sources of specs: one class for each type of the data part.
 
 In: a folder and the fields of a part. Out: a `Table` (`base`) of float64 columns, a target and the kinds of columns.
-Start with `base` (what all sources have, and how rows are split) and `table_files` (CSV, Parquet, JSON lines); `tables`
-reads the files, and `frames` data frames by the same rules. `column_kinds` and `notations` are what columns can be.
+Start with `base` (the fields of all sources, and the split) and `table_files` (CSV, Parquet, JSON lines). `tables`
+reads the files, and `frames` reads data frames by the same rules. `column_kinds` and `notations` define the kinds of
+columns.
 """
 
 from typing import TYPE_CHECKING

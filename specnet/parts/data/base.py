@@ -1,4 +1,4 @@
-"""What all sources of rows have in common: the split, the sizes that fields specify, and the table that they load."""
+"""The base class of data sources, the split of rows, the sizes known without reading, and the loaded table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class Split(Section):
 
     @property
     def by_column(self) -> ColumnName | None:
-        """The column that decides, which is no feature unless it is listed as one."""
+        """The column that decides the split; it is a feature only if it is listed as a feature."""
         return self.group or self.time or self.column
 
     @property
@@ -72,7 +72,7 @@ class Split(Section):
             yield FieldProblem((name,), message, "split")
 
     def _mistakes(self, given: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Yield fields and what is wrong with them, given what else than sizes the split goes by."""
+        """Yield fields with error messages; `given` has the fields, other than sizes, that decide the split."""
         if len(given) > 1:
             yield given[1], f"a split is by {given[0]} or by {given[1]}, not both"
         sizes = [name for name in SIZES if name in self.model_fields_set and getattr(self, name)]
@@ -106,26 +106,26 @@ class Split(Section):
             yield size, f"{size} has no effect; the {self.folded_part} set is a fold"
 
     def _size(self, size: str) -> float:
-        """Return a size as it counts: beside files with the rows of other sets, only where it is specified."""
+        """Return the effective size of a set to draw; if a file has another set, only a specified size counts."""
         by_file = self.test is not None or self.validation is not None
         is_left = getattr(self, size.removesuffix("_size")) is None and (not by_file or size in self.model_fields_set)
         return getattr(self, size) if self.column is None and is_left else 0.0
 
     @property
     def draws_rows(self) -> bool:
-        """Whether rows are drawn for some set, beside those of a column or of files."""
+        """Whether the split draws the rows of a set, rather than only reading sets from a column or files."""
         return not self.says_parts or any(map(self._size, SIZES))
 
     @property
     def folded_part(self) -> FoldPart | None:
-        """The set that a fold is; None if the split has no folds."""
+        """The set that the fold replaces, or None if the split has no folds."""
         return None if self.folds is None else self.fold_part or "test"
 
     @property
     def test_rule(self) -> dict[str, Any]:
-        """What decides which rows of some data are for testing, once the defaults are filled in.
+        """The fields that decide which rows are for testing, after the defaults are filled in.
 
-        Where rows say it themselves, that is a part of the data.
+        Empty if a column or a file decides, because the data then has this information.
         """
         if self.column is not None or self.test is not None or (self.validation and not self._size("test_size")):
             return {}
@@ -135,13 +135,13 @@ class Split(Section):
 
     @property
     def has_validation(self) -> bool:
-        """Whether there are validation rows, as far as is known without reading the rows."""
+        """Whether the split has validation rows, as far as known without reading the data."""
         are_given = self.column is not None or self.validation is not None
         return are_given or self.validation_fraction > 0
 
     @property
     def validation_fraction(self) -> float:
-        """The fraction of the rows that is for validation, by size or as a fold of those that are not for testing."""
+        """The fraction of all rows that is for validation, by size or as a fold of the rows not for testing."""
         return self._held_out(("validation_size",))
 
     @property
@@ -158,16 +158,16 @@ class Split(Section):
         return fraction
 
     def without_folds(self) -> Self:
-        """Return the split by sizes alone."""
+        """Return a copy of the split without folds."""
         return self.model_copy(update={"folds": None, "fold": None, "fold_part": None})
 
     def without_test(self) -> Self:
-        """Return the split of rows that has no test rows among them."""
+        """Return a copy of the split without a test set, for rows that contain no test rows."""
         split = self.without_folds() if self.folded_part == "test" else self
         return split.model_copy(update={"test_size": 0.0, "test": None})
 
     def with_defaults(self, seed: int, target: "TargetKind") -> Self:
-        """Return the split with the defaults filled in that follow from the spec's seed and from the target."""
+        """Return a copy of the split with defaults filled in from the spec's seed and from the target."""
         return self.model_copy(
             update={
                 **{size: self._size(size) for size in SIZES},
@@ -181,18 +181,18 @@ class Split(Section):
 
 
 class DataSizes(NamedTuple):
-    """What is known of a table without reading it; None is what is not known.
+    """The sizes of a table that are known without reading it; None if unknown.
 
     Attributes
     ----------
     inputs : int or None
-        Columns of X.
+        Number of columns of X.
     classes : int or None
-        Distinct labels, where the target is classes.
+        Number of distinct labels, if the target is classes.
     outputs : int or None
-        Numbers per row in the target, where the target is values.
+        Number of target values per row, if the target is values.
     target : "classes", "values" or None
-        What the target is. None where that follows from the loss.
+        The kind of target; None if the loss decides.
     """
 
     inputs: int | None = None
@@ -203,29 +203,29 @@ class DataSizes(NamedTuple):
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Table:
-    """Rows as they were made or read.
+    """Generated or loaded rows, before the split.
 
     Attributes
     ----------
     X : ndarray (rows, columns)
-        Numbers; NaN is a missing cell where there are `columns`.
+        Numbers; NaN is a missing cell if `columns` is not empty.
     y : ndarray (rows,) or (rows, outputs)
-        Labels, integers or text, where the target is classes; else numbers; (rows, 0) without a target.
+        Labels, integers or text, if the target is classes; else numbers. (rows, 0) without a target.
     target : "classes" or "values"
     names : tuple of str
-        One for each column of X, where the source has names but no kinds.
+        Names of the columns of X, if the source has names but no kinds.
     sample_weight : ndarray (rows,) or None
-        How much each row counts.
+        Weights of the rows.
     split_by : ndarray (rows,) or None
-        What a split goes by, where it is not random: groups; times, as numbers; or "train", "validation" and "test".
+        Values that decide a split that is not random: groups; times, as numbers; or "train", "validation" and "test".
     columns : tuple of Column
-        One for each column of X; empty where the source has no kinds, and X no gaps.
+        Columns of X; empty if the source has no kinds, and X no missing cells.
     kinds : mapping of str to kind
-        Of all the columns that the source has, in its order, the target's and those that are ignored included.
+        Kinds of all columns of the source, in its order, including the target and ignored columns.
     warnings : tuple of Diagnostic
-        About what is perhaps a mistake in the source.
+        Warnings about possible mistakes in the source.
     file_rows : ndarray (rows,) or None
-        Indices of these rows among those of the files; None if they are all.
+        Indices of these rows among the rows of the files; None if the table has all rows.
     """
 
     X: NDArray[Any]
@@ -241,7 +241,7 @@ class Table:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """One for each column of X; empty where the source has no names."""
+        """Names of the columns of X; empty if the source has no names."""
         return tuple(column.name for column in self.columns) or self.names
 
 
@@ -250,31 +250,31 @@ class Data(PartKind):
 
     kind: ClassVar[str] = "data"
     source_field: ClassVar[str | None] = None
-    """The field with the location of the rows, where there is one."""
+    """The field with the path of the rows, or None if the source reads no file."""
     fixed_sizes: ClassVar[DataSizes] = DataSizes()
-    """The sizes of a source whose fields do not change them."""
+    """The sizes of a source if they do not depend on its fields."""
 
     split: Split = Field(
         default_factory=Split, description="how rows are split into training, validation and test sets"
     )
 
     def sizes(self) -> DataSizes:
-        """Return what the fields alone determine; nothing is read."""
+        """Return the sizes that follow from the fields; no file is read."""
         return self.fixed_sizes
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of X's columns, in order, where the fields say them."""
+        """The names of X's columns, in order, or None if the fields do not specify them."""
         return None
 
     @property
     def column_kinds(self) -> Mapping[str, ColumnKind] | None:
-        """The kinds of a table's columns by name, where the fields say all of them."""
+        """The kinds of the table's columns by name, or None unless the fields specify all of them."""
         return None
 
     @property
     def row_count(self) -> int | None:
-        """The number of rows, where the fields say it."""
+        """The number of rows, or None if the fields do not specify it."""
         return None
 
     def problems(self) -> Iterator[FieldProblem]:
@@ -283,42 +283,45 @@ class Data(PartKind):
             yield FieldProblem(("split", "stratify"), message, "split")
 
     def load(self, folder: Path, target: TargetKind) -> Table:
-        """Make or read the rows.
+        """Generate or read the rows, and return them as a table.
 
         Parameters
         ----------
         folder : Path
-            Where relative paths start: the spec's folder.
+            Folder of the spec, the start of relative paths.
         target : "classes" or "values"
-            What the loss wants the target to be.
+            Kind of target that the loss requires.
 
         Raises
         ------
         DataError
-            If the rows cannot be had. A diagnostic has the path of the field at fault, from the part on, or the
-            location in the file that was read.
+            If the rows cannot be generated or read. A diagnostic has the path of the faulty field, from the part on, or
+            the location in the file.
         """
         raise NotImplementedError(f"{type(self).__name__} has no load")
 
     def with_defaults(self, seed: int, target: TargetKind) -> Self:
-        """Return the part with the defaults filled in that follow from the spec's seed and its loss."""
+        """Return a copy of the part with defaults filled in from the spec's seed and from the target of its loss."""
         return self.model_copy(update={"split": self.split.with_defaults(seed, target)})
 
     def with_columns(self, table: Table) -> Self:
-        """Return the part with what was learned by reading filled in."""
+        """Return a copy of the part with information from the loaded table filled in, such as the kinds of columns."""
         return self
 
     def for_file(self, path: str) -> "Data | None":
-        """Return what reads the same columns and target from another file of a table, by its suffix.
+        """Return a part that reads the same columns and target from another file, chosen by the file's suffix.
 
-        None where the columns have no names, or the file is none of a table.
+        None if the columns have no names, or if the file is not a table.
         """
         return None
 
     def labels_like(self, y: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
-        """Return labels that were read, as text where the source has only text and the given labels are text."""
+        """Return the labels `y`, as texts if `labels` are texts and the source reads every cell as text."""
         return y
 
     def handed_on(self) -> "Data | None":
-        """Return what may go with a model to others: names of columns, and no folders; None if there are none."""
+        """Return a copy of the part that may be passed on with a model: with column names, without folders.
+
+        None if the columns have no names.
+        """
         return None

@@ -1,4 +1,4 @@
-"""Small public tables that scikit-learn ships."""
+"""Small public data sets that scikit-learn includes."""
 
 from pathlib import Path
 from typing import Annotated, Literal

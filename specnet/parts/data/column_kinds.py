@@ -1,4 +1,4 @@
-"""What kinds of columns a table can have, as specs write them and as a table holds them."""
+"""The kinds of table columns, in specs and in loaded tables."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ KINDS_IN_WORDS: dict[Kind, str] = {
 
 
 ROWS_TO_A_CATEGORY = 5
-"""From this number of rows on a text is frequent; a column is of categories if half of its rows have frequent texts."""
+"""Minimum number of rows of a frequent text. A column has categories if half of its rows have frequent texts."""
 LONGEST_SHOWN = 40
-"""Characters of a cell in a message."""
+"""Maximum number of characters of a cell in a message."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """A column of a table's float64 matrix, in which NaN is a missing cell.
+    """The description of a column of a table's float64 matrix; NaN is a missing cell.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Column:
     texts : ndarray or None
         The distinct texts of a category, ascending by code point.
     notation : Notation or None
-        How its cells were written, where that is not the plain way.
+        The notation of its cells; None for plain notation.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Column:
 
     @property
     def written(self) -> ColumnKind:
-        """The kind as a spec writes it."""
+        """The kind in the form for a spec: the notation, or the name of the kind."""
         return self.notation or self.kind
 
     def cell_text(self, cell: float) -> str:
-        """Return a present cell as messages have it."""
+        """Return the text of a cell that is not missing, for messages."""
         if self.kind == "boolean":
             return "true" if cell else "false"
         if self.kind == "datetime":
@@ -67,7 +67,7 @@ class Column:
 
 
 class _KindOrNotation:
-    """Annotates a kind's name, or a table of a notation, whose type decides which."""
+    """Pydantic annotation for the name of a kind, or for a section that describes a notation."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
@@ -80,7 +80,7 @@ class _KindOrNotation:
 
     @staticmethod
     def _read(value: Any, _: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        # The handler would report the mistakes in every notation.
+        # The handler would report the mistakes for every notation of the union.
         if isinstance(value, Notation) or value in KINDS:
             return value
         if not isinstance(value, Mapping):
@@ -101,29 +101,29 @@ def _words(words: Iterable[str]) -> str:
 
 
 ColumnKind = Annotated[Kind | Notation, _KindOrNotation()]
-"""A kind as a spec writes it."""
+"""The kind of a column in a spec: its name, or a notation."""
 
 
 def as_indices(codes: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the cells of a category as indices, the last one for a missing cell."""
+    """Return the cells of a category column as integer indices, -1 for a missing cell."""
     return np.where(np.isnan(codes), -1, codes).astype(np.intp)
 
 
 def kind_of(written: ColumnKind) -> Kind:
-    """Return the kind that is written, with or without a notation."""
+    """Return the name of a kind that is given as a name or a notation."""
     return written if isinstance(written, str) else written.type
 
 
 def column_of(name: str, written: ColumnKind, texts: NDArray[np.str_] | None = None) -> Column:
-    """Return a column of a kind as a spec writes it."""
+    """Return a column for a name and a kind in the form of a spec."""
     return Column(name, kind_of(written), texts, None if isinstance(written, str) else written)
 
 
 def are_frequent(counts: NDArray[np.intp]) -> bool:
-    """Return whether at least half of some rows have a text that is frequent, of the rows of each text."""
+    """Return whether at least half of the rows have a frequent text, given the number of rows of each text."""
     return bool(2 * counts[counts >= ROWS_TO_A_CATEGORY].sum() >= counts.sum())
 
 
 def shown_cell(cell: str) -> str:
-    """Return a cell as a message shows it."""
+    """Return a cell for a message: shortened, with escapes for characters that are not printable."""
     return cell if cell.isprintable() and len(cell) <= LONGEST_SHOWN else repr(cell[:LONGEST_SHOWN])[1:-1]

@@ -1,7 +1,7 @@
-"""Rows from NumPy archives, which are not trusted: only arrays of numbers and text are read, never pickles.
+"""Reading rows from untrusted NumPy archives: only arrays of numbers and text are read, never pickles.
 
-An archive is a zip file with a member ``X.npy`` for an array X: a signature, a version, a header of Python's literals
-and the numbers. NumPy reads the header, which may be short only, and nothing but literals.
+An archive is a zip file with a member ``X.npy`` for an array X: a signature, a version, a header of Python literals,
+and the numbers. NumPy parses the header, whose length is limited, as literals only.
 """
 
 import os
@@ -48,12 +48,12 @@ class Npz(Data):
 def read_arrays(
     path: str | os.PathLike[str], required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Return arrays of an archive by name; other arrays are ignored.
+    """Return the required and optional arrays of an archive by name; all other arrays are ignored.
 
     Parameters
     ----------
     path : str or path-like
-        An archive as ``numpy.savez`` and ``numpy.savez_compressed`` write it.
+        An archive in the format of ``numpy.savez`` and ``numpy.savez_compressed``.
     required, optional : tuple of str
         Names of arrays.
 
@@ -62,7 +62,7 @@ def read_arrays(
     FileError
         If the file cannot be read.
     DataError
-        If it is not such an archive, lacks an array, or has one that is damaged, too large, or of another type.
+        If the file is not an archive, or if an array is missing, damaged, too large, or of an unsupported type.
     """
     source = os.fspath(path)
     with open_file(path) as (stream, _):
@@ -112,10 +112,10 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, order and dtype of an array; the stream is then at its numbers."""
+    """Return the shape, Fortran order and dtype of an array; afterwards the stream is at its numbers."""
     version = npy.read_magic(stream)
     try:
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         return read(stream, max_header_size=LONGEST_HEADER)
-    except Exception:  # whatever parsing a text as Python's literals may come to
+    except Exception:  # parsing a damaged header as Python literals can raise any exception
         raise ValueError("not the header of an array of numbers") from None

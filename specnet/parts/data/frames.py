@@ -1,4 +1,4 @@
-"""Data frames, by the rules of files: kinds by the types of columns, and those of text by their cells."""
+"""Reading data frames by the same rules as files: column types decide the kinds, and cells decide those of texts."""
 
 from __future__ import annotations
 
@@ -52,30 +52,30 @@ _NESTED = "nested values and bytes"
 def frame_table(
     frame: Any, kinds: Mapping[str, ColumnKind | None] | None = None, name: str = "X"
 ) -> tuple[NDArray[np.float64], tuple[Column, ...], tuple[Diagnostic, ...]]:
-    """Return a data frame as the numbers of a table, what its columns are, and warnings about those left as text.
+    """Return the numbers of a data frame, its columns, and warnings about columns that remain text.
 
     Parameters
     ----------
     frame : data frame
-        Of pandas, Polars, Arrow or another library that narwhals knows.
+        A frame of pandas, Polars, Arrow or another library that narwhals supports.
     kinds : mapping of str to kind or None, optional
-        The columns to take, in this order, and their kinds; those that are ignored are not needed, and those without a
-        kind are judged by their types and cells. All columns, and judged, where None.
+        The columns to read, in this order, with their kinds. Columns of kind ``ignore`` may be missing. The kind None
+        is judged by the type and the cells of the column. Default: all columns, with judged kinds.
     name : str
-        What errors call the frame.
+        The name of the frame in errors.
 
     Returns
     -------
     X : ndarray (rows, columns)
-        NaN where a cell is missing.
+        Numbers; NaN for a missing cell.
     columns : tuple of Column
-        Without those that are ignored.
+        The columns of X, without ignored columns.
     warnings : tuple of Diagnostic
 
     Raises
     ------
     DataError
-        If a column is missing, or there twice, or a cell is not what it should be.
+        If a column is missing or duplicate, or a cell is invalid.
     """
     names = list(column_names(frame) or ())
     for _, message in repeated_names(names):
@@ -128,12 +128,12 @@ class _FrameColumn:
             self._take_dates()
 
     def _take_dates(self) -> None:
-        """Keep the days since 1970 of a column of dates; of a type that narwhals does not know, if it is one of them.
+        """Store the days since 1970 of a column of dates; a column of an unknown type is left unless it has dates.
 
         Raises
         ------
         DataError
-            If it is one of complex numbers, or of dates beyond the years 1 to 9999, which files do not have.
+            If the column has complex numbers, or dates outside the years 1 to 9999, the range of dates in files.
         """
         import narwhals
 
@@ -142,7 +142,7 @@ class _FrameColumn:
             raise self._unsupported("complex numbers")
         native_type = getattr(self.series.to_native(), "dtype", None)
         self.has_zone = bool(getattr(native_type, "tz", None) or getattr(self.series.dtype, "time_zone", None))
-        if cells.dtype.kind != "M" and self.has_zone:  # of pandas; narwhals does not know all names of zones
+        if cells.dtype.kind != "M" and self.has_zone:  # pandas; narwhals does not know all names of time zones
             cells = self.series.to_native().dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
         elif cells.dtype.kind != "M":
             if self.series.dtype == narwhals.Unknown:
@@ -159,13 +159,13 @@ class _FrameColumn:
 
     def _unsupported(self, what: str) -> DataError:
         native = self.series.to_native()
-        of = native.type if hasattr(native, "type") else native.dtype  # Arrow's, others'
+        of = native.type if hasattr(native, "type") else native.dtype  # Arrow has `type`, other libraries `dtype`
         message = f'column "{self.name}": {what} are not supported ({of})'
         converted = f"convert {self._cells(self.name)} to numbers, or " if what != _NESTED else ""
         return DataError(message, hint=f"{converted}leave the column out")
 
     def distinct_texts(self) -> DistinctTexts | None:
-        """Return the texts of a column whose kind they decide; None where its type does."""
+        """Return the texts that decide the kind of the column, or None if its type decides."""
         if self._quick(None) is not None or (self.typed == "category" and self.counts):
             return None
         are_texts = all(isinstance(cell, str) for cell in self.series.to_list() if not is_missing(cell))
@@ -174,25 +174,25 @@ class _FrameColumn:
 
     @cached_property
     def texts(self) -> list[str | None]:
-        """The cells as a file would have them, None where they are missing."""
+        """The cells as texts, in the notation of a file; None for a missing cell."""
         texts = [self._text(cell) for cell in self.series.to_list()]
         refuse_null_ends(np.array(texts, np.object_), f'column "{self.name}"')
         return texts
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """The rows of each text."""
+        """The number of rows of each text."""
         return Counter(text for text in self.texts if text is not None)
 
     def warnings(self, found: Verdict) -> Iterator[Diagnostic]:
-        """Yield the warnings about what the cells are judged to be."""
+        """Yield the warnings about the judged kind of the column."""
         warning = left_as_text(self.name, found, None, partial(self._hint, found))
         if warning is not None:
             yield warning
         yield from assumed(self.name, found, None, is_file=False)
 
     def read(self, kind: ColumnKind | None, *, judged: bool) -> tuple[Column, NDArray[np.float64]] | None:
-        """Return the column and its numbers, None where it is ignored; its type says the kind where that is None."""
+        """Return the column and its numbers, or None if it is ignored; if the kind is None, its type decides."""
         quick = self._quick(kind)
         if quick is not None:
             return quick
@@ -208,7 +208,7 @@ class _FrameColumn:
         return column_of(self.name, kind), numbers
 
     def _quick(self, specified: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
-        """Return the column where its type says it all."""
+        """Return the column and its numbers if its type is enough to read it, else None."""
         kind, numbers = self.typed, self.numbers
         if kind is None or numbers is None or (specified is not None and kind_of(specified) != kind):
             return None
@@ -230,7 +230,7 @@ class _FrameColumn:
         return column_of(self.name, without_zone(specified or kind, numbers, self.has_zone)), numbers
 
     def _text(self, cell: Any) -> str | None:
-        """Return a cell as a file would have it, None where it is missing."""
+        """Return a cell as text, in the notation of a file, or None for a missing cell."""
         if is_missing(cell):
             return None
         if isinstance(cell, bool | np.bool_):
@@ -256,7 +256,7 @@ class _FrameColumn:
         return f"convert {cells} to datetimes, by the format {formats}"
 
     def _misfit(self, kind: ColumnKind, text: str, row: int, count: int, *, judged: bool) -> DataError:
-        """Return the error of a number of cells that are not of the column's kind, with one of them."""
+        """Return the error about `count` cells that do not fit the column's kind, with `text` in `row` as the first."""
         message = mistaken(self.name, kind, text, row, count)
         hint = f"{_HINT}; correct the cell, or use None if it is missing"
         hint += f', or {self._cells(self.name)}.astype("category") for the column' if judged else ""

@@ -1,4 +1,4 @@
-"""Made data: scikit-learn's generators, with its names, fields and defaults."""
+"""Generated data: scikit-learn's generators, with the same names, fields and defaults."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ Classes = Annotated[Integer, Ge(2), Le(10_000)]
 Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 LARGEST_TABLE = 100_000_000
-"""Numbers that a made table may hold: 800 MB."""
+"""Maximum count of numbers in a generated table: 800 MB."""
 
 
 class Generated(Data):
@@ -38,7 +38,7 @@ class Generated(Data):
         return Table(X, y if target == "classes" else y.astype(np.float64), target)
 
     def rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        """Return what scikit-learn's function returns: columns (rows, columns) and target."""
+        """Return the result of scikit-learn's function: X (rows, columns) and the target."""
         from sklearn import datasets
 
         fields = {name: getattr(self, name) for name in type(self).model_fields if name not in ("type", "split")}
@@ -64,7 +64,7 @@ class TwoCurves(Generated):
     noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
 
     def curves(self, first: int, second: int) -> tuple[Coordinates, Coordinates]:
-        """Return points of each class, x and y, in the given numbers."""
+        """Return the points, as arrays x and y, of each class: `first` points of class 0 and `second` of class 1."""
         raise NotImplementedError(f"{type(self).__name__} has no curves")
 
     def rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
@@ -148,7 +148,7 @@ class MakeClassification(Generated):
         return DataSizes(inputs=self.n_features, classes=self.n_classes, target="classes")
 
     def rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        listed: Any = self.weights and list(self.weights)  # scikit-learn wants a list
+        listed: Any = self.weights and list(self.weights)  # scikit-learn requires a list
         return Generated.rows(self.model_copy(update={"weights": listed}))
 
     def problems(self) -> Iterator[FieldProblem]:

@@ -1,6 +1,6 @@
-"""Notations of dates and numbers other than the plain ones, as specs have them, and those that fit some texts.
+"""Notations of dates and numbers other than the plain ones: their sections in specs, and their detection from texts.
 
-Each reads a trimmed cell as a number, NaN where it means a missing value, or None where it is not in the notation.
+Each notation converts a trimmed cell to a number, to NaN for a missing value, or to None if the cell does not fit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _DIRECTIVES = {
     "z": "(?:Z|[+-][0-9]{2}:?[0-5][0-9])",
     "%": "%",
 }
-"""What stands for each directive of a format."""
+"""The regular expression for each directive of a date format."""
 _MONTH_NUMBERS = {month[:3]: number for number, month in enumerate(_MONTHS, 1)}
 _LAST_YEAR = 2068
 _DAYS, _YEARS = frozenset("djbBm"), frozenset("yY")
@@ -55,14 +55,14 @@ _DATES = (
     *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
 )
-"""Common formats of a day. `%y/%m/%d` is rare, and would make most of `%d/%m/%y` ambiguous."""
+"""Common date formats. `%y/%m/%d` is left out: it is rare, and would make most dates in `%d/%m/%y` ambiguous."""
 _TIME = re.compile(
     r"(?P<before>,? |T)[0-9]{1,2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?P<fraction>\.[0-9]{1,6})?)?"
     r"(?P<half> ?[AaPp][Mm])?(?P<zone> ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}))?"
 )
 _THOUSANDS: dict[Literal[".", ","], str] = {".": ",", ",": "."}
 _MORE_THOUSANDS = " '\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
-"""What separates thousands with any decimal character."""
+"""The characters that may separate thousands, whatever the decimal character is."""
 
 
 _UNIT = "^[^\\s0-9.,+'-]([^0-9]*[^\\s0-9.,+'-])?$"
@@ -85,18 +85,18 @@ class _Notation(Section):
     missing_values: MissingTexts = None
 
     def written(self) -> str:
-        """Return the notation as a spec has it."""
+        """Return the notation as TOML text for a spec."""
         fields = self.model_dump(exclude_none=True)
         missing = {name: fields.pop(name) for name in ("missing_values",) if name in fields}
         return toml_value(fields | missing)
 
     def value(self, text: str) -> float | None:
-        """Return the number that a trimmed cell is in a table, NaN where it is missing, or None."""
+        """Return the number for a trimmed cell, NaN for a missing value, or None for a cell in another notation."""
         return self.reader(text)
 
     @property
     def reader(self) -> Reader:
-        """The function that `value` calls, for many cells."""
+        """The function behind `value`, to be created once for many cells."""
         read, missing = self._reader, frozenset(self.missing_values or ())
         if not missing:
             return read
@@ -110,12 +110,12 @@ class _Notation(Section):
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
-        """The numbers that mean that a value is missing, however they are written."""
+        """The numbers that mean a missing value, in any form of writing them."""
         found = map(self._reader, self.missing_values or ())
         return tuple(each for each in found if each is not None)
 
     def with_missing(self, texts: Sequence[str]) -> Self:
-        """Return the notation in which some more cells are missing."""
+        """Return a copy of the notation with more texts that mean a missing value."""
         return self.model_copy(update={"missing_values": (*(self.missing_values or ()), *texts)})
 
     def reads(self, text: str) -> bool:
@@ -124,12 +124,12 @@ class _Notation(Section):
 
     @abstractmethod
     def shown(self, text: str) -> str:
-        """Return what a cell that is in the notation says, in the plain one."""
+        """Return the plain notation of a cell that is in this notation."""
 
     @property
     @abstractmethod
     def _reader(self) -> Reader:
-        """The rule for cells that are not missing."""
+        """The function that reads cells that are not missing."""
 
 
 class DatetimeFormat(_Notation):
@@ -171,7 +171,7 @@ class DatetimeFormat(_Notation):
 
     @property
     def with_whole_years(self) -> tuple[str, str]:
-        """The format with years of four digits, and a pattern of what is before, in and behind one of two digits."""
+        """The format with four-digit years, and a pattern with groups before, in and after a two-digit year."""
         (at,) = (match.start() for match in re.finditer("%(.)", self.format) if match[1] == "y")
         before, after = self.format[:at], self.format[at + 2 :]
         return f"{before}%Y{after}", f"^({_pattern(before)})([0-9]{{2}})({_pattern(after)})$"
@@ -252,13 +252,13 @@ class NumberFormat(_Notation):
 
     @property
     def around(self) -> str:
-        """The pattern of the unit before and behind a number, of which the + or - of the number remains."""
+        """The pattern of the unit before and after a number; its groups are a + or - beside the unit."""
         unit = re.escape(self.unit or "")
         return rf"^([+-]?){unit} ?([+-]?)| ?{unit}$"
 
     @property
     def pattern(self) -> str:
-        """The pattern of its texts."""
+        """The pattern of texts in the notation."""
         point = re.escape(self.decimal)
         grouped = "|".join(f"(?:{re.escape(character)}[0-9]{{3}})+" for character in self.separators)
         digits = rf"(?:(?:0|[1-9][0-9]*|[1-9][0-9]{{0,2}}(?:{grouped}))(?:{point}[0-9]*)?|{point}[0-9]+)"
@@ -298,7 +298,7 @@ class DurationFormat(_Notation):
 
     @property
     def forms(self) -> list[tuple[str, tuple[DurationUnit, ...]]]:
-        """The patterns of its texts, and the units of their groups."""
+        """The patterns of texts in the notation, each with the units of its groups."""
         number, all_units = "([0-9]{1,15}(?:[.,][0-9]{1,15})?)", tuple(_DURATION_WORDS)
         words = [f"{number} ?(?i:{word})" for word in _DURATION_WORDS.values()]
         hours, minutes, seconds = "([0-9]{1,15})", "([0-5][0-9])", "([0-5][0-9](?:[.,][0-9]{1,15})?)"
@@ -318,7 +318,7 @@ NOTATION_KINDS = ("datetime", "boolean", "numeric")
 
 
 def notation_type(kind: str, fields: Collection[str]) -> type[Notation]:
-    """Return the notation that a table with some fields has, of a column of a kind."""
+    """Return the class of the notation for a column kind and the fields of its section in a spec."""
     if kind == "datetime":
         return LocalDatetime if "zone" in fields else DatetimeFormat
     if kind == "boolean":
@@ -327,7 +327,7 @@ def notation_type(kind: str, fields: Collection[str]) -> type[Notation]:
 
 
 def notations_of(texts: Sequence[str]) -> list[Notation]:
-    """Return the common notations that at least one of some texts is in."""
+    """Return the common notations that at least one of the texts is in."""
     forms = dict.fromkeys(form for text in texts for form in _date_formats(text))
     given: dict[str, Any] = {"type": "numeric"} | ({"unit": unit} if (unit := _common_unit(texts)) else {})
     numbers = [NumberFormat(decimal=decimal, **given) for decimal in _THOUSANDS]
@@ -339,7 +339,7 @@ def notations_of(texts: Sequence[str]) -> list[Notation]:
 
 
 def _durations(texts: Sequence[str]) -> Iterator[DurationFormat]:
-    """Yield the notation of durations, in the smallest unit that some texts have, where one can be nothing else."""
+    """Yield the notation of durations in the smallest unit of the texts, if one text is certainly a duration."""
     units: set[DurationUnit] = set()
     is_clear = False
     for text in texts:
@@ -347,7 +347,7 @@ def _durations(texts: Sequence[str]) -> Iterator[DurationFormat]:
             if match := re.fullmatch(pattern, text):
                 found = [unit for unit, part in zip(own, match.groups(), strict=True) if part]
                 units.update(found)
-                # A letter behind a single number, as in 5 m, may be another unit.
+                # A single letter after a single number, as in 5 m, may be a unit of something else.
                 is_clear = is_clear or len(found) > 1 or bool(re.search("h|[a-z]{2}", text.lower()))
                 break
     if is_clear:
@@ -355,7 +355,7 @@ def _durations(texts: Sequence[str]) -> Iterator[DurationFormat]:
 
 
 def _date_formats(text: str) -> Iterator[str]:
-    """Yield the formats of which one of a list of common ones, perhaps with a time behind it, is a text's."""
+    """Yield the formats that a text is in: a common date format, optionally followed by the format of a time."""
     for date in _DATES:
         match = re.match(_pattern(date), text)
         if match and (time := _time_format(text[match.end() :])) is not None:
@@ -363,7 +363,7 @@ def _date_formats(text: str) -> Iterator[str]:
 
 
 def _time_format(text: str) -> str | None:
-    """Return the format of the time that stands behind a date, empty where there is none; None for anything else."""
+    """Return the format of the time after a date, an empty text if nothing follows, or None for any other text."""
     match = _TIME.fullmatch(text)
     if match is None:
         return None if text else ""
@@ -374,7 +374,7 @@ def _time_format(text: str) -> str | None:
 
 
 def _common_unit(texts: Sequence[str]) -> str | None:
-    """Return the currency symbol, % or ‰ that at least half of some texts with digits have, if there is one."""
+    """Return the currency symbol, % or ‰ in at least half of the texts that have digits, or None."""
     texts = [text for text in texts if re.search("[0-9]", text)]
     counts = Counter(
         character for text in texts for character in {*text} if character in "%‰" or category(character) == "Sc"
@@ -384,13 +384,13 @@ def _common_unit(texts: Sequence[str]) -> str | None:
 
 @cache
 def _pattern(form: str) -> str:
-    """Return the pattern of the texts in a format of dates, whose directives are known."""
+    """Return the regular expression for texts in a valid date format."""
     return re.sub("%(.)|([^%]+)", lambda match: re.escape(match[2]) if match[2] else _DIRECTIVES[match[1]], form)
 
 
 @cache
 def _date_reader(form: str, last_year: int) -> Reader:
-    """Return the rule for dates in a format; years of two digits are within the hundred years to the last one."""
+    """Return the function that reads dates in a format; two-digit years are in the 100 years up to `last_year`."""
     directives = [directive for directive in re.findall("%(.)", form) if directive != "%"]
     fullmatch = re.compile(
         re.sub("%(.)|([^%]+)", lambda match: re.escape(match[2]) if match[2] else _group(match[1]), form)
@@ -423,12 +423,12 @@ def _date_reader(form: str, last_year: int) -> Reader:
 
 
 def _moment(fields: Mapping[str, str], last_year: int) -> datetime:
-    """Return the moment that the fields of a date are, by their directives.
+    """Return the datetime for the fields of a date, given by their directives.
 
     Raises
     ------
     ValueError, OverflowError
-        If there is none.
+        If the date does not exist.
     """
     year, month, hour = 1900, 1, 0
     for directive, field in fields.items():

@@ -1,18 +1,18 @@
-"""The progress of reading, reported to a callback in the context; the `load` of a part does not change."""
+"""Progress of reading files, reported to a callback in a context variable, so that `load` needs no argument for it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 Progress = Callable[[int, int], None]
-"""Takes the number of bytes read and their total; these are equal in the last call."""
+"""A callback that takes the number of bytes read and the total; both are equal in the last call."""
 
 _current: ContextVar[Progress | None] = ContextVar("reading", default=None)
 
 
 @contextmanager
 def reading_progress(progress: Progress) -> Iterator[None]:
-    """Report the reading of large files within this context to a function."""
+    """Call a function with the progress of reading large files within this context."""
     token = _current.set(progress)
     try:
         yield
@@ -21,12 +21,12 @@ def reading_progress(progress: Progress) -> Iterator[None]:
 
 
 def current_progress() -> Progress:
-    """Return the current function, which may do nothing."""
+    """Return the callback of the current context, or a function that does nothing."""
     return _current.get() or (lambda done, total: None)
 
 
 def of_parts(progress: Progress, sizes: Sequence[int]) -> Progress:
-    """Return what tells of the parts of files, one after the other, as of one whole."""
+    """Return a callback for consecutive parts, of the given sizes, that reports the progress of the whole."""
     whole, before, latest = sum(sizes), 0, 0
 
     def shown(done: int, total: int) -> None:

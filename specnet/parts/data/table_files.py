@@ -1,6 +1,6 @@
-"""Rows from files of tables, whose columns have names and kinds. Paths start at the spec's folder.
+"""Data sources that read tables with named columns from files. Paths are relative to the spec's folder.
 
-What the target is, labels or numbers, is not guessed from the file: it follows from the spec's loss.
+The loss of the spec, not the file, decides whether the target is labels or numbers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.splits import PARTS, TRAIN
 
 MAX_LISTED = 12
-"""How many features a hint lists."""
+"""Maximum number of features that a hint lists."""
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 
@@ -47,7 +47,7 @@ class TableFile(Data):
 
     source_field = "path"
     suffixes: ClassVar[tuple[str, ...]]
-    """How the names of such files end; ``.gz`` may follow."""
+    """The suffixes of these files; ``.gz`` may follow."""
 
     path: FilePaths = Field(
         description="path of the file, relative to the spec; also a pattern such as data/*.csv, or a list"
@@ -69,7 +69,7 @@ class TableFile(Data):
 
     @property
     def target_words(self) -> dict[str, tuple[str, str]]:
-        """What the files have for false and true in columns to predict that have words, by their names."""
+        """The words for false and true in each target column that has such words, by column name."""
         kinds = ((name, self.columns.get(name)) for name in self.targets)
         return {name: kind.words for name, kind in kinds if isinstance(kind, BooleanWords)}
 
@@ -81,7 +81,7 @@ class TableFile(Data):
         return tuple(name for name, kind in self.columns.items() if kind != "ignore" and name not in left_out)
 
     def kinds_in(self, names: Sequence[str]) -> dict[str, ColumnKind | None]:
-        """Return the features among a data frame's columns, by their names, and their kinds; None if not specified."""
+        """Return the features among a data frame's column names, each with its kind, or None if none is specified."""
         left_out = {
             *self.targets,
             *self._roles.names,
@@ -136,12 +136,12 @@ class TableFile(Data):
         )
 
     def _left_out(self, found: Table, indices: Sequence[int], source: TableSource) -> Iterator[Diagnostic]:
-        """Yield the warning about a time that is no feature because the split goes by it.
+        """Yield the warning about a time column that is not a feature because the split uses it.
 
         Raises
         ------
         DataError
-            If no other feature is left.
+            If no feature remains.
         """
         paths, time = self._roles.paths, self.split.time
         if self.features is not None or not paths:
@@ -160,27 +160,27 @@ class TableFile(Data):
             yield Diagnostic("ignored-column", message, source=source.paths[0], hint=hint)
 
     def read_features(self, folder: Path) -> Table:
-        """Return the features alone; the files need no target.
+        """Return a table of the features without a target; the files need no target column.
 
         Raises
         ------
         DataError, FileError
-            As `load` does.
+            As in `load`.
         """
         return self._read(self._source(folder), (), False)
 
     def read_cells(self, folder: Path, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
-        """Return columns as the files have them, by name, a number of rows at a time.
+        """Return an iterator of named columns, unchanged from the files, over `rows` rows at a time.
 
         Raises
         ------
         DataError, FileError
-            If there is no such column, or the files cannot be read.
+            If a column is missing, or the files cannot be read.
         """
         return self._with(names, folder).cells(names, rows)
 
     def cell_problem(self, folder: Path, name: str, value: float, message: str, hint: str) -> Diagnostic | None:
-        """Return a mistake at the first cell of a column that holds a number; None if there is none."""
+        """Return a diagnostic at the first cell of a column that means the number `value`, or None if no cell does."""
         paths = (path for path in (self.split.validation, self.split.test) if path is not None)
         for part in (self, *filter(None, map(self.for_file, paths))):
             source = part._source(folder)
@@ -192,20 +192,20 @@ class TableFile(Data):
         return None
 
     def read_all(self, folder: Path) -> Table:
-        """Return all columns, the target's among them, of the specified kinds, else of those that their cells have.
+        """Return a table of all columns, including the target; a kind that is not specified is judged by the cells.
 
         Raises
         ------
         DataError, FileError
-            As `load` does.
+            As in `load`.
         """
         source = self._with(self.targets, folder)
         return TableReader(source, None, specified=self.columns, predicted=self.targets).read()
 
     def with_target(self, content: Table, target: TargetKind) -> Table:
-        """Return a table of `read_all` as `load` returns it, without rows whose target is missing.
+        """Return a table of `read_all` in the form that `load` returns, without rows whose target is missing.
 
-        Labels are numbers: the indices of their texts where they are texts.
+        Labels are integers; labels that are texts are replaced by the indices of their texts.
         """
         indices = {column.name: index for index, column in enumerate(content.columns)}
         y = content.X[:, [indices[name] for name in self.targets]]
@@ -227,7 +227,7 @@ class TableFile(Data):
         )
 
     def _with(self, names: Sequence[str], folder: Path) -> TableSource:
-        """Return the files, which have columns of these names."""
+        """Return the source of the files after checking that it has the named columns."""
         source = self._source(folder)
         if missing := [name for name in names if name not in source.names]:
             raise DataError(unknown_columns(source, missing))
@@ -250,7 +250,7 @@ class TableFile(Data):
 
     @abstractmethod
     def source(self, paths: list[str]) -> TableSource:
-        """Return what reads these files."""
+        """Return the source that reads the files at the given paths."""
 
     def with_columns(self, table: Table) -> Self:
         return self.model_copy(update={"columns": dict(table.kinds)})
@@ -261,7 +261,7 @@ class TableFile(Data):
             return None
         names = self.feature_names
         used = {*(names or ()), *self.targets, self.sample_weight}
-        # A model that says no kinds knows of numbers alone.
+        # A model without column kinds has numeric features only.
         kinds: dict[str, ColumnKind] = dict.fromkeys(names or (), "numeric")
         kinds |= {name: kind for name, kind in self.columns.items() if name in used}
         changed = {"path": path, "features": names, "columns": kinds, "split": Split()}
@@ -381,18 +381,18 @@ def is_text_encoding(name: str) -> bool:
 
 
 def _numbers(text: str, kind: ColumnKind | None, decimal: str) -> list[float | None]:
-    """Return the numbers that a cell can be, of a column of a kind, or of one whose kind is not known."""
+    """Return the numbers that a cell can mean in a column of a kind; None for an unknown kind."""
     notations = [*notations_of([text])] if kind is None else [] if isinstance(kind, str) else [kind]
     return [number(text, decimal), *(each.value(text) for each in notations)]
 
 
 def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] | type[Jsonl] | None:
-    """Return the part that reads a file, as its name ends; None where it is no table.
+    """Return the class of the part that reads a file, chosen by its suffix, or None if the file is not a table.
 
     Raises
     ------
     FileError
-        If it is one whose path is not UTF-8.
+        If the file is a table whose path is not UTF-8.
     """
     name = os.fspath(path).lower()
     for part in (Csv, Parquet, Jsonl):
@@ -403,13 +403,13 @@ def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] |
 
 
 def not_a_table(path: str | os.PathLike[str], others: str = "") -> tuple[str, str]:
-    """Return the message about a file whose name is not that of a table, and the hint how a table is made of it.
+    """Return the message about a file that has no suffix of a table, and the hint how to convert it to a table.
 
     Parameters
     ----------
     path : str or path-like
     others : str
-        What else could stand there.
+        Further alternatives for the message, in addition to the suffixes of tables.
     """
     packed = (f"{suffix}.gz" for part in (Csv, Jsonl) for suffix in part.suffixes)
     known = [*(suffix for part in (Csv, Parquet, Jsonl) for suffix in part.suffixes), *packed, *(others and [others])]
