@@ -1,9 +1,9 @@
-"""Losses, each written for one row; what is minimised is their mean, weighted where rows have weights.
+"""Losses, each defined for one row. Training minimizes their mean, weighted if rows have weights.
 
-Losses whose name says a distribution see the network's raw output (logits), so that value and gradient stay finite and
-keep their digits; the activation that belongs to them is applied for predictions only.
+Losses named after a distribution read the network's raw output (logits), so that value and gradient stay finite and
+precise. The activation that belongs to such a loss is applied for predictions only.
 
-A new loss is a class in one of the modules, and its name stands in the list below.
+To add a loss, write a class in one of the modules and add its name to the list below.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What every loss is, and what several of them say."""
+"""The base class of losses, and functions that several losses use."""
 
 from typing import ClassVar, Literal, Self
 
@@ -12,19 +12,19 @@ class Loss(PartKind):
 
     kind: ClassVar[str] = "loss"
     target: ClassVar[Literal["values", "binary", "classes"]]
-    """Numbers, numbers 0 and 1 per output, or one class index per row."""
+    """The kind of target: numbers, 0 or 1 per output, or one class index per row."""
     domain: ClassVar[Domain] = "any"
-    """Which numbers the target may hold, where it is values."""
+    """The numbers that a target of values may contain."""
     output_activation: ClassVar[str]
-    """The activation of the output where a spec names none."""
+    """The default activation of the output."""
     accepted_activations: ClassVar[frozenset[str] | None] = None
-    """What the output may be activated by, if the loss sees the value before; None: by any, and the loss sees it."""
+    """Accepted output activations, if the loss reads the output before activation. None: any, and it reads it after."""
     outputs_per_target: ClassVar[int] = 1
-    """How many outputs belong to a number of the target; the first of them are the predictions."""
+    """Number of outputs per target value; the first outputs are the predictions."""
     gives_probabilities: ClassVar[bool] = True
-    """Whether the activated outputs are probabilities, where the target is binary or classes."""
+    """Whether the activated outputs are probabilities, if the target is binary or classes."""
     predicts_mean: ClassVar[bool] = True
-    """Whether predictions are near the mean of a target of values, so that R² says how good they are."""
+    """Whether predictions approximate the mean of a target of values, so that R² measures their quality."""
 
     def expression(self, output: Value, target: Value) -> Value:
         """Return each row's loss, (1, batch), from the output (outputs, batch).

@@ -1,4 +1,4 @@
-"""Losses that tell classes apart by their probabilities. All see raw outputs (logits)."""
+"""Classification losses based on class probabilities. All read raw outputs (logits)."""
 
 from typing import Literal, Self
 
@@ -10,10 +10,10 @@ from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber, Sh
 from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 
 LEAST_LOGIT = -69.0
-"""Beside the largest logit: the probability of a smaller one, 1e-30 or less, changes no sum, and its slope is 0.
+"""Minimum difference between a logit and the largest one. Below it, the probability (at most 1e-30) has gradient 0.
 
-On their way back through the layers such slopes become denormal numbers, and arithmetic with these is several times as
-slow on many CPUs: of a network that has learned its rows they were in a tenth of all vectors.
+The probability is too small to change any sum. In backpropagation, gradients this small become denormal numbers, which
+are several times slower on many CPUs; a network that had learned its rows had them in a tenth of all vectors.
 """
 
 
@@ -27,7 +27,7 @@ class _Smoothed(Loss):
 
 
 class _OfProbabilities(Loss):
-    """A loss of 0 and 1 that sees logits."""
+    """A loss for targets of 0 and 1 that reads logits."""
 
     target = "binary"
     output_activation = "sigmoid"
@@ -35,7 +35,7 @@ class _OfProbabilities(Loss):
 
 
 class _OfClasses(Loss):
-    """A loss of classes that sees logits."""
+    """A loss for class indices that reads logits."""
 
     target = "classes"
     output_activation = "softmax"

@@ -1,7 +1,7 @@
-"""Losses that are minus the logarithm of a likelihood, up to a constant.
+"""Losses that are negative log-likelihoods, up to a constant.
 
-The outputs are a distribution's numbers; losses of rates see the logarithm of the mean, the value before the activation
-`exponential`. At an output of ±1000 they overflow, as they must: training that comes there has diverged.
+The outputs are parameters of a distribution. Losses of rates read the logarithm of the mean, the value before the
+activation `exponential`. They overflow at an output of ±1000, where training has diverged anyway.
 """
 
 import math
@@ -25,7 +25,7 @@ from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 
 
 class _OfLogMean(Loss):
-    """A loss that sees the logarithm of the mean."""
+    """A loss that reads the logarithm of the mean."""
 
     target = "values"
     domain: ClassVar[Domain] = "not negative"
@@ -71,7 +71,7 @@ class Tweedie(_OfLogMean):
 
     def expression(self, output: Value, target: Value) -> Value:
         of_mean, of_target = 2 - self.power, 1 - self.power
-        weighted = exp(of_target * output + log(target))  # 0 for a target of 0, where the product may be 0 · ∞
+        weighted = exp(of_target * output + log(target))  # 0 for a target of 0, where a product could be 0 · ∞
         return mean_over_outputs(exp(of_mean * output) / of_mean - weighted / of_target)
 
 

@@ -1,4 +1,4 @@
-"""Hinges: losses whose outputs are margins, and no probabilities."""
+"""Hinge losses, whose outputs are margins instead of probabilities."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Losses of numbers: how far an output, activated by whatever it is, is from its target."""
+"""Regression losses: the distance between an activated output and its target."""
 
 import math
 from typing import Literal
@@ -22,7 +22,7 @@ from specnet.parts.losses.base import Loss, mean_over_outputs
 
 
 class _OfNumbers(Loss):
-    """A loss of numbers."""
+    """A loss for targets that are numbers."""
 
     target = "values"
     output_activation = "linear"

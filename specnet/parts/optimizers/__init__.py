@@ -1,8 +1,8 @@
 """Optimizers, written over the flat parameter vector in the language of the compiler.
 
-In: theta, its gradient, and states and scalars by name. Out: what each becomes. Start with `base` (what an optimizer
-is, and decay); then `moments` (sgd and Adam), `adam_variants`, `scaled_steps`, and `second_order`, which SciPy runs.
-A new optimizer is a class in one of the modules, and its name stands in the list below.
+In: theta, its gradient, and states and scalars by name. Out: the new values of theta and of the states. Start with
+`base` (the base classes, and weight decay); then `moments` (sgd and Adam), `adam_variants`, `scaled_steps`, and
+`second_order`, which SciPy runs. To add an optimizer, write a class in one of the modules and add its name below.
 """
 
 from typing import TYPE_CHECKING

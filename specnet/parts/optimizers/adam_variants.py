@@ -16,7 +16,7 @@ from specnet.parts.optimizers.base import (
 from specnet.parts.optimizers.moments import AdaptiveMoments
 
 NEGLIGIBLE = 1e-17
-"""What 1 − x does not see."""
+"""A limit below which x does not change 1 − x in floating point."""
 
 
 class Nadam(AdaptiveMoments):
@@ -55,7 +55,7 @@ class Nadam(AdaptiveMoments):
     def _momentum_product(self, step: int) -> float:
         """Return μ₁·…·μₜ, which is at most β₁ᵗ, in a time that does not grow with t.
 
-        ln(1 − q/2) = −Σ (q/2)ʲ/j, and over the steps each term of it is a geometric series.
+        With ln(1 − q/2) = −Σ (q/2)ʲ/j, the sum of each term over the steps is a geometric series.
         """
         if self.beta_1**step < NEGLIGIBLE:
             return 0.0

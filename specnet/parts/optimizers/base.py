@@ -1,4 +1,4 @@
-"""What every optimizer is: an update rule over the flat parameter vector, in the language of the compiler."""
+"""The base classes of optimizers: update rules for the flat parameter vector, as symbolic arrays of the compiler."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -23,10 +23,10 @@ Numbers = float | NDArray[Any]
 
 
 class StateLookup(Protocol):
-    """Gives an optimizer its states by name."""
+    """A function that returns the states of an optimizer by name."""
 
     def __call__(self, name: str, start: float = 0.0) -> Value:
-        """Return a vector of theta's layout, all of it `start` before the first step."""
+        """Return a state vector with theta's layout, whose initial values are all `start`."""
 
 
 class Optimizer(PartKind):
@@ -34,7 +34,7 @@ class Optimizer(PartKind):
 
     kind: ClassVar[str] = "optimizer"
     full_batch_only: ClassVar[bool] = False
-    """Whether each step has to see the gradient of all rows."""
+    """Whether each step needs the gradient over all rows."""
 
     @property
     def stepping(self) -> "SteppingOptimizer | None":
@@ -47,11 +47,11 @@ class Optimizer(PartKind):
 
     @property
     def decay(self) -> float:
-        """Return the share of each weight that a step takes away, times the learning rate."""
+        """The fraction of each weight that a step subtracts, before multiplication by the learning rate."""
         return 0.0
 
     def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
-        """Yield the schedule, or the part of one, that reads a figure after each epoch, with its path."""
+        """Yield each schedule, or part of a schedule, that reads a metric after each epoch, with its path."""
         yield from ()
 
 
@@ -74,11 +74,11 @@ class SteppingOptimizer(Optimizer):
             yield ("schedule", *path), plateau
 
     def scalars(self, step: int, rate: float) -> dict[str, float]:
-        """Return the numbers of a step, counted from 1, at a learning rate."""
+        """Return the scalars of a step (from 1) for the learning rate `rate`, by name."""
         return {"rate": rate}
 
     def scalars_of(self, steps: Numbers, rate: Numbers) -> Mapping[str, Numbers]:
-        """Return the numbers of several steps, as `scalars` says them, each (steps,) or the same for all.
+        """Return the scalars of several steps by name: each an array (steps,), or one number for all steps.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class SteppingOptimizer(Optimizer):
         return {name: np.array([numbers[name] for numbers in each]) for name in each[0]}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
-        """Return what theta and the states become: pairs of a state and its new value."""
+        """Return the updates of theta and the states, as pairs of the old and the new value."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
 

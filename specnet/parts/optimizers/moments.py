@@ -1,6 +1,6 @@
 """Gradient descent, with and without momentum, and Adam.
 
-Their steps are made of running means of the gradient, and of its square.
+Their steps depend on running means of the gradient and of its square.
 """
 
 import math
@@ -62,7 +62,7 @@ class _AdamFamily(AdaptiveMoments):
 
     amsgrad: bool = Field(False, description="use the AMSGrad variant")
 
-    # The states are m/(1 − β₁) and v/(1 − β₂), sums that fade: that takes two passes fewer over all parameters.
+    # The states are the decaying sums m/(1 − β₁) and v/(1 − β₂), which saves two passes over all parameters.
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         return self._scalars(step, rate, math.sqrt((1 - self.beta_2**step) / (1 - self.beta_2)))
 

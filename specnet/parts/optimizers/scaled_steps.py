@@ -42,7 +42,7 @@ class Rmsprop(DecayingOptimizer):
         commits = [(state("square"), square)]
         if self.centered:
             mean = nearer(state("mean"), gradient, 1 - self.rho)
-            # Rounding takes a variance of nearly 0 below it.
+            # Rounding can make a variance near 0 negative.
             variance = maximum(square - mean * mean, 0)
             commits.append((state("mean"), mean))
         step = gradient / (sqrt(variance) + self.epsilon)

@@ -1,8 +1,8 @@
 """Schedules: how a learning rate changes over a run, as a factor on the optimizer's own rate.
 
-In: a step, the steps of the run and of an epoch. Out: a factor. Start with `Schedule` in `base`; all but the constant
-rate are in `factors`. Libraries have absolute rates; factors let one schedule go with any optimizer.
-A new schedule is a class in `factors`, and its name stands in the list below.
+In: a step, and the numbers of steps in the run and in an epoch. Out: a factor. Start with `Schedule` in `base`; all
+schedules except the constant rate are in `factors`. Other libraries have absolute rates; with factors, a schedule fits
+any optimizer. To add a schedule, write a class in `factors` and add its name to the list below.
 """
 
 from typing import TYPE_CHECKING

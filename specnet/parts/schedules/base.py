@@ -1,4 +1,4 @@
-"""What every schedule is, and the constant rate."""
+"""The base class of schedules, and the constant rate."""
 
 import math
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Schedule(PartKind):
         return True
 
     def multiplier(self, position: int, length: int) -> float:
-        """Return the factor at a position (from 0, in units) of a run of that length (in units)."""
+        """Return the factor at a position, counted from 0, in a run of the given length, both in units."""
         raise NotImplementedError(f"{type(self).__name__} has no multiplier")
 
     def factor_at(self, step: int, total_steps: int, steps_per_epoch: int) -> float:

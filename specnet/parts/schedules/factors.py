@@ -1,4 +1,4 @@
-"""Schedules by what the factor depends on: the step, the part of the run, or a figure after each epoch."""
+"""Schedules whose factor depends on the step, on the fraction of the run, or on a metric after each epoch."""
 
 import math
 from bisect import bisect_right
@@ -210,14 +210,14 @@ class ReduceOnPlateau(AnyLength):
     relative: bool = Field(True, description="take the threshold relative to the best value")
 
     def multiplier(self, position: int, length: int) -> float:
-        """Return 1: the factor is the memory's."""
+        """Return 1, because the factor depends on metrics and is in `Memory`."""
         return 1.0
 
     def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
         yield (), self
 
     def after(self, memory: Memory, figure: float) -> Memory:
-        """Return the memory after another epoch that ended with this figure, of which less is better."""
+        """Return the memory after an epoch in which the monitored metric was `figure`; lower is better."""
         if memory.best is None or figure < memory.best - self.threshold * (abs(memory.best) if self.relative else 1):
             return Memory(figure, rate_factor=memory.rate_factor)
         if memory.waited < self.patience:
@@ -255,12 +255,12 @@ class Warmup(Schedule):
 
 
 def _half_cosine(t: float) -> float:
-    """Return half a wave of the cosine: 1 at t = 0, 0 at t = 1."""
+    """Return half a period of the cosine, scaled from 1 at t = 0 to 0 at t = 1."""
     return 0.5 * (1 + math.cos(math.pi * t))
 
 
 def _power(base: float, exponent: float) -> float:
-    """Return a power, infinite where it overflows: a rate that grows without bound is divergence, no fault."""
+    """Return a power, or infinity if it overflows; a rate that grows without bound is divergence, not an error."""
     try:
         return float(base**exponent)
     except OverflowError:
