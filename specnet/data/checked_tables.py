@@ -1,6 +1,6 @@
-"""Rows for training and prediction, checked; errors point to the location in the spec or the file.
+"""Loading and checking of rows for training and prediction; errors point to the location in the spec or the file.
 
-Among the errors are cells that are too large for a network once they are prepared.
+Cells that become too large for a network after preprocessing are also errors.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from specnet.spec import Resolved, Spec
 
 
 class LargeCell(NamedTuple):
-    """A raw cell: its row and column, from 0, and the number in it."""
+    """A raw cell: its row and column, from 0, and its number."""
 
     row: int
     column: int
@@ -47,7 +47,7 @@ class LargeCell(NamedTuple):
 
 
 def large_rows(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.floating]) -> NDArray[np.bool_]:
-    """Return which raw rows (rows, columns) are prepared to numbers that are not finite in a dtype; gaps are not."""
+    """Return a mask of raw rows whose prepared numbers are infinite in a data type; missing cells do not count."""
     found = np.zeros(len(columns), np.bool_)
     for piece in pieces(columns):
         for _, _, large in _prepared(preparation, columns[piece], dtype):
@@ -56,7 +56,7 @@ def large_rows(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.f
 
 
 def first_large_cell(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.floating]) -> LargeCell | None:
-    """Return the first cell of which `large_rows` tells; of columns that become one, the largest number."""
+    """Return the first cell that `large_rows` would report, or None; the largest one if several become one column."""
     for piece in pieces(columns):
         for indices, raw, large in _prepared(preparation, columns[piece], dtype):
             if large.any():
@@ -68,7 +68,7 @@ def first_large_cell(preparation: Preparation, columns: RawTable, dtype: np.dtyp
 
 
 def largest_cell(columns: RawTable, indices: Sequence[int]) -> LargeCell:
-    """Return the cell with the largest number of some raw columns, which have such."""
+    """Return the cell with the largest absolute number in the given raw columns."""
     found = LargeCell(0, indices[0], 0.0)
     for piece in pieces(columns):
         numbers = np.nan_to_num(columns[piece][:, indices].astype(np.float64))
@@ -79,7 +79,7 @@ def largest_cell(columns: RawTable, indices: Sequence[int]) -> LargeCell:
 
 
 def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Path) -> Diagnostic | None:
-    """Return the diagnostic of a cell of a named column, with its location in the files; None without files."""
+    """Return the diagnostic for a cell of a named column, with its location in the files; None without files."""
     if not isinstance(data, data_parts.TableFile):
         return None
     message = f'column "{name}": {cell.number:g} is too large for the network'
@@ -90,7 +90,7 @@ def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Pa
 def _prepared(
     preparation: Preparation, rows: Array, dtype: np.dtype[np.floating]
 ) -> Iterator[tuple[tuple[int, ...], Array, NDArray[np.bool_]]]:
-    """Yield the indices of columns of numbers, these columns, and which of their prepared cells are not finite."""
+    """Yield for each group of numeric columns the indices, the raw columns, and a mask of prepared infinite cells."""
     for group in preparation.groups or (StepGroup(None, ()),):
         if group.steps and isinstance(group.steps[0], CategoryStep):
             continue
@@ -106,14 +106,14 @@ PathLike = str | os.PathLike[str]
 AnyData = TypeVar("AnyData", bound=Data)
 
 MOST_LABELS = 6
-"""How many labels of a model a message names."""
+"""The largest number of a model's labels in a message."""
 _CELL = "correct the cell, or leave it empty"
 _HINTS_WITHOUT_SPEC = {
     **dict.fromkeys(("not-a-number", "not-a-boolean", "not-a-datetime", "too-large"), _CELL),
     "missing-target": "fill it in, or remove the row",
     "missing-header": "begin the file with the names of its columns",
 }
-"""By code, where the usual hint names a key of a spec."""
+"""Replacements, by diagnostic code, of hints that name a key of a spec."""
 
 
 def load_table(spec: Spec) -> Table:
@@ -155,7 +155,7 @@ def load_table(spec: Spec) -> Table:
 
 
 def _words_for_numbers(spec: Spec) -> Array | None:
-    """Return the target of data that cannot be read as numbers, if it is text and everything else is valid."""
+    """Return the target if it consists of texts instead of numbers and everything else is valid; otherwise None."""
     with suppress(DataError):
         assert spec.data is not None, "it has been read"
         y = np.asarray(spec.data.with_defaults(spec.seed, "classes").load(spec.folder, "classes").y)
@@ -165,7 +165,7 @@ def _words_for_numbers(spec: Spec) -> Array | None:
 
 
 def read_inputs(path: PathLike, resolved: Resolved, encoding: str | None = None) -> RawColumns:
-    """Return the rows of a file for a model to predict.
+    """Return the rows of a file for prediction by a model.
 
     Parameters
     ----------
@@ -204,9 +204,9 @@ def read_inputs(path: PathLike, resolved: Resolved, encoding: str | None = None)
 def read_cells(
     path: PathLike, resolved: Resolved, names: Sequence[str], rows: int, encoding: str | None = None
 ) -> Iterator[dict[str, data_parts.ColumnCells]]:
-    """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
+    """Return an iterator over the original cells of a table's columns by name, for the rows of `read_inputs`.
 
-    Each of what is yielded has so many rows, the last one perhaps fewer.
+    Each item has `rows` rows; the last one may have fewer.
 
     Raises
     ------
@@ -232,10 +232,10 @@ def large_cell_in(
     preparations: Sequence[Preparation],
     encoding: str | None = None,
 ) -> Diagnostic | None:
-    """Return the diagnostic of the first cell of a table that is too large for a model, with its location in the file.
+    """Return the diagnostic for the first cell that is too large for a model, with its location in the file.
 
-    The networks of the model have these preparations. Nothing if there is none, or the rows are not those of a table
-    with names.
+    `preparations` are those of the model's networks. Return None if no cell is too large, or if the rows do not come
+    from a table with column names.
     """
     source, spec = os.fspath(path), resolved.spec
     part = _features_of(source, spec, encoding) if raw.kinds else None
@@ -249,7 +249,10 @@ def large_cell_in(
 
 
 def _features_of(source: str, spec: Spec, encoding: str | None) -> data_parts.TableFile | None:
-    """Return what reads a model's columns from a table, as numbers where its spec has no kinds; None without names."""
+    """Return the part that reads a model's columns from a table; None if the columns have no names.
+
+    Columns without kinds in the spec are read as numbers.
+    """
     table = data_parts.table_file_type(source)
     if table is None or spec.feature_names is None:
         return None
@@ -260,12 +263,12 @@ def _features_of(source: str, spec: Spec, encoding: str | None) -> data_parts.Ta
     while unnamed in spec.feature_names:
         unnamed += "_"
     kinds = spec.feature_kinds or dict.fromkeys(spec.feature_names, "numeric")
-    # Its target is not read.
+    # The target is not read.
     return _encoded(table(path=source, target=unnamed, features=spec.feature_names, columns=kinds), encoding)
 
 
 def _encoded(part: AnyData, encoding: str | None) -> AnyData:
-    """Return a part that reads a CSV file in an encoding, if there is one."""
+    """Return a data part with the given encoding if it reads CSV files and the encoding is not None."""
     if encoding is None or not isinstance(part, data_parts.Csv):
         return part
     return part.model_copy(update={"encoding": encoding})
@@ -345,9 +348,9 @@ def _unreadable(source: str, spec: Spec) -> DataError:
 
 
 def check_table(table: Table) -> Table:
-    """Return a checked table: X is float64, y holds labels or float64.
+    """Return a checked table: X is float64, and y has labels or float64.
 
-    In a table with columns, which have been read already, NaN is a missing cell.
+    In a table with `columns`, whose cells are already checked, NaN is a missing cell.
 
     Raises
     ------
@@ -375,7 +378,7 @@ def table_target(y: Array, target: TargetKind) -> Array:
 
 
 def _placed(problem: Diagnostic, spec: Spec, whole: Keys) -> Diagnostic:
-    """Return a diagnostic with its location in the spec, unless it has one in a file."""
+    """Return a diagnostic with its location in the spec, unless it already has a location in a file."""
     if problem.source is not None:
         return problem
     path = ("data", *problem.path) if problem.path else whole
@@ -383,7 +386,7 @@ def _placed(problem: Diagnostic, spec: Spec, whole: Keys) -> Diagnostic:
 
 
 def about_file(error: DataError, source: str) -> DataError:
-    """Return the same error with a file as its source, for a reader who has no spec to change."""
+    """Return an error with a file as its source, and hints for a user who has no spec to change."""
     hints = _HINTS_WITHOUT_SPEC
     return DataError(
         *(

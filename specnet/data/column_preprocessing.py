@@ -1,4 +1,4 @@
-"""Which preprocessing each column of a table gets: what the spec writes for it, else what its kind asks for."""
+"""Choice of the preprocessing for each column of a table: as written in the spec, or by default for its kind."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ _DEFAULTS: dict[Kind, Steps] = {
 def column_groups(
     spec: Spec, columns: Sequence[Column], names: Sequence[str], count_codes: Callable[[int], int]
 ) -> StepsOrGroups:
-    """Return the steps of a spec as groups of a table's columns, by the first of these; plain steps for mere arrays.
+    """Return the preprocessing of a spec as groups of a table's columns, or as plain steps for arrays.
 
     Parameters
     ----------
     spec : Spec
     columns : sequence of Column
-        Of the table; empty for arrays, whose columns have no kinds, and nothing by default.
+        Columns of the table; empty for arrays, whose columns have no kinds and no default preprocessing.
     names : sequence of str
-        Of the columns; empty where they have none.
+        Names of the columns; empty if they have none.
     count_codes : callable
-        Returns how many codes the training rows have for the category in a column, by the column's index.
+        Function that returns the number of codes in training rows of a category, given the column's index.
 
     Raises
     ------
     SpecError
-        If columns are named that do not exist, or a step cannot be used for a column of its kind.
+        If a named column does not exist, or a step does not support a column's kind.
     """
     written = spec.network.preprocessing
     groups = {index: group for index, group in enumerate(written or ()) if isinstance(group, ColumnGroup)}
@@ -68,7 +68,7 @@ def column_groups(
     steps: dict[str, Steps] = {}
     for index, name in enumerate(names):
         kind = kinds[name]
-        # What begins on numbers also goes on with them.
+        # The results of steps for numbers are numbers too.
         steps[name] = own[name] if name in own else tuple(step for step in plain if kind in step.takes)
         is_silent = written is None or (groups and not plain) or kind == "category"
         if columns and is_silent and name not in own and not steps[name]:
@@ -81,7 +81,7 @@ def column_groups(
 
 
 def with_fitted_steps(spec: Spec, written: StepsOrGroups, preparation: Preparation) -> Spec:
-    """Return a spec whose preprocessing is what was written with the sizes that were found when it was fitted."""
+    """Return a spec with the written preprocessing, completed by the sizes that were determined by fitting."""
     steps: StepsOrGroups = preparation.steps
     if not preparation.is_plain:
         groups = [group for group in written if isinstance(group, ColumnGroup)]
@@ -93,14 +93,14 @@ def with_fitted_steps(spec: Spec, written: StepsOrGroups, preparation: Preparati
 
 
 def _sized(step: Preprocessing, fitted: Preprocessing) -> Preprocessing:
-    """Return a step as it was fitted; an embedding, of which the codes were fitted, with their number."""
+    """Return a fitted step; for an embedding, the written step with the number of fitted codes."""
     if isinstance(step, CategoryEmbedding) and isinstance(fitted, CategoryStep):
         return step.model_copy(update={"counts": fitted.counts})
     return fitted
 
 
 def _alike(steps: dict[str, Steps]) -> list[tuple[Steps, list[str]]]:
-    """Return columns by equal steps, in the order of their first ones, those that stay codes last."""
+    """Group columns by equal steps, in the order of their first columns; columns that remain codes come last."""
     found: dict[Steps, list[str]] = {}
     for name, chain in steps.items():
         found.setdefault(chain, []).append(name)
@@ -112,14 +112,14 @@ def _alike(steps: dict[str, Steps]) -> list[tuple[Steps, list[str]]]:
 
 
 def check_fitted(spec: Spec, columns: int) -> None:
-    """Check the preprocessing of a spec of so many raw columns from a model's file.
+    """Check the preprocessing of a spec from a model's file, given the number of raw columns.
 
-    All its sizes must be known. Where columns have kinds or are in groups, each of them has both.
+    All sizes must be known. If any column has a kind or a group, each column must have both.
 
     Raises
     ------
     SpecError
-        With every column of which that does not hold, or whose steps are for columns of other kinds.
+        If a column violates these rules, or its steps do not support its kind; all problems are listed.
     """
     problems = list(_wrong_groups_of_fitted(spec))
     if not problems and prepared_columns(spec.network.preprocessing or (), columns) is None:

@@ -1,7 +1,7 @@
-"""Rows that depend on each other: of one person, store or session, or near each other in time.
+"""Detection of dependent rows: rows of the same person, store or session, or rows close to each other in time.
 
-A split at random puts some of them into the training set and others into the test set, and a model that remembers what
-they have in common seems better than it is for new groups or later times.
+A random split distributes dependent rows over training and test sets. A model that memorizes their common properties
+then seems better than it is for new groups or later times.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from specnet.parts.data import Column
 
 MIN_ROWS = 50
 MIN_GROUPS, ROWS_TO_A_GROUP = 10, (2, 50)
-"""Fewer groups, or groups of fewer rows on average, say nothing; larger ones need a name such as ``patient_id``."""
+"""The least number of groups, and the range of their mean size; larger groups need a name such as ``patient_id``."""
 NAMED_GROUPS, SIMILAR, SAME = 0.05, 0.2, 0.9
-"""Fractions of the target that groups explain: those with the name of one, those that share columns, and others."""
+"""Least explained fractions of the target: for groups with a typical name, with shared columns, and for others."""
 SHARED_BITS, SHARED_FRACTION = 2.5, {"category": 0.7, "numeric": 0.95}
-"""What rows of a group share: the entropy of a column that groups explain, and its fraction of the column's."""
+"""Least entropy of a column, in bits, that groups explain, and the least fraction of the column's entropy."""
 NEIGHBOURS, WIDE_BLOCKS = 8, 10
-"""Rows of a block of neighbours, and how many blocks there are of rows that are far from each other."""
+"""The number of rows in a block of neighbours, and the number of wide blocks."""
 NOISE = 3.5
-"""Standard errors of the fraction that unrelated rows would explain."""
+"""Significance threshold, in standard errors of the fraction that unrelated rows would explain."""
 DRIFT = 0.03
-"""Fraction of the target that wide blocks of numbered rows explain, from which on the numbers are taken for times."""
+"""Fraction of the target explained by wide blocks of numbered rows above which the numbers are treated as times."""
 LARGE = 20_000
-"""Above so many rows, a sample of the groups or blocks is examined."""
+"""The number of rows above which only a sample of the groups or blocks is examined."""
 
 _ENTITIES = (
     "patient|subject|participant|person|individual|user|customer|client|member|student|pupil|household|family|session|"
@@ -47,27 +47,27 @@ Codes = NDArray[np.intp]
 def dependent_rows(
     columns: Sequence[Column], cells: Callable[[int], Cells], target: Target
 ) -> Iterator[tuple[int, str, str]]:
-    """Yield the column of groups and the column of times that a split should go by, if there are such.
+    """Yield a column of groups and a column of times that the split should respect, if they exist.
 
     Parameters
     ----------
     columns : sequence of Column
     cells : callable
-        Returns the cells of a column by its index, (rows,), NaN where one is missing.
+        Function that returns the cells of a column by index, (rows,), with NaN for missing cells.
     target : ClassTarget or ValueTarget
 
     Yields
     ------
     tuple
-        A column's index, ``group`` or ``time``, and a sentence that says why.
+        The column's index, ``group`` or ``time``, and a sentence with the reason.
 
     Notes
     -----
-    Groups are texts or whole numbers without an order that explain part of the target, and have a name such as
-    ``patient_id``, share the values of another column, or, if they are numbers, have nearly the same target. Of several
-    such columns the one with most groups is taken. Times are dates whose neighbours are more alike than rows that are
-    far from each other, since slow changes alone may come from an age; or numbers of the rows, along which the target
-    drifts. What rows have in common is adjusted for chance.
+    Groups are texts or unordered whole numbers that explain part of the target. In addition, the column has a name
+    such as ``patient_id``, rows of a group share the values of another column, or, for numbers, they have nearly the
+    same target. Of several such columns, the one with the most groups is chosen. Times are dates whose neighbours are
+    more similar than distant rows (slow changes alone may come from an age), or row numbers along which the target
+    drifts. All similarities are adjusted for chance.
     """
     groups, times = list[tuple[int, int, str]](), list[tuple[float, int, str]]()
     for index, column in enumerate(columns):
@@ -82,7 +82,7 @@ def dependent_rows(
 
 
 def names_a_group(name: str) -> bool:
-    """Return whether the name of a column is that of persons, stores, sessions and the like, or of an identifier."""
+    """Return whether a column's name is typical of groups, such as persons, stores or sessions, or of an identifier."""
     return bool(_GROUP_NAME.fullmatch(name) or _CAMEL_CASE_ID.fullmatch(name))
 
 
@@ -108,7 +108,7 @@ def _group(
     if explained < max(NAMED_GROUPS, NOISE * _chance(codes)):
         return
     if column.kind == "numeric" and _explained_by_order(codes, known) > explained / 2:
-        return  # a measurement, of which near values are alike too
+        return  # a measurement, whose neighbouring values have similar targets too
     alike = "nearly the same target" if explained >= SAME else "similar targets"
     is_same = explained >= SAME and column.kind == "numeric"  # a category may say what the target is
     if not is_named and not is_same:
@@ -121,17 +121,17 @@ def _group(
 
 
 def _explained_by_order(codes: Codes, target: Target) -> float:
-    """Return how much of the target is explained by pairs of neighbouring values, which are alike in a measurement."""
+    """Return the fraction of the target explained by blocks of neighbouring values; large for a measurement."""
     return target.explained_by(codes // max(2, -(-(int(codes.max()) + 1) // WIDE_BLOCKS)))
 
 
 def _shared(columns: Sequence[Column], cells: Callable[[int], Cells], index: int, present: Codes, codes: Codes) -> str:
-    """Return the names of up to two informative columns whose values the rows of a group share, or an empty text."""
+    """Return the names of up to two informative columns whose values rows of a group share; empty if none exists."""
     names = []
     shuffled = np.random.default_rng(0).permutation(len(codes))
     for other, column in enumerate(columns):
         others = np.unique(cells(other)[present], return_inverse=True)[1]
-        if other == index or others.max() >= codes.max():  # as many values: another name of the groups
+        if other == index or others.max() >= codes.max():  # as many values: another identifier of the groups
             continue
         by_chance = _entropy_within(codes, others[shuffled])
         fraction = 1 - _entropy_within(codes, others) / by_chance if by_chance > 0 else 0.0
@@ -153,7 +153,7 @@ def _entropy(counts: NDArray[np.intp]) -> float:
 
 
 def _time(column: Column, cells: Cells, index: int, target: Target) -> Iterator[tuple[float, int, str]]:
-    """Yield the fraction of the target that neighbours share, the index and a sentence if a column is one of times."""
+    """Yield the fraction of the target that neighbours share, the index and a sentence if a column contains times."""
     present = np.flatnonzero(~np.isnan(cells))
     is_number = column.kind == "numeric"
     if len(present) < MIN_ROWS or (is_number and numbers_rows(cells) is None):
@@ -169,7 +169,7 @@ def _time(column: Column, cells: Cells, index: int, target: Target) -> Iterator[
 
 
 def numbers_rows(cells: Cells) -> str | None:
-    """Return why cells number the rows: they are distinct whole numbers in or without order. None if they do not."""
+    """Return the reason why cells seem to number the rows (distinct whole numbers), or None if they do not."""
     if np.isnan(cells).any() or not all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells)):
         return None
     minimum = cells.min()
@@ -181,7 +181,7 @@ def numbers_rows(cells: Cells) -> str | None:
 
 
 def _blocks(cells: Cells, size: float) -> Codes:
-    """Return the block of each row, numbered from 0: successive rows in the order of cells, equal ones together."""
+    """Return the block of each row, from 0: blocks of successive rows in the order of cells; equal cells share one."""
     values, codes, counts = np.unique(cells, return_inverse=True, return_counts=True)
     blocks, filled = np.empty(len(values), np.intp), 0
     block = 0

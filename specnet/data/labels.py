@@ -31,15 +31,15 @@ class Labels:
         Parameters
         ----------
         y : (rows,), (rows, 1) or one-hot (rows, K)
-            Integers within 0 … count − 1 are class indices, whether or not all occur; otherwise the distinct labels, in
-            ascending order, are the classes. The classes of one-hot rows are their columns.
+            Integers within 0 … count − 1 are class indices, even if not all occur; otherwise the classes are the
+            distinct labels in ascending order. The classes of one-hot rows are their columns.
         count : int or None
             K; default: the number of distinct labels.
 
         Raises
         ------
         DataError
-            If y does not hold labels, or the number of distinct ones is not `count`.
+            If y does not contain labels, or the number of distinct labels is not `count`.
         """
         target = as_array(y, "y")
         if _is_wide(target):
@@ -67,7 +67,7 @@ class Labels:
         Raises
         ------
         DataError
-            If a label is not one of these.
+            If a label is unknown.
         """
         target = as_array(y, name)
         if _is_wide(target):
@@ -101,7 +101,7 @@ def check_labels(y: ArrayLike, name: str = "y") -> NDArray[Any]:
     if not labels.size:
         raise DataError(f"{name} is empty: shape {labels.shape}")
     if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
-        labels = labels.astype(np.str_)  # how data frames hold text
+        labels = labels.astype(np.str_)  # data frames store text as objects
     if labels.dtype.kind not in "UT":
         labels = as_numbers(labels, name)
     if labels.ndim == 2 and labels.shape[1] == 1:

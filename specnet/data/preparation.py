@@ -1,6 +1,6 @@
-"""Raw columns as a network reads them: groups of columns, each with its steps and what these learned.
+"""Preprocessing of raw columns for a network: groups of columns with their steps and the fitted state of each step.
 
-A fitted preparation knows which cells of raw columns may be missing, and which texts have codes.
+A fitted preparation also knows which columns may have missing cells, and which texts have codes.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ColumnTexts = Sequence[NDArray[np.str_] | None]
 
 
 class InputReader(Protocol):
-    """A network, as far as it reads prepared rows."""
+    """Protocol of a network that reads prepared rows."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of what it reads."""
+        """The data type of the network's inputs."""
 
     def read_inputs(self, X: Array, name: str, first_row: int = 0) -> Array:
-        """Return rows as it reads them, in that dtype, checked; errors count from the first one's number."""
+        """Return checked rows in the network's data type; row numbers in errors start at `first_row`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +43,10 @@ class StepGroup:
     Attributes
     ----------
     indices : tuple of int or None
-        Which raw columns, counted from 0; all of them, in their order, if None.
+        Indices of raw columns, from 0; None for all columns in order.
     steps : tuple of Preprocessing
     fitted : tuple of mappings
-        What each step learned: arrays by name. Empty until the group has been fitted.
+        The fitted state of each step: arrays by name. Empty until the group has been fitted.
     """
 
     indices: tuple[int, ...] | None
@@ -54,29 +54,29 @@ class StepGroup:
     fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
 
     def among(self, columns: int) -> Sequence[int]:
-        """Return which of so many raw columns are the group's."""
+        """Return the indices of the group's columns, given the number of raw columns."""
         return range(columns) if self.indices is None else self.indices
 
     def taken(self, columns: RawTable) -> RawTable:
-        """Return the group's own columns: the same if these are all, else a view."""
+        """Return the group's columns: the given table if these are all columns, otherwise a view."""
         if self.indices is None:
             return columns
         return columns.taken(self.indices) if isinstance(columns, RowView) else RowView(columns, None, self.indices)
 
     def texts(self, texts: ColumnTexts) -> Texts | None:
-        """Return the texts of the group's own columns, None where these are numbers."""
+        """Return the texts of the group's columns, or None if these are numbers."""
         own = texts if self.indices is None else [texts[index] for index in self.indices if texts]
         return tuple(text for text in own if text is not None) or None
 
     def fit(
         self, columns: RawTable, texts: Texts | None, weight: NDArray[np.float64] | None, names: Sequence[str]
     ) -> StepGroup:
-        """Return the group as it is after learning from training rows, its own columns being given.
+        """Return the group fitted to training rows, given the group's own columns.
 
         Raises
         ------
         DataError
-            If a cell is missing that the first step needs, or numbers are too large to prepare.
+            If a cell that the first step needs is missing, or numbers are too large to prepare.
         """
         steps, fitted = [], []
         if not self.steps or not self.steps[0].takes_missing:
@@ -94,9 +94,10 @@ class StepGroup:
         return replace(self, steps=tuple(steps), fitted=tuple(fitted))
 
     def preparer(self, texts: ColumnTexts, name: str) -> Callable[[Array, int], Array]:
-        """Return what prepares rows by the fitted steps, given all their raw columns and the first one's number.
+        """Return a function that prepares rows by the fitted steps.
 
-        It raises a DataError if a number becomes too large or a cell is missing, with the location of the first one.
+        Its arguments are all raw columns and the number of the first row. It raises a DataError with the location of
+        the first number that becomes too large, or of the first missing cell.
         """
         applied = [_applier(*pair, self.texts(texts)) for pair in zip(self.steps, self.fitted, strict=True)]
 
@@ -111,23 +112,23 @@ class StepGroup:
         return prepared
 
     def apply(self, columns: Any) -> Any:
-        """Return what the fitted steps make of the group's columns, among all raw ones."""
+        """Apply the fitted steps to the group's columns, given all raw columns, and return the result."""
         columns = columns if self.indices is None else picked(columns, self.indices)
         for step, learned in zip(self.steps, self.fitted, strict=True):
             columns = step.apply(columns, learned)
         return columns
 
     def invert(self, prepared: Any) -> Any:
-        """Return what the fitted steps make the given columns of, about: not every step can be undone."""
+        """Return raw columns from prepared ones, approximately: not every step can be inverted."""
         for step, learned in zip(reversed(self.steps), reversed(self.fitted), strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
                 prepared = step.invert(prepared, learned)
         return prepared
 
     def named(self, columns: Sequence[str]) -> list[str]:
-        """Return what the columns that the group makes are called, from the names of all raw ones.
+        """Return the names of the group's prepared columns, given the names of all raw columns.
 
-        Before it is fitted these are the names of its own columns.
+        Before fitting, these are the names of the group's raw columns.
         """
         names = [columns[index] for index in self.among(len(columns))]
         for step, learned in zip(self.steps, self.fitted, strict=False):
@@ -135,7 +136,7 @@ class StepGroup:
         return names
 
     def output_size(self, columns: int) -> int:
-        """Return how many columns a fitted group makes, among so many raw ones."""
+        """Return the number of prepared columns of a fitted group, given the number of all raw columns."""
         size = len(self.among(columns))
         for step in self.steps:
             made = step.output_size(size)
@@ -146,12 +147,12 @@ class StepGroup:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preparation:
-    """What was fitted to prepare inputs or a target; without groups it changes nothing.
+    """Fitted preprocessing of inputs or of a target; without groups it changes nothing.
 
     Attributes
     ----------
     groups : tuple of StepGroup
-        Their results stand beside each other, in this order.
+        Groups of columns, whose results are concatenated in this order.
     """
 
     groups: tuple[StepGroup, ...] = ()
@@ -166,25 +167,25 @@ class Preparation:
         texts: ColumnTexts = (),
         names: Sequence[str] = (),
     ) -> Self:
-        """Return groups fitted to training rows, each step to what the ones before it make of them.
+        """Return a preparation fitted to training rows; each step is fitted to the results of the previous steps.
 
         Parameters
         ----------
         groups : sequence of StepGroup
-            Not fitted yet.
+            Groups that are not fitted yet.
         columns : (rows, columns)
             Raw columns; missing cells are NaN.
         weight : (rows,), optional
-            How much each row counts.
+            Weight of each row.
         texts : sequence, optional
-            Of each column; see `ColumnTexts`.
+            Texts of each column; see `ColumnTexts`.
         names : sequence of str, optional
-            Of the columns, for errors.
+            Names of the columns, for errors.
 
         Raises
         ------
         DataError
-            If a cell is missing that a step needs, or numbers are too large to prepare.
+            If a cell that a step needs is missing, or numbers are too large to prepare.
         """
         fitted = []
         for group in groups:
@@ -199,34 +200,34 @@ class Preparation:
 
     @property
     def fitted(self) -> tuple[Mapping[str, NDArray[Any]], ...]:
-        """What each of the `steps` learned."""
+        """The fitted state of each of the `steps`."""
         return tuple(learned for group in self.groups for learned in group.fitted)
 
     @property
     def is_plain(self) -> bool:
-        """Whether all columns go through the same steps, in their order."""
+        """Whether all columns have the same steps and stay in order, without an explicit group."""
         return not self.groups or (len(self.groups) == 1 and self.groups[0].indices is None)
 
     def is_one_chain(self, columns: int) -> bool:
-        """Whether all of so many columns go through the same steps, in their order, also as a group of them."""
+        """Return whether all columns have the same steps and stay in order, perhaps as an explicit group."""
         return self.is_plain or [group.indices for group in self.groups] == [tuple(range(columns))]
 
     def prepare(
         self, columns: RawTable, *, texts: ColumnTexts = (), name: str = "X", reader: InputReader | None = None
     ) -> Array:
-        """Return raw columns (rows, columns) as the network sees them; an array itself if nothing is to be done.
+        """Return the prepared columns of raw columns (rows, columns); the given array if nothing changes.
 
-        Some rows go through all steps before the next ones do, so that nothing but the result is large.
+        Rows are processed in pieces, so that only the result needs much memory.
 
         Parameters
         ----------
         columns : (rows, columns)
         texts : sequence, optional
-            Of each column; see `ColumnTexts`.
+            Texts of each column; see `ColumnTexts`.
         name : str
             Name of the prepared rows in errors.
         reader : InputReader, optional
-            The network that reads them; the result is what it reads. Float64 by default.
+            The network that reads the result and determines its data type; float64 by default.
 
         Raises
         ------
@@ -247,20 +248,20 @@ class Preparation:
         return result
 
     def named(self, columns: Sequence[str]) -> list[str]:
-        """Return what the columns that a network sees are called, such as ``city = Oslo``, from the raw ones' names.
+        """Return the names of prepared columns, such as ``city = Oslo``, given the names of raw columns.
 
-        Columns without names have none here either.
+        The result is empty if the raw columns have no names.
         """
         groups = self.groups or (StepGroup(None, ()),)
         return [name for group in groups for name in group.named(columns)] if columns else []
 
     def apply(self, columns: Any) -> Any:
-        """Return columns of numbers as the network sees them: an array, or symbolic values (columns, rows)."""
+        """Return the prepared columns of numbers: an array, or symbolic values (columns, rows)."""
         made = [group.apply(columns) for group in self.groups]
         return joined(*made) if len(made) > 1 else made[0] if made else columns
 
     def invert(self, columns: Any) -> Any:
-        """Return prepared columns (rows, inputs) in their own units; arrays alone where there are groups of columns."""
+        """Return prepared columns (rows, inputs) in their original units; with groups of columns, only for arrays."""
         if self.is_plain:
             for group in self.groups:
                 columns = group.invert(columns)
@@ -273,7 +274,7 @@ class Preparation:
         return raw
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what was learned, by names such as ``0.1.mean``: group of columns, step, and what it is."""
+        """Return the fitted state by names such as ``0.1.mean``: index of the group, index of the step, and name."""
         return {
             f"{number}.{index}.{name}": array
             for number, group in enumerate(self.groups)
@@ -283,12 +284,12 @@ class Preparation:
 
     @classmethod
     def from_tensors(cls, groups: Sequence[StepGroup], tensors: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_forms` says.
+        """Return the preparation with the given `tensors`, which must be complete and match `tensor_forms`.
 
         Raises
         ------
         DataError
-            If they are no state that a step can have.
+            If they are not a valid state of a step.
         """
 
         def learned(prefix: str, step: Preprocessing) -> Fitted:
@@ -299,7 +300,7 @@ class Preparation:
         return cls(_refitted(groups, learned))
 
     def replaced(self, replacement: Callable[[str, NDArray[Any]], Any]) -> Self:
-        """Return the preparation with a replacement for each array that is not `fixed`, made of its name and itself."""
+        """Return a copy in which `replacement(name, array)` replaces each array that is not `fixed`."""
         own = self.tensors()
 
         def learned(prefix: str, step: Preprocessing) -> Fitted:
@@ -313,11 +314,11 @@ class Preparation:
 
 
 TensorForm = tuple[np.dtype[Any], tuple[int | None, ...]]
-"""A dtype, and a shape in which None is a free length."""
+"""A data type, and a shape in which None stands for any length."""
 
 
 def tensor_forms(groups: Sequence[StepGroup], columns: int) -> dict[str, TensorForm]:
-    """Return what the tensors of a preparation of so many columns are, by name."""
+    """Return the data type and shape of each tensor of a preparation by name, given the number of raw columns."""
     forms: dict[str, TensorForm] = {}
     for number, group in enumerate(groups):
         size = len(group.among(columns))
@@ -329,9 +330,9 @@ def tensor_forms(groups: Sequence[StepGroup], columns: int) -> dict[str, TensorF
 
 
 def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str] = ()) -> tuple[StepGroup, ...]:
-    """Return the groups that a spec writes, of raw columns with these names, with nothing learned.
+    """Return the unfitted groups of a spec's preprocessing, given the names of raw columns.
 
-    What is embedded has its codes as inputs of the network.
+    The network's input for an embedded category is its code.
     """
     plain = tuple(step for step in written if isinstance(step, Preprocessing))
     indices = {name: index for index, name in enumerate(names)}
@@ -341,7 +342,7 @@ def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str
 
 
 def _refitted(groups: Sequence[StepGroup], learned: Callable[[str, Preprocessing], Fitted]) -> tuple[StepGroup, ...]:
-    """Return groups with what each step learned, by the prefix of the names of its tensors and the step."""
+    """Return groups with new fitted states; `learned` returns the state for a prefix of tensor names and a step."""
     return tuple(
         replace(group, fitted=tuple(learned(f"{number}.{index}.", step) for index, step in enumerate(group.steps)))
         for number, group in enumerate(groups)
@@ -353,7 +354,7 @@ def _coded(steps: Sequence[Preprocessing]) -> tuple[Preprocessing, ...]:
 
 
 def _made(step: Preprocessing, learned: Fitted, columns: RawTable, texts: Texts | None) -> Array:
-    """Return what a step makes of columns (rows, columns), in float64."""
+    """Apply a fitted step to columns (rows, columns), and return the result in float64."""
     size = step.output_size(columns.shape[1])
     assert size is not None, "a fitted step has all its sizes"
     result, apply = new_array((len(columns), size)), _applier(step, learned, texts)
@@ -365,7 +366,7 @@ def _made(step: Preprocessing, learned: Fitted, columns: RawTable, texts: Texts 
 
 
 def _applier(step: Preprocessing, learned: Fitted, texts: Texts | None) -> Callable[[Array], Array]:
-    """Return what a step makes of some rows, in float64."""
+    """Return a function that applies a fitted step to rows, with a result in float64."""
     coded = None
     if isinstance(step, CategoryStep):
         assert texts is not None, "a step for categories begins a group of them"
@@ -399,7 +400,7 @@ def _refuse_missing(steps: Sequence[Preprocessing], columns: RawTable, names: Se
 
 
 def trained_gaps(preparation: Preparation, columns: int) -> NDArray[np.bool_]:
-    """Return which of so many raw columns had missing cells in training rows that the steps have learned from."""
+    """Return a mask of the raw columns that had missing cells in training rows, as far as the steps recorded it."""
     found = np.zeros(columns, np.bool_)
     for group in preparation.groups:
         indices = group.among(columns)
@@ -408,7 +409,7 @@ def trained_gaps(preparation: Preparation, columns: int) -> NDArray[np.bool_]:
 
 
 def filled_gaps(preparation: Preparation, columns: int) -> NDArray[np.bool_]:
-    """Return of which of so many raw columns the steps fill or code missing cells, whatever training had."""
+    """Return a mask of the raw columns whose missing cells are filled or coded, even if training rows had none."""
     found = np.full(columns, bool(preparation.groups))
     for group in preparation.groups:
         indices = list(group.among(columns))
@@ -417,7 +418,7 @@ def filled_gaps(preparation: Preparation, columns: int) -> NDArray[np.bool_]:
 
 
 def known_texts(preparation: Preparation, columns: int) -> dict[int, list[str]]:
-    """Return the texts that have codes, in their order, by the indices of their columns among so many raw ones."""
+    """Return the texts that have codes, in order, by the index of their raw column."""
     found: dict[int, list[str]] = {}
     for group in preparation.groups:
         found |= zip(group.among(columns), group_texts(group), strict=False)
@@ -425,13 +426,13 @@ def known_texts(preparation: Preparation, columns: int) -> dict[int, list[str]]:
 
 
 def group_texts(group: StepGroup) -> list[list[str]]:
-    """Return for each of a group's columns the texts that have codes, in their order; none for numbers."""
+    """Return the texts that have codes, in order, for each column of a group; an empty list for numbers."""
     first = group.steps[0] if group.steps else None
     return first.texts_of(group.fitted[0]) if isinstance(first, CategoryStep) else []
 
 
 def _group_gaps(group: StepGroup) -> tuple[int, ...]:
-    """Return which of the group's columns had missing cells in training rows; those that a step added come last."""
+    """Return the indices of the group's columns with missing cells in training rows; added columns come last."""
     for step, learned in zip(group.steps, group.fitted, strict=True):
         if (found := step.trained_gaps(learned)) is not None:
             return found
@@ -439,7 +440,7 @@ def _group_gaps(group: StepGroup) -> tuple[int, ...]:
 
 
 def _fills_gaps(group: StepGroup, columns: int) -> bool:
-    """Return whether a group's steps make numbers of missing cells, before one that needs them all."""
+    """Return whether a group's steps replace missing cells before a step that does not accept them."""
     row = np.full((1, columns), np.nan)
     for step, learned in zip(group.steps, group.fitted, strict=True):
         if isinstance(step, CategoryStep) or not step.takes_missing:

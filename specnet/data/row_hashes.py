@@ -1,4 +1,4 @@
-"""Which rows a model was trained on, by their hashes, small enough to be saved beside it."""
+"""Hashes of a model's training rows, few enough to be saved with the model."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from specnet.parts.arrays import RowView
 from specnet.parts.data.column_kinds import as_indices
 
 MOST_HASHES = 100_000
-"""Maximum number of hashes: of more rows those with the least hashes, which is a random sample."""
+"""Maximum number of hashes; of more rows, the smallest hashes are retained, which is a random sample."""
 
 Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSet:
-    """Rows by their hashes, with target.
+    """A set of rows, represented by hashes of their inputs and targets.
 
     Attributes
     ----------
     hashes : ndarray
-        Distinct and ascending.
+        Distinct hashes in ascending order.
     is_complete : bool
-        Whether they are all; otherwise the least.
+        Whether all hashes are included; otherwise only the smallest ones.
     """
 
     hashes: Hashes
@@ -44,7 +44,7 @@ class RowSet:
         return cls(distinct[:MOST_HASHES], len(distinct) <= MOST_HASHES)
 
     def count(self, hashes: Hashes) -> int:
-        """Return how many rows with these hashes are in the set: about, if it is not complete."""
+        """Return the number of rows with the given hashes that are in the set; an estimate if it is not complete."""
         if not len(self.hashes):
             return 0
         known = hashes if self.is_complete else hashes[hashes <= self.hashes[-1]]
@@ -58,7 +58,7 @@ class RowSet:
 
     @classmethod
     def from_data(cls, data: Any) -> Self | None:
-        """Return the set that `to_data` gave, None for anything else."""
+        """Return the set from the result of `to_data`, or None if the data is invalid."""
         match data:
             case {"hashes": str(text), "complete": bool(is_complete)}:
                 try:
@@ -69,14 +69,14 @@ class RowSet:
 
 
 def row_hashes(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]) -> Hashes:
-    """Return a hash of each row's cells and target: of numbers by value, of texts as such, wherever they were read.
+    """Return a hash of each row's cells and target; it depends on numbers and texts only, not on their source.
 
     Parameters
     ----------
     columns : (rows, columns)
         Raw columns.
     texts : sequence
-        Of each column; see `ColumnTexts`.
+        Texts of each column; see `ColumnTexts`.
     y : (rows,) or (rows, outputs)
     """
     state = np.zeros(len(columns), np.uint64)
@@ -86,7 +86,7 @@ def row_hashes(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[A
 
 
 def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]) -> Iterator[Hashes]:
-    """Yield what stands for each column's cells, (rows,)."""
+    """Yield an array of 64-bit integers that represent the cells, (rows,), for each column and target."""
     for index, distinct in enumerate(texts or [None] * columns.shape[1]):
         column = columns[:, index]
         if distinct is None:
@@ -103,7 +103,7 @@ def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]
 
 
 def by_value(column: NDArray[Any]) -> NDArray[np.float64]:
-    """Return a copy of numbers with equal bits for equal ones: a zero has no sign, and a missing cell is one NaN."""
+    """Return a copy in which equal numbers have equal bits: zeros are +0, and all missing cells are the same NaN."""
     numbers = np.array(column, np.float64)
     numbers += 0.0
     missing = np.isnan(numbers)

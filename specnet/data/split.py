@@ -1,6 +1,6 @@
-"""How rows are split into training, validation and test sets.
+"""Splitting of rows into training, validation and test sets, and into folds.
 
-In folds each row is in one, so that it is predicted by what was trained on all others.
+Each row is in one fold, so that it is predicted by a network trained on the other folds.
 """
 
 import math
@@ -23,16 +23,16 @@ from specnet.spec.document import Ensemble
 FoldNumbers = NDArray[np.intp]
 
 _FOLDS = 1
-"""Beside a seed: folds have a stream of their own."""
+"""Number added to a seed, so that folds have a separate random stream."""
 
 
 def folds_of_classes(labels: NDArray[Any] | None, rows: int, count: int, seed: int) -> FoldNumbers:
-    """Return the fold of each row, (rows,): sizes differ by at most one row, and so do those of each class.
+    """Return the fold of each row, (rows,): fold sizes, and the rows of a class in each fold, differ by at most 1.
 
     Parameters
     ----------
     labels : (rows,) or (rows, outputs) or None
-        What each fold has equally much of; rows of several labels are of one class if all of them are equal.
+        Labels that are distributed equally; rows with several labels are of one class if all labels are equal.
     rows, count : int
         Numbers of rows and folds.
     seed : int
@@ -53,7 +53,9 @@ def folds_of_classes(labels: NDArray[Any] | None, rows: int, count: int, seed: i
 
 
 def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
-    """Return the fold of each row, (rows,), equal for rows of one group: the largest first go to the smallest folds.
+    """Return the fold of each row, (rows,), equal for all rows of a group.
+
+    Groups are assigned in order of size, the largest first, each to the smallest fold so far.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
 
 
 def _check_count(units: int, shown: str, count: int) -> None:
-    """Check that each fold has something, and that something is left to train its member on."""
+    """Refuse a number of folds that leaves a fold empty, or an ensemble member without training rows."""
     if count == 1:
         message, hint = "an ensemble on folds needs at least 2 members", 'use more, or validation = "split" or "none"'
     elif units < count:
@@ -84,18 +86,18 @@ def _check_count(units: int, shown: str, count: int) -> None:
 
 RowNumbers = NDArray[np.intp]
 Cut = Callable[[RowNumbers, int, str], tuple[RowNumbers, RowNumbers]]
-"""From rows, the least number to cut off and the name of the part to the rows that are left, and those cut off."""
+"""A function of rows, the least number to cut off and the name of the part; returns the remaining and the cut rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowSplit:
-    """Row indices of each part of a table, in order of use; None for a part that the split does not have.
+    """Row indices of each part of a table, in order of use; None for a part that does not exist.
 
     Attributes
     ----------
     train, validation, test : (rows,) or None
     folds : (training rows,) or None
-        The member of an ensemble that each training row is for the validation of.
+        For each training row, the ensemble member for which it is a validation row.
     """
 
     train: RowNumbers
@@ -110,17 +112,19 @@ class RowSplit:
 
 
 def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None = None) -> RowSplit:
-    """Split a table's rows.
+    """Split a table's rows into training, validation and test rows.
 
-    The test rows come first, ⌈test_size·n⌉ of all n rows: those of scikit-learn's ``train_test_split(X, y, test_size,
-    random_state, stratify)``; with `group` whole groups, in an order of `random_state`, until there are as many;
-    with `time` the latest rows, and all others of the same time. The validation rows, a share of all rows too, are then
-    cut from the others in the same way. With `folds`, one of so many equal parts replaces the test rows, or
-    the validation rows: scikit-learn's StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by
-    `random_state`. A `column`, or files of their own, say of each row where it belongs. The folds of an ensemble are of
-    training rows: whole groups with `group`, else with the class proportions with `stratify`. Beside a file with the
-    test rows, the validation rows are a share of the others, and the other way round. With `stratify`, the only
-    row of a class always trains.
+    The ⌈test_size·n⌉ test rows of all n rows are chosen first, equal to those of scikit-learn's ``train_test_split(X,
+    y, test_size, random_state, stratify)``. With `group`, whole groups are taken in an order that depends on
+    `random_state` until there are enough rows; with `time`, the latest rows and all rows of the same time. The
+    validation rows, also a share of all rows, are then taken from the remaining rows in the same way.
+
+    With `folds`, one of several equal parts replaces the test rows or the validation rows: a fold of scikit-learn's
+    StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by `random_state`. A `column` or separate files
+    specify the set of each row. If a file has the test rows, validation rows are a share of the others, and vice versa.
+
+    The folds of an ensemble consist of training rows: of whole groups with `group`, otherwise with equal class
+    proportions with `stratify`. With `stratify`, a row that is the only one of its class is always a training row.
 
     Parameters
     ----------
@@ -129,13 +133,13 @@ def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None 
     seed : int
         Seed of a split without a random_state.
     ensemble : Ensemble, optional
-        What is trained on the rows.
+        The ensemble that is trained on the rows.
 
     Raises
     ------
     DataError
-        If the table or a class has too few rows for the split, or it has validation rows that the ensemble has no use
-        for.
+        If the table or a class has too few rows for the split, or if there are validation rows that the ensemble
+        would not use.
     """
     split = split.with_defaults(seed, table.target)
     if split.stratify and table.target == "values":
@@ -159,7 +163,7 @@ def _folds(table: Table, split: Split, rows: RowNumbers, count: int) -> FoldNumb
 
 
 def _parts(table: Table, split: Split) -> RowSplit:
-    """Return the split without folds."""
+    """Return the split without folds of an ensemble."""
     by, rows, parts = table.split_by, np.arange(len(table.X)), dict[str, RowNumbers]()
     if split.says_parts:
         rows, parts = _as_given(table, split)
@@ -183,7 +187,7 @@ def _parts(table: Table, split: Split) -> RowSplit:
 
 
 def _fold_rows(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
-    """Return the rows outside the split's fold of these rows, and those in it, each in their order in the table."""
+    """Return the rows outside and inside the split's fold of the given rows, both in the order of the table."""
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
     assert split.folds is not None and split.fold is not None, "a split has both or neither"
@@ -199,7 +203,7 @@ def _fold_rows(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers
         if sizes.max() < split.folds:
             raise _error("stratify", f"stratified split: no class has a row for each of {split.folds} folds")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of a class with fewer rows, which are in as many folds
+            warnings.simplefilter("ignore", UserWarning)  # about a class with fewer rows than folds
             folds = list(StratifiedKFold(**shuffled).split(indices, classes.reshape(-1)))
     else:
         _enough_for_folds(len(rows), "rows", split.folds)
@@ -216,7 +220,7 @@ def _enough_for_folds(count: int, what: str, folds: int) -> None:
 
 
 def _as_given(table: Table, split: Split) -> tuple[RowNumbers, dict[str, RowNumbers]]:
-    """Return the rows for training, and those for other sets, as a column says or as they are in files."""
+    """Return the training rows, and the rows of other sets by name, as specified by a column or by files."""
     key = next(key for key in ("column", "test", "validation") if getattr(split, key) is not None)
     given = _known(table.split_by, key)
     rows = {part: np.flatnonzero(given == part) for part in PARTS}
@@ -243,9 +247,9 @@ def _at_random(table: Table, split: Split) -> Cut:
 def _in_proportion(
     labels: NDArray[np.generic], count: int, generator: np.random.RandomState
 ) -> tuple[RowNumbers, RowNumbers]:
-    """Return the indices of the labels left and of so many cut off, with the draws of scikit-learn's train_test_split.
+    """Return the indices of the remaining labels and of `count` cut ones, as in scikit-learn's train_test_split.
 
-    It takes classes in their order; those of several labels in the order of their text.
+    Classes are processed in ascending order; those of several labels in the order of their texts.
     """
     if labels.ndim == 2:
         labels = np.array([" ".join(row) for row in labels.astype(np.str_)])
@@ -261,7 +265,7 @@ def _in_proportion(
 
 
 def _apportioned(count: int, sizes: NDArray[np.intp], generator: np.random.RandomState) -> NDArray[np.intp]:
-    """Return how many of so many rows fall to each class by its size; the largest fractions are rounded up."""
+    """Distribute a number of rows among classes in proportion to their sizes; the largest fractions are rounded up."""
     exact = sizes / sizes.sum() * count
     whole = np.floor(exact)
     fractions, left = exact - whole, int(count - whole.sum())
@@ -276,12 +280,12 @@ def _apportioned(count: int, sizes: NDArray[np.intp], generator: np.random.Rando
 
 
 def _alone(labels: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Return which rows are the only ones of their class: they stay among those that are trained on.
+    """Return a mask of rows that are the only ones of their class; they remain training rows.
 
     Raises
     ------
     DataError
-        If all classes have a single row, or most and so are none.
+        If every class has a single row, or if most classes do and so look like numbers.
     """
     if looks_like_numbers(labels):
         message = f"most of the {len(np.unique(labels, axis=0))} classes of the target have a single row"
@@ -293,7 +297,7 @@ def _alone(labels: NDArray[np.generic]) -> NDArray[np.bool_]:
 
 
 def _by_group(groups: NDArray[np.generic], split: Split) -> Cut:
-    """Return what cuts whole groups off, in the order of one stream for all parts."""
+    """Return a function that cuts off whole groups in random order, with one random stream for all parts."""
     generator = np.random.default_rng(split.random_state)
 
     def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
@@ -327,7 +331,7 @@ def _known(by: NDArray[np.generic] | None, key: str) -> NDArray[np.generic]:
 
 
 def _check_classes(labels: NDArray[np.generic], count: int, part: str) -> None:
-    """Refuse to stratify classes that are more than the rows to cut, or than those that are left."""
+    """Refuse stratification if there are more classes than rows to cut off, or than remaining rows."""
     distinct = np.unique(labels, axis=0)
     if min(count, len(labels) - count) < len(distinct):
         message = f"stratified split: {count} of {len(labels)} rows for {part} cannot cover all {len(distinct)} classes"

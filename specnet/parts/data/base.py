@@ -146,7 +146,7 @@ class Split(Section):
 
     @property
     def held_out_fraction(self) -> float:
-        """The fraction of the rows that is not for training, by sizes and folds."""
+        """The fraction of rows that are not training rows, given by sizes and folds."""
         return self._held_out(SIZES)
 
     def _held_out(self, sizes: Sequence[str]) -> float:

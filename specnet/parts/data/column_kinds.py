@@ -39,7 +39,7 @@ class Column:
     ----------
     name : str
     kind : str
-        ``numeric``; ``boolean``, of 0 and 1; ``datetime``, in days since 1970-01-01 UTC; or ``category``, of indices
+        ``numeric``; ``boolean`` for 0 and 1; ``datetime`` for days since 1970-01-01 UTC; or ``category`` for indices
         into `texts`. Never ``ignore``.
     texts : ndarray or None
         The distinct texts of a category, ascending by code point.

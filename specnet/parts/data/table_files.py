@@ -373,7 +373,7 @@ class Jsonl(TableFile):
 
 
 def is_text_encoding(name: str) -> bool:
-    """Return whether Python knows an encoding of text by this name."""
+    """Return whether Python has a text encoding with this name."""
     try:
         return getattr(codecs.lookup(name), "_is_text_encoding", True)
     except (LookupError, ValueError):
