@@ -1,8 +1,8 @@
-"""Keras's ``.keras`` files: an archive of the network as JSON and of its weights as HDF5, neither of them executed.
+"""Import of ``.keras`` files: archives with the network as JSON and its weights as HDF5; neither is executed.
 
-Only layers of a fixed list are read, field by field; names of modules and functions are compared with that list and
-never looked up. A model is a stack or a graph of layers, and has no models inside. Start at `import_keras`; `LAYERS`
-says class by class what a layer of Keras becomes.
+Only layers of a fixed list are read, field by field. Names of modules and functions are compared with that list and
+never imported. A model is a stack or a graph of layers, without nested models. Start at `import_keras`; `LAYERS`
+has the function that reads each class of layer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Weights:
         self._h5py = h5py
         try:
             self._file = h5py.File(io.BytesIO(content), "r")
-        except Exception as error:  # h5py passes on whatever a damaged file leads it to
+        except Exception as error:  # h5py may raise any error for a damaged file
             raise FileError(f"{WEIGHTS} is not a valid HDF5 file: {error}") from error
 
     def __enter__(self) -> Weights:
@@ -99,11 +99,11 @@ _INPUT_LAYER, _SEQUENTIAL, _FUNCTIONAL = "InputLayer", "Sequential", "Functional
 _FLATTEN = "Flatten"
 _FACTORS = ("scale", "offset")
 _PER_LAYER = 8
-"""Layers of Keras for each that a network here may have: an activation or an input is one too."""
+"""Allowed Keras layers per layer of a spec: in Keras, activations and inputs are layers too."""
 
 
 def import_keras(archive: Archive, name: str, limits: Limits | None) -> Imported:
-    """Return the network in a ``.keras`` file as a spec and a model; what is not supported is named by an error."""
+    """Return the network in a ``.keras`` file as a spec and a model; raise an error that names an unsupported part."""
     for member in (CONFIG, WEIGHTS):
         if member not in archive:
             hint = "in Python, specnet.import_model takes a torch.nn.Sequential or an estimator of scikit-learn"
@@ -126,7 +126,7 @@ class _Layer(NamedTuple):
 
 
 def _read(model: Mapping[str, Any], weights: Weights, limits: Limits | None) -> tuple[Draft, int]:
-    """Return a draft of a file's network, and the layer whose output is the network's."""
+    """Return a draft of the network in a file, and the number of its output layer."""
     kind, config = _described(model, "the model")
     if kind not in (_SEQUENTIAL, _FUNCTIONAL):
         raise FileError(f"the model is a {shown(kind)[1:-1]}, expected a {_SEQUENTIAL} or a {_FUNCTIONAL}")
@@ -243,14 +243,14 @@ def _weights_key(kind: str, counts: Counter[str]) -> str:
 
 
 def _dtype(layers: Sequence[_Layer]) -> str:
-    # Columns and targets are prepared in float64 whatever the network computes in.
+    # Columns and targets are prepared in float64 for any dtype of the network.
     kinds = ("Normalization", _INPUT_LAYER)
     found = {_dtype_of(layer.config) for layer in layers if layer.kind not in kinds}
     return " and ".join(sorted(found)) or "float32"
 
 
 def _shape(layer: _Layer) -> list[int]:
-    """Return the shape of a row."""
+    """Return the shape of a row, given an input layer."""
     shape = layer.config.get("batch_shape")
     if _dtype_of(layer.config) not in ("float32", "float64"):
         raise FileError(f"{layer.where}: it rounds its columns to {_dtype_of(layer.config)}")
@@ -261,7 +261,7 @@ def _shape(layer: _Layer) -> list[int]:
 
 
 def _check_elementwise(layer: _Layer) -> None:
-    """Raise an error about a layer that reads rows of several axes, unless it maps all numbers alike."""
+    """Raise an error about a layer that reads rows of several axes, unless it rescales all numbers by one factor."""
     if layer.kind != "Rescaling" or not all(isinstance(layer.config.get(name), int | float) for name in _FACTORS):
         raise FileError("it reads rows of several axes; only Flatten, and a Rescaling by one number, can do so")
 
@@ -278,10 +278,10 @@ def _dtype_of(config: Mapping[str, Any]) -> str:
 _ACTIVATIONS: dict[str, str | dict[str, Any]] = {
     name: part.part_name() for name, part in named_parts(lambda names: names.keras).items() if name != "linear"
 } | {"leaky_relu": {"type": "leaky_relu", "negative_slope": 0.2}}
-"""Functions under `keras.activations`, with the arguments that they have by default."""
+"""Activations by the name of the function in `keras.activations`, with its default arguments."""
 
 _RELU = {"max_value": None, "negative_slope": 0, "threshold": 0}
-"""What a ReLU has besides, and when it is as if it had not."""
+"""Further fields of a ReLU layer, with the values that have no effect."""
 _FUNCTION_MODULES = ("builtins", "keras.activations", "keras.src.activations.activations")
 
 
@@ -306,7 +306,7 @@ class KerasLayer(ForeignLayer):
         return dict.fromkeys(shapes) | dict(zip(there, arrays, strict=True))
 
     def numbers(self, name: str) -> Array:
-        """Return a field that is a number, or one for each feature."""
+        """Return a field that is one number, or a number for each feature, as an array (features,)."""
         try:
             return np.broadcast_to(np.asarray(self.config.get(name), np.float64).reshape(-1), self.size)
         except (ValueError, TypeError, OverflowError) as error:
@@ -400,7 +400,7 @@ LAYERS: dict[str, Callable[[KerasLayer], int]] = {
         name: partial(KerasLayer.add, part=part)
         for name, part in named_parts(lambda names: names.keras_layer[0]).items()
     },
-    # What they do while training differs; what is dropped on average does not.
+    # During training they differ, but on average they drop the same.
     **dict.fromkeys(["AlphaDropout", "GaussianDropout"], partial(KerasLayer.add, part=Dropout)),
     **dict.fromkeys(["ActivityRegularization", "Identity"], same),
     "Activation": lambda layer: _activated(layer, layer.source),

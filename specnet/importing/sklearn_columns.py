@@ -1,8 +1,8 @@
-"""What scikit-learn's transformers make of raw columns, and preprocessing that makes the same for a network.
+"""Conversion of scikit-learn's transformers into preprocessing and changed weights of the first layer.
 
-Each column that a network reads is a number that was filled and scaled, a flag of a missing cell, or one of a
-category's finitely many values. All that is linear in these goes into the weights of the network's first layer: in
-which order columns stand, which ones are left out, and what a category's code is worth.
+Each column that a network reads is a filled and scaled number, a flag of a missing cell, or one of finitely many values
+of a category. Everything that is linear in these is moved into the weights of the network's first layer: the order of
+columns, columns that are left out, and the values of a category's codes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Steps = tuple[Filling | Scaling, ...]
 
 @dataclass(frozen=True)
 class Number:
-    """A raw column, filled and scaled by these steps."""
+    """A raw column that steps fill and scale."""
 
     index: int
     steps: Steps = ()
@@ -55,14 +55,14 @@ class Flag:
 
 @dataclass(frozen=True)
 class Coded:
-    """A number for each of a raw column's categories, by its text, and one for all others."""
+    """A number for each category of a raw column, by its text, and one number for all other categories."""
 
     index: int
     values: Mapping[str, float]
     other: float
 
     def changed(self, change: Callable[[float], float]) -> Coded:
-        """Return the column with other numbers."""
+        """Return the column with `change` applied to its numbers."""
         values = {text: change(number) for text, number in self.values.items()}
         return Coded(self.index, values, change(self.other))
 
@@ -71,17 +71,17 @@ Column = Number | Flag | Coded
 
 
 def raw_columns(count: int) -> list[Column]:
-    """Return `count` raw columns without any step."""
+    """Return `count` raw columns without steps."""
     return [Number(index) for index in range(count)]
 
 
 def transformed(step: Any, columns: Sequence[Column]) -> list[Column]:
-    """Return the columns after a fitted transformer, a pipeline, or no step.
+    """Return the columns after a fitted transformer or pipeline, given the columns before it.
 
     Raises
     ------
     FileError
-        If it is not supported, or not fitted; names it.
+        If the transformer is not supported or not fitted; the message names it.
     """
     from sklearn import compose, impute, pipeline, preprocessing
 
@@ -113,7 +113,7 @@ def scaling_of(step: Any, others: str = "") -> Scaling:
     Raises
     ------
     FileError
-        If it is none that is supported, which an error names beside `others`; or is not fitted.
+        If it is not fitted or not supported; the message names supported scalers, and `others`.
     """
     from sklearn import preprocessing
 
@@ -144,7 +144,7 @@ def scaling_of(step: Any, others: str = "") -> Scaling:
 
 
 def check_fitted(estimator: Any, attribute: str) -> None:
-    """Refuse an estimator that is not fitted."""
+    """Raise an error if an estimator is not fitted."""
     if not hasattr(estimator, attribute):
         raise FileError(f"{class_name(estimator)} is not fitted")
 
@@ -190,7 +190,7 @@ def _filled(step: Any, columns: Sequence[Column]) -> list[Column]:
 
 
 def _with_filling(steps: Steps, filling: Filling) -> Steps:
-    """Return steps with a filling after them, or before a scaling at their end, which takes no missing cells."""
+    """Append a filling to steps; insert it before a final scaling, which does not accept missing cells."""
     *before, last = steps or (None,)
     if not isinstance(last, Scaling):
         return (*steps, filling)
@@ -217,7 +217,7 @@ def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
     """Return the output columns of an encoder, found by encoding each category of each column."""
     first = [categories[0] for categories in step.categories_]
     base = _answers(step, [first])[0]
-    made: list[Column] = [Coded(columns[0].index, {}, float(value)) for value in base]  # where nothing changes it
+    made: list[Column] = [Coded(columns[0].index, {}, float(value)) for value in base]  # for constant outputs
     for number, (column, categories) in enumerate(zip(columns, step.categories_, strict=True)):
         if not isinstance(column, Number) or not all(isinstance(before, Filling) for before in column.steps):
             raise FileError(f"{class_name(step)} behind a scaler or another encoder is not supported")
@@ -228,7 +228,7 @@ def _encoded(step: Any, columns: Sequence[Column]) -> list[Column]:
         for index in own:
             values = dict(zip(texts, answers[:, index].tolist(), strict=False))
             other = 0.0 if step.handle_unknown == "error" else float(answers[-1, index])
-            if column.steps:  # of several the first one leaves no gaps
+            if column.steps:  # the first of several fillings leaves no gaps
                 assert isinstance(column.steps[0], Filling)
                 values[MISSING] = values.get(_text(column.steps[0].value, class_name(step)), other)
             made[index] = Coded(column.index, values, other)
@@ -245,14 +245,14 @@ def _answers(step: Any, rows: list[list[Any]]) -> Array:
 
 
 def _unknown(categories: Array) -> Any:
-    """Return a category that is not among these."""
+    """Return a value that is not among these categories."""
     if categories.dtype.kind in "biuf":
         return float(np.nanmax(np.append(categories.astype(np.float64), 0))) + 1
     return max(map(str, categories), key=len) + "?"
 
 
 def _text(value: Any, whose: str) -> str:
-    """Return the text of a category, as tables have it."""
+    """Return the text of a category in a table."""
     if value is None or value != value:
         return MISSING
     text = str(bool(value)).lower() if isinstance(value, bool | np.bool_) else str(value)
@@ -262,21 +262,21 @@ def _text(value: Any, whose: str) -> str:
 
 
 class Assembly:
-    """Preprocessing that equals scikit-learn's transformers together with changed weights of the first layer.
+    """Preprocessing that, with changed weights of the first layer, is equivalent to scikit-learn's transformers.
 
     Parameters
     ----------
     columns : sequence of Column
-        What the layer reads.
+        Columns that the first layer reads.
     count : int
-        The number of raw columns.
+        Number of raw columns.
     names : sequence of str or None
-        Their names, if they have any.
+        Names of the raw columns, if they have any.
 
     Raises
     ------
     FileError
-        If a raw column is prepared twice, differently, or is a text that no encoder takes.
+        If a raw column is prepared in two different ways, or is a text without an encoder.
     """
 
     def __init__(self, columns: Sequence[Column], count: int, names: Sequence[str] | None) -> None:
@@ -293,14 +293,14 @@ class Assembly:
         if both := self._numbers.keys() & self._texts.keys():
             name = shown(self._names[min(both)])
             raise FileError(f"column {name} is prepared twice, differently, as numbers and as categories")
-        if names is None:  # what is not read has its position among columns without names
+        if names is None:  # columns without names are identified by position, so unread ones must be present
             unread = set(range(count)) - self._numbers.keys() - self._texts.keys()
             self._numbers |= dict.fromkeys(unread, (Filling(0.0, "constant"),))
         self._flags = {column.index for column in columns if isinstance(column, Flag)}
         self._groups = self._grouped()
 
     def weighted(self, weight: Array, bias: Array) -> tuple[Array, Array]:
-        """Convert a first layer's weight and bias on the columns into those on the prepared columns."""
+        """Convert weight and bias of a first layer from the original columns to the prepared columns."""
         rows: dict[Any, Array] = {}
         bias = bias.astype(np.float64)
         for column, own in zip(self._columns, weight.astype(np.float64), strict=True):
@@ -320,7 +320,7 @@ class Assembly:
         return made.astype(weight.dtype), bias.astype(weight.dtype)
 
     def prepared(self) -> Prepared:
-        """Return the preprocessing."""
+        """Return the preprocessing in the notation of a spec, with its fitted arrays."""
         written: list[dict[str, Any]] = []
         tensors: dict[str, Array] = {}
         for number, indices in enumerate(self._groups):
@@ -336,7 +336,7 @@ class Assembly:
         return Prepared(written, tensors, names, {name: kinds[name] for name in names})
 
     def _grouped(self) -> list[list[int]]:
-        """Return raw columns by the steps that they go through, categories last."""
+        """Return the indices of raw columns, grouped by their steps; categories come last."""
         found: dict[tuple[Any, ...], list[int]] = {}
         for index in sorted(self._numbers):
             found.setdefault(tuple(map(_form, self._numbers[index])), []).append(index)
@@ -374,11 +374,11 @@ class Assembly:
 
 
 _Fitted = tuple[dict[str, Any], dict[str, Array]]
-"""A step as a spec says it, and what it has learned."""
+"""A step in the notation of a spec, and its fitted arrays."""
 
 
 def _form(step: Filling | Scaling) -> tuple[Any, ...]:
-    """Return a key that is equal for columns whose steps can be one step of several columns."""
+    """Return a key that is equal for steps that can be merged into one step of several columns."""
     if isinstance(step, Scaling):
         return ("standardize",)
     if isinstance(step.value, str):

@@ -1,6 +1,7 @@
-"""Networks from ONNX files.
+"""Import of networks from ONNX files.
 
-In comes a file that nobody trusts; out goes `Imported`, its answers compared. Start at `import_onnx`: `onnx_file`
-reads, `onnx_graph` goes through nodes by the table of `onnx_operators`, whose tensors are the kinds of `onnx_terms`.
-`onnx_running` runs what lies between layers, by which `recognition` knows it; `onnx_answers` is the end of a graph.
+In: an untrusted file. Out: `Imported`, after comparison with onnxruntime. Start at `import_onnx`. `onnx_file` reads the
+file, `onnx_graph` reads nodes by the table of `onnx_operators`, and `onnx_terms` has the kinds of tensors.
+`onnx_running` runs the nodes between layers, so that `recognition` can name them; `onnx_answers` reads the end of a
+graph.
 """

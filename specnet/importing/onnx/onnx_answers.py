@@ -21,9 +21,9 @@ _HALF = 0.5
 
 @dataclass(frozen=True)
 class _Decision:
-    """How labels follow from the outputs of a layer: those above a boundary, or without one the largest.
+    """The rule for labels, given the outputs of a layer: above a boundary, or the largest output without a boundary.
 
-    The labels are those of the classes, None where each output has its own, 0 or 1.
+    `labels` are the labels of the classes, or None if each output has a label of 0 or 1.
     """
 
     layer: int
@@ -32,7 +32,7 @@ class _Decision:
 
 
 def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported:
-    """Return spec and model of a graph whose nodes have been read."""
+    """Return spec and model of a graph, after all its nodes have been read."""
     found: dict[str, TensorFeatures] = {}
     for output in graph.outputs:
         value = graph.values.get(output)
@@ -73,11 +73,11 @@ class _Ending:
         loss = self._loss_of_margins(output)
         is_largest = self.decision is not None and self.decision.boundary is None
         if self.answer is None and is_largest and not self.draft.ends_in(output, "softmax"):
-            output = self.draft.activation(output, "softmax")  # which leaves the largest where it is
+            output = self.draft.activation(output, "softmax")  # does not change which output is largest
         return self.draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
 
     def _output(self, answer: TensorFeatures) -> int:
-        """Return the output layer, without the scaling that gives values their units."""
+        """Return the number of the output layer, without the scaling that gives values their units."""
         term = self.graph.term(answer)
         self.graph.check_length(term)
         if self.decision is None:
@@ -89,7 +89,7 @@ class _Ending:
         return self.graph.source(term)
 
     def _decision(self, labels: TensorFeatures) -> _Decision:
-        """Return how labels follow from a layer's outputs, found by running the end of the graph."""
+        """Return the rule for labels, given a layer's outputs; it is found by running the end of the graph."""
         end, runner, dtype = self.graph.term(labels), self.graph.runner, np.dtype(self.draft.dtype)
         found = next((each for each in reversed(segments(end)) if each.start.kind == "f"), None)
         if found is None:
@@ -116,7 +116,7 @@ class _Ending:
         raise FileError("the labels are decided in another way than by the largest output, ½ or 0")
 
     def _second_of_two(self, layer: int) -> int:
-        """Return the layer of p if a layer makes the probabilities 1 − p and p of it, else the layer itself."""
+        """Return the layer of p if a layer concatenates the probabilities 1 − p and p, else the layer itself."""
         step = None if layer == INPUT else self.draft.steps[layer]
         if step is None or step.layer.type != "concatenate" or len(step.inputs) != 2 or INPUT in step.inputs:
             return layer
@@ -128,7 +128,7 @@ class _Ending:
     def _loss_of_margins(self, output: int) -> str | None:
         """Return the hinge loss if labels follow from margins, None if they follow from probabilities.
 
-        Refuses labels that are decided by something else than the output.
+        Raise an error if labels do not follow from the output.
         """
         if self.decision is None:
             return None
@@ -146,7 +146,7 @@ class _Ending:
         raise FileError("the labels are decided by numbers that are not probabilities")
 
     def _labels(self, output: int) -> Array | None:
-        """Return the labels of the classes; None where outputs are 0 or 1, values, or classes from 0 on."""
+        """Return the labels of the classes; None if outputs are 0 or 1, values, or classes from 0 on."""
         classes, of_each = self.graph.classes, self.draft.size(output) > 1 and self.draft.ends_in(output, "sigmoid")
         labels = classes if self.decision is None else self.decision.labels
         if labels is None or (self.decision is None and of_each):

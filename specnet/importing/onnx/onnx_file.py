@@ -1,9 +1,8 @@
-"""ONNX files, read with distrust: nothing is taken at its word, and no memory is given before it is filled.
+"""Reading of untrusted ONNX files: every declared size is checked before memory is allocated.
 
-A file's structure is counted before it is parsed, since a protocol buffer of empty entries takes fifty times its own
-size once parsed; a tensor's numbers are counted before they are read; numbers stored in other files are read only from
-regular files within the model's own folder. A graph reads one tensor of columns, or several that are put beside each
-other first.
+Entries of a file are counted before it is parsed, since a protocol buffer of empty entries takes fifty times its size
+after parsing. Numbers of a tensor are counted before they are read. Numbers in external files are read only from
+regular files within the model's folder. A graph reads one tensor of columns, or several that it concatenates first.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 FILE_LIMIT = 2**31
-"""Bytes: the most that a protocol buffer can have."""
+"""Largest size of a protocol buffer in bytes."""
 ENTRY_LIMIT = 100_000
-"""Entries of all messages in a file: nodes, names, attributes, dimensions, and numbers that are not packed."""
+"""Largest number of entries in a file: nodes, names, attributes, dimensions, and numbers that are not packed."""
 NUMBER_LIMIT = 100_000_000
-"""Numbers of a tensor."""
+"""Largest number of elements in a tensor."""
 
 PRECISION_HINT = "convert the network to float32, and import it again"
-"""What to do with a network in another precision than float32 or float64."""
+"""The hint for a network in another precision than float32 or float64."""
 
 _HINTS = {
     "TensorFlow Lite": "convert the original network to ONNX, or save it in Keras under a name that ends in .keras",
@@ -46,14 +45,14 @@ _HINTS = {
     "HDF5": "save the model anew in Keras, under a name that ends in .keras",
     "pickle": "in Python, specnet.import_model takes the object that was pickled",
 }
-"""What to do with files of other kinds."""
+"""The hints for files of other kinds."""
 
 _BYTE_COUNT = re.compile(r"[0-9]{1,4000}")
 _KINDS = ("FLOAT", "DOUBLE", "INT32", "INT64", "BOOL", "STRING")
-"""What tensors may hold."""
+"""Supported data types of tensors."""
 _MAX_AXES = 8
 _VARINT, _BYTES, _SIZES = 0, 2, {1: 8, 5: 4}
-"""Kinds of entries in a protocol buffer: a number, bytes behind their number, and those that have so many bytes."""
+"""Kinds of entries in a protocol buffer: a number; bytes after their length; and entries of a fixed number of bytes."""
 
 
 def read_model(path: PathLike) -> ModelProto:
@@ -105,7 +104,7 @@ def newest_version() -> int:
 def _count_entries(data: bytes, kind: Descriptor) -> None:
     """Count the entries of a protocol buffer and of its nested messages, without parsing them.
 
-    Texts have to be UTF-8 here: the parser takes others, too, and gives them as bytes.
+    Texts must be UTF-8: the parser would accept other texts and return them as bytes.
     """
     entries, waiting = 0, [(0, len(data), kind)]
     while waiting:
@@ -155,7 +154,7 @@ class TensorReader:
         Raises
         ------
         FileError
-            If it does not hold what its shape says, or is of a type that no network here has.
+            If its data do not fit its shape, or its data type is not supported.
         """
         from onnx import TensorProto, helper, numpy_helper
 
@@ -181,7 +180,7 @@ class TensorReader:
             raise FileError(f"tensor {name} of shape {shape} does not have as many values") from error
 
     def _external(self, tensor: TensorProto, size: int) -> bytes:
-        """Return a tensor's bytes from the file that it names, if that lies in the model's folder."""
+        """Return a tensor's bytes from the external file that it names, which must be in the model's folder."""
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
         where = f"tensor {shown(tensor.name)} is stored in {shown(location)}"
@@ -203,30 +202,30 @@ class TensorReader:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The input tensors of a graph, whose columns in this order are the model's."""
+    """The input tensors of a graph; their columns, in this order, are the columns of the model."""
 
     shapes: dict[str, Shape]
-    """Of each, None for the rows; without that, the tensor is a single row."""
+    """The shape of each tensor, with None for the rows; a shape without None is a single row."""
     dtype: str
     rows: int | None
-    """How many rows each has; None for any number."""
+    """The number of rows of each tensor; None for any number."""
 
     @property
     def columns(self) -> int:
-        """The number of all columns."""
+        """The number of columns of all tensors together."""
         return sum(math.prod(size for size in shape if size is not None) for shape in self.shapes.values())
 
 
 def read_inputs(values: Iterable[ValueInfoProto]) -> Inputs:
     """Return the inputs of a graph that are not constants.
 
-    Where some of them have a fixed number of rows and the others any, all have that.
+    If some inputs have a fixed number of rows and the rest any number, all have the fixed number.
 
     Raises
     ------
     FileError
-        If there is none, one holds no floating-point numbers or has no known size, or two have different numbers of
-        rows.
+        If there are no inputs, an input has another type than floating point or an unknown size, or two inputs have
+        different numbers of rows.
     """
     found = {value.name: _read(value) for value in values}
     if not found:

@@ -1,4 +1,4 @@
-"""From an ONNX graph to a draft: operators that mix features become layers, what lies between is run to be known."""
+"""Conversion of an ONNX graph to a draft: operators that mix features become layers; nodes between them are run."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 STANDARD = ""
-"""The domain of the standard operators; files may also write ai.onnx."""
+"""The domain of the standard operators; files may write ai.onnx instead."""
 _ROWS = (1, 2, 3)
-"""The numbers of rows that a graph is read for, unless it takes only another."""
+"""The numbers of rows for which a graph is read, unless it only accepts another number."""
 _MAX_NAMED = 5
 _MAX_FACTORS = 8
 _MAX_BETWEEN = 500
@@ -37,16 +37,16 @@ _MAX_MOVED = 2000
 Result = Value | list[Value]
 Operator = Callable[["NodeCall"], Result]
 _PLAIN = ("FLOAT", "INT", "STRING", "TENSOR", "FLOATS", "INTS", "STRINGS")
-"""Attributes that hold numbers and texts, and no graphs or sparse tensors."""
+"""Types of attributes that contain numbers and texts, not graphs or sparse tensors."""
 _Maker = tuple[Sequence[Term], Callable[[list[int]], int]]
-"""How a term becomes a layer: of the layers of these terms, by this."""
+"""The terms whose layers a term needs, and a function from these layers to the layer of the term."""
 
 
 class Graph:
     """The values of an ONNX graph by name: inputs and constants first, then the results of nodes as they are read.
 
-    The index is that of the node that is being read; the classes are labels that the file gives to probabilities. Of
-    several outputs one can be chosen; what only others need is not read.
+    `index` is the index of the node that is being read; `classes` are labels that the file gives to probabilities. If
+    one of several outputs is chosen, only the nodes that it needs are read.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Graph:
         self.outputs = [name for name in names if name == output or (output is None and name not in self.copies)]
         self.needed = range(len(self.graph.node)) if output is None else self._needed(output)
         self.uses = self._uses()
-        # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
+        # Older files list constants among the inputs; tf2onnx lists inputs that no node reads.
         self.inputs = read_inputs(
             value for value in self.graph.input if value.name not in self.values and self.uses[value.name]
         )
@@ -101,7 +101,7 @@ class Graph:
         return sorted(found)
 
     def _uses(self) -> Counter[str]:
-        """Return how often each tensor is read, by nodes and as outputs, but for outputs that are copies of inputs."""
+        """Return how often each tensor is read by nodes and as output, except outputs that are copies of inputs."""
         uses = Counter([*self.outputs, *(name for index in self.needed for name in self.graph.node[index].input)])
         copying = identities(self.graph)
         for name in self.copies:
@@ -123,19 +123,19 @@ class Graph:
             self.bind(name, value)
 
     def leaf(self, layer: int, shapes: Shapes) -> TensorFeatures:
-        """Return the output of a layer."""
+        """Return the features that a layer outputs, with these shapes."""
         return TensorFeatures(Term(next(self._numbers), self.draft.size(layer), layer), self.rows, shapes)
 
     def computed(
         self, node: NodeProto, shapes: Shapes, operands: Sequence[Term | Array | None], kind: str = "f"
     ) -> TensorFeatures:
-        """Return what a node computes of terms and constants."""
+        """Return the features that a node computes from terms and constants."""
         size = math.prod(shapes[0]) // self.rows[0]
         term = Term(next(self._numbers), size, node=node, operands=tuple(operands), kind=kind, index=self.index)
         return TensorFeatures(term, self.rows, shapes)
 
     def term(self, value: TensorFeatures) -> Term:
-        """Return the term that has exactly these features: the tensor's own, or a selection of its columns."""
+        """Return a term with exactly these features: the term of the tensor, or a selection of its columns."""
         origin, columns = value.term, value.columns
         if np.array_equal(columns, np.arange(origin.size)):
             return origin
@@ -146,7 +146,7 @@ class Graph:
         return self._chosen[key]
 
     def bind(self, name: str, value: Value) -> None:
-        """Give a tensor its value."""
+        """Assign a value to the name of a tensor; raise an error if the name exists."""
         if name in self.values:
             raise FileError(f"{shown(name)} already exists")
         if isinstance(value, TensorFeatures):
@@ -154,13 +154,13 @@ class Graph:
         self.values[name] = value
 
     def named(self, index: int) -> str:
-        """Return a node's name, or its number where it has none, and its operator."""
+        """Return a text with a node's name, or its index if it has no name, and its operator."""
         node = self.graph.node[index]
         kind = f"{node.domain}.{node.op_type}" if node.domain != STANDARD else node.op_type
         return f"{shown(node.name) if node.name else index} ({shown(kind)[1:-1]})"
 
     def source(self, term: Term) -> int:
-        """Return the layer whose output a term is; layers of the term and of its operands are added as needed."""
+        """Return the layer that outputs a term; layers for the term and its operands are added as needed."""
         waiting, makers = [term], dict[int, _Maker]()
         self.check_length(term)
         while waiting:
@@ -177,12 +177,12 @@ class Graph:
         return term.layer
 
     def check_length(self, term: Term) -> None:
-        """Raise an error about a term that has too many nodes between it and the layers that it follows from."""
+        """Raise an error if there are too many nodes between a term and the layers that it depends on."""
         if len(_reached(term, lambda each: each.layer is None, _MAX_BETWEEN)) > _MAX_BETWEEN:
             raise FileError(f"more than {_MAX_BETWEEN} nodes between two layers")
 
     def recognized(self, term: Term) -> tuple[Term, Found] | None:
-        """Return where the activation or normalization begins that ends in a term, and what it is; else None."""
+        """Return the start of an activation or normalization that ends in a term, and its layer; None if unknown."""
         if term.number not in self._found:
             found = ((each.start, self.recognizer.find(each)) for each in segments(term))
             self._found[term.number] = next(((start, what) for start, what in found if what is not None), None)
@@ -216,16 +216,16 @@ class Graph:
         raise self._unknown(term)
 
     def spread(self, layer: int, term: Term, weight: Array | None = None) -> Array:
-        """Return a dense layer's weight that selects a term's columns of a layer's output, times `weight` if given."""
+        """Return the dense weight that selects a term's columns from a layer's output, times `weight` if given."""
         size, outputs = self.draft.size(layer), term.size if weight is None else len(weight)
         self.draft.check_numbers(outputs * size)
         whole = np.zeros((outputs, size), None if weight is None else weight.dtype)
         positions: Any = (np.arange(outputs) if weight is None else slice(None), term.columns)
-        np.add.at(whole, positions, 1 if weight is None else weight)  # a column may be there twice
+        np.add.at(whole, positions, 1 if weight is None else weight)  # a column may occur twice
         return whole
 
     def _bounded(self, source: int, bound: Array, sign: float) -> int:
-        """Return the layer that makes max(x, b) = b + relu(x − b), or min(x, b) = b − relu(b − x)."""
+        """Add layers for max(x, b) = b + relu(x − b), or min(x, b) = b − relu(b − x); return the last one."""
         above = self.draft.activation(self.draft.affine(source, sign, -sign * bound), "relu")
         return self.draft.affine(above, sign, bound)
 
@@ -248,7 +248,7 @@ class Graph:
         return layer if found.factor == 1 else self.draft.affine(layer, found.factor, 0.0)
 
     def _unknown(self, term: Term) -> FileError:
-        """Return the error that names the nodes of a term that no layer computes."""
+        """Return an error that names the nodes of a term that no layer can compute."""
 
         def is_open(each: Term) -> bool:
             return each.layer is None and self.recognized(each) is None
@@ -261,7 +261,7 @@ class Graph:
         return UnknownFormulaError(f"nodes {names}{others}: together these are no known activation")
 
     def _dtype(self, default: str) -> str:
-        """Return the dtype of the weights, or of the input where there are none."""
+        """Return the name of the weights' dtype, or the default if there are no weights."""
         names = (name for node in self.graph.node if node.op_type in ("Gemm", "MatMul") for name in node.input)
         weights = (self.values[name] for name in names if name in self.values)
         dtypes = (weight.at(0).dtype for weight in weights)
@@ -269,7 +269,7 @@ class Graph:
 
 
 def _reached(term: Term, is_open: Callable[[Term], bool], limit: int) -> list[Term]:
-    """Return a term and all operands that open terms lead to; the search ends soon after `limit` terms."""
+    """Return a term and its operands, recursively through open terms; the search ends soon after `limit` terms."""
     found = {term.number: term}
     waiting = [term]
     while waiting and len(found) <= limit:
@@ -302,7 +302,7 @@ class NodeCall:
             raise FileError(f"it reads {shown(missing[0])}, which does not exist")
         self.inputs = [graph.values.get(name) for name in node.input]
         self._attributes = {attribute.name: attribute for attribute in node.attribute}
-        for name, each in self._attributes.items():  # nodes are run, and must read no other file
+        for name, each in self._attributes.items():  # nodes are run, and must not read other files
             is_plain = each.AttributeType.Name(each.type) in _PLAIN
             if not is_plain or (each.t.data_location and node.op_type != "Constant"):
                 raise FileError(f"its attribute {shown(name)} is not supported")
@@ -313,29 +313,29 @@ class NodeCall:
         return [value for value in self.inputs if value is not None]
 
     def has(self, index: int) -> bool:
-        """Return whether the node has an input."""
+        """Return whether the node has an input with this index."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def value(self, index: int = 0) -> Value:
-        """Return an input; a missing one is an error."""
+        """Return the value of an input; raise an error if it is missing."""
         found = self.inputs[index] if self.has(index) else None
         if found is None:
             raise FileError("it has too few inputs")
         return found
 
     def features(self, index: int = 0) -> TensorFeatures:
-        """Return an input; anything but features is an error."""
+        """Return an input; raise an error if it is not features."""
         found = self.value(index)
         if not isinstance(found, TensorFeatures):
             raise FileError(f"it reads {found}, expected features")
         return found
 
     def source(self) -> int:
-        """Return the layer that makes the first input."""
+        """Return the layer that outputs the first input."""
         return self.graph.source(self.graph.term(self.features()))
 
     def constant(self, index: int) -> Array:
-        """Return an input; anything but a constant is an error."""
+        """Return the array of an input; raise an error if it is not a constant."""
         found = self.value(index)
         if found.varies:
             raise FileError(f"its input {index} is {found}, expected a constant")
@@ -377,7 +377,7 @@ class NodeCall:
         return self.graph.recognizer.rounded(float(np.float32(self.attribute(name, "FLOAT", default))))
 
     def attribute(self, name: str, kind: str, default: Any = None) -> Any:
-        """Return an attribute, which has to be of this type of ONNX's."""
+        """Return an attribute, which must have this ONNX type; the default if it is missing."""
         from onnx import AttributeProto, helper
 
         found = self._attributes.get(name)
@@ -389,4 +389,4 @@ class NodeCall:
 
 
 class UnknownFormulaError(FileError):
-    """Nodes that no layer here computes; the message names them."""
+    """No layer computes some nodes; the message names them."""

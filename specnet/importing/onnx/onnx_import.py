@@ -1,7 +1,7 @@
-"""From an ONNX file to a spec and a model: its nodes are read in order, each after those whose results it reads.
+"""Import of an ONNX file as a spec and a model; nodes are read in topological order.
 
-Files that specnet has exported carry their spec, which is verified: the model of that spec and the tensors is
-exported again, and has to give the same graph.
+Files that specnet has exported contain their spec. It is verified: a model is made from the spec and the tensors, and
+its export must give the same graph.
 """
 
 from __future__ import annotations
@@ -60,22 +60,22 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 _ROUNDING = 4 * np.finfo(np.float32).eps
-"""What may differ in a constant of a float64 model that was stored as float32."""
+"""Largest relative difference of a constant in a float64 model that was stored as float32."""
 
 
 class ChangedError(FileError):
-    """The graph is not the one that the spec and the tensors of a file are exported as."""
+    """The graph differs from the export of the spec and the tensors in the file."""
 
 
 def read_export(graph: GraphProto, facts: Mapping[str, Any], tensors: TensorReader, limits: Limits | None) -> Imported:
     """Return the model in a file that specnet has exported.
 
-    `facts` are what the file states: the spec, class labels, and numbers of tensors that the graph does not have.
+    `facts` are the metadata of the file: the spec, class labels, and numbers of tensors that the graph lacks.
 
     Raises
     ------
     ChangedError
-        If they are not what the graph computes.
+        If the graph differs from the export of these facts.
     FileError
         If a tensor is damaged.
     """
@@ -100,16 +100,16 @@ def _exported_model(
     labels: Array | None,
     limits: Limits | None,
 ) -> Model:
-    """Return the model in a file.
+    """Return the model in an exported file.
 
     Parameters
     ----------
     models : sequence of tuple
-        The share and the spec of each network.
+        Share and spec of each network.
     given : mapping of str to ndarray
-        The tensors of the graph.
+        Tensors of the graph.
     hidden : mapping of str to list
-        The tensors that the graph lacks.
+        Tensors that the graph lacks, from the metadata.
     labels : ndarray or None
     limits : Limits or None
     """
@@ -139,7 +139,7 @@ def _numbers(
     dtype: np.dtype[Any],
     shape: tuple[int | None, ...],
 ) -> Array:
-    """Return the numbers of a tensor, as the file states them, or else from the graph."""
+    """Return the numbers of a tensor from the metadata, or from the graph if the metadata lacks them."""
     sizes = [-1 if size is None else size for size in shape]
     numbers = hidden.get(name, given.get(name))
     if isinstance(numbers, list) and {type(number) for number in numbers} <= {int, float}:
@@ -168,7 +168,7 @@ def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model, in
 
 
 def _structure(graph: GraphProto) -> list[Any]:
-    """Return the names of a graph's inputs and outputs, and its nodes: all but its constants."""
+    """Return everything in a graph except its constants: names of inputs and outputs, nodes, and attributes."""
     names = [[value.name for value in values] for values in (graph.input, graph.output)]
     attributes = [sorted(each.SerializeToString(deterministic=True) for each in node.attribute) for node in graph.node]
     nodes = [(node.domain, node.op_type, list(node.input), list(node.output)) for node in graph.node]
@@ -187,12 +187,12 @@ def _same(given: Array, expected: Array) -> bool:
 def import_onnx(path: PathLike, limits: Limits | None, output: str | None = None) -> Imported:
     """Return the network in an ONNX file as a spec and a model, compared with onnxruntime if that is installed.
 
-    Of several outputs it is the one that is chosen.
+    `output` is the name of one of several outputs.
 
     Raises
     ------
     FileError
-        If the file is damaged, or holds something that is not understood; names it.
+        If the file is damaged, or has an unsupported part, which the error names.
     """
     with file_errors(path):
         model, tensors = read_model(path), TensorReader(path)
@@ -244,7 +244,7 @@ def _is_numeric(output: ValueInfoProto) -> bool:
 
 
 def _finished(graph: Graph, path: PathLike, facts: Mapping[str, Any] | None) -> Imported:
-    """Return spec and model of a graph, after reading its nodes."""
+    """Read the nodes of a graph and return its spec and model."""
     for index, node in _sorted(graph):
         graph.index = index
         with errors_at(f"node {graph.named(index)}", but=UnknownFormulaError):
@@ -259,7 +259,7 @@ def _finished(graph: Graph, path: PathLike, facts: Mapping[str, Any] | None) -> 
 
 
 def _left_out(graph: Graph, path: PathLike) -> Iterator[Diagnostic]:
-    """Yield warnings of outputs that are copies of inputs."""
+    """Yield a warning for each output that is a copy of an input."""
     for output, name in graph.copies.items():
         message = f"the output {shown(output)} is a copy of the input {shown(name)}"
         hint = "it is left out" if name in graph.inputs.shapes else "both are left out"
@@ -267,7 +267,7 @@ def _left_out(graph: Graph, path: PathLike) -> Iterator[Diagnostic]:
 
 
 def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
-    """Return the nodes in topological order: the order of the file, if that is one."""
+    """Return the nodes in topological order: the order of the file if that is topological."""
     nodes = [(index, graph.graph.node[index]) for index in graph.needed]
     makers = {name: index for index, node in nodes for name in node.output if name and name not in graph.values}
     read = {index: [makers[name] for name in node.input if name in makers] for index, node in nodes}
@@ -282,19 +282,19 @@ def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
 
 
 _Feed = Callable[[RawColumns], dict[str, Array]]
-"""What inputs get for raw rows."""
+"""Returns the inputs of a session by name, given raw rows."""
 
 
 def prove_file(path: PathLike, model: Model, inputs: Collection[str], outputs: Sequence[str] | None = None) -> str:
-    """Compare an ONNX file, run by onnxruntime, with the model made of it; return the result in words.
+    """Compare an ONNX file, run by onnxruntime, with the imported model; return the result in words.
 
-    Its inputs of these names are the model's columns; nothing reads the others. Its outputs of these names, all by
-    default, are the model's.
+    `inputs` are the names of the inputs that are the model's columns; the file does not read its other inputs.
+    `outputs` are the names of the outputs to compare, all by default.
 
     Raises
     ------
     FileError
-        If they do not.
+        If the outputs do not agree.
     """
     try:
         session = _run(session_of, os.fspath(path))
@@ -323,7 +323,7 @@ def _run(call: Callable[..., Any], *arguments: Any) -> Any:
 def _answers(
     session: Any, inputs: Collection[str], outputs: Sequence[str] | None, feed: _Feed, rows: RawColumns
 ) -> list[Array]:
-    """Return the outputs for rows, run in batches of the size that the file takes."""
+    """Return the outputs for rows, computed in batches of the size that the file accepts."""
     shapes = [value.shape for value in session.get_inputs() if value.name in inputs]
     batches = [shape[0] if len(shape) > 1 else 1 for shape in shapes]
     size = next((batch for batch in batches if isinstance(batch, int) and batch > 0), len(rows))
@@ -335,7 +335,7 @@ def _answers(
 
 
 def _fed(values: Sequence[Any], inputs: Collection[str], rows: RawColumns) -> dict[str, Array]:
-    """Map each numeric input to its columns of the rows, or to zeros if nothing reads it."""
+    """Map the name of each input to its columns of the rows, or to zeros if no node reads it."""
     found, begin, X = {}, 0, rows.X
     for value in values:
         shape = [size if isinstance(size, int) else len(X) for size in value.shape]

@@ -1,4 +1,4 @@
-"""ONNX's operators: most stay formulas until a layer reads them, some make layers, others move numbers."""
+"""ONNX's operators: most remain formulas until a layer reads them, some become layers, others move numbers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _operand(call: NodeCall, value: Value, shapes: Shapes) -> Term | Array | Non
 
 
 def _taken_in(call: NodeCall, operands: list[Term | Array | None], shapes: Shapes) -> TensorFeatures | None:
-    """Merge a constant into a standardization of the columns or a bias; return the resulting layer's output."""
+    """Merge a constant into a standardization of the columns or a bias; return the output of the resulting layer."""
     graph, operator = call.graph, call.node.op_type
     if len(operands) != 2 or operator not in ("Add", "Sub", "Mul", "Div"):
         return None
@@ -112,7 +112,7 @@ def _standardized(draft: Draft, operator: str, number: Array, *, is_first: bool)
 
 
 def _plainer(call: NodeCall) -> Result:
-    """Rewrite an operator whose attributes no activation has in terms of simpler operators."""
+    """Rewrite an operator as simpler operators if no activation has its attributes."""
     from onnx import helper
 
     x, graph = call.features(), call.graph
@@ -214,7 +214,7 @@ def _batch_normalization(call: NodeCall) -> Result:
     x, graph = call.features(), call.graph
     by_batch = call.attribute("training_mode", "INT", 0)
     by_batch = by_batch or (graph.version < 7 and not call.attribute("is_test", "INT", 0))
-    if by_batch or sum(map(bool, call.node.output)) > 1:  # before opset 14 further outputs alone say so
+    if by_batch or sum(map(bool, call.node.output)) > 1:  # further outputs imply training mode before opset 14
         raise FileError("it normalizes by the batch, as only training does")
     if len(x.shapes[0]) != 2 or not x.is_axis(1):  # the channels of an image are normalized together
         raise FileError(f"it reads {x}, expected rows of features")
@@ -240,7 +240,7 @@ def _layer_normalization(call: NodeCall) -> Result:
 
 
 def _concatenate(call: NodeCall) -> Result:
-    """Concatenate tensors: columns of one layer are moved, those of several become a layer."""
+    """Concatenate tensors: columns of one layer are moved; columns of several layers become a layer."""
     axis, graph = call.attribute("axis", "INT", 1), call.graph
     read = [value for value in call.inputs if isinstance(value, TensorFeatures)]
     if len({value.term for value in read}) < 2 and (len(read) < 2 or any(value.moved is not None for value in read)):
@@ -253,7 +253,7 @@ def _concatenate(call: NodeCall) -> Result:
 
 
 def _feature_vectorizer(call: NodeCall) -> Result:
-    """Concatenate tables by an operator that only has single precision."""
+    """Concatenate tables with FeatureVectorizer, which only supports single precision."""
     parts = [call.features(index) for index in range(len(call.inputs))]
     if call.graph.draft.dtype == "float64":
         raise FileError("it rounds to single precision")
@@ -305,11 +305,11 @@ _PLAINER: dict[str, tuple[dict[str, float], list[str]]] = {
     "HardSigmoid": ({"alpha": 0.2, "beta": 0.5}, ["Mul alpha", "Add beta", "Max 0", "Min 1"]),
     "Selu": ({"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}, ["Elu", "Mul gamma"]),
     "Swish": ({"alpha": 1.0}, ["Mul alpha", "Sigmoid", "Mul x"]),
-    # Not in ONNX's list, and all the same what tf2onnx writes for TensorFlow's operators of these names.
+    # These operators are not in ONNX, but tf2onnx writes them for TensorFlow's operators of the same names.
     "Erfc": ({}, ["Erf", "Neg", "Add 1"]),
     "Expm1": ({}, ["Exp", "Sub 1"]),
 }
-"""Operators in terms of others: their numbers by default, and what is computed of x step by step."""
+"""Operators as simpler operators: the defaults of their attributes, and the steps applied to x in order."""
 
 OPERATORS: dict[tuple[str, str], Operator] = {
     **{("", name): NodeCall.moved for name in MOVEMENTS},
@@ -332,4 +332,4 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("ai.onnx.ml", "Scaler"): _scaler,
     ("ai.onnx.ml", "ZipMap"): _zip_map,
 }
-"""By domain and name, what is done with operators."""
+"""The function that reads each operator, by domain and name."""

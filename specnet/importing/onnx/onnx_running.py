@@ -1,6 +1,6 @@
-"""Nodes of an ONNX graph, run one by one by onnx's own reference implementation: constants, and formulas at points.
+"""Running of single nodes of an ONNX graph with onnx's reference implementation: for constants, and formulas at points.
 
-Only operators of a list are run, each on arrays whose result is small: its size is known before it is computed.
+Only listed operators are run, and only if the result is small; its size is bounded before it is computed.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ ELEMENTWISE = frozenset(
     | {"Pow", "Reciprocal", "Relu", "Shrink", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Sub", "Sum"}
     | {"Tanh", "ThresholdedRelu", "Where"}
 )
-"""Operators whose result depends, at each position, on the numbers at that position alone."""
+"""Elementwise operators: the result at each position depends only on the numbers at this position."""
 ACROSS = frozenset({"LogSoftmax", "ReduceMax", "ReduceMean", "ReduceSum", "Softmax"})
-"""Operators that bring the features of a row together."""
+"""Operators that combine the features of a row."""
 CONDITIONS = frozenset({"And", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or"})
-"""Operators that make booleans."""
+"""Operators that return booleans."""
 MOVEMENTS = frozenset(
     {"Concat", "ConstantOfShape", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice", "Split"}
     | {"Squeeze", "Transpose", "Unsqueeze"}
 )
-"""Operators that move numbers to other positions, or make shapes."""
+"""Operators that move numbers to other positions, or return shapes."""
 FOLDED_LIMIT = 50_000_000
-"""Numbers of all constants together that are computed from others."""
+"""Largest number of elements in all constants together that are computed from other constants."""
 _GROWN_LIMIT = 1_000_000
-"""Numbers by which a constant may be larger than those that an elementwise operator makes it of."""
+"""Largest number of elements by which the result of an elementwise operator may exceed its operands."""
 _MAX_AXES = 8
 
 
 class Runner:
-    """Runs nodes of ONNX in a version of the standard operators."""
+    """Runs ONNX nodes with a given version of the standard operators."""
 
     def __init__(self, version: int) -> None:
         self._version = version
@@ -75,19 +75,19 @@ class Runner:
         Raises
         ------
         FileError
-            If they do not fit the operator.
+            If the inputs do not fit the operator.
         """
         given = {name: array for name, array in zip(node.input, arrays, strict=True) if array is not None}
         try:
             with np.errstate(all="ignore"):
                 result = self._evaluator(node, given).run(None, given)[output]
-        except Exception as error:  # of any kind, from within onnx
+        except Exception as error:  # onnx may raise any error
             shapes = " and ".join(str(array.shape) for array in given.values())
             raise FileError(f"cannot be computed from arrays of shape {shapes}") from error
         return np.asarray(result)
 
     def attributes(self, node: NodeProto) -> list[float]:
-        """Return the numeric attributes of an operator, defaults included."""
+        """Return the numeric attributes of a node, including defaults."""
         from onnx.defs import SchemaError, get_schema
 
         if id(node) not in self._attributes:
@@ -105,18 +105,18 @@ class Runner:
 
         key = id(node), tuple(array.dtype for array in given.values())
         if key not in self._evaluators:
-            # Older versions of onnx write Gelu out in nodes of its operand's type.
+            # Older versions of onnx expand Gelu into nodes, which need the type of the operand.
             types = {name: helper.np_dtype_to_tensor_dtype(array.dtype) for name, array in given.items()}
             inputs = [helper.make_tensor_value_info(name, dtype, None) for name, dtype in types.items()]
             outputs = [helper.make_tensor_value_info(name, 0, None) for name in node.output]
             graph = helper.make_graph([node], "node", inputs, outputs)
-            # With the node, since another one may get its id once it is gone.
+            # The node is stored too: if it were deleted, another node could get its id.
             self._evaluators[key] = ReferenceEvaluator(graph, opsets={"": self._version, "ai.onnx.ml": 1}), node
         return self._evaluators[key][0]
 
 
 def _result_size(operator: str, arrays: Sequence[Array]) -> int:
-    """Return an upper bound of the size of an operator's result."""
+    """Return an upper bound of the size of an operator's result, given its inputs."""
     shapes = [array.shape for array in arrays]
     if operator in ("ConstantOfShape", "Expand"):
         if arrays[-1].dtype.kind != "i" or arrays[-1].size > _MAX_AXES:

@@ -1,8 +1,8 @@
-"""What a tensor of an ONNX graph is: a constant, numbers that depend on how many rows there are, or features of a term.
+"""The kinds of tensors of an ONNX graph: constants, arrays that depend on the number of rows, and features of a term.
 
-A term is what a layer or a node computes, (rows, features); its nodes are run to see what they compute. Features know
-which number of their term stands at each of their positions. Since files take any number of rows, a graph is read for
-several at once, and what a network needs has to be the same for all.
+A term is the output of a layer or a node, (rows, features); its nodes are run to find out what they compute. Features
+store the index in their term of the number at each position. Since files accept any number of rows, a graph is read for
+several numbers of rows at once, and the result must be the same for all.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 Shape = tuple[int | None, ...]
-"""The shape of an input, None standing for the rows."""
+"""The shape of an input, with None for the rows."""
 Shapes = tuple[tuple[int, ...], ...]
-"""The shape of a tensor for each number of rows that a graph is read for."""
+"""The shape of a tensor for each number of rows for which a graph is read."""
 LONGEST = 32
-"""Nodes of an activation or a normalization that is written out; none takes as many."""
+"""Upper bound of the number of nodes of an activation or a normalization that is composed of operators."""
 _MAX_STARTS = 8
-"""Terms at which such a one may begin: so many steps one behind another end in one term."""
+"""Largest number of segments that are tried for one end, each with a different start."""
 
 
 @dataclass(eq=False)
 class Term:
     """The output of a layer, or the result of a node on its operands: terms and constants, () or (features,).
 
-    A term without a node is a layer's output, or has some columns of its only operand. Its kind is that of a dtype:
-    ``f``, ``i``, ``b`` or ``U``. Numbers are larger than those of operands; the index is that of the graph's node.
+    A term without a node is a layer's output, or a selection of columns of its only operand. `kind` is the kind of a
+    dtype: ``f``, ``i``, ``b`` or ``U``. `number` is larger than that of any operand; `index` is that of the node.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class TensorConstant:
-    """A constant: one array, or one for each number of rows that the graph is read for if it depends on that."""
+    """A constant: one array, or one for each number of rows of the graph if it depends on that number."""
 
     cases: tuple[Array, ...]
 
@@ -71,15 +71,15 @@ class TensorConstant:
         return len(self.cases) > 1
 
     def at(self, case: int) -> Array:
-        """Return the array for one of the numbers of rows, by its index."""
+        """Return the array for one of the numbers of rows, given the index of that number."""
         return self.cases[case % len(self.cases)]
 
 
 @dataclass(frozen=True, eq=False)
 class TensorFeatures:
-    """A tensor of a term's numbers: for each number of rows, its shape and the index of each number in the term.
+    """A tensor of numbers of a term: for each number of rows, its shape and the indices of its numbers in the term.
 
-    Where they have not moved, they are all in their order. Whether nothing else in the graph reads them says `alone`.
+    If `moved` is None, it has all numbers of the term in order. `alone` is true if no other node reads the tensor.
     """
 
     term: Term
@@ -94,13 +94,13 @@ class TensorFeatures:
         return f"features of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
 
     def at(self, case: int) -> Array:
-        """Return the index in the term of each number, for one of the numbers of rows."""
+        """Return the index of each number in the term, for one of the numbers of rows."""
         shape = self.shapes[case]
         return self.moved[case] if self.moved else np.arange(_checked_size(shape), dtype=np.int32).reshape(shape)
 
     @property
     def columns(self) -> Array:
-        """The indices of a row's features in the term, in the tensor's order; the same for all rows, or an error."""
+        """The indices of a row's features in the term, in the tensor's order; rows that differ are an error."""
         if self.moved is None:
             return np.arange(self.term.size)
         first = self.moved[0].reshape(self.rows[0], -1)[0] if self.moved[0].size % self.rows[0] == 0 else np.array([])
@@ -111,7 +111,7 @@ class TensorFeatures:
         return first
 
     def moved_to(self, positions: tuple[Array, ...], *, alone: bool) -> TensorFeatures:
-        """Return a tensor of the same term with these indices."""
+        """Return a tensor of the same term with other indices."""
         return TensorFeatures(self.term, self.rows, tuple(array.shape for array in positions), positions, alone)
 
     def is_axis(self, axis: int) -> bool:
@@ -148,7 +148,7 @@ Value = TensorFeatures | TensorConstant
 
 
 def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
-    """Return a constant that is combined with `rows` rows of a shape, reduced to () or (features,)."""
+    """Reduce a constant that is broadcast with `rows` rows of a shape to () or (features,)."""
     if array.dtype.kind not in "fib":
         raise FileError(f"a constant holds {array.dtype}, expected numbers")
     if not np.isfinite(array).all():
@@ -170,13 +170,13 @@ def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
 
 
 def row_of(array: Array, size: int) -> Array:
-    """Return a constant that is one number, or one for each feature, as an array (size,)."""
+    """Return a constant, which is one number or one for each feature, as an array (size,)."""
     return np.broadcast_to(per_feature(array, 1, (*(1,) * (array.ndim - 1), size)), size)
 
 
 @dataclass
 class Segment:
-    """The nodes from a term to another one that depends on nothing else: a function of one array."""
+    """The nodes between two terms, of which the end depends only on the start: a function of one array."""
 
     start: Term
     end: Term
@@ -184,7 +184,7 @@ class Segment:
 
     @cached_property
     def operators(self) -> set[str]:
-        """The operators of its nodes."""
+        """The names of the operators of the nodes."""
         return {term.node.op_type for term in self.inner if term.node is not None}
 
     @property
@@ -193,12 +193,12 @@ class Segment:
         return not self.operators & ACROSS
 
     def constants(self) -> Iterator[Array]:
-        """Yield the numbers that its nodes read."""
+        """Yield the constants that the nodes read."""
         for term in self.inner:
             yield from (x for x in term.operands if isinstance(x, np.ndarray) and x.dtype.kind == "f")
 
     def run(self, runner: Runner, x: Array, found: dict[int, Array] | None = None) -> Array:
-        """Return the result at x, (rows, features), or (rows, 1) for all features; in x's precision.
+        """Return the value of the end at x, (rows, features) or (rows, 1) for all features, in x's precision.
 
         `found` caches the values of terms at x for further calls.
         """
@@ -225,7 +225,7 @@ def _at(operand: Term | Array | None, found: dict[int, Array], dtype: np.dtype[n
 def segments(end: Term) -> list[Segment]:
     """Return the segments that end in a term, the longest first.
 
-    Each begins at a term through which all paths to the end lead; none is longer than `LONGEST`.
+    All paths to the end lead through the start of a segment; no segment is longer than `LONGEST`.
     """
     inner: list[Term] = []
     open_terms = {end.number: end}

@@ -1,9 +1,9 @@
-"""Which activation or normalization a segment of a graph is: found by running it, and not by reading its operators.
+"""Recognition of the activation or normalization that a segment of a graph computes, by running the segment.
 
-A segment is a function of one number, or of the features of a row. It is run on numbers that are chosen to tell
-functions apart: each constant that stands in it and its neighbours, zeros, tiny and huge numbers. What it answers is
-compared with each registered activation's own expression, the activation's numbers being taken from the constants.
-Everything is computed in double precision, where rounding hides no difference, and in the network's own.
+A segment is a function of one number, or of the features of a row. It is run on numbers that distinguish functions:
+each of its constants and their neighbours, zeros, tiny and huge numbers. The results are compared with the expression
+of each registered activation, whose settings are taken from the constants. Everything is computed in double precision,
+in which rounding hides no difference, and in the network's precision.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from specnet.parts.arrays import Array
 from specnet.parts.registry import Registry, built_in_registry, installed_registry
 
 _PROBES = np.array([[0.3, -0.7, 1.9, -2.6, 5.1, -6.4, 0.04, -0.01, 8.7, -11.0, 0.0, 1.0, -1.0, 0.55]]).T
-"""Numbers on which functions of one number are compared first, (probes, 1)."""
+"""Numbers for the first comparison of elementwise functions, (probes, 1)."""
 _SPECIAL = [0.0, 1e-3, 1e-7, 1e-30, 20.0, 60.0, 1e4, 1e7]
 _GRID = np.outer([*_SPECIAL, *np.linspace(0.2, 12, 60), *np.geomspace(1e-3, 60, 31)], [1, -1]).ravel()
-"""Positive and negative numbers on which they are compared then, beside the constants; the special ones come first."""
+"""Positive and negative numbers for the second comparison, in addition to constants; special numbers come first."""
 _ROWS, _MORE_ROWS = 6, 40
-"""Rows on which functions of several features are compared, first and then."""
+"""Number of rows for the first and for the second comparison of functions of several features."""
 _ORDINARY = 10.0
-"""Up to here what a segment computes has to be finite."""
+"""Up to this absolute value of x, the results of a segment must be finite."""
 _OF_CONSTANTS = {"float32": 3e-7, "float64": 1e-10}
-"""What the rounding of constants in the file changes, as a share of 1 and the result."""
+"""Largest effect of rounding the constants in the file, as a fraction of 1 and of the result."""
 _OF_ARITHMETIC = {"float32": 4e-6, "float64": 1e-12}
-"""What rounding changes in the network's own precision."""
+"""Largest effect of rounding in the network's precision."""
 _FAR = 1e-3
-"""A difference that no rounding makes at an ordinary number."""
+"""A difference at an ordinary number that is too large for rounding."""
 _MAX_VALUES = 40
 _MAX_CHOICES = 1600
-"""Numbers of a segment that are tried for an activation, and combinations of these for one with several."""
+"""Largest number of constants that are tried as a setting, and of combinations for several settings."""
 _MAX_TRIED = 8_000
-"""Activations with given numbers that are tried for one file: some seconds' work."""
+"""Largest number of activations with given settings that are tried for one file; this takes some seconds."""
 _MAX_NUMBERS = 4_000_000
-"""Numbers of an array on which a segment with numbers for each feature is compared."""
+"""Largest size of an array for the comparison of a segment with constants for each feature."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Found:
     """The layer that a segment computes."""
 
     fields: dict[str, Any]
-    """An activation or ``layer_normalization``, as a spec says it."""
+    """The fields of an activation or ``layer_normalization`` in a spec."""
     tensors: dict[str, Array] = field(default_factory=dict)
-    """What it learned, () or (features,)."""
+    """Its learned arrays, () or (features,)."""
     factor: float = 1.0
-    """What it is multiplied by."""
+    """A factor on its output."""
 
     @property
     def is_normalization(self) -> bool:
@@ -71,7 +71,7 @@ _Choice = tuple[type[Activation], _Fields]
 
 
 class Recognizer:
-    """Recognizes the segments of one file, whose network has a dtype."""
+    """Recognizes the segments of one file, given the dtype of its network."""
 
     def __init__(self, runner: Runner, dtype: str) -> None:
         self._runner, self._dtype = runner, np.dtype(dtype)
@@ -81,11 +81,11 @@ class Recognizer:
         self._registry = installed_registry()
 
     def rounded(self, number: float) -> float:
-        """Return a number with the fewest digits that are equal to it in the network's dtype."""
+        """Return the number with the fewest digits that equals a number in the network's dtype."""
         return float(str(np.float32(number))) if self._dtype == np.float32 else float(number)
 
     def find(self, segment: Segment) -> Found | None:
-        """Return the layer that a segment computes, None if there is no such layer."""
+        """Return the layer that a segment computes, or None if no layer does."""
         if len(self._tried) > _MAX_TRIED:
             raise FileError("the activations of this file have too many different numbers")
         if segment.end.kind != "f" or segment.end.size != segment.start.size:
@@ -97,13 +97,13 @@ class Recognizer:
             return None  # a node does not run on such numbers
 
     def _agrees(self, segment: Segment, function: _Function, x: Array) -> bool:
-        """Return whether a segment equals a function at x, in double precision and in the network's own."""
+        """Return whether a segment equals a function at x, in double precision and in the network's precision."""
         own = x.astype(self._dtype)
         runs = (own.astype(np.float64), self._tolerance), (own, _OF_ARITHMETIC[self._dtype.name])
         return all(_close(segment.run(self._runner, x), function(x), x, tolerance) for x, tolerance in runs)
 
     def _elementwise(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
-        """Yield layers that equal an elementwise segment at the probes, with numbers for a further comparison."""
+        """Yield layers that equal an elementwise segment at the probes, each with numbers for a second comparison."""
         expected = segment.run(self._runner, _PROBES, self._at_probes.setdefault(segment.start.number, {}))
         numbers = self._numbers_of(segment)
         grid = self._grid(numbers)[: max(1, _MAX_NUMBERS // expected.shape[1])]
@@ -113,7 +113,7 @@ class Recognizer:
         if expected.shape[1] == 1 or (expected == alike).all():
             for choice in self._choices(numbers, elementwise=True):
                 values = _probed(choice)
-                # A single number tells most of them apart.
+                # A single number excludes most activations.
                 is_near = values is not None and abs(values.item(0) - alike.item(0)) < _FAR
                 if is_near and _close(alike, values, _PROBES, self._tolerance):
                     yield Found(self._written(choice)), partial(_values, choice), grid
@@ -124,7 +124,7 @@ class Recognizer:
             yield Found({"type": Prelu.part_name()}, {"negative_slope": tensor}), partial(_prelu, slope), grid
 
     def _across(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
-        """Yield layers that equal a segment across features on a few rows, with rows for a further comparison."""
+        """Yield layers that equal a segment across features on a few rows, with rows for a second comparison."""
         random, size = np.random.default_rng(0), segment.start.size
         rows = random.normal(0, 1.5, (_ROWS, size)) + random.normal(0, 1, (_ROWS, 1))
         count = max(_ROWS, min(_MORE_ROWS, _MAX_NUMBERS // size))
@@ -165,12 +165,12 @@ class Recognizer:
         return sorted(number for number in numbers if np.isfinite(number))
 
     def _written(self, choice: _Choice) -> dict[str, Any]:
-        """Return an activation as a spec has it."""
+        """Return the fields of an activation in a spec."""
         part, fields = choice
         return {"type": part.part_name()} | {k: self.rounded(v) if type(v) is float else v for k, v in fields}
 
     def _grid(self, numbers: list[float]) -> Array:
-        """Return numbers that tell functions apart, (numbers, 1), exact in the network's dtype."""
+        """Return numbers that distinguish functions, (numbers, 1), which are exact in the network's dtype."""
         with np.errstate(all="ignore"):
             constants = np.array(numbers).astype(self._dtype)
             beside = [np.nextafter(constants, self._dtype.type(end)) for end in (-np.inf, np.inf)]
@@ -181,10 +181,11 @@ class Recognizer:
 
 @cache
 def _candidates(registry: Registry, *, elementwise: bool) -> list[tuple[type[Activation], _Fields, tuple[str, ...]]]:
-    """Return the activations that have an expression: the class, its switches, and the names of its numbers.
+    """Return the activations to try: the class, its switches, and the names of its numeric settings.
 
-    Where two are the same function the first one is taken: one without numbers before one with, elu before celu, and
-    what specnet brings before what plugins bring. Integers are no numbers here: they may say how long an expression is.
+    If two are the same function, the first one is used: activations without settings come before those with settings,
+    elu before celu, and built-in ones before those of plugins. Integer settings are left out: they may determine the
+    length of an expression.
     """
     own, found = built_in_registry().of_kind("activation"), []
     for part in registry.of_kind("activation"):
@@ -197,10 +198,10 @@ def _candidates(registry: Registry, *, elementwise: bool) -> list[tuple[type[Act
 
 
 def _values(choice: _Choice, x: Array, factor: float = 1.0) -> Array | None:
-    """Return a factor times an activation's values at x, (rows, features), in x's precision.
+    """Return a factor times an activation's values at x, (rows, features), in x's precision; None if it has none.
 
-    None where there is no such activation, or none that is a function of x alone. Beside the numbers of an elementwise
-    one stand others, which change its values if it is none.
+    Return None too if the activation is not a function of x alone. Further columns are added to x for an elementwise
+    activation: they change its values if it is not elementwise.
     """
     part, fields = choice
     beside = np.hstack([x, x[::-1]]) if part.elementwise else x
@@ -215,7 +216,7 @@ def _values(choice: _Choice, x: Array, factor: float = 1.0) -> Array | None:
         with np.errstate(all="ignore"):
             bound.run()
             return factor * bound.outputs[0].T[:, : x.shape[1]]
-    except Exception:  # of any kind: it may be someone else's, and its numbers those of a file
+    except Exception:  # the part may be from another package, and its settings are from a file
         return None
 
 
@@ -224,7 +225,7 @@ _probed = lru_cache(_MAX_TRIED)(partial(_values, x=_PROBES))
 
 
 def _prelu(slope: Array, x: Array) -> Array:
-    """Return a leaky rectifier's values at x; each feature has its slope."""
+    """Return a leaky rectifier's values at x, with a slope for each feature."""
     values: Array = np.maximum(x, 0) + slope.astype(x.dtype) * np.minimum(x, 0)
     return values
 
