@@ -1,4 +1,4 @@
-"""Reading data frames by the same rules as files: column types decide the kinds, and cells decide those of texts."""
+"""Reading data frames by the same rules as files: column types decide the kinds, or for texts, the cells."""
 
 from __future__ import annotations
 

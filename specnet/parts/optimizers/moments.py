@@ -58,7 +58,7 @@ class AdaptiveMoments(DecayingOptimizer):
 
 
 class _AdamFamily(AdaptiveMoments):
-    """What adam and adamw share."""
+    """The base class of adam and adamw."""
 
     amsgrad: bool = Field(False, description="use the AMSGrad variant")
 

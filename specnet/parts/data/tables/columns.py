@@ -30,7 +30,7 @@ from specnet.parts.data.tables.kinds import SAMPLE, DistinctTexts, ShowsPoint
 from specnet.parts.data.tables.sources import TableSource
 
 Texts = list[str | None]
-"""Trimmed cells, None where they are missing."""
+"""Trimmed cells; None for a missing cell."""
 
 NUMBERS_AT_ONCE = 2**23
 """Number of cells that are fetched together: 64 MB."""
@@ -38,7 +38,7 @@ TEXTS_AT_ONCE = 2**17
 FIGURES_AT_ONCE = MAX_EXPRESSIONS // 4
 """Number of aggregates in a query. Their expressions are long, and planning time grows faster than their number."""
 FEW_ROWS = 2**15
-"""Maximum number of rows to count texts in Python, where a query for each column would take longer."""
+"""Maximum number of rows to count texts in Python; for so few rows, a query for each column takes longer."""
 
 
 class Columns:

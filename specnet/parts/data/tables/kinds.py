@@ -420,7 +420,8 @@ def _mixed_zones(column: DistinctTexts) -> Assumption | None:
 
 def _distinguished(notations: Sequence[Notation], column: DistinctTexts) -> list[Notation]:
     """Return the notations that all cells are in, without duplicates that read the same numbers or dates."""
-    dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}  # May
+    # May has the same form in %b and %B.
+    dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}
     numbers = [each for each in notations if not isinstance(each, DatetimeFormat)]
     if len(numbers) > 1 and not column.differ(*numbers):
         del numbers[1:]
@@ -477,7 +478,8 @@ def left_as_text(
     else:
         code, why, item = "ignored-column", f"it is {USELESS[found.reason]}", f'"{name}"'
         of_many += f", {USELESS[found.reason]}"
-        kinds = ['"category"'] * (found.reason != "unique-text") + ['"ignore"']  # a category without codes is of no use
+        # If every text is rare, categories would be useless.
+        kinds = ['"category"'] * (found.reason != "unique-text") + ['"ignore"']
         hint = hint or (lambda column: setting(column_key(column), *kinds))
     message = f'column "{name}" is {KINDS_IN_WORDS[kind]}: {why}'
     word, _, settings = hint(name).partition(" ")
@@ -500,7 +502,7 @@ def doubt(found: Verdict) -> str:
     cell = f'"{shown_cell(found.example)}"'
     if len(found.notations) > 1:
         readings = dict.fromkeys(each.shown(found.example) for each in found.notations)
-        if len(readings) == 1:  # the day is always the month
+        if len(readings) == 1:  # in every cell the day equals the month
             readings = dict.fromkeys(each.format for each in found.notations if isinstance(each, DatetimeFormat))
         return f"{cell} can be {' or '.join(readings)}"
     noun = "dates" if isinstance(found.notations[0], DatetimeFormat) else "numbers"

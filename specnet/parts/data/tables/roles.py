@@ -1,4 +1,4 @@
-"""Columns of a table that are neither features nor targets: those that a split uses, and weights of rows."""
+"""The roles of columns that are neither features nor targets: the column that a split uses, and weights of rows."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ class TextSource(TableSource):
     def _number_or_error(self, index: int) -> str:
         """Return the SQL expression for the number in a cell: null if missing, an error if it is not a number."""
         cell, found = f"c{index}", sql_plain_number(f"c{index}")
-        if index in self.unclear:  # as a number, 1.0 would lose its point, which the notation is judged by
+        if index in self.unclear:  # as a number, 1.0 would lose its point, which is needed to judge the notation
             is_lost = f"contains({cell}, '.') AND {found} = trunc({found})"
             found = f"CASE WHEN NOT ({sql_is_grouped(cell)} OR ({is_lost})) THEN {found} END"
         return f"CASE WHEN {cell} <> '' THEN coalesce({found}, error('no number')) END"
