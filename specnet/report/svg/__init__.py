@@ -1,5 +1,5 @@
-"""Charts as SVG that takes its colours from the page around it.
+"""Charts as SVG with CSS classes whose colours the page defines.
 
-The input is values and words, the output markup. Start with `charts.Chart`: `axes` has its ranges, ticks and frame,
-`colours` the style sheet and pictures of pixels, and `markup` pieces of SVG as text.
+The input is values and words; the output is markup. Start with `charts.Chart`. `axes` computes ranges, ticks and the
+frame; `colours` has the style sheet and pictures of pixels; `markup` writes pieces of SVG as text.
 """

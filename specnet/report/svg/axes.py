@@ -1,4 +1,4 @@
-"""The axes of a chart: their ranges, where values lie in them, their ticks, and the rectangle between them."""
+"""The axes of a chart: ranges, positions of values, ticks, and the frame between the axes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from specnet.number_texts import power_texts, rounded, tick_texts
 from specnet.report.svg.markup import TEXT_SIZE, label, number, shortened, text_width
 
 LARGEST = 1e300
-"""Values beyond are left out, so that differences between values are finite."""
+"""Values of larger size are left out, so that differences between values are finite."""
 SMALLEST_SPAN = 1e-12
-"""A range that is narrower, as a fraction of its largest value, is shown as a single value."""
+"""Smallest span of a range, as a fraction of its largest value; a narrower range is drawn like a single value."""
 EDGE = 4.0
-"""Units around a picture without axes."""
+"""Margin around a picture without axes."""
 LABEL_SIZE = 11.5
 TICK_GAP = 8.0
-"""Units between the texts of two ticks, at least."""
+"""Minimum distance between the texts of two ticks along x."""
 ROW = 30.0
-"""Units between two ticks along y, at least."""
+"""Minimum distance between two ticks along y."""
 MAX_ALONG_X = 6
 MAX_FOR_TICKS = 0.45
-"""Fraction of the width that texts along y may take."""
+"""Maximum width of texts along y, as a fraction of the chart's width."""
 
 Vector = NDArray[np.float64]
 
 
 def shown_values(values: ArrayLike, log: bool = False) -> NDArray[np.bool_]:
-    """Return which values a chart can show: finite ones, on a logarithmic axis positive ones."""
+    """Return a mask of the values that a chart can show: finite and, on a logarithmic axis, positive values."""
     array = np.asarray(values, np.float64)
     with np.errstate(invalid="ignore"):
         shown: NDArray[np.bool_] = np.abs(array) <= LARGEST
@@ -41,18 +41,18 @@ def shown_values(values: ArrayLike, log: bool = False) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of values, linear or logarithmic, or a row of names.
+    """An axis: a linear or logarithmic range of values, or a list of names.
 
     Attributes
     ----------
     low, high : float
-        The range, low < high, positive for a logarithmic axis. Names lie at 0, 1, ….
+        Ends of the range, low < high; positive for a logarithmic axis. Names are at 0, 1, ….
     label : str
-        What the values are.
+        Label of the axis.
     log : bool
-        Whether equal ratios are equally far apart.
+        Whether the axis is logarithmic.
     names : tuple of str
-        Names at the ticks, instead of numbers.
+        Names at the ticks instead of numbers.
     """
 
     low: float
@@ -70,13 +70,13 @@ class Axis:
         Parameters
         ----------
         *values : array_like
-            What the axis shows; single numbers to extend it.
+            Values that the axis must include.
         label, log
-            As for the class.
+            Attributes of the axis.
         margin : float
             Space at both ends, as a fraction of the range.
         zero : bool
-            Start a linear axis of positive values at 0 if less than a third of it stays empty.
+            Whether to start a linear axis of positive values at 0 if less than a third of it stays empty.
         """
         present = np.concatenate([np.zeros(0), *(np.asarray(array, np.float64).ravel() for array in values)])
         present = present[shown_values(present, log)]
@@ -97,15 +97,15 @@ class Axis:
 
     @classmethod
     def of_names(cls, names: Iterable[str], label: str = "") -> Axis:
-        """Return an axis with an interval of width 1 for each name, around 0, 1, ….
+        """Return an axis of names: intervals of width 1 around 0, 1, ….
 
-        Along y the first name is at the top.
+        On a y axis the first name is at the top.
         """
         shown = tuple(names) or ("",)
         return cls(-0.5, len(shown) - 0.5, label, False, shown)
 
     def positions(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return where values lie, 0 at the low end and 1 at the high end; NaN for those that cannot be shown."""
+        """Return the positions of values on the axis, 0 at the low and 1 at the high end; NaN if not shown."""
         array = np.asarray(values, np.float64)
         shown = shown_values(array, self.log)
         if self.log:
@@ -140,20 +140,20 @@ class Axis:
                 step = float(f"{digits}e{power}")
                 first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
                 if last - first + 1 <= most:
-                    # Multiples of a decimal step, rounded to the step's own decimals.
+                    # Multiples of a decimal step, rounded to the decimals of the step.
                     return [float(f"{k * step:.{max(2 - power, 0)}f}") for k in range(first, last + 1)]
         return []
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A rectangle, in units from the chart's upper left corner.
+    """A rectangle in SVG units from the chart's upper left corner.
 
     Attributes
     ----------
     left, right, top, bottom : float
     reverse : bool
-        Whether y goes down, as for names.
+        Whether positions along y increase downwards, as for names.
     """
 
     left: float
@@ -164,29 +164,29 @@ class Frame:
 
     @property
     def width(self) -> float:
-        """Its width in units."""
+        """Width of the rectangle."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """Its height in units."""
+        """Height of the rectangle."""
         return self.bottom - self.top
 
     def across(self, positions: Vector) -> Vector:
-        """Return units from the left for positions along x, 0 to 1."""
+        """Return x coordinates for positions from 0 to 1 along the x axis."""
         return self.left + positions * self.width
 
     def down(self, positions: Vector) -> Vector:
-        """Return units from the top for positions along y, 0 to 1."""
+        """Return y coordinates for positions from 0 to 1 along the y axis."""
         return self.top + (positions if self.reverse else 1 - positions) * self.height
 
     def attributes(self) -> str:
-        """Return position and size as attributes."""
+        """Return position and size as SVG attributes."""
         corner = f'x="{number(self.left)}" y="{number(self.top)}"'
         return f'{corner} width="{number(self.width)}" height="{number(self.height)}"'
 
     def outline(self) -> str:
-        """Return the rectangle itself."""
+        """Return the rectangle as an SVG element."""
         return f'<rect class="frame" {self.attributes()}/>'
 
 
@@ -199,7 +199,7 @@ def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float)
     width, height : float
         Size of the chart in units.
     right : float
-        Units that are left free on the right.
+        Width that is left free on the right.
     """
     top, bottom = 22.0 if y.label else 10.0, height - (36.0 if x.label else 22.0)
     ticks, available = _ticks_along_y(y, bottom - top), MAX_FOR_TICKS * width
@@ -230,7 +230,7 @@ def _ticks_along_y(axis: Axis, height: float) -> list[tuple[float, str]]:
 
 
 def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> tuple[list[tuple[float, str]], float]:
-    """Return middles and texts of the ticks, as many as fit beside each other, and the width of each."""
+    """Return the ticks that fit beside each other, as middle and text, and the maximum width of a text."""
     if axis.names:
         cell = frame.width / len(axis.names)
         stride = max(int(-(-2 * TEXT_SIZE // cell)), 1)

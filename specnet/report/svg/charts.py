@@ -1,4 +1,4 @@
-"""What charts draw in their frame: lines, marks, names at the ends of lines."""
+"""Charts: lines, points, surfaces and texts between two axes, with names at the ends of lines."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ MARKS = (
     "m0-4l3.8 6.8h-7.6z",
     "m-3-3h6v6h-6z",
 )
-"""Marks of classes, as paths from the mark's middle: circle, diamond, triangle, square; further classes begin again."""
+"""Marks of classes as paths from the mark's middle: circle, diamond, triangle, square; more classes repeat them."""
 SMALL_MARKS = (
     "m-2 0a2 2 0 1 0 4 0 2 2 0 1 0-4 0z",
     "m0-2.6l2.6 2.6-2.6 2.6-2.6-2.6z",
     "m0-2.5l2.4 4.2h-4.8z",
     "m-1.9-1.9h3.8v3.8h-3.8z",
 )
-"""The same for pictures without axes."""
+"""Smaller marks of classes for pictures without axes."""
 LINE_HEIGHT = 14.0
 BOLD = 1.08
-"""How much wider bold text is."""
+"""Width of bold text relative to ordinary text."""
 TOLERANCE = 0.1
-"""Units by which a simplified line may differ."""
+"""Maximum distance between a line and its simplification."""
 FARTHEST = 20.0
-"""Positions are clipped to so many frames around the frame, so that their texts are short."""
+"""Positions are clipped to between minus and plus this value, so that coordinates are short."""
 
 Vector = NDArray[np.float64]
 
 
 def inside(positions: Vector) -> NDArray[np.bool_]:
-    """Return which positions along an axis lie on it; NaN does not."""
+    """Return a mask of the positions that are on the axis, from 0 to 1; False for NaN."""
     return (positions >= -1e-9) & (positions <= 1 + 1e-9)
 
 
 def line(frame: Frame, across: Vector, up: Vector, style: str, title: str = "") -> str:
-    """Return a line through positions, with gaps at NaN, cut off at the frame; it shows its title on hover.
+    """Return a line through positions, with gaps at NaN, clipped to the frame; it shows its title on hover.
 
-    Of very many points in a column of two units the first, the lowest, the highest and the last remain.
+    If there are many points, only the first, lowest, highest and last in each column of two units are drawn.
     """
     pieces = []
     shown = np.isfinite(across) & np.isfinite(up)
@@ -66,7 +66,7 @@ def line(frame: Frame, across: Vector, up: Vector, style: str, title: str = "") 
 
 
 def path(frame: Frame, across: Vector, up: Vector) -> str:
-    """Return the path through positions, without those that would not be seen; a single one is a dot."""
+    """Return the simplified path through positions; a single position is a dot."""
     xs = frame.across(np.clip(across, -FARTHEST, FARTHEST))
     ys = frame.down(np.clip(up, -FARTHEST, FARTHEST))
     chosen = simplified(xs, ys)
@@ -85,9 +85,9 @@ def _telling(across: Vector, up: Vector, frame: Frame) -> NDArray[np.intp]:
 
 
 def simplified(xs: Vector, ys: Vector) -> NDArray[np.intp]:
-    """Return which points of a line remain: the others lie within a tenth of a unit of it (Douglas and Peucker 1973).
+    """Return the indices of points that approximate a line within a tenth of a unit (Douglas and Peucker 1973).
 
-    A line that ends where it began keeps a point in between.
+    A line that ends at its start retains a point in between.
     """
     chosen = np.zeros(len(xs), np.bool_)
     chosen[[0, -1]] = True
@@ -109,7 +109,7 @@ def simplified(xs: Vector, ys: Vector) -> NDArray[np.intp]:
 
 
 def circles(frame: Frame, across: Vector, up: Vector, texts: Sequence[str], style: str, radius: Vector | float) -> str:
-    """Return circles of a class that show texts on hover."""
+    """Return circles of a CSS class that show texts on hover."""
     radii = np.broadcast_to(np.asarray(radius, np.float64), across.shape)
     return "".join(
         f'<circle class="{style}" cx="{number(x)}" cy="{number(y)}" r="{number(r)}">{hover_text(text)}</circle>'
@@ -118,7 +118,7 @@ def circles(frame: Frame, across: Vector, up: Vector, texts: Sequence[str], styl
 
 
 def stamped(frame: Frame, across: Vector, up: Vector, shape: str, style: str, text: str = "") -> str:
-    """Return a shape at each of some positions, all as one path; without length and with round ends it is a dot."""
+    """Return one path with a shape at each position; the shape ``h0`` with round line ends is a dot."""
     points = zip(frame.across(across), frame.down(up), strict=True)
     drawn = "".join(f"M{number(x)} {number(y)}{shape}" for x, y in points)
     return f'<path class="{style}" d="{drawn}"' + (f">{hover_text(text)}</path>" if text else "/>")
@@ -132,7 +132,7 @@ def marks(
     held_out: NDArray[np.bool_],
     texts: Sequence[str] | None,
 ) -> str:
-    """Return marks of classes with hover texts; without texts small marks, one path for all marks of a style."""
+    """Return marks of classes with hover texts; without texts, small marks in one path per style."""
 
     def drawn(indices: Sequence[int], shapes: Sequence[str], more: str = "", text: str = "") -> str:
         kind = int(classes[indices[0]])
@@ -150,7 +150,7 @@ def _mark_style(kind: int, edged: bool) -> str:
 
 
 def mark_alone(kind: int, *, held_out: bool = False) -> Markup:
-    """Return the mark of a class as a picture of its own, which a text beside it names."""
+    """Return the mark of a class as a separate picture for a legend; it is hidden from screen readers."""
     shape = f'<path class="{_mark_style(kind, held_out)}" d="M6 6{MARKS[kind % len(MARKS)]}"/>'
     return Markup(
         f'<svg class="specnet-chart mark" width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">{shape}</svg>'
@@ -158,14 +158,14 @@ def mark_alone(kind: int, *, held_out: bool = False) -> Markup:
 
 
 Ending = tuple[float, str, str, str]
-"""What stands at the right end of a line: where it ends along y, 0 to 1, its name, a number beneath or nothing, and the
+"""The text at the right end of a line: position along y from 0 to 1, name, number below it or an empty text, and CSS
 class of the name."""
 
 
 def endings(frame: Frame, all_endings: Sequence[Ending], max_width: float) -> str:
-    """Return the names at the ends of lines, moved apart, within `max_width` units beside the frame.
+    """Return the names at the ends of lines, moved apart, at most `max_width` wide.
 
-    Where there are too many for the height, numbers are left out first, then names between the outer ones.
+    If there are too many for the height, numbers are left out first, then names between the first and the last.
     """
     ordered = sorted(all_endings, key=lambda ending: -ending[0])
     most = int((frame.height + LINE_HEIGHT) / LINE_HEIGHT)
@@ -190,7 +190,7 @@ def endings(frame: Frame, all_endings: Sequence[Ending], max_width: float) -> st
 
 
 def moved_apart(starts: Sequence[float], lengths: Sequence[float]) -> list[float]:
-    """Return starts of intervals, ascending, moved as little as possible (least squares) so that none overlap."""
+    """Return ascending starts of intervals moved apart so that none overlap, as little as possible (least squares)."""
     blocks: list[tuple[float, int]] = []
     before = 0.0
     for start, length in zip(starts, lengths, strict=True):
@@ -206,12 +206,12 @@ def moved_apart(starts: Sequence[float], lengths: Sequence[float]) -> list[float
 
 
 WIDTH, HEIGHT = 340.0, 236.0
-"""Units of an ordinary chart: about as many pixels on a phone."""
+"""Size of an ordinary chart in units, which are about pixels on a phone."""
 MAX_HOVERS = 40
-"""Points of a line that show their values on hover."""
+"""Most points of a line that show their values on hover."""
 RIGHT_EDGE = 12.0
 MAX_FOR_NAMES = 0.34
-"""Fraction of the width that names at the ends of lines may take."""
+"""Maximum width of names at the ends of lines, as a fraction of the chart's width."""
 
 
 class Figure(NamedTuple):
@@ -220,7 +220,7 @@ class Figure(NamedTuple):
     Attributes
     ----------
     title, note : str
-        What it shows, in a few words, and in a sentence.
+        Title in a few words, and note in sentences.
     chart : Markup
     """
 
@@ -230,21 +230,20 @@ class Figure(NamedTuple):
 
 
 class Chart:
-    """A chart: axes, and what its methods draw between them, in the order of the calls.
+    """A chart with two axes; its methods draw between the axes in the order of the calls.
 
-    Positions are values along the axes, `x` and `y`. NaN and infinities are left out, and what lies beyond the axes is
-    cut off.
+    Arguments `x` and `y` are values on the axes. NaN and infinities are left out, and everything beyond the axes is cut
+    off.
 
     Parameters
     ----------
     description : str
-        What stands for the chart where it is not seen, with its main numbers.
+        Text for readers who do not see the chart, with its main numbers.
     x, y : Axis
-        Ranges, labels, and whether they are logarithmic.
     width, height : float
         Size in units.
     bare : bool
-        Draw a frame instead of axes, and small marks, as for small pictures.
+        Whether to draw a frame instead of axes, and small marks, for small pictures.
     """
 
     def __init__(
@@ -272,14 +271,14 @@ class Chart:
         ----------
         x, y : (points,)
         style : str
-            Classes: ``series-0`` to ``series-9``, with ``dashed``, and ``thin``, ``faint`` or
-            ``fainter`` for one of many; ``guide``, ``reference`` or ``whisker``.
+            CSS classes: ``series-0`` to ``series-9``, with ``dashed``, and ``thin``, ``faint`` or
+            ``fainter`` for one of many lines; ``guide``, ``reference`` or ``whisker``.
         name, value : str
-            What stands at its right end, in its colour, and a number beneath.
+            Name at the right end in the colour of the line, and number below it.
         hover : callable, optional
-            Returns what is shown on hover, from x and y; called for 40 points at most.
+            Function from x and y to the hover text; called for at most 40 points.
         title : str
-            What all of it shows on hover.
+            Hover text of the whole line.
         """
         xs, ys = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
         across, up = self.x.positions(xs), self.y.positions(ys)
@@ -304,7 +303,7 @@ class Chart:
         ----------
         x, low, high : (points,)
         style : str
-            Classes beside ``band``: ``class-0`` to ``class-9``.
+            Further CSS class: ``class-0`` to ``class-9``.
         """
         ends = self.x.positions(x), self.y.positions(low), self.y.positions(high)
         across, up = np.concatenate([ends[0], ends[0][::-1]]), np.concatenate([ends[1], ends[2][::-1]])
@@ -321,21 +320,21 @@ class Chart:
         hover: Sequence[str] | None = None,
         identity: str = "",
     ) -> None:
-        """Draw points, with the marks and colours of their classes or as plain dots.
+        """Draw points with the marks and colours of their classes, or as plain dots.
 
         Parameters
         ----------
         x, y : (points,)
         classes : (points,), optional
-            Indices of their classes.
+            Index of each point's class.
         held_out : (points,) or bool
-            Which of those with a class have an edge.
+            Whether to draw an edge around each mark of a class.
         radius : (points,) or float
-            Of plain dots, in units.
+            Radius of plain dots, in units.
         hover : sequence of str, optional
-            What each shows on hover; small marks show nothing.
+            Hover text of each point; small marks have none.
         identity : str
-            An identity, unique on the page, by which `reuse` draws them in other charts of the same size and axes.
+            Id, unique on the page, by which `reuse` draws the points in other charts of the same size and axes.
         """
         inner, across, up = self._inside(x, y)
         if not len(inner):
@@ -349,19 +348,19 @@ class Chart:
                 drawn = circles(frame, across, up, texts, "dot", radii)
             else:
                 drawn = marks(frame, across, up, kinds, edged, None if self._bare else texts)
-            # A copy elsewhere takes its style from what it holds, and so the group is of the charts' class itself.
+            # A copy by `reuse` takes its style from its content; therefore the group has the class of charts.
             return f'<g id="{escaped(identity)}" class="specnet-chart">{drawn}</g>' if identity else drawn
 
         self._drawings.append(draw)
 
     def cloud(self, x: ArrayLike, y: ArrayLike, style: str = "") -> None:
-        """Draw many points as dots that show nothing on hover, in little space.
+        """Draw many points as dots without hover texts, in little markup.
 
         Parameters
         ----------
         x, y : (points,)
         style : str
-            Classes beside ``cloud``: ``series-0`` to ``series-9``.
+            Further CSS class: ``series-0`` to ``series-9``.
         """
         inner, across, up = self._inside(x, y)
         if len(inner):
@@ -374,11 +373,11 @@ class Chart:
         ----------
         x : (points,)
         above : bool
-            At the upper end, not at the lower one.
+            Whether the arrows are at the upper end and not at the lower end.
         style : str
-            Classes beside ``arrow``.
+            Further CSS classes.
         hover : str
-            What they show on hover.
+            Hover text of the arrows.
         """
         xs = np.ravel(np.asarray(x, np.float64))
         inner, across, up = self._inside(xs, np.full(len(xs), self.y.high if above else self.y.low))
@@ -387,13 +386,13 @@ class Chart:
             self._drawings.append(lambda frame: stamped(frame, across, up, shape, f"arrow {style}".rstrip(), hover))
 
     def _inside(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.intp], Vector, Vector]:
-        """Return which points lie between the axes, and where."""
+        """Return the indices of the points between the axes, and their positions along x and y."""
         across, up = self.x.positions(x).ravel(), self.y.positions(y).ravel()
         inner = np.flatnonzero(inside(across) & inside(up))
         return inner, across[inner], up[inner]
 
     def reuse(self, identity: str) -> None:
-        """Draw the `points` with an identity again that another chart of the same page, size and axes has drawn."""
+        """Draw the `points` with this identity from another chart of the same page, size and axes again."""
         self._drawings.append(lambda _: f'<use href="#{escaped(identity)}"/>')
 
     def surface(self, strength: ArrayLike, hue: ArrayLike = 0, hues: Sequence[RGB] = HUES) -> None:
@@ -402,30 +401,30 @@ class Chart:
         Parameters
         ----------
         strength : (rows, columns)
-            0 to 1, at points evenly spaced from end to end of both axes, lowest y first.
+            Opacity from 0 to 1 at points evenly spaced from end to end of both axes, lowest y first.
         hue : (rows, columns) or int
             Index of each colour in `hues`.
         """
         values = np.asarray(strength, np.float64)
         rows, columns = values.shape
         address = data_uri(png(values[::-1], np.broadcast_to(np.asarray(hue, np.intp), values.shape)[::-1], hues))
-        # The middles of the outer pixels lie on the frame; the inner element cuts off what is beyond.
+        # The middles of the outer pixels are on the frame; the inner SVG element cuts off their outer halves.
         view = f'viewBox="0.5 0.5 {columns - 1} {rows - 1}" preserveAspectRatio="none"'
         image = f'<image href="{address}" width="{columns}" height="{rows}" preserveAspectRatio="none"/>'
         self._drawings.append(lambda frame: f"<svg {frame.attributes()} {view}>{image}</svg>")
 
     def contour(self, values: ArrayLike, level: float, style: str = "", *, hover: str = "") -> None:
-        """Draw the lines on which a surface has a value.
+        """Draw the contour lines on which a surface has a value.
 
         Parameters
         ----------
         values : (rows, columns)
-            At points evenly spaced from end to end of both axes, lowest y first.
+            Surface at points evenly spaced from end to end of both axes, lowest y first.
         level : float
         style : str
-            ``contour`` for a dashed line instead of a strong one.
+            ``contour`` for a dashed line instead of a strong line.
         hover : str
-            What it shows on hover.
+            Hover text of the lines.
         """
         from contourpy import contour_generator
 
@@ -452,13 +451,13 @@ class Chart:
         Parameters
         ----------
         x, y : pair of float
-            Its ends along each axis.
+            Ends along each axis.
         style : str
-            Its class: ``bar``, ``quiet``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
+            CSS class: ``bar``, ``quiet``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
         opacity : float
-            0 to 1, times that of its class.
+            Factor from 0 to 1 of the opacity of the class.
         hover : str
-            What it shows on hover.
+            Hover text.
         """
         across, up = np.clip(self.x.positions(x), 0, 1), np.clip(self.y.positions(y), 0, 1)
         if not (np.isfinite(across).all() and np.isfinite(up).all()):
@@ -474,7 +473,7 @@ class Chart:
 
     @contextmanager
     def group(self, style: str) -> Iterator[None]:
-        """Draw everything within this context as a group with a class."""
+        """Draw everything within this context as a group with a CSS class."""
         outer, self._drawings = self._drawings, []
         yield
         inner, self._drawings = self._drawings, outer
@@ -490,19 +489,19 @@ class Chart:
         anchor: str = "middle",
         right: float = 0.0,
     ) -> None:
-        """Write a text at a position, moved to the right by `right` units, and into the chart where it would not fit.
+        """Write a text at a position, moved to the right by `right` units, and back into the chart if it does not fit.
 
         Parameters
         ----------
         x, y : float
-            Position of its middle, or of its start or end along x.
+            Position of the text's middle, or of its start or end along x.
         text : str
         style : str
-            Its class: ``strong``.
+            CSS class: ``strong``.
         anchor : {"start", "middle", "end"}
-            What of it lies at x.
+            Part of the text that is at x.
         right : float
-            Units.
+            Distance in units.
         """
         across, up = self.x.positions([x]), self.y.positions([y])
         if not (np.isfinite(across).all() and np.isfinite(up).all()):
@@ -521,7 +520,7 @@ class Chart:
         self._drawings.append(draw)
 
     def svg(self, style: str = "") -> Markup:
-        """Return the chart; `style` adds classes to its own."""
+        """Return the chart as SVG; `style` adds CSS classes."""
         classes = f"specnet-chart {style}".rstrip()
         if self._bare:
             frame = Frame(EDGE, self._width - EDGE, EDGE, self._height - EDGE)

@@ -1,8 +1,8 @@
 """Colours and the style sheet of charts, which pages, notebooks and files of a single picture share.
 
-Charts name classes only; the classes take their colours from the variables here. `variables` sets these for what a
-selector matches, `CHART_STYLE` holds the rules: `network.css`, `chart.css`, and those of each class. A file that stands
-alone has its colours in the rules instead, since viewers other than browsers know no variables.
+Charts only have CSS classes; the classes take their colours from CSS variables. `variables` declares these, and
+`CHART_STYLE` contains the rules of `network.css`, `chart.css` and of each class. A file with a single picture has its
+colours in the rules instead, since viewers other than browsers do not support variables.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ COLOURS = {
     "outputs": ("#cf4a4a", "#ec7a76"),
     "on-unit": ("#1b1700", "#1b1700"),
 }
-"""Colours by variable, on light and on dark paper."""
+"""Colours by variable, on a light and on a dark background."""
 LIGHT, DARK = ({name: pair[theme] for name, pair in COLOURS.items()} for theme in (0, 1))
 PRINT = LIGHT | {"paper": "#ffffff", "ink": "#000000", "muted": "#444444", "rule": "#cccccc"}
 """Colours by variable in print."""
 CLASS_COUNT = 10
-"""Colours of classes; further classes begin again."""
+"""Number of colours of classes; more classes repeat them."""
 SERIES = (1, 0, 2, 3, 4, 5, 6, 7, 8, 9)
-"""Class whose colour each of several curves has, in their order."""
+"""Index of the class whose colour each curve has, in order of the curves."""
 FONTS = '-apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Inter, system-ui, sans-serif'
 
 _CLASSES = "".join(f".specnet-chart .class-{k} {{ fill: var(--class-{k}); }}\n" for k in range(CLASS_COUNT)) + "".join(
@@ -56,16 +56,16 @@ _CLASSES = "".join(f".specnet-chart .class-{k} {{ fill: var(--class-{k}); }}\n" 
 )
 NETWORK_STYLE, _CHART = (Path(__file__).with_name(f"{name}.css").read_text("utf-8") for name in ("network", "chart"))
 CHART_STYLE = NETWORK_STYLE + _CHART + _CLASSES
-"""Rules of all charts and diagrams; they need the variables."""
+"""CSS rules of all charts and diagrams; they need the variables."""
 
 
 def variables(colours: dict[str, str]) -> str:
-    """Return declarations of the variables, for the inside of a rule."""
+    """Return the CSS declarations of the variables, without selector."""
     return " ".join(f"--{name}: {colour};" for name, colour in colours.items())
 
 
 def theme(selector: str) -> str:
-    """Return rules that set the variables for what a selector matches: light, dark if the reader prefers it, print."""
+    """Return CSS rules that set the variables for a selector: light, dark if the reader prefers it, and print."""
     return (
         f"{selector} {{ {variables(LIGHT)} }}\n"
         f"@media (prefers-color-scheme: dark) {{ {selector} {{ {variables(DARK)} }} }}\n"
@@ -74,12 +74,12 @@ def theme(selector: str) -> str:
 
 
 def with_colours(rules: str, colours: dict[str, str]) -> str:
-    """Return rules with colours instead of the variables."""
+    """Return CSS rules with colours in place of the variables."""
     return re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], rules)
 
 
 def style_alone(rules: str, scope: str) -> str:
-    """Return rules for a file that holds a single picture of a class, on paper of its own, in both themes."""
+    """Return CSS rules for a file with a single picture of class `scope`, with a background, light and dark."""
     paper = f".{scope} {{ background: var(--card); font-family: {FONTS}; }}\n"
     coloured = "".join(rule for rule in re.findall(r"[^{}]+{[^{}]*}", rules + paper) if "var(" in rule)
     return (
@@ -89,9 +89,9 @@ def style_alone(rules: str, scope: str) -> str:
 
 
 MAX_LEVELS, MAX_COLOURS = 40, 256
-"""Steps from clear to opaque, fewer if a palette cannot have so many of each hue."""
+"""Most levels from transparent to opaque of each hue, and most colours of a palette, which may reduce the levels."""
 COMPRESSION = 6
-"""The highest level takes ten times as long and saves 3 %."""
+"""Compression level of pictures; the highest level takes ten times as long and saves 3 %."""
 HUES = (
     (222, 116, 28),
     (46, 124, 208),
@@ -104,7 +104,7 @@ HUES = (
     (120, 120, 120),
     (90, 140, 60),
 )
-"""Colours of classes in surfaces, between those on light and on dark paper."""
+"""Colours of classes in surfaces, for light and dark backgrounds."""
 ACTIVATION_HUES = ((214, 160, 20), (120, 110, 160))
 """Colours of a unit's positive and negative activation."""
 
@@ -117,9 +117,9 @@ def png(strength: ArrayLike, hue: ArrayLike, hues: Sequence[RGB]) -> bytes:
     Parameters
     ----------
     strength : (rows, columns)
-        Opacity of each pixel, 0 to 1, top row first; NaN is clear.
+        Opacity of each pixel, 0 to 1, top row first; NaN is transparent.
     hue : (rows, columns) or int
-        Index of its colour in `hues`.
+        Index of each pixel's colour in `hues`.
     hues : sequence of (red, green, blue)
         At most ten colours, each 0 to 255.
     """
@@ -141,5 +141,5 @@ def png(strength: ArrayLike, hue: ArrayLike, hues: Sequence[RGB]) -> bytes:
 
 
 def data_uri(image: bytes) -> str:
-    """Return a PNG as the address that holds it."""
+    """Return a PNG as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(image).decode()}"

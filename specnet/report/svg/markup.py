@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from markupsafe import Markup, escape
 
 TEXT_SIZE = 12.0
-"""Units of ordinary text in charts."""
+"""Size of ordinary text in charts, in units."""
 _NOT_IN_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), "\ufffd")
 _WIDTHS = (
     *(("ijl.,:;'| ", 0.34), ('ftrI()[]/-!"', 0.44), ("0123456789{}", 0.64)),
@@ -22,18 +22,18 @@ _WIDTH_OF = {character: width for characters, width in _WIDTHS for character in 
 def escaped(text: str) -> Markup:
     """Return text for the content of an element or a quoted attribute.
 
-    Characters that no XML document can hold, such as control characters, become U+FFFD.
+    Characters that XML does not allow, such as control characters, become U+FFFD.
     """
     return escape(text.translate(_NOT_IN_XML))
 
 
 def isolated(text: str) -> str:
-    """Return a sentence in which names from right to left do not change the order of what follows them."""
+    """Return a text with right-to-left names isolated, so that they do not reorder the following words."""
     return _RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", text)
 
 
 def number(value: float) -> str:
-    """Return a coordinate to a tenth of a unit, in as few characters as that takes."""
+    """Return a coordinate as text, rounded to a tenth of a unit, without unnecessary characters."""
     text = f"{value:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
 
@@ -52,9 +52,9 @@ def _character_width(character: str) -> float:
 
 
 def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
-    """Shorten a text to a width in units, with an ellipsis for the omitted part.
+    """Return a text shortened to a width in units, with an ellipsis for the omitted part.
 
-    That is between its first two thirds and its last one: names that begin alike, such as numbered ones, end otherwise.
+    The ellipsis is after the first two thirds, since similar names, such as numbered ones, often differ at the end.
     """
     text = shown = " ".join(text.split())
     length = min(len(text), max(int(width), 2))  # a character is wider than a unit
@@ -68,7 +68,7 @@ def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
 def label(
     text: str, x: float, y: float, style: str = "", anchor: str = "start", max_width: float | None = None
 ) -> Markup:
-    """Return a text element at a position, shortened to `max_width` units; then it shows the whole text on hover."""
+    """Return a text element at a position, shortened to `max_width` units; if shortened, hover shows the whole text."""
     shown = text if max_width is None else shortened(text, max_width)
     style = Markup(f' class="{style}"') if style else Markup()
     anchor = Markup(f' text-anchor="{anchor}"') if anchor != "start" else Markup()
@@ -77,27 +77,27 @@ def label(
 
 
 def hover_text(text: str) -> Markup:
-    """Return the title element that a browser shows on hover; nothing for an empty text."""
+    """Return the title element that a browser shows on hover; empty for an empty text."""
     return Markup(f"<title>{escaped(isolated(text))}</title>") if text else Markup()
 
 
 def picture(
     style: str, width: float, height: float, description: str, content: Iterable[str], *, margin: float = 0.0
 ) -> Markup:
-    """Return an SVG element of a size in units.
+    """Return an SVG element with a size in units.
 
     Parameters
     ----------
     style : str
-        Its class.
+        CSS class of the element.
     width, height : float
-        Size of the content; the style sheet may scale it, and has the width as ``--width``.
+        Size of the content; the style sheet may scale it by means of the variable ``--width``.
     description : str
-        What stands for the picture where it is not seen, with its main numbers.
+        Text for readers who do not see the picture, with its main numbers.
     content : iterable of str
-        Markup of what it shows.
+        Markup of the content.
     margin : float
-        Units around it.
+        Margin around the content, in units.
     """
     whole = number(width + 2 * margin), number(height + 2 * margin)
     view = f"{number(-margin)} {number(-margin)} {whole[0]} {whole[1]}"

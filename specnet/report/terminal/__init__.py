@@ -1,6 +1,6 @@
-"""What commands print: tables, scores, and progress on a line that changes.
+"""Output of commands in the terminal: tables, scores, and progress on a line that is updated.
 
-The input is streams and records, the output lines that fit the window. Start with `terminal_output`, which folds tables
-and writes everything. `run_progress` shows a run while it trains, by the bars of `bars`; `scores` and `rate_curve` are
-the tables and curves of single verbs.
+The input is streams and records; the output is lines that fit the window. Start with `terminal_output`, which folds and
+writes tables and texts. `run_progress` shows a run during training with the bars from `bars`; `scores` and `rate_curve`
+make the tables and curves of particular commands.
 """

@@ -1,6 +1,6 @@
-"""What moves on a terminal: a bar, the curve of a loss in block characters, and the line in which they stand.
+"""Progress in a terminal: a bar, a loss curve in block characters, and the line that shows them.
 
-`CountProgress` is a bar for work whose length is known, shown where it takes more than a moment.
+`CountProgress` is a progress bar for work of known length; it appears if the work takes longer than a second.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ BAR_WIDTH = 20
 MIN_BAR_WIDTH = 8
 CURVE_WIDTH = 12
 SECONDS_BETWEEN_FRAMES = 0.1
-"""A frame costs as much as several steps of a small network."""
+"""Minimum time between updates, since an update takes as long as several steps of a small network."""
 
 _DONE, _LEFT = "━", "─"
 _LEVELS = "▁▂▃▄▅▆▇"
 MIN_CHANGE = 0.05
-"""Of a loss, as a fraction of its largest value, that is drawn as high as the curve: noise stays low."""
+"""Smallest change, as a fraction of the largest value, that is drawn at full height; noise is therefore drawn low."""
 
 _HIDE, _SHOW, _CLEAR = "\x1b[?25l", "\x1b[?25h", "\r\x1b[2K"
 
 
 def curve(stream: TextIO, values: Sequence[float], width: int = CURVE_WIDTH) -> str:
-    """Return the curve of finite values from first to last, if the stream can show its characters; otherwise nothing.
+    """Return a curve of finite values in block characters; empty if the stream's encoding does not have them.
 
-    Each character is the mean of as many values as any other.
+    Each character is the mean of equally many values; the outer characters are the first and the last value.
     """
     if not values or not can_show(stream, _LEVELS):
         return ""
@@ -62,21 +62,21 @@ def curve(stream: TextIO, values: Sequence[float], width: int = CURVE_WIDTH) -> 
 
 
 def bar(stream: TextIO, fraction: float, width: int = BAR_WIDTH) -> str:
-    """Return a bar that is full to a fraction, in colour where that may be shown."""
+    """Return a bar that is filled to a fraction, in colour if the stream shows colours."""
     done, left = (_DONE, _LEFT) if can_show(stream, _DONE + _LEFT) else ("#", "-")
     full = round(width * min(max(fraction, 0.0), 1.0))
     return painted(stream, done * full, CYAN) + painted(stream, left * (width - full), DIM)
 
 
 class LiveLine:
-    """The last line of a terminal, which is drawn anew as work proceeds, and the lines above it.
+    """The last line of a terminal, which is redrawn during work, and permanent lines above it.
 
-    Elsewhere, and with NO_COLOR, nothing is drawn. Nothing is raised where the stream can no longer be written.
+    If the stream is not a terminal, or with NO_COLOR, the line is not drawn. Errors of writing the stream are ignored.
 
     Parameters
     ----------
     stream : TextIO or None
-        None for one that shows nothing.
+        Stream to write to; None to show nothing.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -87,24 +87,24 @@ class LiveLine:
 
     @property
     def width(self) -> int:
-        """The number of characters that fit; the last column stays free, as a full line moves some cursors on."""
+        """The number of columns without the last one, since a full line moves the cursor of some terminals."""
         return (terminal_width(self._stream) or USUAL_WIDTH) - 1
 
     def draw(self, fraction: float, *choices: Sequence[str]) -> None:
-        """Draw a bar and texts behind it: the first choice of texts beside which a bar fits, else the last."""
+        """Draw a bar and texts: the first choice of texts with which a bar fits, else the last choice without a bar."""
         if not self.is_lively:
             return
         for parts in choices:
             texts = [shown(self._stream, part) for part in parts if part]
             space = self.width - sum(3 + text_width(text) for text in texts)
             if space >= MIN_BAR_WIDTH:
-                self._bar_width = min(space, self._bar_width)  # which does not grow again: a bar stands still
+                self._bar_width = min(space, self._bar_width)  # never wider again, so that the texts do not move
                 texts.insert(0, bar(self._stream, fraction, self._bar_width))
                 break
         self._put(_CLEAR + "   ".join(texts))
 
     def write(self, *parts: str) -> None:
-        """Write texts beside each other as a line that stays, an empty one without texts."""
+        """Write texts as a permanent line; without texts, an empty line."""
         self.close()
         with suppress(OSError):
             if parts:
@@ -114,13 +114,13 @@ class LiveLine:
             self._stream.flush()
 
     def warn(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Write warnings that stay."""
+        """Write warnings as permanent lines."""
         self.close()
         with suppress(OSError):
             write_mistakes(self._stream, "\n".join(rendered(diagnostics)))
 
     def close(self) -> None:
-        """Take the line away, and show the cursor again."""
+        """Remove the line and show the cursor again."""
         if self._is_open:
             self._put(_CLEAR + _SHOW)
             self._is_open, self._bar_width = False, BAR_WIDTH
@@ -133,18 +133,18 @@ class LiveLine:
 
 
 SECONDS_UNSEEN = 1.0
-"""Work that is done sooner shows nothing."""
+"""Time before the first update; shorter work shows no bar."""
 
 
 class CountProgress:
-    """Shows how much of a number of things is done; as a context it takes the bar away at the end.
+    """A bar with the number of finished things; a context manager that removes the bar at the end.
 
     Parameters
     ----------
     stream : TextIO or None
-        Nothing is shown where it is None or no terminal.
+        Stream to write to; if it is None or not a terminal, nothing is shown.
     things : str
-        What is counted.
+        Plural noun for the counted things.
     """
 
     def __init__(self, stream: TextIO | None, things: str) -> None:
@@ -159,7 +159,7 @@ class CountProgress:
         self._line.close()
 
     def show(self, done: int, total: int) -> None:
-        """Show the number that is done of all; remove the bar when all are."""
+        """Show the number of finished things; remove the bar if all are finished."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + SECONDS_BETWEEN_FRAMES

@@ -1,4 +1,4 @@
-"""The learning rate over a run: as a curve of plain characters, and as numbers."""
+"""The learning rate over a run, as a curve in plain characters and as numbers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.part import described
 
 WIDTH, HEIGHT = 61, 11
-"""Characters of the curve; both odd, so that there is a middle."""
+"""Size of the curve in characters; both are odd, so that the curve has a middle."""
 MAX_EVALUATED = 100_000
-"""Steps up to which each one is looked at."""
+"""Most steps at which the learning rate is computed."""
 MAX_POINTS = 1000
-"""How many points stand in the data."""
+"""Most points in the plain data."""
 
 
 class RateCurve:
@@ -29,9 +29,9 @@ class RateCurve:
     Attributes
     ----------
     steps : list of int
-        From 0; all of the run, or evenly spaced ones and the last.
+        Indices of steps from 0: all steps of the run, or evenly spaced steps and the last.
     rates : list of float
-        At these steps. A plateau reduces them further when it comes.
+        Learning rate at each of these steps, without reductions at a plateau.
     """
 
     def __init__(self, optimizer: SteppingOptimizer, epochs: int, steps_per_epoch: int) -> None:
@@ -67,7 +67,7 @@ class RateCurve:
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the curve as plain data; steps and epochs are counted from 1, a rate beyond all numbers is null."""
+        """Return the curve as plain data; steps and epochs count from 1, and an infinite or NaN rate is None."""
         points = list(zip(self.steps, self.rates, strict=True))
         return {
             "optimizer": self.optimizer.model_dump(mode="json", exclude_none=True),
@@ -94,12 +94,12 @@ class RateCurve:
 
 
 def _spaced(length: int, most: int) -> list[int]:
-    """Return the positions below a length, or about as many as may be, evenly spaced; the last one always."""
+    """Return the indices below a length, or about `most` evenly spaced indices; always with the last index."""
     return [*range(0, length - 1, math.ceil(length / most)), length - 1]
 
 
 def _spread(words: list[str]) -> str:
-    """Return a word for the left end of the curve, one for its middle and one for its right end."""
+    """Return one line with three words: at the left end, the middle and the right end of the curve."""
     left, middle, right = words
     half = WIDTH // 2
     return f"{left:<{half - len(middle) // 2}}{middle}".ljust(WIDTH - len(right)) + right

@@ -1,7 +1,7 @@
-"""What a terminal shows of a run, or of many runs, while they train.
+"""Progress of a run, or of a series of runs, in a terminal.
 
-Of a run: the network in one line, a bar with loss and time, a summary at the end. Of many: each as it ends, how many
-are left, how long they will take.
+A run shows the network in one line, a bar with loss and time, and a summary at the end. A series shows a line for each
+finished run, the number of finished runs, and the remaining time.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 SECONDS_TO_FIRST_LINE = 1.0
-"""Where nothing is drawn, as in a notebook or a log file: each further line comes after twice the time."""
+"""Time before the first line if the stream is not a terminal; the time of each further line is twice as long."""
 MIN_SECONDS_LEFT = 0.1
 MIN_SECONDS_EXPECTED = 1.0
-"""Of training, from which on the first line has the expected time."""
+"""Expected time of training above which the first line has it."""
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
     """Return the parts of a run's first line: name, network, members and parameters, rows of each split.
 
-    Where training may be long, they end with about how long.
+    If training is expected to take more than a second, the last part is the expected time.
     """
     plan = Overview(network.resolved)
     is_usual = [*rows] in (["train"], ["train", "test"])
@@ -47,10 +47,10 @@ def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
 
 
 class RunProgress(Observer):
-    """Shows a run on a stream: live on a terminal, line by line and ever more rarely elsewhere.
+    """An observer that shows a run on a stream: as a bar on a terminal, else as lines at increasing intervals.
 
-    As a context it leaves the terminal in order however the run ends. A stream that can no longer be written ends
-    nothing: the run goes on unseen.
+    As a context manager it restores the terminal, even after errors. Errors of writing the stream are ignored, and the
+    run continues without output.
     """
 
     follows_log = False
@@ -116,7 +116,7 @@ class RunProgress(Observer):
         if not self._line.is_lively and epochs != self._written:
             self._write_epoch(epochs)
         self._summaries.append(self._summary(epochs, seconds))
-        if end != ALL_EPOCHS and not end.startswith(INTERRUPTED):  # which the interruption says itself
+        if end != ALL_EPOCHS and not end.startswith(INTERRUPTED):  # the error of an interruption has this message
             self._summaries.append([end])
 
     def _write_epoch(self, epoch: int) -> None:
@@ -144,7 +144,7 @@ class RunProgress(Observer):
         """Return the number of epochs, the time, and the loss from the first logged epoch to the last."""
         spent = f"{counted(epochs, 'epoch')} in {duration(seconds)}"
         figures = self._figures()
-        if len(self._losses) > 1 and not self._is_resumed:  # whose first losses are in the history alone
+        if len(self._losses) > 1 and not self._is_resumed:  # the first losses of a resumed run are not in memory
             first, last = figure(self._losses[0]), figure(self._losses[-1])
             figures[0] = " ".join(filter(None, ["loss", first, curve(self._stream, self._losses) or "to", last]))
         return [*self._name, spent, *figures]
@@ -163,9 +163,9 @@ class RunProgress(Observer):
 
 @contextmanager
 def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> Iterator[Observer]:
-    """Yield an observer that shows the progress on standard error if `verbose`, and passes the events to another one.
+    """Yield an observer that shows progress on standard error if `verbose`, and passes events to `observer` if given.
 
-    Without either, suspicious rows are warnings of Python's about the caller so many `calls` above `fit_rows`.
+    If neither, warnings about rows become Python warnings that point to the caller `calls` levels above `fit_rows`.
     """
     if not verbose:
         yield observer or PythonWarnings(calls)
@@ -175,22 +175,22 @@ def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> I
 
 
 class SeriesProgress:
-    """Takes the events of a series of runs; each warning about their rows is shown once.
+    """Progress of a series of runs; each warning about their rows is shown once.
 
-    A line for each run is shown on a stream, and on a terminal a last line that moves. Without a stream warnings are
-    Python's, unless there is an observer.
+    The stream shows a line for each finished run and, if it is a terminal, a bar. Without a stream and an observer,
+    warnings become Python warnings.
 
     Parameters
     ----------
     observer : Observer, optional
-        Gets the warnings too.
+        Observer that receives the warnings too.
     before : SeriesProgress, optional
-        Another series on the same rows: its warnings are not shown again.
+        Earlier series on the same rows, whose warnings are not shown again.
     stream : TextIO, optional
     total : int
         Number of runs.
     noun, name : str
-        Of a run, and of the series, which is shown if it is not empty.
+        Noun for a run, and name of the series, which is shown first unless it is empty.
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class SeriesProgress:
         self._draw()
 
     def warned(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Show warnings, unless an earlier run has shown them."""
+        """Show the warnings that no earlier run has shown."""
         found = {(each.code, each.message): each for each in diagnostics}
         new = [each for key, each in found.items() if key not in self._reported]
         self._reported |= found.keys()
@@ -226,14 +226,14 @@ class SeriesProgress:
             PythonWarnings(1).warned(new)
 
     def resumed(self, runs: int) -> None:
-        """Count runs that were done before."""
+        """Count the runs that were finished before resuming."""
         self._done = self._resumed = runs
         if runs:
             self._line.write(f"resumed after {count(runs)} of {self._total_text}")
         self._draw()
 
     def ended(self, *parts: str, best: str = "") -> None:
-        """Show a run that has ended, by its name and results, and the best run so far."""
+        """Show the name and results of a finished run, and the best run so far."""
         self._done += 1
         self._best = best
         self._line.write(*parts)
@@ -241,7 +241,7 @@ class SeriesProgress:
             self._draw()
 
     def close(self) -> None:
-        """Leave the stream in order, with an empty line at the end."""
+        """Remove the bar and write an empty line."""
         self._line.write()
 
     def _draw(self) -> None:
@@ -263,5 +263,5 @@ def shown_series(
     observer: Observer | None = None,
     before: SeriesProgress | None = None,
 ) -> AbstractContextManager[SeriesProgress]:
-    """Return what takes the events of a series of runs; if `verbose` it shows them on standard error, under a name."""
+    """Return a context manager with the progress of a series; if `verbose`, it is shown on standard error."""
     return closing(SeriesProgress(observer, before, sys.stderr if verbose else None, total, noun, name))

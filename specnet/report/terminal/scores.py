@@ -1,4 +1,4 @@
-"""Losses and metrics of one or several sets of rows, with what to compare them with."""
+"""Tables of losses and metrics of one or several splits, with intervals and baselines, and a table of runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CONSTANT = "constant"
 INTERVAL = "95 %"
 
 Scores = Mapping[str, Mapping[str, float | None]]
-"""Figures by set of rows and name; None for one that is not defined."""
+"""Figures by set of rows and name; None if a figure is not defined."""
 Intervals = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
-"""``low`` and ``high`` by set of rows and name; None where there are none."""
+"""``low`` and ``high`` by set of rows and name of the figure; None without an interval."""
 
 
 def scores_table(
@@ -29,20 +29,20 @@ def scores_table(
     baselines: Mapping[str, Scores] | None = None,
     metrics: Iterable[Metric] = (),
 ) -> TextTable:
-    """Return the figures of a model.
+    """Return a table of the losses and metrics of a model, with intervals and baselines.
 
-    With one metric beside the loss, each set of rows has a row, and the interval and the baselines are the metric's.
-    With more of them each has a row, and the interval and the baselines are those of the last set, the test set where
-    there is one. Metrics have the digits that their intervals there leave; one that is not defined is a dash. A
-    table has two baselines: the constant, and the best of the others by the main metric.
+    With at most one metric, each set of rows has a row; the interval and the baselines are of the main metric. With
+    more metrics, each metric has a row; the interval and the baselines are of the last set of rows, usually the test
+    set. The intervals of this set determine the digits of metrics; an undefined metric is a dash. The table has two
+    baselines: the constant, and the best of the other predictors by the main metric.
 
     Parameters
     ----------
     scores, intervals : mapping
     baselines : mapping, optional
-        The scores of other predictors by their names.
+        Scores of other predictors, by their names.
     metrics : iterable of Metric
-        Of the spec; they know whether more is better.
+        Metrics of the spec, which define whether larger values are better.
     """
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
     known = {
@@ -77,7 +77,7 @@ def scores_table(
 
 
 def scores_line(scores: Scores) -> str:
-    """Return loss and main metric of test rows, or else out of fold, of validation or training rows, in one line."""
+    """Return a line with loss and main metric of the first known split: test, out of fold, validation, training."""
     split = best_split(scores)
     if split not in scores:
         return ""
@@ -86,14 +86,14 @@ def scores_line(scores: Scores) -> str:
 
 
 def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:
-    """Return the mean and the standard deviation of the scores of many runs: ``97.2 % ± 0.8``."""
+    """Return a table of means and standard deviations of the scores of a series, such as ``97.2 % ± 0.8``."""
     names = list(dict.fromkeys(name for figures in summary.values() for name in figures))
     rows = [(split, *(_spread(name, figures.get(name)) for name in names)) for split, figures in summary.items()]
     return TextTable(["", *names], rows, right=frozenset(range(1, len(names) + 1)))
 
 
 def _compared(baselines: Mapping[str, Scores], split: str, main: str, *, is_error: bool) -> dict[str, Scores]:
-    """Return the constant baseline and the best of the others on some rows, by a metric that may be an error."""
+    """Return the constant baseline and the best other baseline on a split by the metric `main`."""
     figures = {name: scores[split].get(main) for name, scores in baselines.items() if split in scores}
     known = {name: value for name, value in figures.items() if value is not None and name != CONSTANT}
     best = min(known, key=lambda name: known[name] if is_error else -known[name], default=CONSTANT)
@@ -109,24 +109,24 @@ def _figure_texts(
     names: Iterable[str],
     within: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Return figures as texts, all but losses with as many digits as their intervals leave."""
+    """Return figures as texts by name; the intervals determine the digits of all figures but the loss."""
     return {name: metric(name, figures.get(name), None if name == LOSS else within.get(name)) for name in names}
 
 
 WORDS = ("run", "loss function", "findings", "state")
-"""Columns of words; all others are of numbers."""
+"""Columns of words; all other columns contain numbers."""
 
 
 class RunTable:
-    """A table of runs: name, main metric and loss of the best split that each has, training time, findings.
+    """A table of runs: name, main metric and loss of the best split of each run, training time, findings.
 
-    Each set of rows has columns of its own. Columns with the numbers of runs and of trials are there if a row is of
-    several, one with what losses are if they cannot be compared, and one with states if a run has not finished.
+    Each split has separate columns. The table has the numbers of runs and of trials if a row is a series or a sweep,
+    the loss functions if losses cannot be compared, and states if a run has not finished.
 
     Attributes
     ----------
     columns : dict
-        By their titles, what each shows of the runs, and by what it sorts them; None for those without a value.
+        Columns by title: the texts and the sort keys of the runs; the key of a missing value is None.
     """
 
     def __init__(self, records: Sequence[SavedFolder]) -> None:
@@ -146,14 +146,14 @@ class RunTable:
             self.columns["state"] = _words([record.remark() for record in records])
 
     def sorted_by(self, column: str) -> RunTable:
-        """Return the runs in the order of a column, in reverse if its name begins with ``-``.
+        """Return the table sorted by a column, in descending order if the name starts with ``-``.
 
-        A column may be named by its last word. Runs without a value come last.
+        The name may omit the split. Runs without a value are last.
 
         Raises
         ------
         KeyError
-            If there is no such column; its argument is a hint.
+            If the table does not have the column; the argument is a hint.
         """
         _, keys = self.columns[self._find(column.removeprefix("-"))]
         known = [(key, record) for key, record in zip(keys, self.records, strict=True) if key is not None]
@@ -162,7 +162,7 @@ class RunTable:
         return RunTable([*(record for _, record in known), *absent])
 
     def table(self) -> TextTable:
-        """Return the table as texts."""
+        """Return the table as a `TextTable`."""
         rows = list(zip(*(texts for texts, _ in self.columns.values()), strict=True))
         words = frozenset(index for index, title in enumerate(self.columns) if title in WORDS)
         right = frozenset(range(len(self.columns))) - words
@@ -178,7 +178,7 @@ class RunTable:
         raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
 
     def _shown(self) -> list[tuple[str, str]]:
-        """Return the split and name of each column: main metric and loss of the best split of each run."""
+        """Return (split, figure) of each column of scores: main metric and loss of the best split of each run."""
         shown = [record for record in self.records if record.metrics]
         splits = [split for split in reversed(SPLITS) if any(record.split == split for record in shown)]
         metrics = {(record.split, record.main_metric) for record in shown}
@@ -186,12 +186,12 @@ class RunTable:
         return [(split, name) for split in splits or [TEST] for name in (*of_each.get(split, ()), LOSS)]
 
     def _scores(self, split: str, name: str) -> tuple[Sequence[str], Sequence[Any]]:
-        """Return the column of a figure, for runs whose best split this is."""
+        """Return texts and sort keys of a figure; runs whose best split is another one have no value."""
         records = [record if record.split == split else SavedFolder("") for record in self.records]
         keys: list[Any] = [record.score(split, name) for record in records]
         spreads = [record.deviations.get(split, {}).get(name) for record in records]
         texts = [metric_spread(name, key, spread) for key, spread in zip(keys, spreads, strict=True)]
-        if name == LOSS and not self._is_one_loss:  # losses are sorted among those that they can be compared with
+        if name == LOSS and not self._is_one_loss:  # losses are sorted within each loss function
             keys = [None if key is None else (record.loss, key) for key, record in zip(keys, self.records, strict=True)]
         return texts, keys
 
@@ -205,7 +205,7 @@ def _words(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[Any]]:
 
 
 def score_rows(first: SavedFolder, second: SavedFolder) -> list[tuple[str, float | None, float | None]]:
-    """Return the comparable scores of two runs, title and both values, on the best split that both have."""
+    """Return the comparable scores of two runs on their best common split, as title and both values."""
     split = best_split(first.metrics.keys() & second.metrics.keys())
     names = dict.fromkeys([*first.metrics.get(split, ()), *second.metrics.get(split, ())])
     ordered = [name for name in names if name != LOSS] + [LOSS] * (
@@ -215,5 +215,5 @@ def score_rows(first: SavedFolder, second: SavedFolder) -> list[tuple[str, float
 
 
 def score_text(title: str, value: float | None) -> str:
-    """Return a score as text, by the name of its metric."""
+    """Return a score as text in the format of its metric, given its title from `score_rows`."""
     return metric(title.partition(" ")[2], value)

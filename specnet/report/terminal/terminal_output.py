@@ -1,4 +1,4 @@
-"""Tables of short texts, folded or split where a window is too narrow for them."""
+"""Texts and tables for a terminal, folded or split if the window is too narrow, and functions that write them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 GAP, MIN_GAP = 3, 2
-"""Blanks between columns, and where a window is too narrow for them."""
+"""Spaces between columns, usually and in a narrow window."""
 _BREAKS = re.compile(r"(?<!\d) ")
-"""Where a text may be broken: not within a number, whose digits stand in groups of three, nor before its unit."""
+"""Spaces at which a text may be broken: not within a number with groups of three digits, and not before its unit."""
 _BREAKS_OF_WIDE = re.compile(r" (?!\d{3}\b|%)")
-"""Where a number and its unit may be that are wider than a line: still not within the number."""
+"""Spaces at which a number with its unit may be broken if it is wider than a line: not within the number."""
 _JOINTS = re.compile(r"(?<=[^\W\d][_./-])(?=\w)")
-"""Where a word that is wider than a line is rather broken than elsewhere: after the joints of names and paths."""
+"""Preferred positions to break a word that is wider than a line: after the separators of names and paths."""
 NARROWEST = 12
-"""Characters to which a column is folded at most."""
+"""Width below which a column is not folded."""
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """Rows under a header.
+    """A table of texts with a header.
 
     Attributes
     ----------
     header : sequence of str
-        One title for each column.
+        Title of each column.
     rows : sequence of sequences of str
-        The cells, as many in each row as there are titles.
+        Cells of each row, one for each column.
     right : frozenset of int
-        The columns whose cells end at one edge, as numbers do.
+        Indices of the columns that are aligned right, as numbers are.
     folded : frozenset of int
-        The columns whose cells may take several lines where a window is narrow.
+        Indices of the columns whose cells may take several lines in a narrow window.
     cut : frozenset of int
-        Those whose cells lose their ends before that.
+        Indices of the columns whose cells are shortened, before others are folded.
     gap : int
-        Blanks between columns.
+        Number of spaces between columns.
     """
 
     header: Sequence[str]
@@ -50,27 +50,27 @@ class TextTable:
 
     @property
     def widths(self) -> list[int]:
-        """The widest cell of each column."""
+        """The width of each column's widest cell."""
         return [max(map(text_width, column)) for column in zip(self.header, *self.rows, strict=True)]
 
     @property
     def least_widths(self) -> list[int]:
-        """How narrow each column can be folded."""
+        """The smallest width of each column if folded or shortened."""
         return [
             max(text_width(title), min(width, NARROWEST)) if column in self.folded | self.cut else width
             for column, (title, width) in enumerate(zip(self.header, self.widths, strict=True))
         ]
 
     def lines(self, width: int | None = None) -> list[str]:
-        """Return the table as lines without blanks at their ends."""
+        """Return the table as lines without trailing spaces, folded to `width` if given."""
         return [line for block in self.blocks(width) for line in block]
 
     def blocks(self, width: int | None = None) -> list[list[str]]:
-        """Return the table as lines, its header first, folded into a window.
+        """Return the table, folded to `width` if given, as one or several blocks of lines, each with a header.
 
-        If even folded cells do not fit with smaller gaps, and the first column names every row, the other columns are
-        spread over several tables below each other, an empty line at the end of all but the last. Otherwise the window
-        has to break lines.
+        If folded cells do not fit even with smaller gaps, and the first column has a name in each row, the columns are
+        split into several tables below each other, all but the last followed by an empty line. Otherwise the lines are
+        wider than the window.
         """
         if width is None or self._total(self.widths) <= width:
             return [self._lines(self.widths)]
@@ -91,7 +91,7 @@ class TextTable:
         return sum(widths) + self.gap * (len(widths) - 1)
 
     def _folded_widths(self, window: int) -> list[int]:
-        """Return how wide the columns are in a window: those that are cut become narrower, then the widest folded."""
+        """Return the widths of columns in a window: first columns in `cut` become narrower, then the widest columns."""
         widths, least = self.widths, self.least_widths
         while self._total(widths) > window:
             wide = [column for column, width in enumerate(widths) if width > least[column]]
@@ -101,7 +101,7 @@ class TextTable:
         return widths
 
     def _groups(self, window: int) -> Iterator[list[int]]:
-        """Yield groups of columns that fit beside each other, each with the first column."""
+        """Yield groups of columns that fit into a window; each group starts with the first column."""
         least, columns = self.least_widths, [0]
         for column in range(1, len(least)):
             if len(columns) > 1 and self._total([least[each] for each in (*columns, column)]) > window:
@@ -111,7 +111,7 @@ class TextTable:
         yield columns
 
     def _part(self, columns: Sequence[int]) -> TextTable:
-        """Return the table of some columns, without rows that have nothing in them but their names."""
+        """Return a table of some columns, without rows whose cells are empty except the first."""
         rows = [[row[column] for column in columns] for row in self.rows]
         return TextTable(
             [self.header[column] for column in columns],
@@ -141,7 +141,7 @@ class TextTable:
 
 
 def text_width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the width of a text in columns of a terminal."""
     if text.isascii():
         return len(text)
     return sum(map(_character_width, text))
@@ -154,7 +154,7 @@ def _character_width(character: str) -> int:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Return a text in lines that are broken between words, or within a word that is wider than a line."""
+    """Return a text as lines of at most `width`, broken between words, or within words that are wider than a line."""
     if text_width(text) <= width:
         return [text]
     lines, line = [], ""
@@ -171,13 +171,13 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _words(text: str, width: int) -> Iterator[str]:
-    """Yield the words of a text, which are only broken if they are wider than a line."""
+    """Yield the words of a text; a number with its unit is one word unless it is wider than a line."""
     for word in _BREAKS.split(text):
         yield from [word] if text_width(word) <= width else _BREAKS_OF_WIDE.split(word)
 
 
 def _ended(text: str, width: int) -> str:
-    """Return a text in one line, cut off with an ellipsis where it is longer."""
+    """Return a text cut to a width, with an ellipsis at the end if it is wider."""
     shown = text
     while text_width(shown) > width:
         shown = f"{shown.removesuffix('…')[:-1].rstrip()}…"
@@ -185,7 +185,7 @@ def _ended(text: str, width: int) -> str:
 
 
 def _cut(word: str, width: int) -> list[str]:
-    """Return a word in pieces of at most a width, unless a character is wider; broken at its joints if they fit."""
+    """Return a word in pieces of at most a width, or of one wider character; broken at its joints if possible."""
     pieces = [""]
     for part in _JOINTS.split(word):
         if pieces[-1] and text_width(pieces[-1] + part) > width:
@@ -198,7 +198,7 @@ def _cut(word: str, width: int) -> list[str]:
 
 
 def flowing(parts: Sequence[str], width: int | None = None) -> list[str]:
-    """Return parts beside each other, broken between them where a window is too narrow, and else between words.
+    """Return parts joined into lines, broken between parts, or between words of a part that is wider than a line.
 
     Lines after the first are indented.
     """
@@ -217,7 +217,7 @@ def flowing(parts: Sequence[str], width: int | None = None) -> list[str]:
 
 
 def headless(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """Return rows without a header as lines; where a window is too narrow, all cells but the first are folded."""
+    """Return rows without a header as lines; in a narrow window, the cells of all columns but the first are folded."""
     if not rows:
         return []
     columns = len(rows[0])
@@ -225,8 +225,8 @@ def headless(rows: Sequence[Sequence[str]], width: int | None = None) -> list[st
     return table._lines(table.widths if width is None else table._folded_widths(width))[1:]
 
 
-# Texts and file names from elsewhere may hold characters that steer a terminal or turn the direction of a line.
-# Each becomes one visible character, so that a mark below still points at its position.
+# Texts and file names from users may contain characters that control a terminal or change the text direction.
+# Each becomes one visible character, so that a mark on the next line points to the same position.
 _VISIBLE = {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
 _VISIBLE |= {0x7F: 0x2421}
 _VISIBLE |= dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
@@ -243,7 +243,7 @@ _ASCII = {
     "√": "sqrt",
     "²": "^2",
 }
-"""Replacements of characters that an encoding lacks."""
+"""Replacements for characters that an encoding does not have."""
 
 _MARKS = re.compile(r"^(?P<margin>\s+\| +)(?P<marks>\^+)(?P<hint>.*)$", re.MULTILINE)
 _LABEL = re.compile(r"\b(?:error|warning)\[[a-z0-9-]+\]:")
@@ -252,10 +252,10 @@ BOLD, DIM, RED, YELLOW, CYAN = "1", "2", "1;31", "1;33", "36"
 
 _WITHIN = re.compile(r"\n\s*")
 _LINES_OF_ITEMS = re.compile(r"\n(?=- |\n)|(?<=\n)\n")
-"""Between paragraphs and before items."""
+"""Line breaks between paragraphs and before list items."""
 
 USUAL_WIDTH = 80
-"""Columns of a terminal that does not say how many it has."""
+"""Number of columns of a terminal of unknown width."""
 
 
 def is_lively(stream: TextIO) -> bool:
@@ -286,17 +286,17 @@ def can_show(stream: TextIO, characters: str) -> bool:
 
 
 def painted(stream: TextIO, text: str, colour: str) -> str:
-    """Return a text in a colour where that may be shown."""
+    """Return a text in a colour, if the stream shows colours."""
     return f"\x1b[{colour}m{text}\x1b[0m" if text and is_lively(stream) else text
 
 
 def visible(text: str) -> str:
-    """Return a text that can be shown safely, of the same length."""
+    """Return a text of the same length in which control characters are replaced by visible ones."""
     return text.translate(_VISIBLE)
 
 
 def shown(stream: TextIO, text: str) -> str:
-    """Return a text that can be shown safely, with plain characters for those that a stream's encoding lacks."""
+    """Return a text without control characters, and with ASCII for characters that the stream cannot encode."""
     text = visible(text)
     if can_show(stream, text):
         return text
@@ -309,15 +309,15 @@ def write_line(stream: TextIO, text: str = "") -> None:
 
 
 def write_parts(stream: TextIO, *parts: str, label: str = "") -> None:
-    """Write parts beside each other; a narrow terminal breaks the line between them.
+    """Write parts in one line, which is broken between parts on a narrow terminal.
 
     Parameters
     ----------
     stream : TextIO
     parts : str
-        Those that are empty are left out.
+        Parts of the line; empty parts are left out.
     label : str
-        How the first part begins; it stands out on a terminal.
+        Start of the first part, which is highlighted on a terminal.
     """
     lines = flowing([shown(stream, part) for part in parts if part], terminal_width(stream))
     start = shown(stream, label)
@@ -327,7 +327,7 @@ def write_parts(stream: TextIO, *parts: str, label: str = "") -> None:
 
 
 def write_prose(stream: TextIO, text: str) -> None:
-    """Write paragraphs, which a terminal breaks anew; items of lists begin with ``- `` and stay lines."""
+    """Write paragraphs, rewrapped to the width of a terminal; list items start with ``- `` and on separate lines."""
     width = terminal_width(stream)
     if width is None:
         write_line(stream, text)
@@ -338,7 +338,7 @@ def write_prose(stream: TextIO, text: str) -> None:
 
 
 def write_table(stream: TextIO, table: TextTable) -> None:
-    """Write a table; on a terminal with bold titles, and folded into the window."""
+    """Write a table; on a terminal it has bold titles and is folded to fit the window."""
     header, *rows = ([shown(stream, cell) for cell in row] for row in (table.header, *table.rows))
     for titles, *lines in replace(table, header=header, rows=rows).blocks(terminal_width(stream)):
         stream.write(painted(stream, titles, BOLD) + "\n")
@@ -346,7 +346,7 @@ def write_table(stream: TextIO, table: TextTable) -> None:
 
 
 def write_rows(stream: TextIO, rows: Sequence[Sequence[str]]) -> None:
-    """Write rows without a header, folded into the window."""
+    """Write rows without a header, folded to fit the window."""
     cells = [[shown(stream, cell) for cell in row] for row in rows]
     stream.writelines(f"{line}\n" for line in headless(cells, terminal_width(stream)))
 
