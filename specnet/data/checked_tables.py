@@ -47,7 +47,7 @@ class LargeCell(NamedTuple):
 
 
 def large_rows(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.floating]) -> NDArray[np.bool_]:
-    """Return a mask of raw rows whose prepared numbers are infinite in a data type; missing cells do not count."""
+    """Return a mask of raw rows with prepared numbers that are not finite in a data type, except missing cells."""
     found = np.zeros(len(columns), np.bool_)
     for piece in pieces(columns):
         for _, _, large in _prepared(preparation, columns[piece], dtype):
@@ -90,7 +90,7 @@ def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Pa
 def _prepared(
     preparation: Preparation, rows: Array, dtype: np.dtype[np.floating]
 ) -> Iterator[tuple[tuple[int, ...], Array, NDArray[np.bool_]]]:
-    """Yield for each group of numeric columns the indices, the raw columns, and a mask of prepared infinite cells."""
+    """Yield for each group of numeric columns the indices, the raw columns, and a mask of not finite results."""
     for group in preparation.groups or (StepGroup(None, ()),):
         if group.steps and isinstance(group.steps[0], CategoryStep):
             continue

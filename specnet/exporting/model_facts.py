@@ -47,7 +47,7 @@ def facts_of(spec: Spec) -> dict[str, Any]:
 
 
 def whole_spec(spec: Spec) -> dict[str, Any]:
-    """Return a resolved spec as a dict without defaults; of a CSV source, the name of the file is left out."""
+    """Return a resolved spec as a dict without defaults; its data section is that of `_source`."""
     return {name: table for name, table in spec.short().items() if name != "data"} | _source(spec)
 
 
@@ -57,7 +57,7 @@ def written(facts: Mapping[str, Any]) -> str:
 
 
 def _source(spec: Spec) -> dict[str, Any]:
-    """Return the data section of a spec without the name of a CSV file; empty without data."""
+    """Return the data section of a spec with file names instead of paths; empty if columns have no names."""
     source = spec.data.handed_on() if spec.data is not None else None
     return {} if source is None else {"data": source.model_dump(mode="json", exclude_none=True)}
 
