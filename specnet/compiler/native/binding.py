@@ -20,19 +20,19 @@ from specnet.compiler.native.toolchain.processors import Processor, native_proce
 from specnet.compiler.value import CONSTANT, INPUT, STATE, Shape, ShapeError
 
 LIKELY = 256
-"""The usual length of a named axis, for which products are optimized."""
+"""The usual length of a named axis, for which matrix products are optimized."""
 ALIGNMENT = 64
-"""Alignment of arrays in bytes: a line of a processor's cache, and the longest vector."""
+"""Alignment of arrays in bytes: the size of a cache line, and of the longest vector."""
 
 
 _compiled_plans: WeakKeyDictionary[Plan, dict[tuple[str, str], tuple[CText, LoadedLibrary]]] = WeakKeyDictionary()
-"""The compiled forms of each plan, as long as the plan exists."""
+"""The C code and the library of each plan by dtype and processor, as long as the plan exists."""
 
 
 def _compiled(plan: Plan, dtype: np.dtype[Any], target: Processor) -> tuple[CText, LoadedLibrary]:
-    """Return the text and the library of a plan, for any lengths of its named axes."""
+    """Return the C code and the library of a plan, for any lengths of its named axes."""
     mine, key = _compiled_plans.setdefault(plan, {}), (dtype.name, target.name)
-    if key not in mine:  # several threads may make it at once: none waits for another
+    if key not in mine:  # several threads may compile at the same time: none waits for another
         source = CText(dtype, target, dict.fromkeys(plan.axes, LIKELY))
         source.add(plan, "program")
         run = f"void run({PARAMETERS})\n{{\n  program(p, sizes, with_outputs);\n}}\n"
@@ -43,12 +43,12 @@ def _compiled(plan: Plan, dtype: np.dtype[Any], target: Processor) -> tuple[CTex
 def bind(
     plan: Plan, dtype: npt.DTypeLike, sizes: Mapping[str, int], arrays: Mapping[str, Array] | None = None
 ) -> BoundPlan:
-    """Bind a plan to arrays as every backend does, after compiling it on first use.
+    """Bind a plan to arrays, as described at `Backend.bind`; it is compiled on first use.
 
     Raises
     ------
     UnavailableError
-        If no library can be made.
+        If the library cannot be compiled or loaded.
     """
     source, made = _compiled(plan, np.dtype(dtype), native_processor())
     bound_arrays = BoundArrays(source, sizes, arrays or {})
@@ -65,7 +65,7 @@ def bind(
 def function_of(
     source: CText, made: LoadedLibrary, name: str, *takes: type[Any], gives: type[Any] | None = None
 ) -> Callable[..., Any]:
-    """Return a function of a text's library, which sets the available threads before each call if it shares work."""
+    """Return a function of a library; if it shares work, the number of threads is updated before each call."""
     found: Callable[..., Any] = made.function(name, *takes, gives=gives)
     return partial(_call_sharing, before_calls(made), found) if source.shares else found
 
@@ -76,25 +76,25 @@ def _call_sharing(before: Callable[[], None], run: Callable[..., Any], *argument
 
 
 class BoundArrays:
-    """The arrays of functions that share their leaves and their workspace, for lengths of the named axes.
+    """The arrays of C functions that share their leaves and their workspace, for given lengths of the named axes.
 
     Parameters
     ----------
     source
-        The text of the functions.
+        The C code of the functions.
     sizes
         The length of each named axis.
     given
-        Arrays by the names of leaves; others are made, with zeros.
+        Arrays by the names of leaves; missing ones are created, with zeros.
     rows
-        Arrays other than leaves, by their names in the table.
+        Arrays that are not leaves, by their names in the table.
 
     Attributes
     ----------
     leaves
         The array of each leaf by its name.
     pointers
-        The first arguments of each function: the table of the arrays' addresses, and the lengths of the axes.
+        The first two arguments of each function: the table of the arrays' addresses, and the lengths of the axes.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class BoundArrays:
         self._workspace = _aligned(needed + self._numbers, self._dtype)
         arrays: Mapping[str, Array] = {"": self._workspace, **self.leaves, **rows}
         table: Any = (ctypes.c_void_p * len(source.table))(*(arrays[name].ctypes.data for name in source.table))
-        table.arrays = arrays  # they exist as long as their addresses
+        table.arrays = arrays  # so that they exist as long as the table
         lengths = (ctypes.c_int64 * len(source.axes))(*(sizes[axis] for axis in source.axes))
         self.pointers = table, lengths
 
@@ -127,7 +127,7 @@ class BoundArrays:
         return tuple(self._sizes[axis] if isinstance(axis, str) else axis for axis in shape)
 
     def _leaf(self, call: Call, given: Array | None) -> Array:
-        """Return the given array if it fits, or zeros with memory for a vector after them."""
+        """Return the given array of a leaf after checking it, or zeros with memory for one more vector behind them."""
         kinds = {"float": self._dtype, "mask": np.dtype(bool), "index": np.dtype(np.int64)}
         shape, dtype = self.shape(call.shape), kinds[call.kind]
         if given is None:
@@ -164,4 +164,4 @@ def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
 
 
 NATIVE = Backend({}, bind)
-"""The backend that compiles plans; it has a form of every operation."""
+"""The backend that compiles plans; it supports every built-in operation."""

@@ -1,8 +1,8 @@
-"""A program on a few rows as one call from Python, which checks its arguments itself.
+"""A program on a few rows as one C call from Python, which checks its arguments in C.
 
-To copy rows into a program's inputs and out of its outputs takes longer than a small network. Here C reads the arrays
-by the functions of the buffer protocol, which it gets as pointers: no header of Python is needed to compile it. The
-interpreter's lock is not released, and each thread has a workspace of its own.
+Copying rows into a program's inputs and out of its outputs takes longer than a small network. Here C reads the arrays
+with the functions of the buffer protocol, which it receives as pointers, so that no Python header is needed to compile
+it. The interpreter's lock is not released, and each thread has its own workspace.
 """
 
 from __future__ import annotations
@@ -72,11 +72,12 @@ static int read_rows(const Buffer *b, real *to)
 """
 
 FewRows = Callable[[Array, Array], Array | None]
-"""From the vector of states and rows, (rows, features), to the output's rows; to None if it does not accept these."""
+"""Function that takes the vector of states and rows (rows, features), and returns the rows of the output, or None if it
+does not accept these arrays."""
 
 
 def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: int) -> FewRows | None:
-    """Return a program of one input and one output as a function of rows; None for other programs, and for large ones.
+    """Return a program with one input and one output as a function of rows; None for other programs or large ones.
 
     The function takes arrays of finite float32 or float64 numbers of the right shape, of at most `MAX_ROWS` rows, and
     a vector that is C-contiguous and of the program's dtype.
@@ -87,14 +88,14 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
     dtype
         The dtype of the program.
     starts
-        The index at which each state begins in the vector.
+        The index of each state's first element in the vector.
     size
         The length of the vector.
 
     Raises
     ------
     BuildError
-        If it cannot be compiled.
+        If the program cannot be compiled.
     """
     inputs = [call for call in plan.calls if call.operation is INPUT]
     states = [call.attributes for call in plan.calls if call.operation is STATE]
@@ -169,9 +170,9 @@ def _rows_of(made: LoadedLibrary) -> Any:
     api = (ctypes.pythonapi.PyObject_GetBuffer, ctypes.pythonapi.PyBuffer_Release, ctypes.pythonapi.PyErr_Clear)
     set_api = made.function("set_api", *[ctypes.c_void_p] * len(api))
     set_api(*(ctypes.cast(function, ctypes.c_void_p) for function in api))
-    # The same library once more, whose functions keep the interpreter's lock.
+    # The same library, opened so that its functions do not release the interpreter's lock.
     locked: Any = ctypes.PyDLL(made._name, handle=made._handle)
-    locked.library = made  # which is open as long as the function is in use
+    locked.library = made  # so that it stays open as long as the function is in use
     call = locked["rows"]
     call.argtypes, call.restype = [ctypes.py_object] * 3, ctypes.c_int
     return call

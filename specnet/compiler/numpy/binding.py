@@ -1,6 +1,6 @@
-"""From a plan to calls bound to the arrays of their operands and results, which can be made again and again.
+"""From a plan to NumPy calls bound to the arrays of their operands and results, which can be repeated.
 
-One scan over the calls assigns the values to storages.
+`allocate` assigns the values to storages in one scan over the calls.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class Slot(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """One array that is made, or given by the caller, when a plan is bound.
+    """An array that is created, or given by the caller, when a plan is bound.
 
     Attributes
     ----------
     shape, kind
-        Of its values.
+        Shape and kind of its values.
     leaf
-        Number of the call whose leaf it is; None for scratch, which many values use one after the other.
+        Number of the leaf that it belongs to; None for scratch, which several values use one after the other.
     ones_row
-        Whether it has a last row of ones beyond the shape, for a dense layer's bias. It is never written again.
+        Whether it has an additional last row of ones, for a dense layer's bias. This row is never overwritten.
     """
 
     shape: Shape
@@ -47,7 +47,7 @@ class Storage(NamedTuple):
 
 
 class Lifetimes:
-    """Which values are parts of others, and which call reads each storage last."""
+    """The values of a plan that are parts of other values, and the last call that reads each storage."""
 
     def __init__(self, plan: Plan) -> None:
         self.calls, self.commits = plan.calls, plan.commits
@@ -60,7 +60,7 @@ class Lifetimes:
         self.last = plan.last_reads(groups, self.root)
 
     def _slot(self, n: int) -> Slot:
-        """Return the value in whose storage this one is (itself if it has its own), and its first row there."""
+        """Return the value whose storage a value uses (itself if it has its own), and its first row there."""
         first_row = 0
         while n in self.inside:
             n, offset = self.inside[n]
@@ -71,7 +71,7 @@ class Lifetimes:
 def _views_and_pieces(plan: Plan, fixed: set[int]) -> dict[int, Slot]:
     """Return the slots of views in their operands, and of pieces in their concatenations.
 
-    A piece that is retained, or feeds a dense layer, has a storage of its own: a row of ones is below it.
+    A piece that is retained, or feeds a dense layer (with a row of ones below it), has its own storage.
     """
     calls, inside = plan.calls, dict[int, Slot]()
     for n, call in enumerate(calls):
@@ -87,7 +87,7 @@ def _views_and_pieces(plan: Plan, fixed: set[int]) -> dict[int, Slot]:
 
 
 def may_take(lifetimes: Lifetimes, n: int, owner: int) -> bool:
-    """Return whether call n's result may overwrite `owner`: it has the same form, and reads it element by element."""
+    """Return whether call n may overwrite `owner`: the result has its form, and it is read element by element."""
     call = lifetimes.calls[n]
     reads = [k for k, argument in enumerate(call.arguments) if lifetimes.root[argument] == owner]
     whole = all(call.arguments[k] == owner and k in call.operation.overwrites for k in reads)
@@ -95,7 +95,7 @@ def may_take(lifetimes: Lifetimes, n: int, owner: int) -> bool:
 
 
 def may_commit_in_place(lifetimes: Lifetimes, state: int, value: int) -> bool:
-    """Return whether a new value may be computed into its state: no later call reads the old one."""
+    """Return whether a new value may be computed into its state: no later call reads the old value."""
     read = lifetimes.last.get(state, -1)
     return read < value or (read == value and may_take(lifetimes, value, state))
 
@@ -112,12 +112,12 @@ def direct_commits(lifetimes: Lifetimes) -> dict[int, int]:
 
 
 def can_have_ones_row(lifetimes: Lifetimes, n: int) -> bool:
-    """Return whether the storage of a value can have a row of ones below it: not if it is a part of another one."""
+    """Return whether the storage of a value can have a row of ones below it: False for a part of another value."""
     return n not in lifetimes.inside
 
 
 def dying_roots(lifetimes: Lifetimes, n: int) -> list[int]:
-    """Return the roots, other than the result's own, that call n is the last to read."""
+    """Return the roots that call n is the last to read, except the root of its result."""
     roots = dict.fromkeys(lifetimes.root[argument] for argument in lifetimes.calls[n].arguments)
     return [root for root in roots if lifetimes.last[root] == n and root != lifetimes.root[n]]
 
@@ -125,7 +125,7 @@ def dying_roots(lifetimes: Lifetimes, n: int) -> list[int]:
 def allocate(plan: Plan, *, reuse: bool = True) -> tuple[list[Slot], list[Storage]]:
     """Return the slot of each value of a plan, and the storages.
 
-    Without `reuse` every value has a storage of its own, and commits are written at the end: a reference for tests.
+    Without `reuse` every value has its own storage, and commits are written at the end, as a reference for tests.
     """
     lifetimes, calls = Lifetimes(plan), plan.calls
     direct = direct_commits(lifetimes) if reuse else {}
@@ -170,7 +170,7 @@ class BoundCalls(BoundPlan):
     Attributes
     ----------
     calls
-        What `run` calls, in order.
+        The calls that `run` makes, in order.
     """
 
     calls: tuple[BoundCall, ...]
@@ -185,10 +185,10 @@ def bind(
     check: bool = False,
     reuse: bool = True,
 ) -> BoundCalls:
-    """Bind a plan to arrays as every backend does; also in complex128, for the complex step.
+    """Bind a plan to arrays, as described at `Backend.bind`; also in complex128, for the complex step.
 
     With `check`, assert for each call that no storage is written while it is read, except element by element, and fill
-    scratch with NaN, which shows a read before the first write. `reuse` is that of `allocate`.
+    scratch with NaN, to detect reads before the first write. `reuse` is as for `allocate`.
     """
     binder = _Binder(plan, np.dtype(dtype), sizes, arrays or {}, check, reuse)
     steps = {n: binder.steps(n) for n, call in enumerate(plan.calls) if call.operation.role == "call"}
@@ -228,7 +228,7 @@ class _Binder:
         self.extra: dict[Hashable, Array] = {}
 
     def buffer(self, storage: Storage) -> Array:
-        """Return the array of a storage: a constant's, the given one, or a new one."""
+        """Return the array of a storage: the number of a constant, the given array, or a new one."""
         dtype, shape = self.types[storage.kind], self.sized(storage.shape)
         call = None if storage.leaf is None else self.plan.calls[storage.leaf]
         if call is not None and call.operation is CONSTANT:
@@ -257,12 +257,12 @@ class _Binder:
         return {call.attributes: self.view(n) for n, call in enumerate(self.plan.calls) if call.operation is operation}
 
     def late_commits(self) -> list[BoundCall]:
-        """Return the copies that end a run: other commits are written in place."""
+        """Return the copies at the end of a run, for commits that are not written in place."""
         late = [pair for pair in self.plan.commits if self.slots[pair[0]] != self.slots[pair[1]]]
         return [copy(self.view(state), self.view(value)) for state, value in late]
 
     def view(self, n: int, with_ones: bool = False) -> Array:
-        """Return the array of a value; if `with_ones` and it has a row of ones below it, with that."""
+        """Return the array of a value; with `with_ones`, including the row of ones below it, if there is one."""
         (storage, first_row), shape = self.slots[n], self.plan.calls[n].shape
         buffer = self.buffers[storage]
         if len(shape) < 2 or (with_ones and shape == self.storages[storage].shape):
@@ -270,11 +270,11 @@ class _Binder:
         return buffer[first_row : first_row + self.sized(shape)[0]]
 
     def temporary(self, shape: tuple[int, ...], dtype: np.dtype[Any], k: int) -> Array:
-        """Return an array for use within one call, shared by all of them."""
+        """Return a temporary array for use within one call; calls share it."""
         return self.shared((shape, dtype, k), lambda: np.empty(shape, dtype))
 
     def filled(self, shape: tuple[int, ...], number: Array) -> Array:
-        """Return an array full of a constant, shared by all calls."""
+        """Return an array filled with a constant; calls share it."""
         return self.shared((shape, float(number).hex()), lambda: np.full(shape, number))
 
     def shared(self, key: Hashable, make: Callable[[], Array]) -> Array:
@@ -283,7 +283,7 @@ class _Binder:
         return self.extra[key]
 
     def steps(self, n: int) -> list[BoundCall]:
-        """Return the NumPy calls that make one call of the plan."""
+        """Return the NumPy calls for one call of the plan."""
         call = self.plan.calls[n]
         if call.operation not in self.renderings:
             raise MissingRuleError(f"{call.operation.name} has no form in NumPy")
@@ -295,7 +295,7 @@ class _Binder:
         return self.renderings[call.operation](Site(call, constant, self.temporary, self.filled), out, *operands)
 
     def check_overlaps(self, n: int, out: Array, operands: list[Array]) -> None:
-        """Assert that the call writes nothing that it reads, except each element after its last use."""
+        """Assert that a call does not overwrite its operands, except each element after its last use."""
         operation = self.plan.calls[n].operation
         if operation is CONCATENATE:
             slots = concatenation_slots(out, operands)

@@ -1,9 +1,10 @@
 """Operations in NumPy: from the arrays of result and operands to calls without arguments.
 
-All that can be is decided or made once: `out` is a positional argument (a keyword for maximum and minimum, where NumPy
-deprecates it), scalars are arrays of shape () and of the run's dtype, sums are products with a vector of ones, which
-take a third of a reduction's time. A row or column that meets a full array is repeated first: NumPy would otherwise
-allocate a buffer and take longer than the copy. So no call allocates, except complex forms, which only check gradients.
+Decisions and arrays are made once, when a plan is bound: `out` is a positional argument (a keyword for maximum and
+minimum, where NumPy deprecates positions), scalars are arrays of shape () and of the run's dtype, sums are products
+with a vector of ones, which take a third of a reduction's time. A row or column is repeated before an operation with a
+full array, since NumPy would allocate a buffer and take longer than the copy. So no call allocates memory, except the
+complex forms, which only check gradients.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ ERF_DENOMINATOR = (
 
 
 def erf_float32(out: Array, x: Array, temporaries: tuple[Array, Array, Array]) -> list[BoundCall]:
-    """Return calls that write erf(x) into out, which may be x itself, in a third of the time of SciPy's.
+    """Return calls that write erf(x) into out, which may be x itself, in a third of the time of SciPy's erf.
 
-    SciPy's has no vector instructions. This is an odd rational function on |x| < 3.83, beyond which erf is 1 in single
-    precision; its error is at most 4e-7. The coefficients are those of the XLA compiler's erf in single precision
+    SciPy's erf uses no vector instructions. This one is an odd rational function on |x| < 3.83, beyond which erf is 1
+    in single precision; its error is at most 4e-7. The coefficients are from the XLA compiler's erf in single precision
     (Apache License 2.0).
     """
     limited, square, numerator = temporaries
@@ -55,7 +56,7 @@ def erf_float32(out: Array, x: Array, temporaries: tuple[Array, Array, Array]) -
         *_polynomial(out, square, ERF_DENOMINATOR),
         partial(np.multiply, numerator, limited, numerator),
         partial(np.divide, numerator, out, out),
-        *_limit(out, out, 1.0),  # else gelu of a large negative number is a positive one
+        *_limit(out, out, 1.0),  # otherwise gelu of a large negative number would be positive
     ]
 
 
@@ -74,18 +75,18 @@ def _polynomial(out: Array, x: Array, coefficients: tuple[float, ...]) -> list[B
 
 
 class Site(NamedTuple):
-    """One call of a plan while it is bound, with functions that make arrays for it.
+    """One call of a plan to bind, with functions that create arrays for it.
 
     Attributes
     ----------
     call
-        The call.
+        The call of the plan.
     constant
         Whether each operand is a constant.
     temporary
-        From a shape, a dtype and a number that distinguishes several to an array for use between the call's steps.
+        Takes a shape, a dtype and a number to distinguish arrays; returns a temporary array for use within the call.
     filled
-        From a shape and a constant to an array full of it.
+        Takes a shape and a constant; returns an array filled with the constant.
     """
 
     call: Call
@@ -95,7 +96,7 @@ class Site(NamedTuple):
 
 
 Rendering = Callable[..., list[BoundCall]]
-"""From (site, result's array, *operands' arrays) to the NumPy calls that make the call."""
+"""Function that takes a site and the arrays of result and operands, and returns the NumPy calls for the site."""
 
 
 def _sigmoid(x: Value) -> Value:
@@ -109,16 +110,16 @@ def _softplus(x: Value) -> Value:
 
 
 EXPANSIONS: Expansions = {operations.SIGMOID: _sigmoid, operations.SOFTPLUS: _softplus}
-"""Operations for which NumPy has no function, in terms of others."""
+"""Operations without a function in NumPy, expressed in other operations."""
 
 
 def dot(a: Array, b: Array, out: Array) -> BoundCall:
-    """Return the call of a matrix product that is fastest for the result's layout."""
+    """Return the fastest call of a matrix product for the memory layout of the result."""
     return partial(a.dot, b, out) if out.flags.c_contiguous else partial(np.matmul, a, b, out)
 
 
 def copy(target: Array, source: Array | int) -> BoundCall:
-    """Return the call that writes, repeats or converts into a whole array."""
+    """Return the call that copies the source into a whole array; it is repeated and converted if necessary."""
     return partial(target.__setitem__, Ellipsis, source)
 
 
@@ -127,7 +128,7 @@ def ones(like: Array, *shape: int) -> Array:
 
 
 def repeated(site: Site, out: Array, operands: Sequence[Array]) -> tuple[list[BoundCall], list[Array]]:
-    """Return calls that repeat narrow operands to the result's shape, and the operands to use after them."""
+    """Return calls that repeat operands to the result's shape, and the operands to use after these calls."""
     steps: list[BoundCall] = []
     full: list[Array] = []
     into_result = not any(np.may_share_memory(operand, out) for operand in operands)
@@ -153,7 +154,7 @@ def ufunc(function: Callable[..., Any]) -> Rendering:
 
 
 def extremum(function: Callable[..., Any]) -> Rendering:
-    """Return a rendering with arrays full of each constant: maximum and minimum are slower with scalars."""
+    """Return a rendering with arrays instead of scalar constants: maximum and minimum are slower with scalars."""
 
     def render(site: Site, out: Array, *operands: Array) -> list[BoundCall]:
         pairs = zip(site.constant, operands, strict=True)
@@ -178,7 +179,7 @@ def _copy(site: Site, out: Array, x: Array) -> list[BoundCall]:
 
 
 def _affine(site: Site, out: Array, block: Array, x: Array) -> list[BoundCall]:
-    if len(x) == len(block):  # x comes with its row of ones
+    if len(x) == len(block):  # x includes its row of ones
         return [dot(block.T, x, out)]
     return [dot(block[:-1].T, x, out), *ufunc(np.add)(site, out, out, block[-1:].T)]
 
@@ -195,7 +196,7 @@ def _matmul(site: Site, out: Array, a: Array, b: Array) -> list[BoundCall]:
 
 
 def _matrices(x: Array, count: int, flip: bool) -> Array:
-    """Return a view of rows with an axis for the groups, which take turns: a matrix for each of them."""
+    """Return a view of x with a matrix for each group of interleaved rows, transposed if `flip`; groups come first."""
     of_each = x.reshape(-1, count, x.shape[1])
     return of_each.transpose(1, 2, 0) if flip else of_each.transpose(1, 0, 2)
 
@@ -206,7 +207,7 @@ def _grouped_matmul(site: Site, out: Array, a: Array, b: Array) -> list[BoundCal
 
 
 def _copies(x: Array, count: int, each: bool) -> tuple[Array, int]:
-    """Return the result of `repeat` as an array with an axis for the copies, and that axis."""
+    """Return the result of `repeat` as an array with an axis for the copies, and the index of this axis."""
     return (x.reshape(-1, count, x.shape[1]), 1) if each else (x.reshape(count, -1, x.shape[1]), 0)
 
 
@@ -245,12 +246,12 @@ def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[Boun
 
 
 def concatenation_slots(out: Array, pieces: Sequence[Array]) -> list[Array]:
-    """Return the rows of the result that belong to each piece."""
+    """Return a view of the result's rows for each piece."""
     return [out[low:high] for low, high in row_bounds([piece.shape for piece in pieces])]
 
 
 def _concatenate(site: Site, out: Array, *pieces: Array) -> list[BoundCall]:
-    # Where the two share memory, the piece was computed in its slot.
+    # If slot and piece share memory, the piece was computed in its slot.
     pairs = zip(concatenation_slots(out, pieces), pieces, strict=True)
     return [copy(slot, piece) for slot, piece in pairs if not np.may_share_memory(slot, piece)]
 
@@ -266,7 +267,7 @@ def _gather(site: Site, out: Array, table: Array, index: Array) -> list[BoundCal
 
 
 def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[BoundCall]:
-    first = np.repeat(np.arange(len(out), dtype=np.intp) * out.shape[1], x.shape[1])  # of each row, in out as a vector
+    first = np.repeat(np.arange(len(out), dtype=np.intp) * out.shape[1], x.shape[1])  # each row of the flat out
     flat = np.empty(x.shape, np.intp)
     added = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
     positions = partial(np.add, flat.reshape(-1), first, flat.reshape(-1))
@@ -285,7 +286,7 @@ UFUNCS = (
     *(value.NEGATIVE, value.ADD, value.SUBTRACT, value.MULTIPLY, value.DIVIDE),
     *(operations.ABSOLUTE, operations.SIGN, operations.FLOOR, operations.GREATER, operations.EQUAL),
 )
-"""Operations with a function of NumPy of the same name."""
+"""Operations with a NumPy function of the same name."""
 RENDERINGS: dict[Operation, Rendering] = {operation: ufunc(getattr(np, operation.name)) for operation in UFUNCS} | {
     value.CAST: _copy,
     value.EXPAND: _copy,
@@ -308,12 +309,12 @@ RENDERINGS: dict[Operation, Rendering] = {operation: ufunc(getattr(np, operation
     operations.SCATTER_ADD: _scatter_add,
     operations.ONE_HOT: _one_hot,
 }
-"""Every operation but leaves, views, names and what `EXPANSIONS` rewrites."""
+"""The renderings of all operations except leaves, views, names and those in `EXPANSIONS`."""
 
 
 # ------------------------------------------------------------------------------------------------------ complex forms
-# The complex step reads a derivative from the imaginary part, so a switch compares real parts alone, and a tie is the
-# second argument's, as in the derivative.
+# The complex step reads a derivative from the imaginary part, so a switch compares only real parts. If these are equal,
+# the second argument is taken, as in the derivative.
 
 
 def _complex_choice(compare: Callable[..., Any]) -> Rendering:

@@ -1,6 +1,6 @@
-"""From C text to a loaded library.
+"""From C code to a loaded library.
 
-In comes a text and the functions that it must have; out goes a library whose functions can be called, or a `BuildError`
-that says why not. Start at `library` in `libraries`, which has the cache: it calls `compilers` to find and run a
-compiler, and `processors` for its flags.
+In: C code and the names of its functions. Out: a library whose functions can be called, or a `BuildError` with the
+reason. Start at `library` in `libraries`, which has the cache. `compilers` finds and runs a compiler, `processors` has
+its flags.
 """

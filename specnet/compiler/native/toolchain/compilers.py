@@ -1,4 +1,4 @@
-"""Find the C compiler and its version, and run it, in a process group that is ended when it takes too long."""
+"""Functions that find the C compiler and its version, and run it in a process group with a time limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Compiler", "compiler_name", "find_compiler", "missing"]
 
 
 TIME_LIMIT = 300.0
-"""Seconds after which a compiler is ended: a hundred times what a long program takes, as machines may be busy."""
+"""Seconds after which a compiler is ended: a hundred times the time of a long program, since machines may be busy."""
 POLL_INTERVAL = 0.002
 MAX_MESSAGE_LENGTH = 200
 PRIVATE_FOLDER = "specnet-build-"
@@ -25,18 +25,19 @@ PRIVATE_FOLDER = "specnet-build-"
 
 
 class BuildError(UnavailableError):
-    """No library could be made: there is no compiler, it failed, or it took too long."""
+    """Raised if no library can be made: there is no compiler, it fails, or it takes too long."""
 
 
 class NoCompilerError(BuildError):
-    """There is no compiler."""
+    """Raised if there is no compiler."""
 
 
 @contextmanager
 def private_folder(parent: str | None = None) -> Iterator[str]:
-    """Make a folder that only the user may enter, for temporary files by default, and remove it afterwards.
+    """Yield the path of a new folder that only the user may enter, and remove it afterwards.
 
-    Not a `TemporaryDirectory`: a process that another thread forks meanwhile would remove it when it ends.
+    It is in `parent`; default: the folder for temporary files. A `TemporaryDirectory` does not work here: a process
+    that another thread forks in the meantime would remove it at its end.
     """
     from shutil import rmtree
     from tempfile import mkdtemp
@@ -49,18 +50,20 @@ def private_folder(parent: str | None = None) -> Iterator[str]:
 
 
 def run_compiler(name: str, command: tuple[str, ...], text: str, folder: str) -> str:
-    """Run a compiler that reads a text from standard input, and return what it prints.
+    """Run a compiler with a text as its standard input, and return its output.
 
-    However this function ends, the compiler's process group ends with it.
+    The compiler's process group ends with this function, also after an error.
 
     Parameters
     ----------
     name
-        Of the compiler in messages.
+        Name of the compiler for messages.
     command
+        Command line of the compiler.
     text
+        Standard input.
     folder
-        Where it may leave files.
+        Folder for its temporary files.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def run_compiler(name: str, command: tuple[str, ...], text: str, folder: str) ->
     """
     import subprocess
 
-    # Files instead of pipes: a process that another thread forks meanwhile would keep a pipe open.
+    # Files instead of pipes: a process that another thread forks in the meantime would leave a pipe open.
     source, messages = (os.path.join(folder, each) for each in ("source", "messages"))
     with open(source, "w+b") as given, open(messages, "w+b") as printed:
         given.write(text.encode())
@@ -99,11 +102,11 @@ def run_compiler(name: str, command: tuple[str, ...], text: str, folder: str) ->
 
 
 def _first_error(answer: str, code: int) -> str:
-    """Return the first error among a compiler's messages, without its location in a text that users do not see."""
+    """Return the first error in a compiler's output, without its location, since users do not see the C code."""
     if code < 0:
         return f"it was ended by signal {-code}"
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
-    # The last step's failure is reported after its reason.
+    # Messages of the linker about its own failure follow the reason.
     errors = (
         line for line in lines if "error: " in line and "ld returned" not in line and "linker command" not in line
     )
@@ -116,7 +119,7 @@ _NAMES = ("cc", "gcc", "clang")
 
 
 class Compiler(NamedTuple):
-    """A compiler's name in messages, how it is started, and its file: path, size and time of change."""
+    """A compiler: its name in messages, its command, and its file as path, size and time of last change."""
 
     name: str
     command: tuple[str, ...]
@@ -124,16 +127,17 @@ class Compiler(NamedTuple):
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """A key that changes if another version is installed, also behind a wrapper whose file stays the same."""
+        """A key that changes if another version is installed, even if the file is a wrapper that does not change."""
         return self.command, self.file, _version_text(self)
 
 
 def find_compiler() -> Compiler:
-    """Return the first compiler that is installed; starts no process.
+    """Return the first installed compiler; starts no process.
 
     Raises
     ------
     NoCompilerError
+        If no compiler is installed, or the environment variable CC is invalid.
     """
     if os.name == "nt":
         raise NoCompilerError("Windows is not supported")
@@ -157,7 +161,7 @@ def find_compiler() -> Compiler:
 
 
 def missing() -> NoCompilerError | None:
-    """Return why nothing can be compiled here, None if there is a compiler; starts no process."""
+    """Return the error of `find_compiler`, or None if there is a compiler; starts no process."""
     try:
         find_compiler()
     except NoCompilerError as error:
@@ -166,7 +170,7 @@ def missing() -> NoCompilerError | None:
 
 
 def compiler_name() -> str | None:
-    """Return which compiler is used, such as ``gcc 12.4.0``; None if there is none."""
+    """Return the name and version of the compiler, such as ``gcc 12.4.0``; None if there is no compiler."""
     try:
         compiler = find_compiler()
     except NoCompilerError:
@@ -198,7 +202,7 @@ def _file(path: str) -> tuple[str, int, int]:
 
 @cache
 def _version_text(compiler: Compiler) -> str:
-    """Return what a compiler prints about its version, or nothing if it fails; it runs once in a process."""
+    """Return the output of a compiler's ``--version``, or an empty text if it fails; cached in the process."""
     try:
         with private_folder() as folder:
             return run_compiler(compiler.name, (*compiler.command, "--version"), "", folder)

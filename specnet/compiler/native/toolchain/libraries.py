@@ -1,10 +1,10 @@
-"""From C text to a loaded library, compiled once and then taken from the user's cache.
+"""From C code to a loaded library, compiled once and then read from the user's cache.
 
-The key of a cached library is made from everything that decides what its bytes are: the text, the flags, the compiler
-and the CPU. The cache is a folder of the user's own, with one file ``<key>-<SHA-256 of its bytes>.so`` for each
-library. A folder or file of another user, or one that others may write, is not used: a library is code that runs with
-all rights of the user. What is loaded is a private copy of the bytes that were checked: it stays whole when its file is
-cut off while it is in use. Only what could be loaded is stored.
+The key of a cached library is a hash of everything that determines its bytes: the C code, the flags, the compiler and
+the CPU. The cache is a folder of the user, with one file ``<key>-<SHA-256 of its bytes>.so`` for each library. A folder
+or file that another user owns or may write is not used, since a library is code that runs with all rights of the user.
+A private copy of the checked bytes is loaded, so that it stays complete if the cached file is truncated later. Only
+libraries that could be loaded are stored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["BuildError", "LoadedLibrary", "library", "unusable"]
 MAX_CONTENTS = 64
 MAX_ENTRIES = 200
 MAX_AGE = 3600.0
-"""Seconds after which a private folder can only be that of a killed process."""
+"""Seconds after which a private folder must be that of a killed process, and is removed."""
 _FLAGS = (
     "-std=gnu11",
     "-O1",
@@ -52,26 +52,26 @@ _FLAGS = (
     "-pthread",
 )
 _ELF_64 = b"\x7fELF\x02\x01"
-"""The beginning of a library for 64-bit processors with the low byte first, on Linux."""
+"""The first bytes of a library for 64-bit little-endian processors on Linux."""
 _ENTRY = re.compile(r"[0-9a-f]{64}-[0-9a-f]{64}\.so")
 _PRIVATE_FOLDER = re.compile(PRIVATE_FOLDER + r"\w+")
 
 
 class LoadedLibrary(ctypes.CDLL):
-    """A library that is closed when neither it nor a function of it is in use any more.
+    """A library that is closed when neither it nor any of its functions is in use.
 
-    Functions are returned by `function`, or `library[name]`: an attribute would keep the library open forever.
+    Functions are returned by `function` or `library[name]`; as attributes, they would leave the library open forever.
     """
 
     def __init__(self, path: str) -> None:
         from _ctypes import dlclose
 
         super().__init__(path)
-        # When the process ends, other threads may still be in it.
+        # Not at the end of the process, when other threads may still run its functions.
         weakref.finalize(self, dlclose, self._handle).atexit = False
 
     def function(self, name: str, *takes: type[Any], gives: type[Any] | None = None) -> Any:
-        """Return a function of some types of arguments and of its result."""
+        """Return a function of the library, given the types of its arguments and of its result."""
         found = self[name]
         found.argtypes, found.restype = takes, gives
         return found
@@ -79,24 +79,24 @@ class LoadedLibrary(ctypes.CDLL):
 
 _loaded: MutableMapping[str, LoadedLibrary] = weakref.WeakValueDictionary()
 _locks: dict[str, threading.Lock] = {}
-"""A lock for each key: threads often need the same library at once, and may compile different ones in parallel."""
+"""A lock for each key: threads often need the same library at the same time, and may compile others in parallel."""
 
 if hasattr(os, "register_at_fork"):
-    # In a new process, the threads that hold locks do not exist.
+    # In a forked process, the threads that have locked them do not exist.
     os.register_at_fork(after_in_child=_locks.clear)
 
 
 def library(text: str, functions: tuple[str, ...], target: Processor | None = None) -> LoadedLibrary:
-    """Return the library of a C text, from this process, from the cache, or compiled.
+    """Return the library of a C text: the loaded one of this process, a cached one, or a newly compiled one.
 
     Parameters
     ----------
     text : str
-        The C source, which includes nothing but standard headers.
+        The C code, which includes only standard headers.
     functions : tuple of str
-        The functions that it must have.
+        Names of the functions that the library must have.
     target : Processor, optional
-        CPU to compile for; default: this machine's.
+        CPU to compile for; default: the CPU of this machine.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def library(text: str, functions: tuple[str, ...], target: Processor | None = No
 
 
 def unusable() -> BuildError | None:
-    """Return why nothing can be compiled here, None if a small library can."""
+    """Return the reason why compiling fails on this machine, or None if a small test library compiles."""
     try:
         _trial(find_compiler())
     except BuildError as error:
@@ -124,18 +124,18 @@ def unusable() -> BuildError | None:
 
 @cache
 def _trial(compiler: Compiler) -> LoadedLibrary:
-    """Return a library, which is loaded once; a failure is not remembered."""
+    """Return a small test library; it is cached in the process, but a failure is not."""
     return library("#include <math.h>\n#include <stdint.h>\n#include <string.h>\n", ())
 
 
 def _from_cache(key: str, functions: tuple[str, ...]) -> LoadedLibrary | None:
-    """Load a library from the cache; None if it has none that can be loaded, and such files are removed."""
+    """Return a library loaded from the cache, or None; files that cannot be loaded are removed."""
     folder = cache_folder()
     for path in _entries(folder, key) if folder else []:
         with suppress(OSError, BuildError):
             loaded = _opened(_content(path), functions, folder)
             with suppress(OSError):
-                os.utime(path)  # the least recently used ones are removed first
+                os.utime(path)  # the least recently used files are removed first
             return loaded
         with suppress(OSError):
             os.unlink(path)
@@ -156,7 +156,7 @@ def _built(
 
 @lru_cache(MAX_CONTENTS)
 def _compiled(text: str, compiler: Compiler, flags: tuple[str, ...]) -> bytes:
-    """Return the bytes of a compiled library, once in a process: there may be no cache."""
+    """Return the bytes of a compiled library; cached in the process, since there may be no cache folder."""
     try:
         with private_folder() as folder:
             path = os.path.join(folder, "library.so")
@@ -167,13 +167,13 @@ def _compiled(text: str, compiler: Compiler, flags: tuple[str, ...]) -> bytes:
                 content = file.read()
     except OSError as error:
         raise _not_opened(error) from error
-    if _is_cut_off(content):  # to touch what is missing would end the process
+    if _is_cut_off(content):  # reading the missing part would end the process
         raise BuildError(f"{compiler.name} did not write the whole library")
     return content
 
 
 def _is_cut_off(content: bytes) -> bool:
-    """Return whether a library ends before its table of sections, which is its end, does."""
+    """Return whether a library is truncated: it ends before the end of its section table, which comes last."""
     start, size, count = (int.from_bytes(content[slice(*span)], "little") for span in ((40, 48), (58, 60), (60, 62)))
     return content.startswith(_ELF_64) and start + size * count > len(content)
 
@@ -181,7 +181,7 @@ def _is_cut_off(content: bytes) -> bool:
 def _opened(content: bytes, functions: tuple[str, ...], cache: str | None) -> LoadedLibrary:
     """Load a library with its functions from a private copy of its bytes.
 
-    The copy is a temporary file, or in the cache if temporary files may not be executed; it is removed once loaded.
+    The copy is a temporary file, or in the cache if temporary files may not be executed; it is removed after loading.
     """
     failure: Any = None
     for parent in (None, cache) if cache else (None,):
@@ -205,14 +205,14 @@ def _not_opened(error: Exception) -> BuildError:
 
 
 def cache_folder() -> str | None:
-    """Return the cache's folder, made if it is missing; None if it cannot be made, or others may write it.
+    """Return the path of the cache folder, created if missing; None if it cannot be created, or others may write it.
 
-    Its parents are not checked: who may rename it can only put a folder of their own in its place.
+    Its parents are not checked: another user who may rename it can only replace it by a folder of that user.
     """
     folder = os.environ.get("SPECNET_CACHE")
     if not folder:
         base = os.environ.get("XDG_CACHE_HOME", "")
-        if not os.path.isabs(base):  # the XDG specification has relative ones ignored
+        if not os.path.isabs(base):  # the XDG specification requires that relative paths are ignored
             home = os.path.expanduser("~")
             if not (os.path.isabs(home) and os.path.isdir(home)):
                 return None
@@ -229,12 +229,12 @@ def cache_folder() -> str | None:
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """Return whether the user owns a file or folder that nobody else may write."""
+    """Return whether the user owns a file or folder and nobody else may write it."""
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _entries(folder: str, key: str) -> list[str]:
-    """Return the paths of a library's files; there may be several, since not every compiler repeats its bytes."""
+    """Return the paths of a library's files in the cache; several if the compiler's output is not deterministic."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.startswith(key) and _ENTRY.fullmatch(name))
     except OSError:
@@ -248,7 +248,7 @@ def _content(path: str) -> bytes:
     Raises
     ------
     BuildError
-        If others may write it, or its bytes are not those that its name specifies.
+        If others may write the file, or its bytes do not match the hash in its name.
     """
     with open(path, "rb") as file:
         is_private, content = _is_private(os.fstat(file.fileno())), file.read()
@@ -258,7 +258,7 @@ def _content(path: str) -> bytes:
 
 
 def _store(folder: str, name: str, content: bytes) -> None:
-    """Write a file into the cache, whole or not at all, and remove what is too old."""
+    """Write a file into the cache, completely or not at all, and remove the oldest files beyond `MAX_ENTRIES`."""
     import time
     from shutil import rmtree
     from tempfile import gettempdir
@@ -277,7 +277,7 @@ def _store(folder: str, name: str, content: bytes) -> None:
 
 
 def _by_age(folder: str, pattern: re.Pattern[str]) -> list[tuple[float, str]]:
-    """Return when each of the user's files or folders with such names was changed, and its path; oldest first."""
+    """Return the time of change and the path of each of the user's files or folders with such names, oldest first."""
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -1,4 +1,4 @@
-"""The CPUs for which C text is written and compiled."""
+"""The kinds of CPUs for which C code is written and compiled."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Processor:
     vector_bytes : int
         Size of a vector register in bytes.
     registers : int
-        Number of vector registers that a product's tile may use; one is left for operands.
+        Number of vector registers that a tile of a matrix product may use; one more is free for operands.
     flags : tuple of str
-        Compiler flags that allow its instructions.
+        Compiler flags that enable its instructions.
     """
 
     name: str
@@ -51,7 +51,7 @@ _NATIVE_FLAGS = {
 }
 
 _NEEDED = {AVX512: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}, AVX2: {"avx2", "fma"}}
-"""Features without which a target's vectors would be split into smaller ones."""
+"""CPU features that a target requires; without them, its vectors would be split into smaller ones."""
 
 _CPU_INFO = "/proc/cpuinfo"
 _DESCRIBING = {
@@ -59,14 +59,14 @@ _DESCRIBING = {
     "darwin": ("machdep.cpu.brand_string",),
 }
 _FEATURES = {"linux": ("flags", "Features"), "darwin": ("machdep.cpu.features", "machdep.cpu.leaf7_features")}
-"""The names under which a system lists the features of x86 and of ARM, or the parts of such a list."""
+"""The keys of the lists of CPU features in the description by each system."""
 
 
 @cache
 def native_processor() -> Processor:
-    """Return the target of this machine's CPU.
+    """Return the target for this machine's CPU.
 
-    Its flags allow all instructions of the CPU only if `cpu_identity` can tell the CPU from others.
+    Its flags enable all instructions of the CPU only if `cpu_identity` distinguishes the CPU from others.
     """
     machine = platform.machine().lower()
     features = _features()
@@ -81,7 +81,7 @@ def native_processor() -> Processor:
 
 @cache
 def cpu_identity() -> str:
-    """Return a description of the system, the CPU and its features: machine code may run where it is equal."""
+    """Return a description of the system, the CPU and its features; machines with equal ones can share machine code."""
     return "\n".join([sys.platform, platform.machine(), *(f"{key}: {value}" for key, value in _description().items())])
 
 
@@ -92,7 +92,7 @@ def _features() -> set[str]:
 
 @cache
 def _description() -> dict[str, str]:
-    """Return the system's description of its first CPU; empty if there is none."""
+    """Return the system's description of its first CPU by key; empty if there is none."""
     names = _DESCRIBING.get(sys.platform, ()) + _FEATURES.get(sys.platform, ())
     found = {}
     if sys.platform == "darwin":
@@ -102,13 +102,13 @@ def _description() -> dict[str, str]:
             for line in lines:
                 name, colon, value = line.partition(":")
                 if not colon:
-                    break  # the end of the first CPU: the kernel takes long to describe hundreds
+                    break  # the end of the first CPU: reading the description of hundreds takes long
                 found[name.strip()] = value.strip()
     return {name: found[name] for name in names if found.get(name)}
 
 
 def _sysctl(name: str) -> str:
-    """Return a text of the macOS kernel, empty if there is none of this name."""
+    """Return the macOS kernel's text of this name; empty if there is none."""
     text, size = ctypes.create_string_buffer(4096), ctypes.c_size_t(4096)
     failed = ctypes.CDLL(None).sysctlbyname(name.encode(), text, ctypes.byref(size), None, ctypes.c_size_t(0))
     return "" if failed else text.value.decode(errors="replace")
