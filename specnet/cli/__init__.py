@@ -1,13 +1,13 @@
-"""The command line: each verb parses its arguments, calls the public interface, and prints.
+"""The command line: each verb parses its arguments, calls the public interface, and prints results.
 
-`main` takes the words of a command line; it prints results on standard output, all else on standard error, and ends
-with an exit status. Start at `application`, which makes the commands. The verbs of one heading of the help are in one
-module: `start`, `train`, `look`, `prove` and `use`. Each is a function of an `Output` and of what the command line
-gives. `arguments` has the arguments and options that verbs share. The catalogue of ``specnet parts`` is in
+`main` takes the words of a command line. It prints results on standard output and messages on standard error, and ends
+with an exit status. Start with `application`, which creates the commands. Each of the modules `start`, `train`, `look`,
+`prove` and `use` contains the verbs of one heading of the help. A verb is a function of an `Output` and the values from
+the command line. `arguments` has the arguments and options that verbs share. The catalogue of ``specnet parts`` is in
 `catalogue`, the files of ``specnet predict`` in `prediction_files`. `completion` and `schema_keys` complete words in a
-shell: they read the keys of specs from the JSON Schema alone, without importing a part.
+shell: they read the keys of specs from the JSON Schema, without importing parts.
 
-Little is imported before `main` runs: until then Ctrl-C ends in Python's own traceback.
+Little is imported before `main` runs, because until then Ctrl-C prints Python's traceback.
 """
 
 from __future__ import annotations
@@ -27,25 +27,24 @@ if TYPE_CHECKING:
     from typing import NoReturn, TextIO
 
 COLLECTION_THRESHOLDS = 300_000, 100
-"""Allocations before young objects are searched for cycles, and how often that happens before older ones are."""
+"""The first two thresholds of the garbage collector: of allocations, and of collections before older objects."""
 COMPLETION_VARIABLE = "_SPECNET_COMPLETE"
-"""The variable with the name of the shell that completes a line; the only argument is the line up to the cursor."""
+"""Environment variable with the name of the completing shell; the only argument is the line up to the cursor."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command ``specnet`` and end with its exit status; Ctrl-C is ignored from then on.
+    """Run the command ``specnet`` and exit with its status; Ctrl-C is ignored after the command.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        The words after ``specnet``; by default the process's own arguments.
+        Words after ``specnet``; by default the arguments of the process.
 
     Raises
     ------
     SystemExit
-        Always. Its code is 0 when all was done; 1 when the spec, the data, a file or the training is at fault; 2 when
-        the command line is; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; 141 when the reader of the output
-        has gone.
+        Always. Its code is 0 for success; 1 for an error in the spec, the data, a file or the training; 2 for an error
+        in the command line; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; 141 if the reader closed the output.
     """
     try:
         take_interrupts()
@@ -59,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _status(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status."""
-    # Pydantic's plugins, which no spec needs, would be looked for in all installed packages.
+    # Pydantic would search all installed packages for plugins, which no spec needs.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # What a command imports is not freed. To search it for cycles, now and then and at the end, would take longer than
-    # most verbs do.
+    # Imported objects are not freed. Garbage collection of them, during a command and at its end, would take longer
+    # than most verbs.
     gc.set_threshold(*COLLECTION_THRESHOLDS)
     atexit.register(gc.freeze)
     with warnings.catch_warnings():
@@ -84,7 +83,7 @@ def _status(arguments: Sequence[str]) -> int:
             from specnet.errors import is_memory_shortage, out_of_memory
 
             if is_memory_shortage(error):
-                # There may be too little memory even for what prints errors.
+                # The usual printing of errors might need more memory than there is.
                 sys.stderr.write(f"{out_of_memory()}\n")
                 return 1
             if not isinstance(error, OSError):
@@ -96,13 +95,16 @@ def _status(arguments: Sequence[str]) -> int:
 
 
 def _prepare_streams() -> None:
-    """Make streams accept every text: characters that they lack become question marks, closed ones take anything."""
+    """Make the standard streams accept every text: question marks replace characters that they cannot encode.
+
+    Closed streams are replaced by the null device.
+    """
     for name in ("stdout", "stderr"):
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
         elif isinstance(getattr(stream, "buffer", None), io.RawIOBase):
-            # Unbuffered, as PYTHONUNBUFFERED requests: what is not written at once would be lost without an error.
+            # With PYTHONUNBUFFERED, text that the system does not write at once would be lost without an error.
             number, encoding = stream.fileno(), stream.encoding
             buffered = open(number, "w", 1, encoding, errors="replace", closefd=False)  # noqa: SIM115 - as above
             setattr(sys, name, buffered)
@@ -122,6 +124,6 @@ def _show_warning(
 
     from specnet.report.terminal.terminal_output import write_line
 
-    # Where standard error cannot be written nobody can be warned, and the work goes on.
+    # If standard error cannot be written, the warning is lost and the work continues.
     with suppress(OSError):
         write_line(sys.stderr, f"warning: {message}")

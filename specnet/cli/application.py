@@ -1,4 +1,4 @@
-"""The commands, made of the functions of the verbs, and the messages about mistakes of a command line."""
+"""The Typer commands, made from the functions of the verbs, and the messages about mistakes of a command line."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ USES = {
     "Prove": ("check", "evaluate", "verify"),
     "Use": ("predict", "export", "import"),
 }
-"""All verbs by their headings in the help; the functions of ``Start`` are in the module ``start``, and so on."""
+"""All verbs by heading of the help; the functions of ``Start`` are in the module ``start``, and so on."""
 VERBS = {verb: use.lower() for use, verbs in USES.items() for verb in verbs}
-"""The module of each verb, in the order of the help."""
+"""Name of each verb's module, in the order of the help."""
 _ANSWERING = ("parts", "show", "runs", "diff", "evaluate")
-"""Verbs whose result is the printed text; others print about what they have written or checked."""
+"""Verbs whose result is the printed text; other verbs print a report on files that they wrote or checked."""
 _OTHER_TOOLS = {
     "new": "create init",
     "--help": "help",
@@ -47,7 +47,7 @@ _OTHER_TOOLS = {
     "import": "load",
     "show": "plan summary",
 }
-"""What other tools call our verbs."""
+"""Names of the verbs in other tools."""
 
 Fault: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's error of a command line, which has no public name."""
@@ -55,10 +55,10 @@ _UNEXPECTED = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", 
 
 
 class Verb(TyperCommand):
-    """A verb whose help shows arguments as a user writes them."""
+    """A command whose help shows arguments by their metavars, such as ``SPEC``."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return what follows the verb in its usage line."""
+        """Return the words that follow the verb in its usage line."""
         return ["[OPTIONS]", *(name for name, _ in self._arguments())]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -80,10 +80,10 @@ class Verb(TyperCommand):
 
 
 class Verbs(TyperGroup):
-    """All verbs, which the help lists by what they are for."""
+    """The group of all verbs; its help lists them by purpose."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write what each verb does."""
+        """Write the name and the first sentence of each verb, by heading."""
         width = max(map(len, VERBS))
         for use, verbs in USES.items():
             with formatter.section(use):
@@ -136,10 +136,10 @@ def _without_verb(
 
 
 def _register(application: typer.Typer, name: str) -> None:
-    """Add a verb, whose help is the docstring of its function; the section Examples follows the options.
+    """Add a verb to the application; its help is the docstring of its function, with the examples after the options.
 
-    The function takes an `Output` and the values of its parameters; all verbs have the options ``--format`` and
-    ``--quiet`` too.
+    The function takes an `Output` and the values of its parameters. Each verb also gets the options ``--format`` and
+    ``--quiet``.
     """
     # `import` is a keyword of Python.
     verb: Callable[..., None] = getattr(
@@ -167,7 +167,7 @@ def _register(application: typer.Typer, name: str) -> None:
 
 @cache
 def specnet_command(verbs: tuple[str, ...] = tuple(VERBS)) -> Any:
-    """Return the command ``specnet`` with these verbs, whose modules are imported."""
+    """Return the command ``specnet`` with the given verbs; their modules are imported."""
     made = typer.Typer(
         cls=Verbs,
         help="Check, train, evaluate and export small neural networks described by a spec.",
@@ -175,7 +175,7 @@ def specnet_command(verbs: tuple[str, ...] = tuple(VERBS)) -> Any:
         "line; 130 after Ctrl-C; 143 after SIGTERM; 129 after SIGHUP; 141 if the output is closed early.",
         add_completion=False,
         pretty_exceptions_enable=False,
-        # Plain help: rich's costs as much time as all the rest together.
+        # Plain help: formatting by rich takes as much time as everything else together.
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -187,7 +187,7 @@ def specnet_command(verbs: tuple[str, ...] = tuple(VERBS)) -> Any:
 
 def call(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit status."""
-    # Only the module of the verb is imported, which is the first word of nearly all lines.
+    # Only the module of the verb is imported. The verb is the first word of nearly all command lines.
     called = specnet_command(tuple(name for name in arguments[:1] if name in VERBS) or tuple(VERBS))
     try:
         try:
@@ -201,7 +201,7 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _report(error: Any, arguments: Sequence[str]) -> None:
-    """Print a mistake of the command line below the usage of the verb, or as data; end with status 2."""
+    """Print an error of the command line below the usage of the verb, or as JSON; exit with status 2."""
     as_json = "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
     with reporting(OutputFormat.JSON if as_json else OutputFormat.TEXT, quiet=False) as output:
         if error.ctx is not None:
@@ -210,7 +210,7 @@ def _report(error: Any, arguments: Sequence[str]) -> None:
 
 
 def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
-    """Return typer's error of a command line in the form of all other errors, with what to type instead."""
+    """Return a Typer error as a `UsageError`, with a hint what to type instead."""
     if type(error).__name__ == "NoSuchOption":
         return UsageError(f'unknown option "{error.option_name}"', hint=_option_hint(error, arguments))
     message, hint = error.format_message().rstrip("."), None
@@ -240,7 +240,7 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
 
 
 def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
-    """Return what to type instead of an unknown option: a setting of a spec, or an option with a similar name."""
+    """Return a hint for an unknown option: a setting of a spec, or an option with a similar name."""
     if error.ctx is not None and error.ctx.info_name == "predict" and error.option_name == "--set":
         return f"use --confidence-set {_value('--set', arguments)}"
     name = error.option_name.lstrip("-").replace("-", "_")
@@ -258,7 +258,7 @@ def _takes_settings(error: Any) -> bool:
 
 
 def _path_of_key(name: str, *, exactly: bool) -> str | None:
-    """Return the path of the key with this name or, if not `exactly`, with one like it; None for a key in a list."""
+    """Return the path of the key with this name, or a similar name if not `exactly`; None if unknown or in a list."""
     from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
     from specnet.spec.reading.hints import KEYS, close_match
 
@@ -269,7 +269,7 @@ def _path_of_key(name: str, *, exactly: bool) -> str | None:
 
 
 def _value(option: str, arguments: Sequence[str]) -> str:
-    """Return the value that was given to an option, quoted for a shell; VALUE if there is none."""
+    """Return the value of an option on the command line, quoted for a shell; VALUE if it has none."""
     for index, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name == option:

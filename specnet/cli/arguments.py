@@ -1,4 +1,4 @@
-"""What several verbs take: their arguments and options, and the specs, models and rows that these name."""
+"""Arguments and options that verbs share, and functions that read the specs, models and rows that they name."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from specnet.spec.reading.source_document import Document
 
 COUNT, SETTING = "N", "KEY=VALUE"
-"""The metavars of options that take an integer, and that change a value of a spec."""
+"""Metavars of options that take an integer, and of options that change a value of a spec."""
 
 
 def complete_settings(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Return how a setting ``KEY=VALUE`` can continue, by the spec that the command line names."""
+    """Return completions of a setting ``KEY=VALUE`` for the spec that the command line names."""
     from specnet.cli.completion import settings_for
 
     return settings_for(ctx.args, incomplete)
 
 
 def complete_runs(incomplete: str) -> list[tuple[str, str]]:
-    """Return folders of runs, of folds and seeds, and of sweeps, and other folders."""
+    """Return completions of a path: folders of runs, of folds and seeds, and of sweeps, and other folders."""
     from specnet.cli.completion import runs_below
 
     return runs_below(incomplete, with_series=True)
 
 
 def complete_runs_and_files(incomplete: str) -> list[tuple[str, str]]:
-    """Return folders of runs, and other folders and files."""
+    """Return completions of a path: folders of runs, and other folders and files."""
     from specnet.cli.completion import runs_below
 
     return runs_below(incomplete, with_files=True)
 
 
 def argument(metavar: str, description: str, completion: Callable[..., Any] | None = None) -> Any:
-    """Return an argument whose help shows no default; `completion` returns what a shell offers for it."""
+    """Return an argument whose help shows no default; `completion` is a function that returns its completions."""
     return typer.Argument(metavar=metavar, show_default=False, help=description, autocompletion=completion)
 
 
@@ -57,17 +57,17 @@ def out_option(metavar: str, description: str) -> Any:
 
 
 def count_option(name: str, description: str, minimum: int = 1) -> Any:
-    """Return an option that takes an integer, at least the minimum."""
+    """Return an option that takes an integer of at least `minimum`."""
     return typer.Option(name, metavar=COUNT, min=minimum, help=description)
 
 
 def level_option(name: str, description: str) -> Any:
-    """Return an option that takes a whole percentage, below 100."""
+    """Return an option that takes an integer percentage from 1 to 99."""
     return typer.Option(name, metavar="PERCENT", min=1, callback=_below_100, show_default=False, help=description)
 
 
 def _below_100(percent: int | None) -> int | None:
-    # With a `max` of its own, help would show the range as a formula.
+    # If the option had a `max`, its help would show the range as a formula.
     if percent is not None and percent >= 100:
         raise typer.BadParameter(f"{percent} is not below 100.")
     return percent
@@ -79,7 +79,7 @@ def word_option(name: str, choices: type[StrEnum], description: str) -> Any:
 
 
 def format_option(choices: type[StrEnum]) -> Any:
-    """Return the type of the option ``--format``."""
+    """Return the annotation of the option ``--format``."""
     words = "Output format; json prints one document, with mistakes under errors. Default: text."
     return Annotated[choices, word_option("--format", choices, words)]
 
@@ -165,7 +165,7 @@ EncodingOption = Annotated[
 
 STANDARD_INPUT = Path("-")
 STDIN_NAME = "<stdin>"
-"""Its name in errors."""
+"""Name of standard input in errors."""
 
 _SPEC, _MODEL, _EXPORTS = (".toml", ".json"), (".safetensors",), (".onnx", ".keras", ".skops")
 _DATA = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".gz", ".npz")
@@ -173,7 +173,7 @@ _PROGRAMS = (".py", ".c", ".h", ".js", ".mjs", ".mts", ".pt", ".pth")
 
 
 def check_spec_name(path: Path) -> None:
-    """Refuse a file whose suffix is not that of a spec.
+    """Raise UsageError for a file whose suffix is not the suffix of a spec.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def check_spec_name(path: Path) -> None:
 
 
 def check_model(path: Path, others: Sequence[str] = ()) -> None:
-    """Refuse a file whose suffix is not that of a model; `others` are further suffixes that are accepted.
+    """Raise UsageError for a file whose suffix is neither the suffix of a model nor among `others`.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def check_model(path: Path, others: Sequence[str] = ()) -> None:
 
 
 def check_model_and_data(model: Path, data: Path) -> None:
-    """Refuse files whose suffixes are not those of a model and of rows.
+    """Raise UsageError if the suffixes of two files are not those of a model and of rows.
 
     Raises
     ------
@@ -219,7 +219,7 @@ def check_model_and_data(model: Path, data: Path) -> None:
 
 
 def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
-    """Refuse a file to write or to import whose suffix is not one of these.
+    """Raise UsageError for a file to write or to import whose suffix is not among `suffixes`.
 
     Raises
     ------
@@ -230,7 +230,7 @@ def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
 
 
 def check_page(path: Path, *, force: bool) -> None:
-    """Refuse a path at which a page cannot be written.
+    """Raise an error for a path to which a page cannot be written.
 
     Raises
     ------
@@ -245,7 +245,7 @@ def check_page(path: Path, *, force: bool) -> None:
 
 
 def is_model(path: Path) -> bool:
-    """Return whether a path is that of a model, or of the folder of a run with a model."""
+    """Return whether a path is a model file, or the folder of a run or team with a model."""
     from specnet.run_files import MODEL, RUN, TEAM_OF_SWEEP, kind_of
 
     holds_model = kind_of(path) in (RUN, TEAM_OF_SWEEP) and (path / MODEL).is_file()
@@ -257,12 +257,12 @@ def parse(
 ) -> Spec:
     """Return the spec that an argument names, with the values of ``--set`` and ``--limit``.
 
-    It is read by `parse_spec`, or by another parser with the same parameters.
+    `parser` reads the spec; by default `parse_spec`. It needs the same parameters.
 
     Raises
     ------
     UsageError
-        If the suffix is not that of a spec, or an option has another form.
+        If the suffix is not the suffix of a spec, or an option is malformed.
     """
     from specnet.spec import parse_spec
 
@@ -278,7 +278,7 @@ def parse(
 def parse_for_target(
     path: Path, settings: Sequence[str] | None, limits: Sequence[str] | None, parser: Callable[..., Spec] | None = None
 ) -> Spec:
-    """Return the spec that an argument names, as `parse` does, with the changes that the rows of its target need."""
+    """Return the spec that an argument names, as from `parse`, with the changes that the target's rows require."""
     from specnet.data import load_table
     from specnet.data.target_errors import parsed_for_target
     from specnet.spec import parse_spec
@@ -294,7 +294,7 @@ def spec_of_model(path: Path, overrides: Sequence[str] | None, limits: Sequence[
     Raises
     ------
     UsageError
-        If overrides are given, which would change it.
+        If overrides are given, since the spec of a model cannot be changed.
     """
     if overrides:
         raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(path))
@@ -307,7 +307,7 @@ def load(path: Path, limits: Sequence[str] | None = None) -> Model:
     Raises
     ------
     UsageError
-        If the suffix is not that of a model.
+        If the suffix is not the suffix of a model.
     """
     from specnet.model import load_model
 
@@ -316,7 +316,7 @@ def load(path: Path, limits: Sequence[str] | None = None) -> Model:
 
 
 def load_any(path: Path, limits: Sequence[str] | None) -> Model:
-    """Return the model that an argument names, which may be a file written by export."""
+    """Return the model that an argument names; unlike `load`, accept files written by export."""
     if path.suffix.lower() in _EXPORTS:
         from specnet.importing import open_model
 
@@ -353,7 +353,7 @@ def rows_file(path: Path) -> Iterator[Path]:
 
 
 def rows_name(path: Path) -> str:
-    """Return the name of rows in tables and messages."""
+    """Return the name of a file of rows for tables and messages."""
     return STDIN_NAME if path == STANDARD_INPUT else path.name
 
 
@@ -363,7 +363,7 @@ def read_limits(settings: Sequence[str] | None) -> Limits:
     Raises
     ------
     UsageError
-        If a setting is not ``NAME=NUMBER``, or there is no such limit.
+        If a setting is not ``NAME=NUMBER``, or the limit is unknown.
     """
     from dataclasses import fields
 
@@ -385,7 +385,7 @@ def _source(path: Path) -> SpecSource | Document:
         return path
     from specnet.spec.reading.reader import MAX_BYTES, document_of
 
-    # One byte more than is allowed, so that a text that is too large is refused and not cut off.
+    # Read one byte more than the maximum, so that a larger text is an error and not cut off.
     return document_of(_standard_input().read(MAX_BYTES + 1), STDIN_NAME)
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of parts, sections and keys, from the parts' docstrings and from the JSON Schema."""
+"""The catalogue of parts, sections and keys, made from the docstrings of parts and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from specnet.spec.json_schema import json_schema
 from specnet.spec.reading.hints import KEYS, close_match
 
 NEEDED = "needed"
-"""Replaces the default of a field that has none."""
+"""Text in the column of defaults for a required field."""
 
-_LOWER = {"minimum": ("≤", "≥"), "exclusiveMinimum": ("<", ">")}  # before the word between two bounds, or after it
+_LOWER = {"minimum": ("≤", "≥"), "exclusiveMinimum": ("<", ">")}  # with an upper bound (before the word), or without
 _UPPER = {"maximum": "≤", "exclusiveMaximum": "<"}
 
 _EXAMPLES = {
@@ -36,11 +36,11 @@ _EXAMPLES = {
     "sampler": "sweep.sampler = {}",
     "schedule": 'training.optimizer = {{ type = "adam", schedule = {} }}',
 }
-"""How a spec names a part of each kind."""
+"""Example line of a spec for a part of each kind."""
 
 
 class FieldEntry(NamedTuple):
-    """A field of a part: its allowed values, and its default."""
+    """A field of a part: name, allowed values, default and description."""
 
     name: str
     values: str
@@ -49,18 +49,18 @@ class FieldEntry(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A part or a section as the catalogue shows it.
+    """A part or a section in the catalogue.
 
     Attributes
     ----------
     kind, name, aliases
-        As a spec names it. The kind of a section is ``section``, and its name is its path.
+        Kind, name and aliases in a spec. The kind of a section is ``section``, and its name is its path.
     origin : str
-        ``built-in``, or the distribution that brings it, with its version.
+        ``built-in``, or name and version of the distribution that provides the part.
     description : str
-        Its first line is the formula where there is one.
+        Docstring; its first line is the formula if the part has one.
     example : str
-        A line of a spec, TOML.
+        Line of a spec in TOML.
     fields : tuple of FieldEntry
     """
 
@@ -74,7 +74,7 @@ class Entry(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """Return the first paragraph of the description, on one line."""
+        """The first paragraph of the description, on one line."""
         return " ".join(self.description.split("\n\n")[0].split())
 
     def lines(self) -> list[str]:
@@ -84,18 +84,19 @@ class Entry(NamedTuple):
         return [heading, "", *self.description.splitlines(), "", f"    {self.example}"]
 
     def table(self) -> TextTable:
-        """Return the fields with their values and defaults."""
+        """Return a table of the fields with their values and defaults."""
         return TextTable(("field", "values", "default", "meaning"), self.fields, folded=frozenset({1, 2, 3}))
 
     def markdown(self, shown: Sequence[str] = (), *, of_kind: bool = False) -> list[str]:
-        """Return the entry as a section of a page, line by line.
+        """Return the entry as a section of a Markdown page, as lines.
 
         Parameters
         ----------
         shown : sequence of str
             Lines between the description and the example, such as a formula.
         of_kind : bool
-            The page is one of built-in parts of this kind alone: both are left out, and sections begin a level higher.
+            Whether the page contains only built-in parts of this kind: then kind and origin are left out, and the
+            heading is one level higher.
         """
         facts = [] if of_kind else [self.kind, self.origin]
         facts += [f"also called {', '.join(f'`{alias}`' for alias in self.aliases)}"] if self.aliases else []
@@ -109,14 +110,14 @@ class Entry(NamedTuple):
 
 
 class KeyEntry(NamedTuple):
-    """A key as the catalogue shows it.
+    """A key in the catalogue.
 
     Attributes
     ----------
     path : str
-        The keys that lead to it.
+        Dotted path of the key.
     owners : tuple of str
-        The sections or parts that have it with the same values, default and meaning.
+        Sections or parts that have the key with the same values, default and meaning.
     field : FieldEntry
     """
 
@@ -130,7 +131,7 @@ class KeyEntry(NamedTuple):
 
 
 class Catalogue:
-    """The sections of a spec, and all parts of a registry in its order."""
+    """The catalogue: the sections of a spec, and all parts of a registry in the order of the registry."""
 
     def __init__(self, registry: Registry) -> None:
         self._keys = Keys(json_schema(registry))
@@ -140,11 +141,11 @@ class Catalogue:
         self.kinds = tuple(dict.fromkeys(entry.kind for entry in self._entries))
 
     def entries(self, kind: str | None) -> list[Entry]:
-        """Return the entries, of one kind if one is named."""
+        """Return the entries of a kind, or all entries if `kind` is None."""
         return [entry for entry in self._entries if kind in (None, entry.kind)]
 
     def find(self, name: str) -> list[Entry]:
-        """Return the entries with this name or alias, or whose path ends in it: one for each kind that has it."""
+        """Return the parts with this name or alias, of any kind, and the sections whose path ends in this name."""
         return [
             entry
             for entry in self._entries
@@ -152,14 +153,14 @@ class Catalogue:
         ]
 
     def keys(self, name: str) -> list[KeyEntry]:
-        """Return the keys with this name or path; those that mean the same are one entry."""
+        """Return the keys with this name or path; keys with the same path, values and meaning are one entry."""
         owners: dict[tuple[str, FieldEntry], list[str]] = {}
         for key in self._keys.find(name):
             owners.setdefault((key.path, _field(key, self._keys.definitions)), []).append(key.owner)
         return [KeyEntry(path, tuple(owner), field) for (path, field), owner in owners.items()]
 
     def hint(self, name: str) -> str:
-        """Return the name that was probably intended by a wrong one, or how to list all names."""
+        """Return a hint for an unknown name: a similar name, or how to list all names."""
         names = [*self.kinds, *(name for entry in self._entries for name in (entry.name, *entry.aliases))]
         names += [key.name for key in self._keys]
         close = KEYS.get(name) or close_match(name, names)
@@ -167,7 +168,7 @@ class Catalogue:
 
 
 def parts_table(entries: Iterable[Entry]) -> TextTable:
-    """Return a row for each entry, with its kind where a kind begins."""
+    """Return a table with a row for each entry; the first row of each kind names it."""
     rows: list[tuple[str, ...]] = []
     for kind, group in itertools.groupby(entries, lambda entry: entry.kind):
         rows += [("", "", "", "")] if rows else []
@@ -179,18 +180,18 @@ def parts_table(entries: Iterable[Entry]) -> TextTable:
 
 
 def keys_table(entries: Iterable[KeyEntry]) -> TextTable:
-    """Return a row for each key."""
+    """Return a table with a row for each key."""
     rows = [(entry.path, ", ".join(entry.owners), *entry.field[1:]) for entry in entries]
     return TextTable(("key", "of", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3, 4}))
 
 
 def keys_page(entries: Iterable[KeyEntry]) -> str:
-    """Return keys as a page of Markdown."""
+    """Return keys as a Markdown page."""
     return "\n".join(["# Keys", "", *_markdown_table(keys_table(entries))])
 
 
 def parts_page(entries: Iterable[Entry]) -> str:
-    """Return entries as a page of Markdown, a chapter for each kind."""
+    """Return entries as a Markdown page with a chapter for each kind."""
     lines = ["# Parts", ""]
     for kind, group in itertools.groupby(entries, lambda entry: entry.kind):
         lines += [f"## {kind}", "", *(line for entry in group for line in entry.markdown())]
@@ -207,7 +208,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text that Markdown shows unchanged, except for what is marked as code."""
+    """Return a text escaped for Markdown, except for code between backticks."""
     return "`".join(
         piece if inside else re.sub(r"([\\*_<>|\[\]])", r"\\\1", piece)
         for piece, inside in zip(text.split("`"), itertools.cycle((False, True)), strict=False)
@@ -216,7 +217,7 @@ def escaped(text: str) -> str:
 
 def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
     fields = _fields(definitions[f"{part.kind}.{part.part_name()}"], definitions)
-    # Fields that must be given come first, those of a table within the part's last.
+    # Required fields are first; fields of a table within the part are last.
     ordered = sorted(fields, key=lambda field: (field.default != NEEDED, "." in field.name))
     text = (inspect.getdoc(part) or "").replace("``", "`")
     name = json.dumps(part.part_name())
@@ -226,7 +227,7 @@ def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
 
 
 def _section(path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Entry:
-    """Return the entry of a section with its keys and those of tables in it; the whole spec has only its own keys."""
+    """Return the entry of a section with its keys and the keys of tables in it; for the whole spec, only its keys."""
     fields = tuple(_fields(schema, definitions, inner=path != ROOT))
     example = "seed = 1" if path == ROOT else f"[{path}]"
     return Entry("section", path, (), "built-in", schema.get("description", ""), example, fields)
@@ -240,9 +241,9 @@ def _field(key: Key, definitions: Mapping[str, Any]) -> FieldEntry:
 def _fields(
     definition: Mapping[str, Any], definitions: Mapping[str, Any], prefix: str = "", *, inner: bool = True
 ) -> Iterator[FieldEntry]:
-    """Yield the fields of a table and, unless not `inner`, those of a table within it by dotted keys.
+    """Yield the fields of a table and, if `inner`, also the fields of tables within it, with dotted keys.
 
-    A key that can hold nothing but such a table has no row of its own then.
+    If `inner`, a key whose only possible value is a table is left out itself.
     """
     for name, schema in definition["properties"].items():
         values = _values(schema)

@@ -1,8 +1,8 @@
-"""What a shell offers after TAB: verbs, options, their values, runs, parts, and the settings of specs.
+"""Completion of words in a shell: verbs, options, their values, runs, parts, and the settings of specs.
 
-Each parameter has its own function, in `arguments` and beside the verbs, that returns what can be typed for it. They
-import what they need from here, where no part is imported: parts and keys are those of the JSON Schema. Typer can
-find the typed parameter too, but it converts all values before it, for which it imports pydantic.
+Parameters have completion functions, in `arguments` and in the modules of the verbs, which use the functions of this
+module. They import no parts, but read the names of parts and keys from the JSON Schema. Typer could find the completed
+parameter too, but it converts all values before it, for which it imports pydantic.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from specnet.run_files import folders_of_runs, spec_file
 HELP_OPTIONS = ["-h", "--help"]
 """As the command has them, which keeps those of the first context."""
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
-"""Characters that a shell does not read as a part of a word."""
+"""Characters that must be escaped in a word of a shell."""
 
 
 def complete(shell: str, line: str, verbs: Sequence[str], command_of: Callable[[tuple[str, ...]], Any]) -> None:
-    """Print the words that can complete a command line, in the form that a shell expects; without any it offers files.
+    """Print the completions of a command line in the format of a shell; if there are none, the shell offers files.
 
     Parameters
     ----------
     shell : {"bash", "zsh", "fish"}
     line : str
-        The command up to the cursor.
+        Command line up to the cursor.
     verbs : sequence of str
         All verbs.
     command_of : callable
-        Returns the command ``specnet`` with some verbs, whose modules it imports.
+        Function from verbs to the command ``specnet`` with these verbs; it imports their modules.
     """
     words, current = _split(line)
-    # For readline the current word begins behind the last of these characters.
+    # For readline the current word begins after the last of these characters.
     breaks = os.environ.get("COMP_WORDBREAKS", "") if shell == "bash" else ""
     done = max((current.rfind(character) + 1 for character in "=:" if character in breaks), default=0)
     words = words[1:]
@@ -58,7 +58,7 @@ def complete(shell: str, line: str, verbs: Sequence[str], command_of: Callable[[
 
 
 def _split(line: str) -> tuple[list[str], str]:
-    """Return the words of a line that are finished, and the one that is not."""
+    """Return the finished words of a command line, and the unfinished last word."""
     words: list[str] = []
     for closing in ("", "'", '"'):
         with suppress(ValueError):  # of a quote that is still open
@@ -68,18 +68,18 @@ def _split(line: str) -> tuple[list[str], str]:
 
 
 def _candidates(command: Any, verb: int | None, words: Sequence[str], current: str) -> Iterator[tuple[str, str]]:
-    """Yield what the last word of a line can become, and what it means.
+    """Yield the completions of the last word of a command line, with their meanings.
 
     Parameters
     ----------
     command : Command
-        That of the verb, or ``specnet``.
+        Command of the verb, or ``specnet``.
     verb : int or None
-        The index of the verb among the words; None if there is none yet.
+        Index of the verb among the words; None if no verb has been typed.
     words : sequence of str
-        Those before the last one.
+        Words before the last word.
     current : str
-        The beginning of the last one.
+        Beginning of the last word.
     """
     context = typer.Context(command, help_option_names=HELP_OPTIONS)
     context.args = [*words]
@@ -110,7 +110,7 @@ def _candidates(command: Any, verb: int | None, words: Sequence[str], current: s
 
 
 def settings_for(words: Sequence[str], current: str) -> list[tuple[str, str]]:
-    """Return how a setting can continue, by the first of the words that is a spec."""
+    """Return completions of a setting for the first of the words that names a spec."""
     data: Any = {}
     for word in words:
         with suppress(OSError, ValueError, RecursionError, FileError):
@@ -121,16 +121,18 @@ def settings_for(words: Sequence[str], current: str) -> list[tuple[str, str]]:
 
 
 def runs_below(current: str, *, with_files: bool = False, with_series: bool = False) -> list[tuple[str, str]]:
-    """Return the folders of runs, then other folders and files, which a shell no longer offers; nothing without runs.
+    """Return completions of a path: folders of runs, then other folders and files; empty if no folder is a run.
+
+    Other folders are included because a shell offers its own completions only if this list is empty.
 
     Parameters
     ----------
     current : str
-        The beginning of the path.
+        Beginning of the path.
     with_files : bool
-        Return files too.
+        Whether to return files too.
     with_series : bool
-        Return folders of several runs too.
+        Whether to return folders of several runs too.
     """
     runs = folders_of_runs(current, many=with_series)
     found = [(run, "run") for run in runs]
@@ -145,7 +147,7 @@ def runs_below(current: str, *, with_files: bool = False, with_series: bool = Fa
 
 
 def names_of_parts(*, with_keys: bool) -> Iterator[tuple[str, str]]:
-    """Yield the names that `specnet parts` explains."""
+    """Yield the names that `specnet parts` explains, each with its kind; keys only if `with_keys`."""
     keys = Keys(shipped_schema())
     for section in keys.sections:
         yield section, "section"
@@ -201,4 +203,4 @@ end
 complete --command specnet --no-files --arguments '(__specnet_complete)'
 # To keep it: specnet --completion fish > ~/.config/fish/completions/specnet.fish""",
 }
-"""The script by which each shell asks `complete` what can follow; it sets ``_SPECNET_COMPLETE`` to its own name."""
+"""Completion script of each shell, which calls `complete` by setting ``_SPECNET_COMPLETE`` to the shell's name."""

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def _show_explanation(
     target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, output: Output
 ) -> None:
-    """Print every resolved value with its origin, and the equations that apply."""
+    """Print every resolved value of a spec with its origin, and the equations that apply."""
     from specnet.spec.explanation import equations, explain, explanation_data, explanation_rows
 
     spec, resolved = _specs(target, overrides, limit)
@@ -58,7 +58,7 @@ def _show_explanation(
 
 
 def _specs(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> tuple[Spec, Spec]:
-    """Return a spec as it was given, and resolved; a model's spec is both."""
+    """Return the given and the resolved spec of a target; for a model, its spec twice."""
     from specnet.running.data_rows import resolved_with_data
     from specnet.saved.saved_run import SavedRun
 
@@ -174,13 +174,13 @@ def _network(target: Path, overrides: list[str] | None, limit: list[str] | None)
 
 
 def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Spec:
-    """Return the spec that an argument names, or that of the model which it names."""
+    """Return the spec that an argument names, or the spec of the model file that it names."""
     read = spec_of_model if is_model(target) and not target.is_dir() else parse
     return read(target, overrides, limit)
 
 
 def _show_networks(model: Model, output: Output) -> None:
-    """Print each network of a model of several, with its share."""
+    """Print the layers and the share of each network of a team."""
     models, total = [], sum(model.shares)
     for number, (each, share) in enumerate(zip(model.networks, model.shares, strict=True), 1):
         if number > 1:
@@ -206,7 +206,7 @@ def _show_plan(network: Network, output: Output) -> dict[str, Any]:
 
 
 def _engine(network: Network) -> dict[str, str]:
-    """Return the engine that a run would use, and why, or why it cannot be used here."""
+    """Return the engine that a run would use, and the reason; or the reason why it cannot be used on this machine."""
     from specnet.errors import SpecError
     from specnet.training.steps.engine_choice import Choice, choose, undecided
 
@@ -222,7 +222,7 @@ def _engine(network: Network) -> dict[str, str]:
 
 
 def _write_diagram(network: Network, model: Model | None, file: Path, force: bool, output: Output) -> None:
-    """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
+    """Write the diagram of a network as an SVG file, with the weights of a model if given."""
     from specnet.files import refuse_taken, write_file
     from specnet.report.network_diagram import diagram_of
 
@@ -467,7 +467,7 @@ def diff(
 
 
 def _resolved_networks(compared: Spec | SavedRun | Model, spec: Spec) -> list[tuple[Spec, int]]:
-    """Return the resolved spec of each network of a model with its share; else the one spec."""
+    """Return the resolved spec and share of each network of a model; for a run or spec, its spec with share 1."""
     from specnet.model import Model
 
     if not isinstance(compared, Model):
@@ -476,7 +476,7 @@ def _resolved_networks(compared: Spec | SavedRun | Model, spec: Spec) -> list[tu
 
 
 def _run_or_model_or_spec(path: Path, limit: list[str] | None) -> Spec | SavedRun | Model:
-    """Return the run, the best run of a sweep, the model or the spec that a path names."""
+    """Return the run, model or spec that a path names; for a sweep, its best run."""
     from specnet.model import load_model
     from specnet.run_files import BEST, RUN, SWEEP, kind_of
     from specnet.saved.saved_run import SavedRun

@@ -1,4 +1,4 @@
-"""How a verb prints and ends: results to standard output, all else to standard error, and one exit status."""
+"""Output and end of a verb: results on standard output, messages on standard error, and one exit status."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from specnet.report.terminal.terminal_output import (
 )
 
 MAX_IN_MEMORY = 2**24
-"""Bytes of data that are stored in memory until they are printed; more go to a temporary file."""
+"""Most bytes of data that are retained in memory until they are printed; more bytes go to a temporary file."""
 
 
 class OutputFormat(StrEnum):
-    """How results and mistakes are printed."""
+    """Formats in which results and mistakes are printed."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class CatalogueFormat(StrEnum):
-    """How `parts` prints."""
+    """Formats in which `parts` prints."""
 
     TEXT = "text"
     JSON = "json"
@@ -57,7 +57,7 @@ class CatalogueFormat(StrEnum):
 
 
 class UsageError(SpecnetError):
-    """The command line requests something that is not possible."""
+    """The command line is wrong, or requests something impossible."""
 
     code = "usage"
 
@@ -68,7 +68,7 @@ class _StoppedError(SpecnetError):
 
 
 _STOPPED = {"Ctrl-C": 130, "SIGTERM": 143, "SIGHUP": 129}
-"""The exit status after each signal that stops a verb."""
+"""Exit status after each signal that stops a verb."""
 
 
 class _OutputError(Exception):
@@ -80,24 +80,24 @@ class _OutputError(Exception):
 
 
 class Output:
-    """What a verb prints, and how it ends.
+    """The printed output and the exit status of a verb.
 
     Attributes
     ----------
     format : StrEnum
-        As requested by ``--format``.
+        Format requested by ``--format``.
     quiet : bool
         Whether only mistakes and requested results are printed.
     answers : bool
-        Whether the printed text is the requested result, and not only about what the verb has written or checked.
+        Whether the printed text is the requested result, and not a report on files that the verb wrote or checked.
     context : typer.Context
-        The verb as it was called; None if the command line is wrong.
+        Context of the called verb; None if the command line is wrong.
     as_json : bool
         Whether everything goes into one JSON document.
     data : dict
-        The content of the document beside its ``errors``.
+        Content of the document except its ``errors``.
     status : int
-        The exit status so far.
+        Exit status so far.
     """
 
     def __init__(self, output_format: StrEnum, quiet: bool, answers: bool = False, context: Any = None) -> None:
@@ -120,11 +120,11 @@ class Output:
         return len(self._errors)
 
     def line(self, text: str = "") -> None:
-        """Print a line of a result for people."""
+        """Print a line of a result as text."""
         self._print(write_line, text)
 
     def parts(self, *parts: str, label: str = "") -> None:
-        """Print a line of a result in parts, which a narrow terminal breaks between them; the label is highlighted."""
+        """Print a line of a result, broken between parts on a narrow terminal; the label is highlighted."""
         self._print(write_parts, *parts, label=label)
 
     def prose(self, text: str) -> None:
@@ -132,20 +132,20 @@ class Output:
         self._print(write_prose, text)
 
     def table(self, table: TextTable) -> None:
-        """Print a table of results for people."""
+        """Print a table of results as text."""
         self._print(write_table, table)
 
     def rows(self, rows: Sequence[Sequence[str]]) -> None:
-        """Print rows of results without a header for people."""
+        """Print rows of results without a header as text."""
         self._print(write_rows, rows)
 
     def written(self, file: Path) -> None:
-        """Print the path of a file that was written, alone on a line."""
+        """Print the path of a written file, alone on a line."""
         if self.speaks:
             self.line(str(file))
 
     def page(self, file: Path, *, is_opened: bool) -> None:
-        """Print the path of a page, alone on a line, so that terminals make it a link; open it in a browser too."""
+        """Print the path of a page, alone on a line, so that terminals make it a link; open it if `is_opened`."""
         self.written(file)
         if is_opened:
             import webbrowser
@@ -160,11 +160,11 @@ class Output:
                 write(sys.stdout, *content, **options)
 
     def remark(self, text: str) -> None:
-        """Print a text beside the results, on standard error."""
+        """Print a text on standard error."""
         self._print_beside(self.speaks, write_line, text)
 
     def warnings(self, *diagnostics: Diagnostic, always: bool = False) -> None:
-        """Print warnings on standard error, if `always` also with ``--quiet``, or as ``warnings`` in a document."""
+        """Print warnings on standard error (if `always`, also with ``--quiet``), or as ``warnings`` in the document."""
         for diagnostic in diagnostics:
             self.data.setdefault("warnings", []).append(diagnostic.as_dict())
         for text in rendered(diagnostics):
@@ -177,25 +177,25 @@ class Output:
                 write(sys.stderr, text)
 
     def document(self, text: str) -> None:
-        """Print a text that is data at the end, exactly and as UTF-8, also with ``--quiet``."""
+        """Set the text that is printed at the end as data: exactly, in UTF-8, also with ``--quiet``."""
         self._document = text if text.endswith("\n") else text + "\n"
 
     def data_stream(self) -> IO[bytes]:
-        """Return a temporary file for data that may be large; it is printed at the end, if nothing fails."""
+        """Return a temporary file for large data; its content is printed at the end, unless there are errors."""
         from tempfile import SpooledTemporaryFile
 
         self._stream = SpooledTemporaryFile(MAX_IN_MEMORY, prefix="specnet-")  # noqa: SIM115 - `close` closes it
         return self._stream
 
     def mistakes(self, error: SpecnetError) -> None:
-        """Print mistakes; the exit status is that of the worst one."""
+        """Print the mistakes of an error; the exit status becomes the largest status so far."""
         status = error.status if isinstance(error, _StoppedError) else 1 + isinstance(error, UsageError | TakenError)
         self.status = max(self.status, status)
         self._errors += [diagnostic.as_dict() for diagnostic in error.diagnostics]
         self._print_beside(not self.as_json, write_mistakes, str(error))
 
     def close(self) -> None:
-        """Print the data, the text or the JSON document that come last, unless something failed."""
+        """Print the data, the text or the JSON document; after mistakes, only the JSON document."""
         with _writing(), self._stream or nullcontext():
             if self._stream is not None and not self._errors:
                 self._stream.seek(0)
@@ -210,7 +210,7 @@ class Output:
 
 
 def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:
-    """Return the error of a verb that ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP`` stopped, with what it had done by then."""
+    """Return the error of a verb stopped by ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``; `reached` describes its progress."""
     error = _StoppedError("; ".join(filter(None, [f"stopped by {signal}", reached])), hint=hint)
     error.status = _STOPPED[signal]
     return error
@@ -220,13 +220,13 @@ def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> Specn
 def reporting(output_format: StrEnum, quiet: bool, answers: bool = False, context: Any = None) -> Iterator[Output]:
     """Yield the output of a verb, and turn any error that ends the verb into a message and an exit status.
 
-    Parameters are those of `Output`.
+    The parameters are the same as in `Output`.
 
     Raises
     ------
     typer.Exit
-        With 1 or 2 after mistakes; with 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; with 141 when the
-        reader of the output has gone.
+        With 1 or 2 after mistakes; with 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; with 141 if the
+        reader closed the output.
     """
     output = Output(output_format, quiet, answers, context)
     try:
@@ -248,13 +248,13 @@ def reporting(output_format: StrEnum, quiet: bool, answers: bool = False, contex
 
 
 def abandon(error: OSError) -> int:
-    """Report that standard output or standard error cannot be written, and redirect them to nothing.
+    """Report that standard output or standard error cannot be written, and redirect them to the null device.
 
     Returns
     -------
     int
-        The exit status. Where a reader such as ``head`` has gone, the end is silent, with the status of a process that
-        SIGPIPE ended.
+        Exit status. If a reader such as ``head`` closed the output, nothing is reported, and the status is 141, as of a
+        process ended by SIGPIPE.
     """
     status = 128 + 13 if error.errno == errno.EPIPE else 1
     if status == 1:
@@ -282,7 +282,7 @@ def _for_user(error: BaseException) -> SpecnetError:
         return FileError(error.strerror or str(error), source=error.filename and os.fsdecode(error.filename))
     from specnet.parts.blame import part_behind, part_error
 
-    # Python's development mode is for finding the bug.
+    # In Python's development mode, the traceback helps to find the bug.
     if sys.flags.dev_mode:
         raise error
     part = part_behind(error)
@@ -294,7 +294,7 @@ def _for_user(error: BaseException) -> SpecnetError:
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """Mark errors of standard output and standard error, to distinguish them from those of other files."""
+    """Raise `_OutputError` for an OSError within this context, to distinguish it from errors of other files."""
     try:
         yield
     except OSError as error:
@@ -302,7 +302,7 @@ def _writing() -> Iterator[None]:
 
 
 def _without_nan(data: Any) -> Any:
-    """Return data with null for each number that JSON does not have."""
+    """Return data in which None replaces NaN and infinities, which JSON does not have."""
     if isinstance(data, dict):
         return {key: _without_nan(value) for key, value in data.items()}
     if isinstance(data, list):
@@ -311,7 +311,7 @@ def _without_nan(data: Any) -> Any:
 
 
 def _write_data(text: str) -> None:
-    # A lone surrogate, as in a file's name that is no UTF-8, becomes JSON's own escape for it.
+    # A lone surrogate, as in a file name that is not UTF-8, becomes its escape in JSON.
     data = text.encode(errors="backslashreplace")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)

@@ -1,4 +1,4 @@
-"""The files that `specnet predict` writes: predictions part by part, so that a file may have any number of rows."""
+"""The files that `specnet predict` writes; predictions are written in chunks, so that files can have many rows."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ from specnet.parts.data.tables.cells import number, trimmed
 ROWS_AT_ONCE = 2**14
 """Number of rows that are predicted and written together."""
 LARGEST_EXACT = 2**53
-"""Up to here, float64 has all integers."""
+"""Largest integer up to which float64 represents all integers exactly."""
 MAX_NAMES = 5
-"""Columns that the warning about missing cells names, at most."""
+"""Most columns that the warning about missing cells names."""
 SEPARATOR = "|"
-"""Separates the labels of a set, as pandas' ``str.get_dummies`` expects it."""
+"""Separator of the labels of a set, the default of pandas' ``str.get_dummies``."""
 
 Part = tuple[dict[str, ColumnCells], dict[str, Array]]
-"""Columns of some rows by name: those of the file, and what is predicted, masked where a row has a gap."""
+"""Columns of a chunk of rows by name: copied from the file, and predicted; rows without a prediction are masked."""
 
 
 class Predictions:
-    """Predictions of rows, part by part; an iterator that can be used once.
+    """Predictions for rows, in chunks; an iterable that can be used once.
 
     Parameters
     ----------
     model : Model
     raw : RawColumns
     source : str
-        The name of the rows in messages.
+        Name of the rows in messages.
     copied : iterator of dict or None
-        Columns of the file to write beside the predictions, `ROWS_AT_ONCE` rows at a time.
+        Columns of the file to write before the predictions, in chunks of `ROWS_AT_ONCE` rows.
     progress : callable
-        Called with the number of rows that are done, and of all.
+        Function that is called with the number of finished rows and of all rows.
     locate : callable
-        Returns the error of the first cell that is too large, with its location in the file; None if it has none.
+        Function that returns the error of the first cell that is too large, with its location in the file, or None.
     strict : bool
-        Leave out rows with missing cells in columns that had none in training.
+        Whether rows with missing cells in columns that had none in training get no prediction.
     interval, classes : float or None
-        The levels of intervals and of sets of classes to write beside the predictions.
+        Levels of intervals and of sets of classes to write with the predictions.
 
     Raises
     ------
     DataError
-        If a cell is missing that the model does not fill, and not `strict`.
+        If not `strict` and a cell is missing that the model does not fill.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Predictions:
             self._progress(min(some.stop, len(self)), len(self))
 
     def warnings(self) -> Iterator[Diagnostic]:
-        """Yield the warnings about rows without a prediction, and about cells unlike those in training."""
+        """Yield the warnings about rows without a prediction, and about cells unlike the cells in training."""
         if self._is_large.any():
             yield self._too_large()
         if self._strict and self._has_gaps.any():
@@ -115,7 +115,7 @@ class Predictions:
         yield from self._unfamiliar.warnings(self._source, missing=not self._strict)
 
     def _not_predicted(self) -> Diagnostic:
-        """Return the problem of rows that the model cannot predict, or may not with ``--strict``."""
+        """Return the diagnostic of rows that the model cannot predict, or must not predict with ``--strict``."""
         rows = self._so_many(self._has_gaps)
         names = first_few(self._gaps, MAX_NAMES)
         if self._strict:
@@ -127,7 +127,7 @@ class Predictions:
         return Diagnostic("missing-cell", message, source=self._source, hint=hint)
 
     def _too_large(self) -> Diagnostic:
-        """Return the problem of rows whose numbers the network cannot read, with the location of the first one."""
+        """Return the diagnostic of rows with numbers too large for the network, with the location of the first."""
         message = f"{self._so_many(self._is_large)} no prediction"
         if self._large is not None:
             message = f"{message}: {self._large.message}"
@@ -140,7 +140,7 @@ class Predictions:
         return f"{count(number)} of {counted(len(self), 'row')} {'has' if number == 1 else 'have'}"
 
     def _predicted(self, some: slice) -> dict[str, Array]:
-        """Return the columns of predictions for some rows, by name."""
+        """Return the columns of predictions for a chunk of rows, by name."""
         model, raw = self._model, self._raw.part(some)
         complete = ~(self._has_gaps | self._is_large)[some]
         rows = raw if complete.all() else raw.part(complete)
@@ -155,7 +155,7 @@ class Predictions:
         elif model.network.task == "values" and model.is_ensemble:
             columns |= _columns("spread", decoder.spread(outputs), targets)
         if self._interval is not None:
-            model.interval_quantiles(self._interval)  # refuses what has no intervals
+            model.interval_quantiles(self._interval)  # raises an error for a model without intervals
             ends = np.moveaxis(model.error_quantiles.ends(prediction, self._interval), -1, 0)
             pairs = (_columns(title, end, targets).items() for title, end in zip(("lower", "upper"), ends, strict=True))
             columns |= dict(chain.from_iterable(zip(*pairs, strict=True)))
@@ -175,7 +175,7 @@ class Predictions:
 def _columns(title: str, values: Array, names: Sequence[Any]) -> dict[str, Array]:
     """Return predictions (rows,) or (rows, outputs) as columns: ``title``, or ``title_<name>`` for each output.
 
-    Names are labels or targets; outputs without one are counted from 0.
+    Names are labels or targets; without names, outputs are numbered from 0.
     """
     if values.ndim == 1:
         return {title: values}
@@ -183,7 +183,7 @@ def _columns(title: str, values: Array, names: Sequence[Any]) -> dict[str, Array
 
 
 def _joined(sets: Array, labels: Array | None) -> Array:
-    """Return the labels of each set (rows, classes) in a text, (rows,)."""
+    """Return the labels in each set (rows, classes) as one text for each row (rows,)."""
     assert labels is not None, "sets are of classes"
     texts = list(map(str, labels.tolist()))
     if taken := [text for text in texts if SEPARATOR in text]:
@@ -194,7 +194,7 @@ def _joined(sets: Array, labels: Array | None) -> Array:
 
 
 def exact(part: Part) -> dict[str, ColumnCells]:
-    """Return columns of Python values: floats with the digits of their precision, None where masked."""
+    """Return the columns of a chunk as Python values: floats with the digits of their dtype, masked values as None."""
     copied, columns = part
     return copied | {name: _exact(values) for name, values in columns.items()}
 
@@ -207,7 +207,7 @@ def _exact(values: Array) -> ColumnCells:
 
 
 def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:
-    """Yield the pieces of a CSV file."""
+    """Yield the chunks of a CSV file of predictions."""
     for index, part in enumerate(predictions):
         text, columns = io.StringIO(), exact(part)
         writer = csv.writer(text, lineterminator="\n")
@@ -219,9 +219,9 @@ def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:
 
 
 def _npy_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
-    """Yield the pieces of an array of the predictions, (rows,) or (rows, outputs).
+    """Yield the chunks of a .npy file of predictions (rows,) or (rows, outputs).
 
-    Rows without a prediction have NaN, or an empty text.
+    The value of rows without a prediction is NaN, or an empty text.
     """
     arrays = map(_array, predictions, repeat(predictions.missing > 0))
     first = next(arrays)
@@ -234,7 +234,7 @@ def _npy_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
 
 
 def _array(part: Part, has_gaps: bool) -> Array:
-    """Return the predictions of a part, of one dtype in all parts of predictions that have gaps."""
+    """Return the predictions of a chunk as an array; with `has_gaps`, numbers are float64 in all chunks."""
     _, columns = part
     found = [column for name, column in columns.items() if name.partition("_")[0] == "prediction"]
     array = found[0] if "prediction" in columns else np.ma.stack(found, axis=1)
@@ -251,18 +251,19 @@ WRITERS = {
     ".parquet": lambda predictions, _: parquet_pieces(map(exact, predictions)),
     ".npy": _npy_bytes,
 }
-"""By the suffix of the file."""
+"""Functions that yield the chunks of a file, by its suffix."""
 
 
 _STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Formulas:
-    """Counts cells that spreadsheets would compute as formulas, or writes an apostrophe before them.
+    """A counter of cells that spreadsheets would compute as formulas; it can escape them with an apostrophe.
 
     Parameters
     ----------
     escape : bool
+        Whether to escape these cells.
     """
 
     def __init__(self, escape: bool) -> None:
@@ -270,11 +271,11 @@ class Formulas:
         self._count, self._first = 0, ""
 
     def written(self, cells: Iterable[Any]) -> list[Any]:
-        """Return cells in the form in which they are written."""
+        """Return cells as they are written: formulas are escaped or counted."""
         return [self._written(cell) if isinstance(cell, str) and cell.startswith(_STARTS) else cell for cell in cells]
 
     def warnings(self, source: str) -> Iterator[Diagnostic]:
-        """Yield the warning about cells that were written as they are, if there were any."""
+        """Yield a warning about formulas that were written without an apostrophe, if any."""
         if not self._count:
             return
         cells = f"{counted(self._count, 'cell')} {'is a formula' if self._count == 1 else 'are formulas'}"

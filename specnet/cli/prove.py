@@ -94,7 +94,7 @@ def _show_check(found: GradientCheck, output: Output) -> None:
 
 
 def _start_table(found: GradientCheck) -> TextTable:
-    """Return a row for each layer: its outputs, and how large its gradient is before the first step."""
+    """Return a table with a row for each layer: statistics of its outputs and its gradient before the first step."""
     from specnet.number_texts import figure
     from specnet.report.terminal.terminal_output import TextTable
 
@@ -114,9 +114,9 @@ def _start_table(found: GradientCheck) -> TextTable:
 
 
 def _comparison_table(found: GradientCheck) -> TextTable:
-    """Return a row for each tensor: how many coordinates were compared, and how well they agree.
+    """Return a table with a row for each tensor: number of compared coordinates, error and verdict.
 
-    The error is a fraction of the tensor's largest gradient.
+    The error is relative to the tensor's largest gradient.
     """
     from specnet.report.terminal.terminal_output import TextTable
 
@@ -301,7 +301,7 @@ def _show_verified_run(verified: VerifiedRun, tolerance: float | None, output: O
 
 
 def _differences(found: Verification, folder: Path) -> SpecnetError:
-    """Return the error of runs that are not the same."""
+    """Return the error that lists the runs that differ."""
     from specnet.errors import Diagnostic, SpecnetError
 
     problems = []
@@ -313,7 +313,7 @@ def _differences(found: Verification, folder: Path) -> SpecnetError:
 
 
 def _difference_hint(verified: VerifiedRun) -> str | None:
-    """Return the likely reason why a run differs, or the option that accepts the difference."""
+    """Return a hint with the likely reason why a run differs, or the option that accepts the difference."""
     if any(each.is_changed for each in verified.differences):
         return "restore the file, or run the spec again"
     changes = ", ".join(each.key for each in (*verified.inputs, *verified.machine))

@@ -1,4 +1,4 @@
-"""The keys that a spec may have, their paths and their values, read from the JSON Schema alone."""
+"""The keys that a spec may have, with their paths and values, read from the JSON Schema without importing parts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 Schema = Mapping[str, Any]
 
 ROOT = "spec"
-"""The name of the section that contains all others."""
+"""Name of the whole spec as a section."""
 
 ENTRY = "N"
-"""Stands for the index of an entry of a list in a path."""
+"""Placeholder for the index of a list entry in a path."""
 
 _FILE = "schemas/specnet.schema.json"
 
@@ -25,13 +25,13 @@ class Key(NamedTuple):
     Attributes
     ----------
     path : str
-        The keys that lead to it: ``training.optimizer.learning_rate``.
+        Dotted path of the key, such as ``training.optimizer.learning_rate``.
     owner : str
-        The section or the part that has it.
+        Section or part that has the key.
     kind : str
-        ``section``, or the part's kind.
+        ``section``, or the kind of the part.
     schema : mapping
-        Of its values.
+        JSON Schema of the key's values.
     required : bool
     """
 
@@ -43,7 +43,7 @@ class Key(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return the last step of the path."""
+        """The last step of the path."""
         return self.path.rpartition(".")[2]
 
 
@@ -60,18 +60,18 @@ class Keys:
     Parameters
     ----------
     schema : mapping
-        As `specnet.spec.json_schema.json_schema` makes it.
+        JSON Schema of specs, from `specnet.spec.json_schema.json_schema`.
 
     Attributes
     ----------
     definitions : mapping
-        The schemas of sections, kinds and parts.
+        Schemas of sections, kinds and parts, by name.
     tables : dict
-        The schemas of the whole spec and of the tables in it that are not parts, by the names of definitions.
+        Schemas of the whole spec and of its tables that are not parts, by name of the definition.
     kinds : tuple of str
-        The kinds of parts.
+        Kinds of parts.
     sections : dict
-        The schema of each section by its path, that of the whole spec first.
+        Schema of each section by its path, first of the whole spec.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -83,7 +83,7 @@ class Keys:
         self._keys = list(self._walk(_Table((), ROOT, "section", schema)))
 
     def __iter__(self) -> Iterator[Key]:
-        """Yield every key once for each owner, those of outer sections first."""
+        """Yield every key once for each owner, from outer to inner sections."""
         return iter(self._keys)
 
     def find(self, name: str) -> list[Key]:
@@ -92,12 +92,12 @@ class Keys:
         return [key for key, (path, *others) in paths if f".{path}".endswith(f".{name}") or name in others]
 
     def parts(self, kind: str) -> dict[str, Schema]:
-        """Return the schemas of a kind's parts by their names; none if there is no such kind."""
+        """Return the schemas of a kind's parts by name; empty for an unknown kind."""
         of_kind = [(name, part) for name, part in self.definitions.items() if name.startswith(f"{kind}.")]
         return {name.removeprefix(f"{kind}."): part for name, part in of_kind if "properties" in part}
 
     def names(self, kind: str) -> list[str]:
-        """Return the names and aliases of the kind's parts that can be written as a name alone."""
+        """Return the names and aliases of a kind's parts that need no settings and can be written as a name."""
         alternatives = self.definitions.get(kind, {}).get("anyOf", ())
         return [name for alternative in alternatives for name in alternative.get("enum", ())]
 
@@ -125,7 +125,7 @@ class Keys:
 
 
 def references(schema: Schema, in_list: bool = False) -> Iterator[tuple[str, bool]]:
-    """Yield the definitions to which a schema refers, and whether they describe the entries of a list."""
+    """Yield (name, in_list) of each definition to which a schema refers; `in_list` if it describes list entries."""
     if "$ref" in schema:
         yield schema["$ref"].removeprefix("#/definitions/"), in_list
     for joined in ("allOf", "anyOf"):
@@ -137,30 +137,30 @@ def references(schema: Schema, in_list: bool = False) -> Iterator[tuple[str, boo
 
 
 def shipped_schema() -> Schema:
-    """Return the JSON Schema that is shipped, which is of the built-in parts; no part is imported."""
+    """Return the JSON Schema of the built-in parts from the installed file; no part is imported."""
     package = Path(__file__).parents[1]
-    # In a wheel it is in the package, in a checkout beside it.
+    # In a wheel the file is in the package, in a checkout in the parent folder.
     file = next(folder / _FILE for folder in (package, package.parent) if (folder / _FILE).is_file())
     schema: Schema = json.loads(file.read_text(encoding="utf-8"))
     return schema
 
 
 class _Node(NamedTuple):
-    """A location in a spec: the schema of what it may contain, and what the spec has there."""
+    """A location in a spec: the schema of its allowed values, and the present value."""
 
     schema: Schema
     data: Any
 
 
 class Settings:
-    """The settings that can change a spec.
+    """The settings ``KEY=VALUE`` that can change a spec, for completion.
 
     Parameters
     ----------
     keys : Keys
         All keys that a spec may have.
     data : mapping
-        The present content of the spec.
+        Present content of the spec.
     """
 
     def __init__(self, keys: Keys, data: Mapping[str, Any]) -> None:
@@ -168,7 +168,7 @@ class Settings:
         self._root = _Node({"$ref": f"#/definitions/{ROOT}"}, data)
 
     def candidates(self, text: str) -> Iterator[tuple[str, str]]:
-        """Yield how a setting can continue, and its meaning: a key that ends in ``.`` or ``=``, or one with a value."""
+        """Yield the completions of a setting with their meanings: keys that end in ``.`` or ``=``, or ``KEY=VALUE``."""
         key, equals, _ = text.partition("=")
         *steps, last = key.split(".")
         nodes = [self._root]
@@ -191,7 +191,7 @@ class Settings:
                 yield f"{before}{name}=", meaning
 
     def _inner(self, node: _Node) -> Iterator[tuple[str, _Node]]:
-        """Yield the keys of a table, or the numbers of a list's entries."""
+        """Yield the keys of a table or the indices of a list, each with its node."""
         for table in self._tables(node):
             for name, schema in table["properties"].items():
                 if name != "$schema":
@@ -202,7 +202,7 @@ class Settings:
             yield from ((str(number), _Node(items, entry)) for number, entry in enumerate(node.data))
 
     def _tables(self, node: _Node) -> Iterator[Schema]:
-        """Yield the schemas of tables that are allowed there; of parts only the one that the spec or default names."""
+        """Yield the schemas of allowed tables; of parts, only the part in the spec or the default, if any."""
         named = node.data if node.data is not None else node.schema.get("default")
         named = named.get("type") if isinstance(named, Mapping) else named
         for reference, in_list in references(node.schema):

@@ -1,4 +1,4 @@
-"""Verbs to start with: `specnet new`, `validate`, `parts` and `schema` are about specs, and train nothing."""
+"""Verbs that write, check and explain specs without training: `specnet new`, `validate`, `parts` and `schema`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCHEMA_NAME = "specnet.schema.json"
 
 
 class TemplateName(StrEnum):
-    """Specs that `new` writes without a table."""
+    """Templates of specs that `new` writes without a table."""
 
     MOONS = "moons"
     CLASSIFICATION = "classification"
@@ -112,7 +112,7 @@ def new(
 def _check_choice(
     data: Path | None, target: Sequence[str] | None, template: TemplateName | None, others: Mapping[str, object]
 ) -> None:
-    """Refuse options that need others, or cannot be combined."""
+    """Raise UsageError for options that need other options or cannot be combined."""
     if data is not None and template is not None:
         raise UsageError("--data and --template exclude each other")
     given = [option for option, value in {"--target": target, **others}.items() if value]
@@ -125,7 +125,7 @@ def _check_choice(
 def _for_table(
     output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool
 ) -> tuple[str, Table]:
-    """Return the text of a spec for a table, and the rows of the table, and print the warnings about it."""
+    """Return the text of a spec for a table, and the rows of the table; print the warnings about the table."""
     from specnet.errors import DataError
     from specnet.parts.data import settings_as_options
     from specnet.recipes import recipe, table_facts
@@ -154,7 +154,7 @@ def _for_table(
 
 
 def _print_seconds(output: Output, file: Path, content: Table) -> None:
-    """Print how long training will take, if a run on these rows can begin; otherwise the run reports why not."""
+    """Print the expected time of training; print nothing if the spec is invalid for these rows, which `run` reports."""
     from specnet.errors import SpecnetError
     from specnet.network import Network
     from specnet.parts.data import TableFile
@@ -172,14 +172,14 @@ def _print_seconds(output: Output, file: Path, content: Table) -> None:
 
 
 def _named_once(targets: Sequence[str]) -> str | tuple[str, ...]:
-    """Return the columns to predict in the form of a spec."""
+    """Return the columns to predict in the form of a spec; raise UsageError if a column is repeated."""
     if repeated := [name for index, name in enumerate(targets) if name in targets[:index]]:
         raise UsageError(f'duplicate name "{repeated[0]}"', source="--target")
     return targets[0] if len(targets) == 1 else tuple(targets)
 
 
 def _table(data: Path, target: str | tuple[str, ...], settings: Sequence[str]) -> TableFile:
-    """Return the part of a spec that reads a table, with settings of how it is read."""
+    """Return the data source of a spec for a table, with the settings of reading from ``--set``."""
     from specnet.parts.data import not_a_table, table_file_type
     from specnet.spec import parse_spec
 
@@ -206,7 +206,7 @@ def _table(data: Path, target: str | tuple[str, ...], settings: Sequence[str]) -
 
 
 def _reading_keys(table: TableFile) -> list[str]:
-    """Return the keys of the data source that are not common to all tables."""
+    """Return the keys of a data source that are specific to its file type."""
     from specnet.parts.data import TableFile
 
     return [name for name in type(table).model_fields if name not in (*TableFile.model_fields, "type")]

@@ -1,8 +1,8 @@
-"""What a command does before it imports anything else: it takes Ctrl-C, and notices a limit on memory."""
+"""Setup of a command before its other imports: the handler of Ctrl-C, and a check of the memory limit."""
 
 from __future__ import annotations
 
-# What `signal` wraps: its enumerations take longer to import than all else before `main`.
+# The C module behind `signal`, whose enumerations take longer to import than everything else before `main`.
 import _signal as signal  # type: ignore[import-not-found] # no stubs have it
 import os
 import sys
@@ -20,9 +20,9 @@ _was_interrupted = False
 def take_interrupts() -> None:
     """Turn Ctrl-C at any moment into one KeyboardInterrupt, unless the process was started with Ctrl-C ignored.
 
-    An import that is cut off may swallow the interrupt or raise another error for it. So the interrupt waits until the
-    import has ended, and a second one waits no longer. The same holds for what Python calls where no error can be
-    raised.
+    An interrupted import may suppress the KeyboardInterrupt or raise another error. Therefore the interrupt waits until
+    the import has ended; a second Ctrl-C does not wait. The interrupt also waits during functions in which Python
+    cannot raise errors, such as finalizers.
     """
     global _was_interrupted
     _was_interrupted = False
@@ -34,7 +34,7 @@ def take_interrupts() -> None:
 
 
 def ignore_interrupts() -> None:
-    """Ignore Ctrl-C from here on: the process ends, and its exit status is known."""
+    """Ignore Ctrl-C from now on, because the process ends with a known exit status."""
     if signal.getsignal(signal.SIGINT) is _interrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if hasattr(signal, "setitimer"):
@@ -42,7 +42,7 @@ def ignore_interrupts() -> None:
 
 
 def was_interrupted() -> bool:
-    """Return whether Ctrl-C was pressed, whatever error a library raised for it."""
+    """Return whether Ctrl-C was pressed, even if a library raised another error for it."""
     return _was_interrupted
 
 
@@ -56,7 +56,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt_now(number: int, frame: FrameType | None) -> None:
-    """Pass the Ctrl-C that waited to its present handler, which may be a run's."""
+    """Pass the delayed Ctrl-C to its present handler, which may be the handler of a run."""
     handler = signal.getsignal(signal.SIGINT)
     if _imports(frame):
         signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_WAIT)
@@ -81,17 +81,17 @@ def _wait_or_show(unraisable: Any) -> None:
 
 MIB = 2**20
 NEEDED = {"numpy": 100 * MIB, "scipy": 110 * MIB, "sklearn": 300 * MIB}
-"""Address space that loading a library takes, without that of the others which it loads."""
+"""Address space in bytes that loading a library takes, without the other libraries that it loads."""
 BUFFER = 32 * MIB
-"""What each further thread of OpenBLAS takes beside its stack; NumPy and SciPy have an OpenBLAS each."""
+"""Memory of each further thread of OpenBLAS besides its stack; NumPy and SciPy have separate OpenBLAS libraries."""
 STACK = 8 * MIB
-"""Stack of a thread where its size is not limited, at most."""
+"""Assumed stack of a thread if its size is not limited."""
 
 
 def check_imports() -> None:
-    """Refuse to import a library below a limit on memory (``ulimit -v``) that leaves too little for it.
+    """Make imports of large libraries raise ImportError if a memory limit (``ulimit -v``) leaves too little for them.
 
-    Where OpenBLAS finds no memory for its threads, it ends the process, sends it Ctrl-C, or never returns.
+    If OpenBLAS finds no memory for its threads, it ends the process, sends it Ctrl-C, or never returns.
     """
     if sys.platform == "linux":
         import resource
@@ -103,7 +103,7 @@ def check_imports() -> None:
 
 
 class EnoughMemory:
-    """A finder of modules that finds none, and refuses to import a library that needs more memory than a limit."""
+    """A module finder that finds no modules, but raises ImportError for a library that exceeds the memory limit."""
 
     def __init__(self, limit: int, stack: int) -> None:
         self._limit, self._thread = limit, BUFFER + stack
@@ -122,7 +122,7 @@ class EnoughMemory:
 
 
 def _openblas_threads() -> int:
-    """Return how many threads OpenBLAS starts: by its own variables before OpenMP's, at most one per usable CPU."""
+    """Return the number of OpenBLAS threads: from its environment variables or OpenMP's, at most one per usable CPU."""
     from specnet.cpus import usable_cpus
 
     values = (os.environ.get(f"{name}_NUM_THREADS", "") for name in ("OPENBLAS", "GOTO", "OMP"))

@@ -1,4 +1,4 @@
-"""Verbs that train: `specnet run` and `specnet sweep`, with the folders that they write and how to resume them."""
+"""Verbs that train: `specnet run` and `specnet sweep`, with the folders to write and the command to resume."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 LOGGERS = {"jsonl": "FILE", "mlflow": "URI", "tensorboard": "DIR"}
-"""What follows the colon in ``--log``, by the name of the logger."""
+"""Metavar of the target after the colon in ``--log``, by name of the logger."""
 MAX_FINDINGS = 2
-"""Findings of a run that are printed below its table; its files have all of them."""
+"""Most findings of a run that are printed in full below its table; its files contain all findings."""
 
 
 def _complete_loggers() -> list[tuple[str, str]]:
@@ -64,7 +64,7 @@ def _logger(text: str, *, overwrite: bool) -> Logger:
     name, _, target = text.partition(":")
     if name not in LOGGERS:
         raise UsageError(f'--log: unknown logger "{name}"', hint=f"choose from {', '.join(LOGGERS)}")
-    if not target and name != "mlflow":  # which has a setting of its own
+    if not target and name != "mlflow":  # mlflow has its own setting for the target
         raise UsageError(f"--log {name} needs a target", hint=f"use --log {name}:{LOGGERS[name]}")
 
     from specnet.loggers import JsonLinesLogger, MLflowLogger, TensorBoardLogger
@@ -137,7 +137,7 @@ def run(
 
     loggers = [_logger(text, overwrite=force) for text in log or ()]
     parsed = parse_for_target(spec, overrides, limit)
-    # The folder has the spec that was read from standard input.
+    # The folder contains the spec that was read from standard input, and can be resumed from it.
     with _verb_folder(output, out, parsed.name, is_spec=spec == STANDARD_INPUT) as folder:
         options |= {"observer": Observers(_warnings_of_runs(output), *loggers), "verbose": output.speaks}
         with reading_shown(sys.stderr if output.speaks else None):
@@ -226,7 +226,7 @@ def sweep(
 
 
 def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
-    """Print the results of a sweep; return in words what it has written into its folder."""
+    """Print the results of a sweep; return the number of trials and the names of the written files as texts."""
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import BEST, BEST_SPECS, TEAM
@@ -246,7 +246,7 @@ def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
 
 
 def _show_nested(result: NestedResult, output: Output) -> list[str]:
-    """Print the results of sweeps on folds; return in words what they have written into their folder."""
+    """Print the results of a nested sweep; return the number of sweeps and the names of the written files as texts."""
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
     from specnet.run_files import SUMMARY
@@ -269,7 +269,7 @@ def _run_many(
     is_opened: bool,
     **options: Any,
 ) -> None:
-    """Run a spec many times, for folds or seeds, and print the results."""
+    """Run a spec for each fold or seed, and print the results."""
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
     from specnet.run_files import RUNS_TABLE, SUMMARY
@@ -288,7 +288,7 @@ def _run_many(
 
 
 def _warnings_of_runs(output: Output) -> Observer:
-    """Return an observer that records the warnings of runs as data, and always prints that a report is missing."""
+    """Return an observer that records warnings of runs as data; also with ``--quiet`` it prints missing reports."""
     from specnet.errors import Diagnostic, render
     from specnet.report.terminal.terminal_output import write_mistakes
     from specnet.training import WarningRecorder
@@ -304,7 +304,7 @@ def _warnings_of_runs(output: Output) -> Observer:
 
 
 def _cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executor | None:
-    """Return the executor of a dask cluster, None without an address."""
+    """Return the executor of a dask cluster, which `stack` closes; None without an address."""
     if address is None:
         return None
     if jobs is not None:
@@ -318,9 +318,10 @@ def _cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executo
 def _verb_folder(
     output: Output, out: Path | None, name: str | None, top: str = "runs", *, is_spec: bool = False
 ) -> Iterator[Path]:
-    """Yield the folder to write, by default with the next number of a name; remove it if nothing was written.
+    """Yield the folder to write, by default a new numbered folder for `name`; remove the new folder if it is empty.
 
-    If a run in it is interrupted, the error has the command that resumes it; `is_spec`: with the folder as the spec.
+    If the run is interrupted, the error contains the command that resumes it. With `is_spec`, this command names the
+    folder as the spec.
     """
     from specnet.running.run_folder import new_folder
     from specnet.running.runner import RunInterrupted
@@ -341,15 +342,15 @@ def _verb_folder(
 
 
 def resume_command(context: typer.Context, folder: Path, *, is_spec: bool = False) -> str:
-    """Return the command that resumes a verb in a folder, with all other options as they were given.
+    """Return the command that resumes a verb in a folder, with all other options of the first call.
 
     Parameters
     ----------
     context : typer.Context
-        The verb as it was called.
+        Context of the called verb.
     folder : Path
     is_spec : bool
-        Whether the folder also stands for the spec and its overrides.
+        Whether the command names the folder instead of the spec and its overrides.
     """
     spec = folder if is_spec else context.params["spec"]
     words = ["specnet", str(context.info_name), str(spec), "--out", str(folder)]
@@ -365,7 +366,7 @@ def resume_command(context: typer.Context, folder: Path, *, is_spec: bool = Fals
 def _check_options(
     output: Output, spec: Path, out: Path | None, *, resume: bool, force: bool, no_report: bool, open_page: bool
 ) -> None:
-    """Refuse options that cannot be combined, and ``--resume`` without a folder."""
+    """Raise UsageError for options that cannot be combined, and for ``--resume`` without a folder."""
     if open_page and no_report:
         raise UsageError("--open cannot be combined with --no-report")
     if resume and force:
@@ -378,7 +379,7 @@ def _check_options(
 
 
 def _print_folder(output: Output, folder: Path, *parts: str, is_opened: bool) -> None:
-    """Print what a verb has written into a folder, then the path of the page in it, which is opened if requested."""
+    """Print a written folder with `parts`, then the path of its report, if any; open the report if `is_opened`."""
     from specnet.run_files import REPORT
 
     output.parts(str(folder), *parts)

@@ -130,7 +130,7 @@ def predict(
 def _copied_columns(
     names: str, file: Path, model: Model, rows: int, encoding: str | None
 ) -> Iterator[dict[str, ColumnCells]]:
-    """Yield the columns with these names, separated by commas, as they are in the file, so many rows at a time."""
+    """Return an iterator of the cells of columns (names separated by commas) in a file, in chunks of `rows` rows."""
     from specnet.data import read_cells
     from specnet.parts.data import table_file_type
 
@@ -141,7 +141,7 @@ def _copied_columns(
 
 @cache
 def _targets() -> list[str]:
-    """Return the formats of exports, without importing them."""
+    """Return the names of the export formats, without importing their modules."""
     import pkgutil
 
     return sorted(

@@ -74,7 +74,7 @@ def theme(selector: str) -> str:
 
 
 def with_colours(rules: str, colours: dict[str, str]) -> str:
-    """Return CSS rules with colours in place of the variables."""
+    """Return CSS rules with colours instead of the variables."""
     return re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], rules)
 
 
