@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, percent, points, rounded, true_minus
 from specnet.parts.arrays import spaced_indices
@@ -17,7 +18,6 @@ from specnet.report.terminal.terminal_output import TextTable
 
 if TYPE_CHECKING:
     from specnet.model import Answers, ErrorQuantiles
-    from specnet.report.pages.model_answers import Importance, Response
 
 
 MAX_POINTS = 400
@@ -29,6 +29,64 @@ DRAWN_LEVEL = 0.9
 """Level of the intervals and sets that are drawn."""
 ENDS_DRAWN = 200
 """Number of points of the line through the ends of intervals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """Permutation importance: the decrease of a score if a column is shuffled among test rows.
+
+    Attributes
+    ----------
+    score : str
+        Name of the metric; for ``loss`` the importance is its increase.
+    rows, shuffles : int
+    columns : sequence of str
+    mean, deviation : ndarray (columns,)
+        Mean and standard deviation over the shuffles.
+    """
+
+    score: str
+    rows: int
+    shuffles: int
+    columns: Sequence[str]
+    mean: NDArray[Any]
+    deviation: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """Predictions for test rows in which one column is set to each of several cells and all others are unchanged.
+
+    Predictions are values in the unit of the target, or probabilities.
+
+    Attributes
+    ----------
+    rows : int
+        Number of test rows.
+    column : str
+    cells : ndarray (cells,)
+        Values to which the column is set.
+    texts : sequence of str
+        Texts of these cells.
+    are_numbers : bool
+        Whether the cells are numbers on an axis and not names.
+    outputs : tuple of int
+        Indices of the outputs that are shown. Of several classes, the class that the column changes most is first.
+    mean : ndarray (outputs, cells)
+        Mean prediction over the rows.
+    low, high : ndarray (cells,)
+        Bounds of four fifths of the rows' predictions of the first output.
+    """
+
+    rows: int
+    column: str
+    cells: NDArray[np.float64]
+    texts: Sequence[str]
+    are_numbers: bool
+    outputs: tuple[int, ...]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 def value_figures(

@@ -22,7 +22,8 @@ from specnet.parts.arrays import Array
 from specnet.parts.data import Column
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.preprocessing.categories import MISSING
-from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, Importance, ModelAnswers, Response
+from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
+from specnet.report.value_charts import Importance, Response
 from specnet.running.data_rows import Rows, SpecData
 
 SHUFFLES = 5

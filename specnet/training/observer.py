@@ -138,7 +138,7 @@ class Observer:
         """
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
-        """Diagnostics warn about suspicious training rows; called before training begins."""
+        """Training rows are suspicious: `diagnostics` are the warnings; called before training begins."""
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         """Training begins: the network, the number of rows of each split, and the number of epochs."""

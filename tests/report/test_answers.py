@@ -13,7 +13,6 @@ from specnet import number_texts
 from specnet.model import Answers
 from specnet.report import class_charts, value_charts
 from specnet.report.class_charts import calibration, precision_recall_curve, roc_curve, thresholds
-from specnet.report.pages import model_answers
 from tests.report.drawn import Drawn, place_of
 
 RNG = np.random.default_rng(0)
@@ -153,7 +152,7 @@ def test_points_of_calibration_stand_in_their_intervals() -> None:
 
 def importance_chart(score: str, *mean: float, deviation: float = 0.0123) -> str:
     names = [f"x{place}" for place in range(len(mean))]
-    means = model_answers.Importance(score, 100, 5, names, np.array(mean), np.full(len(mean), deviation))
+    means = value_charts.Importance(score, 100, 5, names, np.array(mean), np.full(len(mean), deviation))
     return value_charts.importance_figure(means).chart
 
 

@@ -11,14 +11,11 @@ from specnet.number_texts import counted, interval, page_metric, true_minus
 from specnet.parts.metrics import Metric, main_metric
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure
 from specnet.report.terminal.scores import CONSTANT, scores_table
 from specnet.report.terminal.terminal_output import TextTable
 
 if TYPE_CHECKING:
-    pass
-
+    from specnet.report.svg.charts import Figure
 
 BASELINES = {
     "linear": "a linear model",
@@ -155,6 +152,10 @@ def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -
     note : str
         Sentence below the title.
     """
+    # Only pages draw: a run without a page prints its verdict, and needs no markup.
+    from specnet.report.svg.axes import Axis
+    from specnet.report.svg.charts import Chart, Figure
+
     scale, label = (100.0, f"{words(name)} in %") if name.endswith("accuracy") else (1.0, words(name))
     x = Axis.over(*([scale * each.low, scale * each.high] for each in scores.values()), margin=0.05, label=label)
     title, texts = f"{split.replace('_', ' ').capitalize()} {words(name)}", [f"{n} {s.text}" for n, s in scores.items()]

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -20,6 +19,8 @@ from specnet.report.class_charts import class_figures, class_thresholds
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Figure
 from specnet.report.value_charts import (
+    Importance,
+    Response,
     coverage_sentence,
     drawn_coverage,
     importance_figure,
@@ -38,64 +39,6 @@ AskRow = Mapping[str, Any]
 """A row to choose in the panel: its raw ``cells``, and a ``text`` with its name and its true value."""
 NAMED_CLASSES = 4
 """Largest number of integer labels that are named class 0, class 1, …; more labels are shown as numbers."""
-
-
-@dataclass(frozen=True, eq=False)
-class Importance:
-    """Permutation importance: the decrease of a score if a column is shuffled among test rows.
-
-    Attributes
-    ----------
-    score : str
-        Name of the metric; for ``loss`` the importance is its increase.
-    rows, shuffles : int
-    columns : sequence of str
-    mean, deviation : ndarray (columns,)
-        Mean and standard deviation over the shuffles.
-    """
-
-    score: str
-    rows: int
-    shuffles: int
-    columns: Sequence[str]
-    mean: NDArray[Any]
-    deviation: NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Response:
-    """Predictions for test rows in which one column is set to each of several cells and all others are unchanged.
-
-    Predictions are values in the unit of the target, or probabilities.
-
-    Attributes
-    ----------
-    rows : int
-        Number of test rows.
-    column : str
-    cells : ndarray (cells,)
-        Values to which the column is set.
-    texts : sequence of str
-        Texts of these cells.
-    are_numbers : bool
-        Whether the cells are numbers on an axis and not names.
-    outputs : tuple of int
-        Indices of the outputs that are shown. Of several classes, the class that the column changes most is first.
-    mean : ndarray (outputs, cells)
-        Mean prediction over the rows.
-    low, high : ndarray (cells,)
-        Bounds of four fifths of the rows' predictions of the first output.
-    """
-
-    rows: int
-    column: str
-    cells: NDArray[np.float64]
-    texts: Sequence[str]
-    are_numbers: bool
-    outputs: tuple[int, ...]
-    mean: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import pytest
 
 import specnet
 from specnet import Model, Observer
-from specnet.report.pages.model_answers import AskColumn, Importance, ModelAnswers, Response
-from specnet.report.value_charts import response_figures
+from specnet.report.pages.model_answers import AskColumn, ModelAnswers
+from specnet.report.value_charts import Importance, Response, response_figures
 from specnet.running import explanations
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.explanations import affordable_rows, permutation_importance, responses_of
