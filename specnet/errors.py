@@ -150,7 +150,7 @@ class TrainingError(SpecnetError):
     ----------
     history : list of dict
         The records of the epochs before the failure.
-    looks : list of dict
+    layer_records : list of dict
         Statistics of the layers until the failure, the last ones for the final parameters; empty if the run was not
         recorded.
     """
@@ -160,7 +160,7 @@ class TrainingError(SpecnetError):
     def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
         super().__init__(*problems, hint=hint, source=source)
         self.history: list[dict[str, Any]] = []
-        self.looks: list[dict[str, Any]] = []
+        self.layer_records: list[dict[str, Any]] = []
 
 
 class NotFiniteError(TrainingError):

@@ -385,7 +385,7 @@ def run_data(
             outcome.evaluation.record(),
             None if folder is None else folder.path,
             warnings,
-            layer_records=result.looks,
+            layer_records=result.layer_records,
             snapshots=result.snapshots,
             findings=outcome.judgement.findings,
             members=[
@@ -465,7 +465,7 @@ def _write(folder: RunFolder, parsed: Spec, outcome: RunOutcome, fitted: FitResu
     run = SavedRun(folder.path, parts=parsed.registry.added, limits=parsed.origin.limits)
     run.facts, run.spec, run.written_text = json.loads(outcome.files[FACTS]), fitted.data.resolved.spec, text
     run.model, run.evaluation, run.judgement = fitted.model, outcome.evaluation, outcome.judgement
-    run.history, run.layer_records, run.snapshots = result.history, result.looks, result.snapshots
+    run.history, run.layer_records, run.snapshots = result.history, result.layer_records, result.snapshots
     # If the spec was not read from such a file (standard input, a mapping), its errors name the file in the folder.
     source = parsed.document.text
     if source is not None and source.content == text and Path(source.name).suffix == f".{language}":

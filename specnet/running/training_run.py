@@ -279,7 +279,7 @@ def _files(
         RESOLVED: identity.spec,
         HISTORY: json_lines(result.history),
         METRICS: json_text(outcome.evaluation.record()),
-        LAYERS: json_lines(result.looks),
+        LAYERS: json_lines(result.layer_records),
         FINDINGS: json_text({"findings": [each.as_dict() for each in judgement.findings], "tests": judgement.tests}),
         FACTS: json_text(facts),
     }

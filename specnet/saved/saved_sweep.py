@@ -178,7 +178,7 @@ def read_trial(folder: Path) -> Trial | None:
         return None
     with file_errors(path):
         trial = Trial.from_facts(parse_object(read_file(path, LARGEST_RECORD), "the record of a trial"))
-        if trial.number != int(folder.name):
+        if folder.name != Path(trial_name(trial.number)).name:
             raise FileError(f"the record of another trial: {trial.number}")
         return trial
 

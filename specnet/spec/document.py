@@ -447,11 +447,11 @@ class Spec(Section):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def with_network(self, **changes: Any) -> "Spec":
-        """Return a copy with changed fields of the network section."""
+        """Return a copy whose network section has `changes`, new values by field name."""
         return self.model_copy(update={"network": self.network.model_copy(update=changes)})
 
     def with_training(self, **changes: Any) -> "Spec":
-        """Return a copy with changed fields of the training section."""
+        """Return a copy whose training section has `changes`, new values by field name."""
         return self.model_copy(update={"training": self.training.model_copy(update=changes)})
 
     def with_dtype(self, dtype: str) -> "Spec":

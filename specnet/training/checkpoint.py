@@ -88,13 +88,13 @@ class TrainingRecord:
 
     Attributes
     ----------
-    looks : list of dict
+    layer_records : list of dict
         Statistics of the layers, in the order of the epochs.
     snapshots : dict
         Parameters and layer states at a few epochs.
     """
 
-    looks: list[LayerRecord] = field(default_factory=list)
+    layer_records: list[LayerRecord] = field(default_factory=list)
     snapshots: Snapshots = field(default_factory=dict)
 
     def tensors(self) -> dict[str, Array]:
@@ -173,7 +173,7 @@ class Checkpoint:
         tensors = {name: array for name, array in self.tensors.items() if array.size}
         tensors |= {SNAPSHOT + name: array for name, array in self.record.tensors().items()}
         # Long texts are tensors, because the length of metadata is limited.
-        texts = {HISTORY: json.dumps(self.history), LOOKS: json.dumps(self.record.looks), SPEC: self.run.spec}
+        texts = {HISTORY: json.dumps(self.history), LOOKS: json.dumps(self.record.layer_records), SPEC: self.run.spec}
         return encode(
             {**tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}, metadata
         )

@@ -137,7 +137,7 @@ class LayerRecorder(Observer):
 
     def restore(self, record: TrainingRecord) -> None:
         """Continue the record of a checkpoint, with only its entries of epochs that this training records too."""
-        self._records = [each for each in record.looks if each["epoch"] in self._record_epochs]
+        self._records = [each for each in record.layer_records if each["epoch"] in self._record_epochs]
         self._snapshots = {epoch: each for epoch, each in record.snapshots.items() if epoch in self._moments}
 
     def _add_record(self, epoch: int, snapshot: Snapshot) -> None:

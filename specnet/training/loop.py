@@ -79,9 +79,9 @@ class TrainingResult:
     cross_fitted: Array | None = None
 
     @property
-    def looks(self) -> list[LayerRecord]:
+    def layer_records(self) -> list[LayerRecord]:
         """Statistics of the layers, as plain data: before training, at up to 20 epochs, and at the end."""
-        return self.record.looks
+        return self.record.layer_records
 
     @property
     def snapshots(self) -> Snapshots:
@@ -209,7 +209,7 @@ def _failures_recorded(progress: TrainingProgress, recorder: LayerRecorder | Non
         error.history = progress.history
         if recorder is not None:
             recorder.finish(progress.trained, progress.snapshot)
-            error.looks = recorder.record().looks
+            error.layer_records = recorder.record().layer_records
         raise
 
 

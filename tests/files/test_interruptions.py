@@ -66,7 +66,7 @@ def test_every_step_is_a_place_to_go_on_from(step, monkeypatch):
     assert broken.steps == step + 1
     checkpoint = Checkpoint.from_bytes(replace(broken.reached, run=RunIdentity("{}", "0")).to_bytes())
     again = train(network, network.initial_parameters(), rows, checkpoint=checkpoint, records=True)
-    for name in ("looks", "history", "epochs", "steps"):
+    for name in ("layer_records", "history", "epochs", "steps"):
         assert getattr(again, name) == getattr(whole, name)
     assert again.interruption is None
     np.testing.assert_equal((again.theta, again.state), (whole.theta, whole.state))

@@ -121,7 +121,7 @@ def test_a_checkpoint_comes_back_from_its_file():
     record = replace(reached.record, snapshots=snapshots)
     found = Checkpoint.from_bytes(replace(given, record=record).to_bytes())
     assert (found.facts, found.history, found.run) == (json.loads(json.dumps(given.facts)), given.history, given.run)
-    assert found.record.looks == reached.record.looks != []
+    assert found.record.layer_records == reached.record.layer_records != []
     assert list(found.record.snapshots) == [9, 10]
     assert [list(arrays) for arrays in found.record.snapshots.values()] == [["a"], ["layers.0/weight"]]
     assert {name: array.tobytes() for name, array in found.tensors.items()} == {

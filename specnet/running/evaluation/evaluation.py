@@ -57,7 +57,7 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
     if fitted.calibration is not None:
         evaluation.calibration.update(fitted.calibration.figures())
     scores = train_score, _on_unseen_rows(fitted, answers, baselines), folds
-    evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.looks, scores)
+    evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.layer_records, scores)
     return evaluation, judge(evidence), answers
 
 
@@ -280,14 +280,14 @@ def explaining() -> Iterator[None]:
 def _explained(error: NotFiniteError) -> NotFiniteError:
     if error.fitted is None:
         return error
-    evidence = run_evidence(*error.fitted, error.history, error.looks, None)
+    evidence = run_evidence(*error.fitted, error.history, error.layer_records, None)
     found = judge(evidence).findings
     if not found:
         return error
     notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found[:MAX_NOTES])
     hint = f"set {found[0].remedy}" if found[0].changes else found[0].remedy
     explained = NotFiniteError(replace(error.diagnostics[0], hint=hint, notes=notes))
-    explained.history, explained.looks = error.history, error.looks
+    explained.history, explained.layer_records = error.history, error.layer_records
     explained.findings = [each.as_dict() for each in found]
     return explained
 

@@ -387,7 +387,13 @@ def _of_checkpoint(content: bytes) -> Entries:
     timeless: Entries = {key: value for key, value in facts.items() if not key.name.endswith("seconds")}
     tensors: Entries = {EntryKey(name): array for name, array in checkpoint.tensors.items()}
     recorded: Entries = {EntryKey(name): array for name, array in checkpoint.record.tensors().items()}
-    return tensors | timeless | _of_records(checkpoint.history) | _of_layer_records(checkpoint.record.looks) | recorded
+    return (
+        tensors
+        | timeless
+        | _of_records(checkpoint.history)
+        | _of_layer_records(checkpoint.record.layer_records)
+        | recorded
+    )
 
 
 def _shortened(text: str) -> str:

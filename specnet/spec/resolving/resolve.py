@@ -66,7 +66,7 @@ class Resolved:
         return {index: count for node in self.nodes for index, count in node.layer.category_counts(self.inputs).items()}
 
     def columns_read(self, node: Node, X: NDArray[Any]) -> NDArray[Any]:
-        """Return the columns of X (rows, inputs) that a layer reads, directly or passed on by other layers.
+        """Return the columns of X (rows, inputs) that the layer `node` reads, directly or passed on by other layers.
 
         A feature computed by another layer is replaced by the first column of X, because the layer does not use it.
         """
@@ -97,7 +97,7 @@ class Resolved:
         return replace(self, spec=self.spec.with_dtype(dtype))
 
     def with_members(self, count: int) -> "Resolved":
-        """Return a copy with another number of ensemble members."""
+        """Return a copy whose ensemble has `count` members."""
         ensemble = self.spec.training.ensemble
         return replace(self, spec=self.spec.with_training(ensemble=ensemble and ensemble.with_members(count)))
 

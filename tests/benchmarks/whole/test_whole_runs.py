@@ -99,9 +99,9 @@ def test_the_cost_of_a_record_is_the_time_inside_of_what_makes_it():
         recorded = training(True)
     assert not nothing
     # Each record but the first measures a step.
-    assert len(some) >= 3 * len(recorded.result.looks) - 2
+    assert len(some) >= 3 * len(recorded.result.layer_records) - 2
     assert plain.model.theta.tobytes() == recorded.model.theta.tobytes()
-    assert not plain.result.looks
+    assert not plain.result.layer_records
     found, inside = cost_of_record(training, rounds=1)
     assert found.keys() == {"with", "without"}
     assert inside > 0

@@ -276,8 +276,8 @@ def test_an_error_of_the_first_member_tells_its_looks(jobs: int):
     settings = ["training.ensemble=2", "training.optimizer={type='sgd', learning_rate=1e30}", "training.loss='hinge'"]
     with pytest.raises(TrainingError) as caught:
         quiet_run(None, *settings, "training.epochs=400", jobs=jobs)
-    assert [look["epoch"] for look in caught.value.looks][:2] == [0, 1]
-    assert caught.value.looks[-1]["layers"][0]["weight"] > 1e20
+    assert [look["epoch"] for look in caught.value.layer_records][:2] == [0, 1]
+    assert caught.value.layer_records[-1]["layers"][0]["weight"] > 1e20
 
 
 @pytest.mark.slow

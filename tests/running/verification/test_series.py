@@ -162,6 +162,8 @@ def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Pa
     folder = copied(searched, tmp_path)
     shutil.copytree(folder / "trials/0002", folder / "trials/copy")
     assert verify(folder, epochs=1).total == 5
+    with pytest.raises(FileError, match="the record of another trial: 2"):
+        verify(folder / "trials/copy", epochs=1)
 
 
 def test_an_observer_is_told_of_rows_and_progress_is_shown(

@@ -28,5 +28,5 @@ def shares(raw: np.ndarray, activated: np.ndarray) -> tuple[float, float]:
 
 
 def same(one: Any, other: Any) -> None:
-    assert one.looks == other.looks
+    assert one.layer_records == other.layer_records
     np.testing.assert_equal(one.snapshots, other.snapshots)

@@ -8,7 +8,7 @@ import pytest
 import specnet
 from tests.networks import TrainingRows, batches_of, dense, network_of, rows_of
 from tests.registry import find, names
-from tests.training.looks.looked_at import in_layer, recorded, rms, shares
+from tests.training.layer_records.looked_at import in_layer, recorded, rms, shares
 
 STILL = {"type": "sgd", "learning_rate": 1e-200}
 
@@ -40,7 +40,7 @@ def test_every_number_of_a_dense_network(size: int):
     views["layers.0.bias"][:2] = -50, -5  # dead, and nearly so
     views["layers.middle.weight"][0] *= 40  # saturated
     views["layers.middle.weight"][3], views["layers.middle.bias"][3] = 0, 9
-    looks = {look["epoch"]: look for look in recorded(network, rows, start).looks}
+    looks = {look["epoch"]: look for look in recorded(network, rows, start).layer_records}
     assert list(looks) == [0, 1, 2, 3, 4, 5, 6, 7]
     by_hand = {0: (views, None, None, None)}
     by_hand |= dict(enumerate(first_steps(network, start, rows, size, 7, 0.02), 1))
@@ -78,7 +78,10 @@ def test_dead_and_saturated_units_of_every_activation():
     for name in parts:
         views[f"layers.{name}.weight"][:, 0] = 0.01
         views[f"layers.{name}.bias"][:] = [-30, -6, -0.3, 0.3, 1.7, 6, 9, 30]
-    look, outputs = recorded(network, TrainingRows(X, np.zeros(50)), start).looks[0], network.layer_outputs(start, X)
+    look, outputs = (
+        recorded(network, TrainingRows(X, np.zeros(50)), start).layer_records[0],
+        network.layer_outputs(start, X),
+    )
     for name, part in parts.items():
         expected: tuple[float | None, float | None] = (None, None)
         if part.is_identity:
@@ -96,7 +99,7 @@ def test_an_activation_that_the_loss_includes_does_not_saturate():
     start = built.initial_parameters()
     built.parameters(start)["layers.0.weight"][:] = 900
     rows = TrainingRows(np.array([[-1.0], [1.0]]), np.array([0.0, 1.0]))
-    found = in_layer(recorded(built, rows, start).looks[0], "layers.0")
+    found = in_layer(recorded(built, rows, start).layer_records[0], "layers.0")
     assert (found["dead"], found["saturated"]) == (0, 0)
 
 
@@ -109,7 +112,7 @@ def test_units_that_add_to_a_branch_or_go_two_ways_have_no_activation_of_their_o
     network.parameters(start)["layers.start.bias"][:] = -99
     network.parameters(start)["layers.branch.bias"][:] = 200
     network.parameters(start)["layers.6.shift"][:] = -99
-    look = recorded(network, rows_of(10, inputs=2, outputs=1), start).looks[0]
+    look = recorded(network, rows_of(10, inputs=2, outputs=1), start).layer_records[0]
     dead = {layer["layer"]: layer["dead"] for layer in look["layers"]}
     assert dead == {"layers.start": 0, "layers.branch": 0, "layers.normal": 1, "layers.8": 0}
 
@@ -124,7 +127,7 @@ def test_parallel_units():
     weight[2], bias[2] = -0.5 * weight[0], -0.5 * bias[0]
     weight[4], bias[4] = weight[3], bias[3] + 0.1  # another cut of the plane
     views["layers.1.weight"][:] = 0
-    last = recorded(network, rows_of(5), start).looks[-1]
+    last = recorded(network, rows_of(5), start).layer_records[-1]
     assert in_layer(last, "layers.0")["parallel"] == 3 / 6
     assert in_layer(last, "layers.1")["parallel"] == 1
 
@@ -132,7 +135,7 @@ def test_parallel_units():
 def test_weights_that_are_no_matrix_of_units_and_layers_that_do_not_learn():
     layers = ["scale", dense(4, trainable=False), "batch_normalization", dense(1)]
     network = network_of("adam", *layers, inputs=2, dtype="float32", epochs=2, batch_size=4)
-    looks = recorded(network, rows_of(8, dtype=np.float32, inputs=2, outputs=1)).looks
+    looks = recorded(network, rows_of(8, dtype=np.float32, inputs=2, outputs=1)).layer_records
     assert [layer["layer"] for layer in looks[-1]["layers"]] == ["layers.0", "layers.3"]
     assert [layer["parallel"] for layer in looks[-1]["layers"]] == [None, 0.0]
     assert looks[0]["layers"][0]["weight"] == 1

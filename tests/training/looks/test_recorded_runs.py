@@ -8,7 +8,7 @@ import pytest
 import specnet
 from specnet import Observer
 from tests.networks import Snapshot, rows_of, trained
-from tests.training.looks.looked_at import recorded, same
+from tests.training.layer_records.looked_at import recorded, same
 from tests.training.test_resume import OPTIMIZERS, again, spec_of
 
 TRAININGS: list[dict[str, Any]] = [
@@ -47,8 +47,8 @@ def test_a_record_and_an_observer_who_sees_everything_change_no_bit(training: di
     assert (one.history, one.steps, one.end) == (other.history, other.steps, other.end)
     np.testing.assert_equal(one.state, other.state)
     assert kept == before
-    assert bool(one.looks) != sees
-    assert not other.looks
+    assert bool(one.layer_records) != sees
+    assert not other.layer_records
     assert not other.snapshots
 
 
@@ -80,8 +80,8 @@ def test_a_look_is_not_lost_where_an_observer_is_broken_off(event: str, epoch: i
     network, rows = specnet.build(spec), rows_of(10)
     broken = recorded(network, rows, observer=breaking(event, epoch))
     assert broken.interruption is not None
-    assert [look["epoch"] for look in broken.looks] == [*range(epoch + 1)]
-    assert not any("parallel" in layer for look in broken.looks for layer in look["layers"])
+    assert [look["epoch"] for look in broken.layer_records] == [*range(epoch + 1)]
+    assert not any("parallel" in layer for look in broken.layer_records for layer in look["layers"])
     same(recorded(network, rows, checkpoint=again(broken.reached)), recorded(network, rows))
 
 
@@ -126,6 +126,8 @@ def test_a_run_that_goes_on_for_longer_keeps_the_looks_that_it_would_have():
     rows = rows_of(10)
     reached = recorded(short, rows, epochs=6).reached
     result, whole = recorded(long, rows, checkpoint=again(reached)), recorded(long, rows)
-    assert [look for look in whole.looks if look["epoch"] > 6] == [look for look in result.looks if look["epoch"] > 6]
-    assert all(look in whole.looks for look in result.looks)
-    assert result.looks[0]["epoch"] == 0
+    assert [look for look in whole.layer_records if look["epoch"] > 6] == [
+        look for look in result.layer_records if look["epoch"] > 6
+    ]
+    assert all(look in whole.layer_records for look in result.layer_records)
+    assert result.layer_records[0]["epoch"] == 0

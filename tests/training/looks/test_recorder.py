@@ -9,7 +9,7 @@ from specnet import Observer, TrainingError
 from specnet.training.layer_recorder import record_epochs, snapshot_epochs
 from specnet.training.steps.trainer import StepMeter
 from tests.networks import dense, network_of, rows_of, trained
-from tests.training.looks.looked_at import in_layer, recorded, rms
+from tests.training.layer_records.looked_at import in_layer, recorded, rms
 
 TEN = [(1, 1), (2, 9), (10, 3), (320, 10), (20, 4096), (20_000, 60), (10**6, 10**7)]
 FIVE = [(11, 3), (20, 256), (128, 341), (175, 10)]
@@ -58,7 +58,7 @@ def test_parameters_are_kept_of_small_networks_of_two_inputs(sizes: tuple[int, .
     rows = rows_of(6, inputs=sizes[0], outputs=1)
     result = recorded(network_of("sgd", sizes=sizes, epochs=1), rows)
     assert bool(result.snapshots) == kept
-    assert len(result.looks) == 2
+    assert len(result.layer_records) == 2
 
 
 def test_one_epoch_and_early_ends(monkeypatch: pytest.MonkeyPatch):
@@ -69,16 +69,16 @@ def test_one_epoch_and_early_ends(monkeypatch: pytest.MonkeyPatch):
         after_step(meter, epoch, *vectors)
 
     one = recorded(network_of("adam", epochs=1), rows_of(10))
-    assert [look["epoch"] for look in one.looks] == [0, 1]
-    assert "parallel" in one.looks[-1]["layers"][0]
+    assert [look["epoch"] for look in one.layer_records] == [0, 1]
+    assert "parallel" in one.layer_records[-1]["layers"][0]
     stopping = {"monitor": "loss", "patience": 4, "min_delta": 9.0}
     monkeypatch.setattr(StepMeter, "after_step", counted)
     stopped = recorded(network_of("adam", epochs=90, early_stopping=stopping, sizes=(2, 4, 2)), rows_of(10, inputs=2))
     assert stopped.epochs == 5
-    assert [look["epoch"] for look in stopped.looks] == [0, 1, 3, 5]
+    assert [look["epoch"] for look in stopped.layer_records] == [0, 1, 3, 5]
     assert measured == [1, 3, 4, 5]  # those after which nothing looks cost nothing
     assert list(stopped.snapshots) == [0, 1, 4, 5]
-    assert all(layer["step"] > 0 and layer["parallel"] == 0 for layer in stopped.looks[-1]["layers"])
+    assert all(layer["step"] > 0 and layer["parallel"] == 0 for layer in stopped.layer_records[-1]["layers"])
 
 
 @pytest.mark.slow
@@ -88,10 +88,10 @@ def test_lbfgs_ends_when_it_has_converged():
     assert result.epochs < 500
     assert list(seeing.seen) == list(range(result.epochs + 1))
     expected = [epoch for epoch in record_epochs(500, rows=5) if epoch < result.epochs]
-    assert [look["epoch"] for look in result.looks] == [*expected, result.epochs]
+    assert [look["epoch"] for look in result.layer_records] == [*expected, result.epochs]
     assert list(result.snapshots)[-1] == result.epochs
     for (_, before), (epoch, after) in pairwise(seeing.seen.items()):
-        for look in result.looks:
+        for look in result.layer_records:
             if look["epoch"] == epoch:
                 for layer in look["layers"]:
                     weight = f"{layer['layer']}.weight"
@@ -108,14 +108,14 @@ def test_a_loss_that_is_not_finite_tells_what_was_seen_until_then():
     assert error.history
     assert error.history[-1]["epoch"] == len(error.history)
     weight = network.parameters(network.initial_parameters())["layers.0.weight"]
-    assert error.looks[0]["layers"][0]["weight"] == pytest.approx(rms(weight))
-    last = error.looks[-1]
+    assert error.layer_records[0]["layers"][0]["weight"] == pytest.approx(rms(weight))
+    last = error.layer_records[-1]
     assert last["epoch"] == error.history[-1]["epoch"] + 1
     assert last["layers"][-1]["weight"] is None
-    assert error.looks[1]["layers"][0]["step"] > 0.3
+    assert error.layer_records[1]["layers"][0]["step"] > 0.3
     with pytest.raises(TrainingError) as caught:
         trained(network, rows_of(20))
-    assert caught.value.looks == []
+    assert caught.value.layer_records == []
     assert caught.value.history == error.history
 
 
@@ -125,7 +125,7 @@ def test_parameters_that_are_nan_are_null():
     network.parameters(start)["layers.0.weight"][0, 0] = np.nan
     with pytest.raises(TrainingError) as caught:
         recorded(network, rows_of(10), start)
-    for look in caught.value.looks:
+    for look in caught.value.layer_records:
         layer = in_layer(look, "layers.0")
         assert {layer[name] for name in ("weight", "gradient", "step", "dead", "saturated")} == {None}
-    assert caught.value.looks[-1]["layers"][0]["parallel"] is None
+    assert caught.value.layer_records[-1]["layers"][0]["parallel"] is None

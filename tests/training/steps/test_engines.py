@@ -57,7 +57,7 @@ def test_a_failure_in_the_midst_of_a_call_leaves_what_it_left_alone(engine: str,
     for observer in (Observer(), FollowsLog()):
         with pytest.raises(TrainingError) as raised:
             trained(built, TrainingRows(X, X[:, :1] * 3), observer=observer, records=True)
-        found.append((str(raised.value), raised.value.history, raised.value.looks))
+        found.append((str(raised.value), raised.value.history, raised.value.layer_records))
     assert found[0] == found[1]
     assert found[0][2][-1]["epoch"] > 1
     assert None not in [layer["weight"] for layer in found[0][2][-1]["layers"]]
