@@ -1,9 +1,9 @@
-"""Arrays from callers and files: which are accepted, and errors about the others.
+"""Checks and conversions of arrays from callers and files.
 
-Booleans, integers and floats convert. Objects, text, complex numbers, NaN, infinities and empty arrays are errors that
-name the argument.
+Booleans, integers and floats are converted. Objects, text, complex numbers, NaN, infinities and empty arrays are errors
+that name the argument.
 
-A `RowView` is some rows and columns of a table, which are copied only when they are read.
+A `RowView` is a selection of rows and columns of a table, which are copied only when they are read.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from specnet.errors import DataError
 from specnet.files.large import new_array
 
 _CELLS_AT_ONCE = 2**16
-"""Cells that are copied together."""
+"""Number of cells that are copied at once."""
 
 
 class RowView:
     """Rows and columns of an array (rows, columns) by their indices.
 
-    It is read as an array is: ``view[rows]``, by a slice or a mask or indices, or ``view[:, columns]``. Each reading
-    makes a C-contiguous copy of what it selects.
+    It is indexed like an array: ``view[rows]``, with a slice, a mask or indices, or ``view[:, columns]``. Each access
+    makes a C-contiguous copy of the selection.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class RowView:
 
     @property
     def size(self) -> int:
-        """The number of its cells."""
+        """The number of cells."""
         return self.shape[0] * self.shape[1]
 
     def __len__(self) -> int:
@@ -75,13 +75,13 @@ class RowView:
         return copied
 
     def taken(self, columns: tuple[int, ...]) -> RowView:
-        """Return a view of some of its columns."""
+        """Return a view of some columns of this view, given their indices."""
         known = columns if self._columns is None else tuple(self._columns[index] for index in columns)
         return RowView(self._array, self._rows, known)
 
 
 def _neighbours(indices: tuple[int, ...]) -> slice | list[int]:
-    """Return indices as a slice if they are consecutive: that is read several times as fast."""
+    """Return indices as a slice if they are consecutive, which is several times as fast to read, else as a list."""
     first = indices[0] if indices else 0
     are_neighbours = indices == tuple(range(first, first + len(indices)))
     return slice(first, first + len(indices)) if are_neighbours else list(indices)
@@ -89,21 +89,21 @@ def _neighbours(indices: tuple[int, ...]) -> slice | list[int]:
 
 Array = NDArray[Any]
 TargetForm = Literal["values", "binary", "classes"]
-"""What a loss reads: numbers, 0 and 1, or the index of a class."""
+"""The form of a target for a loss: numbers, 0 and 1, or class indices."""
 Domain = Literal["any", "not negative", "positive", "distribution"]
-"""Which values a target may hold: any numbers, some of them only, or rows that are not negative and sum to 1."""
+"""The values that a target may have; the rows of a distribution are not negative and sum to 1."""
 
 NUMBERS_AT_ONCE = 2**16
-"""Numbers that are looked at together: few enough for a processor's cache."""
+"""Number of elements that are checked at once, so that they fit into the processor's cache."""
 FLOAT64 = np.dtype(np.float64)
 KIND_WORDS = {"O": "Python objects", "U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
 """Contents of arrays that are not real numbers, by the kind of their dtype."""
 SUM_TOLERANCE = 1e-5
-"""How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""
+"""Largest difference between the sum of a distribution and 1: rounding in single precision over many classes."""
 
 
 def as_array(array: ArrayLike, name: str) -> Array:
-    """Return any values as an array; masked entries are an error.
+    """Convert values of any kind to an array; masked entries are an error.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def as_array(array: ArrayLike, name: str) -> Array:
         raise DataError(f"{name} is a sparse matrix", hint=f"use {name}.toarray()")
     try:
         converted = np.asarray(array)
-    except Exception as error:  # of whichever library made the array
+    except Exception as error:  # the library of the array may raise any error
         raise DataError(f"{name} is not an array: {error}") from None
     if converted.dtype.kind in "OTU":
         refuse_null_ends(array, name)
@@ -123,7 +123,7 @@ def as_array(array: ArrayLike, name: str) -> Array:
 
 
 def refuse_masked(array: Any, name: str) -> None:
-    """Refuse an array of which entries are masked, with the position of the first one."""
+    """Raise an error about the first masked entry of an array, with its position."""
     if isinstance(array, np.ma.MaskedArray) and array.mask.any():
         index = tuple(int(index) for index in np.argwhere(array.mask)[0])
         hint = f"fill it with {name}.filled(…), or remove such rows"
@@ -145,12 +145,12 @@ def refuse_misread(array: Any, name: str) -> None:
 
 
 def refuse_null_ends(array: Any, name: str) -> None:
-    """Refuse text that ends in a null character, which NumPy's text would lose: two labels would become one.
+    """Refuse text that ends in a null character: NumPy drops it, so that two labels could become one.
 
     Raises
     ------
     DataError
-        With the location of the first such text. An array of NumPy's own text has lost it already.
+        With the location of the first text that does. NumPy's text arrays have already lost the character.
     """
     if isinstance(array, np.ndarray) and array.dtype.kind not in "OT":
         return
@@ -160,7 +160,7 @@ def refuse_null_ends(array: Any, name: str) -> None:
 
 
 def column_names(table: Any) -> tuple[str, ...] | None:
-    """Return the names of a data frame's columns; None for anything else, and where they are not all text."""
+    """Return the column names of a data frame; None for other objects, or if not all names are text."""
     if hasattr(table, "collect_schema"):  # Polars, whose lazy frames warn of their other property
         return tuple(table.collect_schema().names()) or None
     columns = getattr(table, "column_names" if hasattr(table, "column_names") else "columns", None)  # Arrow, others
@@ -174,7 +174,7 @@ def select_columns(table: Any, names: Sequence[str] | None, name: str = "X") -> 
     Raises
     ------
     DataError
-        If a column is missing, or is there twice.
+        If a column is missing or occurs twice.
     """
     found = column_names(table)
     if found is None or names is None or found == tuple(names):
@@ -189,22 +189,22 @@ def select_columns(table: Any, names: Sequence[str] | None, name: str = "X") -> 
 
 
 def first_few(names: Sequence[Any] | Array, most: int = 12) -> str:
-    """Return the first of some names or labels in a line, with … if there are more."""
+    """Return the first names or labels as a comma-separated text that ends in … if there are more."""
     return ", ".join(map(str, names[:most])) + (", …" if len(names) > most else "")
 
 
 def described_dtype(dtype: np.dtype[Any]) -> str:
-    """Return in words what an array of this dtype holds."""
+    """Return the contents of arrays of a dtype in words."""
     return KIND_WORDS.get(dtype.kind, str(dtype))
 
 
 def as_numbers(array: ArrayLike, name: str) -> Array:
-    """Return an array of finite booleans, integers or floats.
+    """Convert values to an array of finite booleans, integers or floats.
 
     Raises
     ------
     DataError
-        If it is anything else, with the argument's name.
+        If that is not possible, with the argument's name.
     """
     numbers = as_array(array, name)
     if numbers.dtype.kind == "O":
@@ -222,25 +222,25 @@ def as_numbers(array: ArrayLike, name: str) -> Array:
 
 
 def pieces(array: Array | RowView) -> Iterator[slice]:
-    """Yield slices of rows that together are an array, each of a limited number of entries."""
+    """Yield slices that divide the rows of an array into pieces with a limited number of entries."""
     step = max(1, NUMBERS_AT_ONCE * len(array) // max(1, array.size))
     return (slice(start, start + step) for start in range(0, len(array), step))
 
 
 def check_finite(numbers: Array, name: str, first_row: int = 0) -> None:
-    """Refuse numbers that are not finite, and say where the first one is; booleans and integers always are.
+    """Refuse numbers that are not finite; booleans and integers are always finite.
 
     Raises
     ------
     DataError
-        With the location of the first one; the array begins at that row.
+        With the location of the first number that is not finite; `first_row` is the number of the array's first row.
     """
     if (index := first_not_finite(numbers)) is not None:
         raise DataError(f"{name} has {numbers[index]}{_at(index, first_row)}; expected finite numbers")
 
 
 def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
-    """Return the indices of the first number that is not finite, None if there is none."""
+    """Return the indices of the first number that is not finite, or None if all are finite."""
     if numbers.dtype.kind != "f":
         return None
     if numbers.ndim == 0:
@@ -254,12 +254,12 @@ def first_not_finite(numbers: Array) -> tuple[int, ...] | None:
 
 
 def check_count(number: Any, name: str, at_least: int = 0) -> int:
-    """Return a whole number of at least a minimum; booleans are an error.
+    """Return an integer that is at least a minimum; booleans are an error.
 
     Raises
     ------
     DataError
-        If it is anything else, with the argument's name.
+        If the value is not such an integer, with the argument's name.
     """
     if isinstance(number, bool) or not isinstance(number, int | np.integer) or not at_least <= number < 2**63:
         raise DataError(f"{name} must be an integer of at least {at_least}, got {number!r}")
@@ -267,9 +267,9 @@ def check_count(number: Any, name: str, at_least: int = 0) -> int:
 
 
 def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
-    """Return rows of numbers (rows, columns) unchanged if valid; `columns` is their number, or None for any.
+    """Return valid rows of numbers (rows, columns) as an array; `columns` is the expected number, or None for any.
 
-    Errors about a data frame name its column, and count its rows by their position, from 0.
+    Errors about a data frame name the column, and count rows by position from 0.
     """
     names = column_names(X)
     numbers = as_numbers(X, name) if names is None else _frame_numbers(X, names, name)
@@ -282,7 +282,7 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
 
 
 def check_row_count(array: Array, rows: int, name: str, inputs: str = "X") -> None:
-    """Refuse an array that does not have one entry, or one row of entries, per row of the inputs."""
+    """Refuse an array whose first axis does not have the number of rows of the inputs."""
     if array.shape[:1] != (rows,):
         raise DataError(f"{name} has shape {array.shape}, but {inputs} has {rows} row{'s' * (rows != 1)}")
 
@@ -297,7 +297,7 @@ def check_target_axes(y: Array, rows: int, name: str = "y", inputs: str = "X") -
 def check_weights(
     sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight"
 ) -> NDArray[np.float64] | None:
-    """Return weights of rows, (rows,), not negative and not all 0, with a mean of 1; None stays None."""
+    """Check weights of rows, (rows,), and scale them to a mean of 1; None remains None."""
     if sample_weight is None:
         return None
     weights = as_dtype(as_numbers(sample_weight, name), FLOAT64, name)
@@ -312,9 +312,9 @@ def check_weights(
 
 
 def relative_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights scaled to a mean of 1 over the rows that count: only their ratios mean anything.
+    """Scale weights to a mean of 1 over the rows with positive weight: only ratios of weights are significant.
 
-    Weights times a power of two become the same bits.
+    Weights that differ by a factor of a power of two give the same bits.
     """
     largest = weights.max()
     if not largest:
@@ -324,12 +324,12 @@ def relative_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
-    """Return finite numbers in a float dtype.
+    """Convert finite numbers to a float dtype.
 
     Raises
     ------
     DataError
-        If one of them is beyond its range, with its location; the array begins at that row.
+        If a number is beyond the range of the dtype, with its location; the array begins at row `first_row`.
     """
     if numbers.dtype == dtype:
         return numbers
@@ -343,16 +343,16 @@ def as_dtype(numbers: Array, dtype: np.dtype[Any], name: str, first_row: int = 0
 
 
 def check_target(y: ArrayLike, kind: TargetForm, rows: int, outputs: int, name: str = "y") -> Array:
-    """Return targets as the engine reads them: features first.
+    """Check targets and return them in the form of the engine, with features as the first axis.
 
     Parameters
     ----------
     y : (rows,) or (rows, outputs)
-        Values; 0 and 1; or class indices from 0, one column of them, or one-hot rows.
+        Values; 0 and 1; or classes, as indices from 0, one column of indices, or one-hot rows.
     kind : str
-        What the loss needs.
+        Form of the target that the loss needs.
     rows, outputs : int
-        Numbers of rows of X, and of the network's outputs.
+        Number of rows of X, and number of outputs of the network.
 
     Returns
     -------
@@ -373,7 +373,7 @@ def check_target(y: ArrayLike, kind: TargetForm, rows: int, outputs: int, name: 
 
 
 def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
-    """Refuse values, (rows,) or (rows, outputs), that a loss is not defined for, and say where they are."""
+    """Refuse values, (rows,) or (rows, outputs), for which a loss is not defined; the error has their location."""
     if domain == "any":
         return
     if target.ndim == 2 and target.shape[1] == 1:
@@ -410,12 +410,12 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
 
 
 def eager_frame(table: Any, name: str) -> Any:
-    """Return a data frame as one of narwhals, which all libraries' frames become.
+    """Convert a data frame of any library to a data frame of narwhals.
 
     Raises
     ------
     DataError
-        If narwhals knows no such frame, or its rows are still to be computed.
+        If narwhals does not support the frame, or the frame is lazy.
     """
     import narwhals
 
@@ -432,7 +432,7 @@ def eager_frame(table: Any, name: str) -> Any:
 
 
 def series_numbers(series: Any) -> Array | None:
-    """Return a narwhals column of numbers or booleans, NaN where a cell is missing; None where its type is another."""
+    """Return a narwhals column of numbers or booleans as an array, NaN for missing cells; None for other types."""
     import narwhals
 
     of = series.dtype
@@ -445,8 +445,8 @@ def series_numbers(series: Any) -> Array | None:
 
 
 def _frame_numbers(table: Any, names: Sequence[str], name: str) -> Array:
-    """Return the finite numbers of a data frame, of columns that may have different types."""
-    if hasattr(table, "iloc") and len(set(names)) < len(names):  # pandas, of which narwhals refuses such names
+    """Return the finite numbers of a data frame, whose columns may have different types."""
+    if hasattr(table, "iloc") and len(set(names)) < len(names):  # pandas; narwhals refuses duplicate names
         whole = np.asarray(table)
         if whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
             return whole
@@ -456,7 +456,7 @@ def _frame_numbers(table: Any, names: Sequence[str], name: str) -> Array:
 
 
 def _column_numbers(series: Any, name: str, prefix: str) -> Array:
-    """Return a data frame's column as finite numbers, and refuse any other."""
+    """Return a column of a data frame as finite numbers; raise an error for other contents."""
     import narwhals
 
     column = series_numbers(series)
@@ -487,12 +487,12 @@ def is_missing(item: Any) -> bool:
 
 
 def _at(index: tuple[int, ...], first_row: int = 0) -> str:
-    """Return the location of a number as the end of a phrase; an empty text for a single number."""
+    """Return the location of a number as the end of a phrase; an empty text if the index is empty."""
     if not index:
         return ""
     return f" at row {first_row + index[0]}" + (f", column {index[1]}" if len(index) > 1 else "")
 
 
 def spaced_indices(points: int, most: int) -> NDArray[np.intp]:
-    """Return the indices of evenly spaced points of a curve, both ends among them."""
+    """Return the indices of at most `most` evenly spaced points of a curve, including both ends."""
     return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

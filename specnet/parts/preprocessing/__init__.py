@@ -1,9 +1,9 @@
-"""What happens to columns before the network sees them, fitted on training rows and saved with the model.
+"""Preprocessing steps for the columns that a network reads, fitted on training rows and saved with the model.
 
-In: columns (rows, columns), texts as indices of their distinct ones. Out: the step with its sizes, and arrays by name;
-then prepared columns, of arrays or symbolic values alike (`column_operations`). Start with `Preprocessing` in `base`;
-then `missing` (what stands for a missing cell), `scaling`, `curve_steps`, `dates`, and `categories`, which codes texts.
-A new step is a class in one of the modules, and its name stands in the list below.
+In: columns (rows, columns), texts as indices of distinct texts. Out: the step with its sizes, and arrays by name; then
+prepared columns, as arrays or as symbolic values (`column_operations`). Start with `Preprocessing` in `base`; then
+`missing` (replaces missing cells), `scaling`, `curve_steps`, `dates`, and `categories`, which codes texts.
+A new step is a class in one of the modules; add its name to the list below.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What all preprocessing steps have in common, and how columns are gone through while one is fitted."""
+"""The base class of preprocessing steps, and iteration over columns while a step is fitted."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -12,13 +12,13 @@ from specnet.parts.arrays import RowView
 from specnet.parts.registry import PartKind
 
 BLOCK = 2**20
-"""Numbers that are copied together while a step is fitted."""
+"""Number of elements that are copied at once while a step is fitted."""
 VIEW_BLOCK = 2**24
-"""The same of a view: reading a row of it costs the same for few columns and for some more."""
+"""The same for a view, in which reading a row costs about the same for few and for more columns."""
 ROWS_AT_ONCE = 2**20
-"""Rows that are added up together."""
+"""Number of rows that are summed at once."""
 FEW_PARTS = 8
-"""Parts up to which quantiles are found faster by partitions than by sorting all numbers."""
+"""Largest number of parts for which partitioning finds quantiles faster than sorting all numbers."""
 _SLIVER = 1e-9
 """Fraction of a row by which rounding may shift a quantile."""
 _WHOLE = 1 - _SLIVER
@@ -27,12 +27,12 @@ NUMBERS = frozenset({"numeric", "boolean", "datetime"})
 """The kinds of raw columns that are numbers."""
 
 Fitted = Mapping[str, Any]
-"""What a step learned, by name: arrays, or symbolic values (length, 1) instead."""
+"""The fitted arrays of a step by name, or symbolic values (length, 1) instead."""
 Texts = tuple[NDArray[np.str_], ...]
-"""For each column its distinct texts, of which the cells hold the indices."""
+"""The distinct texts of each column; its cells are indices of these texts."""
 Learned = dict[str, NDArray[Any]]
 Weight = NDArray[np.float64] | None
-"""How much each training row counts, (rows,); None if all count alike."""
+"""The weight of each training row, (rows,); None if all rows count equally."""
 Columns = NDArray[Any] | RowView
 """Columns (rows, columns) that a step is fitted to."""
 
@@ -43,22 +43,22 @@ class Preprocessing(PartKind):
     Attributes
     ----------
     learned : tuple of str
-        Names of what `fit` returns.
+        Names of the arrays that `fit` returns.
     takes : frozenset of str
-        Kinds of raw columns that the step can be the first for.
+        Kinds of raw columns for which the step can be the first one.
     takes_missing : bool
         Whether columns may have missing cells, which are NaN.
     invertible : bool
-        Whether `invert` undoes it, as a target's step must be undone. For the proof of an export the others return
-        columns of which the step makes about those that are given.
+        Whether `invert` is exact, which steps of a target require. In other steps, `invert` serves the proof of an
+        export: it returns columns that the step converts to about the given ones.
     fits_views : bool
-        Whether `fit` reads its columns by slices of rows or of columns alone, so that it can be given a `RowView`; it
-        is given an array otherwise.
+        Whether `fit` only reads columns by slices of rows or of columns, so that its argument may be a `RowView`
+        instead of an array.
     dtypes : mapping of str to str
-        Of what is learned, by name; the others are float64.
+        Dtypes of learned arrays by name; float64 for names that are missing.
     fixed : frozenset of str
-        Names of learned arrays that stay arrays if symbolic values replace the others: those that say how many
-        columns are made.
+        Names of learned arrays that remain arrays if symbolic values replace the others, because they determine the
+        number of output columns.
     """
 
     kind: ClassVar[str] = "preprocessing"
@@ -71,21 +71,21 @@ class Preprocessing(PartKind):
     dtypes: ClassVar[Mapping[str, str]] = {}
 
     def output_size(self, columns: int) -> int | None:
-        """Return the number of columns that it makes of `columns`, None if only the step that `fit` returns has it."""
+        """Return the number of output columns for `columns` inputs; None if it is only known after `fit`."""
         return columns
 
     def input_size(self, outputs: int) -> int:
-        """Return the number of columns of which it makes `outputs`, where that is defined."""
+        """Return the number of input columns for `outputs` output columns, if that is defined."""
         return outputs
 
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
-        """Return the shapes of what it learns from `columns` columns; None for a length that its fields do not fix."""
+        """Return the shapes of the learned arrays for `columns` columns; None for a length that depends on the rows."""
         return dict.fromkeys(self.learned, (columns,))
 
     def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
-        """Return the names of the columns after the fitted step, given those before it.
+        """Return the names of the columns after the fitted step, given the names before it.
 
-        By default these are the same or, if their number differs, the step's name and a number.
+        By default, names do not change; if the number of columns differs, they are the step's name and a number.
         """
         made = self.output_size(len(columns)) or 0
         return list(columns) if made == len(columns) else [f"{self.type} {number}" for number in range(1, made + 1)]
@@ -96,24 +96,24 @@ class Preprocessing(PartKind):
         Parameters
         ----------
         columns : (rows, columns)
-            Training rows: numbers of any type. What is learned is computed in float64; see `float64_blocks`. A step
-            that `fits_views` may be given a `RowView`.
+            Training rows: numbers of any type. Learned arrays are computed in float64; see `float64_blocks`. May be a
+            `RowView` if the step `fits_views`.
         weight : (rows,), optional
-            Only their ratios mean anything, as of shares of all rows; a row of weight 0 counts as none. What needs so
-            many rows counts them, whatever they weigh.
+            Weights, of which only the ratios are significant; a row of weight 0 is ignored. A minimum number of rows
+            counts rows independently of their weights.
         texts : tuple of (categories,) arrays, optional
-            Each column's distinct texts in ascending order, of which the columns hold the indices. Only steps for
+            Distinct texts of each column in ascending order; the columns are indices of these texts. Only steps for
             categories need them.
 
         Raises
         ------
         DataError
-            If the step is not for such columns.
+            If the step does not support these columns.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fit")
 
     def check(self, fitted: Fitted) -> None:
-        """Raise an error about arrays from a file that `fit` cannot have returned; their shapes are already checked.
+        """Raise an error if `fit` cannot have returned these arrays from a file; their shapes are already checked.
 
         Raises
         ------
@@ -123,32 +123,32 @@ class Preprocessing(PartKind):
             self.require(bool(np.isfinite(fitted[name]).all()), f"{name} is not finite")
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
-        """Return the columns, prepared.
+        """Return the prepared columns.
 
-        Operators and the functions of `specnet.parts.preprocessing.column_operations` only, so that symbolic values can
-        replace arrays.
+        Use only operators and the functions of `specnet.parts.preprocessing.column_operations`, so that symbolic values
+        can replace arrays.
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 
     def trained_gaps(self, fitted: Fitted) -> tuple[int, ...] | None:
-        """Return the columns whose gaps the fitted step fills or codes as it did those of training rows.
+        """Return the indices of columns whose missing cells the step fills or codes, and that had some in training.
 
-        None where missing cells stay missing for a later step, with the columns themselves before any that are added.
+        Return None if missing cells remain for a later step; added columns must then come after the original ones.
         """
         return ()
 
     def invert(self, columns: Any, fitted: Fitted) -> Any:
-        """Return prepared columns in their own units again. As in `apply`, symbolic values if it is invertible."""
+        """Convert prepared columns back to their original units; symbolic values too if the step is invertible."""
         raise NotImplementedError(f"{type(self).__name__} has no invert")
 
     def require(self, holds: bool, message: str) -> None:
-        """Raise a DataError that begins with the step's name unless something holds."""
+        """Raise a DataError that begins with the step's name unless a condition is true."""
         if not holds:
             raise DataError(f"{self.type}: {message}")
 
 
 def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int | None:
-    """Return the number of columns after all steps, None if only a fit tells."""
+    """Return the number of columns after all steps, given the number before; None if it is only known after a fit."""
     size: int | None = columns
     for step in steps:
         size = None if size is None else step.output_size(size)
@@ -156,7 +156,7 @@ def prepared_size(steps: Iterable[Preprocessing], columns: int) -> int | None:
 
 
 def raw_size(steps: Sequence[Preprocessing], outputs: int) -> int | None:
-    """Return the number of columns before all steps, given that after them; None if that is not known."""
+    """Return the number of columns before all steps, given the number after them; None if it is unknown."""
     size = outputs
     for step in reversed(steps):
         size = step.input_size(size)
@@ -164,10 +164,10 @@ def raw_size(steps: Sequence[Preprocessing], outputs: int) -> int | None:
 
 
 def float64_blocks(columns: Columns) -> Iterator[NDArray[np.float64]]:
-    """Yield blocks of columns in float64, so that few of (rows, columns) are copied at once.
+    """Yield blocks of columns in float64, so that only a part of (rows, columns) is copied at once.
 
-    Each block has two columns at least, where there are two: NumPy adds up the rows of a single column in another
-    order, which gives other bits.
+    If there are two columns or more, each block has at least two: NumPy sums the rows of a single column in another
+    order, which gives different bits.
     """
     rows, count = columns.shape
     numbers = VIEW_BLOCK if isinstance(columns, RowView) else BLOCK
@@ -181,7 +181,7 @@ def float64_blocks(columns: Columns) -> Iterator[NDArray[np.float64]]:
 def row_blocks(columns: NDArray[Any]) -> list[NDArray[Any]]:
     """Split columns (rows, columns) into blocks of rows that keep temporary arrays small.
 
-    What is added up by parts has other bits than what is added up at once, and fewer rounding errors.
+    A sum over blocks has different bits than a single sum, and smaller rounding errors.
     """
     return [columns[start : start + ROWS_AT_ONCE] for start in range(0, len(columns), ROWS_AT_ONCE)] or [columns]
 
@@ -197,20 +197,20 @@ def present_cells(columns: Columns, weight: Weight) -> Iterator[tuple[NDArray[np
 
 
 def quantiles(values: NDArray[np.float64], weight: Weight, parts: int) -> NDArray[np.float64]:
-    """Return the least number, those at 1/parts, 2/parts … of the way up, and the largest: (parts + 1,).
+    """Return the quantiles of numbers at 0, 1/parts, 2/parts, … and 1: (parts + 1,).
 
-    Between two numbers in order they are interpolated, as NumPy's default does; between equal ones they are exact. With
-    weights, the n numbers in order share a length of n, and a quantile between the ends is the mean over a length of 1:
-    equal weights change nothing, and no weight makes it jump.
+    Quantiles are interpolated between sorted numbers, as by NumPy's default; between equal numbers they are exact. With
+    weights, the n sorted numbers divide a length of n, and a quantile between the ends is the mean over a length of 1:
+    equal weights give the unweighted result, and quantiles are continuous in the weights.
     """
     at = np.arange(parts + 1) * (len(values) - 1.0) / parts
     if weight is None:
         low = np.floor(at)
         below, above = (np.minimum(number, len(values) - 1).astype(np.intp) for number in (low, low + 1))
-        # A few positions are found without sorting all.
+        # A few quantiles are found without sorting all numbers.
         ordered = np.partition(values, np.union1d(below, above)) if parts <= FEW_PARTS else np.sort(values)
         share = at - low
-        # The difference of two numbers may be too large where that of their halves is not.
+        # The difference of two numbers may overflow; the difference of their halves does not.
         half_step = (0.5 * ordered[above] - 0.5 * ordered[below]) * share
     else:
         order = np.argsort(values, kind="stable")
@@ -224,6 +224,6 @@ def quantiles(values: NDArray[np.float64], weight: Weight, parts: int) -> NDArra
 
 
 def _half_step(ordered: NDArray[np.float64], ends: NDArray[np.float64], start: float, first: int, last: int) -> float:
-    """Return half of what the mean of ordered numbers over a length of 1 is above the first of them."""
+    """Return half the difference between the mean of sorted numbers over a length of 1 and the first number."""
     covered = np.diff(np.minimum(ends[first : last + 1], start + 1), prepend=start)
     return float(covered @ (0.5 * ordered[first : last + 1] - 0.5 * ordered[first]))

@@ -1,4 +1,4 @@
-"""Steps for columns of categories: from texts to codes, and what is made of the codes."""
+"""Steps for columns of categories: codes for texts, and columns or vectors for codes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -14,11 +14,11 @@ from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preproces
 from specnet.parts.preprocessing.column_operations import equal, numbered, repeated, where
 
 ONE_HOT_CODES = 8
-"""Up to so many codes of a category are columns of their own by default; more are embedded."""
+"""Largest number of codes of a column that are one-hot columns by default; more codes are embedded."""
 _TEXTS_AT_ONCE = 2**16
-"""Texts that are looked up together."""
+"""Number of texts that are searched at once."""
 MISSING = ""
-"""Stands for a missing cell: no category is empty."""
+"""The text of a missing cell: no category is empty."""
 
 
 class CategoryStep(Preprocessing):
@@ -85,9 +85,9 @@ class CategoryStep(Preprocessing):
             self.require(not any(text.endswith("\0") for text in texts), "a category ends in a null character")
 
     def coder(self, texts: Texts, fitted: Fitted) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-        """Return a function from indices of each column's texts (rows, columns) to codes; NaN is a missing cell.
+        """Return a function from text indices (rows, columns) to codes; NaN is a missing cell.
 
-        The texts need not be those of `fit`, nor in its order.
+        The texts may differ from the texts of `fit`, and be in any order.
         """
         tables = [_code_table(*pair) for pair in zip(self.texts_of(fitted), texts, strict=True)]
 
@@ -196,7 +196,7 @@ class CategoryEmbedding(CategoryStep):
 
 
 def _code_table(known: Sequence[str], texts: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Return the code of each text, and that of a missing cell at the end: (texts + 1,)."""
+    """Return the code of each text, and at the end the code of a missing cell: (texts + 1,)."""
     missing = float(len(known)) if known and known[-1] == MISSING else 0.0
     width = texts.dtype.itemsize // 4  # a longer category is none of these, and would widen them all
     fitting = [(text, code) for code, text in enumerate(known, 1) if text != MISSING and len(text) <= width]
@@ -213,7 +213,7 @@ def _code_table(known: Sequence[str], texts: NDArray[np.str_]) -> NDArray[np.flo
 
 
 def _hottest(columns: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the code that one-hot columns are nearest to."""
+    """Return the code of each row whose one-hot columns are nearest to the given ones."""
     if not columns.shape[1]:
         return np.zeros(len(columns))
     return np.where(columns.max(1) > 0.5, columns.argmax(1) + 1.0, 0.0)

@@ -1,6 +1,6 @@
-"""Functions of columns that are arrays (rows, columns) or symbolic values (columns, rows), as the compiler has them.
+"""Functions of columns, which are arrays (rows, columns) or symbolic values (columns, rows) of the compiler.
 
-A step that is written in these and in operators is computed by NumPy, and written by exports in other languages.
+NumPy computes a step that only uses these functions and operators; exports write it in other languages.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 
 
 def _either(of_values: Function, of_arrays: Function, *operands: Any) -> Any:
-    """Call a function of symbolic values if an operand is symbolic, else the one of arrays."""
+    """Call the function of symbolic values if an operand is symbolic, else the function of arrays."""
     return (of_values if any(isinstance(x, Value) for x in operands) else of_arrays)(*operands)
 
 
@@ -37,7 +37,7 @@ where = partial(_either, compiler.where, np.where)
 
 
 def within(columns: Any, low: Any, high: Any) -> Any:
-    """Return numbers that are at least `low` and at most `high`; NaN stays."""
+    """Limit numbers to the range from `low` to `high`; NaN remains NaN."""
     return minimum(maximum(columns, low), high)
 
 
@@ -73,7 +73,7 @@ def repeated(columns: Any, counts: Sequence[int]) -> Any:
 
 
 def numbered(columns: Any, numbers: Sequence[float]) -> Any:
-    """Return one number for each column as an array or a symbolic value, as the columns are."""
+    """Return one number for each column, as a symbolic value if the columns are symbolic, else as an array."""
     if not isinstance(columns, Value):
         return np.array(numbers, np.float64)
     return compiler.concatenate(*(compiler.expand(compiler.constant(number), (1, 1)) for number in numbers))

@@ -1,4 +1,4 @@
-"""Steps that bend numbers, the same for every column: they learn nothing."""
+"""Steps that apply the same curve to the numbers of every column; they have no learned arrays."""
 
 from typing import Any, Literal, Self
 
@@ -9,13 +9,13 @@ from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preproces
 from specnet.parts.preprocessing.column_operations import absolute, expm1, log1p, sign, sqrt, within
 
 _FAR = 1e100
-"""From here on √(1 + r²) is r to the last digit, and r² still a number."""
+"""From this r on, √(1 + r²) equals r in float64; r² does not overflow yet."""
 _NEAR_ONE = 0.999
-"""How near to its limit a number is taken to be that none can reach."""
+"""Largest fraction of the limit that is inverted; larger numbers are reduced to it first."""
 
 
 class _Curve(Preprocessing):
-    """A step that learns nothing."""
+    """A step without learned arrays."""
 
     fits_views = True
 

@@ -1,4 +1,4 @@
-"""The step that takes points in time apart."""
+"""The step that splits points in time into days and cycles."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Self
@@ -95,7 +95,7 @@ def _counts(used: NDArray[Any]) -> tuple[int, ...]:
 
 
 def _cycles(columns: Any) -> tuple[Any, Any, Any]:
-    """Return where points in time are in each cycle, from 0 to 1."""
+    """Return the position of points in time within each cycle, from 0 to 1."""
     days = floor(columns)
     weekday = days + _THURSDAY
     return _of_year(days), (weekday - 7 * floor(weekday / 7)) / 7, columns - days
@@ -104,7 +104,7 @@ def _cycles(columns: Any) -> tuple[Any, Any, Any]:
 def _of_year(days: Any) -> Any:
     """Return the whole days since January 1 over the days of the year, by Hinnant's algorithm for civil dates.
 
-    Its years begin in March, so that the leap day is their last, and repeat after 400 of them.
+    The algorithm's years begin in March, so that the leap day is the last day; they repeat after 400 years.
     """
     days = days + _BEFORE_1970
     days = days - _IN_400_YEARS * floor(days / _IN_400_YEARS)
@@ -116,5 +116,5 @@ def _of_year(days: Any) -> Any:
 
 
 def _divides(divisor: int, years: Any) -> Any:
-    """Return 1 for years that a number divides, else 0."""
+    """Return 1 for years that are divisible by a number, else 0."""
     return where(equal(divisor * floor(years / divisor), years), 1.0, 0.0)

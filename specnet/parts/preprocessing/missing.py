@@ -1,4 +1,4 @@
-"""The step that fills missing cells in."""
+"""The step that fills missing cells."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -26,13 +26,13 @@ from specnet.parts.preprocessing.base import (
 from specnet.parts.preprocessing.column_operations import count_of, equal, joined, picked, where
 
 _FEWEST_ROWS, _SMALLEST_SHARE = 5, 0.01
-"""How many training rows, and which fraction of all, must have a missing cell for "auto" to add an indicator."""
+"""Least number and fraction of training rows with a missing cell for which "auto" adds an indicator."""
 _TIE = 1 - 1e-9
-"""Sums of weights from this fraction of the largest one on equal it, up to rounding."""
+"""Sums of weights that are at least this fraction of the largest sum are equal to it up to rounding."""
 
 
 def _indicator(value: Any) -> Any:
-    """Read what a spec may have instead of a list of columns."""
+    """Validate the value of `indicator` if it is not a list of columns."""
     if isinstance(value, bool) or value == "auto":
         return value
     words = 'true, false, "auto" or a list of columns'
@@ -129,13 +129,13 @@ class Impute(Preprocessing):
         return picked(columns, range(len(fitted["fill"])))
 
     def _flagged(self, count: int) -> tuple[int, ...] | None:
-        """Return which of `count` columns have an indicator, None if that is only known after a fit."""
+        """Return the indices of the columns, of `count`, with an indicator; None if only known after a fit."""
         if self.indicator == "auto":
             return () if self.strategy == "error" else None
         return self.indicator if isinstance(self.indicator, tuple) else tuple(range(count * self.indicator))
 
     def _check_columns(self, field: str, flagged: tuple[int, ...] | None, count: int) -> None:
-        """Raise an error about indices beyond the columns."""
+        """Raise an error if an index is not below the number of columns."""
         last = max(flagged or (0,))
         self.require(last < count, f"{field} has column {last} of {count}")
 

@@ -1,4 +1,4 @@
-"""Steps that bring each column to a common scale, by what its training rows are like, or to their ranks."""
+"""Steps that convert each column to a common scale, or to ranks, by statistics of its training rows."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -24,7 +24,7 @@ from specnet.parts.preprocessing.base import (
 from specnet.parts.preprocessing.column_operations import equal, greater, where, within
 
 _NARROW = 1e-300
-"""Half the width of a bin up to which it is a jump."""
+"""Largest half width of a bin that is treated as a jump."""
 
 
 class QuantileRanks(Preprocessing):
@@ -68,7 +68,7 @@ class QuantileRanks(Preprocessing):
         return np.stack([np.interp(column, positions, knots) for column, knots in pairs], axis=1)
 
     def _symbolic_ranks(self, columns: Value, knots: Value) -> Value:
-        """Return the sum over all bins of how far each number is within them; knots are (points · columns, 1)."""
+        """Return the sum over all bins of each number's position within the bin; knots are (points · columns, 1)."""
         count, bins = int(columns.shape[0]), self.points - 1
         low, high = (rows(knots, start, start + bins * count) for start in (0, count))
         width = 0.5 * high - 0.5 * low
@@ -121,7 +121,7 @@ class Standardize(Preprocessing):
         for share, block in zip(shares, blocks, strict=True):
             difference = block - mean
             squares, rest = squares + (share * difference**2).sum(0), rest + (share * difference).sum(0)
-        variance = (squares - rest**2 / total) / total  # the second term removes what rounding left in the mean
+        variance = (squares - rest**2 / total) / total  # the second term corrects the rounding error of the mean
         epsilon = float(np.finfo(np.float64).eps)
         constant = variance <= rows * epsilon * variance + (rows * mean * epsilon) ** 2
         constant &= np.isfinite(variance)  # an overflow is no rounding error
@@ -139,7 +139,7 @@ class Standardize(Preprocessing):
 
 
 class _Shifted(Preprocessing):
-    """(x − origin) · scale, the scale being 0 for a constant column. What is learned are these two."""
+    """(x − origin) · scale, with a scale of 0 for a constant column; origin and scale are learned."""
 
     invertible = True
     fits_views = True
