@@ -1,8 +1,8 @@
-"""Initializers: what weights and biases are before the first step.
+"""Initializers: the values of weights and biases before the first step.
 
 In: a generator of random numbers, an array's shape, and the fans of its layer. Out: the array. Start with `Initializer`
 in `base`; then `distributions`, whose draws are independent, and `matrices`.
-A new initializer is a class in one of the modules, and its name stands in the list below.
+A new initializer is a class in one of the modules; add its name to the list below.
 """
 
 from typing import TYPE_CHECKING

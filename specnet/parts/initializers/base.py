@@ -1,4 +1,4 @@
-"""What every initializer is, and the same number everywhere."""
+"""The base class of initializers, and initializers that fill an array with one number."""
 
 from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -34,11 +34,11 @@ class Initializer(PartKind):
     decides_bias: ClassVar[bool] = False
     """Whether it also draws the bias of a layer for which a spec has no bias initializer."""
     needs_matrix: ClassVar[bool] = False
-    """Whether it makes sense for a weight only."""
+    """Whether it can only initialize weights."""
 
     @property
     def legacy(self) -> bool:
-        """Whether it draws nothing but ``randn``, so that the legacy generator can serve it."""
+        """Whether it only draws with ``randn``, which the legacy generator supports."""
         return False
 
     def draw(self, generator: Generator, shape: tuple[int, ...], fans: Fans) -> Array:
@@ -46,9 +46,9 @@ class Initializer(PartKind):
         raise NotImplementedError(f"{type(self).__name__} has no draw")
 
     def summary(self, fans: Fans) -> str:
-        """Return what it draws for a layer with these fans, in words: ``normal ±0.71``, ``uniform ±0.55``.
+        """Return the distribution for a layer with these fans in words: ``normal ±0.71``, ``uniform ±0.55``.
 
-        Behind ± stands the standard deviation of a normal distribution, or the bound of a uniform one.
+        The number after ± is the standard deviation of a normal distribution, or the bound of a uniform one.
         """
         return described(self)
 
@@ -100,4 +100,4 @@ class Ones(_Filled):
 
 def two_digits(number: float) -> str:
     """Return a number with two significant digits."""
-    return f"{float(f'{number:.12g}'):.2g}"  # a product's rounding error decides no tie
+    return f"{float(f'{number:.12g}'):.2g}"  # the rounding error of a product must not decide a tie

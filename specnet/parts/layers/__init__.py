@@ -1,8 +1,8 @@
-"""Layers: from inputs of known sizes to an output, with the parameters they need.
+"""Layers: functions of inputs of known sizes, with the parameters that they need.
 
-Inside the engine an activation is (features, batch). A layer declares its parameters as blocks, arrays in the engine's
-form, and says for each block which arrays a user sees in it under which name.
-A new layer is a class in one of the modules, and its name stands in the list below.
+In the engine, activations are (features, batch). A layer declares its parameters as blocks, which are arrays in the
+engine's form, and for each block the names and shapes of the arrays that users see in it.
+A new layer is a class in one of the modules; add its name to the list below.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What every layer is: sizes, parameters, states, and the value that follows from its inputs."""
+"""The base classes of layers: sizes, parameters, states, and the output as a function of the inputs."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self
@@ -16,41 +16,41 @@ from specnet.parts.registry import PartKind
 
 
 class Scope(Protocol):
-    """What a layer can request from the program that it is part of."""
+    """The interface through which a layer uses the program that contains it."""
 
     @property
     def training(self) -> bool:
-        """Whether the program is one that trains."""
+        """Whether the program is for training."""
 
     @property
     def inverse_rows(self) -> Value:
         """1 over the number of rows of the batch."""
 
     def uniform(self, shape: Shape) -> Value:
-        """Return numbers from [0, 1) that the host draws anew before each step."""
+        """Return uniform random numbers from [0, 1), which the host draws again before each step."""
 
     def normal(self, shape: Shape) -> Value:
-        """Return standard normal numbers that the host draws anew before each step."""
+        """Return standard normal random numbers, which the host draws again before each step."""
 
     def batch_mean(self, x: Value) -> Value:
         """Return the mean over the batch, (features, 1)."""
 
     def state(self, name: str) -> Value:
-        """Return one of the layer's states, in its engine's shape."""
+        """Return a state of the layer by name, in the shape of the engine."""
 
     def commit(self, state: Value, value: Value) -> None:
-        """Set a state, when the step has been made, to a new value."""
+        """Set a state to a new value after the step."""
 
 
 class LayerContext(Protocol):
-    """What a layer can look up in its spec to fill in its own defaults."""
+    """The interface through which a layer reads its spec to determine its defaults."""
 
     @property
     def activation_after(self) -> Activation | None:
-        """What the next layer applies to the output, where that is all the next layer does."""
+        """The activation that follows the layer, if the next layer is only an activation; None otherwise."""
 
     def initializer(self, field: str, own: Initializer | None, default: Initializer) -> Initializer:
-        """Return the initializer of a field: the layer's own, the network's of that name, or the default."""
+        """Return the initializer of a field: the layer's own, else the network's for this field, else the default."""
 
     def initializer_before(self, activation: Activation) -> Initializer:
         """Return the default initializer of weights before an activation."""
@@ -70,15 +70,15 @@ class Layer(PartKind):
     kind: ClassVar[str] = "layer"
     input_count: ClassVar[Literal["one", "several"]] = "one"
     onnx: ClassVar[OnnxOperator | None] = None
-    """The ONNX operator that computes it when nothing is trained; an export writes the value's own nodes else."""
+    """The ONNX operator that computes the layer outside of training; without it, an export writes the value's nodes."""
     reads_columns: ClassVar[bool] = False
-    """Whether it makes sense of the network's own columns only, and so stands behind no other layer."""
+    """Whether the layer can only read the network's columns, so that it cannot follow another layer."""
     reads_passed_columns: ClassVar[bool] = False
-    """Whether these may also be columns that the layers in front of it pass on as they are."""
+    """Whether the layer may also read columns that earlier layers pass through unchanged."""
     size_field: ClassVar[str | None] = None
-    """The field that `declared_size` follows from."""
+    """The field that determines `declared_size`."""
     layers_field: ClassVar[str | None] = None
-    """The field that holds the layers of a group."""
+    """The field with the layers of a group."""
     training_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that only training needs."""
 
@@ -92,7 +92,7 @@ class Layer(PartKind):
         return self
 
     def with_activation(self, activation: Activation) -> Self | None:
-        """Return the layer with an activation at its end, this one if it has none itself; None if it takes none."""
+        """Return the layer with this activation at its end, if it has none yet; None if it does not support one."""
         return None
 
     @property
@@ -110,12 +110,12 @@ class Layer(PartKind):
         return self if self.layers_field is None else self.model_copy(update={self.layers_field: layers})
 
     def declared_size(self) -> int | None:
-        """Return the number of output features that its fields say; None if it follows from the inputs.
+        """Return the number of output features that the fields set; None if it follows from the inputs.
 
         Raises
         ------
         ValueError
-            If there is no such size; the message says why.
+            If no size is possible; the message has the reason.
         """
         return None
 
@@ -125,13 +125,13 @@ class Layer(PartKind):
         Raises
         ------
         ValueError
-            If inputs of these sizes do not fit; the message says why.
+            If inputs of these sizes do not fit; the message has the reason.
         """
         (size,) = input_sizes
         return size
 
     def value_count(self, input_sizes: tuple[int, ...]) -> int:
-        """Return about how many numbers it computes for each row: its output, and larger intermediate results."""
+        """Return the approximate number of values per row that the layer computes: outputs and larger intermediates."""
         return self.output_size(input_sizes)
 
     def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -139,11 +139,11 @@ class Layer(PartKind):
         return None
 
     def passed(self, input_sizes: tuple[int, ...]) -> tuple[int | None, ...]:
-        """Map each output to the input that it passes through unchanged, or to None; empty if there is none such."""
+        """Map each output to the input that it passes through unchanged, or to None; empty if no input is."""
         return ()
 
     def chosen(self, size: int) -> tuple[int, ...]:
-        """Return the indices of the columns that the layer transforms, of a number of columns."""
+        """Return the indices of the columns that the layer transforms, given the number of columns."""
         return tuple(range(size))
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
@@ -155,7 +155,7 @@ class Layer(PartKind):
         return ()
 
     def tensor_shapes(self, input_sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of all parameters and states by name, as a user sees them."""
+        """Return the shapes of all parameters and states by name, in the form that users see."""
         blocks, states = self.parameters(input_sizes), self.states(input_sizes)
         learned = {tensor.name: tensor.shape for block in blocks for tensor in block.tensors}
         return learned | {state.name: state.user_shape for state in states}
@@ -166,16 +166,16 @@ class Layer(PartKind):
         Raises
         ------
         DataError
-            With the name of the argument and the location; the rows begin at `first_row`.
+            With the name of the argument and the location; `first_row` is the number of the first row.
         """
 
     def fitted_states(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return states, as a user sees them, that follow from training rows (rows, columns); if `reads_columns`."""
+        """Return states that are fitted to training rows (rows, columns), in the user's form; for `reads_columns`."""
         return {}
 
     @property
     def rules(self) -> "LearningRules":
-        """How the layer's parameters learn."""
+        """Whether the layer's parameters are trained, and their factors."""
         return LearningRules()
 
     def parameter_count(self, input_sizes: tuple[int, ...]) -> int:
@@ -191,7 +191,7 @@ class Layer(PartKind):
 
     @property
     def activation_field(self) -> str | None:
-        """The field of the activation that the layer ends in."""
+        """The field of the activation that the layer ends in; None if there is none."""
         _, activation = self.split_activation()
         fields = (name for name in type(self).model_fields if getattr(self, name) is activation)
         return None if activation is None else next(fields, None)
@@ -208,13 +208,13 @@ class Layer(PartKind):
         Parameters
         ----------
         training : bool
-            Include the settings that only training needs.
+            Whether to include settings that only training needs.
         """
         elsewhere = {self.size_field, self.activation_field, *self.initializers_by_field, *Layer.model_fields}
         return described(self, elsewhere if training else elsewhere | self.training_fields)
 
     def category_counts(self, columns: int) -> dict[int, int]:
-        """Return the number of categories of each input column that holds codes of categories, by column."""
+        """Return the number of categories by index of the input column, for columns with codes of categories."""
         return {}
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:

@@ -1,8 +1,8 @@
-"""Metrics by the names of scikit-learn's scorers, which computes most of them, and errors by their own names.
+"""Metrics with the names of scikit-learn's scorers, most of which it computes, and errors by their own names.
 
-In: targets, predictions, probabilities and weights of rows, as `Model.evaluate` has them. Out: a number, or a function
-of many weightings at once for intervals. Start with `Metric` in `base`; `scorers` has a row for each of
-scikit-learn's, `figures` the commonest without its import, and `statistics` what resampling computes.
+In: targets, predictions, probabilities and weights of rows, as in `Model.evaluate`. Out: a number, or a function
+of many weightings at once for intervals. Start with `Metric` in `base`; `scorers` has an entry for each scorer of
+scikit-learn, `figures` computes the most common ones without importing it, and `statistics` is for resampling.
 """
 
 from typing import TYPE_CHECKING

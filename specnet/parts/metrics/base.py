@@ -1,4 +1,4 @@
-"""What every metric is: a function of scikit-learn with its arguments."""
+"""The base class of metrics: a function of scikit-learn with its arguments."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,17 +23,17 @@ VALUES: frozenset[Task] = frozenset({"values"})
 
 
 PREFERRED = ("accuracy", "r2")
-"""Metrics that come first where a spec has them, as most people know them."""
+"""Well-known metrics, which are the main metric if a spec has them."""
 
 
 def main_metric(names: Iterable[str]) -> str | None:
-    """Return the metric that comes first: accuracy or R², else the first one but the loss, None if there is none."""
+    """Return the main metric: accuracy or R², else the first name that is not the loss, else None."""
     metrics = [name for name in names if name != "loss"]
     return next((name for name in PREFERRED if name in metrics), metrics[0] if metrics else None)
 
 
 def metric_of(figure: str, metrics: Iterable[str]) -> str | None:
-    """Return the metric of a figure's name, which may end in a target's name; None if it is not among them."""
+    """Return the metric of a figure, whose name may end in the name of a target; None if no metric matches."""
     found = [name for name in metrics if figure == name or figure.startswith(f"{name}_")]
     return max(found, key=len, default=None)
 
@@ -46,23 +46,23 @@ class Metric(PartKind):
 
     kind: ClassVar[str] = "metric"
     task: ClassVar[frozenset[Task]]
-    """The tasks that have the metric: two classes, more classes, several 0/1 outputs, or numbers."""
+    """The tasks that support the metric: two classes, more classes, several 0/1 outputs, or numbers."""
     function: ClassVar[str] = ""
-    """The function of ``sklearn.metrics``, where its name is not the metric's without ``neg_``."""
+    """The function of ``sklearn.metrics``; default: the metric's name without ``neg_``."""
     arguments: ClassVar[dict[str, Any]] = {}
-    """What the function is called with, beside target, response and weights."""
+    """Arguments of the function in addition to target, response and weights."""
     response: ClassVar[Literal["prediction", "probability"]] = "prediction"
-    """Which of the two the function compares with the target."""
+    """The array that the function compares with the target."""
     sign: ClassVar[Literal[-1, 1]] = 1
-    """-1 where the name says the negative of what the function returns."""
+    """-1 if the metric is the negative of the function's result."""
     knows_classes: ClassVar[bool] = False
-    """Whether the function takes the list of all classes, which may have classes without rows."""
+    """Whether the function accepts the list of all classes, which may include classes without rows."""
     has_units: ClassVar[bool] = False
-    """Whether it is in the target's units, so that figures of several targets have no mean."""
+    """Whether the metric is in the target's units, so that figures of several targets cannot be averaged."""
     larger_is_better: ClassVar[bool] = True
-    """Whether more is better, as for all scorers of scikit-learn; errors by their own names are better when smaller."""
+    """Whether larger is better, as for all scorers of scikit-learn; false for errors by their own names."""
     weighted: ClassVar[bool] = True
-    """Whether rows can count differently; otherwise they count alike, whatever their weights."""
+    """Whether the metric uses the weights of rows; otherwise all rows count equally."""
 
     def score(
         self,
@@ -79,17 +79,17 @@ class Metric(PartKind):
             Class indices (rows,), numbers 0 and 1 (rows, outputs) for several binary outputs, or values in their own
             units, (rows,) or (rows, outputs).
         prediction : ndarray
-            In the same form as the target.
+            Predictions in the same form as the target.
         probability : ndarray (rows, classes) or (rows, outputs), or None
-            Of each class, two classes included; not needed where the target is values.
+            Probability of each class, also for two classes; not needed if the target is values.
         sample_weight : ndarray (rows,) or None
-            How much each row counts.
+            Weight of each row.
 
         Returns
         -------
         float
-            NaN where scikit-learn does not define the metric for these rows, such as an area under a curve of rows that
-            are all of one class.
+            Metric, or NaN if scikit-learn does not define it for these rows, such as an area under a curve if all rows
+            are of one class.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Metric(PartKind):
         if self.weighted and sample_weight is not None:
             keywords["sample_weight"] = sample_weight
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # scikit-learn warns where a metric is 0 or NaN for want of rows
+            warnings.simplefilter("ignore")  # scikit-learn warns if a metric is 0 or NaN because rows are missing
             return self.sign * ask(self, lambda: float(self.compute(target, response, keywords)))
 
     def statistic(
@@ -114,7 +114,7 @@ class Metric(PartKind):
     ) -> Statistic | None:
         """Return a function that computes the metric of rows under many weightings at once.
 
-        None where nothing does: the metric has no interval then.
+        Return None if the metric has no such function; it then has no interval.
         """
         return None
 
@@ -123,7 +123,7 @@ class Metric(PartKind):
     ) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
         """Yield the name of each figure, with the columns of target and prediction that it compares.
 
-        There is one figure, or with units and several named targets one of each: ``mean_absolute_error_price``.
+        There is one figure, or one for each of several named targets if `has_units`: ``mean_absolute_error_price``.
         """
         if not self.has_units or len(targets) < 2:
             yield self.type, target, prediction
@@ -143,12 +143,12 @@ class Metric(PartKind):
         try:
             return self.chosen(function(target, response, **keywords))
         except ValueError as error:
-            if isinstance(error, TypeError):  # scikit-learn's error about an argument, which is not about the rows
+            if isinstance(error, TypeError):  # scikit-learn's error about an argument instead of the rows
                 raise
             return float("nan")
 
     def chosen(self, returned: Any) -> float:
-        """Return the metric from what scikit-learn's function returns."""
+        """Return the metric, given the result of scikit-learn's function."""
         return float(returned)
 
 

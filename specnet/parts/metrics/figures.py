@@ -1,7 +1,7 @@
-"""The commonest of scikit-learn's functions in NumPy, operation by operation: the same bits without its import.
+"""The most common functions of scikit-learn in NumPy, operation by operation: the same bits without its import.
 
-Each takes target and response as `Metric.compute` has them, and the function's own keywords. Where scikit-learn refuses
-rows the figure is NaN: numbers that are not finite, no rows, or none that counts.
+Each accepts target and response as in `Metric.compute`, and the keywords of the function. The result is NaN if
+scikit-learn refuses the rows: numbers that are not finite, no rows, or only rows of weight 0.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Figure = Callable[..., float]
 
 
 def _where_defined(figure: Figure) -> Figure:
-    """Return a figure that is NaN where scikit-learn refuses the rows."""
+    """Return the function changed to return NaN if scikit-learn refuses the rows."""
 
     def defined(target: Array, response: Array, *, sample_weight: Weight = None, **keywords: Any) -> float:
         weighed = sample_weight is None or (np.isfinite(sample_weight).all() and sample_weight.any())
@@ -44,7 +44,7 @@ def balanced_accuracy_score(target: Array, prediction: Array, *, sample_weight: 
 
 
 def _of_classes(fraction: Callable[[Array, Array, Array], tuple[Array, Array]]) -> Figure:
-    """Return an average over classes of a fraction of sums of rows: rightly predicted, predicted, and true."""
+    """Return an average over classes of a fraction, given the sums of correctly predicted, predicted and true rows."""
 
     def averaged(
         target: Array, prediction: Array, *, sample_weight: Weight, average: str, zero_division: float
@@ -71,9 +71,9 @@ def _of_classes(fraction: Callable[[Array, Array, Array], tuple[Array, Array]]) 
 
 
 def _members(target: Array, prediction: Array) -> tuple[list[tuple[Array, Array]], int]:
-    """Return rows and their classes, once where they are rightly predicted, once as predicted, once as they are true.
+    """Return three pairs of rows and classes: correct predictions, predicted classes, and true classes.
 
-    Also the number of classes: of those that occur, or of 0/1 outputs.
+    Return also the number of classes that occur, or of 0/1 outputs.
     """
     if target.ndim == 2:
         return [np.nonzero(labels) for labels in (target * prediction, prediction, target)], target.shape[1]
@@ -122,7 +122,7 @@ def _area(target: Array, score: Array, weight: Weight) -> float:
 
 
 def _of_values(figure: Callable[[Array, Array, Weight], Array]) -> Figure:
-    """Return a figure of numbers as columns (rows, outputs), all in their common precision: the mean over outputs."""
+    """Return a function that averages a figure over outputs, for numbers (rows, outputs) in their common precision."""
 
     def averaged(target: Array, prediction: Array, *, sample_weight: Weight) -> float:
         given = (numbers.dtype for numbers in (target, prediction, sample_weight) if numbers is not None)
@@ -152,7 +152,7 @@ def root_mean_squared_error(target: Array, prediction: Array, weight: Weight) ->
 
 @_of_values
 def r2_score(target: Array, prediction: Array, weight: Weight) -> Array:
-    """1 where a target that does not vary is met, 0 where it is not."""
+    """Return R² of each output; for a constant target, 1 if predictions are exact, else 0."""
     if len(target) < 2:
         return np.array(np.nan)
     factor = 1.0 if weight is None else weight[:, np.newaxis]

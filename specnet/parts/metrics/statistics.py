@@ -1,4 +1,4 @@
-"""Figures of weighted rows, and of the same rows under many weightings at once, as resampling needs them."""
+"""Statistics of weighted rows, and of the same rows under many weightings at once, for resampling."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 Weightings = NDArray[np.float64]
 """The weight of each row, (weightings, rows)."""
 Statistic = Callable[[Weightings], NDArray[np.float64]]
-"""From weightings to a figure for each, NaN where it is not defined."""
+"""A function that returns the figure for each weighting, NaN if it is not defined."""
 
 TWO_SIDED_95 = 1.9599639845400536
-"""Standard deviations of a normal distribution that 95 % lie within."""
+"""Number of standard deviations around the mean that contain 95 % of a normal distribution."""
 LEAST_VARIANCE = 1e-12
-"""Of a mean square: a smaller variance of its numbers is rounding."""
+"""Fraction of the mean square below which the variance of numbers is rounding error."""
 
 
 def weighted_mean(numbers: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
@@ -33,14 +33,14 @@ def wilson_bounds(fraction: float, rows: float) -> tuple[float, float]:
 
 
 def effective_rows(weights: NDArray[np.float64]) -> float:
-    """Return how many rows of equal weight would give a mean as precise, (Σw)² ÷ Σw² (Kish 1965); 0 without weight."""
+    """Return the number of unweighted rows with an equally precise mean, (Σw)² ÷ Σw² (Kish 1965); 0 if all w are 0."""
     return float(weights.sum() ** 2 / np.square(weights).sum()) if weights.any() else 0.0
 
 
 def mean_with_error(
     numbers: NDArray[np.float64], weights: NDArray[np.float64] | None, groups: NDArray[np.generic] | None = None
 ) -> tuple[float, float]:
-    """Return the weighted mean of numbers (rows,), and its standard error: of independent rows, or groups of rows."""
+    """Return the weighted mean of numbers (rows,) and its standard error, for independent rows or groups of rows."""
     weight = np.ones(len(numbers)) if weights is None else weights
     mean = weighted_mean(numbers, weights)
     deviations = weight * (numbers - mean)
@@ -55,9 +55,9 @@ def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) 
     ----------
     numbers : ndarray
     sign : int
-        Its factor.
+        Factor on the mean.
     root : bool
-        Whether the square root of each output's mean is taken.
+        Whether to return the square root of the mean of each output.
     """
     columns = numbers.reshape(len(numbers), -1).astype(np.float64)
 
@@ -73,7 +73,7 @@ def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) 
 def determination_statistic(target: NDArray[Any], prediction: NDArray[Any]) -> Statistic:
     """Return a function that computes R², (rows,) or (rows, outputs), under weightings; NaN for a constant target."""
     expected, given = (values.reshape(len(values), -1).astype(np.float64) for values in (target, prediction))
-    centered = expected - expected.mean(axis=0)  # so that squares keep their digits
+    centered = expected - expected.mean(axis=0)  # avoids a loss of digits in the squares
     columns = np.concatenate([centered, centered**2, (expected - given) ** 2], axis=1)
 
     def statistic(weightings: Weightings) -> NDArray[np.float64]:
@@ -91,8 +91,8 @@ def determination_statistic(target: NDArray[Any], prediction: NDArray[Any]) -> S
 def area_statistic(target: NDArray[Any], probability: NDArray[Any]) -> Statistic:
     """Return a function that computes the area under the ROC curve under weightings; NaN for a single class.
 
-    It is the share of pairs of both classes in which the row of the second has the larger probability; equal ones count
-    half.
+    The area is the fraction of pairs of rows, one of each class, in which the row of the second class has the larger
+    probability; pairs with equal probabilities count half.
     """
     first, second = np.flatnonzero(target == 0), np.flatnonzero(target == 1)
     first, second = (rows[np.argsort(probability[rows], kind="stable")] for rows in (first, second))
