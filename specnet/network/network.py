@@ -165,7 +165,7 @@ class Network(Displayed):
         return state
 
     def check_inputs(self, X: ArrayLike, name: str = "X") -> Array:
-        """Check preprocessed rows X (rows, inputs), and return them in the network's dtype; errors call them `name`.
+        """Return checked preprocessed rows X (rows, inputs) in the network's dtype; errors call them `name`.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class Network(Displayed):
         return self.read_inputs(check_inputs(X, self.inputs, name), name)
 
     def read_inputs(self, X: Array, name: str = "X", first_row: int = 0) -> Array:
-        """Check that the layers can read finite rows X (rows, inputs), and return them in the network's dtype.
+        """Return finite rows X (rows, inputs) in the network's dtype after checking that its layers can read them.
 
         Errors call the rows `name`, and count them from `first_row`.
 
@@ -230,11 +230,11 @@ class Network(Displayed):
     def predict_checked(
         self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
     ) -> Array:
-        """Return the result of `predict`, or of `raw_outputs` if `raw`, for rows X that are checked already."""
+        """Return the result of `predict`, or of `raw_outputs` if `raw`. Arguments are those of both; X is checked."""
         return self._for_all_rows("raw outputs" if raw else "predict", theta, X, state, self.outputs)
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
-        """Return the outputs that the loss reads, such as logits, (rows, outputs). Arguments are as for `predict`."""
+        """Return the outputs that the loss reads, such as logits, (rows, outputs). Arguments are those of `predict`."""
         return self.predict_checked(theta, self.check_inputs(X), state, raw=True)
 
     def loss(
@@ -276,13 +276,13 @@ class Network(Displayed):
         state: Mapping[str, Array] | None = None,
         data_only: bool = False,
     ) -> Array:
-        """Return each row's loss, float64 (rows,). Arguments are as for `loss`; X is checked already."""
+        """Return each row's loss, float64 (rows,). Arguments are those of `loss`; X is checked already."""
         return self.row_losses_checked(theta, X, self.read_target(y, len(X)), state, data_only)
 
     def row_losses_checked(
         self, theta: ArrayLike, X: Array, target: Array, state: Mapping[str, Array] | None, data_only: bool
     ) -> Array:
-        """Return each row's loss. Arguments are as for `row_losses`; the target is the result of `read_target`."""
+        """Return each row's loss. Arguments are those of `row_losses`; the target is the result of `read_target`."""
         name = "row losses, data only" if data_only else "row losses"
         return self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
 
@@ -326,7 +326,7 @@ class Network(Displayed):
         sample_weight: ArrayLike | None = None,
         state: Mapping[str, Array] | None = None,
     ) -> Array:
-        """Return the gradient of the mean loss with respect to X, (rows, inputs). Arguments are as for `loss`."""
+        """Return the gradient of the mean loss with respect to X, (rows, inputs). Arguments are those of `loss`."""
         _, program = self._run("input gradient", theta, X, y, sample_weight, state)
         return program.outputs[0].T.copy()
 
@@ -335,7 +335,7 @@ class Network(Displayed):
     ) -> dict[str, LayerOutputs]:
         """Return the outputs of each layer for preprocessed rows, by the name of the layer.
 
-        Arguments are as for `predict`. Names are ``layers.0``, ``layers.head`` for a layer with a name, and
+        Arguments are those of `predict`. Names are ``layers.0``, ``layers.head`` for a layer with a name, and
         ``layers.3.0.1`` in a block: the indices of the block, the repetition and the layer.
         """
         X = self.check_inputs(X)
@@ -364,7 +364,7 @@ class Network(Displayed):
         return workspace
 
     def read_target(self, y: ArrayLike, rows: int) -> Array:
-        """Check targets y, and return them for programs: class indices (1, rows) or numbers (outputs, rows).
+        """Return checked targets y for programs: class indices (1, rows) or numbers (outputs, rows).
 
         Raises
         ------
