@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TextIO
 
 COLLECTION_THRESHOLDS = 300_000, 100
-"""The first two thresholds of the garbage collector: of allocations, and of collections before older objects."""
+"""Thresholds of the garbage collector: allocations before a young collection, young collections before an older one."""
 COMPLETION_VARIABLE = "_SPECNET_COMPLETE"
 """Environment variable with the name of the completing shell; the only argument is the line up to the cursor."""
 

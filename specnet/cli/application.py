@@ -210,7 +210,7 @@ def _report(error: Any, arguments: Sequence[str]) -> None:
 
 
 def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
-    """Return a Typer error as a `UsageError`, with a hint what to type instead."""
+    """Return a Typer error as a `UsageError`, with a hint on the correct command line."""
     if type(error).__name__ == "NoSuchOption":
         return UsageError(f'unknown option "{error.option_name}"', hint=_option_hint(error, arguments))
     message, hint = error.format_message().rstrip("."), None

@@ -26,7 +26,7 @@ from specnet.errors import FileError
 from specnet.run_files import folders_of_runs, spec_file
 
 HELP_OPTIONS = ["-h", "--help"]
-"""As the command has them, which keeps those of the first context."""
+"""Names of the help option, the same as in the command, which retains the names from the first context."""
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 """Characters that must be escaped in a word of a shell."""
 
@@ -61,7 +61,7 @@ def _split(line: str) -> tuple[list[str], str]:
     """Return the finished words of a command line, and the unfinished last word."""
     words: list[str] = []
     for closing in ("", "'", '"'):
-        with suppress(ValueError):  # of a quote that is still open
+        with suppress(ValueError):  # raised for an open quote
             words = shlex.split(line + closing)
             break
     return (words, "") if not words or line[-1].isspace() else (words[:-1], words[-1])

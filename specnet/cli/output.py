@@ -195,7 +195,7 @@ class Output:
         self._print_beside(not self.as_json, write_mistakes, str(error))
 
     def close(self) -> None:
-        """Print the data, the text or the JSON document; after mistakes, only the JSON document."""
+        """Print the data, the text or the JSON document; after mistakes, only the JSON document if requested."""
         with _writing(), self._stream or nullcontext():
             if self._stream is not None and not self._errors:
                 self._stream.seek(0)

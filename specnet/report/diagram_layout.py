@@ -62,7 +62,7 @@ class DiagramColumn:
         return self.nodes[0].key if self.nodes else "input"
 
     def captions(self) -> list[str]:
-        """Return the lines under the column: size and activation, name, what follows it, parameters."""
+        """Return the lines of text below the column: size and activation, name, following layers, parameters."""
         if not self.nodes:
             return [counted(self.size, "input")]
         first, *others = self.nodes

@@ -158,7 +158,7 @@ def drawn_coverage(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: str) -> str:
-    """Return sentences about the size of intervals or sets, their coverage of test rows, and what it guarantees."""
+    """Return sentences about the size of intervals or sets, and their coverage of test rows and of other rows."""
     level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
     if task != "values":
         what = f"Sets for {level} have {rounded(sizes[0])} classes on average; {shares[0]} have the true class"

@@ -126,7 +126,7 @@ def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
 def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], width: int) -> list[Picture]:
     """Return pictures of the weights of a first dense layer's units, in descending order of their norm.
 
-    They are empty unless each unit has one weight per pixel of an image of this width.
+    The list is empty unless each unit has one weight per pixel of a square image of this width.
     """
     node = next((node for node in resolved.nodes if node.inputs == (-1,)), None)
     weight = None if node is None else parameters.get(f"{node.key}.weight")

@@ -300,7 +300,7 @@ def short_keys(keys: Sequence[str]) -> list[str]:
 
 
 def _states_table(trials: Sequence[Trial], states: Mapping[str, int]) -> TextTable | None:
-    """Return a table of the unfinished trials by state, with the most common message of each state."""
+    """Return a table of the trials without a figure by state, with the most common message of each state."""
     rows = []
     for state, number in states.items():
         if state != FINISHED:
