@@ -1,7 +1,7 @@
 """The memory of a program's values in C: variables, arrays of leaves, and the workspace.
 
-Rows of the workspace are padded to whole vectors: a loop over elements goes through the padding too, and needs no
-remainder; only sums along a named axis count exactly. Rows of leaves' arrays are contiguous.
+Rows of the workspace are padded to whole vectors, so that a loop over elements includes the padding and has no
+remainder; only sums along a named axis exclude the padding. Rows of leaves' arrays are contiguous.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from specnet.compiler.native.c_plan import CallGroup, CPlan, no_form
 from specnet.compiler.value import INPUT, Axis
 
 ALIGNMENT = 16
-"""Count of numbers to which fixed sizes in the workspace are rounded up."""
+"""Fixed sizes in the workspace are rounded up to a multiple of this count of numbers."""
 
 
 class Extent(Counter[str]):
-    """A size in numbers: multiples of the padded length of each named axis, and a fixed number under ""."""
+    """A size as a count of numbers: multiples of the padded length of each named axis, and a fixed count under ""."""
 
     def text(self) -> str:
-        """Return the size in C."""
+        """Return the size as an expression in C."""
         terms = [f"{count} * {padded(axis)}" if axis else str(count) for axis, count in sorted(self.items()) if count]
         return " + ".join(terms) or "0"
 
     def at(self, lengths: Mapping[str, int]) -> int:
-        """Return the size for padded lengths of the axes."""
+        """Return the size for given padded lengths of the axes."""
         return sum(count * (lengths[axis] if axis else 1) for axis, count in self.items())
 
 
@@ -36,15 +36,15 @@ class Matrix(NamedTuple):
     Attributes
     ----------
     base
-        The pointer to its first number, in C.
+        C expression of the pointer to its first number.
     rows, columns
-        Its shape.
+        Numbers of rows and columns.
     row, column
-        The strides between rows and between columns, in C.
+        C expressions of the strides between rows and between columns.
     readable
         Whether the padding after each row may be read.
     writable
-        Whether it may be written.
+        Whether the padding after each row may be written.
     """
 
     base: str
@@ -56,16 +56,16 @@ class Matrix(NamedTuple):
     writable: bool = True
 
     def transposed(self) -> Matrix:
-        """Return the transposed matrix, of the same numbers."""
+        """Return the transposed matrix in the same memory."""
         return self._replace(rows=self.columns, columns=self.rows, row=self.column, column=self.row)
 
     def below(self, rows: Axis) -> str:
-        """Return the pointer to the number after some rows."""
+        """Return the pointer to the first number of the row with this index, in C."""
         return f"({self.base} + {rows} * {self.row})"
 
 
 def padded(axis: str) -> str:
-    """Return the C name of an axis's length, rounded up to whole vectors."""
+    """Return the C name of the padded length of an axis: rounded up to whole vectors."""
     return f"{axis}_row"
 
 
@@ -83,10 +83,10 @@ class Allocation:
     extent
         The size of the workspace, without temporaries.
     variables
-        Single numbers that are C variables, some of which are in memory too: those of leaves, and those computed in a
-        loop. A long program has none.
+        Single numbers that are C variables, some of them in memory too: numbers of leaves, and numbers computed in a
+        loop. A long program has no variables.
     copies
-        The commits that are copied at the end; others are computed in place.
+        The commits that are copied at the end; all other commits are computed in place.
     """
 
     def __init__(self, plan: CPlan, groups: Sequence[CallGroup], table: Sequence[str]) -> None:
@@ -103,7 +103,7 @@ class Allocation:
         self._allocate_results()
 
     def is_in_memory(self, n: int) -> bool:
-        """Return whether a value, or the one of which it is a part, is in memory."""
+        """Return whether a value is in memory; for a view, whether its root is."""
         return self._plan.roots[n] in self._memory
 
     def matrix(self, n: int) -> Matrix:
@@ -115,11 +115,11 @@ class Allocation:
         return whole._replace(base=whole.below(low) if low else whole.base, rows=high - low)
 
     def is_converted(self, n: int) -> bool:
-        """Return whether a value is a leaf of another kind than float, which is converted into the workspace."""
+        """Return whether a value is an input of a kind other than float, which is converted into the workspace."""
         return self._plan.calls[n].operation is INPUT and self._plan.calls[n].kind != "float"
 
     def first_row(self, n: int) -> int:
-        """Return the row of its root's array in which a value begins."""
+        """Return the index of a value's first row in the array of its root."""
         first, calls = 0, self._plan.calls
         while calls[n].operation.role == "view":
             first, n = first + calls[n].attributes[0], calls[n].arguments[0]
@@ -130,7 +130,7 @@ class Allocation:
         return self._offsets.get(self._memory[self._plan.roots[n]].base)
 
     def leaf(self, n: int) -> str:
-        """Return the name of the leaf in whose array a value is, if it is not in the workspace."""
+        """Return the name of the leaf whose array has a value that is not in the workspace."""
         return self._leaves[self._memory[self._plan.roots[n]].base]
 
     def pointer(self, n: int) -> str:
@@ -166,7 +166,7 @@ class Allocation:
         return copies
 
     def _can_be_in_place(self, state: int, value: int) -> bool:
-        """Return whether no call reads a state after its new value is written, except the same element in one loop."""
+        """Return whether no call reads a state after its new value is written, except element by element in a loop."""
         plan, home = self._plan, self._home
         if value not in home or value in self._memory or value in self.variables:
             return False
@@ -178,7 +178,7 @@ class Allocation:
         return reads_element and all(home[reader] <= home[value] for reader in readers)
 
     def _allocate_results(self) -> None:
-        """Assign memory to results in one scan: that of values which no later group reads, or new memory."""
+        """Assign memory to results in one scan: the memory of values that no later group reads, or new memory."""
         plan = self._plan
         free: defaultdict[str, list[Matrix]] = defaultdict(list)
         for k, group in enumerate(self._groups):
@@ -201,7 +201,7 @@ class Allocation:
                 free[self._size(root).text()].append(self._memory[root])
 
     def _is_scratch(self, root: int) -> bool:
-        """Return whether a value has memory of its own in the workspace."""
+        """Return whether a value has memory in the workspace that later values may reuse."""
         return root in self._home and root in self._memory and self._memory[root].writable
 
     def _is_read_whole(self, root: int, group: CallGroup) -> bool:
@@ -210,7 +210,7 @@ class Allocation:
         return all(plan.reads_whole(n, root, group.space) for n in readers)
 
     def _needs_memory(self, n: int, group: int) -> bool:
-        """Return whether a value needs memory and has none yet: it is read outside its loop."""
+        """Return whether a value has no memory yet and needs it, since it is read outside its loop or retained."""
         plan = self._plan
         if n in self._memory:
             return False
@@ -239,6 +239,6 @@ class Allocation:
         return self._lying(n, base)
 
     def _lying(self, n: int, base: str) -> Matrix:
-        """Return the matrix of a value in the workspace; its rows are padded if they are as long as a named axis."""
+        """Return the matrix of a value in the workspace; its rows are padded if their length is a named axis."""
         rows, columns = self._plan.space(n)
         return Matrix(base, rows, columns, padded(columns) if isinstance(columns, str) else str(columns))

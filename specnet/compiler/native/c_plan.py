@@ -1,9 +1,9 @@
-"""A plan for C: every value is a matrix of numbers, and calls are in groups, many of which are one loop.
+"""A plan for C: every value is a matrix of numbers, and calls are in groups, many of which become one loop.
 
-Calls that go through the same rows and columns are one loop. They are taken in order: an elementwise call joins the
-last loop if that goes through the same space, and all of its operands are computed there or in earlier groups; a
-reduction's result can be read only after its loop. Then elementwise calls move into the one later loop that reads them:
-a value that is only used within a loop needs no memory.
+Calls over the same rows and columns are fused to one loop, in order: an elementwise call joins the last loop if this
+has the same space, and if all operands are computed there or in earlier groups. The result of a reduction can be read
+only after its loop. Then an elementwise call moves into a later loop if only this loop reads its result: a value that
+is used only within a loop needs no memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from specnet.compiler.value import CONSTANT, EXPAND, INPUT, STATE, SUM, Axis, Mi
 
 
 class NoFormError(MissingRuleError, UnavailableError):
-    """An operation, or a value of some shape, has no form in C."""
+    """Raised if an operation, or the shape of a value, has no form in C."""
 
 
 def no_form(shape: Shape) -> NoFormError:
@@ -30,21 +30,21 @@ def no_form(shape: Shape) -> NoFormError:
 
 
 Space = tuple[Axis, Axis]
-"""Rows and columns."""
+"""The numbers of rows and columns of a loop or a value."""
 Role = Literal["leaf", "view", "name", "element", "reduction", "call"]
 ONE: Space = (1, 1)
 FEW_WEIGHTS = 16
-"""Maximum number of weights of a dense layer that is computed in the loop that reads it, and needs no memory."""
+"""Maximum number of weights of a dense layer that is computed within the loop that reads it, without memory."""
 
 
 class CPlan(Plan):
-    """A plan with the properties that the writers of its C text need."""
+    """A plan with additional properties to write its C code."""
 
     @cached_property
     def is_long(self) -> bool:
-        """Whether it is written as several functions: compilers need more than twice the time for one twice as long.
+        """Whether it is written as several functions, since a compiler's time grows faster than a function's length.
 
-        Then all numbers are in memory, since the functions have no variables in common.
+        Then all single numbers are in memory too, since the functions share no variables.
         """
         return sum(call.operation.role == "call" for call in self.calls) > LONG_PROGRAM
 
@@ -58,14 +58,14 @@ class CPlan(Plan):
         return users
 
     def comment(self, n: int) -> str:
-        """Return a call as readable text, with the name of its layer."""
+        """Return a call as readable text, after the name of its layer if it has one."""
         return f"{self._owners[n]}: {self.formula(n)}" if n in self._owners else self.formula(n)
 
     @cached_property
     def _owners(self) -> dict[int, str]:
-        """Map calls to their layers, by the names of states that they read: ``layers.0`` of ``theta.layers.0.weight``.
+        """Map calls to layers by the names of the states that they read: ``layers.0`` for ``theta.layers.0.weight``.
 
-        Up to the first output a call belongs to the last layer among those of its operands, after it to the first.
+        Up to the first output, a call belongs to the last one of its operands' layers; after it, to the first one.
         """
         owners: dict[int, str] = {}
         order: dict[str, int] = {}
@@ -88,11 +88,11 @@ class CPlan(Plan):
         return (1, 1) if not shape else (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
 
     def is_number(self, n: int) -> bool:
-        """Return whether a value is a single number, whatever the lengths of axes."""
+        """Return whether a value is a single number for all lengths of the named axes."""
         return self.space(n) == ONE
 
     def role(self, n: int) -> Role:
-        """Return the role of a call in loops: an element, a reduction, or a call with loops of its own."""
+        """Return the role of a call: an element or a reduction in a loop, or a call with separate loops."""
         operation = self.calls[n].operation
         if operation.role != "call":
             return operation.role
@@ -103,12 +103,12 @@ class CPlan(Plan):
         return "reduction" if operation in (SUM, operations.MAX) else "call"
 
     def _is_outer(self, n: int) -> bool:
-        """Return whether a call is the product of a column and a row, which needs no sum."""
+        """Return whether a call is the outer product of a column and a row, which needs no sum."""
         call = self.calls[n]
         return call.operation is MATMUL and not any(call.attributes) and self.space(call.arguments[1])[0] == 1
 
     def weighs_rows(self, n: int) -> bool:
-        """Return whether a call is a dense layer of so few weights that each element is computed where it is read."""
+        """Return whether a call is a dense layer with few weights, computed in the loop that reads it."""
         call, (rows, columns) = self.calls[n], self.space(n)
         if call.operation is not AFFINE or not isinstance(columns, str):
             return False
@@ -120,7 +120,7 @@ class CPlan(Plan):
         return self.space(self.calls[n].arguments[0] if self.role(n) == "reduction" else n)
 
     def is_leaf_array(self, n: int) -> bool:
-        """Return whether a value is a leaf with an array, an input or a state."""
+        """Return whether a value is a leaf with an array: an input or a state."""
         return self.calls[n].operation in (INPUT, STATE)
 
     def is_constant(self, n: int) -> bool:
@@ -128,7 +128,7 @@ class CPlan(Plan):
 
     @cached_property
     def readers(self) -> dict[int, list[int]]:
-        """Map each storage to the calls that read it, except views, in order."""
+        """Map each storage to the calls that read it, in order, without views."""
         readers = defaultdict[int, list[int]](list)
         for n, call in enumerate(self.calls):
             if call.operation.role == "call":
@@ -137,7 +137,7 @@ class CPlan(Plan):
         return readers
 
     def reads_whole(self, n: int, root: int, space: Space) -> bool:
-        """Return whether a call reads a storage only at the element at which a loop over this space is."""
+        """Return whether a call in a loop over this space reads a storage only at the loop's current element."""
         if self.weighs_rows(n):
             return False
         reads = [a for a in self.calls[n].arguments if self.roots[a] == root]
@@ -145,23 +145,23 @@ class CPlan(Plan):
 
 
 LONGEST = 50
-"""Maximum number of calls in a function of a long program, unless they are one loop that cannot be cut."""
+"""Maximum number of calls in a function of a long program, unless they are one loop that cannot be divided."""
 
 
 @dataclass(slots=True)
 class CallGroup:
-    """Calls that are written together.
+    """A group of calls that are written together.
 
     Attributes
     ----------
     is_loop
-        Whether it is a loop over elements and reductions, or a single call.
+        Whether it is a loop over elements and reductions; otherwise a single call.
     space
         The rows and columns of a loop.
     for_outputs_only
-        Whether it is left out if only commits are requested.
+        Whether it is omitted if only commits are requested.
     calls
-        Numbers, in order.
+        Numbers of the calls, in order.
     """
 
     is_loop: bool
@@ -194,7 +194,7 @@ def fuse(plan: CPlan) -> list[CallGroup]:
 
 
 def _pieces(plan: CPlan, group: CallGroup) -> list[CallGroup]:
-    """Cut a loop of many calls into loops whose calls do not read each other's results, which changes no bits."""
+    """Divide a loop of many calls into loops that do not read each other's results; this changes no bits."""
     if len(group.calls) <= LONGEST:
         return [group]
     related: dict[int, list[int]] = {}
@@ -222,7 +222,7 @@ def _earliest(plan: CPlan, home: dict[int, int], n: int, argument: int, space: S
 
 
 def _sink(plan: CPlan, groups: list[CallGroup], home: dict[int, int]) -> None:
-    """Move each element that only one later loop over the same space reads into that loop."""
+    """Move each elementwise call into the loop that reads it, if this is a single later loop over the same space."""
     written = {state for state, _ in plan.commits}
     for n in reversed(range(len(plan.calls))):
         if n not in home or plan.role(n) != "element" or n in plan.retained or plan.space(n) == ONE:

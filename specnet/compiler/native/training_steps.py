@@ -1,4 +1,4 @@
-"""Many training steps in one call: gather rows, compute their gradient, clip it, update the states."""
+"""Many training steps in one call of C: gather rows, compute their gradient, clip it, and update the states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.value import BATCH, FLAT, INPUT, Shape
 
 Clipping = tuple[str, str, float]
-"""The names of a vector and of the number that becomes its factor, and the maximum length of the vector."""
+"""The name of a vector, the name of the number that is set to its factor, and the maximum norm of the vector."""
 
 _CLIPPING = """
 /* The factor that limits the length of a vector. One whose squares are out of range is scaled first, to be near 1. */
@@ -45,13 +45,13 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
 }}
 """
 # --------------------------------------------------------------------------------------------- uniform random numbers
-# The bits of NumPy's Generator(PCG64).random. PCG64 is a linear congruential generator of 128 bits whose state is mixed
-# to a word (O'Neill 2014, "PCG: a family of simple fast space-efficient statistically good algorithms for random number
-# generation", XSL RR). A multiplication waits for the one before, so four states advance in parallel, each by four
-# numbers at a time.
+# The same bits as from NumPy's Generator(PCG64).random. PCG64 is a linear congruential generator of 128 bits whose
+# state is mixed to a word (O'Neill 2014, "PCG: a family of simple fast space-efficient statistically good algorithms
+# for random number generation", XSL RR). Each multiplication waits for the result of the previous one, so four states
+# advance in parallel, each by four numbers at a time.
 
 DRAWN_TOO_MANY = 8
-"""Numbers that `draw` may write after the last one."""
+"""Maximum number of elements that `draw` writes beyond the requested ones."""
 _WORDS_TEXT = """
 typedef unsigned __int128 wide;
 #define WIDE(words, k) ((wide)(words)[2 * (k) + 1] << 64 | (words)[2 * (k)])
@@ -91,13 +91,13 @@ _WRITTEN = {
 
 
 def drawing_text(dtype: np.dtype[Any]) -> str:
-    """Return the C text of `draw` in one precision, and of `WIDE`, which reads a number that `words_of` has written."""
+    """Return the C code of `draw` for a dtype, and of `WIDE`, which reads a number from the result of `words_of`."""
     per_word, *written = _WRITTEN[dtype.itemsize]
     return _WORDS_TEXT + _DRAW_TEXT.format(per_word=per_word, written="\n".join(f"      {line}" for line in written))
 
 
 def words_of(*numbers: int) -> Array:
-    """Return numbers of 128 bits as words for `WIDE`, (2 × numbers,)."""
+    """Return numbers of 128 bits as 64-bit words for `WIDE`, (2 × numbers,)."""
     return np.array([word for number in numbers for word in (number % 2**64, number >> 64)], np.uint64)
 
 
@@ -106,7 +106,7 @@ def words_of(*numbers: int) -> Array:
 DRAWN = "drawn"
 """The name of the array for the random numbers that a step draws."""
 SHARED_ABOVE = 2**17
-"""Length of a vector above which threads share its update."""
+"""Minimum length of a vector for which threads share its update."""
 _PARAMETERS = (
     "void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *indices,"
     " const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss,"
@@ -121,23 +121,23 @@ class StepPrograms:
     Attributes
     ----------
     gradient
-        Commits the gradient; its first output is the loss.
+        Program that commits the gradient; its first output is the loss.
     updates
-        Run after it, in order.
+        Programs to run after the gradient, in order.
     gathered
-        The inputs of the gradient that are filled with rows of a source.
+        Names of the gradient's inputs that are filled with rows of a source.
     numbers
-        The inputs of shape () that have another value in each step.
+        Names of the inputs of shape () whose value changes in each step.
     inverses
-        The inputs of shape () that are 1 over the rows of a batch.
+        Names of the inputs of shape () that are 1 over the number of rows in a batch.
     noise
-        The inputs that are filled with random numbers in each step.
+        Names of the inputs that are filled with random numbers in each step.
     draws
-        Whether these are uniform ones, which the steps draw themselves.
+        Whether all noise is uniform, so that the C code draws it.
     clipping
-        Limits the gradient before the updates.
+        Vector, factor and maximum norm to clip the gradient before the updates; None without clipping.
     likely
-        The usual lengths of named axes, for which products are optimized.
+        The usual lengths of named axes, for which matrix products are optimized.
     """
 
     gradient: Plan
@@ -152,12 +152,12 @@ class StepPrograms:
 
 
 class CompiledSteps:
-    """The C text of training steps for any number of rows, and its library.
+    """The C code of training steps for any number of rows, and its library.
 
     Attributes
     ----------
     text
-        In C.
+        The C code.
     """
 
     def __init__(self, programs: StepPrograms, dtype: npt.DTypeLike, target: Processor) -> None:
@@ -182,27 +182,27 @@ class CompiledSteps:
         self.text = self.source.text("\n".join([*lines, *block(f"index64 steps({_PARAMETERS})", steps), ""]))
 
     def library(self) -> LoadedLibrary:
-        """Return the library, which stays loaded as long as it is referenced.
+        """Return the compiled library, which stays loaded as long as it is referenced.
 
         Raises
         ------
         BuildError
-            If it cannot be made.
+            If the library cannot be compiled or loaded.
         """
         return library(self.text, ("steps", "feed_once"), self._target)
 
     def noise_shapes(self) -> list[tuple[str, Shape]]:
-        """Return the inputs of random numbers in order, with their shapes."""
+        """Return the name and shape of each input of random numbers, in order."""
         return [(name, self._inputs[name].shape) for name in self.programs.noise]
 
     def _is_shared(self, function: CFunction) -> bool:
-        """Return whether threads share an update: it is long, elementwise, and needs no workspace."""
+        """Return whether threads share an update: its vectors are long, and it is elementwise without a workspace."""
         plan = function.plan
         is_alone = {plan.role(n) for n in range(len(plan.calls))} <= {"leaf", "element"} and not function.extent.total()
         return is_alone and plan.axes == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
 
     def _shared_updates(self) -> list[str]:
-        """Return the functions that update parts of the vectors."""
+        """Return the C functions that update parts of the vectors, one for each shared update."""
         source, (struct, unpacked) = self.source, packed("Update", "void *const *all, const index64 *lengths")
         lines, flat = [struct], source.axes.index(FLAT)
         for k, function in enumerate(self.updates):
@@ -222,7 +222,7 @@ class CompiledSteps:
         return lines if len(lines) > 1 else []
 
     def _feed(self) -> list[str]:
-        """Return the statements that gather rows by their indices."""
+        """Return the C statements that gather rows by their indices."""
         lines = [f"const long batch = sizes[{self.source.axes.index(BATCH)}];"]
         for name in self.programs.gathered:
             if name not in self._inputs:
@@ -285,11 +285,12 @@ class CompiledSteps:
 
 
 def _check_source(name: str, source: Array, leaf: Array) -> None:
-    """Check that rows can be read through a pointer.
+    """Check that C can read the rows of a source through a pointer.
 
     Raises
     ------
     ValueError
+        If dtype, size or memory layout do not fit the input.
     """
     features = math.prod(source.shape[1:])
     if source.dtype != leaf.dtype or features != len(leaf) or not source.flags.c_contiguous:
@@ -306,22 +307,22 @@ class BoundSteps:
     sizes
         The lengths of the named axes; the last batch of an epoch may have fewer rows.
     arrays
-        The arrays of states, and of inputs that no step fills, by name.
+        Arrays of states, and of inputs that no step fills, by name.
     sources
-        The rows to gather by the names of inputs, (rows,) or (rows, features): C-contiguous, of the input's dtype. If a
-        batch has all of them, they are gathered here once, in their own order.
+        Rows to gather, (rows,) or (rows, features), by the names of inputs: C-contiguous, of the input's dtype. If a
+        batch has all rows, they are gathered only once, in order.
 
     Attributes
     ----------
     noise_size
-        Maximum number of random numbers that each step needs from its caller.
+        Maximum number of random numbers that the caller provides for each step.
 
     Raises
     ------
     BuildError
-        If the library cannot be made.
+        If the library cannot be compiled or loaded.
     ValueError
-        If an array does not fit its leaf, or a source its input.
+        If an array does not fit its leaf, or a source does not fit its input.
     """
 
     def __init__(
@@ -356,13 +357,13 @@ class BoundSteps:
         return {name: tuple(rows if isinstance(axis, str) else axis for axis in shape) for name, shape in self._noise}
 
     def noise_arrays(self, numbers: Array, rows: int) -> dict[str, Array]:
-        """Return views of a step's random numbers by the names of inputs, in their order.
+        """Return views of a step's random numbers by the names of inputs, in order.
 
         Parameters
         ----------
         numbers : (noise_size,)
         rows : int
-            Of the step's batch.
+            Number of rows in the step's batch.
         """
         found, start = {}, 0
         for name, shape in self._noise_shapes(rows).items():
@@ -371,18 +372,18 @@ class BoundSteps:
         return found
 
     def run(self, first: int, indices: Array | None, numbers: Array, noise: Array | None, with_loss: Array) -> Array:
-        """Make steps until a loss that is needed is not finite, and return their losses, 0 where they are not needed.
+        """Make steps, and return their losses, 0 if a loss is not needed; stop after a loss that is not finite.
 
         Parameters
         ----------
         first : int
-            The index of the first batch in its epoch.
+            Index of the first batch in its epoch.
         indices : (rows of all steps,) or None
-            The indices of the rows, batch after batch; None if each batch has all rows.
+            Indices of the rows, batch after batch; None if each batch has all rows.
         numbers : (steps, numbers)
-            More of them are not read.
+            Values of the inputs `StepPrograms.numbers`; additional columns are not read.
         noise : (steps, noise_size) or None
-            If steps draw their numbers, those of `StepNoise.walk` as words from `words_of`.
+            Random numbers; if the C code draws them, the result of `StepNoise.walk` as words from `words_of`.
         with_loss : (steps,) of bool
             Whether the loss of each step is needed.
         """

@@ -1,7 +1,7 @@
-"""The C text of a program.
+"""The C code of a program.
 
-In comes a plan; out goes text for the toolchain. Start at `CText.add` in `emit_function`: it writes a plan as a
-function, each group of calls by `emit_loop` (elements and reductions, whose forms are in `c_forms`) or `emit_call` (all
-others; products in `matrix_products`). They call functions of `c_head`, `c_functions` and `thread_pool`. The statements
-of a long program are functions of their own (`SharedFunctions` in `c_forms`).
+In: a plan. Out: C code for the toolchain. Start at `CText.add` in `emit_function`: it writes a plan as a function, and
+each group of calls with `emit_loop` (elements and reductions, whose forms are in `c_forms`) or `emit_call` (all other
+calls; products in `matrix_products`). The code calls functions of `c_head`, `c_functions` and `thread_pool`. The loops
+of a long program become separate functions (`SharedFunctions` in `c_forms`).
 """

@@ -1,4 +1,4 @@
-"""Elements of operations, numbers, blocks, and functions that statements share, as text in C."""
+"""C code of elementwise operations, numbers, blocks and loops, and of functions that several loops share."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FORMS: Mapping[Operation, str] = {
     operations.ONE_HOT: "i == {0}",
     operations.TO_INDEX: "index_of({0})",
 }
-"""One element of each operation; operands are names and numbers. A one-hot row is true where its index i is the
-operand. `MATMUL` is here the product of a column and a row."""
+"""Templates for one element of each operation; operands are names and numbers. For `ONE_HOT`, i is the index of the
+row. `MATMUL` is the outer product of a column and a row."""
 TYPES: Mapping[Kind, str] = {"float": "real", "mask": "int", "index": "integer"}
-"""The type of a variable for one element."""
+"""C types of a variable for one element, by kind."""
 
 
 def element(operation: Operation, operands: Sequence[str], constant: Sequence[bool]) -> str:
@@ -57,19 +57,19 @@ def element(operation: Operation, operands: Sequence[str], constant: Sequence[bo
 
 
 def literal(number: float, dtype: np.dtype[Any]) -> str:
-    """Return a number in C, rounded to a dtype."""
+    """Return a number as a C literal, rounded to a dtype."""
     return c_number(dtype.type(number)).within(NAME)
 
 
 def block(head: str, lines: Iterable[str]) -> list[str]:
-    """Return a statement with a body."""
+    """Return the lines of a statement with a body in braces."""
     return [f"{head} {{".lstrip(), *(f"  {line}" for line in lines), "}"]
 
 
 def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: bool = False) -> list[str]:
     """Return a loop over columns whose body adds to ``part_s`` for each sum s, a double.
 
-    Sums are made in pieces, since each number that is added to a large sum loses digits.
+    Sums are computed in pieces, since a number that is added to a large sum loses digits.
     """
     parts = ", ".join(f"part_{name}" for name in sums)
     pragma = [] if in_order else [f"SIMD(reduction(+:{parts}))"]
@@ -88,15 +88,15 @@ _NAME = re.compile(r"(\(workspace \+ [^()]*\)|\(\(real \*\)p\[\d+\]\)|\btemporar
 
 
 class SharedFunctions:
-    """Functions that statements call: one for all statements that differ only in pointers and in numbers of values.
+    """C functions for groups of statements: groups that differ only in pointers and value numbers share a function.
 
-    Compilers optimize a function as a whole, and take more than twice as long for one of twice the length. So the loops
-    of a long program are functions of their own; since layers are alike, most of its loops share a few.
+    A compiler optimizes a function as a whole, and its time grows faster than the function's length. So the loops of a
+    long program are separate functions; since layers are similar, most of its loops share a few functions.
 
     Attributes
     ----------
     definitions
-        By name, each after those that it calls.
+        Definitions by name, each after the functions that it calls.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class SharedFunctions:
         self._names: dict[str, str] = {}
 
     def named(self, kind: str, parameters: str, body: Sequence[str]) -> str:
-        """Return the name of the function with this body, which is defined if it is new."""
+        """Return the name of the function with this body; it is defined on the first call."""
         text = "\n".join(block(f"OUTLINE void NAME({parameters})", body))
         if text not in self._names:
             name = self._names[text] = f"{kind}_{len(self._names) + 1}"
@@ -112,7 +112,7 @@ class SharedFunctions:
         return self._names[text]
 
     def call(self, statements: Sequence[str], lengths: Sequence[str]) -> str:
-        """Return a call of the function that statements become with pointers as arguments and values renumbered.
+        """Return a call of a shared function for statements, with their pointers as arguments and values renumbered.
 
         Parameters
         ----------
