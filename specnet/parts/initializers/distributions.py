@@ -1,4 +1,4 @@
-"""Independent draws from a distribution: by their settings, under a name, and as other libraries draw by default."""
+"""Initializers that draw independently from a distribution, by settings, by name, or with other libraries' defaults."""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]
 
 TRUNCATED_DEVIATION = 0.87962566103423978
-"""The standard deviation of a standard normal distribution cut off at ±2."""
+"""The standard deviation of a standard normal distribution that is truncated at ±2."""
 
 
 class Distributed(Initializer):
@@ -32,7 +32,7 @@ class Distributed(Initializer):
             return generator.uniform(first, second, shape)
         standard = generator.standard_normal(shape)
         while distribution == "truncated_normal" and (outside := np.abs(standard) > 2).any():
-            standard[outside] = generator.standard_normal(int(outside.sum()))  # what lies beyond is drawn anew
+            standard[outside] = generator.standard_normal(int(outside.sum()))  # numbers beyond ±2 are drawn again
         return first + second * standard
 
     def summary(self, fans: Fans) -> str:
@@ -109,7 +109,7 @@ class VarianceScaling(Distributed):
 
 
 class Scaled(Distributed):
-    """`VarianceScaling` with settings that have a name of their own."""
+    """`VarianceScaling` with fixed settings and a separate name."""
 
     scaling: ClassVar[tuple[float, Mode, Distribution]]
     """Its scale, mode and distribution."""
@@ -196,7 +196,7 @@ class SklearnMlp(Distributed):
 
 
 def scaled(fans: Fans, scale: float, mode: Mode, distribution: Distribution) -> tuple[Distribution, float, float]:
-    """Return the distribution that has mean 0 and the variance scale/fan."""
+    """Return the distribution with mean 0 and variance scale/fan."""
     variance = _variance(fans, scale, mode)
     if distribution == "uniform":
         bound = math.sqrt(3 * variance)

@@ -1,4 +1,4 @@
-"""Initializers of a matrix as a whole."""
+"""Initializers that determine a weight matrix as a whole."""
 
 from typing import ClassVar, Literal
 

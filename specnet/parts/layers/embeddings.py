@@ -36,7 +36,7 @@ from specnet.parts.preprocessing.column_operations import picked, runs
 
 
 class _ColumnLayer(LearningLayer):
-    """A layer that treats some columns and lets the others pass."""
+    """A layer that transforms some columns and passes the others through unchanged."""
 
     columns: Indices | None = Field(None, description="columns to embed, counted from 0; default: all")
     keep_others: bool = Field(True, description="pass the other columns through, before the embedded ones")
@@ -51,11 +51,11 @@ class _ColumnLayer(LearningLayer):
         return super().chosen(size) if self.columns is None else self.columns
 
     def others(self, size: int) -> list[int]:
-        """Return the indices of the columns that are passed on unchanged."""
+        """Return the indices of the columns that pass through unchanged."""
         return [column for column in range(size) if column not in self.chosen(size)] if self.keep_others else []
 
     def made_size(self, count: int) -> int:
-        """Return the number of features made of a number of columns."""
+        """Return the number of features that the layer makes from a number of columns."""
         raise NotImplementedError(f"{type(self).__name__} has no made_size")
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
@@ -66,7 +66,7 @@ class _ColumnLayer(LearningLayer):
         return len(self.others(size)) + self.made_size(len(chosen))
 
     def made_origins(self, columns: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the column of each feature: the first feature of all columns comes first, then the second ones."""
+        """Return the column of each feature: the first feature of every column, then the second of every column, …"""
         return columns * (self.made_size(len(columns)) // len(columns))
 
     def origins(self, input_sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -79,7 +79,7 @@ class _ColumnLayer(LearningLayer):
         return (*others, *[None] * (self.output_size(input_sizes) - len(others)))
 
     def joined(self, x: Value, made: Sequence[Value]) -> Value:
-        """Return the other columns of x, followed by the features made of the chosen ones."""
+        """Return the unchanged columns of x, followed by the features of the transformed columns."""
         return concatenate(*runs(x, self.others(int(x.shape[0]))), *made)
 
 
@@ -262,7 +262,7 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
         return self.joined(x, [maximum(_mapped(weight, bias, concatenate(*pieces), count), 0.0)])
 
     def _edges(self, column: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the edges of a column's bins (bins + 1,), bins without width before the last where there are few."""
+        """Return the edges of a column's bins (bins + 1,); if edges are too few, bins of width 0 precede the last."""
         numbers, counts = np.unique(column.astype(np.float64), return_counts=True)
         is_common = counts * self.bins > len(column)
         edges, rest = numbers[is_common], np.repeat(numbers[~is_common], counts[~is_common])
@@ -277,7 +277,7 @@ def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:
 
 
 def _table(name: str, categories: int, width: int, initializer: Initializer) -> ParameterBlock:
-    """Return a block for a table (categories, width), which the engine stores transposed."""
+    """Return a block for a table of vectors (categories, width), which the engine stores transposed."""
     tensor = Tensor(name, (categories, width), (0, width), initializer, Fans(categories, width), decays=True)
     return ParameterBlock((width, categories), (tensor,))
 

@@ -1,4 +1,4 @@
-"""Layers that disturb what they are given, while training only."""
+"""Layers that add noise to their input during training only."""
 
 from collections.abc import Sequence
 from typing import Literal

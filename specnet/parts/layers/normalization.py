@@ -1,4 +1,4 @@
-"""Layers that bring features, or rows, to a common size."""
+"""Layers that scale or normalize features or rows."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -84,7 +84,7 @@ class BatchNormalization(_Normalization):
         inverse = 1 / sqrt(variance + self.epsilon)
         self._keep(scope, running_mean, mean, 1 - self.momentum)
         one_over_n = scope.inverse_rows
-        # n/(n − 1) where there are several rows; a single one has 1 − 1/n = 0, and does not count at all.
+        # n/(n − 1) for several rows; a single row has 1 − 1/n = 0 and does not change the running variance.
         unbiased = variance / maximum(1 - one_over_n, one_over_n)
         self._keep(scope, running_variance, unbiased, greater(1, one_over_n) * (1 - self.momentum))
 
@@ -96,7 +96,7 @@ class BatchNormalization(_Normalization):
     def backward(
         self, d: Value, scope: Scope, centred: Value, inverse: Value, scale: Value
     ) -> tuple[Value, Value, Value]:
-        """Return the derivatives by x, scale and shift from d, that by the output; a third of what is found unaided."""
+        """Return the derivatives by x, scale and shift, given d by the output, in a third of the automatic operations."""
         d_shift, d_factor = sum_over(d, "batch"), sum_over(d * centred, "batch")
         mean, slope = d_shift * scope.inverse_rows, d_factor * scope.inverse_rows * (inverse * inverse)
         return (d - centred * slope - mean) * (inverse * scale), d_factor * inverse, d_shift
@@ -132,7 +132,7 @@ class LayerNormalization(_Normalization):
         return custom(normal * scale + shift, [x, scale, shift], backward)
 
     def backward(self, d: Value, normal: Value, inverse: Value, scale: Value) -> tuple[Value, Value, Value]:
-        """Return the derivatives by x, scale and shift from d, that by the output."""
+        """Return the derivatives by x, scale and shift, given the derivative d by the output."""
         d_normal = d * scale
         d_x = (d_normal - normal * _feature_mean(d_normal * normal) - _feature_mean(d_normal)) * inverse
         return d_x, sum_over(d * normal, "batch"), sum_over(d, "batch")

@@ -1,4 +1,4 @@
-"""Layers that make one of several: of branches, and of layers in a row."""
+"""Layers that combine several branches, or several layers in sequence."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -14,7 +14,7 @@ from specnet.parts.part import Names
 
 
 class _Elementwise(Layer):
-    """A layer of several inputs of one size."""
+    """A layer with several inputs of equal size."""
 
     input_count = "several"
 

@@ -30,9 +30,9 @@ class Scorer(Metric):
 
     task = VALUES
     item: ClassVar[int | None] = None
-    """Which of the numbers that the function returns is the metric, where it returns several."""
+    """The index of the metric in the function's result, if that has several numbers."""
     figure: ClassVar[Figure | None] = None
-    """A function that is called instead of scikit-learn's: without its import the common ones are fast."""
+    """A function that replaces scikit-learn's, so that common metrics are fast because nothing is imported."""
 
     def keywords(self) -> dict[str, Any]:
         return {**self.arguments, **self.model_dump(exclude={"type"})}
@@ -48,7 +48,7 @@ class Scorer(Metric):
 def _mean(
     self: Metric, errors: Errors, target: Array, prediction: Array, probability: Array | None = None, root: bool = False
 ) -> Statistic:
-    """Return the `statistic` of a metric that is a mean over rows, or the square root of one."""
+    """Return the `statistic` of a metric that is a mean over rows, or the square root of a mean."""
     with np.errstate(all="ignore"):
         return mean_statistic(errors(target, prediction), sign=self.sign, root=root)
 
@@ -108,7 +108,7 @@ _AVERAGES = {
     "samples": (MULTILABEL, "the mean over rows"),
     "weighted": (LABELS, "classes weighted by rows"),
 }
-"""For each of scikit-learn's averages the tasks that have it, and how a description ends."""
+"""The tasks that support each of scikit-learn's averages, and the end of the metric's description."""
 
 
 def _averaged(name: str, average: str = "binary") -> _Row:
@@ -299,7 +299,7 @@ SCORERS: Mapping[str, _Row] = {
         {**_ERROR, **_ROOT, "aliases": ("rmse",)},
     ),
 }
-"""For each class but `TopKAccuracy`: its metric's name, its description, and what differs from a plain `Scorer`."""
+"""For each class except `TopKAccuracy`: metric name, description, and attributes that differ from `Scorer`."""
 
 __all__ = [*SCORERS, "TopKAccuracy"]
 
@@ -312,7 +312,7 @@ def __getattr__(name: str) -> type[Scorer]:
 
 @cache
 def _metric(name: str) -> type[Scorer]:
-    """Return the class of a row, as a class statement with its attributes and a ``type`` would make it.
+    """Return the metric class for a row, like a class statement with the row's attributes and a ``type``.
 
     Each is made when it is first used, because all of them take 10 ms.
     """
