@@ -96,7 +96,7 @@ class BatchNormalization(_Normalization):
     def backward(
         self, d: Value, scope: Scope, centred: Value, inverse: Value, scale: Value
     ) -> tuple[Value, Value, Value]:
-        """Return the derivatives by x, scale and shift, given d by the output, in a third of the automatic operations."""
+        """Return the derivatives by x, scale and shift, given d by the output, in a third of the usual operations."""
         d_shift, d_factor = sum_over(d, "batch"), sum_over(d * centred, "batch")
         mean, slope = d_shift * scope.inverse_rows, d_factor * scope.inverse_rows * (inverse * inverse)
         return (d - centred * slope - mean) * (inverse * scale), d_factor * inverse, d_shift
