@@ -1,20 +1,20 @@
-"""Elementary functions in C that vectorise.
+"""Elementary functions in C that compilers can vectorise.
 
 The C library's functions work on one number at a time, and a loop that calls one of them is not vectorised without
-`-ffast-math`. These are inline and branch-free: a loop over them that is marked `#pragma omp simd` becomes vector
-instructions with gcc at -O1 -ftree-vectorize and above, for AVX-512, AVX2 and SSE2.
+`-ffast-math`. The functions here are inline and branch-free: a loop that calls them and is marked `#pragma omp simd`
+becomes vector instructions with gcc at -O1 -ftree-vectorize and above, for AVX-512, AVX2 and SSE2.
 
 All results are within 3 ulp of the exact ones over the whole range of finite arguments, or within 3 units of the
-smallest denormal number, with and without contraction to fused multiply-adds. Zeros, infinities and NaN are NumPy's.
-Bits are shifted and added as unsigned numbers, which C defines for all values.
+smallest denormal number, with and without contraction to fused multiply-adds. Zeros, infinities and NaN are as in
+NumPy. Bits are shifted and added as unsigned numbers, which C defines for all values.
 
-`r_sin` and `r_cos` of arguments up to 65536 (8192 in float32) are vectorised like the others. Larger ones are reduced
-one by one, in a function of its own, of which gcc makes a vector variant. Other compilers, such as clang, do not
-vectorise loops over sine and cosine; the results are the same. That function needs the 128-bit integers that gcc and
-clang have on 64-bit targets.
+`r_sin` and `r_cos` of arguments up to 65536 (8192 in float32) are vectorised like the other functions. Larger arguments
+are reduced one by one, in a separate function, of which gcc makes a vector variant. Other compilers, such as clang, do
+not vectorise loops over sine and cosine; the results are the same. The separate function needs the 128-bit integers
+that gcc and clang have on 64-bit targets.
 
-Polynomials without a source are minimax fits made for the stated interval; an error is that of the function before
-coefficients are rounded, relative to its value. One ulp is between 2^-24 and 2^-23 of a value in float32, and between
+Polynomials without a source are minimax fits for the stated interval. Stated errors are relative errors of the function
+before coefficients are rounded. One ulp is between 2^-24 and 2^-23 of a value in float32, and between
 2^-53 and 2^-52 in float64.
 """
 
@@ -333,9 +333,9 @@ INLINE real r_min(real a, real b) { return a <= b ? a : a != a ? a : b; }
 
 
 def functions_text(dtype: np.dtype) -> str:
-    """Return the C text of the elementary functions in one precision.
+    """Return the C code of the elementary functions in one precision.
 
-    It expects `real`, `INLINE` (`static inline` and always inlined) and the headers stdint.h, string.h and math.h above
+    It needs `real`, `INLINE` (`static inline` and always inlined) and the headers stdint.h, string.h and math.h above
     it, and defines `r_exp`, `r_expm1`, `r_log`, `r_log1p`, `r_tanh`, `r_sigmoid`, `r_softplus`, `r_erf`, `r_sin`,
     `r_cos`, `r_sqrt`, `r_abs`, `r_sign`, `r_floor` of one number, `r_max` and `r_min` of two.
 

@@ -1,4 +1,4 @@
-"""The head of every C text: types, vectors, and matrices transposed."""
+"""The head of every C text: types, vectors, and functions that transpose matrices."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ OUTLINE void transpose({_TRANSPOSE_PARAMETERS})
 
 
 def packed(name: str, parameters: str) -> tuple[str, str]:
-    """Return a struct of a function's parameters, and the statements that read them from `arguments`."""
+    """Return the C struct of a function's parameters, and the statements that read them from `arguments`."""
     kinds = [(kind.rstrip(), field) for kind, field in re.findall(r"([\w *]+?[ *])(\w+)(?:, |$)", parameters)]
     fields = "".join(f" {kind} {field};" for kind, field in kinds)
     taken = "".join(f" {kind} {field} = q->{field}; (void){field};" for kind, field in kinds)
@@ -111,16 +111,16 @@ OUTLINE void shared_transpose({_TRANSPOSE_PARAMETERS})
 
 
 def head_text(dtype: np.dtype[Any], vector_bytes: int) -> str:
-    """Return the types and macros for real numbers of a dtype and vectors of `vector_bytes`."""
+    """Return the C types and macros for real numbers of a dtype and vectors of `vector_bytes`."""
     real, integer = _TYPES[dtype]
     return _HEAD.format(real=real, integer=integer, vector_bytes=vector_bytes, numbers=vector_bytes // dtype.itemsize)
 
 
 def transposing_text(numbers: int) -> str:
-    """Return the functions that transpose matrices, in squares of `numbers` rows and columns.
+    """Return the C functions that transpose matrices, in squares of `numbers` rows and columns.
 
-    A square is transposed in registers, in as many rounds as the index of a row has bits: each round exchanges one bit
-    of the row's index with the same bit of the column's.
+    A square is transposed in registers, in one round for each bit of a row's index: the round exchanges this bit of the
+    row's index with the same bit of the column's index.
     """
     loads = ", ".join(f"v{row} = LOAD(row[{row}] + from)" for row in range(numbers))
     lines = [_TRANSPOSE_SQUARE, "{", f"  vector a, b, {loads};"]

@@ -1,6 +1,6 @@
-"""From a plan to a function in C, which calls further ones if it is long.
+"""The C function of a plan, which calls further functions if the plan is long.
 
-Calls with loops of their own are here: matrix products, concatenation and repetition, and selection by an index.
+It also writes the calls with separate loops: matrix products, concatenation, repetition, and selection by an index.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from specnet.compiler.value import Axis, Kind, Operation
 FEW_PRODUCTS = 64
 """Size of a weight's gradient below which dot products are faster than tiles."""
 TEMPORARY = "temporary"
-"""The name of the pointer to memory for use within one call."""
+"""The name of the pointer to temporary memory within one call."""
 
 
 class CallEmitter:
-    """Writes the calls of a plan that are not loops over elements.
+    """A writer of the calls of a plan that are not loops over elements.
 
     Parameters
     ----------
     plan, allocation
     products
-        Writes matrix products.
+        Writer of matrix products.
 
     Attributes
     ----------
     temporary
-        The largest size of memory for use within one of the calls.
+        The largest size of the temporary memory of a call so far.
     """
 
     def __init__(self, plan: CPlan, allocation: Allocation, products: Products) -> None:
@@ -50,12 +50,12 @@ class CallEmitter:
         self.temporary = Extent()
 
     def emit_call(self, n: int) -> list[str]:
-        """Return the statements of a call.
+        """Return the C statements of a call.
 
         Raises
         ------
         NoFormError
-            If C has no form of it.
+            If the operation has no form in C.
         """
         call = self._plan.calls[n]
         if call.operation not in WRITERS:
@@ -77,7 +77,7 @@ class CallEmitter:
         return self._multiplied(a.transposed() if flip_a else a, b.transposed() if flip_b else b, out)
 
     def _grouped_matmul(self, call: Call, *matrices: Matrix) -> list[str]:
-        """Return a product for each group g of rows."""
+        """Return the statements of a matrix product for each group g of rows."""
         count, *flips = call.attributes
 
         def of_group(x: Matrix) -> Matrix:
@@ -90,7 +90,7 @@ class CallEmitter:
         return block(f"for (long g = 0; g < {count}; g++)", product)
 
     def _multiplied(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "") -> list[str]:
-        """Return c = a·b (+ bias), tiled if the columns are a named axis, else in plain loops."""
+        """Return statements for c = a·b (+ bias): in tiles if the columns are a named axis, else in plain loops."""
         if isinstance(c.columns, str) and b.column == "1" and isinstance(c.rows, int) and isinstance(b.rows, int):
             return self._products.product(a, b, c, bias)
         of_a, of_b = f"{a.base}[i * {a.row} + k * {a.column}]", f"{b.base}[k * {b.row} + j * {b.column}]"
@@ -102,7 +102,7 @@ class CallEmitter:
         return block(f"for (long i = 0; i < {c.rows}; i++)", block(f"for (long j = 0; j < {c.columns}; j++)", added))
 
     def _summed(self, a: Matrix, b: Matrix, c: Matrix, sums: str = "") -> list[str]:
-        """Return c = a·bᵀ, summed over a named axis, and write the sums of b's rows to the pointer `sums` if given."""
+        """Return statements for c = a·bᵀ, summed over a named axis; also write the sums of b's rows to `sums`."""
         rows, columns, depth, numbers = a.rows, b.rows, a.columns, self._products.vector_numbers
         assert isinstance(rows, int), "a weight has a fixed number of rows"
         assert isinstance(columns, int), "and of columns"
@@ -179,7 +179,7 @@ def copy_rows(target: Matrix, source: Matrix) -> str:
 
 
 def _within(index: Matrix, count: Axis) -> str:
-    """Return the j-th index, limited to valid ones: no index reads or writes other memory."""
+    """Return the j-th index in C, limited to valid indices, so that no other memory is read or written."""
     return f"WITHIN(((const integer *){index.base})[j], {count})"
 
 
@@ -195,7 +195,7 @@ WRITERS: Mapping[Operation, Callable[..., list[str]]] = {
     operations.GATHER: CallEmitter._gather,
     operations.SCATTER_ADD: CallEmitter._scatter_add,
 }
-"""Every operation that is neither an element nor a reduction, except leaves and views."""
+"""The writers of all operations that are neither elements nor reductions, except leaves and views."""
 
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
@@ -216,12 +216,12 @@ class Statements(NamedTuple):
 
     @property
     def is_call(self) -> bool:
-        """Whether it is a single line, which calls a function or copies numbers."""
+        """Whether the statements are a single line, which calls a function or copies numbers."""
         return len(self.lines) == 1
 
 
 class CText:
-    """The text of several programs that share their leaves and their workspace.
+    """The C code of several programs that share their leaves and their workspace.
 
     Parameters
     ----------
@@ -230,18 +230,18 @@ class CText:
     target
         The processor.
     likely
-        The usual lengths of named axes, for which products are optimized.
+        The usual lengths of named axes, for which matrix products are optimized.
 
     Attributes
     ----------
     table
-        The names of leaves, in the order of the pointers to their arrays; the first one, "", is the workspace.
+        The names of leaves, in the order of the pointers to their arrays; the first name, "", is the workspace.
     axes
-        The named axes, in the order of their lengths.
+        The named axes, in the order of their lengths in the C argument `sizes`.
     functions
-        The programs in the order in which they were added.
+        The functions of the programs, in the order in which they were added.
     shares
-        Whether the text shares its work among threads. It is set by callers that add such functions.
+        Whether threads share work in the code. Callers that add shared functions set it.
     """
 
     def __init__(self, dtype: np.dtype[Any], target: Processor, likely: Mapping[str, int]) -> None:
@@ -255,12 +255,12 @@ class CText:
         self.functions: list[CFunction] = []
 
     def add(self, plan: Plan, name: str) -> CFunction:
-        """Add a program as a function of this name.
+        """Add a program as a C function of this name, and return it.
 
         Raises
         ------
         NoFormError
-            If a call has no form in C.
+            If an operation has no form in C.
         """
         plan = CPlan(plan.calls, plan.outputs, plan.commits)
         groups = fuse(plan)
@@ -295,7 +295,7 @@ class CText:
         return Statements(group.calls, lines, group.for_outputs_only)
 
     def _parts(self, plan: CPlan, written: Iterable[Statements]) -> list[list[str]]:
-        """Return the statements of a long program in parts of few calls."""
+        """Return the lines of a long program in parts of at most `LONGEST` groups of statements."""
         calls = []
         for statements in _joined(written):
             lines = statements.lines if statements.is_call else [self.shared.call(statements.lines, self.lengths())]
@@ -303,7 +303,7 @@ class CText:
         return [[line for lines in calls[k : k + LONGEST] for line in lines] for k in range(0, len(calls), LONGEST)]
 
     def pointer(self, name: str) -> str:
-        """Return the entry of a leaf's array in the table of pointers, in C; a new entry if it has none."""
+        """Return the C expression of a leaf's entry in the table of pointers; the entry is added if it is missing."""
         if name not in self.table:
             self.table.append(name)
         return f"p[{self.table.index(name)}]"
@@ -316,7 +316,7 @@ class CText:
         ]
 
     def text(self, *others: str) -> str:
-        """Return the whole text, with `others` at its end."""
+        """Return the whole C code, with the texts `others` at its end."""
         head = [head_text(self.dtype, self.target.vector_bytes), functions_text(self.dtype)]
         self.shares |= self.products.shares
         head += [SHARING_TEXT] if self.shares else []
@@ -333,8 +333,9 @@ class CFunction(NamedTuple):
     ----------
     plan, allocation
     text
+        The C code of the function.
     extent
-        The size of the workspace that it needs.
+        The size of the workspace that the function needs.
     """
 
     plan: CPlan
@@ -344,7 +345,7 @@ class CFunction(NamedTuple):
 
 
 def _joined(written: Iterable[Statements]) -> list[Statements]:
-    """Join neighbouring statements, except calls, to those of one function each."""
+    """Join successive statements, except calls, so that each result becomes one function."""
     joined: list[Statements] = []
     for statements in written:
         last = joined[-1] if joined else statements
@@ -384,7 +385,7 @@ def _conversion(kind: Kind, matrix: Matrix, pointer: str) -> str:
 
 
 def _late_commit(plan: CPlan, allocation: Allocation, state: int, value: int, dtype: np.dtype[Any]) -> str:
-    """Return the statement that writes a commit which was not computed in place."""
+    """Return the statement that copies a new value to its state, for a commit that is not computed in place."""
     target = allocation.matrix(state)
     if plan.is_constant(value):
         return f"*{target.base} = {literal(plan.calls[value].attributes, dtype)};"

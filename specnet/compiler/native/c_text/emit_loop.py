@@ -1,4 +1,4 @@
-"""From a group of elements and reductions over the same rows and columns to one loop in C."""
+"""One loop in C for a group of elements and reductions over the same rows and columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specnet.compiler.value import Kind
 
 
 class Pointer(NamedTuple):
-    """A variable that points to row i of an array; if `distance` is empty, to the same row for all i."""
+    """A C variable that points to row i of an array; if `distance` is empty, to the same row for all i."""
 
     name: str
     base: str
@@ -26,9 +26,9 @@ class Pointer(NamedTuple):
 
 
 class LoopEmitter:
-    """Writes the loop of a group.
+    """A writer of the loop of a group.
 
-    The index of rows is i, that of columns j. A loop over a column, (rows, 1), is written like one over a row.
+    The index of rows is i, the index of columns j. A loop over a column, (rows, 1), is written like a loop over a row.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class LoopEmitter:
         self._keeps_order = self._counts_exactly = self._needs_row_number = False
 
     def emit_loop(self) -> list[str]:
-        """Return the statements."""
+        """Return the C statements of the loop."""
         plan = self._plan
         elements = [n for n in self._group.calls if plan.role(n) == "element"]
         for n in elements:
@@ -83,7 +83,7 @@ class LoopEmitter:
         self._body.append(f"{declared}v{n} = {code};")
 
     def _weighed_rows(self, n: int, weights: int, x: int) -> str:
-        """Return an element of a dense layer: the bias and the inputs times their weights, in order."""
+        """Return the C code of a dense layer's element: the bias plus the inputs times their weights, in order."""
         block_, inputs, (depth, _) = (
             self._allocation.matrix(weights),
             self._allocation.matrix(x),
@@ -99,7 +99,7 @@ class LoopEmitter:
         return " + ".join([f"b{n}", *(f"a{n}_{k} * r{n}_{k}[j]" for k in range(depth))])
 
     def _operand(self, a: int) -> str:
-        """Return the name of an operand's element, after writing its load if it is in memory."""
+        """Return the C name of an operand's element; its load is written if it is in memory."""
         plan, call = self._plan, self._plan.calls[a]
         if a not in self._names:
             self._names[a] = literal(call.attributes, self._dtype) if plan.is_constant(a) else f"v{a}"
@@ -189,21 +189,21 @@ class LoopEmitter:
         return [*self._before, *starts, *rows, *self._after]
 
     def _over_columns(self, width: str) -> list[str]:
-        # A maximum is searched in order, without SIMD: NaN stays NaN.
+        # A maximum is computed in order, without SIMD, so that NaN stays NaN.
         if self._sums:
             return summing(width, self._body, self._sums, in_order=self._keeps_order)
         pragma = [] if self._keeps_order else ["SIMD()"]
         return [*pragma, *block(f"for (long j = 0; j < {width}; j++)", self._body)]
 
     def _width(self) -> str:
-        """Return the end of the loop over columns: with the padding if nothing is summed and all arrays have one."""
+        """Return the end of the loop over columns, including padding if nothing is summed and all arrays have it."""
         columns = self._columns
         if isinstance(columns, int) or self._is_column or self._counts_exactly:
             return str(columns)
         return padded(columns) if all(matrix.readable for matrix in self._arrays) else columns
 
     def _is_one_line(self, width: str) -> bool:
-        """Return whether all rows are contiguous, so that one loop goes through them."""
+        """Return whether all rows are contiguous, so that a single loop goes through them."""
         sums = self._starts or self._sums or self._keeps_order
         narrow = self._per_row or any(not pointer.distance for pointer in self._pointers)
         follow = all(matrix.row == width for matrix in self._arrays)
@@ -211,7 +211,7 @@ class LoopEmitter:
 
 
 def _type(kind: Kind) -> str:
-    """Return the type of one element in memory."""
+    """Return the C type of one element in memory."""
     return "integer" if kind == "index" else "real"
 
 

@@ -1,6 +1,6 @@
-"""Matrix products in C: tiles of the result that fit into the registers, by functions of fixed tile sizes.
+"""Matrix products in C: tiles of the result fit into the registers, and each size of a tile has a function.
 
-A tile is some rows by some vectors of columns. For each step along the depth its function loads the vectors of b once
+A tile is some rows by some vectors of columns. For each step along the depth, its function loads the vectors of b once
 and multiplies them by one number of a for each row. Columns are a named axis, padded to whole vectors, or a fixed
 number that is a multiple of a vector.
 """
@@ -26,19 +26,19 @@ CALL_SHARE = 0.02
 LOAD_SHARE = 0.05
 """Cycles that a load costs although additions hide it, since some data are not in the first-level cache."""
 SHARED_ABOVE = 2**22
-"""Multiplications above which threads share a product: a tenth of a millisecond of one thread. Shorter ones end before
-a second thread saves a third."""
+"""Minimum number of multiplications for which threads share a product: a tenth of a millisecond of one thread. For
+smaller products a second thread saves less than a third of the time."""
 TRANSPOSE_SHARED_ABOVE = 2**15
-"""Size of a matrix above which threads share its transposition."""
+"""Minimum size of a matrix for which threads share its transposition."""
 LONG_ABOVE, PARTS_OF_LONG = 2**27, 4
-"""Multiplications above which a product has several parts for each thread, and their number."""
+"""Minimum number of multiplications for which a product has several parts for each thread, and their number."""
 LARGEST_TILE = (12, 8)
 SUMS_AT_ONCE = 10
 """Maximum number of dot products in one loop."""
 
 ADDED_APART = 4096
-"""Steps along a depth that is a named axis, and may be very long, that are summed separately: each number that is added
-to a large sum loses digits."""
+"""Number of steps along a named axis that are summed separately: the axis may be long, and a number that is added to a
+large sum loses digits."""
 
 _PRODUCT = (
     "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row,"
@@ -49,17 +49,17 @@ _DOTS = "long depth, const real *a, long a_row, const real *b, long b_row, real 
 
 
 class Products:
-    """Writes products.
+    """A writer of matrix products.
 
     Parameters
     ----------
     target
     vector_numbers
-        Numbers in a vector.
+        Count of numbers in a vector.
     likely
         The usual lengths of named axes, for which products are optimized.
     functions
-        The functions that products call, to which they add their own.
+        Shared functions that the products call; new ones are added.
 
     Attributes
     ----------
@@ -74,14 +74,14 @@ class Products:
         self.shares = False
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "", apart: str = "") -> list[str]:
-        """Return statements for c = a·b, all of its columns in whole vectors.
+        """Return statements for c = a·b, with all columns in whole vectors.
 
         Parameters
         ----------
         a, b, c
             b and c are stored row by row. A fixed number of columns is a multiple of a vector.
         bias
-            A pointer to the numbers from which the sums of each row start.
+            A pointer to the start of each row's sums.
         apart
             A pointer to memory for a matrix with c's strides, if the depth is a named axis.
         """
@@ -104,13 +104,13 @@ class Products:
         return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q, {parts});"])
 
     def transpose(self, source: Matrix, target: Matrix, indices: str = "0") -> str:
-        """Return a statement that writes the rows of a matrix as columns of another one.
+        """Return a statement that writes the rows of a matrix as columns of another matrix.
 
         Parameters
         ----------
         source, target
         indices
-            A pointer to the indices of the source's rows to take; 0 for all in order.
+            A pointer to the indices of the source's rows to take; 0 for all rows in order.
         """
         is_shared = self._known(source.rows) * self._known(source.columns) >= TRANSPOSE_SHARED_ABOVE
         self.shares |= is_shared
@@ -124,7 +124,7 @@ class Products:
     def _product_lines(
         self, rows: int, likely: int, is_fixed: bool, depth: int | str, has_bias: bool, *, is_part: bool = False
     ) -> list[str]:
-        """Return the body of a product, or with `is_part` of one of several parts, which computes some of its rows."""
+        """Return the body of a product's function; with `is_part`, it computes the rows of one of several parts."""
         tall, wide = self._best_tile(rows, likely)
         shallow = max(SHALLOWEST_PANEL, PANEL_BYTES // (wide * self._target.vector_bytes))
         panels = not isinstance(depth, int) or depth > shallow * 3 // 2
@@ -165,7 +165,7 @@ class Products:
         return f"{self._tile(tall, wide)}({deep}, {of_a}, {of_b}, {of_c}, {start}, {adds});"
 
     def _best_tile(self, rows: int, vectors: int) -> tuple[int, int]:
-        """Return the rows and vectors of the tile with which a product needs the fewest cycles."""
+        """Return the numbers of rows and vectors of the tile with which a product needs the fewest cycles."""
 
         def cycles(tall: int, wide: int) -> float:
             total = 0.0
@@ -187,16 +187,16 @@ class Products:
         return min(tiles, key=lambda tile: (cycles(*tile), -tile[0] * tile[1]))
 
     def _tile(self, tall: int, wide: int) -> str:
-        """Return the name of the function that computes such a tile."""
+        """Return the name of the function that computes a tile of this size; it is defined on the first call."""
         name = f"tile_{tall}_{wide}"
         if name not in self._functions.definitions:
             self._functions.definitions[name] = _tile_text(name, tall, wide)
         return name
 
     def dots(self, a: Matrix, b: Matrix, c: Matrix, sums_of_b: str) -> list[str]:
-        """Return statements for c = a·bᵀ by dot products of rows, several in a loop: for small results.
+        """Return statements for a small c = a·bᵀ by dot products of rows, several in a loop.
 
-        They write the sums of b's rows to the pointer `sums_of_b` if it is given.
+        The statements write the sums of b's rows to the pointer `sums_of_b` if it is given.
         """
         assert isinstance(a.rows, int), "small results have a fixed number of rows"
         assert isinstance(b.rows, int), "and of columns"
@@ -226,13 +226,13 @@ def _dots_lines(rows: int, columns: int, has_sums: bool) -> list[str]:
 
 
 def _pieces(count: int, size: int) -> list[tuple[int, int, int]]:
-    """Divide a count into pieces of a size and a rest: return (size, first, number of pieces) of each."""
+    """Return the division of a count into pieces of a size, and a rest: (size, first, number of pieces) of both."""
     whole = count // size * size
     return [piece for piece in ((size, 0, count // size), (count - whole, whole, 1)) if piece[0] and piece[2]]
 
 
 def _panels(begin: str, end: str, shallow: int, tiles: list[str]) -> list[str]:
-    """Return a loop along the depth, in panels of steps that are made for all tiles."""
+    """Return a loop along the depth in panels; all tiles are computed for one panel after the other."""
     deep = f"const long deep = {end} - k < {shallow} ? {end} - k : {shallow};"
     return block(f"for (long k = {begin}; k < {end}; k += {shallow})", [deep, *tiles])
 
@@ -250,7 +250,7 @@ def _tile_text(name: str, tall: int, wide: int) -> str:
         f"vector {', '.join(f'c{m}_{n} = {{0}}' for m, n in sums)};",
         *block("if (bias && !adds)", [f"c{m}_{n} += bias[{m}];" for m, n in sums]),
         *block("for (long k = 0; k < depth; k++, a += a_column, b += b_row)", steps),
-        # Each panel has a sum of its own, since a long sum of single numbers loses digits.
+        # Each panel is summed separately, since a long sum of single numbers loses digits.
         *block("if (adds)", [f"c{m}_{n} += LOAD(c + {m} * c_row + {n} * VECTOR);" for m, n in sums]),
         *(f"STORE(c + {m} * c_row + {n} * VECTOR, c{m}_{n});" for m, n in sums),
     ]

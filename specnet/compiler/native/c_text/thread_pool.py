@@ -1,14 +1,14 @@
-"""A pool of threads for large products: work is cut into parts, some of which other threads do.
+"""A pool of threads for large matrix products: work is divided into parts, which several threads compute.
 
-The caller publishes its work and does parts of it too; each free thread takes the next part. So no one waits for a
-thread that has not begun, and a process that was forked, where there are no other threads, does all parts itself. Long
-work has more parts than there are threads, since other programs may delay one of them. The result of each part does not
-depend on the thread.
+The caller publishes a job and computes parts of it too; each free thread takes the next part. So the caller never waits
+for a thread that has not begun, and a forked process, which has no other threads, computes all parts itself. Long jobs
+have more parts than there are threads, since other programs may delay a thread. The result of each part does not depend
+on the thread.
 
-A job's number and its next part are one atomic number. It changes before a job's facts do and again when they are
-there: a thread that comes late with the number of an old job takes nothing.
+The number of a job and its next part are one atomic number. It changes before the data of the job change, and again
+after them: a late thread with the number of an old job takes no part.
 
-The threads belong to the process: a library of their own starts them, and is never closed. Others call its function.
+The threads belong to the process: a separate library starts them and is never closed. Others call its function.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ static void alone(work *function, const void *arguments, long parts_of_a_thread)
 static void (*in_parts)(work *function, const void *arguments, long parts_of_a_thread) = alone;
 void set_pool(void (*function)(work *, const void *, long)) {{ in_parts = function; }}
 """
-"""In a library that shares its work: alone until it has the function of the pool."""
+"""C code for a library that shares work; the caller works alone until `set_pool` is called with the pool's function."""
 _POOL_TEXT = (
     _WORK
     + """
@@ -153,14 +153,14 @@ void in_parts(work *function, const void *arguments, long parts_of_a_thread)
 
 
 def before_calls(made: LoadedLibrary) -> Callable[[], None]:
-    """Connect a library whose text has `SHARING_TEXT` to the pool, and return a function to call before its own.
+    """Connect a library with `SHARING_TEXT` to the pool, and return a function to call before the library's functions.
 
-    That function sets the pool's number of threads to those that are available now.
+    The returned function sets the pool's number of threads to the number of available threads.
 
     Raises
     ------
     BuildError
-        If the library of the pool cannot be made.
+        If the library of the pool cannot be compiled or loaded.
     """
     pool = _pool()
     made.function("set_pool", ctypes.c_void_p)(ctypes.cast(pool["in_parts"], ctypes.c_void_p))
