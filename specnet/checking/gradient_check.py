@@ -39,7 +39,7 @@ class Comparisons:
 
     @property
     def wrong(self) -> list[GradientComparison]:
-        """The comparisons that do not agree."""
+        """Comparisons whose error exceeds the tolerance."""
         return [comparison for comparison in self.comparisons if not comparison.agrees]
 
     @property

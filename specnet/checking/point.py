@@ -59,12 +59,12 @@ class Point:
 
     @cached_property
     def training(self) -> Forward:
-        """The symbolic values of the network in training mode."""
+        """Symbolic expressions of the network's values in training mode (with dropout and batch statistics)."""
         return self.network.blueprint.forward(training=True)
 
     @cached_property
     def evaluation(self) -> Forward:
-        """The symbolic values of the network in evaluation mode."""
+        """Symbolic expressions of the network's values in evaluation mode (no dropout, stored statistics)."""
         return self.network.blueprint.forward(training=False)
 
     def loss(self, forward: Forward) -> Value:

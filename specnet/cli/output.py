@@ -294,7 +294,7 @@ def _for_user(error: BaseException) -> SpecnetError:
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """Raise `_OutputError` for an OSError within this context, to distinguish it from errors of other files."""
+    """Convert an OSError within this context to `_OutputError`: output failed, and no other file."""
     try:
         yield
     except OSError as error:

@@ -386,7 +386,7 @@ def _placed(problem: Diagnostic, spec: Spec, whole: Keys) -> Diagnostic:
 
 
 def about_file(error: DataError, source: str) -> DataError:
-    """Return an error with a file as its source, and hints for a user who has no spec to change."""
+    """Return a copy of an error that names a file as its source; its hints mention no settings of a spec."""
     hints = _HINTS_WITHOUT_SPEC
     return DataError(
         *(

@@ -31,7 +31,7 @@ class RowSet:
     hashes : ndarray
         Distinct hashes in ascending order.
     is_complete : bool
-        Whether all hashes are included; otherwise only the smallest ones.
+        Whether `hashes` contains every row. If False, it contains the smallest hashes, a random sample.
     """
 
     hashes: Hashes

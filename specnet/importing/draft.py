@@ -151,7 +151,17 @@ class Draft:
     def add(
         self, layer: Layer | Mapping[str, Any], inputs: Sequence[int], tensors: Mapping[str, Array] | None = None
     ) -> int:
-        """Add a layer, given as a part or its fields, the layers that it reads and its arrays; return its number."""
+        """Add a layer and return its index.
+
+        Parameters
+        ----------
+        layer : Layer or mapping
+            The layer, or its fields.
+        inputs : sequence of int
+            Indices of the layers whose outputs it reads.
+        tensors : mapping of str to array, optional
+            Its arrays by name.
+        """
         if len(self.steps) >= 2 * self.limits.layers:  # a dense layer and its activation become one
             raise FileError(f"this network has more than {self.limits.layers} layers", hint=raising("layers"))
         if not isinstance(layer, Layer):

@@ -287,7 +287,7 @@ _FUNCTION_MODULES = ("builtins", "keras.activations", "keras.src.activations.act
 
 @dataclass(frozen=True)
 class KerasLayer(ForeignLayer):
-    """A layer of a Keras file: its configuration, and a function that returns its arrays, given their shapes."""
+    """A layer of a Keras file: its configuration, and a function that loads its weights, given the expected shapes."""
 
     config: Mapping[str, Any]
     weights: Callable[[list[Shape]], list[Array]]

@@ -60,9 +60,9 @@ class StateTensor:
     name : str
         Last component of the array's name.
     shape : tuple of int
-        Shape in the engine; users see (features,) instead of (features, 1).
+        Internal shape, such as (features, 1). The public shape is then (features,).
     start : float or array
-        Initial value of all numbers, or an array of initial values in the user's shape.
+        Initial value of all elements, or an array of the public shape.
     """
 
     name: str

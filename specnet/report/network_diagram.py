@@ -301,7 +301,7 @@ def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> 
 
 
 def _bands(frame: Frame, texts: Sequence[str]) -> Iterator[str]:
-    """Yield horizontal bands of equal height in a frame, one for each text, which it shows on hover."""
+    """Divide a frame into horizontal bands of equal height, one per text; hovering over a band shows its text."""
     for text, (top, bottom) in zip(texts, pairwise(np.linspace(frame.top, frame.bottom, len(texts) + 1)), strict=True):
         geometry = replace(frame, top=float(top), bottom=float(bottom)).attributes()
         yield f'<rect class="hit" {geometry}>{hover_text(text)}</rect>'

@@ -290,7 +290,9 @@ def page_again(
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page of a folder with several runs, which this process has locked, and return its path.
+    """Write the HTML page about the runs in a folder, and return its path.
+
+    This process must hold the lock of the folder.
 
     Raises
     ------

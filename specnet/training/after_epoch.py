@@ -70,7 +70,13 @@ class Watchers:
         }
 
     def restore(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
-        """Restore the memories from the facts of a checkpoint."""
+        """Restore the memory of each watcher from a checkpoint.
+
+        Parameters
+        ----------
+        facts : mapping of str to mapping
+            Memory of each watcher as plain data, by the name of the watcher.
+        """
         self.remember({name: Memory(**facts[name]) for name in self._watchers})
 
     def as_dict(self) -> dict[str, dict[str, Any]]:

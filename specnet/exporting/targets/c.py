@@ -364,7 +364,7 @@ def _restricted(declaration: str, suffix: str = "_work") -> str:
 
 
 def _call_of(declaration: str) -> str:
-    """Return the call of a declared function's variant with a workspace; unless it is void, its result is returned."""
+    """Return the C statement that calls the `_work` variant of a declared function, and returns its result if any."""
     called = re.findall(r"(\w+)(?=[(,)])", declaration)
     returned = "" if declaration.startswith("void ") else "return "
     return f"{returned}{called[0]}_work({', '.join([*called[1:], 'workspace'])})"
@@ -382,7 +382,10 @@ def _codes(program: Program) -> dict[str, list[Any]]:
 
 
 def _answered(program: Program, stem: str) -> tuple[list[str], int]:
-    """Return the statements that call `forward` with an array `p`, and the doubles of workspace used by `p`."""
+    """Return the C statements that store the outputs of `forward` in an array `p`, and its size in the workspace.
+
+    The size is in doubles; 0 if `p` is a local array.
+    """
     kind, doubles, rest = number_types(program)["answers"], 0, "workspace"
     outputs = f"{kind} p[{stem.upper()}_OUTPUTS];"
     if program.outputs > _LOCAL_NUMBERS:

@@ -71,9 +71,9 @@ def _of_classes(fraction: Callable[[Array, Array, Array], tuple[Array, Array]]) 
 
 
 def _members(target: Array, prediction: Array) -> tuple[list[tuple[Array, Array]], int]:
-    """Return three pairs of rows and classes: correct predictions, predicted classes, and true classes.
+    """Return the (row, class) indices of correct predictions, of all predictions, and of all true labels.
 
-    Return also the number of classes that occur, or of 0/1 outputs.
+    Return also the number of classes that occur; for 0/1 outputs, the number of outputs.
     """
     if target.ndim == 2:
         return [np.nonzero(labels) for labels in (target * prediction, prediction, target)], target.shape[1]

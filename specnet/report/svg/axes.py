@@ -65,18 +65,21 @@ class Axis:
     def over(
         cls, *values: ArrayLike, label: str = "", log: bool = False, margin: float = 0.0, zero: bool = False
     ) -> Axis:
-        """Return an axis over all values that can be shown; NaN and infinities are left out.
+        """Return an axis that covers all finite values, on a logarithmic axis all positive ones.
 
         Parameters
         ----------
         *values : array_like
-            Values that the axis must include.
-        label, log
-            Attributes of the axis.
+            Values to cover.
+        label : str
+            Label of the axis.
+        log : bool
+            Whether the axis is logarithmic.
         margin : float
             Space at both ends, as a fraction of the range.
         zero : bool
-            Whether to start a linear axis of positive values at 0 if less than a third of it stays empty.
+            Whether a linear axis of positive values may start at 0. It does if less than a third of the axis is then
+            empty.
         """
         present = np.concatenate([np.zeros(0), *(np.asarray(array, np.float64).ravel() for array in values)])
         present = present[shown_values(present, log)]
