@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from specnet.cli.output import UsageError
+from specnet.errors import DataError
 
 if TYPE_CHECKING:
     from specnet.model import Model
@@ -334,7 +335,6 @@ def rows_file(path: Path) -> Iterator[Path]:
         return
     import tempfile
 
-    from specnet.errors import DataError
     from specnet.files.large import space_needed
 
     with tempfile.TemporaryDirectory(prefix="specnet-") as folder:

@@ -31,6 +31,7 @@ from specnet.cli.arguments import (
     word_option,
 )
 from specnet.cli.output import Output, UsageError
+from specnet.errors import FileError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,7 +208,6 @@ def _show_plan(network: Network, output: Output) -> dict[str, Any]:
 
 def _engine(network: Network) -> dict[str, str]:
     """Return the engine that a run would use, and the reason; or the reason why it cannot be used on this machine."""
-    from specnet.errors import SpecError
     from specnet.training.steps.engine_choice import Choice, choose, undecided
 
     training, data = network.spec.training, network.spec.data
@@ -390,7 +390,6 @@ def compare(
         hint = f"use `specnet report {shlex.quote(str(runs[0]))}`"
         raise UsageError("expected at least two runs, got one", hint=hint)
     check_page(out, force=force)
-    from specnet.errors import FileError
     from specnet.files import write_file
     from specnet.report.pages.comparison_page import comparison_page
     from specnet.run_files import check_run

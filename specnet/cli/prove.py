@@ -28,12 +28,11 @@ from specnet.cli.arguments import (
     rows_name,
 )
 from specnet.cli.output import Output
-from specnet.errors import Diagnostic
-from specnet.number_texts import count, counted
+from specnet.errors import DataError, Diagnostic, SpecnetError
+from specnet.number_texts import count, counted, figure
 
 if TYPE_CHECKING:
     from specnet.checking import GradientCheck
-    from specnet.errors import SpecnetError
     from specnet.report.terminal.terminal_output import TextTable
     from specnet.running.verification.result import Verification, VerifiedRun
 
@@ -68,7 +67,6 @@ def check(output: Output, spec: SpecArgument, overrides: SetOption = None, limit
 
 def _show_check(found: GradientCheck, output: Output) -> None:
     from specnet.checking import STEP, TOLERANCE
-    from specnet.number_texts import count, counted, figure
     from specnet.report.overview import Overview
 
     plan = Overview(found.network.resolved)
@@ -95,7 +93,6 @@ def _show_check(found: GradientCheck, output: Output) -> None:
 
 def _start_table(found: GradientCheck) -> TextTable:
     """Return a table with a row for each layer: statistics of its outputs and its gradient before the first step."""
-    from specnet.number_texts import figure
     from specnet.report.terminal.terminal_output import TextTable
 
     header = ("layer", "units", "dead", "saturated", "mean", "std", "gradient")
@@ -134,7 +131,6 @@ def _comparison_table(found: GradientCheck) -> TextTable:
 
 def _wrong_gradients(found: GradientCheck) -> SpecnetError:
     from specnet.checking import TOLERANCE
-    from specnet.errors import Diagnostic, SpecnetError
 
     tensors = [
         Diagnostic(
@@ -172,7 +168,6 @@ def evaluate(
     """
     from specnet.data import RawColumns, large_cell_in, read_table
     from specnet.data.row_hashes import RowSet, row_hashes
-    from specnet.errors import DataError
     from specnet.model import unfamiliar_cells
     from specnet.parts.data import settings_as_options
     from specnet.report.terminal.bars import reading_shown
@@ -266,7 +261,6 @@ def verify(
 
 
 def _show_verification(found: Verification, output: Output) -> None:
-    from specnet.number_texts import count, counted
     from specnet.running.verification.result import unchecked_text
 
     for verified in found.runs:
@@ -302,8 +296,6 @@ def _show_verified_run(verified: VerifiedRun, tolerance: float | None, output: O
 
 def _differences(found: Verification, folder: Path) -> SpecnetError:
     """Return the error that lists the runs that differ."""
-    from specnet.errors import Diagnostic, SpecnetError
-
     problems = []
     for each in found.others:
         first = next(iter(each.differences), None)

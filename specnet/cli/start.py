@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from specnet.cli.arguments import (
+    SETTING,
     STANDARD_INPUT,
     STDIN_NAME,
     ForceOption,
@@ -26,6 +27,8 @@ from specnet.cli.arguments import (
     word_option,
 )
 from specnet.cli.output import CatalogueFormat, Output, UsageError
+from specnet.errors import DataError, SpecnetError
+from specnet.number_texts import counted
 
 if TYPE_CHECKING:
     from specnet.cli.catalogue import Entry, KeyEntry
@@ -63,7 +66,7 @@ def new(
     sweep: Annotated[bool, typer.Option("--sweep", help="Add a search over settings, for specnet sweep.")] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="How the table is read, such as data.skip=2 (repeatable)."),
+        typer.Option("--set", metavar=SETTING, help="How the table is read, such as data.skip=2 (repeatable)."),
     ] = None,
     force: ForceOption = False,
 ) -> None:
@@ -126,7 +129,6 @@ def _for_table(
     output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool
 ) -> tuple[str, Table]:
     """Return the text of a spec for a table, and the rows of the table; print the warnings about the table."""
-    from specnet.errors import DataError
     from specnet.parts.data import settings_as_options
     from specnet.recipes import recipe, table_facts
 
@@ -155,7 +157,6 @@ def _for_table(
 
 def _print_seconds(output: Output, file: Path, content: Table) -> None:
     """Print the expected time of training; print nothing if the spec is invalid for these rows, which `run` reports."""
-    from specnet.errors import SpecnetError
     from specnet.network import Network
     from specnet.parts.data import TableFile
     from specnet.running.data_rows import split_data
@@ -231,8 +232,6 @@ def validate(
     specnet validate --format json specs/moons.toml specs/iris.json
     specnet validate specs/moons.toml --set training.epochs=100
     """
-    from specnet.errors import SpecnetError
-    from specnet.number_texts import counted
     from specnet.spec.searching import parse_whole
 
     if specs.count(STANDARD_INPUT) > 1:

@@ -26,6 +26,8 @@ from specnet.cli.arguments import (
     parse_for_target,
 )
 from specnet.cli.output import Output, UsageError, stopped_by
+from specnet.errors import Diagnostic, render
+from specnet.number_texts import counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -147,7 +149,6 @@ def run(
 
 
 def _show_run(result: RunResult, folder: Path, output: Output) -> None:
-    from specnet.number_texts import counted
     from specnet.report.pages.headline import verdict
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import RUN_FILES
@@ -227,7 +228,6 @@ def sweep(
 
 def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
     """Print the results of a sweep; return the number of trials and the names of the written files as texts."""
-    from specnet.number_texts import counted
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import BEST, BEST_SPECS, TEAM
 
@@ -247,7 +247,6 @@ def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
 
 def _show_nested(result: NestedResult, output: Output) -> list[str]:
     """Print the results of a nested sweep; return the number of sweeps and the names of the written files as texts."""
-    from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
     from specnet.run_files import SUMMARY
 
@@ -270,7 +269,6 @@ def _run_many(
     **options: Any,
 ) -> None:
     """Run a spec for each fold or seed, and print the results."""
-    from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
     from specnet.run_files import RUNS_TABLE, SUMMARY
     from specnet.running.repeated_runs import run_many as run_specs
@@ -289,7 +287,6 @@ def _run_many(
 
 def _warnings_of_runs(output: Output) -> Observer:
     """Return an observer that records warnings of runs as data; also with ``--quiet`` it prints missing reports."""
-    from specnet.errors import Diagnostic, render
     from specnet.report.terminal.terminal_output import write_mistakes
     from specnet.training import WarningRecorder
 
