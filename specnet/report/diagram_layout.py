@@ -194,7 +194,7 @@ def _following(layer: Layer) -> str:
     return text.replace("_", " ").replace("normalization", "norm")
 
 
-MAX_UNITS = 12
+MAX_CIRCLES = 12
 """Most units that are drawn as circles; a column with more units is drawn as a bar."""
 BAR_HEIGHT, NAME_STEP = 170.0, 13.0
 """Height of a bar, and distance between the names beside it."""
@@ -244,7 +244,7 @@ class Placed:
     @property
     def is_bar(self) -> bool:
         """Whether the column has too many units for circles."""
-        return self.size > MAX_UNITS
+        return self.size > MAX_CIRCLES
 
     @property
     def reach(self) -> float:
@@ -372,7 +372,7 @@ def _stacked(
     placed: list[Placed] = []
     for k in numbers:
         size, top = columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0
-        if size > MAX_UNITS:
+        if size > MAX_CIRCLES:
             named = len(names.get(k, ()))
             rows = (top, top + max(BAR_HEIGHT, NAME_STEP * named if named <= MAX_NAMES else 0.0))
             end = rows[1]

@@ -18,9 +18,9 @@ from specnet.report.diagram_layout import (
     FOLD_LABEL,
     INPUT,
     LINE_HEIGHT,
+    MAX_CIRCLES,
     MAX_FOR_NAMES,
     MAX_NAMES,
-    MAX_UNITS,
     RADIUS,
     DiagramColumn,
     Fold,
@@ -45,7 +45,7 @@ MAX_LINES = 1000
 """Most lines of weights in a diagram; with more weights, the largest of each pair of columns are drawn."""
 ABOUT_LINES = "Lines are as wide as weights are large, blue if positive, orange and dashed if negative."
 ABOUT_MAPS = (
-    f"A layer of more than {MAX_UNITS} units is a bar. Its weights are a picture, blue if positive and orange if "
+    f"A layer of more than {MAX_CIRCLES} units is a bar. Its weights are a picture, blue if positive and orange if "
     "negative: rows are the units that they come from, with the largest weights first, and columns those that they "
     "lead to. Of very many weights a cell shows the largest of several."
 )
@@ -98,7 +98,7 @@ class NetworkDiagram:
         columns, self.folds, self.hidden = columns_of(resolved)
         self.columns = columns
         self.weights = _weights_of(columns, parameters or {})
-        self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MAX_UNITS}
+        self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MAX_CIRCLES}
         self.captions, reach = [column.captions() for column in columns], []
         for k, weight in self.maps.items():
             largest = f"±{rounded(_largest_size(weight))}"
@@ -333,9 +333,9 @@ def _largest_size(weight: Weight) -> float:
 def _unit_order(size: int, readers: Sequence[Weight]) -> NDArray[np.intp]:
     """Return the indices of a column's units in the order in which pictures of weights show them.
 
-    If they are more than `MAX_UNITS`, units with the largest sums of squared outgoing weights are first.
+    If they are more than `MAX_CIRCLES`, units with the largest sums of squared outgoing weights are first.
     """
-    if size <= MAX_UNITS or not readers:
+    if size <= MAX_CIRCLES or not readers:
         return np.arange(size)
     squares = sum((np.nan_to_num(weight, posinf=0.0, neginf=0.0) ** 2).sum(axis=0) for weight in readers)
     return np.argsort(-np.asarray(squares), kind="stable")

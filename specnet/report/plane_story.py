@@ -339,7 +339,8 @@ LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
 MAX_ROWS, MAX_ROWS_IN_SMALL = 400, 150
 ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
 """Identities of the groups of rows, which are drawn once on a page and then reused."""
-MAX_UNITS = 16
+MAX_PICTURES = 16
+"""Most small pictures of a section, one for each unit."""
 UNIT_STRENGTH = 0.75
 """Opacity of the strongest activations and sums, a little more than `STRENGTH`."""
 
@@ -460,7 +461,7 @@ class PlaneStory:
         # Whether units behave like relu: their output is 0 where their sum is negative, and positive elsewhere.
         silent = bool((outputs[negative] == 0).all() and negative.any() and (outputs[sums > 0] > 0).all())
         pictures = []
-        for unit in range(min(column.size, MAX_UNITS)):
+        for unit in range(min(column.size, MAX_PICTURES)):
             share = float(np.mean(sums_of_rows[:, unit] > 0))
             notes = [_fires(share, silent)]
             if weights is not None and share > 0:
@@ -477,8 +478,8 @@ class PlaneStory:
             text += "Yellow is a positive output and violet a negative one."
         if weights is not None:
             text += f" Its weight in the output, in brackets, says {answers.about_weights}."
-        if column.size > MAX_UNITS:
-            text += f" The first {MAX_UNITS} of {count(column.size)} units."
+        if column.size > MAX_PICTURES:
+            text += f" The first {MAX_PICTURES} of {count(column.size)} units."
         return "Each first-layer unit makes one straight cut", text, pictures
 
     def _first_layer(self) -> DiagramColumn | None:
@@ -503,7 +504,7 @@ class PlaneStory:
         bias = plane.tensors.get(f"{plane.chain[2].nodes[0].key}.bias")
         total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - (answers.zero or 0.0)
         total_of_rows = np.full(len(units_of_rows), total[0])
-        order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MAX_UNITS]
+        order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MAX_PICTURES]
         largest = float(np.abs(total + units.sum(axis=1)).max()) or 1.0
         pictures = []
         for index, unit in enumerate(order.tolist()):
@@ -515,8 +516,8 @@ class PlaneStory:
             title = f"+ unit {unit + 1}" if index else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
             pictures.append(self._picture(title, note, description, surface, without_ties(total)))
         text = f"From the strongest unit to the weakest. {answers.about_sums} It bends where it meets a unit's cut."
-        if column.size > MAX_UNITS:
-            text += f" The {MAX_UNITS} strongest of {count(column.size)} units."
+        if column.size > MAX_PICTURES:
+            text += f" The {MAX_PICTURES} strongest of {count(column.size)} units."
         text += answers.about_activation
         return "The output adds the units, and straight cuts become one bent line", text, pictures
 

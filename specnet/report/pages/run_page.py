@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS_OF_ROW = 6
 """Most columns that are shown of a row with a large loss."""
-MAX_UNITS, MAX_MISTAKES = 24, 12
+MAX_WEIGHT_PICTURES, MAX_MISTAKES = 24, 12
+"""Most pictures of the weights of units, and of wrongly predicted test rows."""
 
 Picture = tuple[str, str, str]
 """A picture of pixels: the data URI of a PNG, its text description, and its caption."""
@@ -133,7 +134,7 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
     if weight is None or weight.ndim != 2 or weight.shape[1] != width * width:
         return []
     found = []
-    for unit in np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:MAX_UNITS]:
+    for unit in np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:MAX_WEIGHT_PICTURES]:
         address = weight_image(np.asarray(weight[unit], np.float64).reshape(width, width), width * width)
         found.append((address, f"weights of unit {unit + 1}", str(unit + 1)))
     return found

@@ -35,10 +35,10 @@ class TextTable:
         Indices of the columns that are aligned right, as numbers are.
     folded : frozenset of int
         Indices of the columns whose cells may take several lines in a narrow window.
-    cut : frozenset of int
-        Indices of the columns whose cells are shortened, before others are folded.
     gap : int
         Number of spaces between columns.
+    cut : frozenset of int
+        Indices of the columns whose cells are shortened, before others are folded.
     """
 
     header: Sequence[str]
