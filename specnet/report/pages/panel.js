@@ -17,7 +17,7 @@ function number(v, digits = 4) {
 }
 const percent = p => Number.isFinite(p) ? (100 * p).toFixed(p > .001 && p < .999 ? 1 : 2) + " %" : "?";
 const day = v => new Date(Math.floor(v) * DAY).toISOString().slice(0, 10);
-const colour = k => `var(--class-${classes ? k % 9 : k + 1})`;  // curves of values are at most three
+const colour = k => `var(--class-${classes ? k % 10 : k + 1})`;  // curves of values are at most three
 let cells = [...ask.typical.cells], queued = 0;
 
 // What the model predicts for a row: the probability of each class, or each value.

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from specnet import Model, Observer, load_model, number_texts, run
+from specnet.report.svg.colours import CLASS_COUNT
 from specnet.report.svg.markup import isolated
 from tests.report.browser.tables import CLUMSY, table
 
@@ -138,6 +139,13 @@ def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(panel: tuple[Any,
     assert tab.evaluate("[number(-0), number(NaN)]") == ["0", "?"]
     name = "שלום עולם"
     assert tab.evaluate(f"isolated('{name}, 60.8 %')") == isolated(f"{name}, 60.8 %") == f"\u2068{name}\u2069, 60.8 %"
+
+
+def test_classes_have_the_colours_that_they_have_in_charts(panel: tuple[Any, Model]) -> None:
+    tab, model = panel
+    if model.labels is not None:
+        wanted = [f"var(--class-{kind % CLASS_COUNT})" for kind in range(2 * CLASS_COUNT)]
+        assert tab.evaluate("count => [...Array(count).keys()].map(colour)", 2 * CLASS_COUNT) == wanted
 
 
 def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tuple[Any, Model]) -> None:
