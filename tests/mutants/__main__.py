@@ -38,9 +38,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "model": ("tests/model", "tests/running/ensembles/test_ensembles.py", *NOT_SLOW),
     "report": ("tests/report", "tests/running/reports", *NOT_SLOW),
     "running": (
-        *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py"),
+        *("tests/running", "tests/cli/train", "tests/cli/look", "tests/cli/prove/test_verify.py"),
         "tests/cases/test_commands.py",
-        *("tests/cli/specs/test_show.py", "tests/training/test_monitors.py", "tests/training/test_resume.py"),
+        *("tests/training/test_monitors.py", "tests/training/test_resume.py"),
         # What is recorded of a call stands between a warning and its caller.
         "--deselect=tests/running/reports/test_reports.py::test_report_that_fails_costs_no_run",
         *("-m", "(not slow or trains) and not peers"),
