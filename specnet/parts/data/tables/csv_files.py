@@ -289,10 +289,15 @@ class CsvSource(TextSource):
         return super()._like_numbers(indices, missing) if self._has_plain_numbers else []
 
     def _first_cells(self, index: int) -> list[str]:
-        found = []
+        return self._first_columns[index]
+
+    @cached_property
+    def _first_columns(self) -> list[list[str]]:
+        found: list[list[str]] = [[] for _ in self.names]
         for file, indices in self._files:
-            local = indices.index(index)
-            found += [record.cells[local] for record in file.first_rows if local < len(record.cells)]
+            for record in file.first_rows:
+                for index, cell in zip(indices, record.cells, strict=False):
+                    found[index].append(cell)
         return found
 
     def number_texts(self, indices: Sequence[int], duck: Duck | None = None) -> Sequence[int]:

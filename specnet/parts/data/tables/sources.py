@@ -159,7 +159,8 @@ class TableSource(ABC):
             As `store` does.
         """
         indices = [self.names.index(name) for name in names]
-        types = ["VARCHAR" if is_nested(self.types[index]) else self.types[index] for index in indices]
+        of_all = self.types
+        types = ["VARCHAR" if is_nested(of_all[index]) else of_all[index] for index in indices]
         with closing(self.cell_rows(indices)) as remaining:
             while some := list(islice(remaining, rows)):
                 columns = zip(names, zip(*some, strict=True), types, strict=True)
@@ -220,7 +221,7 @@ class TextSource(TableSource):
         self, duck: Duck, progress: Progress, numbers: Collection[int] = (), judged: Collection[int] = ()
     ) -> None:
         self.unclear = frozenset() if self.specifies_decimal else self._without_fractions(judged)
-        some = self._like_numbers(numbers, self.missing)
+        some = frozenset(self._like_numbers(numbers, self.missing))
         self._types = ["DOUBLE" if index in some else "VARCHAR" for index in range(len(self.names))]
         try:
             self._store(duck, progress)

@@ -228,18 +228,17 @@ class TableReader:
         self._refuse_nested()
         almost = self._judge(columns)
         targets = [] if self.label else list(self.targets)
-        filled = [name for name in self.features if self.kinds[name] != "category"]
+        filled = {name: index for index, name in enumerate(self.features) if self.kinds[name] != "category"}
         X, y = new_array((columns.rows, len(self.features))), np.empty((columns.rows, len(targets)))
-        to = {name: (X, index) for index, name in enumerate(self.features) if name in filled}
+        to = {name: (X, index) for name, index in filled.items()}
         to |= {name: (y, index) for index, name in enumerate(targets)}
         self._fill(columns, to, almost)
         texts: dict[str, NDArray[np.str_]] = {}
         for index, name in enumerate(self.features):
             if name not in filled:
                 X[:, index], texts[name] = self._codes(columns, name)
-        for name in filled:
-            moments = X[:, self.features.index(name)]
-            self.kinds[name] = without_zone(self.kinds[name], moments, name in self.zoned)
+        for name, index in filled.items():
+            self.kinds[name] = without_zone(self.kinds[name], X[:, index], name in self.zoned)
         if self.label:
             return self._table(X, texts, *_labels(*self._codes(columns, self.label)))
         for name in targets:
@@ -320,9 +319,9 @@ class TableReader:
             if kind == "numeric" or (kind_of(kind) == "numeric" and columns.has_numbers(self.indices[name]))
         ]
         plain = columns.plain_numbers([self.indices[name] for name in may_be_plain])
-        numbers = [name for name in may_be_plain if self.indices[name] in plain]
+        numbers = {name: self.indices[name] for name in may_be_plain if self.indices[name] in plain}
         texts = {name: self._reader(name, kinds[name]) for name in to if name not in numbers}
-        for rows, fetched in columns.numbers([self.indices[name] for name in numbers]):
+        for rows, fetched in columns.numbers([*numbers.values()]):
             for name, own_numbers in zip(numbers, fetched, strict=True):
                 table, index = to[name]
                 table[rows, index] = np.ma.filled(own_numbers, np.nan)
@@ -445,7 +444,8 @@ class TableReader:
             X, y = np.asarray(RowView(X, file_rows)), y[file_rows]
         chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
         columns = tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features)
-        self.warnings += self._header_doubts([column for column in columns if column.name in {*self.judged}])
+        judged = {*self.judged}
+        self.warnings += self._header_doubts([column for column in columns if column.name in judged])
         return Table(
             X,
             y[:, 0] if y.shape[1] == 1 else y,
