@@ -100,7 +100,7 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
             shape, by_columns, dtype = _read_header(stream)
             if dtype.kind not in "biufU":
                 hint = "save it as numbers or text; pickled objects are not read" if dtype.kind == "O" else None
-                raise refused(f"must hold numbers, got {described_dtype(dtype)}", hint)
+                raise refused(f"must hold numbers or text, got {described_dtype(dtype)}", hint)
             promised, there = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
             if promised != there:
                 raise refused(f"is damaged: expected {promised} bytes for shape {shape} of {dtype}, got {there}")

@@ -133,7 +133,7 @@ class _Notation(Section):
 
 
 class DatetimeFormat(_Notation):
-    """The kind of a column of dates that are written in a format of their own."""
+    """The kind of a column of dates in a format other than ISO, such as 31/01/2024."""
 
     type: Literal["datetime"] = Field(description="the kind")
     format: Annotated[str, Field(min_length=1)] = Field(description="the format, such as %d/%m/%Y")
@@ -178,11 +178,11 @@ class DatetimeFormat(_Notation):
 
 
 class LocalDatetime(_Notation):
-    """The kind of a column of dates and times in ISO's form, none of which has a time zone."""
+    """The kind of a column of dates and times in ISO format without a time zone, such as 2024-01-31T12:00."""
 
     type: Literal["datetime"] = Field(description="the kind")
     zone: Literal[False] = Field(
-        description="false: no cell has a time zone; runs find out, and predictions refuse some"
+        description="false: no cell has a time zone, and predictions refuse cells that have one; a run sets it"
     )
 
     def shown(self, text: str) -> str:
@@ -194,11 +194,12 @@ class LocalDatetime(_Notation):
 
 
 class BooleanWords(_Notation):
-    """The kind of one of several targets that are true or false, whose predictions are in the words of its cells."""
+    """The kind of a column of booleans, one of several targets, whose predictions are in the words of its cells."""
 
     type: Literal["boolean"] = Field(description="the kind")
     words: tuple[str, str] = Field(
-        strict=False, description='what predictions have for false and true, such as ["No", "Yes"]; runs find out'
+        strict=False,
+        description='words for false and true in predictions, such as ["No", "Yes"]; a run sets those of the cells',
     )
 
     def problems(self) -> Iterator[FieldProblem]:
