@@ -17,7 +17,7 @@ from specnet.files.archives import Archive
 from specnet.files.tensors import parse_object
 from specnet.model.file import LABEL_CHARACTERS_LIMIT
 from specnet.parts.arrays import Array
-from specnet.parts.part import short as short
+from specnet.parts.part import short
 from specnet.spec import Spec
 
 FACTS = "spec"

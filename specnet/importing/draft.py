@@ -19,7 +19,6 @@ from pydantic import TypeAdapter, ValidationError
 from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.exporting.model_facts import known_document
 from specnet.files.tensors import Shape, shown
-from specnet.importing.onnx.onnx_file import PRECISION_HINT
 from specnet.model import Model
 from specnet.model.file import tensor_kinds, trained_network
 from specnet.network import Network
@@ -40,6 +39,9 @@ _LARGEST_MOVED = 8.0
 
 FEATURES_LIMIT = 250_000
 """Largest number of columns, or of outputs of a layer; an image of 256 × 256 pixels in three colours has fewer."""
+
+PRECISION_HINT = "convert the network to float32, and import it again"
+"""The hint for a network in another precision than float32 or float64."""
 
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 

@@ -17,7 +17,7 @@ import numpy as np
 from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
 from specnet.exporting.export_plan import LINEAR, Stage
-from specnet.exporting.model_facts import LABELS, MEMBER, short, with_facts
+from specnet.exporting.model_facts import LABELS, MEMBER, with_facts
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import (
     ExportAnswers,
@@ -30,6 +30,7 @@ from specnet.exporting.target import (
 from specnet.model import Model
 from specnet.parts import Activation, Layer
 from specnet.parts.arrays import Array
+from specnet.parts.part import short
 
 _ROUNDS = "float64, but for the columns, which Keras rounds to its floatx, float32 by default"
 

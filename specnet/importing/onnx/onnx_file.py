@@ -21,6 +21,7 @@ from specnet.errors import FileError, install_hint
 from specnet.exporting.model_facts import as_texts
 from specnet.files import PathLike, open_file, read_file
 from specnet.files.tensors import HEADER_LIMIT, known_kind, shown
+from specnet.importing.draft import PRECISION_HINT
 from specnet.importing.onnx.onnx_terms import Shape
 from specnet.number_texts import counted
 from specnet.parts.arrays import Array
@@ -35,9 +36,6 @@ ENTRY_LIMIT = 100_000
 """Largest number of entries in a file: nodes, names, attributes, dimensions, and numbers that are not packed."""
 NUMBER_LIMIT = 100_000_000
 """Largest number of elements in a tensor."""
-
-PRECISION_HINT = "convert the network to float32, and import it again"
-"""The hint for a network in another precision than float32 or float64."""
 
 _HINTS = {
     "TensorFlow Lite": "convert the original network to ONNX, or save it in Keras under a name that ends in .keras",
