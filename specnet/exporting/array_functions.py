@@ -21,12 +21,12 @@ from specnet.exporting.export_plan import GROUPED, LOOKUP, Constants, NetworkPla
 from specnet.exporting.expression_text import FreeNames, function_forms, python_number, write_expression
 from specnet.exporting.file_templates import rendered
 from specnet.exporting.model_program import Program
+from specnet.parts.arrays import FLOAT64
 
 WIDTH = 100
 """The number of characters above which a line is broken if possible."""
 _COMMENTED = 112
 """The number of characters above which a line's comment gets a separate line."""
-_FLOAT64 = np.dtype(np.float64)
 _INLINE = 2
 """The largest number of steps of a layer that is written without a function; for activations it is 1."""
 
@@ -160,8 +160,8 @@ class RowWriter(ABC):
     def _written(self, model: NetworkPlan) -> tuple[list[str], list[str]]:
         """Return the lines of a network and, unless it is a single network, those of an ensemble member."""
         self.lines = []
-        prepared = self._inline(model.prepare, [Text("x")], _FLOAT64)
-        if model.dtype != _FLOAT64:
+        prepared = self._inline(model.prepare, [Text("x")], FLOAT64)
+        if model.dtype != FLOAT64:
             prepared = self._converted(prepared, model.dtype)
         if not model.is_averaged:
             self._network(model, prepared)
@@ -181,7 +181,7 @@ class RowWriter(ABC):
         if not model.finish.is_identity:
             result = self.names.new("y")
             self._assign(result, answer)
-            answer = self._inline(model.finish, [Text(result)], _FLOAT64)
+            answer = self._inline(model.finish, [Text(result)], FLOAT64)
         self._assign(total, Text(f"{total} + {self._in_double(answer).within(PRODUCT)}"))
         mean = self._divided(total, len(model.members), model.finish.is_identity)
         self.lines = [*before, f"{total} = 0", head, *(f"    {line}" for line in self.lines), mean]
@@ -197,12 +197,12 @@ class RowWriter(ABC):
         return [*lines, self._divided(total, self.program.shares, are_outputs)]
 
     def _in_double(self, answer: Text) -> Text:
-        return answer if self.program.dtype == _FLOAT64 else self._converted(answer, _FLOAT64)
+        return answer if self.program.dtype == FLOAT64 else self._converted(answer, FLOAT64)
 
     def _divided(self, total: str, count: int, are_outputs: bool) -> str:
         """Return the line that returns a sum divided by a count; if `are_outputs`, in the network's precision."""
         mean = Text(f"{total} / {count}", PRODUCT)
-        if are_outputs and self.program.dtype != _FLOAT64:
+        if are_outputs and self.program.dtype != FLOAT64:
             mean = self._converted(mean, self.program.dtype)
         return f"return {mean.code}"
 
@@ -231,7 +231,7 @@ class RowWriter(ABC):
             else:
                 lines += _commented(f"{'return' if answers else f'{results[number]} ='} {texts[0].code}", title)
         if not is_answered:
-            lines.append(f"return {self._inline(model.finish, [Text(results[last])], _FLOAT64).code}")
+            lines.append(f"return {self._inline(model.finish, [Text(results[last])], FLOAT64).code}")
 
     def _assign(self, variable: str, value: Text) -> None:
         if value.code != variable:
@@ -296,18 +296,16 @@ class RowWriter(ABC):
                     return sources[stage.sources.index(operand)]
 
         def variable(step: Step, code: str) -> Text:
-            if step is stage.output and uses[step] == 1:
-                return written[step]
             name = names.new(step.operation.name)
             lines.append(f"{name} = {code}")
             return Text(name)
 
         def form(step: Step, operands: list[Text]) -> Text:
-            written[step] = self.form(step, operands, sources[0].code, dtype).write(operands)
-            return written[step]
+            return self.form(step, operands, sources[0].code, dtype).write(operands)
 
-        uses, written = stage.uses(), dict[Step, Text]()
-        texts = write_expression(stage.steps, uses, leaf, form, variable)
+        uses = stage.uses()
+        result = stage.output if uses.get(stage.output) == 1 else None
+        texts = write_expression(stage.steps, uses, leaf, form, variable, result=result)
         return texts[stage.output] if stage.output in texts else leaf(stage.output)
 
 

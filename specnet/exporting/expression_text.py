@@ -22,16 +22,18 @@ TEXT_EXPANSIONS: Expansions = {
 
 
 _FUNCTIONS = (
-    *(
-        operations.EXP,
-        operations.EXPM1,
-        operations.LOG,
-        operations.LOG1P,
-        operations.SQRT,
-        operations.SIN,
-        operations.COS,
-    ),
-    *(operations.TANH, operations.ERF, operations.ABSOLUTE, operations.SIGN, operations.FLOOR),
+    operations.EXP,
+    operations.EXPM1,
+    operations.LOG,
+    operations.LOG1P,
+    operations.SQRT,
+    operations.SIN,
+    operations.COS,
+    operations.TANH,
+    operations.ERF,
+    operations.ABSOLUTE,
+    operations.SIGN,
+    operations.FLOOR,
 )
 
 
