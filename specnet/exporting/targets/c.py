@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -45,10 +45,8 @@ from specnet.exporting.row_loops import Loops, Routine
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.parts.arrays import FLOAT64, Array
 
-AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
-
-_LONGEST_TEXT = 2**16
-"""The largest size in bytes of a text that is read, including the final zero."""
+_TEXT_BUFFER = 2**16
+"""The size in bytes of the buffer of texts in the program that runs an export."""
 LONGEST_TEXT = 4095
 """The largest size in bytes of a string literal that every C99 compiler accepts."""
 MAX_STACK = 16 * 1024
@@ -214,7 +212,7 @@ _FORWARD = "void {}(const {columns} *x, {answers} *y)"
 _LABEL = """\
 The most probable label for raw columns{encoding}.
    It means nothing where forward answers NaN: for columns that are not finite, and for what is no category."""
-_PREDICT: Mapping[AnswerKind, tuple[str, str]] = {
+_PREDICT: Mapping[str, tuple[str, str]] = {
     "value": ("{answers} {stem}_predict(const {columns} *x)", "The value for raw columns."),
     "multilabel": ("void {stem}_predict(const {columns} *x, int *y)", "y[{macro}_OUTPUTS]: 0 or 1 for each output."),
     "integer": ("int64_t {stem}_predict(const {columns} *x)", _LABEL.format(encoding="")),
@@ -430,13 +428,10 @@ def identifier(path: Path) -> str:
     return name if name[:1].isalpha() else f"network_{name}".rstrip("_")
 
 
-def answer_kind(program: Program) -> AnswerKind:
-    """Return the kind of result of `predict`: an integer or text label, several labels, a value, or values."""
-    if program.task == "values":
-        return "value" if program.outputs == 1 else "values"
-    if program.task == "multilabel":
-        return "multilabel"
-    assert program.labels is not None
+def answer_kind(program: Program) -> str:
+    """Return the kind of result of `predict`: that of the program's answer, or the type of labels, integer or text."""
+    if program.labels is None:
+        return program.answer
     return "text" if isinstance(program.labels[0], str) else "integer"
 
 
@@ -463,7 +458,7 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         stem=stem,
         macro=stem.upper(),
         kinds="".join("t" if column.is_text else "n" for column in program.columns),
-        longest_text=_LONGEST_TEXT,
+        text_buffer=_TEXT_BUFFER,
         **number_types(program),
     )
     (folder / "main.c").write_text(main)
