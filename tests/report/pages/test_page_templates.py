@@ -26,7 +26,9 @@ def test_wheel_has_the_templates(tmp_path: Path) -> None:
     subprocess.run(build, check=True, capture_output=True, cwd=ROOT)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {f"specnet/report/pages/{file.name}" for file in PAGES.iterdir() if file.is_file()} <= set(names)
+    folders = [PAGES, *(ROOT / "specnet" / name / "templates" for name in ("exporting", "recipes"))]
+    files = [file for folder in folders for file in folder.iterdir() if file.is_file()]
+    assert {file.relative_to(ROOT).as_posix() for file in files} <= set(names)
 
 
 def test_values_are_text_and_unknown_names_are_errors() -> None:
