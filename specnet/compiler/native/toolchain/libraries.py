@@ -181,11 +181,14 @@ def _is_cut_off(content: bytes) -> bool:
 def _opened(content: bytes, functions: tuple[str, ...], cache: str | None) -> LoadedLibrary:
     """Load a library with its functions from a private copy of its bytes.
 
-    The copy is a temporary file, or in the cache if temporary files may not be executed; it is removed after loading.
+    The copy is a temporary file, or in the cache if temporary files may not be executed and nobody else can exchange
+    the cache's folder between writing and loading; it is removed after loading.
     """
     failure: Any = None
-    for parent in (None, cache) if cache else (None,):
+    for parent in (None, os.path.realpath(cache)) if cache else (None,):
         try:
+            if parent and not _is_fixed(parent):
+                continue
             with private_folder(parent) as folder:
                 path = os.path.join(folder, "library.so")
                 with open(path, "wb") as file:
@@ -207,7 +210,8 @@ def _not_opened(error: Exception) -> BuildError:
 def cache_folder() -> str | None:
     """Return the path of the cache folder, created if missing; None if it cannot be created, or others may write it.
 
-    Its parents are not checked: another user who may rename it can only replace it by a folder of that user.
+    Its parents are not checked: another user who may rename it can replace it after this check, but each file is
+    checked again when it is read.
     """
     folder = os.environ.get("SPECNET_CACHE")
     if not folder:
@@ -231,6 +235,16 @@ def cache_folder() -> str | None:
 def _is_private(status: os.stat_result) -> bool:
     """Return whether the user owns a file or folder and nobody else may write it."""
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _is_fixed(folder: str) -> bool:
+    """Return whether no other user can exchange the files in a folder, given its real path: all parents are checked."""
+    found = [each.lstat() for each in (Path(folder), *Path(folder).parents)]
+    return all(
+        status.st_uid in (0, os.geteuid())
+        and (status.st_mode & stat.S_ISVTX or not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+        for status in found
+    )
 
 
 def _entries(folder: str, key: str) -> list[str]:
@@ -265,7 +279,7 @@ def _store(folder: str, name: str, content: bytes) -> None:
 
     with private_folder(folder) as temporary:
         path = os.path.join(temporary, name)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
         os.replace(path, os.path.join(folder, name))
     for _, path in _by_age(folder, _ENTRY)[:-MAX_ENTRIES]:

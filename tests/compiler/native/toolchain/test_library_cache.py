@@ -164,6 +164,25 @@ def test_a_full_disk_and_a_file_system_without_execution(compiling: Workbench, m
     assert len(compiling.entries) == (not is_full)
 
 
+def test_a_copy_that_others_could_exchange_is_not_loaded(compiling: Workbench, monkeypatch):
+    """Libraries are loaded from the cache's folder if temporary files may not be executed."""
+    load, loads = libraries.LoadedLibrary, list[str]()
+
+    def loaded(path: str):
+        loads.append(path)
+        if path.startswith(str(compiling.temporary)):
+            raise OSError(errno.EPERM, "failed to map segment from shared object")
+        return load(path)
+
+    monkeypatch.setattr(libraries, "LoadedLibrary", loaded)
+    compiling.cache.mkdir(0o700, parents=True)
+    compiling.cache.parent.chmod(0o777)
+    compiling.expect_failure("failed to map segment")
+    assert len(loads) == 1
+    compiling.cache.parent.chmod(0o1777)
+    assert compiling.answer() == 42
+
+
 def test_an_entry_that_is_cut_off_while_it_is_in_use(compiling: Workbench):
     text = "int numbers[100000] = {1}; int answer(void) { return 41 + numbers[0]; }"
     library(text)
