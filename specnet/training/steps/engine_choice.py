@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from specnet.compiler import UnavailableError, operations
+from specnet.compiler import BATCH, FLAT, UnavailableError, operations
 from specnet.compiler.lowering import Call
-from specnet.compiler.native import LONG_PROGRAM
+from specnet.compiler.native import LONG_PROGRAM, THREADS_PAY
 from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.thread_limits import available_threads
 from specnet.network import Network
@@ -34,10 +34,6 @@ COMPILING_SECONDS, COMPILING_CALL = 0.15, 3e-3
 LARGEST_PRODUCT = 2**26
 """Minimum number of multiplications of a matrix product that is left to BLAS, which is as fast and needs no
 compiling."""
-THREADS_PAY = 2**22
-"""Minimum number of multiplications of a matrix product that threads share: a tenth of a millisecond of one thread. For
-smaller products a second thread saves less than a third of the time, and threads wait for the next product at full
-speed: 4 to 18 times the work."""
 MEMBERS_PAY = 2**15
 """Minimum number of multiplications of an epoch for which threads train ensemble members in parallel: they save a
 fifth. In shorter epochs Python, which runs one thread at a time, takes most of the time."""
@@ -45,8 +41,6 @@ MAX_ROWS_BYTES = 2**28
 """Maximum number of bytes of the training rows of all members in parallel, unless the caller requests more jobs."""
 _FUNCTIONS = set(operations.SMOOTH) - {operations.SQRT}
 _PRODUCTS = (operations.AFFINE, operations.AFFINE_GRADIENT, operations.MATMUL, operations.GROUPED_MATMUL)
-
-
 SPECIFIED, BEGUN = "as training.engine says", "as the run was begun"
 
 
@@ -198,7 +192,7 @@ class Work(NamedTuple):
         plans = [network.plan("step")]
         if spec.training.optimizer.stepping is not None:
             plans.append(network.blueprint.update.plan)
-        lengths = {"batch": batch, "flat": network.layout.trainable_size}
+        lengths = {BATCH: batch, FLAT: network.layout.trainable_size}
 
         def size(call: Call) -> int:
             return math.prod(lengths[axis] if isinstance(axis, str) else axis for axis in call.shape)

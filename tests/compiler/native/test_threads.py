@@ -23,7 +23,7 @@ from tests.training.steps.engines import make_all, steppers
 
 pytestmark = [compiles, pytest.mark.slow]
 ROWS, INPUTS, UNITS = 70, 37, 90
-LIMITS = ((matrix_products, "SHARED_ABOVE TRANSPOSE_SHARED_ABOVE LONG_ABOVE"), (training_steps, "SHARED_ABOVE"))
+LIMITS = ((matrix_products, "THREADS_PAY TRANSPOSE_SHARED_ABOVE LONG_ABOVE"), (training_steps, "SHARED_ABOVE"))
 linux = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="not Linux")
 
 

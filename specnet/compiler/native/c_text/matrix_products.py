@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from specnet.compiler.native import THREADS_PAY
 from specnet.compiler.native.allocate import Matrix, padded
 from specnet.compiler.native.c_text.c_forms import SharedFunctions, block, summing
 from specnet.compiler.native.c_text.c_head import packed
@@ -25,9 +26,6 @@ CALL_SHARE = 0.02
 """Approximate cost of a tile's call, in cycles for each step along the depth."""
 LOAD_SHARE = 0.05
 """Cycles that a load costs although additions hide it, since some data are not in the first-level cache."""
-SHARED_ABOVE = 2**22
-"""Minimum number of multiplications for which threads share a product: a tenth of a millisecond of one thread. For
-smaller products a second thread saves less than a third of the time."""
 TRANSPOSE_SHARED_ABOVE = 2**15
 """Minimum size of a matrix for which threads share its transposition."""
 LONG_ABOVE, PARTS_OF_LONG = 2**27, 4
@@ -92,7 +90,7 @@ class Products:
         of_a = f"{a.base}, {a.row}, {a.column}"
         arguments = f"{vectors}, {depth}, {of_a}, {b.base}, {b.row}, {c.base}, {c.row}, {bias or 0}, {apart or 0}"
         sums = rows * self._known(depth) * likely * self.vector_numbers
-        if sums < SHARED_ABOVE:
+        if sums < THREADS_PAY:
             lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias))
             return [f"{self._functions.named('product', _PRODUCT, lines)}({arguments});"]
         self.shares = True
