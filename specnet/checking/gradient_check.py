@@ -205,7 +205,7 @@ def check_spec(spec: Spec, progress: Callable[[int, int], None] = lambda done, t
 
     def differences_of(forward: Forward) -> CentralDifferences:
         return CentralDifferences(
-            network.blueprint.mean_loss(forward, weighted=weight is not None),
+            point.loss(forward),
             point.numbers,
             len(point),
             limit=limit,
@@ -279,8 +279,8 @@ def _compared_layers(point: Point) -> Iterator[LayerComparison]:
         yield LayerComparison(node.key, types_of(node.layer), compared)
     leaf = input_value("output", seen.shape)
     alone = Forward(forward.x, (AppliedLayer((), leaf, leaf, forward.blocks),), [])
-    loss = blueprint.mean_loss(alone, weighted=point.weight is not None)
-    compared = _compared(point, loss, {leaf: point.evaluate([seen])[0]}, forward.blocks, blueprint.layout.blocks)
+    reads = {leaf: point.evaluate([seen])[0]}
+    compared = _compared(point, point.loss(alone), reads, forward.blocks, blueprint.layout.blocks)
     yield LayerComparison(LOSS, blueprint.loss.type, compared)
 
 
