@@ -19,9 +19,10 @@ from specnet.files.plain_data import LARGEST_COUNT, leaves
 from specnet.files.tensors import decode, encode, parse_object, shown
 from specnet.parts.arrays import Array
 
-MAX_SHOWN = 5
-MAX_LENGTH = 60
+MAX_SHOWN, MAX_LENGTH = 5, 60
+"""Maximum number of differences in a message, and of characters of a value."""
 NOT_SET = "not set"
+"""The text for a key that one of two specs does not have."""
 
 
 class SpecDifference(NamedTuple):
@@ -124,16 +125,16 @@ def snapshots_of(tensors: Mapping[str, Array]) -> Snapshots:
     return dict(sorted(found.items()))
 
 
-HISTORY = "history"
+HISTORY, LAYER_RECORDS, SPEC = "history", "looks", "spec"
+"""Names of the tensors that are texts."""
 FINISHED = "members"
 """Key of the finished members of an ensemble in the facts, and first part of the names of their tensors."""
-LOOKS = "looks"
 SNAPSHOT = "snapshot/"
 """Prefix of the names of the record's tensors."""
-SPEC = "spec"
 MEMBER = "member"
 """Key of the member's number, from 0, in each record of an ensemble's history."""
 FORMAT = 5
+"""Version of the file's format; other versions are not read."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ class Checkpoint:
         tensors = {name: array for name, array in self.tensors.items() if array.size}
         tensors |= {SNAPSHOT + name: array for name, array in self.record.tensors().items()}
         # Long texts are tensors, because the length of metadata is limited.
-        texts = {HISTORY: json.dumps(self.history), LOOKS: json.dumps(self.record.layer_records), SPEC: self.run.spec}
+        history, layer_records = json.dumps(self.history), json.dumps(self.record.layer_records)
+        texts = {HISTORY: history, LAYER_RECORDS: layer_records, SPEC: self.run.spec}
         return encode(
             {**tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}, metadata
         )
@@ -196,7 +198,7 @@ class Checkpoint:
             if data.get("checkpoint") not in (None, FORMAT):
                 found = shown(str(data["checkpoint"]))
                 raise FileError(f"the checkpoint has format {found}; expected {FORMAT}")
-            history, looks = (json.loads(tensors.pop(name).tobytes()) for name in (HISTORY, LOOKS))
+            history, layers = (json.loads(tensors.pop(name).tobytes()) for name in (HISTORY, LAYER_RECORDS))
             spec = tensors.pop(SPEC).tobytes()
             parse_object(spec, "its spec")
             run = RunIdentity(spec.decode(), str(data["data_sha256"]))
@@ -210,7 +212,7 @@ class Checkpoint:
             raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
         names = [name for name in tensors if name.startswith(SNAPSHOT)]
         snapshots = snapshots_of({name.removeprefix(SNAPSHOT): tensors.pop(name) for name in names})
-        return cls(tensors, facts, records, run, TrainingRecord(checked_layer_records(looks), snapshots))
+        return cls(tensors, facts, records, run, TrainingRecord(checked_layer_records(layers), snapshots))
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
         """Copy the saved tensors into arrays of the same names and shapes.
