@@ -27,7 +27,7 @@ from typing import Any
 from specnet.files.interruptions import SIGNALS, Interruptions
 from specnet.files.large import Shared
 
-Tell = Callable[[Any], object]
+Notify = Callable[[Any], object]
 Begin = Callable[[Shared], object]
 
 interruptions = Interruptions()
@@ -66,7 +66,7 @@ class Processes(ThreadPoolExecutor):
         self._started: list[tuple[SpawnProcess, Connection]] = []
         self._stop_read, self._stop = get_context("spawn").Pipe(duplex=False)
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, tell: Tell | None = None) -> Future[Any]:  # type: ignore[override] # tell is added
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, notify: Notify | None = None) -> Future[Any]:  # type: ignore[override] # notify is added
         """Call a function in one of the processes and return a future of its result.
 
         Parameters
@@ -75,30 +75,30 @@ class Processes(ThreadPoolExecutor):
             Function to call; it, its arguments and its result must be picklable.
         *arguments
             Arguments of the function.
-        tell : callable, optional
-            Called with each event that the function sends by `tell`, and with None before the future is done.
+        notify : callable, optional
+            Called with each event that the function sends by `send_event`, and with None before the future is done.
         """
-        return super().submit(self._called, function, arguments, tell)
+        return super().submit(self._called, function, arguments, notify)
 
     def stop(self) -> None:
         """Request an interruption of running and later functions in all processes."""
         self._stop.close()
 
-    def _called(self, function: Callable[..., Any], arguments: tuple[Any, ...], tell: Tell | None) -> Any:
+    def _called(self, function: Callable[..., Any], arguments: tuple[Any, ...], notify: Notify | None) -> Any:
         process, link = self._idle.get()
         try:
-            # With `send`, the traceback of a broken link would hold a view of its buffer that is never freed.
+            # With `link.send`, the traceback of a broken link would hold a view of its buffer that is never freed.
             link.send_bytes(pickle.dumps((function, arguments)))
             while not isinstance(answer := link.recv(), _Answer):
-                if tell is not None:
-                    tell(answer)
+                if notify is not None:
+                    notify(answer)
         except (EOFError, OSError) as error:
             process.join()
             raise ProcessEnded(process.exitcode or 0) from error
         finally:
             self._idle.put((process, link))
-            if tell is not None:
-                tell(None)
+            if notify is not None:
+                notify(None)
         if answer.error is not None:
             raise answer.error from RemoteTraceback(answer.trace)
         return answer.value
@@ -176,7 +176,7 @@ def signals_blocked() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def tell(*event: Any) -> None:
+def send_event(*event: Any) -> None:
     """Send an event, a tuple, to the process that started this one."""
     _links[0].send(event)
 

@@ -25,7 +25,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.files.large import Shared
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.processes import ProcessEnded, processes, tell
+from specnet.processes import ProcessEnded, processes, send_event
 from specnet.processes import interruptions as requested
 from specnet.spec import Spec
 from specnet.training.after_epoch import Keeper, Watchers
@@ -112,7 +112,7 @@ class EnsembleTraining:
 
 Event = tuple[str, tuple[Any, ...]]
 """The name of an observer's method, and its arguments."""
-Tell = Callable[[Event | None], object]
+Notify = Callable[[Event | None], object]
 
 _ensembles: list[EnsembleTraining] = []
 """In a worker process: the ensemble whose members it trains, as the only element."""
@@ -130,7 +130,7 @@ class Pool(NamedTuple):
         Ends all members after their current step, and begins no further ones.
     """
 
-    train: Callable[[int, Checkpoint | None, Tell], Future[TrainingResult]]
+    train: Callable[[int, Checkpoint | None, Notify], Future[TrainingResult]]
     stop: Callable[[], object]
 
 
@@ -147,7 +147,7 @@ def in_threads(
     executor, stops = ThreadPoolExecutor(most), list[Interruptions]()
     changed, finished, is_over = threading.Condition(), set[int](), threading.Event()
 
-    def trained(member: int, checkpoint: Checkpoint | None, notify: Tell, stop: Interruptions) -> TrainingResult:
+    def trained(member: int, checkpoint: Checkpoint | None, notify: Notify, stop: Interruptions) -> TrainingResult:
         needed = min(member - first - jobs + 1, len(ensemble) - first - most)
         observer = Relay(lambda *event: notify(event), follows_log=follows_log)
         share_threads(jobs)
@@ -165,7 +165,7 @@ def in_threads(
         finally:
             notify(None)
 
-    def train(member: int, checkpoint: Checkpoint | None, notify: Tell) -> Future[TrainingResult]:
+    def train(member: int, checkpoint: Checkpoint | None, notify: Notify) -> Future[TrainingResult]:
         stops.append(Interruptions())
         # Settings of this thread, such as NumPy's error handling, apply to the pool's threads too.
         return executor.submit(copy_context().run, trained, member, checkpoint, notify, stops[-1])
@@ -205,7 +205,7 @@ def in_processes(ensemble: EnsembleTraining, jobs: int, *, follows_log: bool) ->
             raise _cannot_be_passed(error) from error
         try:
             yield Pool(
-                lambda member, checkpoint, notify: pool.submit(_train, member, checkpoint, follows_log, tell=notify),
+                lambda member, checkpoint, notify: pool.submit(_train, member, checkpoint, follows_log, notify=notify),
                 pool.stop,
             )
         except ProcessEnded as error:
@@ -227,7 +227,7 @@ def _begin(shared: Shared) -> None:
 
 def _train(member: int, checkpoint: Checkpoint | None, follows_log: bool) -> TrainingResult:
     """Train a member of the ensemble that `_begin` has set in this worker process, and return its result."""
-    return _ensembles[0].train(member, Relay(tell, follows_log=follows_log), checkpoint, requested)
+    return _ensembles[0].train(member, Relay(send_event, follows_log=follows_log), checkpoint, requested)
 
 
 def _cannot_be_passed(error: Exception) -> DataError:

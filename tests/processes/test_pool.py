@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from specnet.files.large import Shared
-from specnet.processes import ProcessEnded, RemoteTraceback, interruptions, processes, signals_blocked, tell
+from specnet.processes import ProcessEnded, RemoteTraceback, interruptions, processes, send_event, signals_blocked
 
 ROOT = Path(__file__).parents[2]
 RESULT = 300_000
@@ -32,13 +32,13 @@ def begin(shared: Shared) -> None:
 def sum_of(*numbers: int) -> int:
     """What is given and the numbers, after telling each of them."""
     for number in numbers:
-        tell(number)
+        send_event(number)
     return int(given[0] + sum(numbers))
 
 
 def until_stopped(seconds: float) -> float:
     begun = time.monotonic()
-    tell("begun")
+    send_event("begun")
     while interruptions.pending is None and time.monotonic() < begun + seconds:
         time.sleep(0.001)
     interruptions.pending = None
@@ -57,9 +57,9 @@ def test_processes_compute_tell_fail_stop_and_end():
     others = set(active_children())
     told: SimpleQueue[Any] = SimpleQueue()
     with processes(2, begin, 100) as pool:
-        assert [pool.submit(sum_of, 1, number, tell=told.put).result() for number in (2, 3)] == [103, 104]
+        assert [pool.submit(sum_of, 1, number, notify=told.put).result() for number in (2, 3)] == [103, 104]
         assert [told.get() for _ in range(6)] == [(1,), (2,), None, (1,), (3,), None]
-        stopped = [pool.submit(until_stopped, 60, tell=told.put) for _ in range(3)]
+        stopped = [pool.submit(until_stopped, 60, notify=told.put) for _ in range(3)]
         assert [told.get() for _ in range(2)] == [("begun",), ("begun",)]
         pool.stop()
         assert sum(future.result() for future in stopped) < 30
