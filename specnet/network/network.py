@@ -9,9 +9,9 @@ caller. A network can be used from several threads: each has its own arrays and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,8 +40,9 @@ from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.part import Part
 from specnet.spec import Limits, NetworkSpec, Resolved, Spec, SpecSource, parse_spec, resolve, with_engine
 
-FewRows = Callable[[Array, Array], Array | None]
-"""Function that takes theta and rows, and returns predictions, or None if it does not accept these arrays."""
+if TYPE_CHECKING:
+    from specnet.compiler.native.row_calls import FewRows
+
 CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
 ROW_MULTIPLE = 16

@@ -69,12 +69,12 @@ class LayerRequests:
 class LayerScope:
     """The interface of a program for one of its layers: random inputs, batch statistics and layer states."""
 
-    program: LayerRequests
+    requests: LayerRequests
     node: Node
 
     @property
     def training(self) -> bool:
-        return self.program.training
+        return self.requests.training
 
     @property
     def inverse_rows(self) -> Value:
@@ -94,11 +94,11 @@ class LayerScope:
         return state_value(f"state.{self.node.key}.{name}", shape)
 
     def commit(self, state: Value, value: Value) -> None:
-        self.program.commits.append((state, value))
+        self.requests.commits.append((state, value))
 
     def _noise(self, distribution: str, shape: Shape) -> Value:
-        self.program.drawn += 1
-        return input_value(f"{distribution}.{self.program.drawn}", shape)
+        self.requests.drawn += 1
+        return input_value(f"{distribution}.{self.requests.drawn}", shape)
 
 
 class AppliedLayer(NamedTuple):
@@ -279,7 +279,7 @@ class Blueprint:
 
     def forward(self, *, training: bool) -> Forward:
         """Return the symbolic values of each layer, in training or evaluation mode."""
-        recorder, x = LayerRequests(training), input_value(INPUTS, (self.inputs, BATCH))
+        requests, x = LayerRequests(training), input_value(INPUTS, (self.inputs, BATCH))
         applied: list[AppliedLayer] = []
         for number, node in enumerate(self.nodes):
             inputs = [x if source < 0 else applied[source].output for source in node.inputs]
@@ -288,12 +288,12 @@ class Blueprint:
             count = len(layer.parameters(node.input_sizes)) if layer else 0
             raw = output = inputs[0]
             if layer is not None:
-                scope, shape = LayerScope(recorder, node), (layer.output_size(node.input_sizes), BATCH)
+                scope, shape = LayerScope(requests, node), (layer.output_size(node.input_sizes), BATCH)
                 raw = output = ask_value(layer, shape, layer.apply, scope, inputs, blocks[:count])
             if activation is not None:
                 output = ask_value(activation, (node.size, BATCH), activation.apply, raw, blocks[count:])
             applied.append(AppliedLayer(tuple(inputs), raw, output, tuple(blocks)))
-        return Forward(x, tuple(applied), recorder.commits)
+        return Forward(x, tuple(applied), requests.commits)
 
     def seen_by_loss(self, forward: Forward) -> Value:
         """Return the output that the loss reads: without the last activation if the loss includes it."""
