@@ -59,7 +59,7 @@ LARGEST_RECORD = 2**30
 _PARTS = re.compile(r"\d+|\D+")
 _NAMED = 3
 """Maximum number of runs that a hint names."""
-_REPETITION = r"(seed\d+|(seed\d+_)?fold\d+)"
+_REPETITION = r"(?:seed(\d+)(?:_fold(\d+))?|fold(\d+))"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +123,18 @@ def kind_of(folder: PathLike) -> FolderKind | None:
 def trial_name(number: int) -> str:
     """Return the path of a trial's folder relative to the folder of its sweep."""
     return f"{TRIALS}/{number:04}"
+
+
+def seed_and_fold(name: str) -> tuple[int | None, int | None] | None:
+    """Return the seed and the fold in the name of a repetition's folder, such as ``seed1_fold0``; None without either.
+
+    The result is None for any other name.
+    """
+    found = re.fullmatch(_REPETITION, name)
+    if found is None:
+        return None
+    seed, fold, alone = (None if number is None else int(number) for number in found.groups())
+    return seed, alone if fold is None else fold
 
 
 def holds_trials(folder: PathLike) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -24,7 +23,7 @@ from specnet.parts.data.base import FoldPart
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import SeriesProgress, shown_series
 from specnet.report.terminal.scores import scores_line
-from specnet.run_files import FACTS, LARGEST_RECORD, RUNS_TABLE, SERIES, SUMMARY, clear
+from specnet.run_files import FACTS, LARGEST_RECORD, RUNS_TABLE, SERIES, SUMMARY, clear, seed_and_fold
 from specnet.running.data_rows import data_hash, split_errors_at
 from specnet.running.folder_pages import attempted, remove_report, write_page
 from specnet.running.run_folder import other_run, reserved
@@ -66,15 +65,12 @@ class Repetition:
     changes: tuple[Change, ...]
 
 
-_NAME = re.compile(r"(?:seed(\d+))?_?(?:fold(\d+))?")
-
-
 def repetition_named(name: str) -> Repetition | None:
     """Return the repetition with a folder name, with its changes relative to its series; None for any other name."""
-    found = _NAME.fullmatch(name)
-    if not name or found is None:
+    found = seed_and_fold(name)
+    if found is None:
         return None
-    seed, fold = (None if number is None else int(number) for number in found.groups())
+    seed, fold = found
     changes = [Change(("seed",), seed)] if seed is not None else []
     changes += [Change((*SPLIT, "fold"), fold)] if fold is not None else []
     return Repetition(name, seed, fold, tuple(changes))

@@ -32,6 +32,7 @@ from specnet.run_files import (
     holds_trials,
     kind_of,
     parts_of,
+    seed_and_fold,
     written_spec,
 )
 from specnet.saved.metrics_file import Metrics, Summary, read_csv, summarized
@@ -143,11 +144,11 @@ class SeriesRun(SavedRun):
         return run
 
     @classmethod
-    def of_sweep(cls, folder: Path, fold: int) -> SeriesRun:
+    def of_sweep(cls, folder: Path) -> SeriesRun:
         """Return the run of the best trial of a fold's sweep, with the metrics of the sweep's team."""
         sweep = SavedSweep(folder)
         run = cls(folder / BEST, folder.name)
-        run.fold, run.message = fold, ""
+        (run.seed, run.fold), run.message = seed_and_fold(folder.name) or (None, None), ""
         if sweep.best_trial is None or not sweep.has_run:
             run.state, run.metrics, run.epochs = UNFINISHED, {}, None
         else:
@@ -190,8 +191,7 @@ class SavedSeries(SavedFolder):
         """The runs that the page of the series shows."""
         if kind_of(self.path) is SERIES:
             return [SeriesRun.of_row(self.path, row) for row in read_runs(self.path)]
-        sweeps = [path for path in parts_of(self.path, NESTED) if kind_of(path) is SWEEP]
-        return [SeriesRun.of_sweep(path, fold) for fold, path in enumerate(sweeps)]
+        return [SeriesRun.of_sweep(path) for path in parts_of(self.path, NESTED) if kind_of(path) is SWEEP]
 
     @cached_property
     def first(self) -> SeriesRun | None:
