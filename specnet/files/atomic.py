@@ -144,12 +144,12 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
     contents : mapping
         Contents by path, in the order of replacement.
     removed : iterable of path
-        Files to remove, if they exist, before the first file is replaced.
+        Files of a result folder to remove, if they exist, before the first file is replaced.
 
     Raises
     ------
     FileError
-        If a file cannot be written. Nothing is left behind, and the old files stay.
+        If a file cannot be written, or a file to remove is a link. Nothing is left behind, and the old files stay.
     """
     staged: dict[str, tuple[PathLike, str]] = {}
     made: list[str] = []
@@ -166,8 +166,7 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
                     _write_whole(stream, _pieces(content))
             for path in removed:
                 with file_errors(path), suppress(FileNotFoundError):
-                    if os.path.islink(path):
-                        continue
+                    refuse_link(path)
                     temporary = _temporary_name(os.path.dirname(path))
                     os.rename(path, temporary)
                     aside[temporary] = path
@@ -369,7 +368,7 @@ def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
     Raises
     ------
     FileError
-        If a file cannot be written, or the path is a link. Nothing is left behind.
+        If a file cannot be written, or the path or one of its files is a link. Nothing is left behind.
     """
     refuse_link(path)
     if path.is_dir():

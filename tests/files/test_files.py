@@ -12,6 +12,7 @@ import pytest
 
 from specnet import FileError
 from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file, write_files
+from specnet.files.atomic import write_folder
 from specnet.files.locks import try_lock
 from tests.running.faults import files_of_at_most
 
@@ -68,6 +69,17 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path):
     write_file(link, b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
+
+
+def test_a_folder_is_not_written_through_a_link(tmp_path):
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    out.mkdir()
+    mine.write_text("mine")
+    (out / "a").write_text("old")
+    (out / "b").symlink_to(mine)
+    with pytest.raises(FileError, match="symbolic link"):
+        write_folder(out, {"a": "new", "b": "new"})
+    assert [(path.name, path.read_text()) for path in sorted(out.iterdir())] == [("a", "old"), ("b", "mine")]
 
 
 @pytest.mark.parametrize("size", [1_000, 100_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -224,14 +225,13 @@ def verified_series(
     """
     if not found.runs:
         raise FileError("none of the runs in this folder has finished", source=str(path))
-    runs = {run.name: run for run in found.runs}
+    runs, first = {run.name: run for run in found.runs}, found.runs[0]
     with ExitStack() as stack:
         folder = None
         if out is not None:
-            names = [f"{name}/{FACTS}" for name in runs]
-            inputs = input_files(found.runs[0].spec_again)
+            names = [os.path.join(name, FACTS) for name in runs]
+            inputs = input_files(first.spec_again)
             folder = stack.enter_context(reserved(out, kind, names, inputs, force=force, resume=None))
-        first = found.runs[0]
         table = load_table(first.spec_again)
         if folder is not None:
             clear(folder, kind)

@@ -35,6 +35,7 @@ from specnet.run_files import (
     TEAM,
     TEAM_OF_SWEEP,
     TRAINING_ROWS,
+    TRIAL,
     TRIALS_TABLE,
     FolderKind,
     by_numbers,
@@ -409,7 +410,7 @@ def _trial(
     if trial.state != FINISHED:
         return Verification((run.checked(),))
     runs.add_trial(run)
-    return verified_series(path, RUN, out, runs, jobs, force, observer, verbose)[0]
+    return verified_series(path, TRIAL, out, runs, jobs, force, observer, verbose)[0]
 
 
 def _is_tolerance(value: Any) -> bool:

@@ -235,6 +235,21 @@ def test_trials_that_failed_are_checked_by_what_they_recorded(tmp_path: Path):
         assert (other.name, [each.file for each in other.differences]) == (name, ["spec.toml"])
 
 
+def test_a_trial_made_again_replaces_an_earlier_one_and_nothing_elsewhere(tmp_path: Path):
+    sweep(FOLDS, tmp_path / "sweep", jobs=1, overrides=["training.epochs=1"], **QUIET)
+    trial, out, mine = tmp_path / "sweep/trials/0000", tmp_path / "again", tmp_path / "mine"
+    verify(trial, out)
+    (out / "seed9_fold9.model.safetensors").write_text("of another trial")
+    assert verify(trial, out, force=True).is_same
+    assert {path.name for path in out.iterdir()} == {path.name for path in trial.iterdir()}
+    mine.write_text("mine")
+    (out / "seed0_fold0.model.safetensors").unlink()
+    (out / "seed0_fold0.model.safetensors").symlink_to(mine)
+    with pytest.raises(FileError, match="symbolic link"):
+        verify(trial, out, force=True)
+    assert mine.read_text() == "mine"
+
+
 def test_each_sweep_of_a_nested_one_is_verified(tmp_path: Path):
     overrides = [*VALIDATED, "sweep.trials=2"]
     nested_sweep(SWEEP, tmp_path / "nested", folds=2, overrides=overrides, **QUIET)
