@@ -105,6 +105,11 @@ class Rows:
         return self.table if self.chosen is None else RowView(self.table, self.chosen)
 
     @property
+    def raw(self) -> RawColumns:
+        """The raw columns of the rows with their kinds, as a model reads them."""
+        return RawColumns(as_array(self.columns, "X"), self.kinds)
+
+    @property
     def texts(self) -> ColumnTexts:
         """The texts of each raw column."""
         return [column.texts for column in self.kinds]

@@ -226,7 +226,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     order = np.arange(len(raw)) if importance is None else np.argsort(-importance.mean, kind="stable")
     gaps = trained_gaps(answering.preprocessing, len(raw))
     columns = [
-        _column(int(index), shown.columns[index], raw[index], known[:, index], train, bool(gaps[index]))
+        _column(int(index), shown.columns[index], raw[index], known[:, index], bool(gaps[index]))
         for index in order[:MAX_CONTROLS]
     ]
     rows, worst = ([], []) if test is None or answers is None else _rows(raw, test, answers, shown)
@@ -268,9 +268,7 @@ def _kind(model: Model) -> Literal["classes", "binary", "values", "outputs"]:
     return task if model.gives_probabilities and task in ("classes", "binary") else "outputs"
 
 
-def _column(
-    index: int, name: str, raw: RawColumn, cells: NDArray[np.float64], train: Rows, has_gaps: bool
-) -> AskColumn:
+def _column(index: int, name: str, raw: RawColumn, cells: NDArray[np.float64], has_gaps: bool) -> AskColumn:
     if raw.codes is not None:
         texts = [text for text in raw.codes if text]
         return AskColumn(index, name, "choice", options=texts, may_be_missing="" in raw.codes)

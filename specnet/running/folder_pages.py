@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import RawColumns, load_table
+from specnet.data import load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.locks import locked_folder
 from specnet.model import Answers, Model
-from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.report.pages.model_answers import ModelAnswers
@@ -208,7 +207,7 @@ def rows_again(run: SavedRun) -> SpecData | str:
 
 
 def _answers(model: Model, rows: Rows) -> Answers:
-    return model.answers(RawColumns(as_array(rows.columns, "X"), rows.kinds), rows.y, rows.weight)
+    return model.answers(rows.raw, rows.y, rows.weight)
 
 
 def _column_names(model: Model, data: SpecData | str) -> Sequence[str]:

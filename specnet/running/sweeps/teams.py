@@ -17,12 +17,10 @@ from typing import get_args
 
 import numpy as np
 
-from specnet.data import RawColumns
 from specnet.files.atomic import write_folder
 from specnet.files.plain_data import json_text
 from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.number_texts import metric as metric_text
-from specnet.parts.arrays import as_array
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, TRAIN, VALIDATION
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.run_files import METRICS, MODEL, TEAM, TEAM_FACTS
@@ -114,8 +112,8 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
     """Return the evaluation of a model on all splits, by the metrics of the spec as written."""
     answers = {}
     for name, rows in data.splits.items():
-        judged, columns = JudgedRows.of(data, name), RawColumns(as_array(rows.columns, "X"), rows.kinds)
-        answers[name] = judged.answers(judged.decoder.raw_of(model.comparable(columns)))
+        judged = JudgedRows.of(data, name)
+        answers[name] = judged.answers(judged.decoder.raw_of(model.comparable(rows.raw)))
     return evaluate_answers(model, data.resolved.spec, answers, data)
 
 

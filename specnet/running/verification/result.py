@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data import RawColumns, RowSet
+from specnet.data import RowSet
 from specnet.errors import SpecnetError
 from specnet.model import Answers, read_model
 from specnet.number_texts import count, counted
-from specnet.parts.arrays import as_array
 from specnet.parts.data import Table
 from specnet.run_files import RESOLVED, TRAINING_ROWS
 from specnet.running.data_rows import Rows
@@ -80,7 +79,7 @@ def _largest(a: Any, b: Any) -> float:
 
 def _answers(content: bytes, spec: Spec, rows: Rows) -> Answers:
     model = read_model(io.BytesIO(content), len(content), spec.registry, spec.origin.limits)
-    return model.answers(RawColumns(as_array(rows.columns, "X"), rows.kinds), rows.y)
+    return model.answers(rows.raw, rows.y)
 
 
 Facts = Mapping[str, Any]
