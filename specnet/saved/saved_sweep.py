@@ -264,9 +264,19 @@ class SavedSweep(SavedFolder):
         return SavedRun(self.path / BEST, self.name, parts=self.parts, limits=self.limits)
 
     @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """The full contents of ``sweep.json``, including entries that are not checked."""
+        return read_sweep_facts(self.path)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all trials have ended."""
+        return self.record.get("finished") is True
+
+    @property
     def is_finished(self) -> bool:
         """Whether all trials have ended, and the best trial has been run."""
-        return read_sweep_facts(self.path).get("finished") is True and kind_of(self.path / BEST) is RUN
+        return self.has_ended and self.has_run
 
     @cached_property
     def _seconds(self) -> list[float]:
@@ -299,8 +309,9 @@ class SavedSweep(SavedFolder):
 
     @cached_property
     def facts(self) -> SweepFacts:
-        """The contents of ``sweep.json``."""
-        return SweepFacts.of(self.path)
+        """The checked contents of ``sweep.json``."""
+        with file_errors(self.path / SWEEP_FACTS):
+            return checked(SweepFacts.model_validate, self.record, "the record of a sweep is")
 
     @cached_property
     def dimensions(self) -> list[Dimension]:
@@ -434,18 +445,6 @@ class SweepFacts(BaseModel):
     trials: int
     versions: dict[str, Any]
     threads: int
-
-    @classmethod
-    def of(cls, folder: Path) -> SweepFacts:
-        """Return the contents of the ``sweep.json`` in a folder.
-
-        Raises
-        ------
-        FileError
-            If the file cannot be read or is invalid.
-        """
-        with file_errors(folder / SWEEP_FACTS):
-            return checked(cls.model_validate, read_sweep_facts(folder), "the record of a sweep is")
 
     def dimensions(self) -> Iterator[Dimension]:
         """Yield the searched keys."""

@@ -58,7 +58,7 @@ from specnet.running.verification.result import (
 from specnet.running.workers import THREADS, this_machine
 from specnet.saved.metrics_file import read_csv
 from specnet.saved.saved_run import SavedRun
-from specnet.saved.saved_sweep import SavedSweep, Trial, best_trial, read_sweep_facts, read_trials
+from specnet.saved.saved_sweep import SavedSweep, Trial, best_trial, read_trials
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.source_document import Document
@@ -74,20 +74,10 @@ class ComparedSweep(SavedSweep):
     """
 
     @cached_property
-    def record(self) -> Mapping[str, Any]:
-        """The full contents of ``sweep.json``, including entries that are not checked."""
-        return read_sweep_facts(self.path)
-
-    @cached_property
     def identity(self) -> Mapping[str, Any]:
         """The identity of the sweep: its spec, ``[sweep]`` and hashes of spec and data."""
         with file_errors(self.path / SWEEP_FACTS):
             return identity_in(self.record)
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether all trials have ended."""
-        return self.record.get("finished") is True
 
     @cached_property
     def all_ended(self) -> list[Trial]:
