@@ -85,41 +85,6 @@ def remove_report(folder: Path) -> None:
         (folder / REPORT).unlink(missing_ok=True)
 
 
-def report_again(
-    folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None, with_rows: bool = True
-) -> Path:
-    """Write the page of a run anew and return its path; it is the same as the run wrote, byte for byte.
-
-    The rows are made or read again by the run's spec. If they are missing or have changed, the page has a notice and
-    omits the sections that need them.
-
-    Parameters
-    ----------
-    folder : path
-        Folder of a run.
-    parts, limits : optional
-        As for `load_model`.
-    with_rows : bool
-        Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
-
-    Raises
-    ------
-    FileError
-        If it is not the folder of a run, or one of its files is damaged or missing.
-    TakenError
-        If a run is writing to the folder.
-    """
-    check_run(folder)
-    path = Path(folder)
-    with locked_folder(path):
-        run = SavedRun(path, parts=parts, limits=limits)
-        if not run.history:
-            hint = "resume it first"
-            raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
-        _write(run, rows_again(run), with_rows=with_rows)
-    return path / REPORT
-
-
 def _write(run: SavedRun, data: SpecData | str, answers: Answers | None = None, *, with_rows: bool = True) -> None:
     from specnet.report.pages.run_page import page
 
@@ -262,6 +227,9 @@ def page_again(
 ) -> Path:
     """Write the page of a folder anew and return its path; it is the same as before, byte for byte.
 
+    For a run, the rows are made or read again by its spec. If they are missing or have changed, the page has a notice
+    and omits the sections that need them.
+
     Parameters
     ----------
     folder : path
@@ -269,7 +237,8 @@ def page_again(
     parts, limits : optional
         As for `load_model`.
     with_rows : bool
-        Whether the page of a run shows rows one by one.
+        Whether the page of a run shows rows one by one: to ask about, as points, and as pictures. A run without rows
+        has none.
 
     Raises
     ------
@@ -280,12 +249,19 @@ def page_again(
     """
     path = Path(folder)
     kind = kind_of(path)
-    if kind is None or kind is RUN:
-        return report_again(folder, parts=parts, limits=limits, with_rows=with_rows)
+    if kind is None:
+        check_run(folder)
     with locked_folder(path):
         if kind is TEAM_OF_SWEEP:
             return write_team_report(path.absolute(), parts=tuple(parts), limits=limits)
-        return write_page(path)
+        if kind is not RUN:
+            return write_page(path)
+        run = SavedRun(path, parts=parts, limits=limits)
+        if not run.history:
+            hint = "resume it first"
+            raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
+        _write(run, rows_again(run), with_rows=with_rows)
+    return path / REPORT
 
 
 def write_page(folder: Path) -> Path:

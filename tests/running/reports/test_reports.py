@@ -19,7 +19,7 @@ from specnet import FileError, Observer, SpecnetWarning, TakenError, run
 from specnet.files.locks import locked_folder
 from specnet.number_texts import figure, percent, rounded
 from specnet.report.pages import run_page as pages
-from specnet.running.folder_pages import answers_shown, report_again
+from specnet.running.folder_pages import answers_shown, page_again
 from specnet.saved.saved_run import SavedRun
 from tests.made import data_of, run_copied, run_once
 from tests.running.reports.page import Page
@@ -93,7 +93,7 @@ def test_report_again_is_the_same_byte_for_byte(tmp_path: Path, name: str) -> No
     assert page.identities == list(dict.fromkeys(page.identities))
     written = (folder / "report.html").read_bytes()
     (folder / "report.html").unlink()
-    assert report_again(folder) == folder / "report.html"
+    assert page_again(folder) == folder / "report.html"
     assert (folder / "report.html").read_bytes() == written
 
 
@@ -102,7 +102,7 @@ def test_report_of_a_spec_that_was_changed_in_python(tmp_path: Path) -> None:
     spec = spec.model_copy(update={"seed": 7})
     made(spec, tmp_path)
     written = (tmp_path / "report.html").read_bytes()
-    report_again(tmp_path)
+    page_again(tmp_path)
     assert (tmp_path / "report.html").read_bytes() == written
 
 
@@ -113,7 +113,7 @@ def test_report_does_not_depend_on_where_it_is(tmp_path: Path, monkeypatch: pyte
     texts = [(tmp_path / name / "report.html").read_text("utf-8") for name in ("one", "two")]
     assert not any(str(tmp_path) in text for text in texts)
     monkeypatch.chdir(tmp_path / "one")
-    report_again(".")
+    page_again(".")
     assert Path("report.html").read_text("utf-8") == texts[0]
 
 
@@ -214,7 +214,7 @@ def test_a_run_without_an_epoch_has_no_report(tmp_path: Path, refused: Refused):
     assert not (tmp_path / "run" / "report.html").exists()
     assert (tmp_path / "run" / "findings.json").exists()
     with refused(FileError):
-        report_again(tmp_path / "run")
+        page_again(tmp_path / "run")
     assert specnet.run(MOONS, tmp_path / "run", resume=True, observer=Observer()).history
     assert (tmp_path / "run" / "report.html").exists()
 
@@ -261,24 +261,24 @@ def test_rows_that_are_gone_are_left_out_in_words(tmp_path: Path) -> None:
     page = made(tmp_path / "spec.toml", tmp_path / "run")
     assert "Calibration" in page.text
     (tmp_path / "table.csv").rename(tmp_path / "elsewhere.csv")
-    text = Page(report_again(tmp_path / "run").read_text("utf-8")).text
+    text = Page(page_again(tmp_path / "run").read_text("utf-8")).text
     assert "The rows cannot be read again: " in text
     assert "Confusion" in text  # of metrics.json
     assert "Calibration" not in text
     write_table(tmp_path / "table.csv", kinds="ba")
-    text = Page(report_again(tmp_path / "run").read_text("utf-8")).text
+    text = Page(page_again(tmp_path / "run").read_text("utf-8")).text
     assert "have changed since the run" in text
     assert "Calibration" not in text
     (tmp_path / "elsewhere.csv").replace(tmp_path / "table.csv")
-    assert Page(report_again(tmp_path / "run").read_text("utf-8")).text == page.text
+    assert Page(page_again(tmp_path / "run").read_text("utf-8")).text == page.text
 
 
 def test_only_the_folder_of_a_run_has_a_report(tmp_path: Path, refused: Refused) -> None:
     with refused(FileError):
-        report_again(tmp_path)
+        page_again(tmp_path)
     trained = run_copied(MOONS, tmp_path / "run")
     with locked_folder(trained), refused(TakenError, varying="process .*"):
-        report_again(trained)
+        page_again(trained)
 
 
 # ------------------------------------------------------------------------------------ the run comes first
@@ -309,7 +309,7 @@ def test_report_that_fails_costs_no_run(tmp_path: Path, monkeypatch: pytest.Monk
         assert result.metrics["test"]
         assert not (tmp_path / "report.html").exists()
     monkeypatch.undo()
-    report_again(tmp_path)
+    page_again(tmp_path)
     assert (tmp_path / "report.html").exists()
 
 
