@@ -2,7 +2,8 @@
 
 These modules take and return bytes and paths as the user named them; every failure is a `FileError`. They do not
 depend on specs. Start with `atomic` (read and write), `locks` (one run per folder) and `tensors` (arrays in a
-safetensors file). `interruptions` delays signals until a file is complete; `large` stores arrays in temporary files.
+safetensors file). `plain_data` validates data from files, and writes JSON and TOML. `interruptions` delays signals
+until a file is complete; `large` stores arrays in temporary files.
 """
 
 from specnet.files.atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX

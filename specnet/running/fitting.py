@@ -174,7 +174,7 @@ def fit_rows(
     observer : Observer, optional
         Follows the training.
     keep_checkpoint, checkpoint, epochs, interruptions : optional
-        As for `train`; `epochs` has no effect on an ensemble.
+        As for `train`; `epochs` must be None for an ensemble.
     jobs, cores : int, optional
         As for `train_members`.
     start : Model, optional
@@ -227,6 +227,7 @@ def fit_rows(
         else:
             from specnet.training.members import joined_result, train_members
 
+            assert epochs is None, "the caller refuses an ensemble"
             first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
             own = encoder.member_rows(training, rows, watched)
             starts = first if start is None else start.members

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna import Trial as OptunaTrial
     from optuna.samplers import BaseSampler
+    from optuna.trial import BaseTrial
+
+    Space = Mapping[str, tuple[Any, ...] | Range]
+    """As in `specnet.spec.sweep_section.SweepSpec`."""
 
 
 _lock = threading.RLock()
@@ -68,13 +72,6 @@ def quiet() -> Iterator[None]:
                 yield
         finally:
             optuna.logging.set_verbosity(before)
-
-
-if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
-
-    Space = Mapping[str, tuple[Any, ...] | Range]
-    """As in `specnet.spec.sweep_section.SweepSpec`."""
 
 
 Settings = dict[str, str | int | float]
