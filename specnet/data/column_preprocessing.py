@@ -89,7 +89,7 @@ def with_fitted_steps(spec: Spec, written: StepsOrGroups, preparation: Preparati
             group.model_copy(update={"steps": tuple(map(_sized, group.steps, fitted.steps))})
             for group, fitted in zip(groups, preparation.groups, strict=True)
         )
-    return spec.model_copy(update={"network": spec.network.model_copy(update={"preprocessing": tuple(steps)})})
+    return spec.with_network(preprocessing=tuple(steps))
 
 
 def _sized(step: Preprocessing, fitted: Preprocessing) -> Preprocessing:

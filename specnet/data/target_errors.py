@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, SpecError, SpecnetError
 from specnet.parts.arrays import first_few
+from specnet.parts.data.column_kinds import ROWS_TO_A_CATEGORY
 from specnet.parts.part import Part
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.reading.reader import settings_of
@@ -20,16 +21,17 @@ from specnet.spec.reading.source_document import Document
 
 MANY_CLASSES = 10
 """Smallest number of classes that look like numbers; fewer classes with one row are normal in a small table."""
-ROWS_TO_A_CLASS = 5
-"""Labels that occur this often on average are classes; the same threshold applies to texts of a category."""
 
 _LOSS = ("training", "loss")
 
 
 def looks_like_numbers(labels: NDArray[Any]) -> bool:
-    """Return whether labels look like numbers: there are many, most occur once, and on average they occur rarely."""
+    """Return whether labels look like numbers: there are many, most occur once, and on average they occur rarely.
+
+    Rare labels occur less often than the frequent texts of a category.
+    """
     _, counts = np.unique(labels, axis=0, return_counts=True)
-    has_few = len(labels) < ROWS_TO_A_CLASS * len(counts)
+    has_few = len(labels) < ROWS_TO_A_CATEGORY * len(counts)
     return has_few and len(counts) >= MANY_CLASSES and bool(2 * np.count_nonzero(counts == 1) > len(counts))
 
 

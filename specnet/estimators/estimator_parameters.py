@@ -15,7 +15,6 @@ from specnet.data import check_labels
 from specnet.errors import SpecError, SpecnetError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Impute
-from specnet.parts.registry import installed_registry
 from specnet.spec import Spec, SpecSource, parse_spec
 from specnet.spec.reading.reader import CannotSetError, read, with_change
 from specnet.spec.reading.source_document import Document
@@ -161,7 +160,7 @@ class SpecParameters(BaseEstimator):
         if self._asks_for_recipe() or written is None or PREPROCESSING in written or not names:
             return spec
         steps = None if columns else (Impute(), *(spec.network.preprocessing or ()))
-        return spec.model_copy(update={"network": spec.network.model_copy(update={"preprocessing": steps})})
+        return spec.with_network(preprocessing=steps)
 
     def _asks_for_recipe(self) -> bool:
         return isinstance(self.spec, str) and self.spec == RECIPE
@@ -236,9 +235,7 @@ class SpecParameters(BaseEstimator):
         """Parse a spec with the parts and limits of the argument `spec`, if that is a `Spec`."""
         if not isinstance(self.spec, Spec):
             return parse_spec(source)
-        known = set(installed_registry())
-        further = [part for part in self.spec.registry if part not in known]
-        return parse_spec(source, parts=further, limits=self.spec.origin.limits)
+        return parse_spec(source, parts=self.spec.registry.added, limits=self.spec.origin.limits)
 
 
 def _with_loss(document: Document, loss: str) -> Document:

@@ -85,6 +85,18 @@ def leaves(value: Any, path: Path = (), *, whole_lists: bool = False) -> Iterato
         yield from leaves(inner, (*path, key), whole_lists=whole_lists)
 
 
+def value_at(data: Any, path: Path) -> Any:
+    """Return the value at a path of plain data, or None if the path does not exist."""
+    for step in path:
+        if isinstance(data, Mapping):
+            data = data.get(str(step))
+        elif isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
 def checked(validate: Callable[[Any], _Checked], data: Any, what: str) -> _Checked:
     """Return data from a file after validation by a pydantic method.
 

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Labels
+from specnet.errors import Path
+from specnet.files.plain_data import value_at
 from specnet.network import Network
 from specnet.network.layout import activation_after
 from specnet.parts.activations import Activation
@@ -19,7 +21,6 @@ from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.spec.resolving.graph import Node
 
 Numbers = NDArray[np.float64]
-Path = tuple[str | int, ...]
 LayerRecord = Mapping[str, Any]
 """A line of ``layers.jsonl``: ``epoch``, and ``layers``, a list of the statistics of each layer."""
 MeanWithError = tuple[float, float]
@@ -132,15 +133,7 @@ class Evidence:
 
     def written(self, *path: str | int) -> Any:
         """Return the value at a path of the spec as written, with overrides; None if the path is missing."""
-        value: Any = self.network.spec.document.data
-        for step in path:
-            if isinstance(value, Mapping):
-                value = value.get(step)
-            elif isinstance(value, Sequence) and isinstance(step, int) and not isinstance(value, str):
-                value = value[step] if step < len(value) else None
-            else:
-                return None
-        return value
+        return value_at(self.network.spec.document.data, path)
 
     @property
     def has_table(self) -> bool:
@@ -213,12 +206,18 @@ class Evidence:
         """All layers with trainable parameters but the output."""
         return self.layers[:-1]
 
+    @cached_property
+    def _activations(self) -> dict[str, tuple[Node, Activation | None]]:
+        """The result of `activation_after` for each layer with trainable parameters, by the layer's key."""
+        nodes, keys = self.network.nodes, {layer.key for layer in self.layers}
+        return {node.key: activation_after(nodes, index) for index, node in enumerate(nodes) if node.key in keys}
+
     def activation(self, layer: Node) -> Activation | None:
         """Return the activation of a layer's units, or None if they have none."""
-        return activation_after(self.network.nodes, self.network.nodes.index(layer))[1]
+        return self._activations[layer.key][1]
 
     def is_rectified(self, layer: Node) -> bool:
-        """Return whether the activation of a layer is 0, or nearly so, for all negative inputs."""
+        """Return whether the activation of a layer passes positive values, and little of negative ones."""
         activation = self.activation(layer)
         return activation is not None and activation.default_initializer != Activation.default_initializer
 
@@ -240,7 +239,7 @@ class Evidence:
         if setting == "units":
             field = layer.layer.size_field
         elif setting == "activation":
-            layer, _ = activation_after(self.network.nodes, self.network.nodes.index(layer))
+            layer, _ = self._activations[layer.key]
             field = layer.layer.activation_field
         elif layer.layer.initializers_by_field.get("weight_initializer") is None:
             return None

@@ -1,7 +1,6 @@
 """Findings: a sentence about a run, and changes of its spec as a remedy.
 
-Each function returns changes of a spec for a remedy. They are empty if the spec as written has no setting to
-change.
+Most functions return changes of a spec for a remedy. They are empty if the spec as written has no setting to change.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from specnet.errors import Path
 from specnet.files.plain_data import Plain, checked, toml_key, toml_value
-from specnet.findings.evidence import Evidence, Path
+from specnet.findings.evidence import Evidence
 from specnet.spec.resolving.graph import Node
 
 Severity = Literal["error", "warning"]
@@ -115,7 +115,10 @@ def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.in
 
 
 def standardized_columns(evidence: Evidence) -> Changes:
-    """Return changes that append `standardize` to the preprocessing; none if columns have different steps."""
+    """Return changes that append `standardize` to the preprocessing.
+
+    There are none if the preprocessing has this step, has groups of columns, or is the default of a table.
+    """
     written = evidence.written("network", "preprocessing")
     steps = list(written) if isinstance(written, list | tuple) else [] if written is None else [written]
     names = [step.get("type") if isinstance(step, dict) else step for step in steps]

@@ -45,7 +45,7 @@ hardly depend on the size of the gradient, and with plain gradient descent."""
 
 
 def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
-    """A loss before any step over ten times that of a constant prediction, and not below that soon."""
+    """A loss before any step of over ten times a constant prediction's loss, unless it soon falls below the latter."""
     first, constant = evidence.first_loss, evidence.constant_loss
     if np.isfinite(first) and first <= MANY_TIMES * constant:
         return
@@ -126,7 +126,7 @@ def _jump(evidence: Evidence) -> int | None:
 
 
 def _is_wild(evidence: Evidence) -> bool:
-    """Return whether the loss still moves far in the last quarter, often upwards, and by more than dropout explains.
+    """Return whether the loss still moves far in the last quarter of the history, and often upwards.
 
     It is false if the learning rate falls to almost 0: then the rate is not the reason why the loss does not settle.
     """

@@ -443,10 +443,8 @@ class Model(Displayed):
             Predictions, targets and losses, from which metrics are computed.
         """
         target, loss_target = self.decoder.target(y, len(raw))
-        losses, compared = (
-            self.decoder.losses(raw, loss_target),
-            self.decoder.compared([self.decoder.averaged(outputs)]),
-        )
+        losses = self.decoder.losses(raw, loss_target)
+        compared = self.decoder.compared([self.decoder.averaged(outputs)])
         weights = check_weights(sample_weight, len(raw))
         return Answers(target, loss_target, losses, *compared, weights, self.target_names)
 

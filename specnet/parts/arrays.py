@@ -18,9 +18,6 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.errors import DataError
 from specnet.files.large import new_array
 
-_CELLS_AT_ONCE = 2**16
-"""Number of cells that are copied at once."""
-
 
 class RowView:
     """Rows and columns of an array (rows, columns) by their indices.
@@ -69,9 +66,8 @@ class RowView:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         copied = new_array(self.shape, self.dtype if dtype is None else dtype)
-        step = max(1, _CELLS_AT_ONCE // max(1, self.shape[1]))
-        for start in range(0, len(self), step):
-            copied[start : start + step] = self[start : start + step]
+        for piece in pieces(self):
+            copied[piece] = self[piece]
         return copied
 
     def taken(self, columns: tuple[int, ...]) -> RowView:
@@ -94,7 +90,7 @@ Domain = Literal["any", "not negative", "positive", "distribution"]
 """The values that a target may have; the rows of a distribution are not negative and sum to 1."""
 
 NUMBERS_AT_ONCE = 2**16
-"""Number of elements that are checked at once, so that they fit into the processor's cache."""
+"""Number of elements that are checked or copied at once, so that they fit into the processor's cache."""
 FLOAT64 = np.dtype(np.float64)
 KIND_WORDS = {"O": "Python objects", "U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
 """Contents of arrays that are not real numbers, by the kind of their dtype."""

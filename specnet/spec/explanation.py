@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from specnet.errors import Path
-from specnet.files.plain_data import leaves
+from specnet.files.plain_data import leaves, value_at
 from specnet.parts.activations import Activation
 from specnet.parts.part import Part, Section
 from specnet.spec.document import Origin, Spec
@@ -135,7 +135,7 @@ class _Origins:
         locations = self.document.locations
         if path in locations:
             return locations[path]
-        table, location = _at(self.document.data, path[:-1]), locations.get(path[:-1])
+        table, location = value_at(self.document.data, path[:-1]), locations.get(path[:-1])
         is_short = path[-1] in _SHORT and type(table) is _SHORT[str(path[-1])]
         if path[-1] == "type" and isinstance(table, Mapping) and location is not None:
             # A setting of one field has turned the name into a table.
@@ -157,24 +157,12 @@ class _Origins:
 
 def _of_model(path: Path, value: Any, short: Any) -> ResolvedValue:
     """Return a value of a model's spec, with the origin "model" if the spec's short form has it, else "default"."""
-    names_part = path[-1] == "type" and isinstance(_at(short, path[:-1]), str | Mapping)
-    return ResolvedValue(path, value, "model" if names_part or _at(short, path) is not None else "default")
+    names_part = path[-1] == "type" and isinstance(value_at(short, path[:-1]), str | Mapping)
+    return ResolvedValue(path, value, "model" if names_part or value_at(short, path) is not None else "default")
 
 
 def _plain(spec: Spec) -> Any:
     return spec.model_dump(mode="json", exclude_none=True)
-
-
-def _at(data: Any, path: Path) -> Any:
-    """Return the value at a path of plain data, or None if the path does not exist."""
-    for step in path:
-        if isinstance(data, Mapping):
-            data = data.get(str(step))
-        elif isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
-            return None
-    return data
 
 
 LONGEST = 48
@@ -266,7 +254,8 @@ def _equation(part: Part, keys: Iterable[str]) -> Equation:
     for name, field in type(part).model_fields.items():
         symbol = _SYMBOL.match(field.description or "")
         names = [symbol[1] if symbol else "", _RATE if name == "learning_rate" else "", name]
-        used = [each for each in names if each and re.search(rf"(?<![\w'’]){re.escape(each)}(?![\ŵ])", text)]
+        # A letter before a combining circumflex is another symbol.
+        used = [each for each in names if each and re.search(rf"(?<![\w'’]){re.escape(each)}(?![\w\u0302])", text)]
         value = getattr(part, name)
         if used and isinstance(value, bool | int | float):
             values[used[0]] = value

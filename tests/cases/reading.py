@@ -1,9 +1,12 @@
-"""Files of cases: TOML tables, each a case by its name."""
+"""Files of cases: TOML tables, each a case by its name; and how tables of cases are read."""
 
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import specnet
 
@@ -42,6 +45,14 @@ def source(*, kind: str = "classes", **data: Any) -> Any:
     loss = {"classes": "binary_crossentropy", "values": "mean_squared_error"}[kind]
     spec = {"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": loss}}
     return specnet.parse_spec(spec).data
+
+
+@contextmanager
+def by_duckdb() -> Iterator[None]:
+    """Let DuckDB read all tables, small ones too, and count their texts."""
+    tables = "specnet.parts.data.tables"
+    with patch(f"{tables}.sources.SMALL_BYTES", -1), patch(f"{tables}.columns.FEW_ROWS", 10):
+        yield
 
 
 def load(file: Path, /, kind: str = "classes", **data: Any) -> Any:

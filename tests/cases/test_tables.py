@@ -15,14 +15,13 @@ import csv
 import io
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from specnet import DataError
 from specnet.errors import Diagnostic, render
-from tests.cases.reading import cases, joined, listed, load
+from tests.cases.reading import by_duckdb, cases, joined, listed, load
 from tests.texts.pinned import Pinned
 
 
@@ -69,7 +68,7 @@ def test_a_table(name: str, tmp_path: Path, pinned: Pinned):
     """Also where DuckDB reads it, as it does large files."""
     case = cases("tables")[name]
     check(case, tmp_path, pinned)
-    with patch("specnet.parts.data.tables.sources.SMALL_BYTES", -1):
+    with by_duckdb():
         check(case, tmp_path, pinned)
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.cases import reading
+
 
 @pytest.fixture
 def file(tmp_path):
@@ -16,7 +18,7 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def by_duckdb(monkeypatch):
+def by_duckdb():
     """DuckDB reads all tables, small ones too, and counts their texts."""
-    monkeypatch.setattr("specnet.parts.data.tables.sources.SMALL_BYTES", -1)
-    monkeypatch.setattr("specnet.parts.data.tables.columns.FEW_ROWS", 10)
+    with reading.by_duckdb():
+        yield

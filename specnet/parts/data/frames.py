@@ -168,9 +168,13 @@ class _FrameColumn:
         """Return the texts that decide the kind of the column, or None if its type decides."""
         if self._quick(None) is not None or (self.typed == "category" and self.counts):
             return None
-        are_texts = all(isinstance(cell, str) for cell in self.series.to_list() if not is_missing(cell))
         sample = list(self.counts)[:: 1 + len(self.counts) // SAMPLE]
-        return DistinctTexts(self.counts.items, sample, are_texts=lambda: are_texts)
+        return DistinctTexts(self.counts.items, sample, are_texts=lambda: self.are_texts)
+
+    @cached_property
+    def are_texts(self) -> bool:
+        """Whether all cells that are present are texts, rather than numbers, for example."""
+        return all(isinstance(cell, str) for cell in self.series.to_list() if not is_missing(cell))
 
     @cached_property
     def texts(self) -> list[str | None]:

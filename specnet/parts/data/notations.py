@@ -334,7 +334,7 @@ def notations_of(texts: Sequence[str]) -> list[Notation]:
     numbers = [NumberFormat(decimal=decimal, **given) for decimal in _THOUSANDS]
     return [
         *(DatetimeFormat(type="datetime", format=form) for form in forms),
-        *(notation for notation in numbers if any(map(notation.reads, texts))),
+        *(notation for notation in numbers if any(value is not None for value in map(notation.reader, texts))),
         *_durations(texts),
     ]
 
@@ -342,9 +342,9 @@ def notations_of(texts: Sequence[str]) -> list[Notation]:
 def _durations(texts: Sequence[str]) -> Iterator[DurationFormat]:
     """Yield the notation of durations in the smallest unit of the texts, if one text is certainly a duration."""
     units: set[DurationUnit] = set()
-    is_clear = False
+    is_clear, forms = False, DurationFormat(type="numeric", duration="minutes").forms
     for text in texts:
-        for pattern, own in DurationFormat(type="numeric", duration="minutes").forms:
+        for pattern, own in forms:
             if match := re.fullmatch(pattern, text):
                 found = [unit for unit, part in zip(own, match.groups(), strict=True) if part]
                 units.update(found)

@@ -77,8 +77,7 @@ class TableFile(Data):
     def feature_names(self) -> tuple[str, ...] | None:
         if self.features is not None or self.column_kinds is None:
             return self.features
-        left_out = {*self.targets, *self._roles.names}
-        return tuple(name for name, kind in self.columns.items() if kind != "ignore" and name not in left_out)
+        return tuple(self.kinds_in(list(self.columns)))
 
     def kinds_in(self, names: Sequence[str]) -> dict[str, ColumnKind | None]:
         """Return the features among a data frame's column names, each with its kind, or None if none is specified."""

@@ -52,7 +52,8 @@ class _ColumnLayer(LearningLayer):
 
     def others(self, size: int) -> list[int]:
         """Return the indices of the columns that pass through unchanged."""
-        return [column for column in range(size) if column not in self.chosen(size)] if self.keep_others else []
+        chosen = set(self.chosen(size))
+        return [column for column in range(size) if column not in chosen] if self.keep_others else []
 
     def made_size(self, count: int) -> int:
         """Return the number of features that the layer makes from a number of columns."""

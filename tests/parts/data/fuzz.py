@@ -18,13 +18,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 
 from specnet import DataError, FileError
 from specnet.errors import render
-from tests.cases.reading import load
+from tests.cases.reading import by_duckdb, load
 
 EPOCH = datetime.datetime(1970, 1, 1)
 DAY = datetime.timedelta(days=1)
@@ -197,11 +196,11 @@ def read_files(count: int, seed: int, folder: Path) -> Iterator[tuple[int, bool,
         table = drawn_table(draw)
         path, is_faulty = written(draw, table, folder)
         found, text = outcome(path)
-        with patch("specnet.parts.data.tables.sources.SMALL_BYTES", -1):
-            by_duckdb, other = outcome(path)
+        with by_duckdb():
+            again, other = outcome(path)
         rows = len(next(iter(table.values())).cells)
         wrong = 0
-        if (found is None) != (by_duckdb is None) or (found is not None and text != other):
+        if (found is None) != (again is None) or (found is not None and text != other):
             wrong, text = 1, f"{text}\nby DuckDB:\n{other}"
         elif found is None:
             wrong += not is_faulty and len(table) > 1 and rows >= 40

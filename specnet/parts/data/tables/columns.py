@@ -39,6 +39,8 @@ FIGURES_AT_ONCE = MAX_EXPRESSIONS // 4
 """Number of aggregates in a query. Their expressions are long, and planning time grows faster than their number."""
 FEW_ROWS = 2**15
 """Maximum number of rows to count texts in Python; for so few rows, a query for each column takes longer."""
+_FACTOR, _DIVISOR = 40503, 64
+"""The pseudorandom number row * factor // divisor draws rows; if equally spaced, they would miss periodic cells."""
 
 
 class Columns:
@@ -98,12 +100,13 @@ class Columns:
         return len(distinct), max(map(len, distinct), default=1)
 
     def _counted(self, index: int, texts: Texts) -> DistinctTexts:
-        present = (row for row, text in enumerate(texts) if text is not None)
         every = 1 + self.rows // SAMPLE
         some = [
-            text for row, text in enumerate(texts) if text and len(text) <= LONGEST_SHOWN and _drawn(row) % every == 0
+            text
+            for row, text in enumerate(texts)
+            if text and len(text) <= LONGEST_SHOWN and row * _FACTOR // _DIVISOR % every == 0
         ]
-        first = [texts[row] for row in islice(present, 1)]
+        first = islice((text for text in texts if text is not None), 1)
         counts = Counter(text for text in texts if text is not None)
         return self._distinct_texts(index, counts.items, [*first, *some])
 
@@ -117,11 +120,6 @@ class Columns:
 
     def _number_texts(self, indices: Sequence[int]) -> Collection[int]:
         return self.source.number_texts(indices)
-
-
-def _drawn(row: int) -> int:
-    """Return a pseudorandom number for a row. Rows at equal distances would be a poor sample of periodic cells."""
-    return row * 40503 // 64
 
 
 class DuckColumns(Columns):
@@ -180,7 +178,7 @@ class DuckColumns(Columns):
                 for of, columns in listed
                 for index, texts in zip(of, columns, strict=True)
             }
-        drawn = f"(rowid * 40503) // 64 % {1 + self.rows // SAMPLE} = 0"
+        drawn = f"rowid * {_FACTOR} // {_DIVISOR} % {1 + self.rows // SAMPLE} = 0"
         samples = self._aggregated(
             indices,
             lambda index: [

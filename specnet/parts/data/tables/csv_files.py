@@ -43,6 +43,7 @@ from specnet.parts.data.tables.faults import (
 from specnet.parts.data.tables.setting_hints import no_header
 from specnet.parts.data.tables.sources import (
     FIRST_ROWS,
+    MAX_COLUMNS,
     Mistake,
     TextSource,
     copied,
@@ -51,8 +52,6 @@ from specnet.parts.data.tables.sources import (
     trimmed_texts,
 )
 
-MAX_COLUMNS = 30_000
-"""Maximum number of columns. A spec with many more names would be too large to be saved."""
 ROWS_ARRANGED = 2048
 """Number of rows that are copied from columns into a table at a time: few enough for a processor's cache."""
 _COPIED_AT_ONCE = 2**20

@@ -20,12 +20,12 @@ from typing import Any
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files.plain_data import json_mistake
 from specnet.parts.data.progress import Progress, current_progress
-from specnet.parts.data.tables.csv_files import MAX_COLUMNS
 from specnet.parts.data.tables.duck import Duck, DuckError, file_size, opened
 from specnet.parts.data.tables.faults import LARGEST_CELL, Dialect, too_long, undecodable, unpacked
 from specnet.parts.data.tables.setting_hints import column_key, setting
 from specnet.parts.data.tables.sources import (
     FIRST_ROWS,
+    MAX_COLUMNS,
     Mistake,
     TextSource,
     copied,

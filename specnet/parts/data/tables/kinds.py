@@ -196,7 +196,7 @@ class Verdict:
         A cell that is in all of `notations`.
     is_open : bool
         Whether all cells are in each of several notations, so that other columns can decide.
-    markers : mapping of str to int
+    markers : tuple of (str, int)
         Texts that may mean a missing value in the only notation, and their numbers of rows.
     assumption : Assumption or None
         The assumption that the kind depends on, if any.

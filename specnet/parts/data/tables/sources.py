@@ -28,6 +28,8 @@ from specnet.parts.data.tables.duck import Duck, DuckError, file_size, is_nested
 from specnet.parts.data.tables.faults import DELIMITERS
 from specnet.parts.data.tables.setting_hints import setting
 
+MAX_COLUMNS = 30_000
+"""Maximum number of columns. A spec with many more names would be too large to be saved."""
 MAX_MISTAKES = 20
 """Maximum number of mistakes in one error."""
 SMALL_BYTES = 2**18
