@@ -142,6 +142,11 @@ def _for_table(
         raise DataError(*problems) from None
     output.data["warnings"] = []
     output.warnings(*facts.warnings)
+    if facts.structure.split is not None:
+        key, column = facts.structure.split
+        output.data["split"] = {key: column}
+    if sentences := facts.structure.sentences():
+        output.line(" ".join(sentences))
     text = recipe(
         facts,
         name=name,
@@ -166,7 +171,12 @@ def _print_seconds(output: Output, file: Path, content: Table) -> None:
     with suppress(SpecnetError):
         spec = parse_spec(file)
         assert isinstance(spec.data, TableFile), "the spec is one for a table"
-        data = split_data(spec, spec.data.with_target(content, spec.target_kind))
+        group, known = spec.data.split.group, {column.name for column in content.columns}
+        if group is None or group in known:
+            table = spec.data.with_target(content, spec.target_kind, spec.folder)
+        else:  # texts that few rows share, which reading all columns ignores
+            table = spec.data.load(spec.folder, spec.target_kind)
+        data = split_data(spec, table)
         seconds = expected_seconds(Network(data.resolved), len(data.splits["train"]))
         output.data["expected_seconds"] = seconds
         output.line(f"training takes {about(seconds)}")

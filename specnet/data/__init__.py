@@ -28,9 +28,16 @@ if TYPE_CHECKING:
     from specnet.data.data_warnings import TrainingData as TrainingData
     from specnet.data.data_warnings import column_warnings as column_warnings
     from specnet.data.data_warnings import target_warnings as target_warnings
+    from specnet.data.dependent_rows import Dependence as Dependence
+    from specnet.data.dependent_rows import dependences as dependences
     from specnet.data.dependent_rows import names_a_group as names_a_group
+    from specnet.data.dependent_rows import names_of_groups as names_of_groups
+    from specnet.data.ignored_columns import ignored_groups as ignored_groups
     from specnet.data.labels import Labels as Labels
     from specnet.data.labels import check_labels as check_labels
+    from specnet.data.leakage import ClassTarget as ClassTarget
+    from specnet.data.leakage import Target as Target
+    from specnet.data.leakage import ValueTarget as ValueTarget
     from specnet.data.preparation import Preparation as Preparation
     from specnet.data.preparation import StepGroup as StepGroup
     from specnet.data.preparation import filled_gaps as filled_gaps
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
     from specnet.data.raw_columns import frame_columns as frame_columns
     from specnet.data.row_hashes import RowSet as RowSet
     from specnet.data.split import RowSplit as RowSplit
+    from specnet.data.split import blocks_of_times as blocks_of_times
     from specnet.data.split import split_rows as split_rows
 else:
     __all__, __getattr__ = lazily(
@@ -52,12 +60,14 @@ else:
             "largest_cell load_table read_cells read_inputs read_table table_target",
             "column_preprocessing": "check_fitted column_groups with_fitted_steps",
             "data_warnings": "TrainingData column_warnings target_warnings",
-            "dependent_rows": "names_a_group",
+            "dependent_rows": "Dependence dependences names_a_group names_of_groups",
+            "ignored_columns": "ignored_groups",
             "labels": "Labels check_labels",
+            "leakage": "ClassTarget Target ValueTarget",
             "preparation": "Preparation StepGroup filled_gaps group_texts known_texts tensor_forms trained_gaps "
             "unfitted",
             "raw_columns": "RawColumns frame_columns",
             "row_hashes": "RowSet",
-            "split": "RowSplit split_rows",
+            "split": "RowSplit blocks_of_times split_rows",
         },
     )

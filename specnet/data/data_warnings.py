@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.data.dependent_rows import dependent_rows, numbers_rows
+from specnet.data.dependent_rows import Dependence, dependences, numbers_rows
 from specnet.data.labels import Labels
 from specnet.data.leakage import ClassTarget, Target, ValueTarget, linear_leak
 from specnet.data.repeated_rows import RawRows, repeated_rows
@@ -118,10 +118,10 @@ class TrainingData:
         return {name: ValueTarget(column.astype(np.float64)) for name, column in zip(names, columns, strict=True)}
 
     @cached_property
-    def split_by(self) -> dict[int, tuple[str, str]]:
-        """Columns to split by instead of at random: at most one column of groups and one of times.
+    def split_by(self) -> dict[int, Dependence]:
+        """Columns to split by instead of at random, by their index: at most one column of groups and one of times.
 
-        The result has ``group`` or ``time`` and the reason by column index. Ignored columns have the last indices.
+        Ignored columns have the last indices.
         """
         if not self.kinds or not self._is_random:
             return {}
@@ -130,9 +130,11 @@ class TrainingData:
         def cells(index: int) -> NDArray[np.float64]:
             return self.column(index) if index < len(self.kinds) else self._in_order(ignored[index - len(self.kinds)])
 
-        found = [each for target in self.targets.values() for each in dependent_rows(columns, cells, target)]
-        first = {key: (index, reason) for index, key, reason in reversed(found)}
-        return {index: (key, reason) for key, (index, reason) in first.items()}
+        return {each.column: each for each in dependences(columns, cells, self.targets.values())}
+
+    def orders_rows(self, index: int) -> bool:
+        """Return whether the split goes by a column as the time of the rows."""
+        return bool(self.kinds) and self.spec.data is not None and self.kinds[index].name == self.spec.data.split.time
 
     @property
     def _is_random(self) -> bool:
@@ -255,7 +257,7 @@ def column_warnings(data: TrainingData) -> tuple[Diagnostic, ...]:
         code, first = next(_found("constant" if column.is_constant else "column", column), ("", None))
         if column.is_constant or first is not None:
             data.codes[index] = code or "constant"
-        if first is not None and not (code == "identifier" and index in data.split_by):
+        if first is not None and not (code == "identifier" and (index in data.split_by or data.orders_rows(index))):
             found.append((code, first))
     return tuple(_diagnostic(data, *each) for each in (*found, *_found("rows", data)))
 
@@ -463,9 +465,7 @@ def _linear_leak(data: TrainingData) -> Iterator[Suspicion]:
 def _random_split(data: TrainingData) -> Iterator[Suspicion]:
     """Check for rows of one group, or close in time, that a random split separates."""
     names = [*(column.name for column in data.kinds), *data.ignored]
-    for index, (key, reason) in data.split_by.items():
-        if key == "time" and data.codes.get(index) == "gives-target-away":  # rows that are sorted by their target
-            continue
+    for index, (_, key, reason) in data.split_by.items():
         advice = {"group": "to hold out whole groups", "time": "to test on the latest rows"}[key]
         yield Suspicion(reason, _SPLIT, f"set data.split.{key} = {toml_text(names[index])} {advice}")
 

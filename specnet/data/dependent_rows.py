@@ -7,7 +7,8 @@ then seems better than it is for new groups or later times.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ DRIFT = 0.03
 """Fraction of the target explained by wide blocks of numbered rows above which the numbers are treated as times."""
 LARGE = 20_000
 """The number of rows above which only a sample of the groups or blocks is examined."""
+FOLLOWS, OWN = 0.95, 0.5
+"""Least fractions of rows whose category follows from their group, and whose category occurs in no other group."""
 
 _ENTITIES = (
     "patient|subject|participant|person|individual|user|customer|client|member|student|pupil|household|family|session|"
@@ -44,9 +47,80 @@ Cells = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 
-def dependent_rows(
-    columns: Sequence[Column], cells: Callable[[int], Cells], target: Target
-) -> Iterator[tuple[int, str, str]]:
+class Dependence(NamedTuple):
+    """A column by which rows depend on each other.
+
+    Attributes
+    ----------
+    column : int
+        The column's index.
+    key : "group" or "time"
+        The key of ``data.split`` that names the column in a split that respects it.
+    reason : str
+        A sentence, without its first capital and its full stop.
+    """
+
+    column: int
+    key: Literal["group", "time"]
+    reason: str
+
+    @property
+    def held_out(self) -> str:
+        """What a split that respects the column holds out."""
+        return "whole groups" if self.key == "group" else "the latest rows"
+
+
+def dependences(
+    columns: Sequence[Column], cells: Callable[[int], Cells], targets: Iterable[Target]
+) -> list[Dependence]:
+    """Return at most one column of groups and one column of times that the split should respect for any target.
+
+    Parameters
+    ----------
+    columns, cells
+        As for `dependent_rows`.
+    targets : iterable of Target
+        The columns of the target; the first one for which groups or times are found decides.
+    """
+    found = dict[str, Dependence]()
+    for target in targets:
+        for each in dependent_rows(columns, cells, target):
+            found.setdefault(each.key, each)
+    return [*found.values()]
+
+
+def names_of_groups(columns: Sequence[Column], cells: Callable[[int], Cells], group: int) -> list[int]:
+    """Return the categories that are further names of the groups in a column, such as the name beside a number.
+
+    A model cannot use them for rows of new groups, whose categories it has never seen: they follow from the group, and
+    most rows have a category that occurs in no other group. Categories that several groups share, such as a country,
+    are left out, and numbers, which have an order.
+
+    Parameters
+    ----------
+    columns, cells
+        As for `dependent_rows`.
+    group : int
+        Index of the column of groups.
+    """
+    groups, found = np.unique(cells(group), return_inverse=True)[1], []
+    for index, column in enumerate(columns):
+        if index == group or column.kind != "category":
+            continue
+        values = np.unique(cells(index), return_inverse=True)[1]
+        width = int(values.max()) + 1
+        pairs, sizes = np.unique(groups * width + values, return_counts=True)
+        most = np.zeros(int(groups.max()) + 1, np.intp)
+        np.maximum.at(most, pairs // width, sizes)
+        largest = np.zeros(width, np.intp)
+        np.maximum.at(largest, pairs % width, sizes)
+        own = largest == np.bincount(values)
+        if most.sum() >= FOLLOWS * len(groups) and own[values].mean() >= OWN:
+            found.append(index)
+    return found
+
+
+def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], target: Target) -> Iterator[Dependence]:
     """Yield a column of groups and a column of times that the split should respect, if they exist.
 
     Parameters
@@ -56,18 +130,13 @@ def dependent_rows(
         Function that returns the cells of a column by index, (rows,), with NaN for missing cells.
     target : ClassTarget or ValueTarget
 
-    Yields
-    ------
-    tuple
-        The column's index, ``group`` or ``time``, and a sentence with the reason.
-
     Notes
     -----
     Groups are texts or unordered whole numbers that explain part of the target. In addition, the column has a name
     such as ``patient_id``, rows of a group share the values of another column, or, for numbers, they have nearly the
     same target. Of several such columns, the one with the most groups is chosen. Times are dates whose neighbours are
     more similar than distant rows (slow changes alone may come from an age), or row numbers along which the target
-    drifts. All similarities are adjusted for chance.
+    drifts, unless they rank the rows as the target does. All similarities are adjusted for chance.
     """
     groups, times = list[tuple[int, int, str]](), list[tuple[float, int, str]]()
     for index, column in enumerate(columns):
@@ -75,10 +144,13 @@ def dependent_rows(
             groups += _group(columns, cells, index, target)
         if column.kind in ("datetime", "numeric"):
             times += _time(column, cells(index), index, target)
-    for key, found in (("group", groups), ("time", times)):
-        if found:
-            _, index, sentence = max(found, key=lambda each: each[0])
-            yield index, key, sentence
+    if groups:
+        _, index, sentence = max(groups, key=lambda each: each[0])
+        yield Dependence(index, "group", sentence)
+    if times:
+        _, index, sentence = max(times, key=lambda each: each[0])
+        if not target.is_given_away(cells(index)):  # rows that are sorted by their target
+            yield Dependence(index, "time", sentence)
 
 
 def names_a_group(name: str) -> bool:

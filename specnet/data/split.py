@@ -73,6 +73,31 @@ def folds_of_groups(groups: NDArray[Any], count: int, seed: int) -> FoldNumbers:
     return folds[numbers]
 
 
+def folds_of_times(times: NDArray[Any], count: int) -> FoldNumbers:
+    """Return the fold of each row, (rows,): blocks of successive times of about equal size, equal times together.
+
+    Rows close to each other in time are then in the same fold, except at the ends of the blocks (blocked
+    cross-validation, Bergmeir and Benítez 2012). All blocks but one are for training, later ones too, because each
+    member of an ensemble that is trained on earlier rows only would have few rows, and the first member none.
+
+    Raises
+    ------
+    DataError
+        If there are too few distinct times, or a single fold.
+    """
+    blocks = blocks_of_times(times, count)
+    filled, different = len(np.unique(blocks)), "of training rows with different times"
+    _check_count(filled, counted(filled, f"block {different}", f"blocks {different}"), count)
+    return blocks
+
+
+def blocks_of_times(times: NDArray[Any], count: int) -> FoldNumbers:
+    """Return the block of each row, (rows,), from 0 in the order of times; a frequent time may leave blocks empty."""
+    _, numbers, sizes = np.unique(times, return_inverse=True, return_counts=True)
+    middles = np.cumsum(sizes) - sizes / 2  # of the rows of each time, in the order of times
+    return (middles * count / len(times)).astype(np.intp)[numbers]
+
+
 def _check_count(units: int, shown: str, count: int) -> None:
     """Refuse a number of folds that leaves a fold empty, or an ensemble member without training rows."""
     if count == 1:
@@ -120,11 +145,14 @@ def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None 
     validation rows, also a share of all rows, are then taken from the remaining rows in the same way.
 
     With `folds`, one of several equal parts replaces the test rows or the validation rows: a fold of scikit-learn's
-    StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by `random_state`. A `column` or separate files
-    specify the set of each row. If a file has the test rows, validation rows are a share of the others, and vice versa.
+    StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by `random_state`. With `time` it is a fold of
+    TimeSeriesSplit: rows after the fold are in no part, and validation rows are a share of those up to its end. A
+    `column` or separate files specify the set of each row. If a file has the test rows, validation rows are a share of
+    the others, and vice versa.
 
-    The folds of an ensemble consist of training rows: of whole groups with `group`, otherwise with equal class
-    proportions with `stratify`. With `stratify`, a row that is the only one of its class is always a training row.
+    The folds of an ensemble consist of training rows: of whole groups with `group`, of successive times with `time`,
+    otherwise with equal class proportions with `stratify`. With `stratify`, a row that is the only one of its class is
+    always a training row.
 
     Parameters
     ----------
@@ -159,6 +187,8 @@ def _folds(table: Table, split: Split, rows: RowNumbers, count: int) -> FoldNumb
     assert split.random_state is not None, "the defaults are filled in"
     if split.group is not None:
         return folds_of_groups(_known(table.split_by, "group")[rows], count, split.random_state)
+    if split.time is not None:
+        return folds_of_times(_known(table.split_by, "time")[rows], count)
     return folds_of_classes(table.y[rows] if split.stratify else None, len(rows), count, split.random_state)
 
 
@@ -183,6 +213,8 @@ def _parts(table: Table, split: Split) -> RowSplit:
             rows, parts[part] = cut(rows, count, part)
         elif split.folded_part == part:
             rows, parts[part] = _fold_rows(table, split, rows)
+            if split.time is not None:
+                total = len(rows) + len(parts[part])
     return RowSplit(rows, parts.get(VALIDATION), parts.get(TEST))
 
 
@@ -191,6 +223,8 @@ def _fold_rows(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
     assert split.folds is not None and split.fold is not None, "a split has both or neither"
+    if split.time is not None:
+        return _fold_in_time(_known(table.split_by, "time")[rows], rows, split.folds, split.fold)
     shuffled = {"n_splits": split.folds, "shuffle": True, "random_state": split.random_state}
     indices = np.arange(len(rows))
     if split.group is not None:
@@ -212,6 +246,21 @@ def _fold_rows(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers
     is_chosen = np.zeros(len(rows), np.bool_)
     is_chosen[indices[chosen]] = True
     return rows[~is_chosen], rows[is_chosen]
+
+
+def _fold_in_time(times: NDArray[Any], rows: RowNumbers, folds: int, fold: int) -> tuple[RowNumbers, RowNumbers]:
+    """Return the rows before a fold and those in it; rows of the same time are in the later fold."""
+    from sklearn.model_selection import TimeSeriesSplit
+
+    _enough_for_folds(len(rows) - 1, "rows after the first", folds)
+    ordered = np.sort(times)
+    begins = [ordered[chosen[0]] for _, chosen in TimeSeriesSplit(folds).split(ordered)]
+    if len(np.unique([ordered[0], *begins])) <= folds:
+        raise _error("folds", f"{folds} folds need {folds + 1} blocks of rows with different times; too many are equal")
+    is_earlier, is_later = times < begins[fold], np.zeros(len(times), np.bool_)
+    if fold + 1 < folds:
+        is_later = times >= begins[fold + 1]
+    return rows[is_earlier], rows[~is_earlier & ~is_later]
 
 
 def _enough_for_folds(count: int, what: str, folds: int) -> None:

@@ -9,10 +9,11 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
 
-from specnet.data import Labels, RawColumns, frame_columns, split_rows
+from specnet.data import Labels, RawColumns, RowSplit, blocks_of_times, frame_columns, split_rows
 from specnet.errors import DataError, SpecnetWarning, rendered
 from specnet.estimators.estimator_parameters import RECIPE, SpecParameters
 from specnet.model import Model
@@ -28,6 +29,8 @@ from specnet.training import Checkpoint
 
 FLOATS = (np.float64, np.float32)
 DEFAULT_VALIDATION_SIZE = 0.1
+VALIDATION_BLOCKS = 5
+"""Number of blocks of successive times that are validation rows, for rows with an order in time."""
 
 
 class SpecEstimator(SpecParameters):
@@ -88,9 +91,12 @@ class SpecEstimator(SpecParameters):
         spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
         if start is not None and spec.network.preprocessing != self._preprocessing:
             raise other_parts("preprocessing")
+        split, split_by = spec.data.split if spec.data is not None else Split(), None
         if rows.kinds and self._asks_for_recipe():
-            rows = _in_order(rows, spec.feature_names or ())
-        splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
+            split_by = _split_by(rows, split)
+            groups = split_by if split.group is not None else None
+            rows = replace(_in_order(rows, spec.feature_names or ()), groups=groups)
+        splits = self._cut(spec, split, rows, labels, split_by)
         data = self._prepared(spec, splits, labels, start)
         self._reached: Checkpoint | None = None
         with explaining():
@@ -179,8 +185,10 @@ class SpecEstimator(SpecParameters):
         facts = array_facts(X, columns, y, targets, kind)
         return recipe(facts, name=RECIPE, file=f"{RECIPE}.toml", data_type="csv", path="table.csv", target=targets)
 
-    def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
-        """Split rows into training and validation rows."""
+    def _cut(
+        self, spec: Spec, split: Split, rows: Rows, labels: Labels | None, split_by: NDArray[Any] | None = None
+    ) -> dict[str, Rows]:
+        """Split rows into training and validation rows; `split_by` has the group or time of each row, (rows,)."""
         share, ensemble = self.validation_size, spec.training.ensemble
         if share is not None:
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
@@ -191,7 +199,10 @@ class SpecEstimator(SpecParameters):
         split = split.model_copy(update={"validation_size": float(share)})
         if labels is None and (share or spec.target_kind == "values"):
             split = split.model_copy(update={"stratify": False})
-        return rows.split(split_rows(Table(rows.table, rows.y, spec.target_kind), split, spec.seed, ensemble))
+        if split.time is not None and split_by is not None and share:
+            return rows.split(_split_in_blocks(split_by, float(share)))
+        table = Table(rows.table, rows.y, spec.target_kind, split_by=split_by)
+        return rows.split(split_rows(table, split, spec.seed, ensemble))
 
 
 def makes_epochs(estimator: SpecEstimator) -> bool:
@@ -204,6 +215,22 @@ def _in_order(rows: Rows, names: Sequence[str]) -> Rows:
     indices = {column.name: index for index, column in enumerate(rows.kinds)}
     order = [indices[name] for name in names]
     return replace(rows, table=rows.table[:, order], kinds=tuple(rows.kinds[index] for index in order))
+
+
+def _split_by(rows: Rows, split: Split) -> NDArray[np.float64] | None:
+    """Return the group or the time of each row, (rows,), or None for a split at random; -1 is a missing group."""
+    indices = [index for index, column in enumerate(rows.kinds) if column.name == split.by_column]
+    return None if not indices else np.nan_to_num(rows.table[:, indices[0]], nan=-1.0)
+
+
+def _split_in_blocks(times: NDArray[np.float64], share: float) -> RowSplit:
+    """Split rows into training rows and a share of validation rows: blocks of successive times, spread evenly.
+
+    They are not the latest rows, because an estimator trains for the rows that follow, which resemble these most.
+    """
+    every = max(2, round(1 / share))
+    is_held_out = blocks_of_times(times, every * VALIDATION_BLOCKS) % every == every // 2
+    return RowSplit(np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out), None)
 
 
 def check_weighted_rows(X: Array | RawColumns, y: Array, sample_weight: Any) -> Rows:

@@ -86,6 +86,8 @@ def _settings(facts: TableFacts, features: list[ColumnFacts], quick: bool) -> _S
         made = replace(made, members=8, calibration=_CALIBRATIONS[facts.target])
         if facts.target == "classes":
             made = replace(made, batch_size=64, weight_decay=0.1, smoothing=SMOOTHING_OF_FEW, embeds=False)
+    if facts.structure.folds:
+        made = replace(made, members=min(made.members, facts.structure.folds))
     if facts.rows >= MANY_ROWS:
         steps = (QUICK_STEPS if quick else MAX_STEPS) / math.ceil(0.7 * facts.rows / made.batch_size)
         return replace(made, epochs=min(made.epochs, max(1, round(steps))), members=1)
@@ -125,13 +127,15 @@ def recipe(
         Whether to train one network, in about a tenth of the time.
     """
     targets = [target] if isinstance(target, str) else [*target]
-    features = [column for column in facts.columns if column.kind != "ignore" and column.name not in targets]
+    no_features = {*targets, facts.structure.group}
+    features = [column for column in facts.columns if column.kind != "ignore" and column.name not in no_features]
     settings, kinds = _settings(facts, features, quick), [column.kind for column in features]
     # Layers refer to columns by their indices after preprocessing. Preprocessing groups columns by kind, in the order
     # of each kind's first column.
     ordered = sorted(features, key=lambda column: _ORDER[column.kind])
     spiked = [index for index, column in enumerate(ordered) if column.is_spiked] if settings.embeds else []
     first = [*dict.fromkeys(_ORDER[kind] for kind in kinds)]
+    is_ordered = settings.embeds and first != sorted(first)
     return rendered(
         "recipe",
         facts=facts,
@@ -143,7 +147,8 @@ def recipe(
         target=targets[0] if len(targets) == 1 else targets,
         predicted=" and ".join(targets) if "".join(targets).isprintable() else "a column",
         reading=reading,
-        order=[column.name for column in ordered] if settings.embeds and first != sorted(first) else None,
+        order=[column.name for column in ordered] if is_ordered or facts.structure.time else None,
+        is_ordered=is_ordered,
         split=_split(facts, settings),
         columns=[(_column(column), column.words) for column in facts.columns],
         is_values=facts.target == "values",
@@ -164,10 +169,12 @@ def recipe(
 
 def _split(facts: TableFacts, settings: _Settings) -> str:
     """Return the TOML line that sets the split."""
-    sizes = "test_size = 0.2"
+    sizes, split = "test_size = 0.2", facts.structure.split
     if settings.members == 1:
         is_small = facts.target == "values" and facts.rows < SMALL
         sizes += f", validation_size = {0.2 if is_small else 0.1}"
+    if split is not None:
+        return f"split = {{ {sizes}, {split[0]} = {toml_text(split[1])} }}"
     if facts.classes > facts.rows // 20:
         return f"split = {{ {sizes}, stratify = false }}   # too many classes for a stratified split"
     return beside(f"split = {{ {sizes} }}", "fractions of the rows held out")

@@ -44,7 +44,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"toml": toml_value, "beside": beside, "column_list": _column_list}
+    made.filters |= {"toml": toml_value, "beside": beside, "column_list": _column_list, "comment": _comment}
     made.globals |= {"counted": counted, "rounded": _rounded}
     return made
 
@@ -58,6 +58,12 @@ def _column_list(indices: Iterable[int], comment: str) -> str:
     """Return the TOML setting ``columns`` of a layer, wrapped if it is long, with a comment."""
     line = textwrap.fill(f"columns = [{', '.join(map(str, indices))}]", _MAX_WIDTH, subsequent_indent="    ")
     return beside(line, comment)
+
+
+def _comment(text: str) -> str:
+    """Return a text as lines of a comment."""
+    lines = textwrap.wrap(text, _MAX_WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"# {line}" for line in lines)
 
 
 def _rounded(value: float) -> float:

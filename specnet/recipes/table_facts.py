@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.data import ClassTarget, Target, ValueTarget, ignored_groups
 from specnet.errors import DataError, Diagnostic
 from specnet.files.plain_data import toml_text
 from specnet.number_texts import counted
@@ -20,6 +21,7 @@ from specnet.parts.data.tables.kinds import RARE_TEXT, feature_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
 from specnet.parts.layers import PiecewiseLinearEmbedding
 from specnet.parts.preprocessing import Calendar, OneHot
+from specnet.recipes.row_structure import RowStructure, row_structure
 
 FEWEST_ROWS = 10
 """Smallest number of rows; fewer cannot be split into test rows and five folds."""
@@ -78,6 +80,8 @@ class TableFacts:
     warnings : tuple of Diagnostic
     outputs : int
         Number of values to predict for a row, or of labels if a row may have several.
+    structure : RowStructure
+        Groups and times that the split respects.
     """
 
     rows: int
@@ -87,6 +91,7 @@ class TableFacts:
     columns: tuple[ColumnFacts, ...]
     warnings: tuple[Diagnostic, ...] = ()
     outputs: int = 1
+    structure: RowStructure = field(default_factory=RowStructure)
 
 
 def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> TableFacts:
@@ -139,6 +144,9 @@ def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> 
         why = ignored.message.partition(" is ignored: ")[2] if ignored else "empty"
         reason = "" if name in data.columns else f"not used: {why}"
         described[name] = ColumnFacts(name, "ignore", reason)
+    not_features = {*targets, *row_indices, *constants}
+    structure = _structure_of_file(data, folder, content, np.flatnonzero(present), is_classes, not_features)
+    described |= _used_by_split(described, structure)
     described = {name: _with_assumption(facts, content) for name, facts in described.items()}
     doubts = [
         each for name, at in indices.items() for each in _perhaps_missing(data, content.columns[at], content.X[:, at])
@@ -159,7 +167,55 @@ def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> 
         tuple(described[name] for name in content.kinds),
         (*content.warnings, *doubts),
         outputs=len(targets),
+        structure=structure,
     )
+
+
+def _structure_of_file(
+    data: TableFile,
+    folder: Path,
+    content: Table,
+    rows: NDArray[np.intp],
+    is_classes: bool,
+    not_features: set[str],
+) -> RowStructure:
+    """Return the structure of the given rows, of which columns that are no features say nothing.
+
+    A column of texts that few rows share, which is ignored, may name groups.
+    """
+    names = {column.name: index for index, column in enumerate(content.columns)}
+    used = [index for name, index in names.items() if name not in not_features]
+    kinds = {name: kind for name, kind in content.kinds.items() if name not in data.columns}
+    ignored = ignored_groups(data, folder, kinds, len(content.X))
+    columns = [*(content.columns[index] for index in used), *(Column(name, "category") for name in ignored)]
+
+    def cells(index: int) -> NDArray[np.float64]:
+        column = content.X[:, used[index]] if index < len(used) else ignored[columns[index].name]
+        return np.asarray(column[rows], np.float64)
+
+    y = content.X[:, [names[name] for name in data.targets]]
+    return row_structure(columns, cells, _targets(y[rows], is_classes))
+
+
+def _targets(y: NDArray[Any], is_classes: bool) -> list[Target]:
+    """Return each column of a target, (rows, outputs)."""
+    if is_classes:
+        return [ClassTarget(np.unique(column, return_inverse=True)[1]) for column in y.T]
+    return [ValueTarget(column.astype(np.float64)) for column in y.T]
+
+
+def _used_by_split(described: Mapping[str, ColumnFacts], structure: RowStructure) -> dict[str, ColumnFacts]:
+    """Return the facts about columns whose use the split changes, by name."""
+    found = {}
+    for name, facts in described.items():
+        if words := structure.words(name):
+            if name == structure.time:
+                found[name] = replace(facts, words=f"{facts.words}; {words}")
+            elif name in structure.further_names:
+                found[name] = replace(facts, kind="ignore", words=words)
+            else:  # a column that the split goes by cannot be ignored
+                found[name] = replace(facts, kind="category" if facts.kind == "ignore" else facts.kind, words=words)
+    return found
 
 
 def _refuse_target(data: TableFile, target: str, content: Table, indices: Mapping[str, int]) -> None:
@@ -246,7 +302,13 @@ def array_facts(
         raise DataError("y has only one class in the rows that count; a recipe needs at least two")
     if len(X) < FEWEST_ROWS:
         raise DataError(f"X has n_samples={len(X)}; a recipe needs at least {FEWEST_ROWS} rows")
-    described = [_described(column, X[:, index]) for index, column in enumerate(columns)]
+    facts = {column.name: _described(column, X[:, index]) for index, column in enumerate(columns)}
+    structure = RowStructure()
+    if any(column.kind in ("category", "datetime") for column in columns):  # numbers alone have no telling names
+        structure = row_structure(
+            columns, lambda index: X[:, index], _targets(y.reshape(len(y), -1), kind == "classes")
+        )
+    described = [*(facts | _used_by_split(facts, structure)).values()]
     written: Kind = "numeric" if kind == "values" else "category" if len(targets) == 1 else "boolean"
     described += [ColumnFacts(target, written, "to predict") for target in targets]
     return TableFacts(
@@ -256,6 +318,7 @@ def array_facts(
         max((len(counts) for counts in labels), default=0),
         tuple(described),
         outputs=1 if y.ndim == 1 else y.shape[1],
+        structure=structure,
     )
 
 

@@ -13,8 +13,8 @@ from specnet.data import (
     TrainingData,
     column_warnings,
     first_large_cell,
+    ignored_groups,
     large_cell_problem,
-    names_a_group,
     target_warnings,
 )
 from specnet.errors import DataError, Diagnostic, NotFiniteError
@@ -36,9 +36,6 @@ from specnet.training import (
     train,
 )
 from specnet.training.observer import Stopped
-
-MAX_ROWS_WITH_NAMES = 1_000_000
-"""The maximum number of rows for which ignored columns that may name groups are read again."""
 
 
 @dataclass(frozen=True)
@@ -264,26 +261,13 @@ def _column_warnings(data: SpecData) -> tuple[Diagnostic, ...]:
 def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
     """Return ignored columns of a table whose names suggest groups, such as persons, with texts as indices."""
     spec, table = data.resolved.spec, data.table
-    if table is None or len(table.X) > MAX_ROWS_WITH_NAMES:
-        return {}
-    names = [name for name, kind in table.kinds.items() if kind == "ignore" and names_a_group(name)]
-    if not names:
+    if table is None:
         return {}
     from specnet.parts.data import TableFile  # imports the readers of files
 
     if not isinstance(spec.data, TableFile) or spec.data.split.by_column is not None or spec.data.split.says_parts:
         return {}
-    texts: dict[str, list[str | float | None]] = {name: [] for name in names}
-    for part in spec.data.read_cells(spec.folder, names, len(table.X)):
-        for name, cells in part.items():
-            texts[name] += cells.texts
-    indices = {}
-    for name, column in texts.items():
-        missing = {None, "", *getattr(spec.data, "missing_values", ())}
-        codes = {text: code for code, text in enumerate(dict.fromkeys(column)) if text not in missing}
-        found = np.array([codes.get(text, np.nan) for text in column], np.float64)
-        indices[name] = found if table.file_rows is None else found[table.file_rows]
-    return indices
+    return ignored_groups(spec.data, spec.folder, table.kinds, len(table.X), table.file_rows)
 
 
 def _refuse_large_cells(data: SpecData, parts: Iterable[str]) -> None:

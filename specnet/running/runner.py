@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from specnet.data import frame_columns, load_table, split_rows, table_target
 from specnet.data.raw_columns import raw_columns
@@ -23,7 +23,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.findings import Finding
 from specnet.model import Answers, Model
 from specnet.parts.arrays import as_array, column_names, select_columns
-from specnet.parts.data import ColumnKind, Split, Table
+from specnet.parts.data import ColumnKind, Data, Split, Table
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
@@ -116,6 +116,7 @@ def fit(
         limits=limits,
     )
     data = parsed.data
+    split_by = None if data is None else _split_by(X, data)
     X = select_columns(X, parsed.feature_names)
     located, parsed = parsed, parsed.model_copy(update={"data": None})
     from specnet.parts.data import TableFile  # imports the readers of files
@@ -125,6 +126,8 @@ def fit(
         written = located.data.kinds_in(column_names(X) or ())
     frame, warnings = frame_columns(X, written)
     rows = check_rows(X if frame is None else frame, y, sample_weight)
+    if data is not None and data.split.group is not None:
+        rows = replace(rows, groups=split_by)
     parsed = spec_of_arrays(parsed, rows, column_names(X))
     splits = {"train": rows}
     if validation is not None:
@@ -143,7 +146,7 @@ def fit(
     split = (Split() if data is None else data.split).with_defaults(parsed.seed, kind)
     if validation is None and ((data is not None and split.validation_fraction) or parsed.training.folds):
         with split_errors_at(located):
-            table = Table(rows.table, table_target(rows.y, kind), kind)
+            table = Table(rows.table, table_target(rows.y, kind), kind, split_by=split_by)
             splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))
     made = prepare(parsed, splits, labels, outputs, warnings=warnings)
     with shown_progress(observer, verbose, calls=2) as observer:
@@ -153,6 +156,17 @@ def fit(
     if fitted.result.interruption is not None:
         raise fitted.result.interruption
     return fitted.model
+
+
+def _split_by(X: Any, data: Data) -> NDArray[np.float64] | None:
+    """Return the group or the time of each row of a data frame, (rows,); None if the split does not need it."""
+    name = data.split.group or data.split.time
+    if name is None or name not in (column_names(X) or ()):
+        return None
+    kind = (data.column_kinds or {}).get(name, "category" if data.split.group is not None else None)
+    frame, _ = frame_columns(select_columns(X, (name,)), {name: kind})
+    assert frame is not None, "X has named columns"
+    return np.nan_to_num(frame.X[:, 0], nan=-1.0)
 
 
 class RunInterrupted(KeyboardInterrupt):

@@ -99,7 +99,7 @@ def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
         message = "folds cannot be combined with an ensemble on folds, which has folds of its own"
         yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint="remove sweep.folds")
     elif sweep.folds is not None:
-        for key in ("time", "column", "test", "validation", "folds"):
+        for key in ("column", "test", "validation", "folds"):
             if getattr(split, key) is not None:
                 message = f"folds cannot be combined with data.split.{key}"
                 yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint=f"remove data.split.{key}")

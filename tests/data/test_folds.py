@@ -1,15 +1,19 @@
-"""The folds of an ensemble: every row in one, as even as they can be, whole groups where the split has them."""
+"""The folds of an ensemble: every row in one, as even as they can be, whole groups where the split has them.
+
+Folds of a split by time: tested rows are later than training rows, and rows near in time stay together.
+"""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, StratifiedKFold, TimeSeriesSplit
 
 from specnet import DataError
 from specnet.data import split_rows
 from specnet.parts.data import Split, Table
 from specnet.spec.document import Ensemble
+from tests.data.splits import table
 from tests.texts.pinned import Refused
 
 FIVE = Ensemble(members=5)
@@ -125,3 +129,78 @@ def test_what_cannot_be_cut(refused: Refused):
             folds_of(**arguments)
     with refused(DataError, code="split"):
         folds_of(NINE, group="patient")
+
+
+def fold(times: np.ndarray, number: int, folds: int = 4, **split: Any) -> Any:
+    rows = table(np.zeros(len(times)), "values", times)
+    return split_rows(rows, Split(time="day", folds=folds, fold=number, **split), seed=0)
+
+
+@pytest.mark.parametrize("rows", [5, 23, 100])
+def test_folds_are_those_of_scikit_learn_for_rows_in_the_order_of_time(rows: int):
+    times = np.random.default_rng(rows).permutation(rows)
+    order = np.argsort(times)
+    for number, (train, test) in enumerate(TimeSeriesSplit(4).split(order)):
+        found = fold(times, number).parts()
+        assert found.keys() == {"train", "test"}
+        assert sorted(found["train"]) == sorted(order[train])
+        assert sorted(found["test"]) == sorted(order[test])
+        assert (np.diff(found["train"]) > 0).all(), "rows keep their order"
+
+
+def test_rows_of_the_same_time_are_in_one_fold_and_each_but_the_first_is_tested_once():
+    times = np.random.default_rng(0).integers(0, 30, 200).astype(float)
+    tested = []
+    for number in range(4):
+        parts = fold(times, number).parts()
+        assert times[parts["train"]].max() < times[parts["test"]].min()
+        tested.append(parts["test"])
+    first = times < times[tested[0]].min()
+    assert sorted(np.concatenate(tested)) == np.flatnonzero(~first).tolist()
+
+
+def test_validation_rows_are_the_latest_before_the_fold_and_a_share_of_the_rows_up_to_its_end():
+    times = np.random.default_rng(0).permutation(100).astype(float)
+    parts = fold(times, 1, validation_size=0.1).parts()
+    assert sorted(times[parts["test"]]) == list(range(40, 60))
+    assert sorted(times[parts["validation"]]) == list(range(34, 40))
+    assert sorted(times[parts["train"]]) == list(range(34))
+
+
+def test_folds_for_validation_are_of_the_rows_before_the_test_rows():
+    times = np.random.default_rng(0).permutation(100).astype(float)
+    parts = fold(times, 3, fold_part="validation", test_size=0.2).parts()
+    assert sorted(times[parts["test"]]) == list(range(80, 100))
+    assert sorted(times[parts["validation"]]) == list(range(64, 80))
+    assert sorted(times[parts["train"]]) == list(range(64))
+
+
+@pytest.mark.parametrize("times", [np.zeros(20), np.repeat([0.0, 1.0, 2.0], 10), np.arange(4.0)])
+def test_too_few_times_for_folds_are_refused(times: np.ndarray, refused: Refused):
+    with refused(DataError, code="split", at="data.split.folds"):
+        fold(times, 0)
+
+
+def test_members_are_validated_on_blocks_of_time():
+    """The blocks are equal parts of the rows in the order of time, as NumPy cuts them."""
+    times = np.random.default_rng(0).permutation(100).astype(float)
+    rows = table(np.zeros(100), "values", times)
+    found = split_rows(rows, Split(time="day", test_size=0.2), 0, Ensemble(members=5))
+    assert found.folds is not None
+    for member, block in enumerate(np.array_split(np.arange(80), 5)):
+        assert sorted(times[found.train[found.folds == member]]) == block.tolist()
+
+
+def test_equal_times_are_in_one_block_and_blocks_are_even():
+    times = np.random.default_rng(1).integers(0, 60, 600).astype(float)
+    found = split_rows(table(np.zeros(600), "values", times), Split(time="t", test_size=0), 0, Ensemble(members=5))
+    assert found.folds is not None
+    of_time = [set(found.folds[times[found.train] == time]) for time in np.unique(times)]
+    assert all(len(folds) == 1 for folds in of_time)
+    assert np.abs(np.bincount(found.folds) - 120).max() <= np.bincount(times.astype(int)).max()
+
+
+def test_too_few_times_for_members_are_refused(refused: Refused):
+    rows = table(np.zeros(40), "values", np.repeat([0.0, 1.0, 2.0], [14, 13, 13]))
+    with refused(DataError, code="ensemble", at="training.ensemble"):
+        split_rows(rows, Split(time="t", test_size=0.2), 0, Ensemble(members=5))

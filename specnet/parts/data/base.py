@@ -46,7 +46,9 @@ class Split(Section):
         None, description="file of the table's kind with the rows for validation; test_size may go with it"
     )
     folds: Annotated[Integer, Ge(2)] | None = Field(
-        None, description="number of equal folds for cross-validation, one of which is held out"
+        None,
+        description="number of equal folds for cross-validation, one of which is held out; with time, rows after the "
+        "fold are left out",
     )
     fold: NonNegativeInteger | None = Field(None, description="index of the fold that is held out, from 0")
     fold_part: FoldPart | None = Field(
@@ -98,9 +100,7 @@ class Split(Section):
     def _fold_mistakes(self, folds: int, given: Sequence[str], sizes: Sequence[str]) -> Iterator[tuple[str, str]]:
         if self.fold is not None and self.fold >= folds:
             yield "fold", f"fold {self.fold} does not exist; the last one is {folds - 1}"
-        if given and given[0] == "time":
-            yield "folds", "a split by time cannot have folds: models would be trained on rows later than their fold"
-        elif self.says_parts:
+        if self.says_parts:
             yield "folds", f"folds has no effect; {given[0]} says where each row belongs"
         if (size := f"{self.folded_part}_size") in sizes:
             yield size, f"{size} has no effect; the {self.folded_part} set is a fold"
@@ -154,7 +154,8 @@ class Split(Section):
         fraction = sum(self._size(size) for size in sizes if size != f"{folded}_size")
         if folded is not None and f"{folded}_size" in sizes:
             assert self.folds is not None, "there are folds"
-            fraction += (1 - (self._size("test_size") if folded == "validation" else 0.0)) / self.folds
+            parts = self.folds + (self.time is not None)  # the earliest rows are in no fold
+            fraction += (1 - (self._size("test_size") if folded == "validation" else 0.0)) / parts
         return fraction
 
     def without_folds(self) -> Self:

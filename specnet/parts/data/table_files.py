@@ -201,7 +201,7 @@ class TableFile(Data):
         source = self._with(self.targets, folder)
         return TableReader(source, None, specified=self.columns, predicted=self.targets).read()
 
-    def with_target(self, content: Table, target: TargetKind) -> Table:
+    def with_target(self, content: Table, target: TargetKind, folder: Path = Path()) -> Table:
         """Return a table of `read_all` in the form that `load` returns, without rows whose target is missing.
 
         Labels are integers; labels that are texts are replaced by the indices of their texts.
@@ -212,15 +212,18 @@ class TableFile(Data):
         y = y[rows, 0] if len(self.targets) == 1 else y[rows]
         has_labels = target == "classes" and y.ndim == 1
         specified = self.kinds_in(list(indices))
-        known = {*specified, *self.targets}
+        roles = self._roles
+        known = {*specified, *self.targets, *roles.names}
         kinds = {name: kind if name in known else "ignore" for name, kind in content.kinds.items()}
         if target == "classes":
             kinds |= dict.fromkeys(self.targets, "category" if has_labels else "boolean")
         features = [indices[name] for name in specified]
+        split_by = roles.split_by(content, self._source(folder)) if roles.split.by_column is not None else None
         return Table(
             np.asarray(RowView(content.X, rows, tuple(features))),
             y.astype(np.int64) if has_labels else y,
             target,
+            split_by=None if split_by is None else split_by[rows],
             columns=tuple(content.columns[index] for index in features),
             kinds=kinds,
         )

@@ -490,9 +490,6 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
     for key, words in idle.items():
         message = f'{words} no effect with training.ensemble.validation = "{ensemble.validation}"'
         problems.report("ensemble", message, ("data", "split", key), hint=ensemble.validated_together())
-    if ensemble.validation == "folds" and split.time is not None:
-        message = "folds do not go with a split by time: members would be trained on rows later than their fold"
-        problems.report("ensemble", message, _ENSEMBLE, hint=ensemble.validated_on("none", "split"))
 
 
 def _check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:

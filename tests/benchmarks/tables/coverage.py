@@ -35,7 +35,7 @@ from tests.benchmarks.report import Report, plain
 from tests.made import data_of
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-SPLITS, VALIDATION_SIZE, MEMBERS = 5, 0.1, 5
+SPLITS = 5
 OFF, LEAST_OF_THIRD = 0.02, 0.8
 MODES, KINDS = ("recipe", "quick"), ("values", "classes")
 
@@ -80,9 +80,6 @@ class CoveredTable(NamedTuple):
             settings.append(f'data.split.time="{self.about["time"]}"')
         else:
             settings.append(f"data.split.random_state={split}")
-        if self.is_later and mode == "recipe":  # folds do not go with time
-            settings.append(f"data.split.validation_size={VALIDATION_SIZE}")
-            settings.append(f'training.ensemble={{members={MEMBERS}, validation="split"}}')
         return settings
 
     def covered(

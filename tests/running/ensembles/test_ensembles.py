@@ -314,7 +314,6 @@ def test_an_observer_is_told_of_members():
         (["training.ensemble=0"], "out-of-bounds", "--set #1:1:19"),
         (["training.ensemble=five"], "unknown-value", "--set #1:1:19"),
         (["training.ensemble=3000000"], "too-many-parameters", "--set #1:1:19"),
-        (["data.split.time=day"], "ensemble", "<text>:18:12"),
     ],
 )
 def test_what_a_spec_may_not_say(settings: list[str], code: str, at: str, refused: Refused):
