@@ -14,17 +14,18 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from specnet.parts.data.notations import NOTATION_KINDS, NOTATIONS, Notation, notation_type
 
-Kind = Literal["numeric", "boolean", "datetime", "category", "ignore"]
+Kind = Literal["numeric", "boolean", "datetime", "category", "text", "ignore"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 KINDS_IN_WORDS: dict[Kind, str] = {
     "numeric": "a number",
     "boolean": "a boolean",
     "datetime": "a datetime",
     "category": "a category",
+    "text": "a text",
     "ignore": "ignored",
 }
-
-
+OF_TEXTS: frozenset[Kind] = frozenset({"category", "text"})
+"""The kinds of columns whose cells are indices of distinct texts."""
 ROWS_TO_A_CATEGORY = 5
 """Minimum number of rows of a frequent text. A column has categories if half of its rows have frequent texts."""
 LONGEST_SHOWN = 40
@@ -39,10 +40,10 @@ class Column:
     ----------
     name : str
     kind : str
-        ``numeric``; ``boolean`` for 0 and 1; ``datetime`` for days since 1970-01-01 UTC; or ``category`` for indices
-        into `texts`. Never ``ignore``.
+        ``numeric``; ``boolean`` for 0 and 1; ``datetime`` for days since 1970-01-01 UTC; ``category`` or ``text`` for
+        indices into `texts`. Never ``ignore``.
     texts : ndarray or None
-        The distinct texts of a category, ascending by code point.
+        The distinct texts of a category or a column of texts, ascending by code point.
     notation : Notation or None
         The notation of its cells; None for plain notation.
     """
@@ -105,7 +106,7 @@ ColumnKind = Annotated[Kind | Notation, _KindOrNotation()]
 
 
 def as_indices(codes: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the cells of a category column as integer indices, -1 for a missing cell."""
+    """Return the cells of a column of texts as integer indices, -1 for a missing cell."""
     return np.where(np.isnan(codes), -1, codes).astype(np.intp)
 
 

@@ -2,7 +2,8 @@
 
 In: columns (rows, columns), texts as indices of distinct texts. Out: the step with its sizes, and arrays by name; then
 prepared columns, as arrays or as symbolic values (`column_operations`). Start with `Preprocessing` in `base`; then
-`missing` (replaces missing cells), `scaling`, `curve_steps`, `dates`, and `categories`, which codes texts.
+`missing` (replaces missing cells), `scaling`, `curve_steps`, `dates`, `categories`, which codes texts, and
+`text_vectors`, which makes numbers of free text by `tokens` and `folding`.
 A new step is a class in one of the modules; add its name to the list below.
 """
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from specnet.parts.preprocessing.categories import *
     from specnet.parts.preprocessing.curve_steps import *
     from specnet.parts.preprocessing.dates import *
+    from specnet.parts.preprocessing.folding import *
     from specnet.parts.preprocessing.missing import *
     from specnet.parts.preprocessing.scaling import *
+    from specnet.parts.preprocessing.text_vectors import *
 else:
     __all__, __getattr__ = lazily(
         __name__,
@@ -27,5 +30,7 @@ else:
             "dates": "Calendar",
             "missing": "Impute",
             "scaling": "QuantileRanks Standardize Robust Minmax ClipColumns",
+            "folding": "folded folding_lines",
+            "text_vectors": "TextVectors",
         },
     )

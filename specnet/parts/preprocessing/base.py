@@ -1,6 +1,6 @@
 """The base class of preprocessing steps, and iteration over columns while a step is fitted."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -48,6 +48,8 @@ class Preprocessing(PartKind):
         Kinds of raw columns for which the step can be the first one.
     takes_missing : bool
         Whether columns may have missing cells, which are NaN.
+    reads_texts : bool
+        Whether the columns are indices of texts, of which `coder` makes the numbers that `apply` reads.
     invertible : bool
         Whether `invert` is exact, which steps of a target require. In other steps, `invert` serves the proof of an
         export: it returns columns that the step converts to about the given ones.
@@ -65,6 +67,7 @@ class Preprocessing(PartKind):
     learned: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[frozenset[str]] = NUMBERS
     takes_missing: ClassVar[bool] = False
+    reads_texts: ClassVar[bool] = False
     invertible: ClassVar[bool] = False
     fits_views: ClassVar[bool] = False
     fixed: ClassVar[frozenset[str]] = frozenset()
@@ -121,6 +124,13 @@ class Preprocessing(PartKind):
         """
         for name in self.learned:
             self.require(bool(np.isfinite(fitted[name]).all()), f"{name} is not finite")
+
+    def coder(self, texts: Texts, fitted: Fitted) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
+        """Return a function from text indices (rows, columns) to what `apply` reads, for a step that `reads_texts`.
+
+        The texts may differ from the texts of `fit`, and be in any order. NaN is a missing cell.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no coder")
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         """Return the prepared columns.

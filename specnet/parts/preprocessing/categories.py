@@ -37,6 +37,7 @@ class CategoryStep(Preprocessing):
     learned = ("categories", "offsets", "starts")
     takes = frozenset({"category"})
     takes_missing = True
+    reads_texts = True
     fits_views = True
     fixed = frozenset(learned)
     dtypes: ClassVar[Mapping[str, str]] = {"categories": "uint8", "offsets": "int64", "starts": "int64"}

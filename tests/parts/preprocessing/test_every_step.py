@@ -28,6 +28,8 @@ STEPS = [
     one_hot(minimum_count=1),
     one_hot(minimum_count=3),
     step_of("embedding", size=3),
+    step_of("text_vectors", size=3, minimum_count=1),
+    step_of("text_vectors", size=2, pairs=False, longest=0),
 ]
 RNG = np.random.default_rng(0)
 TABLES = {
@@ -59,7 +61,7 @@ def named(step: Any) -> str:
 
 def training(step: Any) -> dict[str, np.ndarray]:
     """Return tables that the step can be fitted to, by names."""
-    if isinstance(step, CategoryStep):
+    if step.reads_texts:
         return {f"{rows} rows": places(rows, np.random.default_rng(rows)) for rows in (1, 7, 60)}
     if "numeric" not in step.takes:
         gaps = DATES.copy()
@@ -80,12 +82,12 @@ EVERY = pytest.mark.parametrize(("step", "name", "columns"), CASES, ids=IDS)
 
 
 def fitted(step: Any, columns: np.ndarray, weight: np.ndarray | None = None):
-    return step.fit(columns, weight, WORDS[: columns.shape[1]] if isinstance(step, CategoryStep) else None)
+    return step.fit(columns, weight, WORDS[: columns.shape[1]] if step.reads_texts else None)
 
 
 def read(step: Any, columns: np.ndarray, learned) -> np.ndarray:
     """Return columns as `apply` reads them."""
-    return step.coder(WORDS, learned)(columns) if isinstance(step, CategoryStep) else columns.astype(float)
+    return step.coder(WORDS, learned)(columns) if step.reads_texts else columns.astype(float)
 
 
 def same(learned, other, rtol: float = 1e-12) -> None:
@@ -142,9 +144,8 @@ def test_what_is_learned_has_the_shapes_that_the_step_says_and_makes_as_many_col
     known, learned = fitted(step, columns)
     shapes = known.shapes(columns.shape[1])
     assert tuple(learned) == tuple(shapes) == step.learned
-    kinds = {"categories": np.uint8, "offsets": np.int64, "starts": np.int64}
     for key, array in learned.items():
-        assert array.dtype == kinds.get(key, np.float64)
+        assert array.dtype == np.dtype(step.dtypes.get(key, "float64"))
         assert array.ndim == len(shapes[key])
         assert all(length in (None, size) for length, size in zip(shapes[key], array.shape, strict=True))
     known.check(learned)
@@ -195,7 +196,7 @@ def test_only_the_ratios_of_weights_mean_anything_and_a_row_of_weight_0_counts_a
 
 @EVERY
 def test_what_is_no_count_of_rows_and_no_quantile_takes_a_row_of_weight_2_as_two(step, name, columns):
-    if isinstance(step, CategoryStep) or getattr(step, "strategy", step.type) in ("quantile", "robust", "median"):
+    if step.reads_texts or getattr(step, "strategy", step.type) in ("quantile", "robust", "median"):
         return
     weight = np.random.default_rng(4).integers(0, 4, len(columns)).astype(float)
     weight[0] = 2
@@ -205,8 +206,8 @@ def test_what_is_no_count_of_rows_and_no_quantile_takes_a_row_of_weight_2_as_two
 @EVERY
 def test_what_is_prepared_comes_back(step, name, columns):
     known, learned = fitted(step, columns)
-    if np.isnan(columns).any() and not isinstance(step, CategoryStep):
-        return
+    if (np.isnan(columns).any() and not step.reads_texts) or step.type == "text_vectors":
+        return  # a vector does not tell its text
     codes = read(known, columns, learned)
     prepared = known.apply(codes, learned)
     again = known.invert(prepared, learned)
@@ -225,7 +226,7 @@ def test_symbolic_values_can_take_the_arrays_place(step, name, columns):
     if not size:
         return
     rows = np.concatenate([read(known, columns, learned)] * 2)
-    if not isinstance(step, CategoryStep):
+    if not step.reads_texts:
         rows[len(columns) :] += 0.3 * np.nanmax(abs(rows), initial=0)
         rows[-1] *= -9
     prepared = known.apply(rows, learned)
@@ -298,6 +299,8 @@ OF_CATEGORIES = [
 
 @pytest.mark.parametrize("step", STEPS, ids=named)
 def test_planted_damage_is_refused(step, refused: Refused):
+    if step.type == "text_vectors":
+        return  # in test_texts
     name, damages = "normal", DAMAGES.get(step.type, [])
     if isinstance(step, CategoryStep):
         step = type(step)(minimum_count=1)
