@@ -130,12 +130,12 @@ def _for_table(
 ) -> tuple[str, Table]:
     """Return the text of a spec for a table, and the rows of the table; print the warnings about the table."""
     from specnet.parts.data import settings_as_options
-    from specnet.recipes import recipe, table_facts
+    from specnet.recipes import read_with_texts, recipe, table_facts
 
     path = str(table.path)
     try:
         with settings_as_options("new"):
-            content = table.read_all(Path())
+            content = read_with_texts(table, Path())
             facts = table_facts(table, Path(), content)
     except DataError as error:
         problems = (replace(each, source=each.source or path, path=()) for each in error.diagnostics)

@@ -34,7 +34,6 @@ from specnet.parts.arrays import (
     pieces,
 )
 from specnet.parts.data import Data, Table, TargetKind
-from specnet.parts.preprocessing import CategoryStep
 from specnet.spec import Resolved, Spec
 
 
@@ -92,7 +91,7 @@ def _prepared(
 ) -> Iterator[tuple[tuple[int, ...], Array, NDArray[np.bool_]]]:
     """Yield for each group of numeric columns the indices, the raw columns, and a mask of not finite results."""
     for group in preparation.groups or (StepGroup(None, ()),):
-        if group.steps and isinstance(group.steps[0], CategoryStep):
+        if group.steps and group.steps[0].reads_texts:
             continue
         indices = tuple(group.among(rows.shape[1]))
         raw = rows[:, indices].astype(np.float64)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from specnet.data.preparation import Preparation
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.files.plain_data import toml_text
-from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, kind_of
+from specnet.parts.data import KINDS_IN_WORDS, OF_TEXTS, Column, Kind, kind_of
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,
     Calendar,
@@ -17,6 +17,7 @@ from specnet.parts.preprocessing import (
     OneHot,
     Preprocessing,
     Standardize,
+    TextVectors,
 )
 from specnet.spec import ColumnGroup, Spec, StepsOrGroups
 from specnet.spec.column_names import PREPROCESSING as PATH
@@ -32,6 +33,7 @@ _DEFAULTS: dict[Kind, Steps] = {
     "boolean": _NUMBERS,
     "datetime": (Calendar(), *_NUMBERS),
     "category": (OneHot(),),
+    "text": (TextVectors(),),
 }
 
 
@@ -70,7 +72,7 @@ def column_groups(
         kind = kinds[name]
         # The results of steps for numbers are numbers too.
         steps[name] = own[name] if name in own else tuple(step for step in plain if kind in step.takes)
-        is_silent = written is None or (groups and not plain) or kind == "category"
+        is_silent = written is None or (groups and not plain) or kind in OF_TEXTS
         if columns and is_silent and name not in own and not steps[name]:
             many = kind == "category" and count_codes(index) > ONE_HOT_CODES
             steps[name] = (CategoryEmbedding(),) if many else _DEFAULTS[kind]
@@ -155,8 +157,9 @@ def _wrong_kinds(
             if kind not in step.takes:
                 takes = " or ".join(sorted(step.takes))
                 message = f'column "{name}" is {KINDS_IN_WORDS[kind]}, but {step.type} takes {takes} columns'
-                group = f'{{ columns = [{toml_text(name)}], steps = ["one_hot"] }}'
-                hint = f"give it a group of its own: {group}" if kind == "category" else None
+                own = "text_vectors" if kind == "text" else "one_hot"
+                group = f'{{ columns = [{toml_text(name)}], steps = ["{own}"] }}'
+                hint = f"give it a group of its own: {group}" if kind in OF_TEXTS else None
                 yield spec.diagnostic("column-kind", message, paths.get(name, PATH), hint=hint)
                 break
             kind = "numeric"

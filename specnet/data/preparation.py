@@ -368,8 +368,8 @@ def _made(step: Preprocessing, learned: Fitted, columns: RawTable, texts: Texts 
 def _applier(step: Preprocessing, learned: Fitted, texts: Texts | None) -> Callable[[Array], Array]:
     """Return a function that applies a fitted step to rows, with a result in float64."""
     coded = None
-    if isinstance(step, CategoryStep):
-        assert texts is not None, "a step for categories begins a group of them"
+    if step.reads_texts:
+        assert texts is not None, "a step for texts begins a group of them"
         coded = step.coder(texts, learned)
 
     def apply(columns: Array) -> Array:
@@ -443,8 +443,8 @@ def _fills_gaps(group: StepGroup, columns: int) -> bool:
     """Return whether a group's steps replace missing cells before a step that does not accept them."""
     row = np.full((1, columns), np.nan)
     for step, learned in zip(group.steps, group.fitted, strict=True):
-        if isinstance(step, CategoryStep) or not step.takes_missing:
-            return isinstance(step, CategoryStep)
+        if step.reads_texts or not step.takes_missing:
+            return step.reads_texts
         row = step.apply(row, learned)
         if not np.isnan(row).any():
             return True

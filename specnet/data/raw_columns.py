@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data.preparation import ColumnTexts
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
-from specnet.parts.data import Column, ColumnKind, column_of
+from specnet.parts.data import KINDS_IN_WORDS, OF_TEXTS, Column, ColumnKind, column_of, kind_of
 from specnet.parts.preprocessing.categories import MISSING
 from specnet.spec.column_names import may_stand_in_a_spec
 
@@ -88,9 +88,10 @@ def raw_columns(
         return _numbers(select_columns(X, names, name), columns, names, name)
     if column_names(X) is not None:
         return _of_frame(select_columns(X, list(kinds), name), kinds, name)[0]
-    texts = [column for column, kind in kinds.items() if kind == "category"]
+    texts = [(column, kind) for column, kind in kinds.items() if kind in OF_TEXTS]
     if texts:
-        message = f'{name} is an array, but column "{texts[0]}" is a category'
+        column, kind = texts[0]
+        message = f'{name} is an array, but column "{column}" is {KINDS_IN_WORDS[kind_of(kind)]}'
         raise DataError(message, hint="use a data frame with the columns' names")
     known = tuple(column_of(column, kind) for column, kind in kinds.items())
     return RawColumns(check_inputs(X, columns, name), known)

@@ -19,7 +19,7 @@ from specnet.estimators.estimator_parameters import RECIPE, SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array, column_names, eager_frame, refuse_misread
 from specnet.parts.data import Column, Split, Table, TargetKind
-from specnet.recipes import array_facts, recipe
+from specnet.recipes import array_facts, frame_with_texts, recipe
 from specnet.running.data_rows import Rows, SpecData, check_rows, prepare, spec_of_arrays
 from specnet.running.encoding import other_parts
 from specnet.running.evaluation.evaluation import explaining
@@ -45,7 +45,11 @@ class SpecEstimator(SpecParameters):
         Only a data frame can have missing cells or columns that are not numeric.
         """
         kinds, checks = None if reset else self.model_.spec.feature_kinds, {"multi_output": True, **checks}
-        frame, ignored = frame_columns(X, kinds) if reset or kinds is not None else (None, ())
+        frame, ignored = None, ()
+        if reset and self._asks_for_recipe():
+            frame, ignored = frame_with_texts(X)
+        elif reset or kinds is not None:
+            frame, ignored = frame_columns(X, kinds)
         refuse_misread(y, "y")
         if frame is None:
             refuse_misread(X, "X")

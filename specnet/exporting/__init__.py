@@ -22,6 +22,7 @@ from specnet.exporting.export_proof import Proof, prove
 from specnet.exporting.target import Target
 from specnet.files import PathLike, refuse_taken, write_files
 from specnet.model import Model
+from specnet.spec.reading.hints import shown
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
 """The names of all targets."""
@@ -101,6 +102,11 @@ def export(
     if len(model.networks) > 1 and not kind.takes_teams:
         message = f"a team of {len(model.networks)} models is not supported by {target}"
         raise UnsupportedError(message, hint=f"choose from {_able('takes_teams')}, or export the folder best/")
+    words = [name for name, of in (model.spec.feature_kinds or {}).items() if of == "text"]
+    if words and not kind.takes_words:
+        message = f"{target} has no equivalent of columns of words: {', '.join(map(shown, words))}"
+        hint = f"choose from {_able('takes_words')}, or set the columns to ignore and train again"
+        raise UnsupportedError(message, hint=hint)
     dtype = np.dtype(np.float32) if float32 else model.network.dtype
     if dtype != model.network.dtype and not kind.writes_float32:
         raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from specnet.data import RawColumns, StepGroup, filled_gaps, group_texts
 from specnet.errors import UnsupportedError
+from specnet.exporting.text_tables import TextTable, text_tables
 from specnet.model import Model, TrainedNetwork
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column, Kind, kind_of
@@ -22,6 +23,7 @@ _MEANINGS: dict[Kind, str] = {
     "boolean": "0 or 1",
     "datetime": "days since 1970-01-01 UTC",
     "category": "text",
+    "text": "text of words",
     "ignore": "number",
 }
 
@@ -40,22 +42,35 @@ class RawColumn:
         unknown texts have the code 0. None for a column of numbers.
     takes_missing : bool
         Whether the model predicts rows in which this cell is missing.
+    tables : tuple of TextTable
+        For a column of kind ``text`` the tables of each network, whose features stand in its place.
     """
 
     name: str
     kind: Kind
     codes: Mapping[str, int] | None = None
     takes_missing: bool = False
+    tables: tuple[TextTable, ...] = ()
 
     @property
     def is_text(self) -> bool:
-        """Whether its cells are texts."""
+        """Whether its cells are texts that have codes."""
         return self.codes is not None
+
+    @property
+    def has_words(self) -> bool:
+        """Whether its cells are texts that become vectors."""
+        return self.kind == "text"
+
+    @property
+    def features(self) -> int:
+        """The number of features of its cells: one, or those of all tables of texts."""
+        return sum(table.size for table in self.tables) if self.has_words else 1
 
     @property
     def meaning(self) -> str:
         """A description of its cells."""
-        return _MEANINGS[self.kind] + ", may be missing" * (self.takes_missing and not self.is_text)
+        return _MEANINGS[self.kind] + ", may be missing" * (self.takes_missing and not (self.is_text or self.has_words))
 
 
 def columns_of(model: Model) -> tuple[RawColumn, ...]:
@@ -83,6 +98,7 @@ def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:
     names = trained.spec.feature_names or ("",) * count
     takes_missing = filled_gaps(trained.preprocessing, count).tolist()
     codes: dict[int, Mapping[str, int]] = {}
+    tables: dict[int, TextTable] = {}
     seen = set[int]()
     for group in trained.preprocessing.groups:
         indices = range(count) if group.indices is None else group.indices
@@ -91,12 +107,19 @@ def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:
         if twice:
             raise UnsupportedError(f'exports have no equivalent of a category in two groups: "{names[min(twice)]}"')
         codes |= known
+        tables |= text_tables(group, tuple(indices))
         seen |= set(indices)
     for position, name in enumerate(names):
         if (kinds.get(name) == "category") != (position in codes):
             raise UnsupportedError(f'exports have no equivalent of codes for other columns than categories: "{name}"')
     return tuple(
-        RawColumn(name, kinds.get(name, "numeric"), codes.get(position), takes_missing[position])
+        RawColumn(
+            name,
+            kinds.get(name, "numeric"),
+            codes.get(position),
+            takes_missing[position],
+            (tables[position],) if position in tables else (),
+        )
         for position, name in enumerate(names)
     )
 
@@ -107,7 +130,8 @@ def _together(first: RawColumn, *others: RawColumn) -> RawColumn:
     if codes is not None and any(column.codes != codes for column in others):
         texts = {text for column in each for text in column.codes or ()}
         codes = {text: code for code, text in enumerate(sorted(texts, key=lambda text: (not text, text)), 1)}
-    return replace(first, codes=codes, takes_missing=takes_missing)
+    tables = tuple(table for column in each for table in column.tables)
+    return replace(first, codes=codes, takes_missing=takes_missing, tables=tables)
 
 
 def codes_among(own: RawColumn, together: RawColumn) -> list[int]:
@@ -120,16 +144,16 @@ def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[s
     """Return the texts of rows by column index; a missing cell is an empty text."""
     found = {}
     for position, texts in enumerate(rows.texts):
-        if columns[position].is_text:
-            assert texts is not None, "a category"
+        if columns[position].is_text or columns[position].has_words:
+            assert texts is not None, "a column of texts"
             known, column = [*texts.tolist(), ""], rows.X[:, position]
             found[position] = [known[int(index)] for index in np.where(np.isnan(column), len(texts), column)]
     return found
 
 
 def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Generator) -> RawColumns:
-    """Return rows whose categories are random texts: known texts, some unknown texts, and missing cells."""
-    if not any(column.is_text for column in columns):
+    """Return rows whose texts are random: known ones, some unknown ones, and missing cells."""
+    if not any(column.is_text or column.has_words for column in columns):
         return RawColumns(X)
     X, kinds = X.copy(), []
     for position, column in enumerate(columns):
@@ -144,6 +168,10 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
             without = [index[text] for text in ("", *others)]
             X[:, position] = np.array([0.0, *map(index.get, column.codes)])[codes]
             X[codes == 0, position] = np.resize(without, (codes == 0).sum())
+        elif column.has_words:
+            own = [text for table in column.tables for text in table.texts(len(X) // len(column.tables), generator)]
+            texts, codes = np.unique(np.array([text for text in own if text], np.str_), return_inverse=True)
+            X[:, position] = np.resize(np.append(codes, np.nan), len(X))
         kinds.append(Column(column.name, column.kind, texts))
     return RawColumns(X, tuple(kinds))
 

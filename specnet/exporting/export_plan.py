@@ -333,6 +333,8 @@ class NetworkPlan:
         The prefix of the tables' names if there are several networks: ``models.0.``; otherwise empty.
     share : int
         The weight of the network's answer.
+    number : int
+        The index of the network among those of the program, whose features of texts are all in the program's columns.
 
     Attributes
     ----------
@@ -362,13 +364,17 @@ class NetworkPlan:
         expansions: Expansions,
         prefix: str = "",
         share: int = 1,
+        number: int = 0,
     ) -> None:
         self.trained, self.dtype, self.prefix, self.share = trained, dtype, prefix, share
         self._expansions, network = expansions, trained.network
         self.outputs = network.target_size if network.task == "values" else network.outputs
-        (x,), (y,) = sources_of([len(columns)]), sources_of([network.outputs])
+        (x,), (y,) = sources_of([sum(column.features for column in columns)]), sources_of([network.outputs])
         prepare, arrays = symbolic(trained.preprocessing, len(columns), "preprocessing")
-        coded, tables = _recoded(x, columns, network_columns(trained))
+        own, features = network_columns(trained), x
+        if any(column.has_words for column in columns):
+            prepare, features = _spread(prepare, own), _own_features(x, columns, number)
+        coded, tables = _recoded(features, columns, own)
         prepared = prepare.apply(coded)
         self.prepare = stage_of(prepared, [x], "preprocessing", [arrays | tables], FLOAT64, expansions)
         finish, arrays = symbolic(trained.target_preprocessing, self.outputs, "target_preprocessing")
@@ -459,9 +465,34 @@ def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparat
     return Preparation(tuple(made)), arrays
 
 
+def _own_features(x: Value, columns: Sequence[RawColumn], number: int) -> Value:
+    """Return a program's columns with the features of texts of one of its networks, without those of the others."""
+    found, start = [], 0
+    for column in columns:
+        sizes = [table.size for table in column.tables] if column.has_words else []
+        begin = start + sum(sizes[:number])
+        end = begin + (sizes[number] if column.has_words else 1)
+        start += column.features
+        found += [rows(x, begin, end)] if end > begin else []
+    return operations.concatenate(*found)
+
+
+def _spread(preparation: Preparation, own: Sequence[RawColumn]) -> Preparation:
+    """Return preprocessing that reads the features of each text in the place of its column."""
+    starts = np.cumsum([0, *(column.features for column in own)]).tolist()
+    groups = []
+    for group in preparation.groups:
+        assert group.indices is not None, "columns with kinds have explicit groups"
+        places = (place for index in group.indices for place in range(starts[index], starts[index + 1]))
+        groups.append(replace(group, indices=tuple(places)))
+    return Preparation(tuple(groups))
+
+
 def _recoded(x: Value, columns: Sequence[RawColumn], own: Sequence[RawColumn]) -> tuple[Value, dict[str, Array]]:
     """Convert the program's codes of texts in columns to a network's own codes; return them and the tables used."""
     arrays: dict[str, Array] = {}
+
+    starts = np.cumsum([0, *(column.features for column in own)]).tolist()
 
     def table_of(index: int) -> str:
         """Return the name of the table that converts a column's codes; empty if no conversion is needed."""
@@ -475,7 +506,9 @@ def _recoded(x: Value, columns: Sequence[RawColumn], own: Sequence[RawColumn]) -
     found = []
     for name, run in groupby(range(len(columns)), table_of):
         first, *others = run
-        part = rows(x, first, first + 1 + len(others))
+        if starts[first] == starts[first + 1 + len(others)]:
+            continue  # texts without features
+        part = rows(x, starts[first], starts[first + 1 + len(others)])
         table = state_value(name, arrays[name].shape) if name else None
         found.append(part if table is None else operations.gather(table, operations.to_index(part)))
     return (operations.concatenate(*found), arrays) if arrays else (x, arrays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -91,6 +91,8 @@ class Program:
         For each operation that the target lacks, a replacement by operations that it has.
     note : str, optional
         A remark for the user who exports the model.
+    takes_words : bool
+        Whether the target has code for columns of texts that become vectors.
 
     Attributes
     ----------
@@ -112,8 +114,9 @@ class Program:
         The name of the network in the spec.
     labels : list or None
         The label of each class, or None if the model is no classifier.
-    texts, missing : list of int
-        The indices of columns of texts, and of other columns that may have missing values.
+    texts, words, missing : list of int
+        The indices of columns of texts that have codes, of columns of texts that become vectors, and of other columns
+        that may have missing values.
     has_cells : bool
         Whether rows may have texts or missing values.
     stages : list of Stage
@@ -126,18 +129,24 @@ class Program:
     Raises
     ------
     UnsupportedError
-        If models of a team differ in precision, or a category has codes that no target can express.
+        If models of a team differ in precision, a category has codes that no target can express, or the target has no
+        code for a column.
     """
 
-    def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
+    def __init__(
+        self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "", *, takes_words: bool = False
+    ) -> None:
         self.model, self.dtype, self.note = model, dtype, note
         if len({each.network.dtype for each in model.networks}) > 1:
             raise UnsupportedError("a team of networks in float32 and in float64 cannot be exported")
         self.columns = columns_of(model)
+        self.words = [index for index, column in enumerate(self.columns) if column.has_words]
+        if self.words and not takes_words:
+            raise UnsupportedError(f"columns of texts cannot be exported: {self.named(self.words)}")
         prefixes = name_prefixes(len(model.networks))
         self.networks = tuple(
-            NetworkPlan(each, self.columns, dtype, expansions, prefix, share)
-            for each, prefix, share in zip(model.networks, prefixes, model.shares, strict=True)
+            NetworkPlan(each, self.columns, dtype, expansions, prefix, share, number)
+            for number, (each, prefix, share) in enumerate(zip(model.networks, prefixes, model.shares, strict=True))
         )
         self.interval: ExportInterval | None = None
         self.task, self.is_team = model.network.task, len(self.networks) > 1
@@ -147,8 +156,8 @@ class Program:
         self.labels: list[int] | list[str] | None = None if model.labels is None else model.labels.tolist()
         self.texts = [index for index, column in enumerate(self.columns) if column.is_text]
         missing = [index for index, column in enumerate(self.columns) if column.takes_missing]
-        self.missing = [index for index in missing if index not in self.texts]
-        self.has_cells = bool(self.texts or self.missing)
+        self.missing = [index for index in missing if index not in (*self.texts, *self.words)]
+        self.has_cells = bool(self.texts or self.missing or self.words)
         self.stages = [stage for each in self.networks for stage in each.stages]
         self.operations = {step.operation for stage in self.stages for step in stage.steps}
         tables = ((each.prefix, table) for each in self.networks for stage in each.stages for table in stage.tables)
@@ -165,6 +174,10 @@ class Program:
         if level is not None:
             self.interval = ExportInterval.of(self.model, level)
         return self
+
+    def named(self, indices: Sequence[int]) -> str:
+        """Return the quoted names of columns."""
+        return ", ".join(f'"{self.columns[index].name}"' for index in indices)
 
     @property
     def interval_arrays(self) -> dict[str, NDArray[np.float64]]:

@@ -65,6 +65,8 @@ class Target(ABC):
         Whether exports can return intervals in addition to values.
     takes_teams : bool
         Whether a file can contain several networks with different layers.
+    takes_words : bool
+        Whether a file can make vectors of texts.
     is_program : bool
         Whether exported files are programs; the files of other targets can be read by `specnet.importing`.
     """
@@ -74,6 +76,7 @@ class Target(ABC):
     writes_float32: ClassVar[bool] = False
     gives_intervals: ClassVar[bool] = False
     takes_teams: ClassVar[bool] = False
+    takes_words: ClassVar[bool] = False
     is_program: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
@@ -84,7 +87,7 @@ class Target(ABC):
         MissingPackageError
             If a package that the target needs is not installed.
         """
-        return Program(model, dtype, TEXT_EXPANSIONS)
+        return Program(model, dtype, TEXT_EXPANSIONS, takes_words=self.takes_words)
 
     @abstractmethod
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
@@ -134,9 +137,10 @@ def refuse_texts(program: Program, library: str) -> None:
     UnsupportedError
     """
     if program.texts:
-        named = ", ".join(f'"{program.columns[index].name}"' for index in program.texts)
         hint = "onnx, numpy and javascript take texts; c has a function for their codes"
-        raise UnsupportedError(f"{library} has no equivalent of columns of texts: {named}", hint=hint)
+        raise UnsupportedError(
+            f"{library} has no equivalent of columns of texts: {program.named(program.texts)}", hint=hint
+        )
 
 
 def without_idle_imputation(model: Model) -> tuple[Model, str]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from specnet.files.plain_data import toml_key, toml_text
-from specnet.parts.data import Kind, TargetKind
+from specnet.parts.data import OF_TEXTS, Kind, TargetKind
 from specnet.parts.preprocessing import ONE_HOT_CODES, CategoryEmbedding
 from specnet.recipes.spec_templates import beside, rendered
 from specnet.recipes.table_facts import ColumnFacts, TableFacts
@@ -28,7 +28,7 @@ SMOOTHING, SMOOTHING_OF_FEW = 0.01, 0.05
 few rows more smoothing prevents overconfident networks, and a temperature then calibrates the ensemble."""
 MANY_COLUMNS = 200
 """With more columns after coding, numbers are not embedded."""
-_ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2}
+_ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2, "text": 2}
 """Order of columns before the layers, by their kind."""
 TRIALS = 40
 """Number of trials of a sweep."""
@@ -153,9 +153,10 @@ def recipe(
         columns=[(_column(column), column.words) for column in facts.columns],
         is_values=facts.target == "values",
         has_categories="category" in kinds,
+        has_texts="text" in kinds,
         one_hot_codes=ONE_HOT_CODES,
         preprocessing=[*(["calendar"] if "datetime" in kinds else []), "impute", *settings.scaling],
-        numbers=range(sum(column.columns for column in features if column.kind != "category")),
+        numbers=range(sum(column.columns for column in features if column.kind not in OF_TEXTS)),
         spiked=spiked,
         outputs=facts.outputs if facts.target == "values" or facts.classes == 2 else facts.classes,
         metrics=_metrics(facts),
@@ -196,5 +197,9 @@ def _metrics(facts: TableFacts) -> list[str]:
 
 def _can_embed(features: list[ColumnFacts]) -> bool:
     """Return whether the features contain numbers to embed, and are not too many columns after coding."""
-    sizes = [column.columns if column.columns <= ONE_HOT_CODES else CategoryEmbedding().size for column in features]
-    return any(column.kind != "category" for column in features) and sum(sizes) <= MANY_COLUMNS
+    sizes = [
+        column.columns if column.columns <= ONE_HOT_CODES else CategoryEmbedding().size
+        for column in features
+        if column.kind != "text"
+    ]
+    return any(column.kind not in OF_TEXTS for column in features) and sum(sizes) <= MANY_COLUMNS

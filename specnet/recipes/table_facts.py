@@ -20,8 +20,9 @@ from specnet.parts.data.notations import LocalDatetime, NumberFormat
 from specnet.parts.data.tables.kinds import RARE_TEXT, feature_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
 from specnet.parts.layers import PiecewiseLinearEmbedding
-from specnet.parts.preprocessing import Calendar, OneHot
+from specnet.parts.preprocessing import Calendar, OneHot, TextVectors
 from specnet.recipes.row_structure import RowStructure, row_structure
+from specnet.recipes.text_columns import read_with_texts
 
 FEWEST_ROWS = 10
 """Smallest number of rows; fewer cannot be split into test rows and five folds."""
@@ -47,7 +48,8 @@ class ColumnFacts:
     words : str
         Description of the cells for a comment.
     columns : int
-        Number of columns after coding: one per sufficiently frequent category, several for dates, else 1.
+        Number of columns after coding: one per sufficiently frequent category, several for dates and
+        texts, else 1.
     notation : Notation or None
         Notation of the cells; None for plain numbers, dates or texts.
     is_spiked : bool
@@ -104,14 +106,14 @@ def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> 
     folder : Path
         Folder to which the path of the file is relative.
     content : Table, optional
-        Result of ``data.read_all``, if the table has already been read.
+        Result of `read_with_texts`, if the table has already been read.
 
     Raises
     ------
     DataError, FileError
         If the table cannot be read, has too few rows or no usable features, or its target is unsuitable.
     """
-    content, targets = content or data.read_all(folder), data.targets
+    content, targets = content or read_with_texts(data, folder), data.targets
     indices = {column.name: index for index, column in enumerate(content.columns)}
     for target in targets:
         _refuse_target(data, target, content, indices)
@@ -359,7 +361,11 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
     present = cells[~np.isnan(cells)]
     missing = len(cells) - len(present)
     words, columns, is_spiked = [], 1, False
-    if column.texts is not None:
+    if column.kind == "text":
+        assert column.texts is not None, "a column of texts"
+        columns = TextVectors().size
+        words.append(f"{counted(len(column.texts), 'text')} of words")
+    elif column.texts is not None:
         counts = np.bincount(present.astype(np.intp), minlength=len(column.texts))
         columns = int((counts >= OneHot().minimum_count).sum()) + (missing > 0)
         shown = ", ".join(column.texts.tolist())

@@ -37,6 +37,7 @@ from specnet.parts.arrays import Array
 from specnet.parts.data import Csv
 from specnet.parts.data.notations import SECONDS, DatetimeFormat, DurationFormat, Notation, NumberFormat
 from specnet.parts.data.tables.cells import PAIRS, SPACE
+from specnet.parts.preprocessing import folding_lines
 
 MOST_LITERALS = 2000
 """The largest count of numbers that are written into the Python file; more are stored in an .npz file."""
@@ -44,7 +45,8 @@ MOST_LITERALS = 2000
 _WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
 _RESERVED = """
 X FEATURES LABELS REACH KNOTS GAPS SLOPES CODES OPTIONAL BOOLEANS WORDS DATES SHORT_YEARS NUMBERS DURATIONS MARKERS
-MISSING datetime timedelta timezone array_of text_of numbers_as_written number_of numbers_of numbered days_of is_number
+MISSING TEXTS FOLDING START PRIME folding hash_of tokens_of vector_of vectors_of
+datetime timedelta timezone array_of text_of numbers_as_written number_of numbers_of numbered days_of is_number
 read_cell read_rows print_answers source file error stored outputs predict predict_proba interval
 """
 """The names that the template uses."""
@@ -55,11 +57,12 @@ class NumpyTarget(Target):
     is_program = True
     gives_intervals = True
     takes_teams = True
+    takes_words = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "numpy")
         writer = _NumpyWriter(program)
-        stored = sum(table.numbers.size for table in program.tables) > MOST_LITERALS
+        stored = sum(table.numbers.size for table in program.tables) > MOST_LITERALS or bool(program.words)
         text = writer.module(path.with_suffix(".npz").name if stored else None)
         archive = {path.with_suffix(".npz"): writer.archive()} if stored else {}
         return {**archive, path: text.encode()}
@@ -131,6 +134,9 @@ class _NumpyWriter(RowWriter):
         self.stored = {table: names.new(name) for table, name in program.tables.items()}
         averaged = [model for model in program.networks if model.is_averaged]
         self.networks = {model: names.new("network") for model in averaged}
+        self.texts = {
+            names.new(f"texts_{index}"): table for index in program.words for table in program.columns[index].tables
+        }
         self.member = names.new("member") if averaged else ""
         self.models = [names.new(f"model_{number}") for number in range(len(program.networks)) if program.is_team]
         tables = {table: f"{name}[{self.member}]" if table.has_members else name for table, name in self.stored.items()}
@@ -155,6 +161,8 @@ class _NumpyWriter(RowWriter):
         content = io.BytesIO()
         named = ((name, table.numbers) for table, name in self.stored.items())
         arrays: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in named}
+        for name, table in self.texts.items():
+            arrays |= {f"{name}_{key}": array for key, array in table.arrays().items()}
         np.savez(content, **arrays)
         return content.getvalue()
 
@@ -186,7 +194,15 @@ class _NumpyWriter(RowWriter):
             prediction=program.answered(_ANSWERS),
             answer_columns=self._answer_columns(),
             array_text=_array_text,
+            text_tables=self.texts,
+            text_columns=self._text_columns(),
+            folding=folding_lines() if program.words else (),
         )
+
+    def _text_columns(self) -> dict[int, list[str]]:
+        """Return the names of the tables of texts by the index of their column."""
+        names = iter(self.texts)
+        return {index: [next(names) for _ in self.program.columns[index].tables] for index in self.program.words}
 
     def _answer_columns(self) -> list[str]:
         """Return the lines that compute the printed columns."""
@@ -233,12 +249,14 @@ def _cell_facts(program: Program) -> dict[str, Any]:
     markers = csv.missing_values if csv else Csv.model_fields["missing_values"].default
     tables = _notation_tables(notations)
     return {
+        "optional": _optional(program),
         "are_taken": program.has_cells or bool(names),
         "dates": dates,
         "booleans": [index for index, kind in enumerate(kinds) if kind == "boolean"],
         "words": {word: float(word == pair[0]) for pair in PAIRS for word in pair},
         "codes": "\n".join(codes),
-        "use_patterns": bool(program.texts or dates or notations) or (csv is not None and csv.delimiter is None),
+        "use_patterns": bool(program.texts or program.words or dates or notations)
+        or (csv is not None and csv.delimiter is None),
         "notation_tables": tables,
         **{name.lower(): entries for name, _, entries in tables},
         "missing_texts": tuple(dict.fromkeys(["", *markers])),
@@ -247,6 +265,14 @@ def _cell_facts(program: Program) -> dict[str, Any]:
         "is_headless": bool(names) and csv is not None and not csv.header,
         "encoding": "utf-8-sig" if csv is None or csv.encoding in ("utf-8", "utf8") else csv.encoding,
     }
+
+
+def _optional(program: Program) -> str:
+    """Return the columns of `x` that may be missing, as code: those of `OPTIONAL` unless texts shift them."""
+    if not program.words:
+        return "OPTIONAL"
+    starts = np.cumsum([0, *(column.features for column in program.columns)]).tolist()
+    return str([starts[index] for index in program.missing])
 
 
 def _date_format(notation: Notation | None) -> str | None:

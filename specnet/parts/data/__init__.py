@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from specnet.parts.data.base import *
     from specnet.parts.data.bundled import *
     from specnet.parts.data.column_kinds import KINDS_IN_WORDS as KINDS_IN_WORDS
+    from specnet.parts.data.column_kinds import OF_TEXTS as OF_TEXTS
     from specnet.parts.data.column_kinds import Column as Column
     from specnet.parts.data.column_kinds import ColumnKind as ColumnKind
     from specnet.parts.data.column_kinds import Kind as Kind
@@ -35,7 +36,7 @@ else:
         {
             "base": "Data DataSizes Split Table TargetKind",
             "bundled": "BreastCancer Diabetes Digits Iris Wine",
-            "column_kinds": "KINDS_IN_WORDS Column ColumnKind Kind column_of kind_of",
+            "column_kinds": "KINDS_IN_WORDS OF_TEXTS Column ColumnKind Kind column_of kind_of",
             "files": "Npz read_arrays",
             "frames": "frame_table",
             "generated": "MakeBlobs MakeCircles MakeClassification MakeMoons MakeRegression",

@@ -21,7 +21,7 @@ from specnet.parts.arrays import (
     refuse_null_ends,
     series_numbers,
 )
-from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, column_of, kind_of
+from specnet.parts.data.column_kinds import OF_TEXTS, Column, ColumnKind, Kind, column_of, kind_of
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
@@ -202,9 +202,9 @@ class _FrameColumn:
             return quick
         if kind == "ignore":
             return None
-        if kind is None or kind == "category":
+        if kind is None or kind in OF_TEXTS:
             codes, distinct = coded(self.texts)
-            return Column(self.name, "category", distinct), codes
+            return column_of(self.name, kind or "category", distinct), codes
         numbers, wrong = values_of(self.texts, reader_of(kind))
         if wrong:
             raise self._misfit(kind, self.texts[wrong[0]] or "", wrong[0], len(wrong), judged=judged)

@@ -15,7 +15,7 @@ from specnet.files.large import new_array
 from specnet.files.plain_data import toml_text
 from specnet.parts.arrays import RowView, first_few
 from specnet.parts.data.base import Table
-from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, as_indices, column_of, kind_of
+from specnet.parts.data.column_kinds import OF_TEXTS, Column, ColumnKind, Kind, as_indices, column_of, kind_of
 from specnet.parts.data.notations import BooleanWords, Notation, NumberFormat, notations_of
 from specnet.parts.data.progress import current_progress
 from specnet.parts.data.tables.cells import (
@@ -228,7 +228,7 @@ class TableReader:
         self._refuse_nested()
         almost = self._judge(columns)
         targets = [] if self.label else list(self.targets)
-        filled = {name: index for index, name in enumerate(self.features) if self.kinds[name] != "category"}
+        filled = {name: index for index, name in enumerate(self.features) if self.kinds[name] not in OF_TEXTS}
         X, y = new_array((columns.rows, len(self.features))), np.empty((columns.rows, len(targets)))
         to = {name: (X, index) for name, index in filled.items()}
         to |= {name: (y, index) for index, name in enumerate(targets)}

@@ -1,0 +1,123 @@
+"""Which columns of a table are free text: those that are ignored because their texts are rare, but that have words.
+
+Only recipes look for them, because a spec without `data.columns` keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import RawColumns, frame_columns
+from specnet.errors import Diagnostic
+from specnet.parts.arrays import column_names
+from specnet.parts.data import Column, ColumnKind, Table, TableFile
+from specnet.parts.preprocessing import folded
+
+WORDS = 2
+"""Mean number of words from which a text is more than a name or a code."""
+SHARED = 0.5
+"""The share of words that must also be in another row: otherwise words say nothing about rows to come."""
+_MOST_TEXTS = 5_000
+"""Number of texts of which a column is judged."""
+
+
+def read_with_texts(data: TableFile, folder: Path) -> Table:
+    """Return a table of all columns, as `TableFile.read_all` does, in which ignored columns of words are texts.
+
+    Raises
+    ------
+    DataError, FileError
+        As in `TableFile.read_all`.
+    """
+    content = data.read_all(folder)
+    candidates = [name for name in _rare(content.warnings) if name not in (*data.columns, *data.targets)]
+    if not candidates:
+        return content
+
+    def read(names: list[str]) -> Table:
+        kinds: dict[str, ColumnKind] = {**data.columns, **dict.fromkeys(names, "text")}
+        return data.model_copy(update={"columns": kinds}).read_all(folder)
+
+    tried = read(candidates)
+    found = _of_words(tried.columns, tried.X, candidates)
+    if not found:
+        return content
+    return tried if len(found) == len(candidates) else read(found)
+
+
+def frame_with_texts(X: Any) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
+    """Return the columns of a data frame, as `frame_columns` does, in which ignored columns of words are texts.
+
+    Raises
+    ------
+    DataError
+        As in `frame_columns`.
+    """
+    rows, warnings = frame_columns(X)
+    candidates = _rare(warnings)
+    if rows is None or not rows.kinds or not candidates:
+        return rows, warnings
+
+    def read(names: list[str]) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
+        kinds: Mapping[str, ColumnKind | None] = {
+            name: "text" if name in names else None for name in column_names(X) or ()
+        }
+        return frame_columns(X, kinds)
+
+    tried, fewer = read(candidates)
+    assert tried is not None, "a data frame"
+    found = _of_words(tried.kinds, tried.X, candidates)
+    if not found:
+        return rows, warnings
+    return (tried, fewer) if len(found) == len(candidates) else read(found)
+
+
+def has_words(texts: NDArray[np.str_], rows: NDArray[np.intp]) -> bool:
+    """Return whether texts are free text: two words or more in the mean, of which half are in other rows too.
+
+    Parameters
+    ----------
+    texts : ndarray (texts,)
+        Distinct texts.
+    rows : ndarray (texts,)
+        The number of rows of each text.
+    """
+    step = -(-len(texts) // _MOST_TEXTS)
+    words = [set(folded(str(text)).split()) for text in texts[::step]]
+    own = rows[::step]
+    counts: dict[str, int] = {}
+    for each, times in zip(words, own.tolist(), strict=True):
+        for word in each:
+            counts[word] = counts.get(word, 0) + times
+    total = sum(len(each) * times for each, times in zip(words, own.tolist(), strict=True))
+    shared = sum(
+        sum(counts[word] > times for word in each if not word.isdigit()) * times
+        for each, times in zip(words, own.tolist(), strict=True)
+    )
+    return bool(total >= WORDS * own.sum() > 0 and shared >= SHARED * total)
+
+
+def _rare(warnings: tuple[Diagnostic, ...]) -> list[str]:
+    """Return the columns that are ignored because their texts are rare."""
+    return [
+        each.message.partition('column "')[2].rpartition('" is ignored')[0]
+        for each in warnings
+        if each.code == "ignored-column" and "text that" in each.message
+    ]
+
+
+def _of_words(columns: tuple[Column, ...], X: NDArray[np.float64], names: list[str]) -> list[str]:
+    """Return those of the named columns that have words, given all columns and their cells."""
+    found = []
+    for index, column in enumerate(columns):
+        if column.name in names and column.texts is not None:
+            cells = X[:, index]
+            rows = np.bincount(cells[~np.isnan(cells)].astype(np.intp), minlength=len(column.texts))
+            if has_words(column.texts, rows):
+                found.append(column.name)
+    return found
