@@ -26,7 +26,7 @@ from specnet.errors import Diagnostic, OneOfMany, Path
 from specnet.files.plain_data import toml_key, toml_text
 from specnet.number_texts import count, counted, percent
 from specnet.parts.arrays import Array, first_few
-from specnet.parts.data import Column
+from specnet.parts.data import OF_TEXTS, Column
 from specnet.parts.data.column_kinds import are_frequent
 from specnet.spec import Resolved, Spec
 
@@ -400,7 +400,7 @@ def _gives_target_away(column: CheckedColumn) -> Iterator[Suspicion]:
     missing = column.is_missing
     for name, target in column.data.targets.items():
         determined = f"{name}: {target.reason}"
-        if not target.is_given_away(column.cells, is_category=column.kind == "category"):
+        if not target.is_given_away(column.cells, is_category=column.kind in OF_TEXTS):
             determined = f"{name} by being empty or not"
             if not missing.any() or not target.is_given_away(missing.astype(np.float64)):
                 continue
@@ -445,7 +445,7 @@ def _of_column(
 def _linear_leak(data: TrainingData) -> Iterator[Suspicion]:
     """Check for numeric columns without another warning whose linear model explains almost all of a target."""
     columns = [CheckedColumn(data, index) for index in range(data.splits["train"].table.shape[1])]
-    numbers = [each.index for each in columns if each.index not in data.codes and each.kind != "category"]
+    numbers = [each.index for each in columns if each.index not in data.codes and each.kind not in OF_TEXTS]
     for name, target in data.targets.items():
         if not isinstance(target, ValueTarget):
             continue

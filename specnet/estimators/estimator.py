@@ -14,7 +14,7 @@ from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
 
 from specnet.data import Labels, RawColumns, RowSplit, blocks_of_times, frame_columns, split_rows
-from specnet.errors import DataError, SpecnetWarning, rendered
+from specnet.errors import DataError, Diagnostic, SpecnetWarning, rendered
 from specnet.estimators.estimator_parameters import RECIPE, SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array, column_names, eager_frame, refuse_misread
@@ -45,7 +45,8 @@ class SpecEstimator(SpecParameters):
         Only a data frame can have missing cells or columns that are not numeric.
         """
         kinds, checks = None if reset else self.model_.spec.feature_kinds, {"multi_output": True, **checks}
-        frame, ignored = None, ()
+        frame: RawColumns | None = None
+        ignored: tuple[Diagnostic, ...] = ()
         if reset and self._asks_for_recipe():
             frame, ignored = frame_with_texts(X)
         elif reset or kinds is not None:

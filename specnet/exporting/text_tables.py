@@ -1,14 +1,14 @@
 """The tables of columns of texts in exports: what a file needs to make the vectors of a text.
 
-A file has the folding of code points once (`specnet/parts/preprocessing/folding.txt`, whose form `folding.py` says), and
-for each column and network the arrays of a `TextTable`. From a text it computes, for each of the two groups of tokens:
+A file has the folding of code points once (the lines of `specnet/parts/preprocessing/folding.txt`), and for each column
+and network the arrays of a `TextTable`. From a text it computes, for each of the two groups of tokens:
 
-1. the words of the folded text between separators; tokens and their hashes as in `specnet.parts.preprocessing.tokens`,
+1. the words between separators of the folded text; tokens and hashes as in `specnet.parts.preprocessing.tokens`,
 2. count c of each hash that is in the group's `hashes` (ascending: by bisection); weight w = (1 + ln c) · idf,
 3. the sum of w · vector over these hashes, divided by the root of the sum of w²; nothing if there are none.
 
-The sums of both groups minus `means` are the features of the text. C and JavaScript files can do the same with arrays of
-integers; ONNX gets the hashes of tokens as its input, from step 2 on.
+The sums of both groups minus `means` are the features of the text. C and JavaScript files can do the same with arrays
+of integers; ONNX gets the hashes of tokens as its input, from step 2 on.
 """
 
 from __future__ import annotations

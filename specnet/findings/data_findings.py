@@ -14,6 +14,7 @@ from specnet.findings.evidence import Evidence, Numbers, UntestableError
 from specnet.findings.finding import Finding, ignored_columns, standardized_columns
 from specnet.number_texts import count, percent, short
 from specnet.parts.arrays import Array, RowView, pieces
+from specnet.parts.data import OF_TEXTS
 
 MIN_PIXELS = 6
 """Width in pixels of the smallest images that are recognized."""
@@ -93,7 +94,7 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
         return
     rows = slice(None, None, -(-len(evidence.target) // MAX_RANKED))
     target, cells = evidence.target[rows], evidence.cells[rows]
-    categories = {index for index, column in enumerate(evidence.kinds) if column.kind == "category"}
+    categories = {index for index, column in enumerate(evidence.kinds) if column.kind in OF_TEXTS}
     indices = range(cells.shape[1])
 
     def column(index: int) -> Numbers:

@@ -16,8 +16,8 @@ Design
 - No target is read, so nothing of the answer leaks into the training rows, and folds and members share the step.
 
 Exports need the table of `folding`, the two loops of `tokens`, and for each column sorted hashes, `idf`, vectors and
-means: see `specnet.exporting.text_tables`. Whatever else reduces texts (with the target, or learned in the network) ends
-in the same sum over tokens, so it needs other vectors, and no other export.
+means: see `specnet.exporting.text_tables`. Whatever else reduces texts (with the target, or learned in the network)
+ends in the same sum over tokens, so it needs other vectors, and no other export.
 """
 
 from __future__ import annotations
