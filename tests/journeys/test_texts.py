@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specnet import Model, SpecClassifier, load
+from specnet import Model, SpecClassifier, load_model
 from specnet.errors import UnsupportedError
 from specnet.exporting import TARGETS, export, find_target
 from specnet.recipes.text_columns import has_words
@@ -70,7 +70,7 @@ def test_a_missing_text_has_an_answer(model):
 
 def test_the_file_is_the_model(model, tmp_path):
     model.save(tmp_path / "model.safetensors")
-    again = load(tmp_path / "model.safetensors")
+    again = load_model(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.predict_proba(NEW[FEATURES]), model.predict_proba(NEW[FEATURES]))
 
 
