@@ -13,7 +13,7 @@ import numpy as np
 
 from specnet.data import RawColumns, StepGroup, filled_gaps, group_texts
 from specnet.errors import UnsupportedError
-from specnet.exporting.text_tables import TextTable, text_tables
+from specnet.exporting.text_tables import TokenVectors, text_tables
 from specnet.model import Model, TrainedNetwork
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column, Kind, kind_of
@@ -42,7 +42,7 @@ class RawColumn:
         unknown texts have the code 0. None for a column of numbers.
     takes_missing : bool
         Whether the model predicts rows in which this cell is missing.
-    tables : tuple of TextTable
+    tables : tuple of TokenVectors
         For a column of kind ``text`` the tables of each network, whose features stand in its place.
     """
 
@@ -50,7 +50,7 @@ class RawColumn:
     kind: Kind
     codes: Mapping[str, int] | None = None
     takes_missing: bool = False
-    tables: tuple[TextTable, ...] = ()
+    tables: tuple[TokenVectors, ...] = ()
 
     @property
     def is_text(self) -> bool:
@@ -98,7 +98,7 @@ def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:
     names = trained.spec.feature_names or ("",) * count
     takes_missing = filled_gaps(trained.preprocessing, count).tolist()
     codes: dict[int, Mapping[str, int]] = {}
-    tables: dict[int, TextTable] = {}
+    tables: dict[int, TokenVectors] = {}
     seen = set[int]()
     for group in trained.preprocessing.groups:
         indices = range(count) if group.indices is None else group.indices

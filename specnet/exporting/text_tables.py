@@ -1,7 +1,7 @@
 """The tables of columns of texts in exports: what a file needs to make the vectors of a text.
 
 A file has the folding of code points once (the lines of `specnet/parts/preprocessing/folding.txt`), and for each column
-and network the arrays of a `TextTable`. From a text it computes, for each of the two groups of tokens:
+and network the arrays of a `TokenVectors`. From a text it computes, for each of the two groups of tokens:
 
 1. the words between separators of the folded text; tokens and hashes as in `specnet.parts.preprocessing.tokens`,
 2. count c of each hash that is in the group's `hashes` (ascending: by bisection); weight w = (1 + ln c) · idf,
@@ -41,7 +41,7 @@ _UNKNOWN = [
 """Texts of other alphabets, of no words, and such as need escapes."""
 
 
-class TextTable:
+class TokenVectors:
     """The hashes, weights and vectors of a column's tokens, in one network.
 
     Parameters
@@ -110,9 +110,9 @@ class TextTable:
         return found[:count]
 
 
-def text_tables(group: StepGroup, indices: range | tuple[int, ...]) -> Iterator[tuple[int, TextTable]]:
+def text_tables(group: StepGroup, indices: range | tuple[int, ...]) -> Iterator[tuple[int, TokenVectors]]:
     """Yield the index of each raw column of texts of a group, with its table."""
     step = group.steps[0] if group.steps else None
     if isinstance(step, TextVectors):
         for index, arrays in zip(indices, step.parts(group.fitted[0]), strict=True):
-            yield index, TextTable(step, *arrays)
+            yield index, TokenVectors(step, *arrays)

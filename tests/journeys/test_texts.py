@@ -14,9 +14,25 @@ from specnet.exporting import TARGETS, export, find_target
 from specnet.recipes.text_columns import has_words
 
 RNG = np.random.default_rng(0)
-GOOD = "great lovely tasty excellent wonderful crispy fresh superb".split()
-BAD = "awful stale bland horrid soggy dreadful bitter rotten".split()
-OTHER = "the noodles were and soup with a bit of broth on my plate today again".split()
+GOOD = ["great", "lovely", "tasty", "excellent", "wonderful", "crispy", "fresh", "superb"]
+BAD = ["awful", "stale", "bland", "horrid", "soggy", "dreadful", "bitter", "rotten"]
+OTHER = [
+    "the",
+    "noodles",
+    "were",
+    "and",
+    "soup",
+    "with",
+    "a",
+    "bit",
+    "of",
+    "broth",
+    "on",
+    "my",
+    "plate",
+    "today",
+    "again",
+]
 
 
 def review(words: list[str]) -> str:

@@ -56,8 +56,9 @@ class TableFile(Data):
     features: ColumnNames | None = Field(None, description="names of the input columns; default: all others")
     columns: dict[ColumnName, ColumnKind] = Field(
         default_factory=dict,
-        description="kinds of columns by name: numeric, boolean, datetime, category or ignore, or a table with the "
-        "notation of dates or numbers; others are judged by all their cells; where the target is listed, all must be",
+        description="kinds of columns by name: numeric, boolean, datetime, category, text or ignore, or a table with "
+        "the notation of dates or numbers; others are judged by all their cells; where the target is listed, all "
+        "must be",
     )
     missing_target: Literal["error", "drop"] = Field("error", description="what to do about rows without a target")
     sample_weight: ColumnName | None = Field(None, description="name of a column with the weight of each row")
