@@ -187,7 +187,7 @@ class DuckColumns(Columns):
             ],
         )
         return {
-            index: self._distinct_texts(index, partial(self.counts, index), [first, *(some or ())])
+            index: self._distinct_texts(index, partial(self.counts, index), [] if first is None else [first, *some])
             for index, (first, some) in samples.items()
         }
 
