@@ -21,7 +21,9 @@ from specnet.parts.preprocessing import folded
 WORDS = 2
 """Mean number of words from which a text is more than a name or a code."""
 SHARED = 0.5
-"""The share of words that must also be in another row: otherwise words say nothing about rows to come."""
+"""The minimum fraction of words that other rows have, too. Words of one row tell nothing about new rows."""
+COMMON = 0.9
+"""Words in a larger fraction of the rows do not count as shared: they do not distinguish rows."""
 _MOST_TEXTS = 5_000
 """Number of texts of which a column is judged."""
 
@@ -78,7 +80,7 @@ def frame_with_texts(X: Any) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]
 
 
 def has_words(texts: NDArray[np.str_], rows: NDArray[np.intp]) -> bool:
-    """Return whether texts are free text: two words or more in the mean, of which half are in other rows too.
+    """Return whether texts are free text: two words or more on average, half of which some other rows have, too.
 
     Parameters
     ----------
@@ -95,8 +97,9 @@ def has_words(texts: NDArray[np.str_], rows: NDArray[np.intp]) -> bool:
         for word in each:
             counts[word] = counts.get(word, 0) + times
     total = sum(len(each) * times for each, times in zip(words, own.tolist(), strict=True))
+    most = COMMON * own.sum()
     shared = sum(
-        sum(counts[word] > times for word in each if not word.isdigit()) * times
+        sum(times < counts[word] <= most for word in each if not word.isdigit()) * times
         for each, times in zip(words, own.tolist(), strict=True)
     )
     return bool(total >= WORDS * own.sum() > 0 and shared >= SHARED * total)
@@ -112,7 +115,7 @@ def _rare(warnings: tuple[Diagnostic, ...]) -> list[str]:
 
 
 def _of_words(columns: tuple[Column, ...], X: NDArray[np.float64], names: list[str]) -> list[str]:
-    """Return those of the named columns that have words, given all columns and their cells."""
+    """Return the named columns that have words, given all columns and their cells."""
     found = []
     for index, column in enumerate(columns):
         if column.name in names and column.texts is not None:

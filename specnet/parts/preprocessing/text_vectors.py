@@ -102,8 +102,8 @@ class TextVectors(Preprocessing):
             used = np.flatnonzero(rows)
             found = self._tokenizer.counts(own[used].tolist())
             total = len(columns) if weight is None else int(np.count_nonzero(weight))
-            kept = [self._kept(at, tokens, rows[used], total) for at, tokens, _ in found]
-            known, weights = [each for each, _ in kept], [own_idf for _, own_idf in kept]
+            vocabulary = [self._known(at, tokens, rows[used], total) for at, tokens, _ in found]
+            known, weights = [each for each, _ in vocabulary], [own_idf for _, own_idf in vocabulary]
             matrix = _matrix(found, known, weights, len(used))
             basis, mean = _directions(matrix, rows[used], total, self.size)
             hashes += known
@@ -188,7 +188,7 @@ class TextVectors(Preprocessing):
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer(pairs=self.pairs, shortest=self.shortest, longest=self.longest)
 
-    def _kept(
+    def _known(
         self,
         at: NDArray[np.intp],
         hashes: NDArray[np.uint32],
@@ -236,15 +236,15 @@ def _matrix(
 
     entries, start = [], 0
     for (at, own, times), known, weight in zip(found, hashes, idf, strict=True):
-        place = np.searchsorted(known, own).clip(max=max(0, len(known) - 1))
-        is_known = known[place] == own if len(known) else np.zeros(len(own), np.bool_)
-        at, place, times = at[is_known], place[is_known], times[is_known]
-        numbers = (1 + np.log(times)) * weight[place]
+        index = np.searchsorted(known, own).clip(max=max(0, len(known) - 1))
+        is_known = known[index] == own if len(known) else np.zeros(len(own), np.bool_)
+        at, index, times = at[is_known], index[is_known], times[is_known]
+        numbers = (1 + np.log(times)) * weight[index]
         length = np.sqrt(np.bincount(at, numbers**2, texts))
-        entries.append((numbers / length[at], at, place + start))
+        entries.append((numbers / length[at], at, index + start))
         start += len(known)
-    numbers, at, place = (np.concatenate(each) for each in zip(*entries, strict=True))
-    return csr_array((numbers, (at, place)), shape=(texts, start))
+    numbers, at, index = (np.concatenate(each) for each in zip(*entries, strict=True))
+    return csr_array((numbers, (at, index)), shape=(texts, start))
 
 
 def _directions(
