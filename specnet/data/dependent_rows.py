@@ -18,7 +18,8 @@ from specnet.number_texts import counted
 from specnet.parts.arrays import pieces
 from specnet.parts.data import Column
 
-MIN_ROWS = 50
+MIN_ROWS, MIN_UNORDERED = 50, 150
+"""The least number of rows, and of rows with dates in no order, of which few show no curved trend."""
 MIN_GROUPS, ROWS_TO_A_GROUP = 10, (2, 50)
 """The least number of groups, and the range of their mean size; larger groups need a name such as ``patient_id``."""
 NAMED_GROUPS, SIMILAR, SAME = 0.05, 0.2, 0.9
@@ -27,10 +28,13 @@ SHARED_BITS, SHARED_FRACTION = 2.5, {"category": 0.7, "numeric": 0.95}
 """Least entropy of a column, in bits, that groups explain, and the least fraction of the column's entropy."""
 NEIGHBOURS, WIDE_BLOCKS = 8, 10
 """The number of rows in a block of neighbours, and the number of wide blocks."""
-NOISE = 3.5
-"""Significance threshold, in standard errors of the fraction that unrelated rows would explain."""
+NOISE, PERMUTATIONS, CLEAR = 3.5, 1000, 4.0
+"""Significance threshold, in standard errors of a normal distribution; the number of permutations of the target that
+must all explain less; and the multiple of the threshold above which permutations are not needed."""
 DRIFT = 0.03
 """Fraction of the target explained by wide blocks of numbered rows above which the numbers are treated as times."""
+ORDERS, YEARS = 0.995, (1800, 2100)
+"""Rank correlation above which a column orders numbered rows, and the range of whole numbers that are years."""
 LARGE = 20_000
 """The number of rows above which only a sample of the groups or blocks is examined."""
 FOLLOWS, OWN = 0.95, 0.5
@@ -132,18 +136,19 @@ def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], tar
 
     Notes
     -----
-    Groups are texts or unordered whole numbers that explain part of the target. In addition, the column has a name
-    such as ``patient_id``, rows of a group share the values of another column, or, for numbers, they have nearly the
-    same target. Of several such columns, the one with the most groups is chosen. Times are dates whose neighbours are
-    more similar than distant rows (slow changes alone may come from an age), or row numbers along which the target
-    drifts, unless they rank the rows as the target does. All similarities are adjusted for chance.
+    Groups are texts or unordered whole numbers that explain part of the target. In addition, the column has a name such
+    as ``patient_id`` (which free text must have), rows of a group share the values of another column, or, for numbers,
+    they have nearly the same target. Of several such columns, the one with the most groups is chosen. Times are dates
+    whose neighbours are more similar than distant rows (slow changes alone may come from an age), or row numbers along
+    which the target drifts, unless the rows are ordered by the target, or by another column that explains the drift.
+    All similarities are adjusted for chance.
     """
     groups, times = list[tuple[int, int, str]](), list[tuple[float, int, str]]()
     for index, column in enumerate(columns):
-        if column.kind in ("category", "numeric"):
+        if column.kind in ("category", "text", "numeric"):
             groups += _group(columns, cells, index, target)
         if column.kind in ("datetime", "numeric"):
-            times += _time(column, cells(index), index, target)
+            times += _time(columns, cells, index, target)
     if groups:
         _, index, sentence = max(groups, key=lambda each: each[0])
         yield Dependence(index, "group", sentence)
@@ -165,11 +170,13 @@ def _group(
     column = columns[index]
     numbers = cells(index)
     present = np.flatnonzero(~np.isnan(numbers))
+    is_named = names_a_group(column.name)
     if len(present) < MIN_ROWS or (column.kind == "numeric" and (numbers[present] % 1).any()):
+        return
+    if column.kind == "text" and not is_named:
         return
     values, codes = np.unique(numbers[present], return_inverse=True)
     count, (minimum, maximum) = len(values), ROWS_TO_A_GROUP
-    is_named = names_a_group(column.name)
     if count < MIN_GROUPS or not minimum * count <= len(present) <= (np.inf if is_named else maximum * count):
         return
     if len(present) > LARGE:
@@ -177,7 +184,7 @@ def _group(
         present, codes = present[some], np.unique(codes[some], return_inverse=True)[1]
     known = target.some(present)
     explained = known.explained_by(codes)
-    if explained < max(NAMED_GROUPS, NOISE * _chance(codes)):
+    if explained < NAMED_GROUPS or _may_be_chance(explained, codes, known, lambda some: some.explained_by(codes)):
         return
     if column.kind == "numeric" and _explained_by_order(codes, known) > explained / 2:
         return  # a measurement, whose neighbouring values have similar targets too
@@ -224,20 +231,58 @@ def _entropy(counts: NDArray[np.intp]) -> float:
     return -float(shares @ np.log2(shares))
 
 
-def _time(column: Column, cells: Cells, index: int, target: Target) -> Iterator[tuple[float, int, str]]:
+def _time(
+    columns: Sequence[Column], cells: Callable[[int], Cells], index: int, target: Target
+) -> Iterator[tuple[float, int, str]]:
     """Yield the fraction of the target that neighbours share, the index and a sentence if a column contains times."""
-    present = np.flatnonzero(~np.isnan(cells))
-    is_number = column.kind == "numeric"
-    if len(present) < MIN_ROWS or (is_number and numbers_rows(cells) is None):
+    times, is_number = cells(index), columns[index].kind == "numeric"
+    present = np.flatnonzero(~np.isnan(times))
+    if len(present) < MIN_ROWS or (is_number and numbers_rows(times) is None):
         return
-    cells, known = cells[present], target.some(present)
-    near, far = (_blocks(cells, size) for size in (NEIGHBOURS, max(len(cells) / WIDE_BLOCKS, 5 * NEIGHBOURS)))
-    if len(cells) > LARGE:
-        some = np.flatnonzero(near % -(-len(cells) // LARGE) == 0)
+    times, known = times[present], target.some(present)
+    steps = np.diff(times)
+    if not is_number and len(times) < MIN_UNORDERED and (steps > 0).any() and (steps < 0).any():
+        return
+    near, far = (_blocks(times, size) for size in (NEIGHBOURS, max(len(times) / WIDE_BLOCKS, 5 * NEIGHBOURS)))
+    if len(times) > LARGE:
+        some = np.flatnonzero(near % -(-len(times) // LARGE) == 0)
         near, far, known = np.unique(near[some], return_inverse=True)[1], far[some], known.some(some)
     close, distant = known.explained_by(near), known.explained_by(far)
-    if distant >= max(DRIFT, NOISE * _chance(far)) if is_number else close - distant >= NOISE * _chance(near):
-        yield close, index, f'rows near each other in "{column.name}" have similar targets'
+    if is_number:
+        is_chance = distant < DRIFT or _may_be_chance(distant, far, known, lambda some: some.explained_by(far))
+    else:
+        is_chance = _may_be_chance(
+            close - distant, near, known, lambda some: some.explained_by(near) - some.explained_by(far)
+        )
+    if not is_chance and not (is_number and _are_ordered(columns, cells, index, target)):
+        yield close, index, f'rows near each other in "{columns[index].name}" have similar targets'
+
+
+def _are_ordered(columns: Sequence[Column], cells: Callable[[int], Cells], index: int, target: Target) -> bool:
+    """Return whether numbered rows are ordered by another column, which explains the drift of the target along them.
+
+    A column of numbers with more values than wide blocks explains any drift. Columns of dates and years order the rows
+    in time.
+    """
+    order = np.argsort(cells(index))
+    wide = np.arange(len(order)) * WIDE_BLOCKS // len(order)
+    known = target.some(order)
+    for other, column in enumerate(columns):
+        values = cells(other)[order]
+        if other == index or column.kind == "datetime" or np.isnan(values).any() or _are_years(values):
+            continue
+        codes = np.unique(values, return_inverse=True)[1]
+        count = int(codes.max()) + 1
+        runs = 1 + np.count_nonzero(codes[1:] != codes[:-1])
+        if 1 < count == runs:
+            beyond = known.explained_by(codes * WIDE_BLOCKS + wide) - known.explained_by(codes)
+            if count > WIDE_BLOCKS or beyond < DRIFT:
+                return True
+    return False
+
+
+def _are_years(values: Cells) -> bool:
+    return bool((values % 1 == 0).all() and YEARS[0] <= values.min() and values.max() <= YEARS[1])
 
 
 def numbers_rows(cells: Cells) -> str | None:
@@ -265,7 +310,35 @@ def _blocks(cells: Cells, size: float) -> Codes:
     return blocks[codes]
 
 
+def _may_be_chance(explained: float, groups: Codes, known: Target, statistic: Callable[[Target], float]) -> bool:
+    """Return whether unrelated rows might explain as much of the target.
+
+    Parameters
+    ----------
+    explained : float
+        The statistic of the target.
+    groups : ndarray (rows,)
+        The group of each row.
+    known : ClassTarget or ValueTarget
+    statistic : callable
+        Function that returns the explained fraction of a target; it decides by permutations near the threshold, because
+        rare classes and groups of different sizes have heavier tails than a chi-squared distribution.
+    """
+    threshold = _chance(groups)
+    if not threshold <= explained < CLEAR * threshold:
+        return explained < threshold
+    rng, rows = np.random.default_rng(0), len(groups)
+    return any(statistic(known.some(rng.permutation(rows))) >= explained for _ in range(PERMUTATIONS))
+
+
 def _chance(groups: Codes) -> float:
-    """Return the standard error of the fraction of the target that groups of unrelated rows explain."""
-    others = max(len(groups) / (int(groups.max()) + 1) - 1, 1)
-    return float(np.sqrt(2 / (len(groups) * others)))
+    """Return the fraction of the target that groups of unrelated rows explain at most, up to `NOISE` standard errors.
+
+    The fraction of a target with a normal distribution is that of a chi-squared distribution with about one degree of
+    freedom per group, whose quantile is approximated as in Wilson and Hilferty (1931).
+    """
+    rows, count = len(groups), int(groups.max()) + 1
+    others = max(rows / count - 1, 1)
+    spread = 2 / (9 * count)
+    quantile = count * (1 - spread + NOISE * np.sqrt(spread)) ** 3
+    return float(np.sqrt(2 / (rows * others)) * (quantile - count) / np.sqrt(2 * count))

@@ -215,8 +215,9 @@ def _used_by_split(described: Mapping[str, ColumnFacts], structure: RowStructure
                 found[name] = replace(facts, words=f"{facts.words}; {words}")
             elif name in structure.further_names:
                 found[name] = replace(facts, kind="ignore", words=words)
-            else:  # a column that the split goes by cannot be ignored
-                found[name] = replace(facts, kind="category" if facts.kind == "ignore" else facts.kind, words=words)
+            else:  # a column that the split goes by cannot be ignored, and its texts are names
+                is_name = facts.kind in ("ignore", "text")
+                found[name] = replace(facts, kind="category" if is_name else facts.kind, words=words)
     return found
 
 

@@ -147,7 +147,41 @@ def cities(rng: Generator) -> Frame:
     return Frame({**columns, "region": city % 4, "y": rng.normal(size=40)[city] + rng.normal(size=800)})
 
 
-INDEPENDENT = {"noise": noisy, "dates of birth": born, "measurements": measured, "cities": cities}
+def rare(rng: Generator) -> Frame:
+    """A rare class, and identifiers of which few are frequent."""
+    columns = {f"{name}_id": rng.zipf(1.5, 300) % 997 for name in "abcde"}
+    return Frame({**columns, "y": np.where(rng.permutation(300) < 9, 1.5, 0.5)})
+
+
+def few_births(rng: Generator) -> Frame:
+    """Charges that fall and rise with the age, of few persons."""
+    day = rng.integers(0, 20_000, 100)
+    dates = np.datetime64("1945-01-01") + day
+    return Frame({"born": dates, "y": np.abs(day - 9_000) / 3_000 + rng.normal(size=100)})
+
+
+def ordered_by_age(rng: Generator) -> Frame:
+    """Numbered rows in the order of the age, which tells much of the target."""
+    age = np.sort(rng.integers(18, 90, 400))
+    return Frame({"nr": np.arange(400), "age": age, "x": rng.normal(size=400), "y": age / 15 + rng.normal(size=400)})
+
+
+def ordered_by_city(rng: Generator) -> Frame:
+    city = np.sort(rng.integers(0, 8, 400))
+    y = rng.normal(size=8)[city] * 1.5 + rng.normal(size=400)
+    return Frame({"nr": np.arange(400), "city": [f"city {number}" for number in city], "y": y})
+
+
+INDEPENDENT = {
+    "noise": noisy,
+    "dates of birth": born,
+    "few dates of birth": few_births,
+    "measurements": measured,
+    "cities": cities,
+    "a rare class": rare,
+    "rows in the order of a measurement": ordered_by_age,
+    "rows in the order of a category": ordered_by_city,
+}
 
 
 @pytest.mark.parametrize("seed", range(3))

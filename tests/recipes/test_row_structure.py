@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +15,6 @@ from tests.data.test_dependent_rows import DEPENDENT, INDEPENDENT, hours, seldom
 from tests.registry import part
 from tests.texts.calling import called
 from tests.texts.pinned import Pinned
-
-TABLES = Path(os.environ.get("SPECNET_TABLES", "/work/shared/tables"))
-GROUPED = {"storm_status": {"group": "storm"}, "ramen_stars": {"group": "brand"}}
-IN_TIME = {
-    "flight_delays": {"time": "date"},
-    "chicago_ridership": {"time": "date"},
-    "hotel_rates": {"time": "arrival_date"},
-    "bike": {"time": "instant"},  # boosting has 1.35 × the loss on blocks of time; on those of taxis 1.00 ×
-}
-EXPECTED: dict[str, dict[str, str]] = {**GROUPED, **IN_TIME}
 
 
 def text_of(folder: Path, frame: pd.DataFrame, target: str = "y") -> str:
@@ -57,6 +45,14 @@ def test_other_rows_are_split_at_random(tmp_path: Path, case: str):
     text = text_of(tmp_path, INDEPENDENT[case](np.random.default_rng(0)))
     assert "flatter" not in text
     assert "split = { test_size = 0.2 }" in text
+
+
+def test_few_dates_are_times_only_in_their_order(tmp_path: Path):
+    rng, day = np.random.default_rng(0), np.repeat(np.arange(18), 8)
+    y = 2 * rng.normal(size=18)[day] + rng.normal(size=144)
+    frame = pd.DataFrame({"day": np.datetime64("2023-05-01") + day, "size": rng.normal(size=144), "y": y})
+    assert 'time = "day"' in text_of(tmp_path, frame)
+    assert 'time = "day"' not in text_of(tmp_path, frame.sample(frac=1, random_state=0))
 
 
 def test_what_is_written_and_printed(tmp_path: Path, pinned: Pinned, monkeypatch: pytest.MonkeyPatch):
@@ -90,6 +86,22 @@ def test_names_of_a_group_are_no_features_but_what_groups_share_is(tmp_path: Pat
     assert parse_spec(tmp_path / "t.toml").feature_names == ("x", "city")
 
 
+def test_a_text_that_names_groups_is_no_feature_but_free_text_is(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    first, last, who = ["Ann", "Bob", "Cid", "Eve"], ["Ash", "Bush", "Cole", "Dane", "Ende"], rng.permutation(240) // 2
+    name = [f"{first[n % 4]} {last[n % 5]} {first[n // 20 % 4]} {last[n // 24]}" for n in who]
+    words = rng.permuted(np.tile(["good", "bad", "slow", "fast"], (240, 1)), axis=1)[:, :3]
+    y = rng.normal(size=120)[who] + 0.3 * rng.normal(size=240)
+    frame = pd.DataFrame({"customer_name": name, "note": [f"{' '.join(w)} {i}" for i, w in enumerate(words)], "y": y})
+    text = text_of(tmp_path, frame)
+    (tmp_path / "t.toml").write_text(text)
+    spec = parse_spec(tmp_path / "t.toml")
+    assert spec.data is not None
+    assert spec.data.split.group == "customer_name"
+    assert spec.feature_names == ("note",)
+    assert 'note = "text"' in text
+
+
 def test_an_estimator_leaves_groups_out_and_validates_on_whole_ones():
     frame = visits(np.random.default_rng(0)).assign(number=lambda rows: "p" + rows.number.astype(str))
     fitted = SpecRegressor("recipe", epochs=1, random_state=0).fit(frame.drop(columns="y"), frame.y)
@@ -110,15 +122,3 @@ def test_what_new_writes_fits_a_data_frame_with_its_groups(tmp_path: Path):
     (tmp_path / "t.toml").write_text(text_of(tmp_path, frame))
     model = specnet.fit(tmp_path / "t.toml", frame.drop(columns="y"), frame.y, overrides=["training.epochs=1"])
     assert "number" not in (model.feature_names or ())
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not TABLES.is_dir(), reason="needs the public tables, SPECNET_TABLES")
-def test_the_decision_on_each_public_table(tmp_path: Path):
-    found = {}
-    for folder in (TABLES, TABLES / "more"):
-        for name, about in json.loads((folder / "tables.json").read_text()).items():
-            data = part("data", "csv", path=str(folder / f"{name}.csv"), target=about["target"])
-            split = table_facts(data, folder).structure.split
-            found[name] = {} if split is None else dict([split])
-    assert {name: split for name, split in found.items() if split} == EXPECTED
