@@ -373,7 +373,9 @@ class NetworkPlan:
         prepare, arrays = symbolic(trained.preprocessing, len(columns), "preprocessing")
         own, features = network_columns(trained), x
         if any(column.has_words for column in columns):
-            prepare, features = _spread(prepare, own), _own_features(x, columns, number)
+            prepare = _spread(prepare, own)
+        if any(len(column.tables) > 1 for column in columns):  # also those of other networks
+            features = _own_features(x, columns, number)
         coded, tables = _recoded(features, columns, own)
         prepared = prepare.apply(coded)
         self.prepare = stage_of(prepared, [x], "preprocessing", [arrays | tables], FLOAT64, expansions)

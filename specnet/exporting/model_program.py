@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -108,6 +109,8 @@ class Program:
         Whether the answer is the mean of several models' answers.
     inputs, outputs : int
         Number of raw columns, and of answers per row.
+    starts : list of int
+        The index of each column's first feature among those of all columns, and the number of features.
     shares : int
         The sum of all models' shares.
     name : str
@@ -151,6 +154,7 @@ class Program:
         self.interval: ExportInterval | None = None
         self.task, self.is_team = model.network.task, len(self.networks) > 1
         self.inputs, self.outputs = len(self.columns), self.networks[0].outputs
+        self.starts = list(accumulate((column.features for column in self.columns), initial=0))
         self.shares = sum(each.share for each in self.networks)
         self.name = model.spec.name or "network"
         self.labels: list[int] | list[str] | None = None if model.labels is None else model.labels.tolist()
@@ -188,7 +192,8 @@ class Program:
     def columns_are_wide(self) -> bool:
         """Whether raw columns are float64 although the network is float32, which is too imprecise for them.
 
-        This concerns dates, for which float32 resolves about 3 minutes today, and columns far from 0.
+        This concerns dates, for which float32 resolves about 3 minutes today, columns far from 0, and the features of
+        texts, which a network in float32 reads once rounded.
         """
         if self.dtype == np.float64 or any(
             each.prepare.is_identity or each.multiplies_columns for each in self.networks
@@ -197,7 +202,7 @@ class Program:
         around = np.outer([-1.0, 0.0, 1.0], np.ones(self.model.network.inputs))
         with np.errstate(all="ignore"):
             raw = self.networks[0].trained.preprocessing.invert(around)
-        return any(column.kind == "datetime" for column in self.columns) or _is_beyond_float32(raw)
+        return any(column.kind in ("datetime", "text") for column in self.columns) or _is_beyond_float32(raw)
 
     @cached_property
     def answers_are_wide(self) -> bool:

@@ -171,7 +171,7 @@ class Routine:
 
     def _add_network(self, network: NetworkPlan) -> None:
         program = self.loops.program
-        columns = Variable("x", program.inputs, is_wide=program.columns_are_wide)
+        columns = Variable("x", program.starts[-1], is_wide=program.columns_are_wide)
         if not network.prepare.is_identity:
             self.lines.append("// preprocessing")
             columns = self._stage(network.prepare, [columns], self.loops.prepared)

@@ -7,8 +7,8 @@ and network the arrays of a `TokenVectors`. From a text it computes, for each of
 2. count c of each hash that is in the group's `hashes` (ascending: by bisection); weight w = (1 + ln c) · idf,
 3. the sum of w · vector over these hashes, divided by the root of the sum of w²; nothing if there are none.
 
-The sums of both groups minus `means` are the features of the text. C and JavaScript files can do the same with arrays
-of integers; ONNX gets the hashes of tokens as its input, from step 2 on.
+The sums of both groups minus `means` are the features of the text. Nothing depends on what the vectors are, or how many
+numbers they have. ONNX can get the hashes of tokens as its input, from step 2 on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from specnet.data import StepGroup
 from specnet.parts.preprocessing import TextVectors
+from specnet.parts.preprocessing.folding import SEPARATOR, folding_table
 from specnet.parts.preprocessing.tokens import GRAM, GROUPS, fnv1a
 
 _FEW = 40
@@ -75,7 +76,7 @@ class TokenVectors:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of the table: hashes and idf of both groups, where the second begins, vectors, means."""
         return {
-            "hashes": np.concatenate(self.hashes),
+            "hashes": np.concatenate(self.hashes).astype(np.uint32),
             "idf": np.concatenate(self.idf),
             "vectors": self.vectors,
             "means": self.means,
@@ -108,6 +109,34 @@ class TokenVectors:
             text = "".join(piece + generator.choice(["", " ", ", "]) for piece in pieces)
             found.append(text.upper() if generator.random() < 0.2 else text)
         return found[:count]
+
+
+def folding_ranges() -> Iterator[tuple[int, int, int, str]]:
+    """Yield the folding as ranges that do not overlap, ascending, for a search by bisection.
+
+    Yields
+    ------
+    first, last, step : int
+        The code points of the range; those between two of its steps remain as they are.
+    replacement : str
+        ``separator``, ``nothing``, the distance to another code point, or several code points, in decimal.
+    """
+    found = {point: _replacement(point, text) for point, text in folding_table().items()}
+    points = sorted(found)
+    while points:
+        first, *others = points[:3]
+        step = others[0] - first if others and others[0] - first <= 2 and found[others[0]] == found[first] else 1
+        last, count = first, 1
+        while count < len(points) and points[count] == last + step and found[points[count]] == found[first]:
+            last, count = points[count], count + 1
+        yield first, last, step, found[first]
+        points = points[count:]
+
+
+def _replacement(point: int, text: str) -> str:
+    if len(text) == 1 and text != SEPARATOR:
+        return str(ord(text) - point)
+    return "separator" if text == SEPARATOR else " ".join(str(ord(letter)) for letter in text) or "nothing"
 
 
 def text_tables(group: StepGroup, indices: range | tuple[int, ...]) -> Iterator[tuple[int, TokenVectors]]:

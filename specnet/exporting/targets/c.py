@@ -35,6 +35,7 @@ from specnet.compiler.expressions import (
 from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
+from specnet.exporting.array_functions import filled
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, Step
 from specnet.exporting.expression_text import function_forms
@@ -43,10 +44,16 @@ from specnet.exporting.language import Language, Variable
 from specnet.exporting.model_program import Program
 from specnet.exporting.row_loops import Loops, Routine
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
+from specnet.exporting.text_tables import TokenVectors, folding_ranges
 from specnet.parts.arrays import FLOAT64, Array
 
 _TEXT_BUFFER = 2**16
 """The size in bytes of the buffer of texts in the program that runs an export."""
+_WORD_NAMES = """
+text text_table text_tables text_reader text_vector next_point folded_to with_byte with_point count_token count_tokens
+read_around read_point folding expansions NOTHING SEPARATOR EXPANDED uint32_t counts reader table
+"""
+"""The names that the code of texts adds."""
 LONGEST_TEXT = 4095
 """The largest size in bytes of a string literal that every C99 compiler accepts."""
 MAX_STACK = 16 * 1024
@@ -173,6 +180,7 @@ class CTarget(Target):
     writes_float32 = True
     gives_intervals = True
     takes_teams = True
+    takes_words = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         header = path.with_suffix(".h")
@@ -219,6 +227,10 @@ _PREDICT: Mapping[str, tuple[str, str]] = {
     "text": ("const char *{stem}_predict(const {columns} *x)", _LABEL.format(encoding=", UTF-8")),
 }
 """The declaration and description of `predict` by kind of answer; for several values there is only `forward`."""
+_TEXT = """\
+Put the numbers of a text, UTF-8 that ends with a null byte, into the columns from x[column] on. It may be of any
+   length. Case, accents and punctuation do not matter, and a byte that is not UTF-8 separates words. A null pointer is
+   a missing cell, which is like a text without words."""
 
 
 def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
@@ -235,6 +247,9 @@ def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
             f"{program.interval.meaning.capitalize()}, for raw columns:\n"
             f"   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x.",
         )
+    if program.words:
+        declaration = f"void {stem}_text(int column, const char *text, {types['columns']} *x)"
+        found["text"] = declaration, _TEXT
     return found
 
 
@@ -247,12 +262,18 @@ def _columns(program: Program, stem: str) -> list[str]:
     """Return a line for each column with its name, if known, and a description of its cells."""
     if not program.model.feature_names and not program.has_cells:
         return []
-    width, lines = len(f"x[{program.inputs - 1}]"), []
-    for number, column in enumerate(program.columns):
-        meaning = f"{stem}_code({number}, text)" if column.is_text else column.meaning.replace("missing", "NAN")
+    places, lines = [], []
+    for number, column in zip(program.starts, program.columns, strict=False):
+        meaning = column.meaning.replace("missing", "NAN")
+        if column.has_words:
+            meaning = f"{stem}_text({number}, text, x)"
+        elif column.is_text:
+            meaning = f"{stem}_code({number}, text)"
+        places.append(f"x[{number}]" + f" to x[{number + column.features - 1}]" * (column.features > 1))
         words = [comment(column.name), *([meaning] if program.has_cells else [])]
-        lines.append(f"{f'x[{number}]':{width}} {': '.join(filter(None, words))}")
-    return lines
+        lines.append(": ".join(filter(None, words)))
+    width = max(map(len, places))
+    return [f"{place:{width}} {line}" for place, line in zip(places, lines, strict=True)]
 
 
 def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
@@ -261,8 +282,9 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
     reserved = [
         *taken,
         *(f"{word}f" for word in taken),
+        *(_WORD_NAMES.split() if program.words else ()),
         f"{stem}_code",
-        *(f"{stem}_{name}{end}" for name in ("forward", "predict", "interval") for end in ("", "_work")),
+        *(f"{stem}_{name}{end}" for name in ("forward", "predict", "interval", "text") for end in ("", "_work")),
     ]
     prepared = C(FLOAT64, "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
@@ -275,7 +297,9 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         inner = max(inner, used)
     statements, used = _statements(loops.body, program.dtype, program.is_team)
     answered, answers = _answered(program, stem)
-    workspace = max(1, used + inner + answers * (len(functions) > 1))  # C has no empty arrays
+    of_texts = [table for index in program.words for table in program.columns[index].tables]
+    counting = max((_doubles_of_text(table) for table in of_texts), default=0)
+    workspace = max(1, used + inner + answers * (len(functions) > 1), counting)  # C has no empty arrays
     labels = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
     is_float = program.dtype == np.float32
     return {
@@ -290,6 +314,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "workspace": workspace,
         "fits_stack": workspace * FLOAT64.itemsize <= MAX_STACK,
         "columns": _columns(program, stem),
+        "cell": number_types(program)["columns"],
         "functions": functions,
         "tables": _tables(program, loops),
         "vector": DENSE_VECTOR,
@@ -297,6 +322,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "has_grouped": "grouped" in called,
         "activations": [function.rstrip("\n") for function in loops.functions],
         **(_codes(program) if program.texts else {}),
+        **(_texts(program) if program.words else {}),
         "models": models,
         "statements": statements,
         "answered": answered,
@@ -374,9 +400,50 @@ def _codes(program: Program) -> dict[str, list[Any]]:
     for column in program.columns:
         codes = column.codes or {}
         found += [text_literal(text) for text in codes if text]  # in byte order, as strcmp compares
-        starts.append(len(found))
-        missing.append(codes.get("", 0))
+        starts += [len(found)] * column.features
+        missing += [codes.get("", 0)] * column.features
     return {"texts": found or ["0"], "starts": starts, "missing": missing}
+
+
+def _doubles_of_text(table: TokenVectors) -> int:
+    """Return the workspace of a text in doubles: its numbers, and the counts of all tokens."""
+    return table.size + _doubles(len(table.arrays()["hashes"]), np.dtype(np.uint32))
+
+
+def _texts(program: Program) -> dict[str, Any]:
+    """Return the variables of the template that makes vectors of texts."""
+    special, ranges, expansions = {"nothing": "NOTHING", "separator": "SEPARATOR"}, [], list[str]()
+    for first, last, step, what in folding_ranges():
+        to = special.get(what, what)
+        if " " in to:
+            to = f"EXPANDED + {len(expansions)}"
+            expansions += [*what.split(), "0"]
+        ranges.append(f"{{{first}, {last}, {step}, {to}}}")
+    arrays, rows, longest = {}, [], 1
+    for index in program.words:
+        start = program.starts[index]
+        for number, table in enumerate(program.columns[index].tables):
+            name, found = f"text_{index}_{number}", table.arrays()
+            kinds = {"hashes": "uint32_t", "idf": "double", "means": "double", "vectors": "float"}
+            arrays[name] = [_text_table(f"{name}_{key}", found[key], kind) for key, kind in kinds.items()]
+            sizes = [program.starts[index], start, table.size, table.words, len(found["hashes"]), int(table.pairs)]
+            pointers = [f"{name}_{key}" for key in kinds]
+            rows.append(f"{{{', '.join(map(str, [*sizes, *table.lengths, *pointers]))}}}")
+            start, longest = start + table.size, max(longest, table.lengths[1])
+    return {
+        "folding": filled(ranges, ""),
+        "expansions": filled(expansions, ""),
+        "text_arrays": arrays,
+        "text_rows": rows,
+        "longest": longest,
+    }
+
+
+def _text_table(name: str, array: Array, kind: str) -> str:
+    """Return the definition of a table of tokens; C has no empty arrays."""
+    literal = "{}u".format if kind == "uint32_t" else number_literal
+    numbers = list(map(literal, array.reshape(-1))) or ["0"]
+    return "\n".join([f"static const {kind} {name}[] = {{", *filled(numbers, "    "), "};"])
 
 
 def _answered(program: Program, stem: str) -> tuple[list[str], int]:
@@ -457,7 +524,7 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         header=path.with_suffix(".h").name,
         stem=stem,
         macro=stem.upper(),
-        kinds="".join("t" if column.is_text else "n" for column in program.columns),
+        kinds="".join("w" if column.has_words else "t" if column.is_text else "n" for column in program.columns),
         text_buffer=_TEXT_BUFFER,
         **number_types(program),
     )
@@ -489,7 +556,7 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
 
 def _row_bytes(program: Program, rows: RawColumns) -> bytes:
     """Return rows as bytes for the compiled program: numbers, and zero-terminated texts."""
-    if not program.texts:
+    if not program.texts and not program.words:
         return rows.X.astype(program.column_dtype).tobytes()
     texts, numbers = texts_of(program.columns, rows), rows.X.astype(program.column_dtype)
     return b"".join(

@@ -26,8 +26,10 @@ from specnet.exporting.language import Language
 from specnet.exporting.model_program import Program
 from specnet.exporting.row_loops import Loops
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
+from specnet.exporting.text_tables import TokenVectors
 from specnet.model import Model
 from specnet.parts.arrays import Array
+from specnet.parts.preprocessing.folding import folding_lines
 
 LARGEST_INTEGER = 2**53
 """The largest integer up to which JavaScript represents all integers exactly."""
@@ -50,6 +52,8 @@ throws transient true try typeof undefined var void volatile while with yield Ma
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
 bias groups best codes numbered cells cell missing interval reach decoded
 """
+_WORD_NAMES = "folding texts encoder hashOf countToken putVector isMissing numberOf TextEncoder Map String parseInt"
+"""The names that the code of texts adds."""
 
 
 class _JavaScript(Language):
@@ -79,6 +83,7 @@ class JavaScriptTarget(Target):
     is_program = True
     gives_intervals = True
     takes_teams = True
+    takes_words = True
     other_suffixes = (".mjs",)
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
@@ -169,7 +174,8 @@ def inlined(model: Model, level: float | None = None) -> str:
 def _module(program: Program, written: Callable[[Array], str] | None = None) -> str:
     """Return the module; `written` converts arrays to code, by default to lists of numbers."""
     language, operators = _JavaScript(), program.operations
-    loops = Loops(program, language, language, _RESERVED.split())
+    names = _RESERVED.split() + (_WORD_NAMES.split() if program.words else [])
+    loops = Loops(program, language, language, names)
     codes = {
         index: ", ".join(f"[{_literal(text)}, {code}]" for text, code in column.codes.items())
         for index, column in enumerate(program.columns)
@@ -179,6 +185,8 @@ def _module(program: Program, written: Callable[[Array], str] | None = None) -> 
         "module.js",
         **_facts(program),
         codes=codes,
+        text_columns=_text_columns(program, written or _listed),
+        folding=folding_lines() if program.words else (),
         tables={name: _table(loops, table, written or _listed) for table, name in loops.tables.items()},
         arrays=[array for body in (*loops.models, loops.body) for array in body.sizes.items()],
         has_dense=LINEAR in operators,
@@ -190,6 +198,18 @@ def _module(program: Program, written: Callable[[Array], str] | None = None) -> 
         prediction=program.answered(_ANSWERS),
         ends=_ends(program),
     )
+
+
+def _text_columns(program: Program, written: Callable[[Array], str]) -> dict[int, list[dict[str, Any]]]:
+    """Return the tables of texts as code by the index of their column."""
+
+    def coded(table: TokenVectors) -> dict[str, Any]:
+        shortest, longest = table.lengths
+        arrays = {key: [written(array)] for key, array in table.arrays().items()}
+        sizes = {"words": table.words, "shortest": shortest, "longest": longest}
+        return {**sizes, "has_pairs": str(table.pairs).lower(), **arrays}
+
+    return {index: [coded(table) for table in program.columns[index].tables] for index in program.words}
 
 
 def _ends(program: Program) -> str:
@@ -251,12 +271,13 @@ def _base64(array: Array) -> str:
 
 
 def _kind(array: Array) -> str:
-    return "Float32Array" if array.dtype == np.float32 else "Float64Array"
+    return {"float32": "Float32Array", "uint32": "Uint32Array"}.get(array.dtype.name, "Float64Array")
 
 
 def _listed(array: Array) -> str:
     """Return the code of a typed array of the array's precision; reading it as a double changes no value."""
-    rows = array.reshape(-1, array.shape[-1])
-    numbers = ",\n  ".join(", ".join(map(number_text, row)) for row in rows)
+    rows = array.reshape(-1, max(1, array.shape[-1]))
+    write = str if array.dtype.kind == "u" else number_text
+    numbers = ",\n  ".join(", ".join(map(write, row)) for row in rows)
     text = numbers.replace("inf", "Infinity").replace("nan", "NaN")
     return f"new {_kind(array)}([\n  {text},\n])"

@@ -271,8 +271,7 @@ def _optional(program: Program) -> str:
     """Return the columns of `x` that may be missing, as code: those of `OPTIONAL` unless texts shift them."""
     if not program.words:
         return "OPTIONAL"
-    starts = np.cumsum([0, *(column.features for column in program.columns)]).tolist()
-    return str([starts[index] for index in program.missing])
+    return str([program.starts[index] for index in program.missing])
 
 
 def _date_format(notation: Notation | None) -> str | None:
