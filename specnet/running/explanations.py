@@ -187,8 +187,8 @@ MAX_ENSEMBLE_SIZE = 30_000
 """The maximum number of parameters of an ensemble; a larger ensemble is represented by its first member."""
 MAX_BYTES = 400_000
 """The maximum number of bytes of the parameters in a page."""
-MAX_CODE = 640_000
-"""The maximum number of characters of the code."""
+MAX_CODE, MAX_CODE_OF_TEXTS = 640_000, 6_000_000
+"""The maximum number of characters of the code, without and with tables of words."""
 MAX_CONTROLS = 60
 """The maximum number of columns with a control; all other cells of the row cannot be changed."""
 MAX_TEST_ROWS, MAX_WORST_ROWS = 50, 5
@@ -218,7 +218,8 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         code = inlined(answering, level)
     except ExportError:
         return None
-    if len(code) > MAX_CODE:  # many texts make long code
+    limit = MAX_CODE_OF_TEXTS if any(column.has_words for column in raw) else MAX_CODE
+    if len(code) > limit:  # many texts make long code
         return None
     train, test = data.splits["train"], data.splits.get("test")
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
@@ -234,7 +235,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     return AskPanel(
         code,
         columns,
-        _typical(raw, known, train),
+        _typical(raw, known, train, with_rows=with_rows),
         kind,
         shown.classes if kind in ("classes", "binary") else shown.outputs,
         rows,
@@ -272,6 +273,8 @@ def _column(index: int, name: str, raw: RawColumn, cells: NDArray[np.float64], h
     if raw.codes is not None:
         texts = [text for text in raw.codes if text]
         return AskColumn(index, name, "choice", options=texts, may_be_missing="" in raw.codes)
+    if raw.has_words:
+        return AskColumn(index, name, "words")  # an empty field is a missing cell
     known = cells[~np.isnan(cells)]
     if raw.kind == "boolean" or not len(known):
         return AskColumn(index, name, "choice", options=sorted({*known.tolist()}), may_be_missing=has_gaps)
@@ -293,16 +296,19 @@ def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> I
         ]
 
 
-def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) -> AskRow:
-    """Return the typical row: medians of numbers and most frequent texts; None for a column without cells."""
+def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows, *, with_rows: bool) -> AskRow:
+    """Return the typical row: medians of numbers and most frequent texts; None for a column without cells.
+
+    A text of words belongs to a single row, so it is None too in a page without rows.
+    """
     cells: list[Cell] = []
     for index, column in enumerate(raw):
         found = known[:, index][~np.isnan(known[:, index])]
-        if not len(found):
+        if not len(found) or (column.has_words and not with_rows):
             cells.append(None)
-        elif column.is_text:
+        elif column.is_text or column.has_words:
             texts = train.texts[index]
-            assert texts is not None, "a category"
+            assert texts is not None, "a column of texts"
             numbers, counts = np.unique(found, return_counts=True)
             cells.append(str(texts[int(numbers[counts.argmax()])]) or None)
         else:

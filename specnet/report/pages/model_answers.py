@@ -50,10 +50,10 @@ class AskColumn:
     index : int
         Index among the raw columns.
     name : str
-    kind : {"number", "date", "choice"}
-        Kind of the control: a slider, a date field, or a list.
+    kind : {"number", "date", "choice", "words"}
+        Kind of the control: a slider, a date field, a list, or a field for a text.
     quantiles : sequence of float
-        Quantiles of the training rows, from the minimum to the maximum; empty for a list.
+        Quantiles of the training rows, from the minimum to the maximum; empty for a list and a text.
     is_whole : bool
         Whether all numbers of the training rows are integers.
     options : sequence of str or float
@@ -64,7 +64,7 @@ class AskColumn:
 
     index: int
     name: str
-    kind: Literal["number", "date", "choice"]
+    kind: Literal["number", "date", "choice", "words"]
     quantiles: Sequence[float] = ()
     is_whole: bool = False
     options: Sequence[str | float] = ()

@@ -41,7 +41,8 @@ function card(column, index) {
     options.forEach((cell, k) => make("option", control, { value: k, textContent: String(cell) }));
     make("option", control, { value: -1, textContent: "another", hidden: true });
     if (column.may_be_missing) make("option", control, { value: -2, textContent: "missing" });
-  } else if (column.kind === "date") control = make("input", area, { id, type: "date", min: day(low), max: day(high) });
+  } else if (column.kind === "words") control = make("textarea", area, { id, rows: 3 });
+  else if (column.kind === "date") control = make("input", area, { id, type: "date", min: day(low), max: day(high) });
   else {
     const step = column.is_whole && high - low < 1000 ? 1 : "any";
     control = make("input", area, { id, type: "range", min: low, max: high, step });
@@ -64,11 +65,13 @@ function card(column, index) {
   const change = cell => { cells[column.index] = cell; truth.textContent = ""; update(); };
   control.oninput = () => {
     if (column.kind === "choice") change(+control.value < 0 ? null : options[+control.value]);
+    else if (column.kind === "words") change(control.value);
     else if (Number.isFinite(read())) change(read());
   };
   const predicted = (cell, row = [...cells]) => { row[column.index] = cell; return answers(row); };
   const curve = () => {
     const here = cells[column.index];
+    if (column.kind === "words") return [];  // texts have no order
     if (column.kind === "choice") return options.slice(0, MAX_BARS).map((cell, k, all) => [(k + .5) / all.length, predicted(cell), true]);
     const from = here === null ? low : Math.min(low, here), to = here === null ? high : Math.max(high, here);
     return Array.from({ length: POINTS + 1 }, (_, k) => {
@@ -78,14 +81,16 @@ function card(column, index) {
   };
   const show = () => {
     const cell = cells[column.index];
-    value.textContent = cellText(column, cell);
+    value.textContent = column.kind !== "words" ? cellText(column, cell) : cell ? "" : "missing";
     if (missing) missing.checked = cell === null;
     if (column.kind === "choice") {
       const known = options.findIndex(option => option === cell);
       control.value = cell === null ? -2 : known;
-    } else if (cell !== null) control.value = column.kind === "date" ? day(cell) : cell;
+    } else if (column.kind === "words") control.value = cell ?? "";
+    else if (cell !== null) control.value = column.kind === "date" ? day(cell) : cell;
   };
   const draw = ([bottom, top], points, now) => {
+    if (!points.length) return;
     const y = v => HEIGHT - 4 - (HEIGHT - 8) * (top > bottom ? (v - bottom) / (top - bottom) : .5);
     const lines = shownOutputs(now).map(k => {
       if (column.kind === "choice") return points.map(([x, v], n) => `<circle cx="${WIDTH * x}" cy="${y(v[k])}" r="${options[n] === cells[column.index] ? 5 : 2.5}" fill="${colour(k)}"/>`).join("");

@@ -162,3 +162,38 @@ def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tup
         assert "between 0 and 0.6442 with" in tab.locator("#ask .answers p").inner_text()
         tab.evaluate(between, [99.99988, 100.00012])
         assert "price: 1, between 99.99988 and 100.00012 with" in tab.locator("#ask .answers p").inner_text()
+
+
+def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path) -> None:
+    """Letter by letter: in other letters and with accents it is the same text, and nothing at all is a missing cell."""
+    rng = np.random.default_rng(0)
+    liked = rng.random(120) < 0.5
+    said = [" ".join(rng.choice(["crisp", "fresh"] if good else ["stale", "soggy"], 3)) + " noodles" for good in liked]
+    frame = pd.DataFrame({"said": said, "price": rng.normal(5, 1, 120), "liked": np.where(liked, "yes", "no")})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    kinds = {"said": "text", "price": "numeric", "liked": "category"}
+    split = {"test_size": 0.3, "validation_size": 0.2}
+    data = {"type": "csv", "path": str(tmp_path / "table.csv"), "target": "liked", "columns": kinds, "split": split}
+    training = {"loss": "categorical_crossentropy", "epochs": 30}
+    run(
+        {"data": data, "network": {"hidden_layer_sizes": [6]}, "training": training},
+        tmp_path / "run",
+        observer=Observer(),
+    )
+    model, tab = load_model(tmp_path / "run"), chromium.new_page()
+    tab.goto((tmp_path / "run" / "report.html").as_uri())
+    field = tab.get_by_role("textbox", name="said")
+    assert field.input_value() in said
+    for typed, same in [
+        ("STÀLE, soggy! Noodles", "stale soggy noodles"),
+        ("crisp <b>fresh</b>", "crisp b fresh b"),
+        ("", ""),
+    ]:
+        field.fill(typed)
+        cells = tab.evaluate("[...cells]")
+        assert cells[0] == typed
+        answer = model.predict_proba(pd.DataFrame([[same, cells[1]]], columns=["said", "price"]))
+        np.testing.assert_allclose(tab.evaluate("answers(cells)"), answer[0], rtol=1e-5, atol=1e-5)
+        best = int(answer[0].argmax())
+        assert told(tab).startswith(f"{model.labels[best]}, ")
+    tab.close()
