@@ -127,7 +127,9 @@ class ComparedSweep(SavedSweep):
         if found is None:
             found = parse_spec(self.best_spec or self.path / BEST_SPECS[0], parts=self.parts, limits=self.limits)
         document = document_saying(found)
-        data = {**self.identity["spec"], "data": document.data["data"]}
+        resolved = self.identity["spec"]
+        network = {key: value for key, value in resolved["network"].items() if key != "input_size"}
+        data = {**resolved, "network": network, "data": document.data["data"]}  # folds may have fewer categories
         return parse_spec(Document(data, folder=document.folder), parts=self.parts, limits=self.limits)
 
     def repetitions(self, spec: Spec) -> tuple[Repetition, ...]:

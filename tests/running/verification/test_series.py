@@ -260,6 +260,19 @@ def test_each_sweep_of_a_nested_one_is_verified(tmp_path: Path):
     assert names(found)[-5:] == ["fold0/team", "fold1/team", "fold0", "fold1", ""]
 
 
+def test_folds_in_time_are_verified_where_a_category_comes_late(tmp_path: Path):
+    """The network of an early fold has fewer inputs than that of all rows."""
+    kinds = [*("ab" * 20), *("abc" * 27)]
+    rows = [(day, day % 7, kind, "yes" if day % 3 else "no") for day, kind in enumerate(kinds)]
+    split = {"time": "day", "test_size": 0.2, "validation_size": 0.1}
+    document = spec_on(csv_file(tmp_path / "rows.csv", "day,x,kind,y", rows, split=split), baselines=[])
+    search = {"trials": 2, "sampler": "random", "folds": 2, "space": {"training.l2": [0.0, 0.1]}}
+    sweep({**document, "sweep": search}, tmp_path / "sweep", **QUIET)
+    run_many(document, tmp_path / "folds", folds=3, **QUIET)
+    for name in ("sweep", "folds"):
+        assert verify(tmp_path / name).is_same
+
+
 def test_a_run_that_cannot_be_made_again_says_why(folds: Path, tmp_path: Path):
     folder = copied(folds, tmp_path)
     spec = folder / "seed0_fold1/spec.toml"
