@@ -36,7 +36,7 @@ from specnet.compiler import (
 )
 from specnet.compiler.numpy import BoundCalls, bind
 from specnet.compiler.reverse import postorder
-from specnet.network.programs import NOISE, UNIFORM
+from specnet.network.programs import NOISE, SCHEDULE, UNIFORM
 from specnet.parts.arrays import Array
 
 Floats = NDArray[np.float64]
@@ -142,13 +142,15 @@ def evaluate(
 
 
 def noise_of(value: Value, rows: int, generator: np.random.Generator) -> dict[str, Array]:
-    """Return random numbers for the noise that a value depends on, by the names of its leaves."""
+    """Return random numbers for the noise and the schedules that a value depends on, by the names of its leaves."""
     noise = {}
     for leaf in postorder([value], lambda value: value.arguments):
         name = leaf.attributes
         if isinstance(name, str) and name.startswith(NOISE) and not leaf.arguments:
             shape = [rows if isinstance(axis, str) else axis for axis in leaf.shape]
             noise[name] = (generator.random if name.startswith(UNIFORM) else generator.standard_normal)(shape)
+        elif isinstance(name, str) and name.startswith(SCHEDULE) and not leaf.arguments:
+            noise[name] = np.array(generator.random())
     return noise
 
 

@@ -278,7 +278,7 @@ def _compared_layers(point: Point) -> Iterator[LayerComparison]:
         compared = _compared(point, output, reads, blocks, blueprint.layout.of_node(number))
         yield LayerComparison(node.key, types_of(node.layer), compared)
     leaf = input_value("output", seen.shape)
-    alone = Forward(forward.x, (AppliedLayer((), leaf, leaf, forward.blocks),), [])
+    alone = Forward(forward.x, (AppliedLayer((), leaf, leaf, forward.blocks),), [], {})
     reads = {leaf: point.evaluate([seen])[0]}
     compared = _compared(point, point.loss(alone), reads, forward.blocks, blueprint.layout.blocks)
     yield LayerComparison(LOSS, blueprint.loss.type, compared)

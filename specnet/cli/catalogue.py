@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specnet.cli.schema_keys import ROOT, Key, Keys
+from specnet.parts.initializers import Initializer
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
 from specnet.report.terminal.terminal_output import TextTable
@@ -27,6 +28,7 @@ _EXAMPLES = {
     "averaging": "training.average_weights = {}",
     "data": "data = {}",
     "initializer": "network.weight_initializer = {}",
+    "initializer of biases": "network.bias_initializer = {}",
     "layer": "network.layers = [{}]",
     "loss": "training.loss = {}",
     "metric": "training.metrics = [{}]",
@@ -222,7 +224,8 @@ def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
     text = (inspect.getdoc(part) or "").replace("``", "`")
     name = json.dumps(part.part_name())
     written = f"{{ type = {name}, {part.example} }}" if part.example else name
-    example = _EXAMPLES[part.kind].format(written)
+    needs_vector = issubclass(part, Initializer) and part.needs_vector
+    example = _EXAMPLES["initializer of biases" if needs_vector else part.kind].format(written)
     return Entry(part.kind, part.part_name(), part.aliases, origin(part), text, example, tuple(ordered))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, NUMPY, Backend, BoundPlan, MissingRuleError, Plan, UnavailableError
 from specnet.errors import DataError, SpecError
-from specnet.network.programs import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
+from specnet.network.programs import INPUTS, INVERSE_ROWS, NOISE, SCHEDULE, TARGET, Blueprint
 from specnet.parts.arrays import Array
 from specnet.parts.blame import foreign_parts
 from specnet.spec import Spec
@@ -114,8 +114,8 @@ class BatchProgram:
 
     def __init__(self, bound: BoundPlan, rows: int) -> None:
         self.inputs, self.outputs = bound.inputs, bound.outputs
-        for array in self.inputs.values():
-            array[...] = 0
+        for name, array in self.inputs.items():
+            array[...] = name.startswith(SCHEDULE)  # outside of a run, layers have their settings as they are
         if INVERSE_ROWS in self.inputs:
             self.inputs[INVERSE_ROWS][...] = 1 / rows
         self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}

@@ -137,7 +137,7 @@ class Layout:
 
     def rate_factors(self) -> NDArray[np.float64]:
         """Return the learning-rate factor of each trainable parameter."""
-        return self._per_number(lambda _, rules: rules.learning_rate_factor)
+        return self._per_number(lambda tensor, rules: tensor.rate_factor * rules.learning_rate_factor)
 
     def decay_factors(self) -> NDArray[np.float64]:
         """Return the weight-decay factor of each trainable parameter; 0 for parameters that do not decay.
@@ -145,7 +145,9 @@ class Layout:
         Decay is proportional to the learning rate, so a factor on the rate applies to the decay too.
         """
         return self._per_number(
-            lambda tensor, rules: tensor.decays * rules.weight_decay_factor * rules.learning_rate_factor
+            lambda tensor, rules: (
+                tensor.decays * rules.weight_decay_factor * (tensor.rate_factor * rules.learning_rate_factor)
+            )
         )
 
     def penalty(self, flat: Array, l1: float, l2: float) -> float:

@@ -34,6 +34,7 @@ from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET,
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
+from specnet.parts.blame import ask
 from specnet.parts.layers import ActivationLayer
 from specnet.parts.metrics.base import Task
 from specnet.parts.metrics.statistics import weighted_mean
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
+MAX_ROWS_OF_START = 1024
+"""Maximum number of training rows, drawn at random, to which initial parameters are fitted."""
 ROW_MULTIPLE = 16
 """Chunks are padded to a multiple of this number of rows, to bind few programs. The last bits of a result may depend on
 the number of rows in its chunk."""
@@ -146,12 +149,50 @@ class Network(Displayed):
         """The number of classes; None if the network is not a classifier."""
         return {"binary": 2, "classes": self.outputs}.get(self.task)
 
-    def initial_parameters(self, member: int | None = None) -> Array:
-        """Return initial parameters (parameter_count,), drawn with the seed of the spec, optionally for a member."""
+    def initial_parameters(
+        self, member: int | None = None, rows: Array | None = None, state: Mapping[str, Array] | None = None
+    ) -> Array:
+        """Return initial parameters (parameter_count,), drawn with the seed of the spec.
+
+        Parameters
+        ----------
+        member : int, optional
+            Number of the ensemble member.
+        rows : (rows, inputs), optional
+            Preprocessed training rows, for initializers that depend on them; without rows, these only draw.
+        state : mapping, optional
+            As for `predict`.
+        """
         seed, keys = self.spec.seed, member_keys(member)
         if self.spec.random_generator == "legacy":
             return self.layout.drawn(np.random.RandomState([seed, *keys] if keys else seed)).astype(self.dtype)
-        return self.layout.drawn(stream(seed, "initial weights", *keys)).astype(self.dtype)
+        generator = stream(seed, "initial weights", *keys)
+        theta = self.layout.drawn(generator).astype(self.dtype)
+        if rows is not None and len(rows) and self.begins_with_rows:
+            if len(rows) > MAX_ROWS_OF_START:
+                rows = rows[np.sort(generator.choice(len(rows), MAX_ROWS_OF_START, replace=False))]
+            self._fit_start(theta, generator, rows, state)
+        return theta
+
+    @property
+    def begins_with_rows(self) -> bool:
+        """Whether the initial parameters depend on training rows."""
+        return any(tensor.initializer.reads_outputs for _, tensor, _ in self.layout.tensors())
+
+    def _fit_start(
+        self, theta: Array, generator: np.random.Generator, rows: Array, state: Mapping[str, Array] | None
+    ) -> None:
+        """Fit drawn parameters in place to rows, layer after layer, and the weights of a layer before its biases.
+
+        The outputs are always NumPy's, so that both engines begin with the same parameters.
+        """
+        network = self.run_by("numpy")
+        for _, tensor, placed in self.layout.tensors():
+            if tensor.initializer.reads_outputs:
+                outputs = network.layer_outputs(theta, rows, state)[placed.key].raw.astype(np.float64)
+                view = tensor.view(placed.view(theta))
+                drawn = view.astype(np.float64)
+                view[...] = ask(tensor.initializer, tensor.initializer.fit, generator, drawn, outputs)
 
     def initial_state(self) -> dict[str, Array]:
         """Return initial layer states by name, such as running averages; empty for most networks."""

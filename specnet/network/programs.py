@@ -7,7 +7,7 @@ them to arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -37,6 +37,7 @@ from specnet.network.layout import Layout
 from specnet.parts.blame import ask, ask_value, part_error
 from specnet.parts.losses import Loss
 from specnet.parts.optimizers import Commits
+from specnet.parts.schedules import Schedule
 from specnet.spec import Resolved
 from specnet.spec.resolving.graph import Node
 
@@ -51,6 +52,8 @@ CLIPPING = "clipping"
 """Factor on the gradient that limits its norm."""
 AVERAGE_SHARE = "average_share"
 """Weight of the new parameters in their average."""
+SCHEDULE = "schedule."
+"""Prefix of the inputs that are factors of layers' schedules at a step."""
 UNIFORM = "uniform."
 NOISE = (UNIFORM, "normal.")
 """Prefixes of the inputs that are filled with random numbers before each step."""
@@ -58,10 +61,11 @@ NOISE = (UNIFORM, "normal.")
 
 @dataclass
 class LayerRequests:
-    """The number of random inputs and the commits that the layers of one program have requested so far."""
+    """The number of random inputs, the schedules and the commits that layers of one program have requested so far."""
 
     training: bool
     drawn: int = 0
+    schedules: dict[Schedule, str] = field(default_factory=dict)
     commits: Commits = field(default_factory=list)
 
 
@@ -85,6 +89,10 @@ class LayerScope:
 
     def normal(self, shape: Shape) -> Value:
         return self._noise("normal", shape)
+
+    def factor(self, schedule: Schedule) -> Value:
+        names = self.requests.schedules
+        return input_value(names.setdefault(schedule, f"{SCHEDULE}{len(names) + 1}"), ())
 
     def batch_mean(self, x: Value) -> Value:
         return sum_over(x, "batch") * self.inverse_rows
@@ -111,11 +119,15 @@ class AppliedLayer(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """The network applied to its input x, layer by layer, and the new values of the layers' states."""
+    """The network applied to its input x, layer by layer.
+
+    The new values of the layers' states, and the names of the inputs for schedules of layers, are from all layers.
+    """
 
     x: Value
     layers: tuple[AppliedLayer, ...]
     commits: Commits
+    schedules: Mapping[Schedule, str]
 
     @property
     def output(self) -> Value:
@@ -260,6 +272,18 @@ class Blueprint:
             commits.append((average, average + (new_theta - average) * scalar(AVERAGE_SHARE)))
         return Update(self._plan([], commits), states, tuple(scalars))
 
+    @cached_property
+    def layer_schedules(self) -> Mapping[Schedule, str]:
+        """The schedules of layers, with the names of the inputs for their factors in programs for training."""
+        if not any(node.layer.schedules for node in self.nodes):
+            return {}
+        return self.forward(training=True).schedules
+
+    @property
+    def step_numbers(self) -> list[str]:
+        """The names of the inputs, except the factor of clipping, whose values depend only on the step's number."""
+        return [*(name for name in self.update.scalars if name != CLIPPING), *self.layer_schedules.values()]
+
     def state_average(self) -> Plan:
         """Return the program that moves the averages of layer states towards the current layer states."""
         share, commits = input_value(AVERAGE_SHARE, ()), []
@@ -293,7 +317,7 @@ class Blueprint:
             if activation is not None:
                 output = ask_value(activation, (node.size, BATCH), activation.apply, raw, blocks[count:])
             applied.append(AppliedLayer(tuple(inputs), raw, output, tuple(blocks)))
-        return Forward(x, tuple(applied), requests.commits)
+        return Forward(x, tuple(applied), requests.commits, requests.schedules)
 
     def seen_by_loss(self, forward: Forward) -> Value:
         """Return the output that the loss reads: without the last activation if the loss includes it."""

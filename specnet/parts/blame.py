@@ -6,11 +6,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
 from specnet.compiler import Shape, ShapeError, Value
 from specnet.errors import PartError, SpecnetError
-from specnet.parts.part import Part
+from specnet.parts.part import Part, parts_within
 from specnet.parts.registry import installed_registry, origin
 
 Answer = TypeVar("Answer")
@@ -64,14 +62,7 @@ def part_behind(error: BaseException) -> type[Part] | None:
 
 def foreign_parts(section: Any) -> Iterator[Part]:
     """Yield the parts from other packages in a section of a spec, at any depth."""
-    if isinstance(section, Part) and _is_foreign(type(section)):
-        yield section
-    if isinstance(section, BaseModel):
-        for name in type(section).model_fields:
-            yield from foreign_parts(getattr(section, name))
-    elif isinstance(section, list | tuple):
-        for item in section:
-            yield from foreign_parts(item)
+    yield from (part for part in parts_within(section) if _is_foreign(type(part)))
 
 
 def _is_foreign(part: type[Part]) -> bool:

@@ -25,6 +25,8 @@ class Tensor(NamedTuple):
         Numbers of inputs and outputs that scale the initial values.
     decays : bool
         Whether weight decay and penalties apply to the array.
+    rate_factor : float
+        Factor on the learning rate in addition to that of the layer.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Tensor(NamedTuple):
     initializer: Initializer
     fans: Fans
     decays: bool
+    rate_factor: float = 1.0
 
     def view(self, block: NDArray[Any]) -> NDArray[Any]:
         """Return this array as a view of the block."""

@@ -162,6 +162,18 @@ class Part(Section):
         return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
 
 
+def parts_within(section: Any) -> Iterator[Part]:
+    """Yield the parts in a section of a spec, or in a list of sections, at any depth."""
+    if isinstance(section, Part):
+        yield section
+    if isinstance(section, BaseModel):
+        for name in type(section).model_fields:
+            yield from parts_within(getattr(section, name))
+    elif isinstance(section, list | tuple):
+        for item in section:
+            yield from parts_within(item)
+
+
 def class_name(part_name: str) -> str:
     """Return the usual class name of a part: ``MeanSquaredError`` for ``mean_squared_error``."""
     return "".join(map(str.capitalize, part_name.split("_")))

@@ -93,6 +93,16 @@ class MemberRows:
     watched: WatchedRows | None
     folds: NDArray[np.intp] | None
 
+    def starts(self) -> list[tuple[Array, None]]:
+        """Return the initial parameters of each member, and None for the initial layer states."""
+        network = self.decoder.network
+        members = range(network.spec.training.members)
+        return [(self.rows(each).initial_parameters(network, each), None) for each in members]
+
+    def rows(self, member: int) -> TrainingRows:
+        """Return the rows that a member is trained on; without folds, they are not copied."""
+        return self.training if self.folds is None else self.training.some(np.not_equal(self.folds, member))
+
     def __call__(self, member: int) -> tuple[TrainingRows, Monitors]:
         """Return the rows that a member is trained on, and its monitors.
 
@@ -105,7 +115,7 @@ class MemberRows:
         if self.folds is None:
             return training, validation_monitors(self.decoder, watched)
         mine = np.equal(self.folds, member)
-        return training.some(~mine), validation_monitors(self.decoder, watched.some(mine), cross_fits=False)
+        return self.rows(member), validation_monitors(self.decoder, watched.some(mine), cross_fits=False)
 
 
 def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: bool = True) -> Monitors:

@@ -217,7 +217,7 @@ def fit_rows(
     given |= {"interruptions": interruptions, "records": records}
     try:
         if spec.training.ensemble is None:
-            theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
+            theta, state = (training.initial_parameters(network), None) if start is None else start.members[0]
             monitors = None if watched is None else validation_monitors(encoder.decoder, watched)
             result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
             members = [result]
@@ -225,9 +225,8 @@ def fit_rows(
             from specnet.training.members import joined_result, train_members
 
             assert epochs is None, "the caller refuses an ensemble"
-            first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
             own = encoder.member_rows(training, rows, watched)
-            starts = first if start is None else start.members
+            starts = own.starts() if start is None else start.members
             members = (train_ensemble or train_members)(network, starts, own, jobs=jobs, cores=cores, **given)
             result = joined_result(members)
     except NotFiniteError as error:

@@ -25,6 +25,9 @@ from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.plain_data import with_hashes
 from specnet.files.tensors import parse_object
 from specnet.number_texts import counted
+from specnet.parts.averaging import Averaging
+from specnet.parts.part import parts_within
+from specnet.parts.schedules import Schedule
 from specnet.run_files import (
     BEST,
     CHECKPOINT,
@@ -43,7 +46,7 @@ from specnet.run_files import (
     written_in,
 )
 from specnet.saved.saved_run import SavedRun
-from specnet.spec.document import TrainingSpec
+from specnet.spec import Spec
 from specnet.training import Checkpoint, RunIdentity
 from specnet.training.after_epoch import watcher_name
 from specnet.training.checkpoint import FINISHED, SpecDifference, in_words
@@ -99,10 +102,10 @@ class RunFolder:
             raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
         return True
 
-    def is_of(self, identity: RunIdentity, training: TrainingSpec) -> bool:
+    def is_of(self, identity: RunIdentity, spec: Spec) -> bool:
         """Return whether the folder holds this run, finished or with a checkpoint; parameters as for `checkpoint`."""
         try:
-            return self.is_finished(identity) or self.checkpoint(identity, training) is not None
+            return self.is_finished(identity) or self.checkpoint(identity, spec) is not None
         except FileError:
             return False
 
@@ -113,7 +116,7 @@ class RunFolder:
             parse_object(spec, "the spec")
         return RunIdentity(spec.decode(), str(SavedRun(self.path).facts.get("data_sha256")))
 
-    def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
+    def checkpoint(self, identity: RunIdentity, spec: Spec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, or None without a checkpoint or if the run does not resume.
 
         Parameters
@@ -121,16 +124,17 @@ class RunFolder:
         identity : RunIdentity
             Identity of the run. A checkpoint of another run is an error, unless that has only fewer epochs and the same
             beginning.
-        training : TrainingSpec
-            Training settings of the run. A checkpoint that does not fit them is an error.
+        spec : Spec
+            Resolved spec of the run. A checkpoint that does not fit it is an error.
         """
         if not self.resumes or not self._checkpoint.exists():
             return None
+        training = spec.training
         with file_errors(self._checkpoint):
             checkpoint = Checkpoint.from_bytes(read_file(self._checkpoint, LARGEST_CHECKPOINT))
             assert checkpoint.run is not None, "it was read from a file"
             finished = len(checkpoint.facts.get(FINISHED, []))
-            check_same_beginning(checkpoint.run.differences(identity), training, finished)
+            check_same_beginning(checkpoint.run.differences(identity), spec, finished)
             reached = checkpoint.facts["epochs"]
             if reached >= training.epochs:
                 raise FileError(f"the checkpoint is damaged: epoch {reached} of {training.epochs}")
@@ -169,15 +173,15 @@ def other_run(path: Path, differences: str = "", *, same_spec: bool) -> FileErro
     return FileError(message, hint=START_ANEW, source=str(path))
 
 
-def check_same_beginning(differences: list[SpecDifference], training: TrainingSpec, finished: int = 0) -> None:
+def check_same_beginning(differences: list[SpecDifference], spec: Spec, finished: int = 0) -> None:
     """Raise an error if a run with these differences would not have the same beginning as the checkpoint.
 
     Parameters
     ----------
     differences : list of SpecDifference
         Differences between the run of the checkpoint and the run to continue.
-    training : TrainingSpec
-        Training settings of the run to continue.
+    spec : Spec
+        Spec of the run to continue.
     finished : int
         Number of finished ensemble members.
 
@@ -197,11 +201,10 @@ def check_same_beginning(differences: list[SpecDifference], training: TrainingSp
     if longer and finished:
         message = f"cannot train longer: {longer[0]}, but {counted(finished, 'member')} of the ensemble finished before"
         raise FileError(message, hint=f"resume without changing training.epochs; {START_ANEW}")
-    stepping = training.optimizer.stepping
     spanning = [
         f"{part.kind} {part.part_name()}"
-        for part in (None if stepping is None else stepping.schedule, training.average_weights)
-        if part is not None and part.depends_on_length()
+        for part in parts_within([spec.training, spec.network])
+        if isinstance(part, Schedule | Averaging) and part.depends_on_length()
     ]
     if longer and spanning:
         message = f"cannot train longer: {longer[0]}, but the {spanning[0]} depends on the number of epochs"

@@ -356,7 +356,7 @@ def run_data(
             return _finished(run, warnings)
         checkpoint = None
         if folder is not None:
-            checkpoint = folder.checkpoint(identity, data.resolved.spec.training)
+            checkpoint = folder.checkpoint(identity, data.resolved.spec)
         with closing(observer):
             observer.opened(None if folder is None else folder.path, None if checkpoint is None else checkpoint.history)
             outcome, fitted = train_run(

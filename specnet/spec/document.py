@@ -201,6 +201,9 @@ class NetworkSpec(Section):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("feature_names", self.feature_names or ())
+        if self.weight_initializer is not None and self.weight_initializer.needs_vector:
+            message = f"{self.weight_initializer.part_name()} is for biases and cannot initialize weights"
+            yield FieldProblem(("weight_initializer",), message, "weight-initializer")
         if self.bias_initializer is not None and self.bias_initializer.needs_matrix:
             message = f"{self.bias_initializer.part_name()} needs a matrix and cannot initialize a bias"
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")

@@ -36,6 +36,16 @@ class TrainingRows:
         """Return initial layer states by name, fitted to these rows."""
         return network.fitted_state(self.X)
 
+    def initial_parameters(self, network: Network, member: int | None = None) -> Array:
+        """Return initial parameters (parameter_count,), fitted to these rows if an initializer reads them.
+
+        Rows with a weight of 0 do not count.
+        """
+        if not network.begins_with_rows:
+            return network.initial_parameters(member)
+        X = self.X if self.weight is None else self.X[self.weight > 0]
+        return network.initial_parameters(member, X, self.layer_state(network))
+
     def some(self, chosen: Array) -> TrainingRows:
         """Return the rows of a mask or of an array of indices."""
         return TrainingRows(self.X[chosen], self.target[chosen], None if self.weight is None else self.weight[chosen])

@@ -27,7 +27,8 @@ from tests.docs.reference.section_pages import section_pages
 from tests.registry import REGISTRY
 
 PARTS = tuple(REGISTRY)
-WITHOUT_PICTURE = {"softmax", "log_softmax", "glu", "cosine_similarity", "constant", "zeros", "ones", "identity"}
+WITHOUT_PICTURE = {"softmax", "log_softmax", "glu", "cosine_similarity"}
+WITHOUT_PICTURE |= {"constant", "zeros", "ones", "identity", "he_plus"}
 """Functions of several numbers, and what draws no more than two different ones."""
 ENDS = {"mean_squared_error": (1,), "categorical_crossentropy": (3,), "binary_crossentropy": (1, 2)}
 """Losses and numbers of outputs, one of which suits each part."""

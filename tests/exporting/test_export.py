@@ -55,6 +55,14 @@ def test_an_activation_of_someone_else_needs_nothing(target, tmp_path):
     assert exported(model, target, tmp_path / f"m{SUFFIXES[target]}").proof.difference < 1e-13
 
 
+@each_target
+def test_schedules_fitted_starts_and_factors_of_biases_leave_exports_as_they_are(target, tmp_path):
+    fitted = {"weight_initializer": "unit_deviation", "bias_initializer": "he_plus", "bias_learning_rate_factor": 0.1}
+    layers = [dense(4, activation="tanh", **fitted), {"type": "dropout", "schedule": "flat_cosine"}, dense(1)]
+    model = built(*layers, dtype="float64", input_size=3, seed=1)
+    assert exported(model, target, tmp_path / f"m{SUFFIXES[target]}").proof.difference < 1e-13
+
+
 def test_targets_are_the_modules_of_a_folder():
     folder = Path(specnet.__file__).parent / "exporting" / "targets"
     assert set(TARGETS) == {path.stem for path in folder.glob("*.py")} - {"__init__"}

@@ -47,6 +47,12 @@ def warmup(scheduler: type, length: int, **arguments) -> Callable:
     return both
 
 
+def flat_cosine(flat: int, alpha: float = 0.0) -> Callable:
+    """Return a constant rate for some steps and a cosine over the rest."""
+    parts = [optax.constant_schedule(1.0), optax.cosine_decay_schedule(1.0, LENGTH - flat, alpha)]
+    return optax.join_schedules(parts, [flat])
+
+
 def function_rates(schedule: Callable) -> list[float]:
     """Return the rates of a schedule of Keras or optax."""
     return [float(schedule(np.float64(position))) for position in range(LENGTH)]
@@ -100,6 +106,9 @@ RATES: dict[str, list[tuple]] = {
     "optax": [
         ("piecewise_constant", steps([10, 30], 0.5, 2.0), optax.piecewise_constant_schedule(1.0, {10: 0.5, 30: 4.0})),
         ("cosine_decay", {"alpha": 0.1}, optax.cosine_decay_schedule(1.0, LENGTH, 0.1)),
+        ("flat_cosine", {}, flat_cosine(25)),
+        ("flat_cosine", {"flat": 0.6, "alpha": 0.1}, flat_cosine(30, alpha=0.1)),
+        ("flat_cosine", {"flat": 0.0}, flat_cosine(0)),
     ],
     "sklearn": [("inverse_scaling", {}, 0.5), ("inverse_scaling", {"power": 0.8}, 0.8)],
 }  # fmt: skip

@@ -138,9 +138,9 @@ CODES = {
         duplicate-key encoding key not-finite null number-range syntax too-deep too-large wrong-type
     """,
         "document": """
-        bias-initializer bounds-order column-count duplicate-column embedding-size field-clash length misplaced-key
-        missing-key name network-form out-of-bounds parametric space-key split too-large unknown-key unknown-part
-        unknown-value wrong-type
+        bias-initializer bias-rate bounds-order column-count duplicate-column embedding-size field-clash length
+        misplaced-key missing-key name network-form out-of-bounds parametric schedule space-key split too-large
+        unknown-key unknown-part unknown-value weight-initializer wrong-type
     """,
         "network": """
         activation-count batch-size bias-initializer calibration class-weight duplicate-name ensemble feature-names
@@ -149,8 +149,8 @@ CODES = {
         too-many-layers too-many-parameters too-much-memory unknown-layer unread-layer
     """,
         "unsayable": """
-        bounds-order column-count duplicate-column embedding-size field-clash not-finite number-range parametric split
-        too-large
+        bias-rate bounds-order column-count duplicate-column embedding-size field-clash not-finite number-range
+        parametric schedule split too-large weight-initializer
     """,
     }.items()
 }

@@ -35,6 +35,10 @@ class Initializer(PartKind):
     """Whether it also draws the bias of a layer for which a spec has no bias initializer."""
     needs_matrix: ClassVar[bool] = False
     """Whether it can only initialize weights."""
+    needs_vector: ClassVar[bool] = False
+    """Whether it can only initialize biases."""
+    reads_outputs: ClassVar[bool] = False
+    """Whether training begins with the result of `fit`, which depends on the training rows, instead of the draw."""
 
     @property
     def legacy(self) -> bool:
@@ -44,6 +48,20 @@ class Initializer(PartKind):
     def draw(self, generator: Generator, shape: tuple[int, ...], fans: Fans) -> Array:
         """Return an array of a weight's shape (outputs, inputs) or a bias's (outputs,)."""
         raise NotImplementedError(f"{type(self).__name__} has no draw")
+
+    def fit(self, generator: np.random.Generator, drawn: Array, outputs: Array) -> Array:
+        """Return the array to begin training with; only called if `reads_outputs`.
+
+        Parameters
+        ----------
+        generator : numpy.random.Generator
+        drawn : ndarray
+            The result of `draw`.
+        outputs : (rows, outputs)
+            Outputs of the layer for some training rows, before its activation. The layer has the drawn array, and the
+            layers before it have begun.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no fit")
 
     def summary(self, fans: Fans) -> str:
         """Return the distribution for a layer with these fans in words: ``normal ±0.71``, ``uniform ±0.55``.

@@ -13,6 +13,7 @@ from specnet.parts.initializers import Initializer
 from specnet.parts.parameters import ParameterBlock, StateTensor
 from specnet.parts.part import OnnxOperator, described
 from specnet.parts.registry import PartKind
+from specnet.parts.schedules import Schedule
 
 
 class Scope(Protocol):
@@ -31,6 +32,9 @@ class Scope(Protocol):
 
     def normal(self, shape: Shape) -> Value:
         """Return standard normal random numbers, which the host draws again before each step."""
+
+    def factor(self, schedule: Schedule) -> Value:
+        """Return the factor of a schedule, of shape (), which the host sets before each step."""
 
     def batch_mean(self, x: Value) -> Value:
         """Return the mean over the batch, (features, 1)."""
@@ -201,6 +205,12 @@ class Layer(PartKind):
         """The initializers that the layer's fields hold, by field."""
         found = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in found.items() if isinstance(value, Initializer)}
+
+    @property
+    def schedules(self) -> dict[str, Schedule]:
+        """The schedules that the layer's fields hold, by field."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in found.items() if isinstance(value, Schedule)}
 
     def summary(self, *, training: bool = True) -> str:
         """Return the layer's type and settings, without its size, activation and initializers.

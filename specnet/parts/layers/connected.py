@@ -8,7 +8,7 @@ from pydantic import Field
 
 from specnet.compiler import Value, affine, linear_map
 from specnet.parts.activations import Activation, Linear
-from specnet.parts.fields import PositiveInteger
+from specnet.parts.fields import NonNegativeNumber, PositiveInteger
 from specnet.parts.initializers import Fans, Initializer, RandomNormal, Zeros
 from specnet.parts.layers.base import Layer, LayerContext, LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, Tensor
@@ -25,6 +25,7 @@ class Dense(LearningLayer):
 
     example = 'units = 16, activation = "relu"'
     size_field = "units"
+    training_fields = LearningLayer.training_fields | {"bias_learning_rate_factor"}
     type: Literal["dense"] = "dense"
     units: PositiveInteger = Field(description="number of outputs")
     activation: Activation | None = Field(None, description="activation of the outputs; default: linear")
@@ -41,8 +42,17 @@ class Dense(LearningLayer):
     parametrization: Literal["standard", "ntk"] = Field(
         "standard", description="standard weights, or weights divided by the square root of the number of inputs (ntk)"
     )
+    bias_learning_rate_factor: NonNegativeNumber | None = Field(
+        None, description="learning-rate multiplier for the biases, times that of the layer; default: 1"
+    )
 
     def problems(self) -> Iterator[FieldProblem]:
+        if self.bias_learning_rate_factor is not None and not self.use_bias:
+            message = "bias_learning_rate_factor has no effect with use_bias = false"
+            yield FieldProblem(("bias_learning_rate_factor",), message, "bias-rate")
+        if self.weight_initializer is not None and self.weight_initializer.needs_vector:
+            message = f"{self.weight_initializer.type} is for biases and cannot initialize weights"
+            yield FieldProblem(("weight_initializer",), message, "weight-initializer")
         if self.bias_initializer is not None and not self.use_bias:
             message = "bias_initializer has no effect with use_bias = false"
             yield FieldProblem(("bias_initializer",), message, "bias-initializer")
@@ -79,8 +89,9 @@ class Dense(LearningLayer):
         tensors = [Tensor("weight", (self.units, inputs), (0, inputs), self.weight_initializer, fans, decays=True)]
         if self.use_bias:
             assert self.bias_initializer is not None, "a resolved layer has initializers"
-            last = (inputs, inputs + 1)
-            tensors.append(Tensor("bias", (self.units,), last, self.bias_initializer, fans, decays=False))
+            last, rate = (inputs, inputs + 1), self.bias_learning_rate_factor
+            bias = Tensor("bias", (self.units,), last, self.bias_initializer, fans, decays=False)
+            tensors.append(bias if rate is None else bias._replace(rate_factor=rate))
         block = ParameterBlock((inputs + self.use_bias, self.units), tuple(tensors))
         return (block, *(self.activation.parameters(self.units) if self.activation else ()))
 

@@ -104,6 +104,9 @@ class Embedding(_ColumnLayer):
             if self.columns is not None and len(given) not in (1, len(self.columns)):
                 message = f"got {len(given)} numbers for {len(self.columns)} columns"
                 yield FieldProblem((written(self, name),), message, "column-count")
+        if self.weight_initializer.reads_outputs:
+            message = f"{self.weight_initializer.type} is for dense layers only"
+            yield FieldProblem(("weight_initializer",), message, "weight-initializer")
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         count = len(self.chosen(*input_sizes))

@@ -10,8 +10,9 @@ from pydantic import Field
 from specnet.compiler import Value
 from specnet.errors import Path
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
+from specnet.parts.part import FieldProblem
 from specnet.parts.registry import PartKind
-from specnet.parts.schedules import ConstantRate, Schedule
+from specnet.parts.schedules import ConstantRate, Schedule, metric_problems
 
 if TYPE_CHECKING:
     from specnet.parts.schedules import ReduceOnPlateau
@@ -49,6 +50,11 @@ class Optimizer(PartKind):
     def decay(self) -> float:
         """The fraction of each weight that a step subtracts, before multiplication by the learning rate."""
         return 0.0
+
+    @property
+    def decay_schedule(self) -> Schedule:
+        """The schedule of `decay`, a factor on it in addition to the learning rate."""
+        return ConstantRate()
 
     def plateaus(self) -> "Iterator[tuple[Path, ReduceOnPlateau]]":
         """Yield each schedule, or part of a schedule, that reads a metric after each epoch, with its path."""
@@ -107,10 +113,24 @@ class DecayingOptimizer(SteppingOptimizer):
     """A stepping optimizer that also shrinks the weights, apart from the gradient (Loshchilov and Hutter 2019)."""
 
     weight_decay: NonNegativeNumber = Field(0.0, description=WEIGHT_DECAY)
+    weight_decay_schedule: Schedule | None = Field(
+        None,
+        description="schedule of the weight decay, a factor on weight_decay; default: none, so that the decay follows "
+        "the learning rate alone",
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        yield from super().problems()
+        if self.weight_decay_schedule is not None:
+            yield from metric_problems("weight_decay_schedule", self.weight_decay_schedule)
 
     @property
     def decay(self) -> float:
         return self.weight_decay
+
+    @property
+    def decay_schedule(self) -> Schedule:
+        return self.weight_decay_schedule or ConstantRate()
 
 
 def nearer(old: Value, new: Value, share: float) -> Value:

@@ -1,4 +1,4 @@
-"""Schedules: how a learning rate changes over a run, as a factor on the optimizer's own rate.
+"""Schedules: how a setting changes over a run, as a factor on it: a learning rate, weight decay, a dropout rate.
 
 In: a step, and the numbers of steps in the run and in an epoch. Out: a factor. Start with `Schedule` in `base`; all
 schedules except the constant rate are in `factors`. Other libraries have absolute rates; with factors, a schedule fits
@@ -16,8 +16,8 @@ else:
     __all__, __getattr__ = lazily(
         __name__,
         {
-            "base": "Schedule ConstantRate",
+            "base": "Schedule ConstantRate metric_problems",
             "factors": "ExponentialDecay StepDecay PiecewiseConstant PolynomialDecay InverseTimeDecay InverseScaling "
-            "CosineDecay CosineLog CosineDecayRestarts OneCycle ReduceOnPlateau Warmup",
+            "CosineDecay FlatCosine CosineLog CosineDecayRestarts OneCycle ReduceOnPlateau Warmup",
         },
     )

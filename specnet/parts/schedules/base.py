@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from specnet.errors import Path
+from specnet.parts.part import FieldProblem
 from specnet.parts.registry import PartKind
 
 
@@ -39,6 +40,13 @@ class Schedule(PartKind):
     def plateaus(self) -> Iterator[tuple[Path, Any]]:
         """Yield each `ReduceOnPlateau` in this schedule, with its path under the schedule."""
         yield from ()
+
+
+def metric_problems(field: str, schedule: Schedule) -> Iterator[FieldProblem]:
+    """Yield an error for each part of the schedule in a field that reads a metric, as only learning rates can."""
+    for path, plateau in schedule.plateaus():
+        message = f"{plateau.type} is for learning rates only, since it depends on a metric after each epoch"
+        yield FieldProblem((field, *path), message, "schedule")
 
 
 class AnyLength(Schedule):

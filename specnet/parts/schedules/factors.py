@@ -10,7 +10,7 @@ from annotated_types import Ge
 from pydantic import Field
 
 from specnet.errors import Path
-from specnet.parts.fields import NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
+from specnet.parts.fields import Fraction, NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
 from specnet.parts.part import FieldProblem
 from specnet.parts.schedules.base import AnyLength, ConstantRate, Schedule
 from specnet.parts.watchers import VALIDATION_LOSS, Memory, Monitored
@@ -121,6 +121,22 @@ class CosineDecay(Schedule):
 
     def multiplier(self, position: int, length: int) -> float:
         return self.alpha + (1 - self.alpha) * _half_cosine(position / length)
+
+
+class FlatCosine(Schedule):
+    """α + (1 − α)·½·(1 + cos(π·t)), t being 0 up to the fraction `flat` of the run, then rising to 1 at its end.
+
+    ``flat_cos`` of fastai; RealMLP (Holzmüller et al. 2024) uses it for dropout and weight decay.
+    """
+
+    aliases = ("flat_cos",)
+    type: Literal["flat_cosine"] = "flat_cosine"
+    flat: Fraction = Field(0.5, description="fraction of the run before the factor falls")
+    alpha: NonNegativeNumber = Field(0.0, description="α, final factor")
+
+    def multiplier(self, position: int, length: int) -> float:
+        fall = (position / length - self.flat) / (1 - self.flat)
+        return self.alpha + (1 - self.alpha) * _half_cosine(max(fall, 0.0))
 
 
 class CosineLog(Schedule):

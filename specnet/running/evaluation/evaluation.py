@@ -299,7 +299,11 @@ def _first_loss(network: Network, training: TrainingRows) -> float:
     some = training.some(batch)
     with np.errstate(all="ignore"):
         losses = network.row_losses(
-            network.initial_parameters(member), some.X, some.target, training.layer_state(network), data_only=True
+            training.initial_parameters(network, member),
+            some.X,
+            some.target,
+            training.layer_state(network),
+            data_only=True,
         )
         return weighted_mean(losses, None if some.weight is None or not some.weight.any() else some.weight)
 

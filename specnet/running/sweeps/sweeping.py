@@ -294,8 +294,8 @@ def _best_run(
     parsed = parse_spec(spec, parts=registry, limits=limits)
     data = split_data(parsed, table)
     # A saved run may be of a trial that was the best before.
-    identity, training = data.identity(search.identity["data_sha256"]), data.resolved.spec.training
-    resume = resume and RunFolder(path / BEST, resumes=True).is_of(identity, training)
+    identity = data.identity(search.identity["data_sha256"])
+    resume = resume and RunFolder(path / BEST, resumes=True).is_of(identity, data.resolved.spec)
     given: dict[str, Any] = {"threads": THREADS, "report": report, "rows": rows, "observer": Observer()}
     run = run_data(parsed, data, path / BEST, force=not resume, resume=resume, **given)
     progress.warned(run.warnings)  # only warnings about test rows are new; trials have reported the rest

@@ -25,6 +25,7 @@ from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, layer_count,
 VECTORS = 5
 """Number of arrays as long as the parameters during training: parameters, gradient, best parameters, two of adam."""
 _ENSEMBLE: Path = ("training", "ensemble")
+_FACTORS = ("learning_rate_factor", "weight_decay_factor", "bias_learning_rate_factor")
 _NAMED = 3
 """Maximum number of suitable losses or metrics that a hint names."""
 _TASKS = {
@@ -493,15 +494,15 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
 
 
 def _check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
-    """Report factors of a layer for learning rate and weight decay if the optimizer has neither."""
+    """Report factors and schedules of a layer if the optimizer makes no steps."""
     optimizer = spec.training.optimizer
     if optimizer.stepping is not None:
         return
     for node in nodes:
-        for key in ("learning_rate_factor", "weight_decay_factor"):
-            if getattr(node.layer.rules, key) != 1:
-                message = f"{key} has no effect with {optimizer.part_name()}"
-                problems.report("optimizer-option", message, (*node.path, key))
+        given = [key for key in _FACTORS if getattr(node.layer, key, None) not in (None, 1)]
+        for key in (*given, *node.layer.schedules):
+            message = f"{key} has no effect with {optimizer.part_name()}"
+            problems.report("optimizer-option", message, (*node.path, key))
 
 
 def _check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problems) -> None:

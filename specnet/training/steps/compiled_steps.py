@@ -42,7 +42,7 @@ def step_programs(network: Network, rows: int, *, weighted: bool) -> StepProgram
     if training.average_weights is not None and network.layout.states:
         updates.append(blueprint.state_average())
     noise = [name for name in _inputs(gradient) if name.startswith(NOISE)]
-    numbers = [name for name in blueprint.update.scalars if name != CLIPPING]
+    numbers = blueprint.step_numbers
     return StepPrograms(
         gradient,
         tuple(updates),

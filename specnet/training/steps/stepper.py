@@ -7,7 +7,7 @@ are clipped by norm without overflow or underflow.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
 from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
+from specnet.parts.schedules import Schedule
 from specnet.training.steps.trainer import Ended, EpochSpan, Gradients, Progress, State, Trainer
 
 _MIN_SQUARE = {np.dtype(dtype): float(np.finfo(dtype).tiny / np.finfo(dtype).eps) for dtype in (np.float32, np.float64)}
@@ -103,7 +104,7 @@ class Stepper(Trainer):
         self._total_steps = feed.batches_per_epoch * training.epochs
         self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
-        self._numbers = [name for name in network.blueprint.update.scalars if name != CLIPPING]
+        self._numbers = network.blueprint.step_numbers
         self._table_begins, self._table_since = 0, (0, 0.0)
         self._table: Any = []
         self._all, self._interruptions = np.arange(feed.rows), Interruptions()
@@ -273,16 +274,24 @@ class Stepper(Trainer):
         steps, optimizer = range(self.step_number, self.step_number + count), self._optimizer
         rate: Numbers = self._learning_rate * self.rate_factor
         if not self._constant_rate:
-            length = self._total_steps, self._steps_per_epoch
-            rate = rate * np.array([optimizer.schedule.factor_at(step, *length) for step in steps])
+            rate = rate * self._factors(optimizer.schedule, steps)
         updates = np.arange(self.updates + 1, self.updates + 1 + count)
         found = {"decay": rate * self._decay, **self._scalars_of(optimizer, updates, rate)}
+        if not optimizer.decay_schedule.is_constant:
+            found["decay"] = found["decay"] * self._factors(optimizer.decay_schedule, steps)
+        for schedule, name in self.network.blueprint.layer_schedules.items():
+            found[name] = self._factors(schedule, steps)
         if self._average:
             found[AVERAGE_SHARE] = np.array([self._average_share(step) for step in steps])
         table = np.empty((count, len(self._numbers)))
         for k, name in enumerate(self._numbers):
             table[:, k] = found[name]
         return table
+
+    def _factors(self, schedule: Schedule, steps: Iterable[int]) -> Array:
+        """Return the factor of a schedule at each step, (steps,)."""
+        length = self._total_steps, self._steps_per_epoch
+        return np.array([schedule.factor_at(step, *length) for step in steps])
 
     def _table_row(self, steps: int) -> int:
         """Return the row of the next update in the table of scalars, after which at least `steps` rows are available.
@@ -347,8 +356,9 @@ class Stepper(Trainer):
     def _bind(self, member: int | None) -> None:
         """Bind the programs of a step: the gradient, and the update in blocks."""
         update, bind, size = self.network.blueprint.update, self.network.blueprint.backend.bind, self.gradient.size
-        self._gradients = Gradients(self, self._feed, member)
-        self._scalars = {name: np.zeros((), self.theta.dtype) for name in update.scalars}
+        names = (*update.scalars, *self.network.blueprint.layer_schedules.values())
+        self._scalars = {name: np.zeros((), self.theta.dtype) for name in names}
+        self._gradients = Gradients(self, self._feed, member, self._scalars)
         vectors, width = self._vectors(), size if size <= BLOCKED_ABOVE else UPDATE_BLOCK
         self._blocks: list[BoundPlan] = []
         for start in range(0, size, max(width, 1)):

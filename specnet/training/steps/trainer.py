@@ -306,15 +306,19 @@ class Gradients(dict[int, "BatchGradient"]):
     feed : Feed
     member : int, optional
         Number of an ensemble member; it selects the member's random numbers.
+    scalars : mapping, optional
+        Arrays of shape () by name, with the factors of the layers' schedules; the caller sets them before each step.
     """
 
-    def __init__(self, trainer: Trainer, feed: Feed, member: int | None = None) -> None:
+    def __init__(
+        self, trainer: Trainer, feed: Feed, member: int | None = None, scalars: Mapping[str, Array] | None = None
+    ) -> None:
         super().__init__()
         network, self._dtype = trainer.network, trainer.theta.dtype
         self._feed, self._noise = feed, StepNoise(network.spec.seed, member)
         self._bind = network.blueprint.backend.bind
         self._plan = network.plan("step" if feed.weight is None else "step, weighted")
-        self._arrays = trainer.arrays()
+        self._arrays = trainer.arrays() | dict(scalars or {})
 
     def __missing__(self, rows: int) -> BatchGradient:
         bound = self._bind(self._plan, self._dtype, {BATCH: rows}, self._arrays)
