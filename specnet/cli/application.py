@@ -26,7 +26,7 @@ _BY_NAME = Parameter.KEYWORD_ONLY
 SHELLS = ("bash", "zsh", "fish")
 USES = {
     "Start": ("new", "validate", "parts", "schema"),
-    "Train": ("run", "sweep"),
+    "Train": ("run", "sweep", "distill"),
     "Look": ("show", "report", "runs", "compare", "diff"),
     "Prove": ("check", "evaluate", "verify"),
     "Use": ("predict", "export", "import"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,8 @@ from specnet.cli.arguments import (
     OpenOption,
     SetOption,
     SpecArgument,
+    argument,
+    complete_runs,
     count_option,
     out_option,
     parse_for_target,
@@ -149,7 +151,7 @@ def run(
 
 
 def _show_run(result: RunResult, folder: Path, output: Output) -> None:
-    from specnet.report.pages.headline import verdict
+    from specnet.report.pages.headline import beside_teacher, verdict
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import RUN_FILES
 
@@ -163,6 +165,8 @@ def _show_run(result: RunResult, folder: Path, output: Output) -> None:
     metrics = result.model.spec.training.metrics
     output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"], metrics))
     output.parts(verdict(figures))
+    if sentence := beside_teacher(figures):
+        output.parts(sentence)
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
     worst_first = sorted(result.findings, key=lambda finding: finding.severity != "error")
     for finding in worst_first[:MAX_FINDINGS]:
@@ -224,6 +228,63 @@ def sweep(
         )
         written = _show_sweep(found.sweeps[0], folder, output) if folds is None else _show_nested(found, output)
         _print_folder(output, folder, *written, is_opened=open_page)
+
+
+def distill(
+    output: Output,
+    run: Annotated[
+        Path, argument("RUN", "Folder of a run with an ensemble, of a sweep or of its team.", complete_runs)
+    ],
+    out: Annotated[Path | None, out_option("DIR", "Folder to write. Default: runs/<name>/<number>.")] = None,
+    overrides: SetOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
+    no_report: NoReportOption = False,
+    no_rows: NoRowsOption = False,
+    open_page: OpenOption = False,
+    limit: LimitOption = None,
+) -> None:
+    """Train one small network on the predictions of an ensemble.
+
+    Training rows have out-of-fold predictions as targets, further rows are mixed from neighbouring training rows.
+    Writes a run with training.teacher in its spec, and compares metrics, agreement, size and speed of both.
+
+    Examples
+    --------
+    specnet distill runs/penguins/1
+    specnet distill runs/penguins/1 -o small --set training.mixtures=9
+    """
+    if open_page and no_report:
+        raise UsageError("--open cannot be combined with --no-report")
+
+    from specnet.cli.arguments import read_limits
+    from specnet.report.terminal.bars import reading_shown
+    from specnet.run_files import METRICS, MODEL
+    from specnet.running.distillation.distilling import row_speeds, student_spec
+    from specnet.running.runner import run as run_spec
+
+    limits = read_limits(limit)
+    name = student_spec(run, Path(), overrides=overrides or (), limits=limits).name
+    with _verb_folder(output, out, name, is_spec=True, verb="run") as folder:
+        spec = student_spec(run, folder, overrides=overrides or (), limits=limits)
+        options: dict[str, Any] = {"force": force, "report": not no_report, "rows": not no_rows}
+        options["verbose"] = output.speaks
+        with reading_shown(sys.stderr if output.speaks else None):
+            result = run_spec(spec, folder, observer=_warnings_of_runs(output), **options)
+    _show_run(result, folder, output)
+    _show_lost(result, row_speeds(spec, result.model), folder, output)
+    _print_folder(output, folder, f"{MODEL}, {METRICS}, …", is_opened=open_page)
+
+
+def _show_lost(result: RunResult, speeds: Mapping[str, float | None], folder: Path, output: Output) -> None:
+    """Print a teacher beside its student: metrics, agreement, sizes and times for a row."""
+    from specnet.report.terminal.scores import teacher_table
+    from specnet.run_files import MODEL
+
+    found = result.evaluation["teacher"]
+    sizes = {"teacher": found["bytes"], "student": (folder / MODEL).stat().st_size}
+    output.data["distilled"] = {**found, "own_bytes": sizes["student"], "microseconds": dict(speeds)}
+    output.line()
+    output.table(teacher_table(result.evaluation, sizes, speeds))
 
 
 def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
@@ -313,12 +374,18 @@ def _cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executo
 
 @contextmanager
 def _verb_folder(
-    output: Output, out: Path | None, name: str | None, top: str = "runs", *, is_spec: bool = False
+    output: Output,
+    out: Path | None,
+    name: str | None,
+    top: str = "runs",
+    *,
+    is_spec: bool = False,
+    verb: str | None = None,
 ) -> Iterator[Path]:
     """Yield the folder to write, by default a new numbered folder for `name`; remove the new folder if it is empty.
 
-    If the run is interrupted, the error contains the command that resumes it. With `is_spec`, this command names the
-    folder as the spec.
+    If the run is interrupted, the error contains the command that resumes it, of the verb `verb` or of the called one.
+    With `is_spec`, this command names the folder as the spec.
     """
     from specnet.running.run_folder import new_folder
     from specnet.running.runner import RunInterrupted
@@ -328,7 +395,7 @@ def _verb_folder(
     try:
         yield folder
     except RunInterrupted as stopped:
-        command = f"to resume: {resume_command(output.context, folder, is_spec=is_spec)}"
+        command = f"to resume: {resume_command(output.context, folder, is_spec=is_spec, verb=verb)}"
         raise stopped_by(stopped.signal, str(stopped), None if stopped.finished else command) from None
     finally:
         if out is None:
@@ -338,7 +405,7 @@ def _verb_folder(
                 folder.parent.parent.rmdir()
 
 
-def resume_command(context: typer.Context, folder: Path, *, is_spec: bool = False) -> str:
+def resume_command(context: typer.Context, folder: Path, *, is_spec: bool = False, verb: str | None = None) -> str:
     """Return the command that resumes a verb in a folder, with all other options of the first call.
 
     Parameters
@@ -348,10 +415,12 @@ def resume_command(context: typer.Context, folder: Path, *, is_spec: bool = Fals
     folder : Path
     is_spec : bool
         Whether the command names the folder instead of the spec and its overrides.
+    verb : str, optional
+        The verb that resumes. Default: the called one.
     """
     spec = folder if is_spec else context.params["spec"]
-    words = ["specnet", str(context.info_name), str(spec), "--out", str(folder)]
-    omitted = ["spec", "out", "force", "resume", "output_format", "quiet", *["overrides"] * is_spec]
+    words = ["specnet", verb or str(context.info_name), str(spec), "--out", str(folder)]
+    omitted = ["spec", "run", "out", "force", "resume", "output_format", "quiet", *["overrides"] * is_spec]
     for parameter in context.command.params:
         given = None if parameter.name in omitted else context.params[str(parameter.name)]
         option = parameter.opts[0]

@@ -11,8 +11,9 @@ The format is version 3. A *writer* is a program that makes a file, a *reader* o
   shares. Each model contributes the mean over its members, of probabilities or of values in the target's units.
 - ``needs`` is a list of names, ascending and distinct, of extensions to the rules below that a reader has to know to
   predict as the model does. Tensors that no rule below allows belong to an extension. A reader MUST refuse a name that
-  it does not know. There are no extensions yet. Tokens of text columns and a decision threshold will each be one, so
-  that the version stays the same; expectations are tables of the spec, change no prediction and need no extension.
+  it does not know. The only extension is ``teacher``: specs may have ``training.teacher``, ``training.mixtures`` and
+  ``data.teacher_columns``, whose columns are no features. Tokens of text columns and a decision threshold will each be
+  one, so that the version stays the same; expectations change no prediction and need no extension.
 - Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty unless there is one alone; and MUST
   fill the data without gap or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
 - There MUST be exactly these tensors of each model, with the shapes that follow from its spec. If there are several
@@ -145,6 +146,8 @@ SINGLE_VERSION, SEVERAL_VERSION = 1, 2
 ERROR_QUANTILES, ERROR_KNOTS, NOT_NEGATIVE = "error_quantiles", "error_knots", "not_negative"
 MAX_KNOTS = 64
 MAX_SHARE = 1_000_000
+TEACHER = "teacher"
+"""The name of the extension of models that had a teacher."""
 Item = TypeVar("Item")
 
 
@@ -166,7 +169,9 @@ def encode_model(networks: Sequence[TrainedNetwork], shares: Sequence[int], erro
         if len(networks) > 1:
             tensors |= {prefix + name: tensor for name, tensor in quantile_tensors(each.error_quantiles).items()}
         models.append({"share": share, "spec": each.spec.model_dump(mode="json", exclude_none=True)})
-    metadata = {"format_version": FORMAT_VERSION, "needs": [], "models": models}
+    specs = (each.spec for each in networks)
+    has_teacher = any(spec.training.teacher or (spec.data is not None and spec.data.has_teacher) for spec in specs)
+    metadata = {"format_version": FORMAT_VERSION, "needs": [TEACHER] * has_teacher, "models": models}
     return encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
@@ -327,10 +332,8 @@ def parse_metadata(text: str) -> list[tuple[int, Any]]:
         raise FileError("the metadata must be exactly a format version, needs and models")
     if not isinstance(metadata["needs"], list):
         raise FileError("the needs in the metadata must be a list")
-    if metadata["needs"]:
-        raise FileError(
-            f"written by a newer specnet: it needs {shown(str(metadata['needs'][0]))}, which is unknown here"
-        )
+    if unknown := [need for need in metadata["needs"] if need != TEACHER]:
+        raise FileError(f"written by a newer specnet: it needs {shown(str(unknown[0]))}, which is unknown here")
     return parse_models(metadata["models"], 1)
 
 

@@ -187,14 +187,14 @@ class Blueprint:
             If the program does not read the columns, or its loss does not read the target, because a part ignores them.
         """
         kind, *options = name.split(", ")
-        training, weighted = "training" in options, "weighted" in options
+        training, weighted, soft = (option in options for option in ("training", "weighted", "soft"))
         makers: dict[str, Callable[[], Plan]] = {
             "predict": self.predict,
             "raw outputs": self.raw_outputs,
             "layer outputs": self.layer_outputs,
             "row losses": lambda: self.row_losses(evaluation="data only" in options),
             "gradient": lambda: self.gradient(training=training, weighted=weighted),
-            "step": lambda: self.gradient(training=True, weighted=weighted, frozen=False),
+            "step": lambda: self.gradient(training=True, weighted=weighted, frozen=False, soft=soft),
             "input gradient": lambda: self.input_gradient(weighted=weighted),
         }
         return self._checked(makers[kind]())
@@ -217,13 +217,14 @@ class Blueprint:
         loss = self.loss.for_evaluation() if evaluation else self.loss
         return self._plan([self._row_losses(self.forward(training=False), loss)])
 
-    def gradient(self, *, training: bool, weighted: bool, frozen: bool = True) -> Plan:
+    def gradient(self, *, training: bool, weighted: bool, frozen: bool = True, soft: bool = False) -> Plan:
         """Return the program that commits the gradient of each block, with the mean loss as its output.
 
         Without `frozen`, only trainable blocks have a gradient. With `training`, new layer states are committed too.
+        With `soft`, the target is a probability of each class instead of a class index.
         """
         forward = self.forward(training=training)
-        loss = self.mean_loss(forward, weighted=weighted)
+        loss = self.mean_loss(forward, weighted=weighted, soft=soft)
         names = {
             parameter: f"gradient.{placed.name}"
             for parameter, placed in zip(forward.blocks, self.layout.blocks, strict=True)
@@ -324,9 +325,9 @@ class Blueprint:
         last = forward.layers[-1]
         return last.output if self.loss.accepted_activations is None else last.raw
 
-    def mean_loss(self, forward: Forward, *, weighted: bool) -> Value:
+    def mean_loss(self, forward: Forward, *, weighted: bool, soft: bool = False) -> Value:
         """Return the mean loss of the rows plus the penalties, of shape ()."""
-        losses = self._row_losses(forward, self.loss)
+        losses = self._row_losses(forward, self.loss, soft=soft)
         if weighted:
             losses = losses * input_value(ROW_WEIGHT, (1, BATCH))
         loss = sum_over(losses, "all") * input_value(INVERSE_WEIGHT, ())
@@ -334,7 +335,10 @@ class Blueprint:
             loss = loss + penalty
         return loss
 
-    def _row_losses(self, forward: Forward, loss: Loss) -> Value:
+    def _row_losses(self, forward: Forward, loss: Loss, *, soft: bool = False) -> Value:
+        if soft:
+            target = input_value(TARGET, (self.outputs, BATCH))
+            return ask_value(loss, (1, BATCH), loss.soft_expression, self.seen_by_loss(forward), target)
         classes = loss.target == "classes"
         target = input_value(TARGET, (1, BATCH), "index") if classes else input_value(TARGET, (self.target_size, BATCH))
         return ask_value(loss, (1, BATCH), loss.expression, self.seen_by_loss(forward), target)

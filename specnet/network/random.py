@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
-Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "baselines", "importance"]
+Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "baselines", "importance", "mixtures"]
 _NUMBERS: dict[Purpose, int] = {
     "initial weights": 0,
     "shuffling": 1,
@@ -17,6 +17,7 @@ _NUMBERS: dict[Purpose, int] = {
     "resampling": 3,
     "baselines": 4,
     "importance": 5,
+    "mixtures": 6,
 }
 _STEP_STRIDE = 2**64
 _STEP_FACTOR = pow(0x2360ED051FC65DA44385DF649FCCF645, _STEP_STRIDE, 2**128)

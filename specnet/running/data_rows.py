@@ -47,6 +47,8 @@ from specnet.parts.data import Column, Data, Split, Table
 from specnet.parts.data.notations import BooleanWords, LocalDatetime
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
+from specnet.running.distillation.foreign_teacher import ForeignTeacher
+from specnet.running.distillation.teacher import Teacher
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Resolved, Spec, known_outputs, resolve, with_feature_names
 from specnet.spec.resolving.agreement import Given
@@ -134,6 +136,11 @@ class Rows:
         return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups)
 
     @property
+    def numbers(self) -> NDArray[np.intp]:
+        """Index of each row in the table, (rows,)."""
+        return np.arange(len(self)) if self.chosen is None else self.chosen
+
+    @property
     def own_bytes(self) -> int:
         """The bytes of the arrays of these rows, without the table."""
         arrays = (self.y, self.weight, self.chosen, self.folds, self.groups)
@@ -213,6 +220,8 @@ class SpecData:
         Warnings about the rows from reading them.
     table : Table or None
         All rows as they were read; None for arrays.
+    teacher : Teacher, ForeignTeacher or None
+        The ensemble or the other model whose predictions are the targets, if the spec has one.
     """
 
     resolved: Resolved
@@ -221,6 +230,7 @@ class SpecData:
     splits: dict[str, Rows]
     warnings: tuple[Diagnostic, ...] = ()
     table: Table | None = None
+    teacher: Teacher | ForeignTeacher | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -235,7 +245,8 @@ class SpecData:
     def identity(self, sha256: str | None = None) -> RunIdentity:
         """Return the identity of a run on these rows; `sha256` is the hash of the table, if known."""
         assert self.table is not None, "runs have a table"
-        return RunIdentity(self.resolved.spec.to_json(), sha256 or data_hash(self.table))
+        teacher = self.teacher.sha256 if isinstance(self.teacher, Teacher) else None
+        return RunIdentity(self.resolved.spec.to_json(), sha256 or data_hash(self.table), teacher)
 
 
 def fit_preparation(spec: Spec, rows: Rows, preparation: Preparation | None = None) -> tuple[Spec, Preparation]:
@@ -312,7 +323,18 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
     splits = _splits(rows, table, data.split, spec)
     if not has_test:
         splits.pop(TEST, None)
-    return prepare(spec, splits, labels, outputs, data=data, warnings=table.warnings, table=table)
+    made = prepare(spec, splits, labels, outputs, data=data, warnings=table.warnings, table=table)
+    return replace(made, teacher=_teacher(made, table))
+
+
+def _teacher(data: SpecData, table: Table) -> Teacher | ForeignTeacher | None:
+    """Return the teacher of a spec, after checking that it fits the rows; None without a teacher."""
+    spec, numbers = data.resolved.spec, {name: each.numbers for name, each in data.splits.items()}
+    if table.teacher is not None:
+        return ForeignTeacher.of(spec, table, data.labels, numbers)
+    if spec.training.teacher is not None:
+        return Teacher.of(spec, table, data_hash(table)).checked(spec, numbers)
+    return None
 
 
 def prepare(
@@ -392,7 +414,8 @@ def data_hash(table: Table) -> str:
     found_out = (LocalDatetime, BooleanWords)
     kinds = {name: kind.type if isinstance(kind, found_out) else kind for name, kind in table.kinds.items()}
     digest = hashlib.sha256(repr((table.target, table.names, columns, kinds)).encode())
-    arrays = {"X": table.X, "y": table.y, "sample_weight": table.sample_weight, "split_by": table.split_by}
+    names = ("X", "y", "sample_weight", "split_by", "teacher")
+    arrays = {name: getattr(table, name) for name in names}
     for name, array in (*arrays.items(), *((column.name, column.texts) for column in table.columns)):
         if array is not None:
             digest.update(f"{name} {array.dtype.str}{array.shape}".encode())

@@ -216,6 +216,26 @@ class Encoder:
         weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
         return self._encoded(rows, target, weight, "y")
 
+    def soft_target_rows(self, X: Array, targets: Array, weight: Array | None) -> TrainingRows:
+        """Return training rows whose targets are the predictions of a teacher.
+
+        Parameters
+        ----------
+        X : ndarray (rows, inputs)
+            The rows as the network reads them.
+        targets : ndarray
+            As `Teacher.answers` returns them.
+        weight : (rows,) or None
+            The weight of each row, of the network's dtype.
+        """
+        target = targets[:, 1:] if self.network.task == "binary" else targets
+        if self.network.task == "values":
+            target = self.target_preparation.prepare(target)
+        target = as_dtype(target, self.network.dtype, "the teacher's predictions")
+        check_domain(target, self.network.spec.training.loss.domain, "the teacher's predictions")
+        is_single = target.shape[1] == 1
+        return TrainingRows(X, np.ascontiguousarray(target[:, 0] if is_single else target), weight)
+
     def watched_rows(self, rows: Rows, name: str) -> WatchedRows:
         """Return encoded validation rows; `name` is the name of their target in errors."""
         target = _numbers(self.network, self.labels, rows.y, name)

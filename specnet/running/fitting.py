@@ -25,6 +25,7 @@ from specnet.parts.arrays import Array
 from specnet.parts.splits import TEST, TRAIN, VALIDATION, adjective
 from specnet.running.calibration import Calibration, fitted_calibration, with_linear_share, with_temperature
 from specnet.running.data_rows import Rows, SpecData
+from specnet.running.distillation.student_rows import student_rows
 from specnet.running.encoding import Encoder, check_monitors, other_parts, validation_monitors
 from specnet.spec import Spec
 from specnet.training import (
@@ -204,6 +205,9 @@ def fit_rows(
         inputs[VALIDATION] = watched.rows.X
     elif rows.folds is None:
         check_monitors(spec)
+    if spec.training.teacher is not None and data.teacher is None:
+        message = "training.teacher needs the table that the teacher was trained on"
+        raise DataError(message, hint="set [data] in the spec, and use specnet run or specnet.run")
     if problems := list(_without_weight(spec, splits, training)):
         raise DataError(*problems)
     found = (*data.warnings, *target_warnings(TrainingData(data.resolved, data.labels, splits)))
@@ -219,7 +223,8 @@ def fit_rows(
         if spec.training.ensemble is None:
             theta, state = (training.initial_parameters(network), None) if start is None else start.members[0]
             monitors = None if watched is None else validation_monitors(encoder.decoder, watched)
-            result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
+            learned = training if data.teacher is None else student_rows(data.teacher, encoder, rows, training)
+            result = train(network, theta, learned, monitors=monitors, state=state, epochs=epochs, **given)
             members = [result]
         else:
             from specnet.training.members import joined_result, train_members

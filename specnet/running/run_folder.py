@@ -114,7 +114,9 @@ class RunFolder:
         with file_errors(self.path / RESOLVED):
             spec = read_file(self.path / RESOLVED, LARGEST_RECORD)
             parse_object(spec, "the spec")
-        return RunIdentity(spec.decode(), str(SavedRun(self.path).facts.get("data_sha256")))
+        facts = SavedRun(self.path).facts
+        teacher = facts.get("teacher_sha256")
+        return RunIdentity(spec.decode(), str(facts.get("data_sha256")), None if teacher is None else str(teacher))
 
     def checkpoint(self, identity: RunIdentity, spec: Spec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, or None without a checkpoint or if the run does not resume.

@@ -261,6 +261,7 @@ def train_run(
         SPEC_FOLDER: spec_folder(parsed.folder, folder),
         "spec_sha256": identity.spec_sha256,
         "data_sha256": identity.data_sha256,
+        **({} if identity.teacher_sha256 is None else {"teacher_sha256": identity.teacher_sha256}),
     }
     with file_errors(folder / MODEL):
         files = _files(outcome, fitted, identity, facts, earlier + time.perf_counter() - begin, rows=rows)

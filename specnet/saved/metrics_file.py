@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, TypeVar
+from typing import Any, NotRequired, TypeVar
 
 import numpy as np
 from pydantic import FiniteFloat, TypeAdapter
@@ -51,6 +51,17 @@ class Coverage(TypedDict):
     size: list[FiniteFloat]
 
 
+class TeacherFigures(TypedDict):
+    """A teacher beside its student; `agreement` has the teacher's predictions as the truth."""
+
+    networks: NotRequired[int]
+    parameters: NotRequired[int]
+    bytes: NotRequired[int]
+    own_parameters: int
+    metrics: Metrics
+    agreement: Metrics
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The contents of ``metrics.json``.
@@ -77,6 +88,10 @@ class Evaluation:
         ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on. For calibrated
         values, ``linear_share``, and ``squared_error`` ``before`` and ``after``, of standardized values if the network
         predicts these.
+    teacher : dict
+        For a network with a teacher: ``networks``, ``parameters`` and ``bytes`` of the teacher, unless it is columns of
+        the table; ``own_parameters`` of the network; ``metrics`` of the teacher by split; and ``agreement`` by split,
+        the accuracy or R² of the network with the teacher's predictions as the truth. Not in the file if empty.
     """
 
     rows: dict[str, int]
@@ -87,6 +102,7 @@ class Evaluation:
     baseline_intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
     calibration: dict[str, FiniteFloat | Figures] = field(default_factory=dict)
+    teacher: TeacherFigures | dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Evaluation:
@@ -115,6 +131,8 @@ class Evaluation:
     def record(self) -> dict[str, Any]:
         """Return the evaluation as plain data, with the metrics of each split under its name."""
         rest = {each.name: getattr(self, each.name) for each in fields(self)}
+        if not rest["teacher"]:
+            del rest["teacher"]
         return {"rows": rest.pop("rows"), **rest.pop("metrics"), **rest}
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
+from pathlib import Path as FolderPath
 from typing import Annotated, Any, Literal, Unpack, cast, get_args
 
 from pydantic import Field, PrivateAttr, SerializationInfo, ValidationInfo, ValidatorFunctionWrapHandler
@@ -20,6 +20,8 @@ from specnet.parts.data import ColumnKind, Data, TargetKind
 from specnet.parts.fields import (
     ColumnName,
     ColumnNames,
+    FilePath,
+    NonNegativeInteger,
     NonNegativeNumber,
     PositiveInteger,
     PositiveNumber,
@@ -288,6 +290,16 @@ class TrainingSpec(Section):
         "(Guo et al. 2017); linear: mix values with those of a linear model, by the share that minimizes the squared "
         "error",
     )
+    teacher: FilePath | None = Field(
+        None,
+        description="model file of an ensemble, in the folder of its run or of its sweep's team; its predictions "
+        "replace the targets: out-of-fold predictions for training rows, means of all members for mixed rows",
+    )
+    mixtures: NonNegativeInteger | None = Field(
+        None,
+        description="number of mixed rows for each training row; each of their cells is from a training row or one of "
+        "its nearest neighbours; default with a teacher: 39",
+    )
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs between two checkpoints, from which an interrupted run can be resumed"
     )
@@ -434,9 +446,9 @@ class Spec(Section):
         return cast(Metric, part.model_validate({"type": name}))
 
     @property
-    def folder(self) -> FilePath:
+    def folder(self) -> FolderPath:
         """The folder to which the relative paths in the spec refer."""
-        return self.document.folder or FilePath()
+        return self.document.folder or FolderPath()
 
     def with_origin(self, origin: Origin) -> "Spec":
         """Return a copy of the spec with another origin."""

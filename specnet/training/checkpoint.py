@@ -46,10 +46,13 @@ class RunIdentity(NamedTuple):
         The resolved spec, as JSON.
     data_sha256 : str
         Hash of the data.
+    teacher_sha256 : str or None
+        Hash of the teacher's model file; None without a teacher.
     """
 
     spec: str
     data_sha256: str
+    teacher_sha256: str | None = None
 
     @property
     def spec_sha256(self) -> str:
@@ -63,6 +66,9 @@ class RunIdentity(NamedTuple):
         found = [SpecDifference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
         if self.data_sha256 != now.data_sha256:
             found.append(SpecDifference("the data", f"{self.data_sha256[:8]}…", f"{now.data_sha256[:8]}… (SHA-256)"))
+        if self.teacher_sha256 != now.teacher_sha256 and self.teacher_sha256 and now.teacher_sha256:
+            then, now_text = (f"{each:.8}…" for each in (self.teacher_sha256, now.teacher_sha256))
+            found.append(SpecDifference("the teacher", then, f"{now_text} (SHA-256)"))
         return found
 
 
@@ -170,7 +176,9 @@ class Checkpoint:
     def to_bytes(self) -> bytes:
         """Return the content of a checkpoint file."""
         assert self.run is not None, "a file names its run"
-        metadata = json.dumps({"checkpoint": FORMAT, "data_sha256": self.run.data_sha256, "facts": dict(self.facts)})
+        teacher = {} if self.run.teacher_sha256 is None else {"teacher_sha256": self.run.teacher_sha256}
+        record = {"checkpoint": FORMAT, "data_sha256": self.run.data_sha256, **teacher, "facts": dict(self.facts)}
+        metadata = json.dumps(record)
         tensors = {name: array for name, array in self.tensors.items() if array.size}
         tensors |= {SNAPSHOT + name: array for name, array in self.record.tensors().items()}
         # Long texts are tensors, because the length of metadata is limited.
@@ -201,7 +209,8 @@ class Checkpoint:
             history, layers = (json.loads(tensors.pop(name).tobytes()) for name in (HISTORY, LAYER_RECORDS))
             spec = tensors.pop(SPEC).tobytes()
             parse_object(spec, "its spec")
-            run = RunIdentity(spec.decode(), str(data["data_sha256"]))
+            teacher = data.get("teacher_sha256")
+            run = RunIdentity(spec.decode(), str(data["data_sha256"]), None if teacher is None else str(teacher))
         except (KeyError, ValueError, RecursionError) as error:
             raise FileError("not a valid checkpoint") from error
         facts: Any = data.get("facts")

@@ -20,7 +20,8 @@ class TrainingRows:
     X : (rows, inputs)
         Preprocessed, C-contiguous, of the run's dtype.
     target : (rows,) or (rows, outputs)
-        Class indices (intp), or numbers of the run's dtype.
+        Class indices (intp), or numbers of the run's dtype. For a loss of classes, numbers of two axes are the
+        probability of each class.
     weight : (rows,) or None
         Weights of the rows, of the run's dtype.
     """

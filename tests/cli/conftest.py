@@ -53,7 +53,12 @@ data = { type = "csv", path = "gappy.csv", target = "price", split = { test_size
 network = { hidden_layer_sizes = [4], target_preprocessing = ["standardize"] }
 training = { loss = "mse", epochs = 2, ensemble = 2 }
 """
-SPECS = {"moons": MOONS, "kinds": CSV_SPEC, "gappy": GAPPY}
+SPECS = {
+    "moons": MOONS,
+    "kinds": CSV_SPEC,
+    "gappy": GAPPY,
+    "three": MOONS.replace("epochs = 20", "epochs = 2\nensemble = 3"),
+}
 KINDS = "\n".join(
     ["first,second,kind,third", *(f'{i},{i * 2 % 7},"kind {"abc"[i % 3]}",{i % 5}' for i in range(30)), ""]
 )
@@ -148,6 +153,7 @@ def moons(ran: Ran, folder: Path) -> Model:
 def ready(moons: Model, folder: Path) -> Path:
     """The working folder with all that the command lines of ``lines.txt`` need."""
     (folder / "search.toml").write_text(BASE + SPACE)
+    shutil.copytree(made_once(_made, "three") / "three", folder / "three")
     shutil.copy(Path(__file__).parents[1] / "importing/files/sklearn_words.onnx", folder / "network.onnx")
     return folder
 

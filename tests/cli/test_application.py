@@ -20,8 +20,8 @@ from specnet.errors import is_memory_shortage
 from tests.cli.conftest import COMMAND, called, environment, in_ascii, process
 
 VERBS = [
-    *("new", "validate", "parts", "schema", "run", "sweep", "show", "report", "runs", "compare", "diff"),
-    *("check", "evaluate", "verify", "predict", "export", "import"),
+    *("new", "validate", "parts", "schema", "run", "sweep", "distill", "show", "report", "runs", "compare"),
+    *("diff", "check", "evaluate", "verify", "predict", "export", "import"),
 ]
 
 

@@ -69,7 +69,7 @@ def test_every_option_and_name_of_a_part_is_offered(folder):
 
 RUN_ARGUMENTS = [
     *("run", "sweep", "validate", "show", "check", "report", "diff", "diff moons.toml", "compare", "compare mine"),
-    *("verify", "predict", "evaluate", "export"),
+    *("distill", "verify", "predict", "evaluate", "export"),
 ]
 """Command lines that the folder of a run can go on."""
 
@@ -99,7 +99,7 @@ def test_runs_are_offered_where_a_run_can_stand(folder, runs, command):
     found = offered(f"specnet {command} ", folder)
     assert found[:3] == ["mine", "runs/moons/2", "runs/moons/10"]
     # What a shell offers itself where nothing else is offered; no files where a run alone can stand.
-    only_runs = command.split()[0] in ("report", "verify", "compare")
+    only_runs = command.split()[0] in ("distill", "report", "verify", "compare")
     assert found[3:] == ["elsewhere/", *([] if only_runs else ["moons.toml"])]
 
 

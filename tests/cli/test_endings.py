@@ -109,7 +109,9 @@ def test_a_reader_that_has_gone_is_no_error(ready, line):
 
 def check_course(verb, err):
     """Check that nothing but the course of runs is on standard error."""
-    course = {"run": ("epoch", "→"), "verify": ("epoch", "→"), "sweep": ("trial",)}.get(verb, ())
+    course = {"run": ("epoch", "→"), "verify": ("epoch", "→"), "sweep": ("trial",), "distill": ("epoch", "→")}.get(
+        verb, ()
+    )
     assert not any(line for line in err.splitlines() if not any(word in line for word in course))
 
 

@@ -41,6 +41,7 @@ def test_every_example_does_what_it_says(specnet, folder):
     policy_file(folder)
     np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
     specnet("run specs/wine_csv.toml").ok()
+    specnet("run specs/penguins.toml --set training.ensemble=2").ok()
     for name, table, target in (("prices", "houses.csv", "price"), ("species", "birds.csv", "kind")):
         _table(folder / table, target)
         specnet("new", f"{name}.toml", "--data", table, "--target", target, "--quick").ok()

@@ -227,6 +227,8 @@ class Table:
         Warnings about possible mistakes in the source.
     file_rows : ndarray (rows,) or None
         Indices of these rows among the rows of the files; None if the table has all rows.
+    teacher : ndarray (rows, columns) or None
+        Predictions of a teacher, NaN where missing.
     """
 
     X: NDArray[Any]
@@ -239,6 +241,7 @@ class Table:
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
     file_rows: NDArray[np.intp] | None = None
+    teacher: NDArray[np.float64] | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -277,6 +280,11 @@ class Data(PartKind):
     def row_count(self) -> int | None:
         """The number of rows, or None if the fields do not specify it."""
         return None
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether columns of the table have the predictions of a teacher."""
+        return False
 
     def problems(self) -> Iterator[FieldProblem]:
         if self.split.stratify and self.sizes().target == "values":

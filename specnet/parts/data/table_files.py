@@ -62,6 +62,11 @@ class TableFile(Data):
     )
     missing_target: Literal["error", "drop"] = Field("error", description="what to do about rows without a target")
     sample_weight: ColumnName | None = Field(None, description="name of a column with the weight of each row")
+    teacher_columns: ColumnNames | None = Field(
+        None,
+        description="names of columns with predictions of another model, which replace the targets: the probability of "
+        "each class in ascending order, or the value of each target; cross-validated for training rows",
+    )
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -96,7 +101,11 @@ class TableFile(Data):
 
     @property
     def _roles(self) -> Roles:
-        return Roles(self.split, self.sample_weight)
+        return Roles(self.split, self.sample_weight, self.teacher_columns or ())
+
+    @property
+    def has_teacher(self) -> bool:
+        return self.teacher_columns is not None
 
     def sizes(self) -> DataSizes:
         names = self.feature_names
@@ -109,7 +118,7 @@ class TableFile(Data):
             path = getattr(self.split, part)
             if path is None:
                 continue
-            other = self.with_columns(table).for_file(path)
+            other = self.with_columns(table)._for_file(path, self.teacher_columns)
             if other is None:
                 message, hint = not_a_table(path)
                 raise DataError(Diagnostic("data", f'"{path}" is not a table; {message}', ("split", part), hint=hint))
@@ -131,6 +140,7 @@ class TableFile(Data):
             warnings=(*found.warnings, *self._left_out(found, indices, source)),
             X=found.X if are_all else np.asarray(RowView(found.X, None, tuple(indices))),
             sample_weight=roles.weights(found, source),
+            teacher=roles.predictions(found, source),
             split_by=roles.split_by(found, source),
             columns=tuple(found.columns[index] for index in indices),
         )
@@ -259,15 +269,19 @@ class TableFile(Data):
         return self.model_copy(update={"columns": dict(table.kinds)})
 
     def for_file(self, path: str) -> TableFile | None:
+        return self._for_file(path, None)
+
+    def _for_file(self, path: str, teacher: tuple[str, ...] | None) -> TableFile | None:
+        """Return a part as `for_file` does, which also reads the columns of a teacher."""
         part = table_file_type(path)
         if part is None:
             return None
         names = self.feature_names
-        used = {*(names or ()), *self.targets, self.sample_weight}
+        used = {*(names or ()), *self.targets, self.sample_weight, *(teacher or ())}
         # A model without column kinds has numeric features only.
         kinds: dict[str, ColumnKind] = dict.fromkeys(names or (), "numeric")
         kinds |= {name: kind for name, kind in self.columns.items() if name in used}
-        changed = {"path": path, "features": names, "columns": kinds, "split": Split()}
+        changed = {"path": path, "features": names, "columns": kinds, "split": Split(), "teacher_columns": teacher}
         if isinstance(self, part):
             return self.model_copy(update=changed)
         same = {name: getattr(self, name) for name in ("target", "missing_target", "sample_weight")}
@@ -291,8 +305,9 @@ class TableFile(Data):
             elif self.columns.get(name) == "ignore":
                 yield FieldProblem(("features", index), f'"{name}" is to be ignored and cannot also be a feature')
         yield from named_twice("features", self.features or ())
-        roles = {"split": self.split.by_column, "sample_weight": self.sample_weight}
-        for field, role in roles.items():
+        yield from named_twice("teacher_columns", self.teacher_columns or ())
+        roles = [("split", self.split.by_column), ("sample_weight", self.sample_weight)]
+        for field, role in (*roles, *(("teacher_columns", name) for name in self.teacher_columns or ())):
             if role is not None and role in targets:
                 yield FieldProblem((field,), f'"{role}" is the target and cannot be used here')
             elif role is not None and self.columns.get(role) == "ignore":

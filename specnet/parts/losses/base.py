@@ -23,6 +23,8 @@ class Loss(PartKind):
     """Number of outputs per target value; the first outputs are the predictions."""
     gives_probabilities: ClassVar[bool] = True
     """Whether the activated outputs are probabilities, if the target is binary or classes."""
+    takes_soft_targets: ClassVar[bool] = False
+    """Whether a loss of binary targets or classes is also defined for probabilities as targets."""
     predicts_mean: ClassVar[bool] = True
     """Whether predictions approximate the mean of a target of values, so that R² measures their quality."""
 
@@ -32,6 +34,14 @@ class Loss(PartKind):
         The target is (outputs, batch), or (1, batch) class indices for losses of classes.
         """
         raise NotImplementedError(f"{type(self).__name__} has no expression")
+
+    def soft_expression(self, output: Value, target: Value) -> Value:
+        """Return the loss of each row, (1, batch), for probabilities as targets, (outputs, batch).
+
+        For probabilities of 0 and 1 it is equal to `expression`. A loss of classes with `takes_soft_targets` defines
+        it.
+        """
+        return self.expression(output, target)
 
     def for_evaluation(self) -> Self:
         """Return the loss for evaluation: the same without regularization such as label smoothing."""

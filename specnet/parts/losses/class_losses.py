@@ -49,6 +49,7 @@ class BinaryCrossentropy(_Smoothed, _OfProbabilities):
     """
 
     aliases = ("bce", "log_loss")
+    takes_soft_targets = True
     type: Literal["binary_crossentropy"] = "binary_crossentropy"
     positive_weight: PositiveNumber = Field(1.0, description="w, weight of targets of 1")
 
@@ -67,14 +68,18 @@ class CategoricalCrossentropy(_Smoothed, _OfClasses):
     label_smoothing s replaces the target t by (1 − s)·t + s/K for K classes (Szegedy et al. 2016).
     """
 
+    takes_soft_targets = True
     type: Literal["categorical_crossentropy"] = "categorical_crossentropy"
 
     def expression(self, output: Value, target: Value) -> Value:
-        classes = count_outputs(output)
+        return self.soft_expression(output, one_hot(target, count_outputs(output)))
+
+    def soft_expression(self, output: Value, target: Value) -> Value:
+        """Return −Σₖ tₖ·ln pₖ for probabilities t of the classes (Hinton et al. 2015, without their temperature)."""
         logits = shifted(output)
-        picked = sum_over(one_hot(target, classes) * logits, "features")
+        picked = sum_over(target * logits, "features")
         if self.label_smoothing:
-            uniform = sum_over(logits, "features") * (self.label_smoothing / classes)
+            uniform = sum_over(logits, "features") * (self.label_smoothing / count_outputs(output))
             picked = picked * (1 - self.label_smoothing) + uniform
         return log(sum_over(exp(maximum(logits, LEAST_LOGIT)), "features")) - picked
 

@@ -125,6 +125,35 @@ def _values_text(name: str, values: str, evaluation: Mapping[str, Any], split: s
     return f"{'a loss of' if name == LOSS else words(name)} {values} on {rows}"
 
 
+def beside_teacher(evaluation: Mapping[str, Any]) -> str:
+    """Return a sentence about a network and its teacher, an empty text without a teacher.
+
+    If the linear model is among the baselines and worse than the teacher in loss, the sentence says which fraction of
+    the teacher's gain the network has.
+    """
+    teacher = evaluation.get("teacher")
+    if not teacher:
+        return ""
+    if "networks" in teacher:
+        ratio = teacher["parameters"] / max(1, teacher["own_parameters"])
+        networks = counted(teacher["networks"], "network")
+        text, its = f"Trained on the predictions of {networks} with {ratio:.0f} × its parameters", "their"
+    else:
+        text, its = "Trained on the predictions of another model", "its"
+    split = best_split(teacher["agreement"])
+    if split not in teacher["agreement"]:
+        return f"{text}."
+    ((name, value),) = teacher["agreement"][split].items()
+    agreement = "" if value is None else f"R² {value:.3f}" if name == "r2" else f"{100 * value:.1f} % agreement"
+    linear = evaluation.get("baselines", {}).get("linear", {}).get(split, {}).get(LOSS)
+    loss, own = teacher["metrics"][split].get(LOSS), evaluation[split].get(LOSS)
+    gain = ""
+    if None not in (linear, loss, own) and linear > loss:
+        gain = f"{100 * (linear - own) / (linear - loss):.0f} % of {its} gain over a linear model"
+    found = ", ".join(filter(None, (agreement, gain)))
+    return f"{text}: {found} on {rows_of(split)}." if found else f"{text}."
+
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 STRIP_HEIGHT, STRIP_LINE = 52.0, 24.0
 """Height of a strip of scores without its lines, and of each line."""
@@ -184,6 +213,7 @@ def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], netwo
     table = scores_table(scores, evaluation.get("intervals", {}), evaluation.get("baselines", {}), metrics)
     return {
         "verdict": verdict(evaluation),
+        "teacher": beside_teacher(evaluation),
         "strip": strip_of(evaluation, network),
         "scores": in_words(table),
     }

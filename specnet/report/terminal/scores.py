@@ -76,6 +76,36 @@ def scores_table(
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
 
 
+def teacher_table(
+    evaluation: Mapping[str, Any], sizes: Mapping[str, int], speeds: Mapping[str, float | None]
+) -> TextTable:
+    """Return a table of a teacher beside its student: metrics, agreement, sizes, and times for a row.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        Contents of the student's ``metrics.json``.
+    sizes : mapping
+        Bytes of the model files, ``teacher`` and ``student``.
+    speeds : mapping
+        Microseconds for a row in the exported C, ``teacher`` and ``student``; None if unknown.
+    """
+    teacher = evaluation["teacher"]
+    split = best_split(teacher["metrics"])
+    rows: list[tuple[str, str, str]] = []
+    if split in teacher["metrics"]:
+        within = evaluation.get("intervals", {}).get(split, {})
+        its, own = (_figure_texts(each, each, within) for each in (teacher["metrics"][split], evaluation[split]))
+        rows += [(f"{split} {name}", text, own.get(name, "")) for name, text in its.items()]
+        agreement = _figure_texts(teacher["agreement"][split], teacher["agreement"][split], {})
+        rows += [(f"agreement, {name}", "", text) for name, text in agreement.items()]
+    rows.append(("parameters", count(teacher["parameters"]), count(teacher["own_parameters"])))
+    rows.append(("bytes", count(sizes["teacher"]), count(sizes["student"])))
+    times = {name: ABSENT if each is None else f"{each:.2g}" for name, each in speeds.items()}
+    rows.append(("µs per row in C", times["teacher"], times["student"]))
+    return TextTable(["", "teacher", "student"], rows, right=frozenset([1, 2]))
+
+
 def scores_line(scores: Scores) -> str:
     """Return a line with loss and main metric of the first known split: test, out of fold, validation, training."""
     split = best_split(scores)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,15 @@ from specnet.parts.metrics import ExpectedCalibrationError, Metric
 from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, TRAIN
 from specnet.running.data_rows import Rows, SpecData
+from specnet.running.distillation.comparison import compared_with_teacher
+from specnet.running.distillation.foreign_teacher import ForeignTeacher
+from specnet.running.distillation.teacher import Teacher
 from specnet.running.encoding import Encoder
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.intervals import chance_of, independent_rows
 from specnet.running.evaluation.predictors import constant_outputs, output_model
 from specnet.running.fitting import FitResult
-from specnet.saved.metrics_file import Coverage, Evaluation, Figures, Metrics
+from specnet.saved.metrics_file import Coverage, Evaluation, Figures, Metrics, TeacherFigures
 from specnet.spec import Spec
 from specnet.training import TrainingRows
 from specnet.training.checkpoint import history_of
@@ -54,11 +57,23 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
     evaluation = _evaluation(model, model.spec, answers, data, figures, baselines)
     if errors := errors | _calibration_errors(answers):
         evaluation.calibration["error"] = errors
+    if data.teacher is not None:
+        evaluation = replace(evaluation, teacher=_beside_teacher(data.teacher, model, data, answers))
     if fitted.calibration is not None:
         evaluation.calibration.update(fitted.calibration.figures())
     scores = train_score, _on_unseen_rows(fitted, answers, baselines), folds
     evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.layer_records, scores)
     return evaluation, judge(evidence), answers
+
+
+def _beside_teacher(
+    teacher: Teacher | ForeignTeacher, model: Model, data: SpecData, answers: Mapping[str, Answers]
+) -> TeacherFigures:
+    """Return the comparison of a model with its teacher, with None for figures that are not finite."""
+    found = compared_with_teacher(teacher, model, data.splits, answers)
+    for name in ("metrics", "agreement"):
+        found[name] = {split: defined(figures) for split, figures in found[name].items()}
+    return cast(TeacherFigures, found)
 
 
 def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], data: SpecData) -> Evaluation:

@@ -125,7 +125,10 @@ OF_MANY = (*WRITTEN, RUNS_TABLE, SUMMARY, TRIALS_TABLE, *BEST_SPECS, JOURNAL, SW
 """All files at the top of the folder of a series or a sweep, except its page."""
 RECORDS = (FACTS, SWEEP_FACTS)
 """Files of which only results are compared, not times and facts about machines."""
-_RESULTS = ("end", "finished", "epochs", "steps", "seed", "spec_sha256", "data_sha256", TRAINING_ROWS, "members")
+_RESULTS = (
+    *("end", "finished", "epochs", "steps", "seed", "spec_sha256", "data_sha256", "teacher_sha256"),
+    *(TRAINING_ROWS, "members"),
+)
 """The entries of ``run.json`` that do not depend on the machine."""
 SECONDS = ("seconds", "training_seconds")
 _ORDER = tuple(dict.fromkeys((*COMPARED, *OF_MANY)))

@@ -115,6 +115,8 @@ def input_changes(
     if rows_then and rows_now and rows_then != rows_now:
         yield SpecDifference("data (SHA-256)", f"{rows_then:.8}…", f"{rows_now:.8}…")
         yield from _other_rows(then, now)
+    teachers = (_text(facts.get("teacher_sha256")) for facts in (then, now))
+    yield from _changed("teacher (SHA-256)", *(f"{sha256:.8}…" if sha256 else "" for sha256 in teachers))
 
 
 def _other_rows(then: Facts, now: Facts) -> Iterator[SpecDifference]:

@@ -355,6 +355,7 @@ def _check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     for path, who in training.watchers():
         _check_monitor(spec, who.monitor, tasks, ("training", *path, "monitor"), problems)
     _check_ensemble(spec, problems)
+    _check_teacher(spec, problems)
     _check_target_preprocessing(spec, problems)
 
 
@@ -491,6 +492,31 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
     for key, words in idle.items():
         message = f'{words} no effect with training.ensemble.validation = "{ensemble.validation}"'
         problems.report("ensemble", message, ("data", "split", key), hint=ensemble.validated_together())
+
+
+def _check_teacher(spec: Spec, problems: Problems) -> None:
+    """Report settings that cannot be combined with a teacher, or that need one."""
+    training, loss = spec.training, spec.training.loss
+    by_columns = spec.data is not None and spec.data.has_teacher
+    if training.teacher is None and training.mixtures is not None:
+        message, hint = "mixtures has no effect without training.teacher", "set training.teacher, or remove it"
+        problems.report("teacher", message, ("training", "mixtures"), hint=hint)
+    if training.teacher is None and not by_columns:
+        return
+    path: Path = ("data", "teacher_columns") if by_columns else ("training", "teacher")
+    if by_columns and training.teacher is not None:
+        message = "training.teacher cannot be combined with data.teacher_columns"
+        problems.report("teacher", message, ("training", "teacher"), hint="remove one of them")
+    if loss.target != "values" and not loss.takes_soft_targets:
+        supported = (part for part in _losses(spec.registry) if part.target == loss.target and part.takes_soft_targets)
+        message = f"{loss.part_name()} does not support a teacher, whose targets are probabilities"
+        problems.report("teacher", message, path, hint=_use(supported))
+    if training.ensemble is not None:
+        message = "an ensemble cannot be combined with a teacher"
+        problems.report("teacher", message, _ENSEMBLE, hint="remove training.ensemble")
+    if training.class_weight is not None:
+        message = "class_weight cannot be combined with a teacher, whose targets are probabilities"
+        problems.report("teacher", message, ("training", "class_weight"), hint="remove training.class_weight")
 
 
 def _check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:

@@ -108,6 +108,8 @@ class Resolved:
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
+MIXTURES = 39
+"""Rows between training rows for each training row of a network with a teacher."""
 MAX_SHUFFLED = 2**29
 """Largest size in bytes of all training inputs for which single rows, not blocks, are shuffled by default."""
 
@@ -200,6 +202,8 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
         preprocessing=tuple(preprocessing),
         **dict.fromkeys((*FORMS, *OF_STACKS)) | {"layers": long.layers},
     ).with_training(batch_size=batch_size, log_every=log_every, shuffle=shuffle)
+    if training.teacher is not None and training.mixtures is None:
+        long_form = long_form.with_training(mixtures=MIXTURES)
     data = spec.data and spec.data.with_defaults(spec.seed, spec.target_kind)
     long_form = long_form.model_copy(update={"data": data, "sweep": None}).with_origin(problems.origin())
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))

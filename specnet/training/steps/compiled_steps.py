@@ -28,6 +28,7 @@ from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
 from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
 from specnet.training.steps.stepper import Stepper
+from specnet.training.steps.trainer import step_name
 
 VECTOR_PADDING = 16
 """Numbers in the longest vector register: at the end of a row of random numbers, C reads a whole vector."""
@@ -35,10 +36,19 @@ NOISE_AT_ONCE = 2**20
 """Maximum number of random numbers that are drawn for one call, unless a single step needs more."""
 
 
-def step_programs(network: Network, rows: int, *, weighted: bool) -> StepPrograms:
-    """Return the programs of a network's training steps; `rows` is the usual number of rows in a batch."""
-    training, blueprint = network.spec.training, network.blueprint
-    gradient, updates = network.plan("step, weighted" if weighted else "step"), [blueprint.update.plan]
+def step_programs(network: Network, rows: int, step: str = "step") -> StepPrograms:
+    """Return the programs of a network's training steps.
+
+    Parameters
+    ----------
+    network : Network
+    rows : int
+        The usual number of rows in a batch.
+    step : str
+        The name of the program of a step, as `step_name` returns it.
+    """
+    training, blueprint, weighted = network.spec.training, network.blueprint, "weighted" in step
+    gradient, updates = network.plan(step), [blueprint.update.plan]
     if training.average_weights is not None and network.layout.states:
         updates.append(blueprint.state_average())
     noise = [name for name in _inputs(gradient) if name.startswith(NOISE)]
@@ -69,7 +79,7 @@ def steps_text(network: Network, rows: int) -> str:
         If a part has no form in C.
     """
     compiled = network.run_by("compiled")
-    programs = step_programs(compiled, rows, weighted=False)
+    programs = step_programs(compiled, rows)
     try:
         return CompiledSteps(programs, network.dtype, native_processor()).text
     except UnavailableError as error:
@@ -86,7 +96,7 @@ class CompiledStepper(Stepper):
 
     def _bind(self, member: int | None) -> None:
         feed, network, layout = self._feed, self.network, self.network.layout
-        programs = step_programs(network, feed.size, weighted=feed.weight is not None)
+        programs = step_programs(network, feed.size, step_name(network, feed))
         self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
         weights = None if feed.weight is None else feed.sources[feed.weight]
         self._weight_of_all = float(feed.rows if weights is None else weights.astype(np.float64).sum())

@@ -17,7 +17,7 @@ from specnet.data.feed import Feed
 from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.layout import Layout
-from specnet.network.programs import INVERSE_ROWS, NOISE
+from specnet.network.programs import INVERSE_ROWS, NOISE, TARGET
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
 
@@ -296,6 +296,12 @@ class Trainer:
         self.meter.restore(facts["measured"])
 
 
+def step_name(network: Network, feed: Feed) -> str:
+    """Return the name of the program of a step on a feed: weighted, or with probabilities of classes as targets."""
+    is_soft = network.spec.training.loss.target == "classes" and feed.sources[TARGET].ndim == 2
+    return "step" + ", soft" * is_soft + ", weighted" * (feed.weight is not None)
+
+
 class Gradients(dict[int, "BatchGradient"]):
     """Programs for the gradient with respect to trainable parameters, by batch size; each is bound on first access.
 
@@ -317,7 +323,7 @@ class Gradients(dict[int, "BatchGradient"]):
         network, self._dtype = trainer.network, trainer.theta.dtype
         self._feed, self._noise = feed, StepNoise(network.spec.seed, member)
         self._bind = network.blueprint.backend.bind
-        self._plan = network.plan("step" if feed.weight is None else "step, weighted")
+        self._plan = network.plan(step_name(network, feed))
         self._arrays = trainer.arrays() | dict(scalars or {})
 
     def __missing__(self, rows: int) -> BatchGradient:

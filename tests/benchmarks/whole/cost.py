@@ -71,7 +71,7 @@ def building_seconds(models: list[Path], cache: Path) -> list[float]:
     for model in models:
         network = Network(specnet.load_model(model).network.resolved, "compiled")
         size = network.resolved.batch_size
-        programs = step_programs(network, LIKELY_ROWS if size == "full" else size, weighted=False)
+        programs = step_programs(network, LIKELY_ROWS if size == "full" else size)
         start = time.perf_counter()
         CompiledSteps(programs, network.dtype, native_processor()).library()
         found.append(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""The roles of columns that are neither features nor targets: the column that a split uses, and weights of rows."""
+"""The roles of other columns than features and targets: a split's column, row weights, predictions of a teacher."""
 
 from __future__ import annotations
 
@@ -23,22 +23,26 @@ _NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {
     "time": (("numeric", "datetime"), "a split by time needs numbers or dates"),
     "column": (("category",), "a split by column needs texts"),
     "sample_weight": (("numeric", "boolean"), "weights need numbers"),
+    "teacher_columns": (("numeric", "boolean"), "predictions are numbers"),
 }
 """The kinds that a column may have, and the message about other kinds, by the key that gives the column its role."""
 
 
 class Roles(NamedTuple):
-    """The columns that the split uses, and the column of row weights.
+    """The columns that the split uses, of row weights, and of a teacher's predictions.
 
     Attributes
     ----------
     split : Split
     weight : str or None
         The column of weights.
+    teacher : tuple of str
+        The columns of predictions.
     """
 
     split: Split
     weight: str | None
+    teacher: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,12 +55,15 @@ class Roles(NamedTuple):
         split: dict[Path, str | None] = {
             ("split", key): getattr(self.split, key) for key in ("group", "time", "column")
         }
-        return {name: path for path, name in {("sample_weight",): self.weight, **split}.items() if name is not None}
+        teacher: dict[Path, str] = {("teacher_columns", index): name for index, name in enumerate(self.teacher)}
+        paths = {**teacher, ("sample_weight",): self.weight, **split}
+        return {name: path for path, name in paths.items() if name is not None}
 
     def problems(self, kinds: Mapping[str, ColumnKind]) -> Iterator[FieldProblem]:
         """Yield a problem for each column whose specified kind does not fit its role."""
         for name, path in self.paths.items():
-            kind, (needed, words) = kind_of(kinds.get(name, "ignore")), _NEEDED.get(path[-1], (KINDS, ""))
+            key = path[0] if path[0] in _NEEDED else path[-1]
+            kind, (needed, words) = kind_of(kinds.get(name, "ignore")), _NEEDED.get(key, (KINDS, ""))
             if kind not in (*needed, "ignore"):
                 yield FieldProblem(("columns", name), f'"{name}" is {KINDS_IN_WORDS[kind]}; {words}', "column-kind")
 
@@ -75,6 +82,7 @@ class Roles(NamedTuple):
         """Return the default kinds of the columns; the time column has none, because its cells decide."""
         split = None if self.split.time is not None else self.split.by_column
         kinds: dict[str | None, ColumnKind] = {split: "category", self.weight: "numeric"}
+        kinds |= dict.fromkeys(self.teacher, "numeric")
         return {name: kind for name, kind in kinds.items() if name is not None}
 
     def split_by(self, content: Table, source: TableSource) -> NDArray[Any] | None:
@@ -121,6 +129,22 @@ class Roles(NamedTuple):
             what = f"expected a weight that is not negative, got {cells.min():.6g}"
             raise _wrong_cell(self.weight, int(cells.argmin()), what, "sample-weight", content, source)
         return cells
+
+    def predictions(self, content: Table, source: TableSource) -> NDArray[np.float64] | None:
+        """Return the predictions of a teacher, (rows, columns), or None without columns of predictions.
+
+        Raises
+        ------
+        DataError
+            If a prediction is missing.
+        """
+        if not self.teacher:
+            return None
+        found = np.column_stack([_found(content, name)[1] for name in self.teacher])
+        if np.isnan(found).any():
+            row, column = (int(each) for each in np.argwhere(np.isnan(found))[0])
+            raise _wrong_cell(self.teacher[column], row, "the prediction is missing", "missing-cell", content, source)
+        return found
 
 
 def _found(content: Table, name: str) -> tuple[Column, NDArray[np.float64]]:
@@ -173,6 +197,7 @@ def below_each_other(parts: dict[str, Table]) -> Table:
         np.concatenate(labels),
         first.target,
         sample_weight=None if first.sample_weight is None else np.concatenate(weights),
+        teacher=None if first.teacher is None else np.concatenate([table.teacher for table in tables]),
         split_by=np.concatenate([np.full(len(table.X), name) for name, table in parts.items()]),
         columns=tuple(columns),
         kinds=first.kinds,

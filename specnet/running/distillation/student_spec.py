@@ -1,0 +1,221 @@
+"""The spec of a student: the spec of its teacher with fewer and narrower layers, and without an ensemble.
+
+Layers for columns, such as embeddings, remain. Measurements led to the other settings (docs/explanation/defaults.md,
+"A compact model"): two hidden layers of at most 64 units; no dropout, because the teacher's predictions already
+regularize; and fewer epochs, because each has many times the rows.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specnet.errors import FileError, SpecError
+from specnet.model import Model
+from specnet.network import Network
+from specnet.parts.fields import spec_name
+from specnet.run_files import BEST, MODEL, RUN, SWEEP, TEAM, TEAM_OF_SWEEP, kind_of, spec_file
+from specnet.spec import Spec, parse_spec, resolve
+from specnet.spec.parsing import document_saying
+from specnet.spec.reading.reader import document_of
+from specnet.spec.reading.source_document import Document, key_name, key_nodes, parser
+from specnet.spec.spec_writing import Change, SpecWriter
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+SHARE = 20
+"""Minimum ratio of the teacher's to the student's parameters, unless even the smallest width has more."""
+WIDTHS = (64, 56, 48, 40, 32, 24, 16, 12, 8)
+"""Numbers of units of hidden layers; the first with few enough parameters is used."""
+DEPTH = 2
+"""Maximum number of hidden layers."""
+EPOCHS, BATCH_SIZE = 50, 128
+MIXTURES, MAX_ROWS = 39, 100_000
+"""Mixed rows for each training row; fewer, but at least one, if there were more than `MAX_ROWS` rows of both kinds."""
+_ALONE = ("ensemble", "calibration", "early_stopping", "class_weight")
+"""Keys of training that are removed: a student is one network, whose targets are probabilities already."""
+
+
+def teacher_files(path: Path) -> tuple[Path, Path]:
+    """Return the model and the spec of a teacher, given the folder of a run, of a sweep or of its team.
+
+    Raises
+    ------
+    FileError
+        If it is another folder, or a sweep without a team.
+    """
+    if kind_of(path) is SWEEP:
+        path = path / TEAM
+        if kind_of(path) is not TEAM_OF_SWEEP:
+            hint = f"use {path.parent / BEST} if its spec has an ensemble"
+            raise FileError("the sweep has no team", hint=hint, source=str(path.parent))
+    if kind_of(path) is TEAM_OF_SWEEP:
+        return path / MODEL, Path(spec_file(path.parent / BEST))
+    if path.name == MODEL:
+        path = path.parent
+    spec = Path(spec_file(path))
+    if kind_of(path) is not RUN:
+        message = "expected the folder of a run, of a sweep or of its team"
+        raise FileError(message, source=str(path))
+    return path / MODEL, spec
+
+
+def student_document(model: Model, model_path: Path, spec: Spec, rows: int, folder: Path) -> Document:
+    """Return the spec of a student as a document for a folder; only comments about its data remain.
+
+    Parameters
+    ----------
+    model : Model
+        The teacher.
+    model_path : Path
+        Its file.
+    spec : Spec
+        The spec of the teacher; of a team's teacher, that of the best trial.
+    rows : int
+        The number of training rows.
+    folder : Path
+        The folder of the spec to write.
+    """
+    written = document_saying(spec)
+    changes = list(_changes(written.data, spec, rows))
+    units = _width(model, spec)
+    changes += _network_changes(written.data["network"], units)
+    teacher = Path(os.path.relpath(model_path.resolve(), spec.folder.resolve())).as_posix()
+    changes.append(Change(("training", "teacher"), teacher))
+    writer = SpecWriter(written, spec.registry)
+    text = writer.text(changes, folder)
+    if writer.format == "toml":
+        text = _without_comments(text)
+    return replace(document_of(text.encode(), str(folder / f"spec.{writer.format}")), folder=folder)
+
+
+def _without_comments(text: str) -> str:
+    """Return a TOML text without comments, except those within tables of ``data``: the others describe the teacher."""
+    source, result, end = text.encode(), b"", 0
+    for comment in _comments(parser("toml").parse(source).root_node, source):
+        result += source[end : comment.start_byte].rstrip(b" \t")
+        end = comment.end_byte
+        if not result or result.endswith(b"\n"):  # the comment has a line of its own
+            end += len(source[end : end + 2]) - len(source[end : end + 2].lstrip(b"\r\n"))
+    return re.sub(r"\n{3,}", "\n\n", (result + source[end:]).decode()).strip() + "\n"
+
+
+def _comments(node: Node, source: bytes) -> Iterator[Node]:
+    """Yield the comments within a node of a syntax tree, except those between the pairs of tables of ``data``."""
+    begin = node.start_byte
+    if node.type in ("table", "table_array_element"):
+        header, *pairs = (child for child in node.named_children if child.type != "comment")
+        if pairs and key_name(key_nodes(header)[0], source) == "data":
+            line = source.find(b"\n", pairs[-1].end_byte)
+            begin = node.end_byte if line < 0 else line
+    for child in node.named_children:
+        if child.type != "comment":
+            yield from _comments(child, source) if begin == node.start_byte else ()
+        elif child.start_byte >= begin:
+            yield child
+
+
+def _changes(data: Mapping[str, Any], spec: Spec, rows: int) -> Iterator[Change]:
+    """Yield the changes of all settings but the layers."""
+    training = data["training"]
+    yield Change(("name",), spec_name(f"{spec.name or 'unnamed'}_small"))
+    for key in _ALONE:
+        if key in training:
+            yield Change(("training", key), removed=True)
+    loss = training["loss"]
+    if isinstance(loss, Mapping) and "label_smoothing" in loss:
+        yield Change(("training", "loss", "label_smoothing"), removed=True)
+    yield Change(("training", "epochs"), EPOCHS)
+    if not spec.training.optimizer.full_batch_only:
+        yield Change(("training", "batch_size"), BATCH_SIZE)
+    yield Change(("training", "mixtures"), max(1, min(MIXTURES, MAX_ROWS // max(1, rows) - 1)))
+
+
+def _width(model: Model, spec: Spec) -> int:
+    """Return the number of units of a student's hidden layers: the first whose network is small enough."""
+    total = sum(each.theta.size for each in model.networks)
+    for units in WIDTHS:
+        if _parameters(model, spec, units) * SHARE <= total:
+            return units
+    return WIDTHS[-1]
+
+
+def _parameters(model: Model, spec: Spec, units: int) -> int:
+    """Return the number of parameters of a student, computed from the sizes of the teacher's first network."""
+    first = model.networks[0].network
+    layers = first.spec.model_dump(mode="json", exclude_none=True)["network"]["layers"]
+    network = {"input_size": first.inputs, "layers": smaller_layers(layers, units)}
+    loss = first.spec.training.loss.model_dump(mode="json")
+    try:
+        alone = parse_spec(
+            {"network": network, "training": {"loss": loss}}, parts=spec.registry, limits=spec.origin.limits
+        )
+        return Network(resolve(alone, outputs=first.outputs)).parameter_count
+    except SpecError:  # the layers cannot be made smaller in this way: the run of the student says why
+        return 0
+
+
+def _network_changes(network: Mapping[str, Any], units: int) -> Iterator[Change]:
+    """Yield the changes of the network's layers, which may have any form of a spec."""
+    if "layers" in network:
+        yield Change(("network", "layers"), smaller_layers(network["layers"], units))
+        return
+    key = "hidden_layer_sizes" if "hidden_layer_sizes" in network else "layer_sizes"
+    sizes = list(network[key])
+    first, last = (sizes[:1], sizes[-1:]) if key == "layer_sizes" else ([], [])
+    hidden = [min(size, units) for size in sizes[len(first) : len(sizes) - len(last)]][:DEPTH]
+    yield Change(("network", key), [*first, *hidden, *last])
+    activations = network.get("activations")
+    if isinstance(activations, list | tuple):
+        ends = len(activations) - (len(sizes) - len(first) - len(last))
+        kept = list(activations[: len(hidden)]) + list(activations[len(activations) - ends :] if ends > 0 else [])
+        yield Change(("network", "activations"), kept)
+
+
+def smaller_layers(layers: Any, units: int) -> list[dict[str, Any]]:
+    """Return layers with fewer and narrower hidden layers, without dropout and without the linear part beside them."""
+    made = [copy.deepcopy(dict(layer)) for layer in layers]
+    found = _without_linear_part(made)
+    last = max((k for k, layer in enumerate(found) if layer.get("type") == "dense"), default=-1)
+    small, depth = [], 0
+    for number, layer in enumerate(found):
+        kind = layer.get("type")
+        if kind in ("dropout", "gaussian_noise", "gaussian_dropout", "alpha_dropout") and "name" not in layer:
+            continue
+        if kind == "block":
+            repeats = layer.get("repeat", 1)
+            if depth >= DEPTH:
+                continue
+            layer["repeat"] = min(repeats, DEPTH - depth)
+            layer["layers"] = [_narrow(each, units) for each in layer["layers"] if each.get("type") != "dropout"]
+            depth += layer["repeat"]
+        elif kind == "dense" and number != last:
+            layer, depth = _narrow(layer, units), depth + 1
+        small.append(layer)
+    return small
+
+
+def _narrow(layer: Mapping[str, Any], units: int) -> dict[str, Any]:
+    """Return a layer with at most this many units, if it is dense."""
+    found = dict(layer)
+    if found.get("type") == "dense" and isinstance(found.get("units"), int):
+        found["units"] = min(found["units"], units)
+    return found
+
+
+def _without_linear_part(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return layers without a frozen linear layer and the sum with it, which only calibration uses."""
+    frozen = {
+        layer["name"]
+        for layer in layers
+        if layer.get("type") == "dense" and layer.get("trainable") is False and "name" in layer
+    }
+    sums = [layer for layer in layers if layer.get("type") == "add" and not frozen.isdisjoint(layer.get("inputs", ()))]
+    named = {name for layer in sums for name in layer["inputs"]} & frozen
+    return [layer for layer in layers if layer not in sums and layer.get("name") not in named]

@@ -1,0 +1,1 @@
+"""Tests of networks that learn the answers of a teacher."""
