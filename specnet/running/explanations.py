@@ -124,6 +124,7 @@ def responses_of(model: Model, data: SpecData, importance: Importance) -> list[R
     """Return the responses of a model to its most important columns, or None if they cost too much.
 
     The responses are probabilities, or the first predicted value in its unit. None for a model that predicts neither.
+    A column of free text has none: each of its texts is of one row, and says little about other texts.
 
     Parameters
     ----------
@@ -142,7 +143,10 @@ def responses_of(model: Model, data: SpecData, importance: Importance) -> list[R
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)])
     found = []
     for index in np.argsort(-importance.mean, kind="stable")[:MAX_RESPONSES].tolist():
-        cells = _moved_cells(np.asarray(known[:, index], np.float64), train.kinds[index] if train.kinds else None)
+        column = train.kinds[index] if train.kinds else None
+        if column is not None and column.kind == "text":
+            continue
+        cells = _moved_cells(np.asarray(known[:, index], np.float64), column)
         if len(cells[0]) > 1:
             found.append(_response(model, rows, index, cells, importance.columns[index]))
     return found

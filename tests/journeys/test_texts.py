@@ -134,3 +134,12 @@ def test_new_writes_what_run_and_verify_read(specnet, folder):
     NEW[FEATURES].to_csv(folder / "new.csv", index=False)
     answers = specnet("predict", "run", "new.csv", "-q").ok()
     assert len(answers.out.splitlines()) == len(NEW) + 1
+
+
+def test_a_page_without_rows_has_no_text_of_a_row(specnet, folder):
+    TRAIN.to_csv(folder / "likes.csv", index=False)
+    specnet("new", "likes.toml", "--data", "likes.csv", "--target", "likes", "--quick", "-q").ok()
+    for folder_name, options in (("with", ()), ("without", ("--no-rows",))):
+        specnet("run", "likes.toml", "-o", folder_name, "-q", *options).ok()
+        page = (folder / folder_name / "report.html").read_text(encoding="utf-8")
+        assert any(text in page for text in TRAIN["review"]) == (folder_name == "with")
