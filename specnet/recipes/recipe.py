@@ -30,6 +30,8 @@ MANY_COLUMNS = 200
 """With more columns after coding, numbers are not embedded."""
 _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2, "text": 2}
 """Order of columns before the layers, by their kind."""
+_SCALING_BEFORE_BINS = ("robust", "smooth_clip")
+"""Scaling of numbers in the trial of a sweep that has bins beside them."""
 TRIALS = 40
 """Number of trials of a sweep."""
 
@@ -136,6 +138,9 @@ def recipe(
     spiked = [index for index, column in enumerate(ordered) if column.is_spiked] if settings.embeds else []
     first = [*dict.fromkeys(_ORDER[kind] for kind in kinds)]
     is_ordered = settings.embeds and first != sorted(first)
+    has_numbers_first = settings.embeds or first == sorted(first)
+    filling = [*(["calendar"] if "datetime" in kinds else []), "impute"]
+    is_binned = facts.target == "classes" and has_numbers_first and _can_embed(features)
     return rendered(
         "recipe",
         facts=facts,
@@ -155,7 +160,9 @@ def recipe(
         has_categories="category" in kinds,
         has_texts="text" in kinds,
         one_hot_codes=ONE_HOT_CODES,
-        preprocessing=[*(["calendar"] if "datetime" in kinds else []), "impute", *settings.scaling],
+        preprocessing=[*filling, *settings.scaling],
+        binned=[*filling, *_SCALING_BEFORE_BINS] if is_binned else None,
+        has_others=not OF_TEXTS.isdisjoint(kinds),
         numbers=range(sum(column.columns for column in features if column.kind not in OF_TEXTS)),
         spiked=spiked,
         outputs=facts.outputs if facts.target == "values" or facts.classes == 2 else facts.classes,

@@ -14,6 +14,7 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import specnet
 from specnet import DataError, Spec, parse_spec
+from specnet.files.plain_data import toml_value
 from specnet.recipes import TEMPLATES, recipe, starting_spec, table_facts
 from specnet.spec import parse_sweep
 from specnet.spec.sweep_section import Range
@@ -221,6 +222,27 @@ def test_many_rows_get_one_network(recipe_for: Recipe, kind: str) -> None:
     assert "# loss on the validation set\n" in (Path(spec.folder) / "searched.toml").read_text(encoding="utf-8")
     if kind == "classes":  # OpenBLAS 0.3.34 has Haswell kernels that end the process with the matrices of the other
         run(spec, 1)
+
+
+@pytest.mark.parametrize(("kind", "first"), [("classes", "x"), ("classes", "city"), ("values", "x")])
+def test_a_sweep_for_classes_tries_bins_of_numbers_where_layers_find_these(
+    recipe_for: Recipe, kind: str, first: str
+) -> None:
+    n = 60
+    x, noise = np.random.default_rng(0).normal(size=(2, n))
+    columns = {"x": x, "city": ["ab"[i % 2] for i in range(n)], "y": x + noise > 0 if kind == "classes" else x + noise}
+    folder = Path(recipe_for(table(**{first: columns[first], **columns}), "y").folder)
+    searched = parse_sweep(folder / "searched.toml")
+    assert searched.sweep is not None
+    (binned,) = [each for each in searched.sweep.candidates if "network.preprocessing" in each] or [None]
+    assert (binned is None) == (kind == "values" or first == "city")
+    if binned is not None:
+        overrides = [f"{key}={toml_value(value)}" for key, value in {**binned, "training.epochs": 1}.items()]
+        model = specnet.run(folder / "t.toml", overrides=overrides).model
+        bins, joined, *_ = model.spec.network.layers
+        assert (bins.columns, joined.inputs) == ((0,), ("input", "bins"))
+        edges = model.members[0][1]["layers.bins.edges"]
+        assert len(np.unique(edges)) == 17  # of x, and not of a category's two numbers
 
 
 def test_a_wide_table_has_no_embedding(recipe_for: Recipe) -> None:
