@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.parts.arrays import FLOAT64, Array, RowView, check_finite, pieces
-from specnet.parts.preprocessing import CategoryEmbedding, CategoryStep, Fitted, Preprocessing, Texts
+from specnet.parts.preprocessing import CategoryEmbedding, CategoryStep, Fitted, Preprocessing, TargetArray, Texts
 from specnet.parts.preprocessing.column_operations import joined, picked
 from specnet.spec import ColumnGroup
 
@@ -69,7 +69,12 @@ class StepGroup:
         return tuple(text for text in own if text is not None) or None
 
     def fit(
-        self, columns: RawTable, texts: Texts | None, weight: NDArray[np.float64] | None, names: Sequence[str]
+        self,
+        columns: RawTable,
+        texts: Texts | None,
+        weight: NDArray[np.float64] | None,
+        names: Sequence[str],
+        target: TargetArray | None = None,
     ) -> StepGroup:
         """Return the group fitted to training rows, given the group's own columns.
 
@@ -85,6 +90,9 @@ class StepGroup:
             with np.errstate(over="ignore", invalid="ignore"):
                 given = columns if step.fits_views else np.asarray(columns)
                 step, learned = step.fit(given, weight, texts)
+                if step.reads_target:
+                    assert target is not None, "the target of training rows is known"
+                    step, learned = step.fit_to_target(given, learned, target, weight, texts)
             for array in learned.values():
                 _check_finite(step, array)
             steps.append(step)
@@ -110,6 +118,22 @@ class StepGroup:
             return made.astype(FLOAT64, copy=False)
 
         return prepared
+
+    def out_of_fold(
+        self,
+        columns: RawTable,
+        texts: Texts | None,
+        target: TargetArray,
+        folds: NDArray[np.intp],
+        weight: NDArray[np.float64] | None,
+    ) -> Array:
+        """Return the prepared training rows of a group whose first step reads the target, as its `out_of_fold`."""
+        first, learned = self.steps[0], self.fitted[0]
+        made: Array = first.out_of_fold(columns, learned, target, folds, weight, texts)
+        for step, own in zip(self.steps[1:], self.fitted[1:], strict=True):
+            made = np.asarray(step.apply(made, own))
+        check_finite(made, "X", 0)
+        return made
 
     def apply(self, columns: Any) -> Any:
         """Apply the fitted steps to the group's columns, given all raw columns, and return the result."""
@@ -166,6 +190,7 @@ class Preparation:
         *,
         texts: ColumnTexts = (),
         names: Sequence[str] = (),
+        target: TargetArray | None = None,
     ) -> Self:
         """Return a preparation fitted to training rows; each step is fitted to the results of the previous steps.
 
@@ -181,6 +206,8 @@ class Preparation:
             Texts of each column; see `ColumnTexts`.
         names : sequence of str, optional
             Names of the columns, for errors.
+        target : array, optional
+            The target of the rows, required by steps that read it.
 
         Raises
         ------
@@ -190,7 +217,7 @@ class Preparation:
         fitted = []
         for group in groups:
             named = [names[index] for index in group.among(len(names)) if names]
-            fitted.append(group.fit(group.taken(columns), group.texts(texts), weight, named))
+            fitted.append(group.fit(group.taken(columns), group.texts(texts), weight, named, target))
         return cls(tuple(fitted))
 
     @property
@@ -202,6 +229,11 @@ class Preparation:
     def fitted(self) -> tuple[Mapping[str, NDArray[Any]], ...]:
         """The fitted state of each of the `steps`."""
         return tuple(learned for group in self.groups for learned in group.fitted)
+
+    @property
+    def reads_target(self) -> bool:
+        """Whether a step was fitted with the target, so that training rows are prepared by `out_of_fold`."""
+        return any(step.reads_target for step in self.steps)
 
     @property
     def is_plain(self) -> bool:
@@ -245,6 +277,38 @@ class Preparation:
             made = [prepared(rows, piece.start) for prepared in preparers]
             joint = made[0] if len(made) == 1 else np.concatenate(made, axis=1)
             result[piece] = joint if reader is None else reader.read_inputs(joint, name, piece.start)
+        return result
+
+    def out_of_fold(
+        self,
+        prepared: Array,
+        columns: RawTable,
+        target: TargetArray,
+        folds: NDArray[np.intp],
+        weight: NDArray[np.float64] | None = None,
+        *,
+        texts: ColumnTexts = (),
+    ) -> Array:
+        """Return prepared training rows in which columns that depend on the target are from fits to other folds.
+
+        Parameters
+        ----------
+        prepared : (rows, inputs)
+            The result of `prepare` for the same rows, which is not changed.
+        columns, weight, texts
+            As in `fit`: the rows to which this preparation was fitted, or new ones with which a training continues.
+        target : (rows,) or (rows, values)
+        folds : (rows,)
+            The fold of each row.
+        """
+        result, start = prepared.copy(), 0
+        for group in self.groups:
+            stop = start + group.output_size(columns.shape[1])
+            if group.steps and group.steps[0].reads_target:
+                result[:, start:stop] = group.out_of_fold(
+                    group.taken(columns), group.texts(texts), target, folds, weight
+                )
+            start = stop
         return result
 
     def named(self, columns: Sequence[str]) -> list[str]:

@@ -32,6 +32,8 @@ _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category"
 """Order of columns before the layers, by their kind."""
 _SCALING_BEFORE_BINS = ("robust", "smooth_clip")
 """Scaling of numbers in the trial of a sweep that has bins beside them."""
+MOST_ANSWERS = 20
+"""The largest number of classes with linear answers of texts, which are as many columns for each column of texts."""
 TRIALS = 40
 """Number of trials of a sweep."""
 
@@ -141,6 +143,8 @@ def recipe(
     has_numbers_first = settings.embeds or first == sorted(first)
     filling = [*(["calendar"] if "datetime" in kinds else []), "impute"]
     is_binned = facts.target == "classes" and has_numbers_first and _can_embed(features)
+    has_answers = "text" in kinds and facts.classes <= MOST_ANSWERS and facts.structure.time is None
+    answers = [{"type": "text_vectors", "answers": True}] if has_answers else []
     return rendered(
         "recipe",
         facts=facts,
@@ -160,9 +164,10 @@ def recipe(
         has_categories="category" in kinds,
         has_texts="text" in kinds,
         one_hot_codes=ONE_HOT_CODES,
-        preprocessing=[*filling, *settings.scaling],
-        binned=[*filling, *_SCALING_BEFORE_BINS] if is_binned else None,
+        preprocessing=[*filling, *settings.scaling, *answers],
+        binned=[*filling, *_SCALING_BEFORE_BINS, *answers] if is_binned else None,
         has_others=not OF_TEXTS.isdisjoint(kinds),
+        has_answers=has_answers,
         numbers=range(sum(column.columns for column in features if column.kind not in OF_TEXTS)),
         spiked=spiked,
         outputs=facts.outputs if facts.target == "values" or facts.classes == 2 else facts.classes,

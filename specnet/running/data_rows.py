@@ -249,7 +249,16 @@ class SpecData:
         return RunIdentity(self.resolved.spec.to_json(), sha256 or data_hash(self.table), teacher)
 
 
-def fit_preparation(spec: Spec, rows: Rows, preparation: Preparation | None = None) -> tuple[Spec, Preparation]:
+def target_of_steps(labels: Labels | None, rows: Rows) -> NDArray[Any]:
+    """Return the target as steps of preprocessing read it: class indices (rows,), or values (rows, values)."""
+    if labels is not None:
+        return labels.encode(rows.y, "y")
+    return np.asarray(rows.y, np.float64).reshape(len(rows), -1)
+
+
+def fit_preparation(
+    spec: Spec, rows: Rows, labels: Labels | None, preparation: Preparation | None = None
+) -> tuple[Spec, Preparation]:
     """Return a spec whose preprocessing has all sizes from training rows, and the preprocessing fitted to them.
 
     If `preparation` is given, it is used instead; it was fitted to other rows with the same preprocessing.
@@ -271,13 +280,16 @@ def fit_preparation(spec: Spec, rows: Rows, preparation: Preparation | None = No
         return step.output_size(1) or 0
 
     def fitted() -> Preparation:
-        return Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names)
+        target = target_of_steps(labels, rows) if of_target else None
+        return Preparation.fit(unfitted(written, names), columns, rows.weight, texts=texts, names=names, target=target)
 
     written = column_groups(
         spec, rows.kinds, names, lambda index: rows.once(("codes", index), lambda: count_codes(index))
     )
+    of_target = any(step.reads_target for group in unfitted(written, names) for step in group.steps)
+    classes = None if labels is None or not of_target else tuple(labels.values.tolist())
     try:
-        preparation = preparation or rows.once(("preparation", written, tuple(names)), fitted)
+        preparation = preparation or rows.once(("preparation", written, tuple(names), classes), fitted)
     except DataError as error:
         numbers = [index for index, kind in enumerate(rows.kinds) if kind.texts is None]
         if error.diagnostics[0].code != "too-large" or not numbers:
@@ -371,7 +383,7 @@ def prepare(
         If the rows do not fit.
     """
     training = splits[TRAIN]
-    prepared, preparation = fit_preparation(spec, training, preparation)
+    prepared, preparation = fit_preparation(spec, training, labels, preparation)
     resolved = resolve(prepared, inputs=training.table.shape[1], outputs=outputs, data=data, rows=len(training))
     return SpecData(resolved, labels, preparation, splits, warnings, table)
 

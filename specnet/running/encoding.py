@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Labels, Preparation, unfitted
+from specnet.data.split import folds_of_classes, folds_of_groups
 from specnet.errors import DataError
 from specnet.model import Decoder, Model
 from specnet.network import Network
@@ -19,7 +20,7 @@ from specnet.parts.arrays import Array, as_dtype, check_domain, check_target, ch
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
-from specnet.running.data_rows import Rows
+from specnet.running.data_rows import Rows, target_of_steps
 from specnet.spec import Spec
 from specnet.training import TrainingRows
 from specnet.training.after_epoch import watcher_name
@@ -179,6 +180,8 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: b
     return monitors
 
 
+FOLDS = 5
+"""The number of folds of columns that are fitted to the target, where the ensemble has no folds."""
 MIN_DIGITS = 1000
 """The minimum ratio of the standard deviation of a target to its rounding error."""
 _MIN_WEIGHT = 2.0**26
@@ -214,7 +217,22 @@ class Encoder:
         """Return encoded training rows, with the products of row weights and class weights."""
         target = _numbers(self.network, self.labels, rows.y, "y")
         weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
-        return self._encoded(rows, target, weight, "y")
+        X = self.inputs(rows)
+        if self.preparation.reads_target:
+            X = rows.once(("out of fold", self.preparation, self.network.dtype), lambda: self._out_of_fold(rows, X))
+        return self._encoded(rows, X, target, weight, "y")
+
+    def _out_of_fold(self, rows: Rows, X: Array) -> Array:
+        """Return encoded training rows with columns out of fold: of the ensemble's folds, or of folds by the seed."""
+        folds, seed = rows.folds, self.network.spec.seed
+        if folds is None:
+            count = min(FOLDS, len(rows))
+            if rows.groups is not None and len(np.unique(rows.groups)) >= count:
+                folds = folds_of_groups(rows.groups, count, seed)
+            else:
+                folds = folds_of_classes(None, len(rows), count, seed)  # not even a row's fold depends on its target
+        target = target_of_steps(self.labels, rows)
+        return self.preparation.out_of_fold(X, rows.columns, target, folds, rows.weight, texts=rows.texts)
 
     def soft_target_rows(self, X: Array, targets: Array, weight: Array | None) -> TrainingRows:
         """Return training rows whose targets are the predictions of a teacher.
@@ -239,7 +257,9 @@ class Encoder:
     def watched_rows(self, rows: Rows, name: str) -> WatchedRows:
         """Return encoded validation rows; `name` is the name of their target in errors."""
         target = _numbers(self.network, self.labels, rows.y, name)
-        return WatchedRows(self._encoded(rows, target, rows.weight, name), target, rows.weight, rows.groups)
+        return WatchedRows(
+            self._encoded(rows, self.inputs(rows, name), target, rows.weight, name), target, rows.weight, rows.groups
+        )
 
     def member_rows(self, training: TrainingRows, rows: Rows, watched: WatchedRows | None) -> MemberRows:
         """Return the rows of each ensemble member, given training rows and the validation rows of all members."""
@@ -266,8 +286,10 @@ class Encoder:
         prepared = (self.preparation, self.target_preparation)
         return Model(self.network, theta, state, *prepared, labels, history=history)
 
-    def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
-        X, shape = self.inputs(rows, name), target.shape
+    def _encoded(
+        self, rows: Rows, X: Array, target: Array, weight: NDArray[np.float64] | None, name: str
+    ) -> TrainingRows:
+        shape = target.shape
         target = self.target_preparation.prepare(target.reshape(len(rows), -1)).reshape(shape)
         loss, dtype = self.network.spec.training.loss, self.network.dtype
         if loss.target != "classes":

@@ -24,7 +24,7 @@ else:
     __all__, __getattr__ = lazily(
         __name__,
         {
-            "base": "NUMBERS Fitted Preprocessing Texts prepared_size raw_size",
+            "base": "NUMBERS Fitted Preprocessing TargetArray Texts prepared_size raw_size",
             "categories": "ONE_HOT_CODES CategoryStep Ordinal OneHot CategoryEmbedding",
             "curve_steps": "SmoothClip Log",
             "dates": "Calendar",

@@ -35,6 +35,8 @@ Weight = NDArray[np.float64] | None
 """The weight of each training row, (rows,); None if all rows count equally."""
 Columns = NDArray[Any] | RowView
 """Columns (rows, columns) that a step is fitted to."""
+TargetArray = NDArray[Any]
+"""The target of training rows: class indices (rows,) of an integer type, or values (rows, values) of float64."""
 
 
 class Preprocessing(PartKind):
@@ -114,6 +116,50 @@ class Preprocessing(PartKind):
             If the step does not support these columns.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fit")
+
+    @property
+    def reads_target(self) -> bool:
+        """Whether the step is fitted with the target, by `fit_to_target` after `fit`; it must be a group's first."""
+        return False
+
+    def fit_to_target(
+        self, columns: Columns, fitted: Fitted, target: TargetArray, weight: Weight = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
+        """Return a step that `reads_target`, and its learned arrays, fitted to the target of training rows.
+
+        Parameters
+        ----------
+        columns, weight, texts
+            As in `fit`.
+        fitted : mapping
+            The learned arrays of `fit`.
+        target : (rows,) or (rows, values)
+            The target; see `TargetArray`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no fit_to_target")
+
+    def out_of_fold(
+        self,
+        columns: Columns,
+        fitted: Fitted,
+        target: TargetArray,
+        folds: NDArray[np.intp],
+        weight: Weight = None,
+        texts: Texts | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the prepared training rows of a fitted step that `reads_target`: (rows, outputs).
+
+        Whatever depends on the target is from a fit to the rows of the other folds, so no row's own target is in its
+        columns: a network would trust them more than they deserve for new rows (Wolpert 1992, stacked generalization).
+
+        Parameters
+        ----------
+        columns, fitted, target, weight, texts
+            As in `fit_to_target`.
+        folds : (rows,)
+            The fold of each row.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no out_of_fold")
 
     def check(self, fitted: Fitted) -> None:
         """Raise an error if `fit` cannot have returned these arrays from a file; their shapes are already checked.

@@ -13,7 +13,8 @@ Design
 - The result is linear in these weights: the sum over the tokens of weight / length · vector, minus the mean over
   training rows. The vectors are the right singular vectors of the training rows' weights (latent semantic analysis,
   Deerwester et al. 1990), scaled so that each number has the standard deviation 1 over the training rows.
-- No target is read, so nothing of the answer leaks into the training rows, and folds and members share the step.
+- With `answers`, the answers of a linear model of these weights follow: as many columns as `linear_answers` defines. In
+  training rows they are out of fold. The directions read no target, so all folds share them.
 
 Exports need the table of `folding`, the two loops of `tokens`, and for each column sorted hashes, `idf`, vectors and
 means: see `specnet.exporting.text_tables`. Whatever else reduces texts (with the target, or learned in the network)
@@ -32,7 +33,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import Counts, NonNegativeInteger, PositiveInteger
-from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, TargetArray, Texts, Weight
+from specnet.parts.preprocessing.linear_answers import answers_of, linear_model
 from specnet.parts.preprocessing.tokens import GROUPS, MASK, Tokenizer
 
 if TYPE_CHECKING:
@@ -68,6 +70,14 @@ class TextVectors(Preprocessing):
     pairs: bool = Field(True, description="whether pairs of words that follow each other are tokens")
     shortest: Annotated[PositiveInteger, Le(16)] = Field(3, description="length of the shortest n-grams")
     longest: Annotated[NonNegativeInteger, Le(16)] = Field(5, description="length of the longest n-grams; 0 for none")
+    answers: bool = Field(
+        False,
+        description="whether the answers of a linear model of the weights, fitted to the target, are columns too; in "
+        "training rows, by models of the rows of other folds",
+    )
+    outputs: PositiveInteger | None = Field(
+        None, description="number of these answers of a column; found when the step is fitted"
+    )
     counts: Counts | None = Field(
         None, description="number of columns made of each column; found when the step is fitted"
     )
@@ -90,8 +100,12 @@ class TextVectors(Preprocessing):
 
     def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
         assert self.counts is not None, "fitted"
-        pairs = zip(columns, self.counts, strict=True)
-        return [f"{name}: component {number}" for name, count in pairs for number in range(1, count + 1)]
+        answers = self.outputs or 0
+        return [
+            f"{name}: component {number}" if number <= count - answers else f"{name}: answer {number - count + answers}"
+            for name, count in zip(columns, self.counts, strict=True)
+            for number in range(1, count + 1)
+        ]
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         self.require(texts is not None, "needs columns of texts, got numbers")
@@ -119,7 +133,62 @@ class TextVectors(Preprocessing):
             "vectors": np.concatenate(vectors),
             "means": np.concatenate(means),
         }
-        return self.model_copy(update={"counts": tuple(counts)}), learned
+        return self.model_copy(update={"counts": tuple(counts), "outputs": None}), learned
+
+    @property
+    def reads_target(self) -> bool:
+        return self.answers
+
+    def fit_to_target(
+        self, columns: Columns, fitted: Fitted, target: TargetArray, weight: Weight = None, texts: Texts | None = None
+    ) -> tuple[Self, Learned]:
+        outputs, every, means, counts = answers_of(target), [], [], []
+        for rows, vectors, mean in self._row_weights(columns, fitted, texts):
+            coefficients, intercepts = linear_model(rows, target, weight, outputs)
+            every.append(np.concatenate([vectors, coefficients.astype(np.float32)], axis=1))
+            means.append(np.concatenate([mean, -intercepts]))
+            counts.append(len(means[-1]))
+        learned = {
+            **fitted,
+            "vectors": np.concatenate([each.reshape(-1) for each in every]),
+            "means": np.concatenate(means),
+        }
+        return self.model_copy(update={"counts": tuple(counts), "outputs": outputs}), learned
+
+    def out_of_fold(
+        self,
+        columns: Columns,
+        fitted: Fitted,
+        target: TargetArray,
+        folds: NDArray[np.intp],
+        weight: Weight = None,
+        texts: Texts | None = None,
+    ) -> NDArray[np.float64]:
+        outputs, made = self.outputs or 0, []
+        for rows, vectors, mean in self._row_weights(columns, fitted, texts):
+            answers = np.empty((len(columns), outputs))
+            for fold in np.unique(folds):
+                own = folds == fold
+                others = None if weight is None else weight[~own]
+                coefficients, intercepts = linear_model(rows[~own], target[~own], others, outputs)
+                answers[own] = rows[own] @ coefficients + intercepts
+            made += [rows @ vectors.astype(np.float64) - mean, answers]
+        return np.concatenate(made, axis=1)
+
+    def _row_weights(
+        self, columns: Columns, fitted: Fitted, texts: Texts | None
+    ) -> Iterator[tuple[csr_array, NDArray[np.float32], NDArray[np.float64]]]:
+        """Yield each column's weights (rows, tokens), and the vectors and means of its directions."""
+        from scipy.sparse import csr_array, vstack
+
+        assert texts is not None, "`fit` requires them"
+        for index, (own, (hashes, idf, vectors, means)) in enumerate(zip(texts, self.parts(fitted), strict=True)):
+            matrix = _matrix(self._tokenizer.counts(own.tolist()), hashes, idf, len(own))
+            column = np.asarray(columns[:, index], np.float64)
+            at = np.where(np.isnan(column), len(own), column).astype(np.intp)
+            directions = len(means) - (self.outputs or 0)
+            rows = vstack([matrix, csr_array((1, matrix.shape[1]))], format="csr")[at]
+            yield rows, vectors[:, :directions], means[:directions]
 
     def check(self, fitted: Fitted) -> None:
         super().check(fitted)
@@ -134,7 +203,10 @@ class TextVectors(Preprocessing):
             self.require(bool(ascends), "hashes are not of 32 bits in ascending order, each once")
             self.require(end - begin <= self.maximum_tokens, "a column has more than maximum_tokens")
         assert self.counts is not None, "checked with the spec"
-        self.require(max(self.counts, default=0) <= self.size, f"counts are {self.counts}, more than size")
+        answers = self.outputs or 0
+        self.require(self.answers == (self.outputs is not None), "outputs do not fit answers")
+        fits = all(0 <= count - answers <= self.size for count in self.counts)
+        self.require(fits, f"counts are {self.counts}, expected at most size beside the answers")
         tokens = np.diff(starts[::GROUPS])
         self.require(int(tokens @ np.array(self.counts)) == len(fitted["vectors"]), "vectors do not fit the hashes")
 

@@ -92,7 +92,7 @@ def own_answers(spec: Spec, data: SpecData, member: int) -> Any:
     others, own, instead = rows.chosen[~mine], rows.chosen[mine], spare.chosen[: mine.sum()]
     every = Rows(data.table.X, data.table.y, kinds=data.table.columns)
     parts = every.split(RowSplit(others, own, np.concatenate([others, instead])))
-    prepared, preparation = fit_preparation(spec, parts["test"])
+    prepared, preparation = fit_preparation(spec, parts["test"], data.labels)
     sizes = {"inputs": data.table.X.shape[1], "outputs": read_target(spec, data.table.y)[1], "rows": len(rows)}
     resolved = resolve(prepared, data=data.resolved.spec.data, **sizes).with_members(1)
     encoder = Encoder.fit(Network(resolved), data.labels, preparation, parts["test"])
