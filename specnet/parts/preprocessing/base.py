@@ -129,12 +129,14 @@ class Preprocessing(PartKind):
 
         Parameters
         ----------
-        columns, weight, texts
-            As in `fit`.
+        columns : (rows, columns)
+            The training rows, as in `fit`.
         fitted : mapping
             The learned arrays of `fit`.
         target : (rows,) or (rows, values)
             The target; see `TargetArray`.
+        weight, texts : optional
+            As in `fit`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fit_to_target")
 
@@ -154,10 +156,12 @@ class Preprocessing(PartKind):
 
         Parameters
         ----------
-        columns, fitted, target, weight, texts
+        columns, fitted, target
             As in `fit_to_target`.
         folds : (rows,)
             The fold of each row.
+        weight, texts : optional
+            As in `fit`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no out_of_fold")
 
