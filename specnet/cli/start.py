@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -73,9 +74,10 @@ def new(
     """Write a commented spec to start from.
 
     The spec is ready to run. With --data it lists the kind of every column and
-    has settings that suit the table, and says about how long training will
-    take; with --sweep also ranges around them, which `specnet sweep` searches.
-    Writes specnet.schema.json beside it for the editor.
+    has settings that suit the table, and says about how long a run will take
+    on this machine; with --sweep also ranges around the settings, which
+    `specnet sweep` searches. Writes specnet.schema.json beside it for the
+    editor.
 
     Examples
     --------
@@ -91,6 +93,7 @@ def new(
     from specnet.report.terminal.terminal_output import visible
     from specnet.spec.json_schema import schema_text
 
+    begun = time.process_time()
     check_suffix(file, (".toml",), "the name of the spec")
     _check_choice(data, target, template, {"--set": settings, "--quick": quick, "--sweep": sweep})
     schema_file = file.with_name(SCHEMA_NAME)
@@ -109,7 +112,7 @@ def new(
     output.data["written"] = written
     output.line(", ".join(written))
     if content is not None and (output.speaks or output.as_json):
-        _print_seconds(output, file, content)
+        _print_seconds(output, file, content, begun)
 
 
 def _check_choice(
@@ -160,13 +163,16 @@ def _for_table(
     return text, content
 
 
-def _print_seconds(output: Output, file: Path, content: Table) -> None:
-    """Print the expected time of training; print nothing if the spec is invalid for these rows, which `run` reports."""
-    from specnet.network import Network
+def _print_seconds(output: Output, file: Path, content: Table, begun: float) -> None:
+    """Print the expected time of a run; print nothing if the spec is invalid for these rows, which `run` reports.
+
+    `begun` is the CPU time of this process, in seconds, before the table was read.
+    """
     from specnet.parts.data import TableFile
     from specnet.running.data_rows import split_data
+    from specnet.running.expected_time import run_seconds
     from specnet.spec import parse_spec
-    from specnet.training.steps.engine_choice import about, expected_seconds
+    from specnet.training.steps.engine_choice import about
 
     with suppress(SpecnetError):
         spec = parse_spec(file)
@@ -176,10 +182,10 @@ def _print_seconds(output: Output, file: Path, content: Table) -> None:
             table = spec.data.with_target(content, spec.target_kind, spec.folder)
         else:  # texts that few rows share, which reading all columns ignores
             table = spec.data.load(spec.folder, spec.target_kind)
-        data = split_data(spec, table)
-        seconds = expected_seconds(Network(data.resolved), len(data.splits["train"]))
+        rows = split_data(spec, table)
+        seconds = run_seconds(rows, time.process_time() - begun)
         output.data["expected_seconds"] = seconds
-        output.line(f"training takes {about(seconds)}")
+        output.line(f"a run takes {about(seconds)}")
 
 
 def _named_once(targets: Sequence[str]) -> str | tuple[str, ...]:

@@ -61,7 +61,7 @@ def test_what_is_written_and_printed(tmp_path: Path, pinned: Pinned, monkeypatch
     for name, make in frames.items():
         make(np.random.default_rng(0)).to_csv(f"{name}.csv", index=False)
         printed = called("new", f"{name}.toml", "--data", f"{name}.csv", "--target", "y").ok().out
-        pinned("\n".join(line for line in printed.splitlines() if "training takes" not in line))
+        pinned("\n".join(line for line in printed.splitlines() if "a run takes" not in line))
         text = Path(f"{name}.toml").read_text()
         pinned(text[text.index("target =") : text.index("[network]")])
 
