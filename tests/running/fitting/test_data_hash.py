@@ -102,6 +102,7 @@ def test_every_field_of_a_table_but_its_warnings_and_places_changes_it():
         "classes",
         sample_weight=np.ones(2),
         split_by=np.array([3.0, 4.0]),
+        teacher=np.array([[0.1], [0.9]]),
         columns=(Column("a", "boolean"), Column("b", "category", np.array(["x", "y"]))),
         kinds={"a": "boolean", "b": "category", "y": "boolean"},
     )
@@ -113,6 +114,7 @@ def test_every_field_of_a_table_but_its_warnings_and_places_changes_it():
         "names": [("a", "b")],
         "sample_weight": [np.array([1.0, 2.0]), None],
         "split_by": [np.array([4.0, 3.0]), np.array(["train", "test"]), None],
+        "teacher": [np.array([[0.9], [0.1]]), None],
         "columns": [
             *((replace(flag, **changed), text) for changed in ({"name": "c"}, {"kind": "numeric"})),
             (flag, replace(text, texts=np.array(["x", "z"]))),
