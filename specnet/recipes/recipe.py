@@ -33,7 +33,8 @@ _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category"
 _SCALING_BEFORE_BINS = ("robust", "smooth_clip")
 """Scaling of numbers in the trial of a sweep that has bins beside them."""
 MOST_ANSWERS = 20
-"""The largest number of classes with linear answers of texts, which are as many columns for each column of texts."""
+"""The maximum number of classes with linear answers of texts, which are as many columns for each column of texts. For
+values they bring nothing."""
 TRIALS = 40
 """Number of trials of a sweep."""
 
@@ -143,7 +144,7 @@ def recipe(
     has_numbers_first = settings.embeds or first == sorted(first)
     filling = [*(["calendar"] if "datetime" in kinds else []), "impute"]
     is_binned = facts.target == "classes" and has_numbers_first and _can_embed(features)
-    has_answers = "text" in kinds and facts.classes <= MOST_ANSWERS and facts.structure.time is None
+    has_answers = "text" in kinds and 1 < facts.classes <= MOST_ANSWERS and facts.structure.time is None
     answers = [{"type": "text_vectors", "answers": True}] if has_answers else []
     return rendered(
         "recipe",
