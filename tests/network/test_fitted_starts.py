@@ -8,6 +8,7 @@ import pytest
 import specnet
 from specnet import SpecError
 from specnet.network.network import MAX_ROWS_OF_START
+from tests.compiling import compiles
 from tests.networks import TrainingRows, document, trained
 
 FITTED = {"weight_initializer": "unit_deviation", "bias_initializer": "he_plus"}
@@ -73,6 +74,7 @@ def test_members_begin_differently_and_many_rows_are_a_sample():
     np.testing.assert_allclose(z.std(axis=0), 1, rtol=0.1)
 
 
+@compiles
 def test_both_engines_begin_alike():
     X = skewed(50)
     starts = [network_of(engine=engine).initial_parameters(rows=X) for engine in ("numpy", "compiled")]

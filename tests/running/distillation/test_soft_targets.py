@@ -5,7 +5,9 @@ import pytest
 
 import specnet
 from specnet.training import TrainingRows, train
+from tests.compiling import compiles
 
+ENGINES = ["numpy", pytest.param("compiled", marks=compiles)]
 ROWS, CLASSES, RATE = 7, 3, 0.5
 
 
@@ -40,7 +42,7 @@ def loss_by_hand(views: dict[str, np.ndarray], X: np.ndarray, P: np.ndarray, wei
     return float(np.average(-(P * log_p).sum(axis=1), weights=weight))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_a_step_follows_the_difference_quotients_of_the_loss_by_hand(engine, weighted, smoothing):
@@ -58,7 +60,7 @@ def test_a_step_follows_the_difference_quotients_of_the_loss_by_hand(engine, wei
     np.testing.assert_allclose((theta - after) / RATE, slopes, atol=1e-8)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_loss_of_an_epoch_is_that_by_hand(engine):
     made, (X, P, _) = network(engine), rows()
     theta = made.initial_parameters()
@@ -66,7 +68,7 @@ def test_the_loss_of_an_epoch_is_that_by_hand(engine):
     assert record["loss"] == pytest.approx(loss_by_hand(made.parameters(theta), X, P, None), rel=1e-12)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_certain_classes_are_class_indices(engine):
     made, (X, P, _) = network(engine), rows()
     classes, theta = P.argmax(axis=1), made.initial_parameters()

@@ -10,8 +10,10 @@ import specnet
 from specnet import SpecError
 from specnet.network.random import StepNoise
 from specnet.training import Checkpoint
+from tests.compiling import compiles
 from tests.networks import document, rows_of, trained
 
+ENGINES = ["numpy", pytest.param("compiled", marks=compiles)]
 EPOCHS, ROWS, INPUTS = 8, 12, 3
 SCHEDULES = [
     ({"type": "piecewise_constant", "boundaries": [2, 5], "factors": [0.5, 1.0, 0.0]}, [0.5] * 2 + [1.0] * 3 + [0] * 3),
@@ -34,7 +36,7 @@ def spec_of(schedule: Any, engine: str = "numpy", **training: Any) -> dict[str, 
     return document(*layers(schedule=schedule), inputs=INPUTS, loss="mse", **settings)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("schedule", "factors"), SCHEDULES, ids=["steps", "flat cosine", "above 1"])
 def test_steps_are_those_of_numpy(schedule: Any, factors: list[float], engine: str):
     """θ ← θ·(1 − lr·wd·f) − lr·g, with a dropout rate of min(f, 1)·rate, and a tenth of the rate for the bias."""
@@ -63,7 +65,7 @@ def test_a_constant_schedule_changes_nothing():
     np.testing.assert_allclose(*found, rtol=1e-13)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_resumed_run_continues_its_schedules(engine: str):
     network = specnet.build(spec_of("flat_cosine", engine, checkpoint_every=1) | {"seed": 3})
     rows, checkpoints = rows_of(ROWS, outputs=1), list[Checkpoint]()
