@@ -5,9 +5,9 @@ Only recipes look for them, because a spec without `data.columns` keeps its mean
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ from specnet.data import RawColumns, frame_columns
 from specnet.errors import Diagnostic
 from specnet.parts.arrays import column_names
 from specnet.parts.data import Column, ColumnKind, Table, TableFile
+from specnet.parts.data.tables.kinds import RARE_TEXT, UNIQUE_TEXT
 from specnet.parts.preprocessing import folded
+
+_Content = TypeVar("_Content")
 
 WORDS = 2
 """Mean number of words from which a text is more than a name or a code."""
@@ -25,7 +28,7 @@ SHARED = 0.5
 COMMON = 0.9
 """Words in a larger fraction of the rows do not count as shared: they do not distinguish rows."""
 _MOST_TEXTS = 5_000
-"""Number of texts of which a column is judged."""
+"""Maximum number of distinct texts whose words are counted."""
 
 
 def read_with_texts(data: TableFile, folder: Path) -> Table:
@@ -38,18 +41,12 @@ def read_with_texts(data: TableFile, folder: Path) -> Table:
     """
     content = data.read_all(folder)
     candidates = [name for name in _rare(content.warnings) if name not in (*data.columns, *data.targets)]
-    if not candidates:
-        return content
 
     def read(names: list[str]) -> Table:
         kinds: dict[str, ColumnKind] = {**data.columns, **dict.fromkeys(names, "text")}
         return data.model_copy(update={"columns": kinds}).read_all(folder)
 
-    tried = read(candidates)
-    found = _of_words(tried.columns, tried.X, candidates)
-    if not found:
-        return content
-    return tried if len(found) == len(candidates) else read(found)
+    return _with_words(candidates, read, lambda table: (table.columns, table.X)) or content
 
 
 def frame_with_texts(X: Any) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
@@ -61,22 +58,31 @@ def frame_with_texts(X: Any) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]
         As in `frame_columns`.
     """
     rows, warnings = frame_columns(X)
-    candidates = _rare(warnings)
-    if rows is None or not rows.kinds or not candidates:
+    if rows is None or not rows.kinds:
         return rows, warnings
 
-    def read(names: list[str]) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
+    def read(names: list[str]) -> tuple[RawColumns, tuple[Diagnostic, ...]]:
         kinds: Mapping[str, ColumnKind | None] = {
             name: "text" if name in names else None for name in column_names(X) or ()
         }
-        return frame_columns(X, kinds)
+        again, fewer = frame_columns(X, kinds)
+        assert again is not None, "a data frame"
+        return again, fewer
 
-    tried, fewer = read(candidates)
-    assert tried is not None, "a data frame"
-    found = _of_words(tried.kinds, tried.X, candidates)
-    if not found:
-        return rows, warnings
-    return (tried, fewer) if len(found) == len(candidates) else read(found)
+    return _with_words(_rare(warnings), read, lambda result: (result[0].kinds, result[0].X)) or (rows, warnings)
+
+
+def _with_words(
+    candidates: list[str],
+    read: Callable[[list[str]], _Content],
+    cells: Callable[[_Content], tuple[Sequence[Column], NDArray[np.float64]]],
+) -> _Content | None:
+    """Return what is read with those candidates as texts that have words, or None if no candidate has words."""
+    if not candidates:
+        return None
+    content = read(candidates)
+    found = _of_words(*cells(content), candidates)
+    return None if not found else content if found == candidates else read(found)
 
 
 def has_words(texts: NDArray[np.str_], rows: NDArray[np.intp]) -> bool:
@@ -110,17 +116,18 @@ def _rare(warnings: tuple[Diagnostic, ...]) -> list[str]:
     return [
         each.message.partition('column "')[2].rpartition('" is ignored')[0]
         for each in warnings
-        if each.code == "ignored-column" and "text that" in each.message
+        if each.code == "ignored-column" and each.message.endswith((RARE_TEXT, UNIQUE_TEXT))
     ]
 
 
-def _of_words(columns: tuple[Column, ...], X: NDArray[np.float64], names: list[str]) -> list[str]:
+def _of_words(columns: Sequence[Column], X: NDArray[np.float64], names: list[str]) -> list[str]:
     """Return the named columns that have words, given all columns and their cells."""
-    found = []
-    for index, column in enumerate(columns):
-        if column.name in names and column.texts is not None:
-            cells = X[:, index]
+    found, indices = [], {column.name: index for index, column in enumerate(columns)}
+    for name in names:
+        column = columns[indices[name]]
+        if column.texts is not None:
+            cells = X[:, indices[name]]
             rows = np.bincount(cells[~np.isnan(cells)].astype(np.intp), minlength=len(column.texts))
             if has_words(column.texts, rows):
-                found.append(column.name)
+                found.append(name)
     return found
