@@ -48,6 +48,7 @@ _FURTHER: dict[str, list[dict[str, Any]]] = {
         {"type": "periodic_embedding", "variant": "pbld", "frequencies": 1, "size": 2, "columns": [2, 1]},
         *({**_PIECEWISE, "bins": bins, "columns": [0, 2]} for bins in (1, 2, 3)),
         {**_PIECEWISE, "bins": 4, "size": 3, "keep_others": False},
+        {**_PIECEWISE, "bins": 3, "columns": [1], "strategy": "tree"},
     ],
 }
 """Settings that no figures have; of layers all, for inputs of three columns."""

@@ -137,7 +137,7 @@ def point_of(spec: Spec) -> Point:
     weight = None if training.weight is None else training.weight[chosen]
     source = f"{chosen.size} of {len(training)} training rows of {spec.data.type}"
     X, y = training.X[chosen], training.target[chosen]
-    return Point(network, X, y, weight, network.fitted_state(training.X), source)
+    return Point(network, X, y, weight, training.layer_state(network), source)
 
 
 def _made(network: Network, generator: np.random.Generator) -> Point:
@@ -151,8 +151,9 @@ def _made(network: Network, generator: np.random.Generator) -> Point:
             column[:] = generator.integers(0, 2, ROWS)
     loss = network.spec.training.loss
     columns = network.outputs if loss.target == "classes" else network.target_size
-    X, source = network.check_inputs(X), f"{ROWS} random rows (the spec has no data)"
-    return Point(network, X, made_target(loss, ROWS, columns, generator), None, network.fitted_state(X), source)
+    X, y = network.check_inputs(X), made_target(loss, ROWS, columns, generator)
+    source = f"{ROWS} random rows (the spec has no data)"
+    return Point(network, X, y, None, network.fitted_state(X, y), source)
 
 
 def made_target(loss: Loss, rows: int, columns: int, generator: np.random.Generator) -> Array:

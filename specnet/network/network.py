@@ -198,11 +198,20 @@ class Network(Displayed):
         """Return initial layer states by name, such as running averages; empty for most networks."""
         return self.layout.initial_state(self.dtype)
 
-    def fitted_state(self, X: Array) -> dict[str, Array]:
-        """Return initial layer states for training, fitted to rows X (rows, inputs), such as bins of columns."""
+    def fitted_state(self, X: Array, target: Array, weight: Array | None = None) -> dict[str, Array]:
+        """Return initial layer states for training, such as bins of columns, fitted to training rows.
+
+        Parameters
+        ----------
+        X : (rows, inputs)
+        target : (rows,) or (rows, outputs)
+            Class indices, or prepared numbers.
+        weight : (rows,), optional
+        """
         state = self.initial_state()
         for node in self._column_nodes:
-            for name, array in node.layer.fitted_states(self.resolved.columns_read(node, X)).items():
+            columns = self.resolved.columns_read(node, X)
+            for name, array in node.layer.fitted_states(columns, target, weight).items():
                 state[f"{node.key}.{name}"][...] = array
         return state
 

@@ -35,7 +35,7 @@ class TrainingRows:
 
     def layer_state(self, network: Network) -> dict[str, Array]:
         """Return initial layer states by name, fitted to these rows."""
-        return network.fitted_state(self.X)
+        return network.fitted_state(self.X, self.target, self.weight)
 
     def initial_parameters(self, network: Network, member: int | None = None) -> Array:
         """Return initial parameters (parameter_count,), fitted to these rows if an initializer reads them.

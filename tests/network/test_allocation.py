@@ -78,7 +78,7 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
     X = generator.standard_normal((ROWS, network.inputs)).astype(network.dtype)
     X[:, -1] = generator.integers(0, 5, ROWS)  # what an embedding can read
     rows = TrainingRows(X, target_of(network)).some(slice(ROWS if batch == ROWS else 3 * batch))
-    state, requested = network.fitted_state(X), np.array([with_loss])
+    state, requested = rows.layer_state(network), np.array([with_loss])
     stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state)
     batches = [None] if batch == ROWS else list(rows.feed(network).batches(0))
 

@@ -96,7 +96,7 @@ def test_both_engines_compute_the_same():
     X, y = np.column_stack([rng.integers(0, 3, (2, 17)).T, rng.integers(0, 3, 17)]).astype(float), rng.normal(size=17)
     theta = numpy.initial_parameters() + rng.normal(0, 0.1, numpy.parameter_count)
     ours, theirs = (
-        engine.loss_and_gradient(theta, X, y, state=numpy.fitted_state(X), training=True)
+        engine.loss_and_gradient(theta, X, y, state=numpy.fitted_state(X, y), training=True)
         for engine in (compiled, numpy)
     )
     assert ours[0] == pytest.approx(theirs[0], rel=1e-12)

@@ -173,8 +173,19 @@ class Layer(PartKind):
             With the name of the argument and the location; `first_row` is the number of the first row.
         """
 
-    def fitted_states(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return states that are fitted to training rows (rows, columns), in the user's form; for `reads_columns`."""
+    def fitted_states(
+        self, X: NDArray[Any], target: NDArray[Any], weight: NDArray[Any] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return states that are fitted to training rows, in the user's form; called if `reads_columns`.
+
+        Parameters
+        ----------
+        X : (rows, columns)
+        target : (rows,) or (rows, outputs)
+            The target as the loss reads it: class indices of an integer type, or prepared numbers.
+        weight : (rows,), optional
+            Weights of the rows.
+        """
         return {}
 
     @property

@@ -30,6 +30,7 @@ from specnet.errors import DataError
 from specnet.parts.fields import Indices, PositiveInteger, PositiveIntegers, PositiveNumber
 from specnet.parts.initializers import Fans, Initializer, PytorchLinear, RandomNormal, RandomUniform
 from specnet.parts.layers.base import LearningLayer, Scope
+from specnet.parts.layers.bins import quantile_edges, tree_edges
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.parts.part import FieldProblem, written
 from specnet.parts.preprocessing.column_operations import picked, runs
@@ -212,11 +213,14 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
     """Position of each numeric column within each of its bins, from 0 to 1 (Gorishniy et al. 2022).
 
     For edges b₀ < … < bₜ: (x − bₖ₋₁)/(bₖ − bₖ₋₁), not below 0 but in the first bin, not above 1 but in the last. Edges
-    are quantiles of the training rows, found when a model is fitted; before that they lie evenly within ±2. A number
-    that more rows share than a bin should have, such as a frequent 0, is one edge, and the others are quantiles of the
-    remaining rows. Where quantiles coincide there are fewer bins, and 0 instead of the others. With a `size`,
-    relu(W·bins + b) follows, with a W and b for each column. The authors' package calls the first form an encoding, the
-    second an embedding.
+    are found in the training rows when a model is fitted; before that they lie evenly within ±2. With fewer distinct
+    edges there are fewer bins, and 0 instead of the others. With a `size`, relu(W·bins + b) follows, with a W and b for
+    each column. The authors' package calls the first form an encoding, the second an embedding.
+
+    - quantile: edges are quantiles. A number that more rows share than a bin should have, such as a frequent 0, is one
+      edge, and the others are quantiles of the remaining rows.
+    - tree: edges are the thresholds of a decision tree that predicts the target from the column, by scikit-learn
+      (PLE-T). A network of an ensemble on folds has trees of its own training rows.
 
     Columns may be the data's, or those that an embedding of categories in front passes on.
     """
@@ -225,6 +229,7 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
     reads_passed_columns = True
     type: Literal["piecewise_linear_embedding"] = "piecewise_linear_embedding"
     bins: PositiveInteger = Field(16, description="number of bins per column")
+    strategy: Literal["quantile", "tree"] = Field("quantile", description="how edges are found, as listed above")
     size: PositiveInteger | None = Field(
         None, description="size of the embedding per column; default: the bins themselves"
     )
@@ -243,8 +248,14 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
         start = np.repeat(np.linspace(-2, 2, self.bins + 1), count)
         return (StateTensor("edges", ((self.bins + 1) * count, 1), start),)
 
-    def fitted_states(self, X: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        edges = [self._edges(X[:, column]) for column in self.chosen(X.shape[1])]
+    def fitted_states(
+        self, X: NDArray[Any], target: NDArray[Any], weight: NDArray[Any] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        columns = (X[:, column].astype(np.float64) for column in self.chosen(X.shape[1]))
+        if self.strategy == "tree":
+            edges = [tree_edges(column, self.bins, target, weight) for column in columns]
+        else:
+            edges = [quantile_edges(column, self.bins) for column in columns]
         return {"edges": np.stack(edges, axis=1).reshape(-1)}
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
@@ -264,16 +275,6 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
             return self.joined(x, pieces)
         weight, bias = parameters
         return self.joined(x, [maximum(_mapped(weight, bias, concatenate(*pieces), count), 0.0)])
-
-    def _edges(self, column: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the edges of a column's bins (bins + 1,); if edges are too few, bins of width 0 precede the last."""
-        numbers, counts = np.unique(column.astype(np.float64), return_counts=True)
-        is_common = counts * self.bins > len(column)
-        edges, rest = numbers[is_common], np.repeat(numbers[~is_common], counts[~is_common])
-        if len(rest):
-            edges = np.union1d(edges, np.quantile(rest, np.linspace(0, 1, self.bins + 1 - len(edges))))
-        missing = self.bins + 1 - len(edges)
-        return np.insert(edges, -1, np.full(missing, edges[-2 if len(edges) > 1 else -1]))
 
 
 def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:

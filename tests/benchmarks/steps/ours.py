@@ -17,8 +17,9 @@ def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = 
     network = specnet.build(case.document(), engine=engine)
     X, labels = case.data()
     target = labels.astype(case.dtype if case.binary else np.intp)
-    feed = TrainingRows(X, target).feed(network)
-    return stepper_type(network, network.initial_parameters(), feed, network.fitted_state(X)), feed
+    rows = TrainingRows(X, target)
+    feed = rows.feed(network)
+    return stepper_type(network, network.initial_parameters(), feed, rows.layer_state(network)), feed
 
 
 def training_run(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> Run:

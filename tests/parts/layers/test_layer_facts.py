@@ -93,10 +93,10 @@ def test_states_start_as_they_should():
     (edges,) = PIECEWISE(bins=2, columns=[1, 0]).states((3,))
     assert (edges.name, edges.shape, edges.start.tolist()) == ("edges", (6, 1), [-2, -2, 0, 0, 2, 2])
     rows = np.array([[0.0, 1, 9], [2, 1, 9], [4, 3, 9]])
-    assert PIECEWISE(bins=2, columns=[2, 0]).fitted_states(rows)["edges"].tolist() == [9, 0, 9, 2, 9, 4]
+    assert PIECEWISE(bins=2, columns=[2, 0]).fitted_states(rows, rows[:, 0])["edges"].tolist() == [9, 0, 9, 2, 9, 4]
     assert layer("embedding", columns=[2, 0], categories=[5, 6], size=2).category_counts(3) == {2: 5, 0: 6}
     assert layer("embedding", categories=5, size=2).category_counts(2) == {0: 5, 1: 5}
-    assert DENSE.category_counts(2) == {} == DENSE.fitted_states(rows)
+    assert DENSE.category_counts(2) == {} == DENSE.fitted_states(rows, rows[:, 0])
 
 
 REFUSED: list[tuple[Any, tuple[int, ...]]] = [

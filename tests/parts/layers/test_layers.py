@@ -115,7 +115,8 @@ def test_layers_are_those_of_pytorch_and_of_their_authors(name, dtype):
     figured, figure = FIGURED[name]
     states = {}
     if figured.type == "piecewise_linear_embedding":
-        states["edges"] = figured.fitted_states(np.array(PIECEWISE["training"]))["edges"].reshape(-1, 1)
+        training = np.array(PIECEWISE["training"])
+        states["edges"] = figured.fitted_states(training, np.zeros(len(training)))["edges"].reshape(-1, 1)
         np.testing.assert_allclose(states["edges"], np.reshape(PIECEWISE["edges"], (-1, 1)), rtol=1e-14)
     check_figure(LayerProgram(figured, len(figure["x"][0])), figure, dtype, **states)
 
@@ -297,7 +298,7 @@ def test_bins_are_quantiles_of_the_training_rows_and_belong_to_the_state():
     network = alone({"type": "piecewise_linear_embedding", "bins": 2, "columns": [1]}, 4)
     assert network.initial_state()["layers.0.edges"].tolist() == [-2, 0, 2]
     rows = np.column_stack([np.arange(5.0)] * 4)
-    state = network.fitted_state(rows)
+    state = network.fitted_state(rows, np.zeros(len(rows)))
     assert state["layers.0.edges"].tolist() == [0, 2, 4]
     output = network.predict(network.initial_parameters(), [[0, -1, 0, 0], [0, 3, 0, 0], [0, 6, 0, 0]], state)
     np.testing.assert_array_equal(output[:, 3:], [[-0.5, 0], [1, 0.5], [1, 2]])
@@ -318,7 +319,7 @@ EDGES = [
 def test_a_frequent_number_is_one_edge_and_bins_that_coincide_are_empty(column, edges):
     network = alone({"type": "piecewise_linear_embedding", "bins": len(edges) - 1}, 1)
     rows = np.array(column, float)[:, None]
-    state = network.fitted_state(rows)
+    state = network.fitted_state(rows, np.zeros(len(rows)))
     found = state["layers.0.edges"]
     assert found == pytest.approx(edges, rel=1e-14)
     output = network.predict(network.initial_parameters(), np.array([[-5.0], [0.25], [3], [20]]), state)

@@ -86,7 +86,7 @@ def stepper(kind: type[Stepper], network: Network, X: np.ndarray, y: np.ndarray,
     target = y if network.spec.training.loss.target == "classes" else y.astype(network.dtype).reshape(len(X), -1)
     given = None if weight is None else weight.astype(network.dtype)
     rows = TrainingRows(np.ascontiguousarray(X.astype(network.dtype)), np.ascontiguousarray(target), given)
-    return kind(network, network.initial_parameters(), rows.feed(network), network.fitted_state(X))
+    return kind(network, network.initial_parameters(), rows.feed(network), rows.layer_state(network))
 
 
 def make_all(
@@ -125,14 +125,15 @@ def disagreement(seed: int, steps: int = STEPS) -> dict[str, float]:
     """Return by what the engines differ on a random network: functions of the network, and steps of training."""
     spec, X, y, weight = random_training(seed)
     numpy_steps, compiled_steps, numpy, compiled = steppers(spec, X, y, weight)
-    theta, state = numpy.initial_parameters(), numpy.fitted_state(X)
+    theta, state = numpy.initial_parameters(), numpy.fitted_state(X, y, weight)
     found = {}
     with np.errstate(all="ignore"):
         both = (compiled, numpy)
         found["predictions"] = relative(*(each.predict(theta, X, state) for each in both))
         found["input gradient"] = relative(*(each.input_gradient(theta, X, y, weight, state) for each in both))
         trained = [
-            each.loss_and_gradient(theta, X, y, weight, numpy.fitted_state(X), training=True, step=3) for each in both
+            each.loss_and_gradient(theta, X, y, weight, numpy.fitted_state(X, y, weight), training=True, step=3)
+            for each in both
         ]
         found["loss"] = relative(*(np.array(loss) for loss, _ in trained))
         found["gradient"] = relative(*(gradient for _, gradient in trained))
