@@ -5,6 +5,7 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 import specnet
 from tests.benchmarks.report import Report
-from tests.benchmarks.tables import calibration_error, coverage, large, out_of_fold, recipe, sweep_worth
+from tests.benchmarks.tables import calibration_error, coverage, large, out_of_fold, recipe, sweep_worth, text_tables
 from tests.benchmarks.tables.recipe import MLP, OURS, TABLES
 from tests.benchmarks.tables.sweep_worth import BEST, RECIPE, TEAM, Case, Outcome, Source
 from tests.cases.reading import load
@@ -267,6 +268,79 @@ def test_a_sample_has_the_header_and_some_of_the_lines(tmp_path: Path):
     header, *lines = out_of_fold.sampled(tmp_path / "rows.csv")(np.random.default_rng(0))
     assert header == "a,y"
     assert len(set(lines)) == 480
+
+
+# ---------------------------------------------------------------------------------------------------------------- texts
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """A folder of two tables of texts of three words, of which "good" decides; stars also differ by shop."""
+    rng = np.random.default_rng(0)
+    words = rng.choice(["good", "soup", "rice", "beef", "egg", "salt", "tofu", "leek"], (200, 3))
+    good = (words == "good").any(axis=1)
+    names = [f"dish {number}" for number in range(200)]
+    rows = pandas.DataFrame({"name": names, "note": [" ".join(each) for each in words], "size": rng.normal(size=200)})
+    rows = rows.assign(
+        cup=np.where(rows.index % 2, "small", None), shop=[f"shop {at}" for at in rng.integers(0, 20, 200)]
+    )
+    rows.assign(stars=3.0 * good + rng.normal(size=200) / 10).to_csv(tmp_path / "stars.csv", index=False)
+    rows.assign(kind=np.where(good, 1, 0)).to_csv(tmp_path / "kinds.csv", index=False)
+    rows.to_csv(tmp_path / "plain.csv", index=False)
+    known = {"text": ["note"]}
+    stars, kinds = {"kind": "values", "target": "stars", "group": "shop"}, {"kind": "classes", "target": "kind"}
+    describe(tmp_path, stars=stars | known, kinds=kinds | known, plain={"kind": "values", "target": "size"})
+    return tmp_path
+
+
+def test_a_linear_model_reads_the_words_of_texts(reviews: Path, capsys: pytest.CaptureFixture):
+    assert text_tables.main([str(reviews), "--model", "linear", "--splits", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "| stars | 0." in printed
+    assert "| kinds | 0." in printed
+    assert "plain" not in printed  # it has no texts
+    stars, kinds = coverage.covered_tables([reviews], ["stars", "kinds"])
+    assert text_tables.measured(stars, "linear", 0)[0] < 0.5  # the targets' standard deviation is 1.4
+    assert text_tables.measured(kinds, "linear", 0)[0] < 0.3  # the constant's log loss is 0.64
+
+
+def test_catboost_reads_texts_and_categories_but_no_groups(reviews: Path, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+
+    class Trees:
+        def __init__(self, **options):
+            self.options = options
+
+        def fit(self, X, y):
+            self.X, self.y = X, y
+            return self
+
+        def predict(self, X):
+            seen.append((self.options, self.X, X))
+            return np.full(len(X), self.y.mean())
+
+    monkeypatch.setitem(sys.modules, "catboost", SimpleNamespace(CatBoostRegressor=Trees))
+    (table,) = coverage.covered_tables([reviews], ["stars"])
+    loss, _ = text_tables.measured(table, "CatBoost", 1)
+    ((options, known, others),) = seen
+    assert 1 < loss < 2
+    assert options["text_features"] == ["note"]
+    assert options["cat_features"] == ["cup"]
+    assert {*known} == {*others} == {"note", "size", "cup"}  # each name is of one row
+    assert set(known["cup"]) == {"small", "missing"}
+
+
+def test_the_recipe_is_divided_by_the_better_of_the_others(capsys: pytest.CaptureFixture):
+    figures = {
+        "recipe": np.array([[0.9, 1.0], [0.7, 3.0]]),
+        "linear": np.array([[1.2, 1.0]]),
+        "CatBoost": np.array([[1.0, 50.0]]),
+    }
+    assert text_tables.show(Report(), "stars", figures) == pytest.approx(0.8)
+    expected = "| stars | 0.8000 (2 s) | 1.2000 (1 s) | 1.0000 (50 s) | 0.800 |"
+    assert capsys.readouterr().out.strip() == expected
+    del figures["linear"], figures["CatBoost"]
+    assert text_tables.show(Report(), "stars", figures) is None
 
 
 # --------------------------------------------------------------------------------------------------------- large tables
