@@ -6,7 +6,7 @@ those on validation and test rows: a model predicts its own training rows much b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from specnet.data import Labels
 from specnet.errors import DataError, Path
+from specnet.files.plain_data import toml_value
 from specnet.number_texts import counted
 from specnet.parts.data import Table
+from specnet.parts.data.table_files import TableFile
 from specnet.parts.splits import TRAIN
+from specnet.running.distillation.column_order import order_of_errors, order_of_names
 from specnet.spec import Spec
 
 PATH: Path = ("data", "teacher_columns")
@@ -31,6 +34,7 @@ models on ten public tables, 21 of 50 are refused by their own training rows, am
 folds: nearest neighbours on rows split by time.
 """
 SUM_TOLERANCE = 0.01
+MAX_LISTED = 10
 LEAST_PROBABILITY = 1e-15
 LEAST_IN_TESTS = 1e-3
 """Lowest probability in comparisons of errors, so that no single row decides."""
@@ -68,8 +72,9 @@ class ForeignTeacher:
         Raises
         ------
         DataError
-            If predictions are no probabilities or not one for each class or target, if there are neither validation nor
-            test rows, or if training rows are predicted so well that the predictions are not out of fold.
+            If predictions are no probabilities or not one for each class or target, if their columns are in another
+            order than classes or targets, if there are neither validation nor test rows, or if training rows are
+            predicted so well that the predictions are not out of fold.
         """
         assert table.teacher is not None, "the table has predictions"
         predictions = table.teacher
@@ -82,10 +87,11 @@ class ForeignTeacher:
             message = f"got {counted(table.teacher.shape[1], 'column')} for {counted(count, noun, plural)}"
             hint = f"name one column for each {noun}"
             if labels is not None:
-                hint += f", in this order: {', '.join(map(str, labels.values[:10]))}{', …' * (count > 10)}"
+                hint += f", in this order: {_listed([str(label) for label in labels.values])}"
             raise _refusal(spec, message, hint)
         if spec.training.loss.target != "values":
             predictions = _checked_probabilities(spec, predictions, has_classes=labels is not None)
+        _refuse_other_order(spec, predictions, y, labels)
         unseen = np.concatenate([np.empty(0, np.intp), *(rows for name, rows in splits.items() if name != TRAIN)])
         if not len(unseen):
             message = "there are no test or validation rows, which show that the predictions are out of fold"
@@ -126,11 +132,57 @@ def _row_errors(spec: Spec, predictions: Numbers, y: NDArray[np.generic], labels
     if spec.training.loss.target != "values":
         of_truth = np.where(y == 1, predictions, 1 - predictions)
         return -np.log(np.maximum(of_truth, LEAST_IN_TESTS)).mean(axis=1), "log loss"
-    scale = np.ones(1)
-    if y.shape[1] > 1:  # targets may have different units
-        spread = y.astype(np.float64).std(axis=0)
-        scale = np.where(spread > 0, spread, 1)
-    return (((predictions - y.astype(np.float64)) / scale) ** 2).mean(axis=1), "root mean squared error"
+    truth = y.astype(np.float64)
+    return (((predictions - truth) / _scales(truth)) ** 2).mean(axis=1), "root mean squared error"
+
+
+def _refuse_other_order(spec: Spec, predictions: Numbers, y: NDArray[np.generic], labels: Labels | None) -> None:
+    """Raise DataError if columns are in another order than the classes or targets, by their names or their errors."""
+    assert isinstance(spec.data, TableFile), "the table has columns of predictions"
+    columns = spec.data.teacher_columns or ()
+    names = list(spec.data.targets) if labels is None else [str(label) for label in labels.values]
+    noun = "targets" if labels is None else "classes"
+    order = order_of_names(columns, names) if len(columns) == len(names) else None
+    if order is None:
+        order = order_of_errors(
+            _sums_of_errors(spec, predictions, y, labels),
+            lambda order: _row_errors(spec, predictions[:, order], y, labels)[0],
+        )
+    if np.array_equal(order, np.arange(len(order))):
+        return
+    if len(columns) < len(names):  # one column for two classes
+        message = f'"{columns[0]}" has the probability of {names[0]}, not of {names[1]}'
+        raise _refusal(spec, message, f"name a column with the probability of {names[1]}")
+    message = f"the columns are in another order than the {noun}, {_listed(names)}"
+    if len(columns) <= MAX_LISTED:
+        hint = f"set data.teacher_columns = {toml_value([columns[index] for index in order])}"
+    else:
+        hint = f"name the columns in the order of the {noun}"
+    raise _refusal(spec, message, hint)
+
+
+def _sums_of_errors(spec: Spec, predictions: Numbers, y: NDArray[np.generic], labels: Labels | None) -> Numbers:
+    """Return the sum of the errors of each column as a prediction of each class or target, (columns, names)."""
+    logs = np.log(np.maximum(predictions, LEAST_IN_TESTS)) if spec.training.loss.target != "values" else predictions
+    if labels is not None:
+        return -logs.T @ np.eye(len(labels))[labels.encode(y[:, 0])]
+    truth = y.astype(np.float64)
+    if spec.training.loss.target != "values":
+        of_others = np.log(np.maximum(1 - predictions, LEAST_IN_TESTS))
+        return -logs.T @ truth - of_others.T @ (1 - truth)
+    scale = _scales(truth)
+    found: Numbers = (((predictions[:, :, np.newaxis] - truth[:, np.newaxis]) / scale) ** 2).sum(axis=0)
+    return found
+
+
+def _scales(y: Numbers) -> Numbers:
+    """Return the standard deviation of each of several targets, which may have different units; 1 for a single one."""
+    spread = y.std(axis=0)
+    return np.where((spread > 0) & (y.shape[1] > 1), spread, 1.0)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_LISTED]) + ", …" * (len(names) > MAX_LISTED)
 
 
 def _refuse_memorized(spec: Spec, training: Numbers, unseen: Numbers, name: str) -> None:

@@ -7,6 +7,8 @@ model file is enough, both for the ensemble of a run and for the team of a sweep
 from __future__ import annotations
 
 import hashlib
+import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -101,9 +103,12 @@ class Teacher:
         """
         without = int(self.trained_on[:, splits[TRAIN]].all(axis=0).sum())
         if without:
-            message = f"all networks of the teacher were trained on {counted(without, 'training row')} of this spec"
+            message, hint = "all networks of the teacher were", "use a teacher with an ensemble on folds"
+            hint += ", such as training.ensemble = 5, and its data.split"
+            if len(self.trained_on) == 1:
+                message, hint = "the teacher is a single network, which was", self._how_to_train_on_folds(spec)
+            message += f" trained on {counted(without, 'training row')} of this spec"
             message += ", so it has no out-of-fold predictions for them"
-            hint = "use a teacher with an ensemble on folds, such as training.ensemble = 5, and its data.split"
             raise DataError(spec.diagnostic("teacher", message, PATH, hint=hint))
         for name in splits.keys() - {TRAIN}:
             if known := int(self.trained_on[:, splits[name]].any(axis=0).sum()):
@@ -111,6 +116,17 @@ class Teacher:
                 hint = "use the data.split and the seed of the teacher's spec"
                 raise DataError(spec.diagnostic("teacher", message, PATH, hint=hint))
         return self
+
+    def _how_to_train_on_folds(self, spec: Spec) -> str:
+        """Return the hint with the command that trains this teacher, a single network, again as an ensemble."""
+        assert spec.training.teacher is not None, "the spec has a teacher"
+        folder = shlex.quote(os.path.normpath((spec.folder / spec.training.teacher).parent))
+        data = self.model.spec.data
+        settings = ["training.ensemble=5"]
+        if data is not None and data.split.validation_size:  # folds validate the members instead
+            settings.append("data.split.validation_size=0")
+        options = " ".join(f"--set {each}" for each in settings)
+        return f"train five on folds with `specnet run {folder} -o FOLDER {options}`, and distill FOLDER"
 
     def out_of_fold(self, columns: RawColumns, rows: NDArray[np.intp]) -> Array:
         """Return out-of-fold predictions: for each row the mean of the networks that were not trained on it.

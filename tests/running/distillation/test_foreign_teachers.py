@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 import specnet
 from specnet import DataError, SpecError, parse_spec
 from specnet.running.data_rows import read_data
+from specnet.running.distillation.column_order import order_of_names
 from tests.running.specs import csv_file
 
 KINDS = ("ant", "bee", "cat")
@@ -206,3 +208,85 @@ def test_settings_that_columns_cannot_be_combined_with(rows, tmp_path, change, m
     document["training"] |= change
     with pytest.raises(SpecError, match=message):
         parse_spec(document)
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (NAMES, [NAMES[2], NAMES[0], NAMES[1]]),  # the names say it
+        (["u", "v", "w"], ["w", "u", "v"]),  # the errors say it
+    ],
+)
+def test_columns_in_another_order_are_refused_with_the_order_that_fits(rows, tmp_path, names, columns):
+    X, y = rows
+    P = by_folds(GaussianNB(), X, y, "predict_proba")
+    document = classes_on(tmp_path, X, y, P)
+    table = tmp_path / "table.csv"
+    header, *lines = table.read_text().splitlines()
+    for old, new in zip(NAMES, names, strict=True):
+        header = header.replace(old, new)
+    table.write_text("\n".join([header, *lines]) + "\n")
+    document["data"]["teacher_columns"] = columns
+    with pytest.raises(DataError, match="another order than the classes, ant, bee, cat") as error:
+        read_data(parse_spec(document))
+    hint = error.value.diagnostics[0].hint
+    assert hint == f"set data.teacher_columns = {json.dumps(names)}"
+    document["data"]["teacher_columns"] = tomllib.loads(hint.removeprefix("set data."))["teacher_columns"]
+    assert read_data(parse_spec(document)).teacher is not None
+
+
+def test_the_names_decide_also_where_errors_say_nothing(rows, tmp_path):
+    X, y = rows
+    with pytest.raises(DataError, match="another order"):
+        read_data(parse_spec(classes_on(tmp_path, X, y, np.full((150, 3), 1 / 3), teacher_columns=NAMES[::-1])))
+
+
+def test_random_predictions_have_no_other_order(rows, tmp_path):
+    X, y = rows
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        P = rng.dirichlet(np.ones(3), len(y))
+        document = classes_on(tmp_path, X, y, P)
+        text = (tmp_path / "table.csv").read_text()
+        for old, new in zip(NAMES, "uvw", strict=True):
+            text = text.replace(old, new)
+        (tmp_path / "table.csv").write_text(text)
+        document["data"]["teacher_columns"] = ["u", "v", "w"]
+        assert read_data(parse_spec(document)).teacher is not None
+
+
+def test_the_probability_of_the_other_class_and_targets_in_another_order_are_refused(rows, tmp_path):
+    X, _ = rows
+    Y = X[:, :2] @ [[1.0, 0.0], [2.0, 100.0]] + np.random.default_rng(0).normal(size=(150, 2))
+    parts = np.where(TEST, "test", "train")
+    split = {"split": {"column": "part"}}
+
+    def read(header: str, cells: list[list[Any]], loss: str, **data: Any) -> Any:
+        given = csv_file(tmp_path / "table.csv", header, cells, **split, **data)
+        training = {"loss": loss, "epochs": 1}
+        return read_data(parse_spec({"data": given, "network": {"hidden_layer_sizes": [2]}, "training": training}))
+
+    is_positive = Y[:, 0] > 0
+    P = 1 / (1 + np.exp(-X @ [1, 2, 0, 0]))
+    kinds = np.where(is_positive, "yes", "no")
+    for p, is_refused in ((P, False), (1 - P, True)):
+        cells = [[*x, each, part, kind] for x, each, part, kind in zip(X, p, parts, kinds, strict=True)]
+        arguments = ("a,b,c,d,p,part,y", cells, "binary_crossentropy")
+        if is_refused:
+            with pytest.raises(DataError, match='"p" has the probability of no, not of yes'):
+                read(*arguments, teacher_columns=["p"])
+        else:
+            assert read(*arguments, teacher_columns=["p"]).teacher is not None
+    cells = [[*x, *own, part, *values] for x, own, part, values in zip(X, Y + 0.1, parts, Y, strict=True)]
+    arguments = ("a,b,c,d,u,v,part,y,z", cells, "mean_squared_error")
+    with pytest.raises(DataError, match="another order than the targets, y, z"):
+        read(*arguments, teacher_columns=["v", "u"], target=["y", "z"])
+    assert read(*arguments, teacher_columns=["u", "v"], target=["y", "z"]).teacher is not None
+
+
+def test_names_of_columns_are_matched_whole():
+    order = order_of_names(["p_10", "p_1", "p_0"], ["0", "1", "10"])
+    np.testing.assert_array_equal(order, [2, 1, 0])
+    np.testing.assert_array_equal(order_of_names(["cat_p", "car_p"], ["car", "cat"]), [1, 0])
+    assert order_of_names(["p_0", "p_1", "p_2"], ["1", "2", "3"]) is None
+    assert order_of_names(["p_a", "q_b"], ["a", "b"]) is None

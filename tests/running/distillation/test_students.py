@@ -1,7 +1,9 @@
 """Students: what they learn, what it is worth, and which teachers are refused."""
 
 import json
+import shlex
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -227,10 +229,21 @@ def test_comments_of_a_student_describe_its_data_alone(tmp_path):
     assert [line.partition("#")[2] for line in written.splitlines() if "#" in line] == [" of the moons"]
 
 
-def test_a_single_network_teaches_what_it_knows_by_heart(moons, tmp_path):
-    specnet.run(TEACHER, tmp_path / "one", overrides=["training.ensemble="], report=False)
-    with pytest.raises(DataError, match="all networks of the teacher were trained on 90 training rows"):
-        specnet.distill(tmp_path / "one", tmp_path / "small")
+@pytest.mark.parametrize("validation_size", [0, 0.2])
+def test_a_single_network_is_refused_with_the_command_that_trains_it_on_folds(tmp_path, monkeypatch, validation_size):
+    monkeypatch.chdir(tmp_path)
+    single = ["training.ensemble=", "training.epochs=2", f"data.split.validation_size={validation_size}"]
+    specnet.run(TEACHER, "one", overrides=single, report=False)
+    with pytest.raises(DataError, match=r"a single network, which was trained on .* training rows") as error:
+        specnet.distill("one", "small")
+    assert not Path("small").exists()
+    words = shlex.split((error.value.diagnostics[0].hint or "").split("`")[1])
+    assert words[:5] == ["specnet", "run", "one", "-o", "FOLDER"]
+    overrides = [word for option, word in pairwise(words) if option == "--set"]
+    assert ("data.split.validation_size=0" in overrides) == bool(validation_size)
+    specnet.run("one", "five", overrides=overrides, report=False)
+    small = specnet.distill("five", "small", overrides=["training.epochs=1"], report=False)
+    assert small.evaluation["teacher"]["networks"] == 5
 
 
 def test_arrays_have_no_teacher(moons):
