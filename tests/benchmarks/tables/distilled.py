@@ -7,7 +7,9 @@
 A folder has CSV files and `tables.json`, as for `tests.benchmarks.tables.coverage`. On each split, `specnet new`,
 `specnet run` and `specnet distill` are called, and their test losses compared: 100 % of the gain is the difference of
 the linear model and the ensemble. Then come the agreement of both, the ratio of their parameters, and microseconds per
-row in C. Splits on which the ensemble is not better than the linear model have no gain, and are left out of its mean.
+row in C. The last lines have the mean of the gains over tables, each the mean of its splits, with its standard error,
+then the smallest ratio and the most microseconds. Splits on which the ensemble is not better than the linear model have
+no gain, and are left out. Tables with a time have one split, whose test rows are the latest.
 Runs stay in the folder `--runs`; ensembles there are not trained again. Run it with one thread (`OMP_NUM_THREADS=1`).
 """
 
@@ -61,6 +63,11 @@ def distilled(table: CoveredTable, folder: Path, split: int, changes: list[str])
     )
 
 
+def _gains(found: list[Distilled]) -> list[float]:
+    """Return the gains of splits on which the ensemble is better than the linear model."""
+    return [each.gain for each in found if not np.isnan(each.gain)]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", nargs="+", help="folders of tables, and names of tables")
@@ -69,18 +76,25 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--set", action="append", default=[], dest="changes")
     given = parser.parse_intermixed_args(arguments)
     folders = [Path(each) for each in given.what if Path(each).is_dir()]
-    found = list[Distilled]()
+    names = [each for each in given.what if not Path(each).is_dir()]
+    found = dict[str, list[Distilled]]()
     print("| table | split | gain | agreement | ratio of parameters | µs |\n| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as temporary:
         runs = (given.runs or Path(temporary)).resolve()
-        for table in covered_tables(folders, [each for each in given.what if not Path(each).is_dir()]):
-            for split in range(0 if table.is_later else given.splits):
+        tables = {table.name: table for table in covered_tables(folders, names)}  # with a time, that of the latest rows
+        for table in tables.values():
+            for split in table.splits[: given.splits]:
                 own = distilled(table, runs / table.name / str(split), split, given.changes)
-                cells = f"{own.gain:.0%} | {own.agreement:.3f} | {plain(own.ratio)} | {plain(own.microseconds)}"
+                cells = f"{own.gain:.1%} | {own.agreement:.3f} | {plain(own.ratio)} | {plain(own.microseconds)}"
                 print(f"| {table.name} | {split} | {cells} |", flush=True)
-                found.append(own)
-    gains = [each.gain for each in found]
-    print(f"\nMean of the gains {np.nanmean(gains):.0%}, median {np.nanmedian(gains):.0%}")
+                found.setdefault(table.name, []).append(own)
+    gains = np.array([np.mean(known) for own in found.values() if (known := _gains(own))])
+    error = gains.std(ddof=1) / len(gains) ** 0.5 if len(gains) > 1 else np.nan
+    every = _gains([each for own in found.values() for each in own])
+    print(f"\n{len(gains)} tables, {len(every)} splits: mean of the gains {gains.mean():.1%} ± {error:.1%}")
+    print(f"Median of the splits {np.median(every):.1%}, from {min(every):.1%} to {max(every):.1%}")
+    ratios, times = zip(*((each.ratio, each.microseconds) for own in found.values() for each in own), strict=True)
+    print(f"Ratio of parameters at least {plain(min(ratios))}, at most {plain(max(times))} µs per row")
     return 0
 
 
