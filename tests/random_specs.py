@@ -19,6 +19,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "add": {},
     "multiply": {},
     "concatenate": {},
+    "average": {},
     "block": {},
     "gaussian_noise": {"stddev": 0.2},
     "batch_normalization": {"epsilon": 0.1},
@@ -64,6 +65,8 @@ def random_spec(rng: np.random.Generator, seed: int) -> dict[str, Any]:
     elif loss.output_activation == "exponential":
         layers[-1] |= {"weight_initializer": {"type": "random_normal", "stddev": 0.1}}
     fields = LOSSES[name][rng.integers(len(LOSSES[name]))]
+    if rng.random() < 0.15:
+        layers = [*_averaged(layers)]
     return {
         "seed": seed,
         "network": {"dtype": "float64", "input_size": INPUTS, "output_size": outputs, "layers": layers},
@@ -144,10 +147,17 @@ def _embedding(rng: np.random.Generator, kind: str, size: int, **fields: Any) ->
     return layer, made + (size - len(layer["columns"])) * layer["keep_others"]
 
 
+def _averaged(layers: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the layers of a network, and of a second one of one layer that is averaged with it."""
+    last = layers[-1]
+    yield from [*layers[:-1], {**last, "name": "first"}, {**last, "name": "second", "inputs": ["input"]}]
+    yield {"type": "average", "inputs": ["first", "second"]}
+
+
 def _layers(rng: np.random.Generator, depth: int) -> Iterator[dict[str, Any]]:
     size, previous = INPUTS, "input"
     for number in range(depth):
-        kind = str(rng.choice(list(LAYERS)))
+        kind = str(rng.choice([kind for kind in LAYERS if kind != "average"]))  # which is the last layer
         name = f"step{number}"
         if kind == "dense":
             size = int(rng.integers(1, 5))

@@ -18,7 +18,7 @@ from specnet.compiler import Value, gradients, input_value, sum_over
 from specnet.errors import TrainingError
 from specnet.network import Network
 from specnet.network.layout import PlacedBlock
-from specnet.network.programs import INPUTS, AppliedLayer, Forward, LayerRequests, LayerScope
+from specnet.network.programs import INPUTS, Forward, LayerRequests, LayerScope
 from specnet.parts import Layer
 from specnet.parts.arrays import Array
 from specnet.spec import Spec
@@ -205,7 +205,7 @@ def check_spec(spec: Spec, progress: Callable[[int, int], None] = lambda done, t
 
     def differences_of(forward: Forward) -> CentralDifferences:
         return CentralDifferences(
-            point.loss(forward),
+            point.loss(point.network.blueprint.trained_outputs(forward), forward.blocks),
             point.numbers,
             len(point),
             limit=limit,
@@ -277,10 +277,11 @@ def _compared_layers(point: Point) -> Iterator[LayerComparison]:
         reads = {leaf: values[value] for value, leaf in leaves.items()}
         compared = _compared(point, output, reads, blocks, blueprint.layout.of_node(number))
         yield LayerComparison(node.key, types_of(node.layer), compared)
-    leaf = input_value("output", seen.shape)
-    alone = Forward(forward.x, (AppliedLayer((), leaf, leaf, forward.blocks),), [], {})
-    reads = {leaf: point.evaluate([seen])[0]}
-    compared = _compared(point, point.loss(alone), reads, forward.blocks, blueprint.layout.blocks)
+    outputs = blueprint.trained_outputs(forward)
+    names = ["output"] if len(outputs) == 1 else [f"output {number}" for number in range(1, len(outputs) + 1)]
+    read = [input_value(name, output.shape) for name, output in zip(names, outputs, strict=True)]
+    reads = dict(zip(read, point.evaluate(list(outputs)), strict=True))
+    compared = _compared(point, point.loss(read, forward.blocks), reads, forward.blocks, blueprint.layout.blocks)
     yield LayerComparison(LOSS, blueprint.loss.type, compared)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -67,9 +68,9 @@ class Point:
         """Symbolic expressions of the network's values in evaluation mode (no dropout, stored statistics)."""
         return self.network.blueprint.forward(training=False)
 
-    def loss(self, forward: Forward) -> Value:
-        """Return the symbolic mean loss of the rows, weighted if they have weights."""
-        return self.network.blueprint.mean_loss(forward, weighted=self.weight is not None)
+    def loss(self, outputs: Sequence[Value], blocks: Sequence[Value]) -> Value:
+        """Return the symbolic mean loss of the rows, weighted if they have weights; arguments as of the blueprint."""
+        return self.network.blueprint.mean_loss(outputs, blocks, weighted=self.weight is not None)
 
     @cached_property
     def states(self) -> dict[str, Array]:

@@ -198,7 +198,7 @@ class SpecEstimator(SpecParameters):
         if share is not None:
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
         else:
-            shared = spec.training.needs_validation and (ensemble is None or ensemble.validation == "split")
+            shared = spec.needs_validation and (ensemble is None or ensemble.validation == "split")
             share = split.validation_fraction or (DEFAULT_VALIDATION_SIZE if shared else 0.0)
         split = split.with_defaults(spec.seed, spec.target_kind).without_test().without_folds()
         split = split.model_copy(update={"validation_size": float(share)})

@@ -40,6 +40,7 @@ from specnet.parts.metrics.base import Task
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.part import Part
 from specnet.spec import Limits, NetworkSpec, Resolved, Spec, SpecSource, parse_spec, resolve, with_engine
+from specnet.spec.resolving.graph import separating_node
 
 if TYPE_CHECKING:
     from specnet.compiler.native.row_calls import FewRows
@@ -287,6 +288,15 @@ class Network(Displayed):
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
         """Return the outputs that the loss reads, such as logits, (rows, outputs). Arguments are those of `predict`."""
         return self.predict_checked(theta, self.check_inputs(X), state, raw=True)
+
+    def averaged_outputs(self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None) -> Array:
+        """Return the outputs that the last layer averages, as the loss reads them: (networks, rows, outputs).
+
+        Arguments are those of `predict`; X is checked already. A network that averages none has only its own output.
+        """
+        count = 1 if (number := separating_node(self.nodes)) is None else len(self.nodes[number].inputs)
+        outputs = self._for_all_rows("averaged outputs", theta, X, state, count * self.outputs)
+        return outputs.reshape(len(X), count, self.outputs).swapaxes(0, 1)
 
     def loss(
         self,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import NamedTuple
 
 from specnet.compiler import (
@@ -22,6 +23,7 @@ from specnet.compiler import (
     ShapeError,
     Value,
     absolute,
+    concatenate,
     gradients,
     input_value,
     maximum,
@@ -39,7 +41,7 @@ from specnet.parts.losses import Loss
 from specnet.parts.optimizers import Commits
 from specnet.parts.schedules import Schedule
 from specnet.spec import Resolved
-from specnet.spec.resolving.graph import Node
+from specnet.spec.resolving.graph import Node, separating_node
 
 INPUTS = "x"
 TARGET = "target"
@@ -191,6 +193,7 @@ class Blueprint:
         makers: dict[str, Callable[[], Plan]] = {
             "predict": self.predict,
             "raw outputs": self.raw_outputs,
+            "averaged outputs": self.averaged_outputs,
             "layer outputs": self.layer_outputs,
             "row losses": lambda: self.row_losses(evaluation="data only" in options),
             "gradient": lambda: self.gradient(training=training, weighted=weighted),
@@ -212,10 +215,16 @@ class Blueprint:
         """Return the program of the output that the loss reads, (outputs, batch)."""
         return self._plan([self.seen_by_loss(self.forward(training=False))])
 
+    def averaged_outputs(self) -> Plan:
+        """Return the program of all outputs of `trained_outputs`, one below the other."""
+        return self._plan([concatenate(*self.trained_outputs(self.forward(training=False)))])
+
     def row_losses(self, *, evaluation: bool) -> Plan:
         """Return the program of each row's loss, (1, batch); with `evaluation`, without regularization."""
         loss = self.loss.for_evaluation() if evaluation else self.loss
-        return self._plan([self._row_losses(self.forward(training=False), loss)])
+        forward = self.forward(training=False)
+        outputs = (self.seen_by_loss(forward),) if evaluation else self.trained_outputs(forward)
+        return self._plan([self._row_losses(outputs, loss)])
 
     def gradient(self, *, training: bool, weighted: bool, frozen: bool = True, soft: bool = False) -> Plan:
         """Return the program that commits the gradient of each block, with the mean loss as its output.
@@ -224,7 +233,7 @@ class Blueprint:
         With `soft`, the target is a probability of each class instead of a class index.
         """
         forward = self.forward(training=training)
-        loss = self.mean_loss(forward, weighted=weighted, soft=soft)
+        loss = self.mean_loss(self.trained_outputs(forward), forward.blocks, weighted=weighted, soft=soft)
         names = {
             parameter: f"gradient.{placed.name}"
             for parameter, placed in zip(forward.blocks, self.layout.blocks, strict=True)
@@ -237,7 +246,8 @@ class Blueprint:
     def input_gradient(self, *, weighted: bool) -> Plan:
         """Return the program of the gradient of the mean loss with respect to the input, (inputs, batch)."""
         forward = self.forward(training=False)
-        return self._plan([gradients(self.mean_loss(forward, weighted=weighted), [forward.x])[forward.x]])
+        loss = self.mean_loss(self.trained_outputs(forward), forward.blocks, weighted=weighted)
+        return self._plan([gradients(loss, [forward.x])[forward.x]])
 
     @cached_property
     def update(self) -> Update:
@@ -325,23 +335,52 @@ class Blueprint:
         last = forward.layers[-1]
         return last.output if self.loss.accepted_activations is None else last.raw
 
-    def mean_loss(self, forward: Forward, *, weighted: bool, soft: bool = False) -> Value:
-        """Return the mean loss of the rows plus the penalties, of shape ()."""
-        losses = self._row_losses(forward, self.loss, soft=soft)
+    def trained_outputs(self, forward: Forward) -> tuple[Value, ...]:
+        """Return the outputs, as the loss reads them, whose losses training minimizes.
+
+        There are several if the last layer separates the losses of its inputs.
+        """
+        number = separating_node(self.nodes)
+        if number is None:
+            return (self.seen_by_loss(forward),)
+        outputs, (node, last) = forward.layers[number].inputs, (self.nodes[-1], forward.layers[-1])
+        _, activation = node.layer.split_activation()
+        if activation is None or self.loss.accepted_activations is not None:
+            return outputs
+        return tuple(ask_value(activation, (node.size, BATCH), activation.apply, each, last.blocks) for each in outputs)
+
+    def mean_loss(
+        self, outputs: Sequence[Value], blocks: Sequence[Value], *, weighted: bool, soft: bool = False
+    ) -> Value:
+        """Return the mean loss of the rows plus the penalties, of shape ().
+
+        Parameters
+        ----------
+        outputs : sequence of Value
+            As from `trained_outputs`; their losses are averaged.
+        blocks : sequence of Value
+            The blocks of parameters, in the order of the layers.
+        weighted, soft : bool
+            As for `gradient`.
+        """
+        losses = self._row_losses(outputs, self.loss, soft=soft)
         if weighted:
             losses = losses * input_value(ROW_WEIGHT, (1, BATCH))
         loss = sum_over(losses, "all") * input_value(INVERSE_WEIGHT, ())
-        for penalty in self._penalties(forward.blocks):
+        for penalty in self._penalties(blocks):
             loss = loss + penalty
         return loss
 
-    def _row_losses(self, forward: Forward, loss: Loss, *, soft: bool = False) -> Value:
+    def _row_losses(self, outputs: Sequence[Value], loss: Loss, *, soft: bool = False) -> Value:
+        """Return the mean over outputs of each row's loss, (1, batch)."""
         if soft:
-            target = input_value(TARGET, (self.outputs, BATCH))
-            return ask_value(loss, (1, BATCH), loss.soft_expression, self.seen_by_loss(forward), target)
-        classes = loss.target == "classes"
-        target = input_value(TARGET, (1, BATCH), "index") if classes else input_value(TARGET, (self.target_size, BATCH))
-        return ask_value(loss, (1, BATCH), loss.expression, self.seen_by_loss(forward), target)
+            target, expression = input_value(TARGET, (self.outputs, BATCH)), loss.soft_expression
+        elif loss.target == "classes":
+            target, expression = input_value(TARGET, (1, BATCH), "index"), loss.expression
+        else:
+            target, expression = input_value(TARGET, (self.target_size, BATCH)), loss.expression
+        losses = [ask_value(loss, (1, BATCH), expression, output, target) for output in outputs]
+        return losses[0] if len(losses) == 1 else reduce(add, losses) * (1 / len(losses))
 
     def _penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
         """Yield the penalties on the weights, each of shape ()."""

@@ -20,7 +20,7 @@ from specnet.model import Answers, Model
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
 from specnet.running.evaluation.predictors import ridge_coefficients
-from specnet.spec.resolving.graph import linear_part, logits_node
+from specnet.spec.resolving.graph import linear_part, logits_nodes
 from specnet.training import TrainingRows
 
 Numbers = NDArray[np.float64]
@@ -157,11 +157,11 @@ def _log_truth(logits: Numbers, target: Array) -> Numbers:
 
 def with_temperature(model: Model, temperature: float) -> Model:
     """Return a copy of a model with the logits of its networks divided by a temperature."""
-    number = logits_node(model.network.nodes)
-    assert number is not None, "a resolved spec calibrates no others"
+    numbers = logits_nodes(model.network.nodes)
+    assert numbers, "a resolved spec calibrates no others"
     theta = model.theta.copy()
     for flat in np.atleast_2d(theta):
-        for placed in model.network.layout.of_node(number):
+        for placed in (each for number in numbers for each in model.network.layout.of_node(number)):
             placed.view(flat)[...] /= temperature
     return with_parameters(model, theta)
 

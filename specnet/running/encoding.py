@@ -34,16 +34,21 @@ def check_monitors(spec: Spec) -> None:
     Raises
     ------
     DataError
-        If early stopping, the schedule or calibration needs them.
+        If early stopping, the schedule, calibration or weights of a layer need them.
     """
     hint = "set data.split.validation_size = 0.2, or pass validation=(X, y) to fit"
     for path, who in spec.training.watchers():
         if who.monitor != LOSS:
             message = f"training.{watcher_name(path)} monitors {who.monitor}, but there are no validation rows"
             raise DataError(message, hint=hint)
-    if spec.training.calibration is not None:
-        message = "training.calibration needs validation rows, or an ensemble on folds"
-        raise DataError(message, hint=f"{hint}, or set training.ensemble = 5")
+    fitted = {
+        "training.calibration": spec.training.calibration is not None,
+        "a layer with fitted weights": spec.fits_weights,
+    }
+    for name, is_used in fitted.items():
+        if is_used:
+            message = f"{name} needs validation rows, or an ensemble on folds"
+            raise DataError(message, hint=f"{hint}, or set training.ensemble = 5")
 
 
 @dataclass(frozen=True, eq=False)

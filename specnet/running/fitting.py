@@ -27,6 +27,7 @@ from specnet.running.calibration import Calibration, fitted_calibration, with_li
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.distillation.student_rows import student_rows
 from specnet.running.encoding import Encoder, check_monitors, other_parts, validation_monitors
+from specnet.running.output_weights import OutputWeights, with_fitted_weights
 from specnet.spec import Spec
 from specnet.training import (
     Checkpoint,
@@ -60,6 +61,8 @@ class FitResult:
     calibration : Calibration or None
         The calibration by a temperature of probabilities, or by a share of linear models in values; None if the spec
         has none or training was interrupted. `result` and `members` are from before the calibration.
+    weights : OutputWeights or None
+        The weights of averaged networks, if the spec fits them; also not in `result` and `members`.
     held_out : (list of ndarray, Answers) or None
         The outputs as the loss reads them, such as logits, of each network that predicts every held-out row, and the
         answers; None without held-out rows. The rows are of the split `SpecData.held_out`: the training rows if each
@@ -74,6 +77,7 @@ class FitResult:
     members: tuple[TrainingResult, ...]
     training: TrainingRows
     calibration: Calibration | None = None
+    weights: OutputWeights | None = None
     held_out: tuple[list[Array], Answers] | None = None
 
     def check_whole(self) -> None:
@@ -104,6 +108,15 @@ class FitResult:
         elif rows is not None and rows.folds is not None and len(self.members) > rows.folds.max():
             held_out = self._fold_outputs(rows)
         return replace(self, held_out=held_out)
+
+    def with_fitted_weights(self) -> Self:
+        """Return this result with the weights of the networks that its last layer averages fitted to held-out rows."""
+        rows, model = self.data.splits[self.data.held_out], self.model
+        X, target = self.prepared(self.data.held_out), model.decoder.target(rows.y, len(rows))[1]
+        members = range(len(model.members))
+        parts = [slice(None) if rows.folds is None else rows.in_fold(member) for member in members]
+        model, found = with_fitted_weights(model, X, target, rows.weight, parts, rows.groups)
+        return replace(self, model=model, weights=found).answered()
 
     def calibrated(self) -> Self:
         """Return this result with the model's outputs calibrated on the held-out rows."""
@@ -243,6 +256,8 @@ def fit_rows(
     if result.interruption is not None or fitted.held_out is None:  # no held-out rows if only one member was trained
         return fitted
     uncalibrated = fitted.held_out[0]
+    if any(node.layer.fits_weights for node in network.nodes):
+        fitted = fitted.with_fitted_weights()
     if spec.training.calibration is not None:
         fitted = fitted.calibrated()
     fitted.model.error_quantiles = fitted.error_quantiles(uncalibrated)

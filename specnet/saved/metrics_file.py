@@ -87,7 +87,8 @@ class Evaluation:
         For probabilities, ``error``: the expected calibration error by split. For calibrated probabilities,
         ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on. For calibrated
         values, ``linear_share``, and ``squared_error`` ``before`` and ``after``, of standardized values if the network
-        predicts these.
+        predicts these. For fitted weights of averaged networks, ``weights`` by layer, and ``loss`` ``before``, with
+        equal weights, and ``after``.
     teacher : dict
         For a network with a teacher: ``networks``, ``parameters`` and ``bytes`` of the teacher, unless it is columns of
         the table; ``own_parameters`` of the network; ``metrics`` of the teacher by split; and ``agreement`` by split,

@@ -327,11 +327,6 @@ class TrainingSpec(Section):
         """Whether a metric of validation rows determines the best epoch or the learning rate."""
         return any(who.monitor != LOSS for _, who in self.watchers())
 
-    @property
-    def needs_validation(self) -> bool:
-        """Whether training needs validation rows."""
-        return self.watches_validation or self.calibration is not None
-
     def watchers(self) -> Iterator[tuple[Path, Watcher]]:
         """Yield the watchers, which monitor a metric after each epoch, with their paths within the training section."""
         if self.early_stopping is not None:
@@ -429,6 +424,16 @@ class Spec(Section):
     def target_kind(self) -> TargetKind:
         """The kind of target that the loss needs."""
         return "values" if self.training.loss.target == "values" else "classes"
+
+    @property
+    def fits_weights(self) -> bool:
+        """Whether the last layer has weights that are fitted to rows which its networks were not trained on."""
+        return any(layer.fits_weights for layer in self.network.layers or ())
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether training needs validation rows."""
+        return self.training.watches_validation or self.training.calibration is not None or self.fits_weights
 
     def monitored_metric(self, monitor: str) -> Metric | None:
         """Return the metric of validation rows that `monitor` names, or None if it names a loss.

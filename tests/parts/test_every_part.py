@@ -23,7 +23,7 @@ __all__ = ["javascript_at_home", "node", "numpy_at_home"]
 
 OPENED = {"block"}
 """What is opened before it is computed."""
-JOINING = {"add", "multiply", "concatenate"}
+JOINING = {"add", "multiply", "concatenate", "average"}
 WITHOUT_FIGURES = {"lbfgs", "cosine_log", "reduce_on_plateau", "unit_deviation", "he_plus"}
 """What no other library steps or draws: they have tests of their own."""
 SMALL = {"periodic_embedding": [{"frequencies": 3, "size": 2}, {"frequencies": 2, "size": 3, "variant": "pbld"}]}

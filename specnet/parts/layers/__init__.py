@@ -25,6 +25,6 @@ else:
             "embeddings": "Embedding PeriodicEmbedding PiecewiseLinearEmbedding",
             "noise": "Dropout GaussianNoise",
             "normalization": "Scale BatchNormalization LayerNormalization",
-            "structure": "Add Multiply Concatenate Block",
+            "structure": "Add Multiply Average Concatenate Block",
         },
     )

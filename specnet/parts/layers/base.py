@@ -81,6 +81,8 @@ class Layer(PartKind):
     """Whether the layer may also read columns that earlier layers pass through unchanged."""
     size_field: ClassVar[str | None] = None
     """The field that determines `declared_size`."""
+    separates_losses: ClassVar[bool] = False
+    """Whether training minimizes the mean of the losses of the layer's inputs, each as the output of the network."""
     layers_field: ClassVar[str | None] = None
     """The field with the layers of a group."""
     training_fields: ClassVar[frozenset[str]] = frozenset()
@@ -187,6 +189,11 @@ class Layer(PartKind):
             Weights of the rows.
         """
         return {}
+
+    @property
+    def fits_weights(self) -> bool:
+        """Whether the weights of the layer's inputs are fitted to held-out rows; for `separates_losses`."""
+        return False
 
     @property
     def rules(self) -> "LearningRules":

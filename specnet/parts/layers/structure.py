@@ -46,6 +46,32 @@ class Multiply(_Elementwise):
         return reduce(mul, inputs)
 
 
+class Average(_Elementwise):
+    """Mean of the outputs of several networks, each trained by its own loss; the last layer.
+
+    Training minimizes the mean of the losses of its inputs, as if each were the output. Validation and predictions use
+    the mean of its inputs. So it is an ensemble of networks of different layers within one network.
+    """
+
+    separates_losses = True
+    example = 'inputs = ["branch", "input"]'
+    names = Names(keras_layer=("Average",))
+    training_fields = frozenset({"weights"})
+    type: Literal["average"] = "average"
+    weights: Literal["equal", "held_out"] = Field(
+        "equal",
+        description="weights of the inputs in predictions; held_out: at least 0, with a sum of 1 and the smallest loss "
+        "of rows that the networks were not trained on: the validation set, or the folds of an ensemble",
+    )
+
+    @property
+    def fits_weights(self) -> bool:
+        return self.weights == "held_out"
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        return reduce(add, inputs) * (1 / len(inputs))
+
+
 class Concatenate(Layer):
     """Features of all its inputs, in order."""
 

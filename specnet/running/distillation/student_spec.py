@@ -179,9 +179,12 @@ def _network_changes(network: Mapping[str, Any], units: int) -> Iterator[Change]
 
 
 def smaller_layers(layers: Any, units: int) -> list[dict[str, Any]]:
-    """Return layers with fewer and narrower hidden layers, without dropout and without the linear part beside them."""
+    """Return layers with fewer and narrower hidden layers, without dropout and without the linear part beside them.
+
+    Of networks that the last layer averages, these are the layers of the first.
+    """
     made = [copy.deepcopy(dict(layer)) for layer in layers]
-    found = _without_linear_part(made)
+    found = _first_network(_without_linear_part(made))
     last = max((k for k, layer in enumerate(found) if layer.get("type") == "dense"), default=-1)
     small, depth = [], 0
     for number, layer in enumerate(found):
@@ -199,6 +202,21 @@ def smaller_layers(layers: Any, units: int) -> list[dict[str, Any]]:
             layer, depth = _narrow(layer, units), depth + 1
         small.append(layer)
     return small
+
+
+def _first_network(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the layers that the first input of a last layer `average` needs; all layers if there is no such layer."""
+    if layers[-1].get("type") != "average":
+        return layers
+    numbers = {layer["name"]: number for number, layer in enumerate(layers) if "name" in layer}
+    needed, waiting = set[int](), [numbers[layers[-1]["inputs"][0]]]
+    while waiting:
+        number = waiting.pop()
+        needed.add(number)
+        before = [number - 1] if number else []
+        inputs = layers[number].get("inputs")
+        waiting += before if inputs is None else [numbers[name] for name in inputs if name != "input"]
+    return [layer for number, layer in enumerate(layers) if number in needed]
 
 
 def _narrow(layer: Mapping[str, Any], units: int) -> dict[str, Any]:

@@ -20,7 +20,16 @@ from specnet.spec.column_names import PATH, differences, wrong_groups
 from specnet.spec.document import ColumnGroup, Origin, Spec, StepsOrGroups, raising, written_path
 from specnet.spec.reading.hints import either, shown
 from specnet.spec.reading.source_document import Details
-from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, layer_count, linear_part, logits_node
+from specnet.spec.resolving.graph import (
+    INPUT_INDEX,
+    LAYERS,
+    Node,
+    averaged_terms,
+    before_activation,
+    layer_count,
+    linear_part,
+    logits_nodes,
+)
 
 VECTORS = 5
 """Number of arrays as long as the parameters during training: parameters, gradient, best parameters, two of adam."""
@@ -249,6 +258,7 @@ def check_network(
     _check_training(spec, outputs, problems)
     _check_rules(spec, nodes, problems)
     _check_calibration(spec, nodes, problems)
+    _check_weights(spec, nodes, problems)
     if not problems and inputs and outputs:
         _check_plan(spec, nodes, inputs, problems)
 
@@ -416,8 +426,8 @@ def _check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) ->
         message = f"calibration needs a loss of probabilities, got {loss.part_name()}"
         hint = f"remove training.calibration, or {_use(part for part in alike if _sees_logits(part))} as the loss"
         problems.report("calibration", message, path, hint=hint)
-    elif not problems.has("output-activation") and logits_node(nodes) is None:
-        notes = [problems.note("the logits are the outputs of this layer", _before_activation(nodes).path)]
+    elif not problems.has("output-activation") and not logits_nodes(nodes):
+        notes = [problems.note("the logits are the outputs of this layer", nodes[before_activation(nodes)].path)]
         hint = "let the last layer be dense, with nothing between it and the output activation"
         problems.report("calibration", "calibration needs logits from a dense layer", path, hint=hint, notes=notes)
     _check_validation(spec, "calibration", path, problems)
@@ -441,16 +451,20 @@ def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: 
         problems.report("calibration", message, path, hint=hint)
 
 
+def _check_weights(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
+    """Report weights of averaged networks that cannot be fitted to held-out rows."""
+    activation = nodes[-1].layer.split_activation()[1]
+    reads_raw = spec.training.loss.accepted_activations is not None or activation is None or activation.is_identity
+    for path, node in (((*node.path, "weights"), node) for node in nodes if node.layer.fits_weights):
+        if not reads_raw or not averaged_terms(nodes):
+            message = f"fitted weights of {node.layer.type} need dense inputs that nothing else reads or activates"
+            problems.report("layer-inputs", message, path, hint='set weights = "equal", or end networks with dense')
+        _check_validation(spec, f"{node.layer.type} with fitted weights", path, problems)
+
+
 def _sees_logits(loss: Loss | type[Loss]) -> bool:
     """Return whether a loss is computed from logits, which its output activation turns into probabilities."""
     return loss.target in _DISTRIBUTIONS and loss.accepted_activations == frozenset({_DISTRIBUTIONS[loss.target]})
-
-
-def _before_activation(nodes: Sequence[Node]) -> Node:
-    """Return the last layer, or the layer before it if the last layer is only an activation."""
-    last = nodes[-1]
-    is_alone = last.layer.split_activation()[0] is None and last.inputs[0] >= 0
-    return nodes[last.inputs[0]] if is_alone else last
 
 
 def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) -> None:

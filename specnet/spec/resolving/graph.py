@@ -65,23 +65,49 @@ def walk(layers: Sequence[Layer], input_size: int, report: Report) -> tuple[Node
     """
     graph = _Graph(input_size, report)
     graph.add(layers, INPUT_INDEX, LAYERS, "layers")
-    return tuple(graph.nodes)
+    nodes = tuple(graph.nodes)
+    for number, node in enumerate(nodes):
+        if node.layer.separates_losses and number != separating_node(nodes):
+            message = f"{node.layer.type} trains each of its inputs by its own loss, so it must be the last layer"
+            report("layer-place", message, node.path, hint='use "add" or "concatenate" before other layers')
+    return nodes
 
 
-def logits_node(nodes: Sequence[Node]) -> int | None:
-    """Return the index of the dense layer whose W·x + b are the logits; None if the output activation reads another.
+def before_activation(nodes: Sequence[Node]) -> int:
+    """Return the index of the last layer, or of the layer before it if the last one is only an activation."""
+    last = nodes[-1]
+    is_alone = last.layer.split_activation()[0] is None and last.inputs[0] >= 0
+    return last.inputs[0] if is_alone else len(nodes) - 1
 
-    No other layer reads it, because all layers lead to the output. Multiplying W and b by a factor multiplies the
-    logits by this factor.
+
+def separating_node(nodes: Sequence[Node]) -> int | None:
+    """Return the index of the last layer if it separates the losses of its inputs, such as `average`; else None."""
+    number = before_activation(nodes)
+    return number if nodes[number].layer.separates_losses else None
+
+
+def logits_nodes(nodes: Sequence[Node]) -> tuple[int, ...]:
+    """Return the indices of the dense layers whose W·x + b are the logits, or have them as their mean.
+
+    No other layer reads them. Multiplying W and b of all by a factor multiplies the logits by this factor. Empty if the
+    output activation reads another layer, or if another layer reads one of them.
     """
-    number = len(nodes) - 1
-    rest, _ = nodes[number].layer.split_activation()
-    if rest is None:  # the last layer is only an activation
-        (number,) = nodes[number].inputs
-        activation = nodes[number].layer.split_activation()[1] if number >= 0 else None
-        if activation is not None and not activation.is_identity:
-            return None
-    return number if number >= 0 and isinstance(nodes[number].layer, Dense) else None
+    last = before_activation(nodes)
+    activation = nodes[last].layer.split_activation()[1]
+    if last < len(nodes) - 1 and activation is not None and not activation.is_identity:
+        return ()
+    if separating_node(nodes) is None:
+        return (last,) if isinstance(nodes[last].layer, Dense) else ()
+    return averaged_terms(nodes)
+
+
+def averaged_terms(nodes: Sequence[Node]) -> tuple[int, ...]:
+    """Return the indices of the dense layers that the last layer averages; empty if it averages anything else.
+
+    No other layer reads them, so multiplying W and b of one by a factor changes its share of the mean.
+    """
+    number = separating_node(nodes)
+    return () if number is None or not _are_affine_terms(nodes, nodes[number].inputs) else nodes[number].inputs
 
 
 def linear_part(nodes: Sequence[Node]) -> tuple[int, tuple[int, ...]] | None:
@@ -99,14 +125,19 @@ def linear_part(nodes: Sequence[Node]) -> tuple[int, tuple[int, ...]] | None:
         last = nodes[last.inputs[0]]  # the layer add has no activation field
     if not isinstance(last.layer, Add):
         return None
-    read = [number for node in nodes for number in node.inputs]
     terms = last.inputs
-    if not all(number >= 0 and read.count(number) == 1 and _is_affine(nodes[number].layer) for number in terms):
+    if not _are_affine_terms(nodes, terms):
         return None
     parts = [number for number in terms if nodes[number].inputs == (INPUT_INDEX,)]
     layer = nodes[parts[0]].layer if len(parts) == 1 and len(terms) > 1 else None
     is_plain = isinstance(layer, Dense) and layer.use_bias and layer.parametrization == "standard"
     return (parts[0], terms) if is_plain else None
+
+
+def _are_affine_terms(nodes: Sequence[Node], numbers: Sequence[int]) -> bool:
+    """Return whether layers are dense layers without an activation that only one layer reads, and only once."""
+    read = [number for node in nodes for number in node.inputs]
+    return all(number >= 0 and read.count(number) == 1 and _is_affine(nodes[number].layer) for number in numbers)
 
 
 def _is_affine(layer: Layer) -> bool:

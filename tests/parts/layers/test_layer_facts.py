@@ -102,6 +102,7 @@ def test_states_start_as_they_should():
 REFUSED: list[tuple[Any, tuple[int, ...]]] = [
     (layer("add"), (3, 4)),
     (layer("multiply"), (3, 4, 5)),
+    (layer("average"), (3, 4)),
     (layer("activation", activation="glu"), (3,)),
     (layer("dense", units=3, activation="glu"), (2,)),
     (layer("embedding", columns=[0, 3], categories=5, size=2), (3,)),

@@ -14,6 +14,7 @@ import specnet
 from specnet import DataError, SpecError, parse_spec
 from specnet.data import RawColumns
 from specnet.running.data_rows import read_data
+from specnet.running.distillation.student_spec import smaller_layers
 from tests.running.moons import Interrupting
 from tests.running.specs import csv_file
 
@@ -259,3 +260,13 @@ def _document() -> dict[str, Any]:
     import tomllib
 
     return tomllib.loads(TEACHER)
+
+
+def test_a_student_of_averaged_networks_has_the_layers_of_the_first():
+    first = [{"type": "dense", "units": 64, "activation": "tanh"}, {"type": "dense", "name": "smooth", "units": 2}]
+    bins = {"type": "piecewise_linear_embedding", "inputs": ["input"], "bins": 4}
+    second = [bins, {"type": "dense", "units": 64}, {"type": "dense", "name": "steps", "units": 2}]
+    average = {"type": "average", "inputs": ["smooth", "steps"], "weights": "held_out"}
+    assert smaller_layers([*first, *second, average], 16) == [{**first[0], "units": 16}, first[1]]
+    shared = [{"type": "scale", "name": "features"}, *first, {**second[1], "inputs": ["features"]}, second[2], average]
+    assert smaller_layers(shared, 16) == [shared[0], {**first[0], "units": 16}, first[1]]
