@@ -31,12 +31,23 @@ class _EpochClock(Observer):
 
     The CPU time is independent of what other processes use. The first epoch is not counted: it includes compiling,
     whose result the run itself finds in the cache.
+
+    Attributes
+    ----------
+    encoding_seconds : float
+        CPU time between the creation of this clock and the start of training: rows are encoded, and columns that
+        depend on the target are fitted to each fold.
     """
 
     follows_log = False
 
     def __init__(self) -> None:
+        self.encoding_seconds = 0.0
+        self._created = time.thread_time()
         self._times, self._epochs = list[float](), list[int]()
+
+    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
+        self.encoding_seconds = time.thread_time() - self._created
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         self._times.append(time.thread_time())
@@ -57,7 +68,8 @@ def run_seconds(data: SpecData, reading_seconds: float) -> float:
     data : SpecData
         The rows of the spec, whose training is expected to take all of its epochs.
     reading_seconds : float
-        Seconds of importing libraries, reading the table and splitting it, which the run repeats.
+        Seconds of importing libraries, reading the table, splitting it and fitting its preprocessing, which the run
+        repeats.
 
     Raises
     ------
@@ -70,7 +82,7 @@ def run_seconds(data: SpecData, reading_seconds: float) -> float:
     epochs, others = training.members * training.epochs, START_AND_REPORT_SECONDS + reading_seconds
     if counted > MAX_EPOCH_SECONDS * epochs:
         return others + counted
-    clock, parallel = _EpochClock(), 1
+    parallel = 1
 
     def first_member(*arguments: Any, observer: Observer, **_: Any) -> list[TrainingResult]:
         nonlocal parallel
@@ -80,7 +92,9 @@ def run_seconds(data: SpecData, reading_seconds: float) -> float:
         return [train_member(0, *arguments, observer=observer)]
 
     # As in a run. More threads would also wait for each other on a busy machine, which takes CPU time.
-    with limited_threads(threads_worth(data.resolved, rows)), suppress(StopTraining):
-        fit_rows(data, clock, train_ensemble=first_member)
+    with limited_threads(threads_worth(data.resolved, rows)):
+        clock = _EpochClock()
+        with suppress(StopTraining):
+            fit_rows(data, clock, train_ensemble=first_member)
     each = clock.epoch_seconds()
-    return others + (counted if each is None else each * epochs / parallel)
+    return others + clock.encoding_seconds + (counted if each is None else each * epochs / parallel)

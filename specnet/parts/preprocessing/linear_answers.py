@@ -67,9 +67,12 @@ def linear_model(
     known = np.unique(target)
     if len(known) < 2:
         return coefficients, intercepts
+    # Of many coefficients for each class lbfgs spends most of its time on its own vectors, and needs many steps.
+    solver = "lbfgs" if len(known) == 2 else "newton-cg"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last iterations hardly change an answer
-        model = LogisticRegression(C=C, tol=_TOLERANCE, max_iter=_MOST_ITERATIONS).fit(matrix, target, weight)
+        options = {"solver": solver, "tol": _TOLERANCE, "max_iter": _MOST_ITERATIONS}
+        model = LogisticRegression(C=C, **options).fit(matrix, target, weight)
     if len(known) == 2 and answers > 1:  # the log odds of the second, as logits of both
         coefficients[:, known] = model.coef_.T * [-0.5, 0.5]
         intercepts[known] = model.intercept_ * [-0.5, 0.5]

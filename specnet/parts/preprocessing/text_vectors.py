@@ -24,6 +24,7 @@ ends in the same sum over tokens, so it needs other vectors, and no other export
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -35,7 +36,8 @@ from pydantic import Field
 from specnet.parts.fields import Counts, NonNegativeInteger, PositiveInteger
 from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, TargetArray, Texts, Weight
 from specnet.parts.preprocessing.linear_answers import answers_of, linear_model
-from specnet.parts.preprocessing.tokens import GROUPS, MASK, Tokenizer
+from specnet.parts.preprocessing.text_cache import cached
+from specnet.parts.preprocessing.tokens import GROUPS, MASK, TokenCounts, Tokenizer
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -113,12 +115,11 @@ class TextVectors(Preprocessing):
         hashes, sizes, idf, vectors, means, counts = [], [0], [], [], [], []
         for index, own in enumerate(texts):
             rows = _rows_of_texts(columns[:, index], len(own), weight)
-            used = np.flatnonzero(rows)
-            found = self._tokenizer.counts(own[used].tolist())
+            used, found = np.flatnonzero(rows), self._counts(own)
             total = len(columns) if weight is None else int(np.count_nonzero(weight))
-            vocabulary = [self._known(at, tokens, rows[used], total) for at, tokens, _ in found]
+            vocabulary = [self._known(at, tokens, rows, total) for at, tokens, _ in found]
             known, weights = [each for each, _ in vocabulary], [own_idf for _, own_idf in vocabulary]
-            matrix = _matrix(found, known, weights, len(used))
+            matrix = _matrix(found, known, weights, len(own))[used]
             basis, mean = _directions(matrix, rows[used], total, self.size)
             hashes += known
             sizes += map(len, known)
@@ -183,7 +184,7 @@ class TextVectors(Preprocessing):
 
         assert texts is not None, "`fit` requires them"
         for index, (own, (hashes, idf, vectors, means)) in enumerate(zip(texts, self.parts(fitted), strict=True)):
-            matrix = _matrix(self._tokenizer.counts(own.tolist()), hashes, idf, len(own))
+            matrix = _matrix(self._counts(own), hashes, idf, len(own))
             column = np.asarray(columns[:, index], np.float64)
             at = np.where(np.isnan(column), len(own), column).astype(np.intp)
             directions = len(means) - (self.outputs or 0)
@@ -215,9 +216,10 @@ class TextVectors(Preprocessing):
 
         The texts may differ from the texts of `fit`, and be in any order.
         """
+        arrays = [fitted[name] for name in self.learned]
         tables = [
-            np.concatenate([self._vectors(own, *of_column), -of_column[-1][np.newaxis]])
-            for own, of_column in zip(texts, self.parts(fitted), strict=True)
+            cached(own, ("vectors", self, index), partial(self._vectors, own, *of_column), arrays)
+            for index, (own, of_column) in enumerate(zip(texts, self.parts(fitted), strict=True))
         ]
 
         def vectors(columns: NDArray[Any]) -> NDArray[np.float64]:
@@ -256,13 +258,15 @@ class TextVectors(Preprocessing):
         assert self.counts is not None, "fitted"
         return np.full((len(columns), len(self.counts)), np.nan)
 
-    @property
-    def _tokenizer(self) -> Tokenizer:
-        return Tokenizer(pairs=self.pairs, shortest=self.shortest, longest=self.longest)
+    def _counts(self, texts: NDArray[np.str_]) -> list[TokenCounts]:
+        """Return the tokens of texts, which all fits and predictions of the same column share."""
+        tokenizer = Tokenizer(pairs=self.pairs, shortest=self.shortest, longest=self.longest)
+        key = "tokens", self.pairs, self.shortest, self.longest
+        return cached(texts, key, lambda: tokenizer.counts(texts.tolist()))
 
     def _known(
         self,
-        at: NDArray[np.intp],
+        at: NDArray[np.int32],
         hashes: NDArray[np.uint32],
         rows: NDArray[np.intp],
         total: int,
@@ -282,11 +286,9 @@ class TextVectors(Preprocessing):
         vectors: NDArray[np.float32],
         means: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Return the vectors of texts (texts, outputs)."""
-        found = self._tokenizer.counts(texts.tolist())
-        matrix = _matrix(found, hashes, idf, len(texts))
-        made: NDArray[np.float64] = matrix @ vectors.astype(np.float64) - means
-        return made
+        """Return the vectors of texts, and behind them that of a missing cell: (texts + 1, outputs)."""
+        matrix = _matrix(self._counts(texts), hashes, idf, len(texts))
+        return np.concatenate([matrix @ vectors.astype(np.float64) - means, -means[np.newaxis]])
 
 
 def _rows_of_texts(column: NDArray[Any], texts: int, weight: Weight) -> NDArray[np.intp]:
@@ -298,7 +300,7 @@ def _rows_of_texts(column: NDArray[Any], texts: int, weight: Weight) -> NDArray[
 
 
 def _matrix(
-    found: Sequence[tuple[NDArray[np.intp], NDArray[np.uint32], NDArray[np.float64]]],
+    found: Sequence[TokenCounts],
     hashes: Sequence[NDArray[Any]],
     idf: Sequence[NDArray[np.float64]],
     texts: int,

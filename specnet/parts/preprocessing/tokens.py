@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 from specnet.parts.preprocessing.folding import folded
 
+TokenCounts = tuple[NDArray[np.int32], NDArray[np.uint32], NDArray[np.uint32]]
+"""The index of the text, the hash of the token, and how often it occurs there, of each token of each text."""
+
 START, PRIME, MASK = 2166136261, 16777619, 2**32 - 1
 """The offset basis and the prime of FNV-1a, and the mask of its 32 bits."""
 GRAM = b"\0"
@@ -68,7 +71,7 @@ class Tokenizer:
             words += [self._pair(*pair) for pair in pairwise(split)]
         return words, grams
 
-    def counts(self, texts: Iterable[str]) -> list[tuple[NDArray[np.intp], NDArray[np.uint32], NDArray[np.float64]]]:
+    def counts(self, texts: Iterable[str]) -> list[TokenCounts]:
         """Return for each group of tokens the index of the text, the hash, and how often it occurs there.
 
         Entries are in the order of texts, and of hashes within a text.
@@ -92,9 +95,9 @@ class Tokenizer:
         count()
         return [
             (
-                (keys >> np.uint64(32)).astype(np.intp),
+                (keys >> np.uint64(32)).astype(np.int32),
                 (keys & np.uint64(MASK)).astype(np.uint32),
-                np.concatenate(often).astype(np.float64),
+                np.concatenate(often).astype(np.uint32),
             )
             for keys, often in ((np.concatenate(each), often) for each, often in zip(found, times, strict=True))
         ]
