@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.leakage import Target
+from specnet.data.leakage import Target, explained_fraction
 from specnet.number_texts import counted
 from specnet.parts.arrays import pieces
 from specnet.parts.data import Column
@@ -37,6 +37,14 @@ ORDERS, YEARS = 0.995, (1800, 2100)
 """Rank correlation above which a column orders numbered rows, and the range of whole numbers that are years."""
 LARGE = 20_000
 """The number of rows above which only a sample of the groups or blocks is examined."""
+CLASS_GROUPS = 3.0
+"""Least effective number of groups in which a class occurs; otherwise the column is a feature that tells the class, and
+a split by it would leave classes without training rows."""
+BEYOND, BEYOND_ROWS = 0.2, 3000
+"""Least fraction of what groups without a typical name explain that a model of the other columns cannot predict for new
+groups, and the number of rows that the model reads."""
+LEVELS, TREES, BEYOND_FOLDS, MOST_TRIED = 30, 30, 5, 40
+"""The number of levels of a column in the model, of its trees and its folds, and of columns that a node tries."""
 FOLLOWS, OWN = 0.95, 0.5
 """Least fractions of rows whose category follows from their group, and whose category occurs in no other group."""
 
@@ -138,7 +146,10 @@ def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], tar
     -----
     Groups are texts or unordered whole numbers that explain part of the target. In addition, the column has a name such
     as ``patient_id`` (which free text must have), rows of a group share the values of another column, or, for numbers,
-    they have nearly the same target. Of several such columns, the one with the most groups is chosen. Times are dates
+    they have nearly the same target. Without a typical name, groups must also explain clearly more than a model of the
+    other columns predicts for groups that it has not seen, or the column may be made from others, such as a cross of
+    two categories or the bins of a number; and a class must occur in several groups, or the column is a feature that
+    tells the class. Of several such columns, the one with the most groups is chosen. Times are dates
     whose neighbours are more similar than distant rows (slow changes alone may come from an age), or row numbers along
     which the target drifts, unless the rows are ordered by the target, or by another column that explains the drift.
     All similarities are adjusted for chance.
@@ -195,8 +206,70 @@ def _group(
         if not shared:
             return
         alike += f" and mostly the same {shared}"
+    if not is_named:
+        others = (cells(other)[present] for other in range(len(columns)) if other != index)
+        if (
+            known.groups_of_a_class(codes) < CLASS_GROUPS
+            or _explained_beyond(others, codes, known) < BEYOND * explained
+        ):
+            return  # a feature, perhaps one that follows from others, such as a cross of two categories
     groups = f"{counted(count, 'value')} in {counted(len(numbers), 'row')}"
     yield count, index, f'rows with the same "{column.name}" have {alike} ({groups})'
+
+
+def _explained_beyond(others: Iterable[Cells], codes: Codes, known: Target) -> float:
+    """Return the fraction of the target that groups explain beyond what other columns predict for new groups.
+
+    It is 0 if groups of unrelated rows might explain as much of what the other columns leave.
+
+    Parameters
+    ----------
+    others : iterable of ndarray (rows,)
+        The other columns.
+    codes : ndarray (rows,)
+        The group of each row.
+    known : ClassTarget or ValueTarget
+
+    Notes
+    -----
+    The groups explain residuals of models that are fitted to the rows of other groups: a random forest, which finds
+    interactions, and one of what a sum of terms for each column (ridge regression) leaves, which predicts new pairs of
+    categories. The better of the two decides.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    count = int(codes.max()) + 1
+    order = np.random.default_rng(0).permutation(count)[codes]  # groups drawn at random, at least one for each fold
+    drawn = np.flatnonzero(order < max(BEYOND_FOLDS, count * BEYOND_ROWS // len(codes)))
+    columns = [np.unique(cells[drawn], return_inverse=True)[1] for cells in others]  # ranks; missing cells are the last
+    if not columns:
+        return 1.0
+    X, groups, answers = np.column_stack(columns), np.unique(codes[drawn], return_inverse=True)[1], known.answers[drawn]
+    levels = X * LEVELS // np.maximum(X.max(axis=0) + 1, LEVELS)
+    sums = make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ridge(solver="lsqr"))
+    forest = RandomForestRegressor(
+        TREES, min_samples_leaf=3, max_features=min(-(-len(columns) // 2), MOST_TRIED), random_state=0
+    )
+    alone, after = answers.copy(), answers.copy()
+    for training, unseen in GroupKFold(BEYOND_FOLDS).split(X, groups=groups):
+        alone[unseen] -= forest.fit(X[training], answers[training]).predict(X[unseen])
+        left = answers[training] - sums.fit(levels[training], answers[training]).predict(levels[training])
+        after[unseen] -= sums.predict(levels[unseen]) + forest.fit(X[training], left).predict(X[unseen])
+    variance = float(answers.var(axis=0).sum())
+    if not variance:
+        return 0.0  # a rare class in none of the drawn rows
+    return min(_clearly_explained(residuals, groups) for residuals in (alone, after)) / variance
+
+
+def _clearly_explained(residuals: Cells, groups: Codes) -> float:
+    """Return the variance of residuals, (rows,) or (rows, answers), that groups explain; 0 if it may be chance."""
+    variances = np.atleast_1d(residuals.var(axis=0))
+    explained = float(variances @ [explained_fraction(each, groups) for each in np.atleast_2d(residuals.T)])
+    return explained if explained >= _chance(groups) * variances.sum() else 0.0
 
 
 def _explained_by_order(codes: Codes, target: Target) -> float:

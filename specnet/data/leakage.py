@@ -79,6 +79,21 @@ class ClassTarget:
         """Return the target of the given rows."""
         return ClassTarget(self.classes[rows])
 
+    @property
+    def answers(self) -> Column:
+        """An indicator of each class, (rows, classes); the sum of their variances is the Gini impurity."""
+        return np.eye(int(self.classes.max()) + 1)[self.classes]
+
+    def groups_of_a_class(self, groups: NDArray[np.intp]) -> float:
+        """Return the effective number of groups with a row's class: the median inverse Simpson index.
+
+        `groups` has the group number of each row, from 0.
+        """
+        width = int(groups.max()) + 1
+        pairs, sizes = np.unique(self.classes * width + groups, return_counts=True)
+        squares = np.bincount(pairs // width, sizes.astype(float) ** 2)
+        return float(np.median((np.bincount(self.classes) ** 2 / np.maximum(squares, 1))[self.classes]))
+
     def explained_by(self, groups: NDArray[np.intp]) -> float:
         """Return the fraction of the Gini impurity that groups of rows explain beyond chance.
 
@@ -107,7 +122,7 @@ class ValueTarget:
         if is_category:
             _, codes, counts = np.unique(column, return_inverse=True, return_counts=True)
             is_known = len(column) >= MIN_VALUE_ROWS and are_frequent(counts)
-            return is_known and _explained(self.values, codes) >= EXPLAINED
+            return is_known and explained_fraction(self.values, codes) >= EXPLAINED
         present = np.flatnonzero(~np.isnan(column))
         if len(present) < MIN_VALUE_ROWS:
             return False
@@ -121,9 +136,18 @@ class ValueTarget:
         """Return the target of the given rows."""
         return ValueTarget(self.values[rows])
 
+    @property
+    def answers(self) -> Column:
+        """The ranks of the values, (rows,)."""
+        return _ranks(self.values)
+
+    def groups_of_a_class(self, groups: NDArray[np.intp]) -> float:
+        """Return infinity, because values are not divided into classes."""
+        return np.inf
+
     def explained_by(self, groups: NDArray[np.intp]) -> float:
         """Return the fraction of the variance of the values' ranks that groups explain beyond chance."""
-        return _explained(_ranks(self.values), groups)
+        return explained_fraction(_ranks(self.values), groups)
 
 
 Target = ClassTarget | ValueTarget
@@ -215,7 +239,7 @@ def _without_needless(cells: NDArray[np.float64], values: Column) -> tuple[list[
     return terms, explained(left, len(terms))
 
 
-def _explained(values: Column, groups: NDArray[np.intp]) -> float:
+def explained_fraction(values: Column, groups: NDArray[np.intp]) -> float:
     """Return η², the fraction of the variance of values that groups of rows explain, adjusted for chance."""
     sizes, centered = np.bincount(groups), values - values.mean()
     within = centered - (np.bincount(groups, centered) / np.maximum(sizes, 1))[groups]
