@@ -78,6 +78,8 @@ class Rows:
         The ensemble member that each row validates; all other members are trained on it.
     groups : (rows,) or None
         The group of each row, if the split does not divide groups.
+    times : (rows,) or None
+        The time of each row, if the split goes by times.
     known : dict
         The cached results of `once`.
     """
@@ -89,6 +91,7 @@ class Rows:
     kinds: tuple[Column, ...] = ()
     folds: NDArray[np.intp] | None = None
     groups: NDArray[np.generic] | None = None
+    times: NDArray[np.generic] | None = None
     known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -132,8 +135,8 @@ class Rows:
         if row >= column and len(indices) == len(self) and np.array_equal(indices, np.arange(len(self))):
             return self
         weight = None if self.weight is None else relative_weights(self.weight[indices])
-        groups = None if self.groups is None else self.groups[indices]
-        return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups)
+        groups, times = (None if each is None else each[indices] for each in (self.groups, self.times))
+        return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups, times=times)
 
     @property
     def numbers(self) -> NDArray[np.intp]:
@@ -143,7 +146,7 @@ class Rows:
     @property
     def own_bytes(self) -> int:
         """The bytes of the arrays of these rows, without the table."""
-        arrays = (self.y, self.weight, self.chosen, self.folds, self.groups)
+        arrays = (self.y, self.weight, self.chosen, self.folds, self.groups, self.times)
         return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -402,7 +405,8 @@ def _rows_of(table: Table, split: Split) -> Rows:
     """Return all rows of a table that was read for a split, with the cached results of earlier runs."""
     if table not in _all_rows:
         groups = None if split.group is None else table.split_by
-        _all_rows[table] = Rows(table.X, table.y, table.sample_weight, kinds=table.columns, groups=groups)
+        times = None if split.time is None else table.split_by
+        _all_rows[table] = Rows(table.X, table.y, table.sample_weight, kinds=table.columns, groups=groups, times=times)
     return _all_rows[table]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Labels, Preparation, unfitted
-from specnet.data.split import folds_of_classes, folds_of_groups
+from specnet.data.split import blocks_of_times, folds_of_classes, folds_of_groups
 from specnet.errors import DataError
 from specnet.model import Decoder, Model
 from specnet.network import Network
@@ -228,12 +228,18 @@ class Encoder:
         return self._encoded(rows, X, target, weight, "y")
 
     def _out_of_fold(self, rows: Rows, X: Array) -> Array:
-        """Return encoded training rows with columns out of fold: of the ensemble's folds, or of folds by the seed."""
+        """Return encoded training rows with columns out of fold: of the ensemble's folds, or of others.
+
+        The others are drawn by the seed, of whole groups if the split has groups, or are blocks of times if it goes by
+        times, as the ensemble's folds are.
+        """
         folds, seed = rows.folds, self.network.spec.seed
         if folds is None:
             count = min(FOLDS, len(rows))
             if rows.groups is not None and len(np.unique(rows.groups)) >= count:
                 folds = folds_of_groups(rows.groups, count, seed)
+            elif rows.times is not None and len(np.unique(blocks := blocks_of_times(rows.times, count))) > 1:
+                folds = blocks
             else:
                 folds = folds_of_classes(None, len(rows), count, seed)  # not even a row's fold depends on its target
         target = target_of_steps(self.labels, rows)

@@ -128,6 +128,8 @@ def fit(
     rows = check_rows(X if frame is None else frame, y, sample_weight)
     if data is not None and data.split.group is not None:
         rows = replace(rows, groups=split_by)
+    elif data is not None and data.split.time is not None:
+        rows = replace(rows, times=split_by)
     parsed = spec_of_arrays(parsed, rows, column_names(X))
     splits = {"train": rows}
     if validation is not None:

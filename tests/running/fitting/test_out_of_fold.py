@@ -53,6 +53,31 @@ def test_rows_of_other_splits_have_the_answers_of_all_training_rows(tmp_path, en
     assert (other.prepared("test") != fitted.prepared("test")).any()
 
 
+@pytest.mark.parametrize("distinct", [120, 3])
+def test_folds_of_a_split_by_time_are_blocks_of_times(tmp_path, distinct):
+    """The columns of a row do not depend on targets of its block, which by hand is a fifth of the ordered rows."""
+    order = np.random.default_rng(3).permutation(120)
+    time = order if distinct == 120 else order * distinct // 120
+    document = spec_of(tmp_path, "mse")
+    path = tmp_path / "rows.csv"
+
+    def training_rows(changed=()):
+        spec_of(tmp_path, "mse", changed=changed)
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join([f"{lines[0]},t", *(f"{line},{t}" for line, t in zip(lines[1:], time, strict=True))]))
+        document["data"]["split"] = {"test_size": 0.2, "time": "t"}
+        return fit_rows(data_of(document))
+
+    before = training_rows()
+    rows = before.data.splits["train"]
+    own = time[rows.chosen]
+    block = own < np.quantile(own, 0.2) if distinct == 120 else own == own.min()
+    after = training_rows(rows.chosen[np.flatnonzero(block)[:7]])
+    same = (after.training.X == before.training.X).all(axis=1)
+    assert same[block].all()
+    assert not same[~block].any()
+
+
 def test_noise_stays_noise(tmp_path):
     """In the columns of a fit that has seen the rows, noise correlates with the answer; out of fold it does not."""
     fitted = fit_rows(data_of(spec_of(tmp_path, "mse", rows=400, ensemble=4)))
