@@ -71,6 +71,8 @@ class Diagnostic:
         Whether the key at the path is wrong, not the value; set if there is no text.
     of_many : OneOfMany or None
         Texts for merging a warning that several columns may have.
+    table_column : str or None
+        The column of the user's table whose reading a warning is about.
     """
 
     code: str
@@ -83,6 +85,7 @@ class Diagnostic:
     notes: tuple[Diagnostic, ...] = ()
     at_key: bool = False
     of_many: OneOfMany | None = None
+    table_column: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnostic as plain data for ``--format json``."""

@@ -177,12 +177,7 @@ def _print_seconds(output: Output, file: Path, content: Table, begun: float) -> 
     with suppress(SpecnetError):
         spec = parse_spec(file)
         assert isinstance(spec.data, TableFile), "the spec is one for a table"
-        group, known = spec.data.split.group, {column.name for column in content.columns}
-        if group is None or group in known:
-            table = spec.data.with_target(content, spec.target_kind, spec.folder)
-        else:  # texts that few rows share, which reading all columns ignores
-            table = spec.data.load(spec.folder, spec.target_kind)
-        rows = split_data(spec, table)
+        rows = split_data(spec, spec.data.with_target(content, spec.target_kind, spec.folder))
         seconds = run_seconds(rows, time.process_time() - begun)
         output.data["expected_seconds"] = seconds
         output.line(f"a run takes {about(seconds)}")

@@ -128,7 +128,8 @@ def _jump(evidence: Evidence) -> int | None:
 def _is_wild(evidence: Evidence) -> bool:
     """Return whether the loss still moves far in the last quarter of the history, and often upwards.
 
-    It is false if the learning rate falls to almost 0: then the rate is not the reason why the loss does not settle.
+    It is false for a short history, for a loss far below that of a constant prediction, and if the learning rate ends
+    below a tenth of its value: then the rate is not the reason why the loss does not settle.
     """
     losses, constant, training = evidence.losses, evidence.constant_loss, evidence.network.spec.training
     stepping, epochs = training.optimizer.stepping, training.epochs

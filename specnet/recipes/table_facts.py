@@ -394,8 +394,7 @@ def _range(column: Column, present: NDArray[np.float64]) -> str:
 
 def _warning(content: Table, name: str, *codes: str) -> Diagnostic | None:
     """Return the first warning about a column that has one of the codes, or None."""
-    of_column = (each for each in content.warnings if each.code in codes)
-    return next((each for each in of_column if each.message.startswith(f'column "{name}"')), None)
+    return next((each for each in content.warnings if each.table_column == name and each.code in codes), None)
 
 
 def _with_assumption(facts: ColumnFacts, content: Table) -> ColumnFacts:

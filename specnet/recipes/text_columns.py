@@ -114,9 +114,11 @@ def has_words(texts: NDArray[np.str_], rows: NDArray[np.intp]) -> bool:
 def _rare(warnings: tuple[Diagnostic, ...]) -> list[str]:
     """Return the columns that are ignored because their texts are rare."""
     return [
-        each.message.partition('column "')[2].rpartition('" is ignored')[0]
+        each.table_column
         for each in warnings
-        if each.code == "ignored-column" and each.message.endswith((RARE_TEXT, UNIQUE_TEXT))
+        if each.table_column is not None
+        and each.code == "ignored-column"
+        and each.message.endswith((RARE_TEXT, UNIQUE_TEXT))
     ]
 
 

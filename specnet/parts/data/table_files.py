@@ -215,9 +215,12 @@ class TableFile(Data):
     def with_target(self, content: Table, target: TargetKind, folder: Path = Path()) -> Table:
         """Return a table of `read_all` in the form that `load` returns, without rows whose target is missing.
 
-        Labels are integers; labels that are texts are replaced by the indices of their texts.
+        Labels are integers; labels that are texts are replaced by the indices of their texts. If the split goes by a
+        column that `read_all` ignores, such as groups of few rows each, the file is read again.
         """
         indices = {column.name: index for index, column in enumerate(content.columns)}
+        if self.split.group is not None and self.split.group not in indices:
+            return self.load(folder, target)
         y = content.X[:, [indices[name] for name in self.targets]]
         rows = np.flatnonzero(~np.isnan(y).any(axis=1))
         y = y[rows, 0] if len(self.targets) == 1 else y[rows]

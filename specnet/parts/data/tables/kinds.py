@@ -447,7 +447,8 @@ def assumed(name: str, found: Verdict, source: str | None, *, is_file: bool = Tr
     if found.assumption.others and is_file:
         others = setting(column_key(name), *(_written(each) for each in found.assumption.others))
         hint = f"for another reading, {others}"
-    yield Diagnostic("assumed-notation", f'column "{name}": {found.assumption.text}', source=source, hint=hint)
+    message = f'column "{name}": {found.assumption.text}'
+    yield Diagnostic("assumed-notation", message, source=source, hint=hint, table_column=name)
 
 
 def _written(kind: ColumnKind) -> str:
@@ -483,7 +484,8 @@ def left_as_text(
         hint = hint or (lambda column: setting(column_key(column), *kinds))
     message = f'column "{name}" is {KINDS_IN_WORDS[kind]}: {why}'
     word, _, settings = hint(name).partition(" ")
-    return Diagnostic(code, message, source=source, hint=hint(name), of_many=OneOfMany(item, of_many, word, settings))
+    several = OneOfMany(item, of_many, word, settings)
+    return Diagnostic(code, message, source=source, hint=hint(name), of_many=several, table_column=name)
 
 
 def feature_hint(warnings: Iterable[Diagnostic]) -> str:
