@@ -260,8 +260,11 @@ def _show_code(network: Network, output: Output) -> None:
 
 
 def _show_schedule(spec: Spec, output: Output) -> None:
+    from specnet.number_texts import short
+    from specnet.parts.part import described
     from specnet.report.terminal.rate_curve import RateCurve
     from specnet.running.data_rows import read_data
+    from specnet.spec.explanation import further_schedules
 
     training, optimizer = spec.training, spec.training.optimizer.stepping
     if optimizer is None:
@@ -270,11 +273,18 @@ def _show_schedule(spec: Spec, output: Output) -> None:
     rows, batch_size = len(data.splits["train"]), data.resolved.batch_size
     steps = 1 if batch_size == "full" else math.ceil(rows / batch_size)
     curve = RateCurve(optimizer, training.epochs, steps)
+    further = [(key, each, curve.factors_of(each)) for key, each in further_schedules(data.resolved.spec)]
     output.data |= {"name": spec.name, **curve.as_dict()}
+    output.data["further_schedules"] = {key: {"type": each.type, "factors": found} for key, each, found in further}
     output.parts(spec.name or "", curve.summary())
     output.line()
     for line in curve.lines():
         output.line(line)
+    for key, each, found in further:
+        first, middle, last = map(short, found)
+        output.line(
+            f"{key} {described(each)}: factor {first} at the first step, {middle} in the middle, {last} at the last"
+        )
 
 
 def report(

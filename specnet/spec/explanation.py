@@ -16,7 +16,9 @@ from typing import Any, Literal
 from specnet.errors import Path
 from specnet.files.plain_data import leaves, value_at
 from specnet.parts.activations import Activation
+from specnet.parts.layers import Layer
 from specnet.parts.part import Part, Section
+from specnet.parts.schedules import Schedule
 from specnet.spec.document import Origin, Spec
 from specnet.spec.reading.hints import shown
 from specnet.spec.reading.source_document import Location, Override, locate
@@ -232,8 +234,21 @@ def _parts(spec: Spec) -> Iterator[tuple[str, Part]]:
     yield "training.optimizer", training.optimizer
     if stepping is not None and not stepping.schedule.is_constant:
         yield "training.optimizer.schedule", stepping.schedule
+    yield from further_schedules(spec)
     if training.average_weights is not None:
         yield "training.average_weights", training.average_weights
+
+
+def further_schedules(spec: Spec) -> Iterator[tuple[str, Schedule]]:
+    """Yield the dotted key and the schedule for all schedules but that of the learning rate, unless it is constant."""
+    optimizer = spec.training.optimizer
+    found = {f"training.optimizer.{name}": getattr(optimizer, name) for name in type(optimizer).model_fields}
+    for key, part in _within(spec.network.layers or (), "network.layers"):
+        if isinstance(part, Layer):
+            found |= {f"{key}.{name}": schedule for name, schedule in part.schedules.items()}
+    for key, value in found.items():
+        if key != "training.optimizer.schedule" and isinstance(value, Schedule) and not value.is_constant:
+            yield key, value
 
 
 def _within(value: Any, key: str) -> Iterator[tuple[str, Part]]:

@@ -9,6 +9,7 @@ from typing import Any
 from specnet.number_texts import count, counted, short
 from specnet.parts.optimizers import SteppingOptimizer
 from specnet.parts.part import described
+from specnet.parts.schedules import Schedule
 
 WIDTH, HEIGHT = 61, 11
 """Size of the curve in characters; both are odd, so that the curve has a middle."""
@@ -65,6 +66,13 @@ class RateCurve:
         for _, plateau in self.optimizer.plateaus():
             lines.append(f"and times {plateau.factor} whenever {plateau.monitor} has reached a plateau")
         return lines
+
+    def factors_of(self, schedule: Schedule) -> tuple[float, float, float]:
+        """Return the factors of another schedule, such as that of a dropout, at the first, middle and last step."""
+        first, middle, last = (
+            schedule.factor_at(step, self.total, self.steps_per_epoch) for step in (0, self.total // 2, self.total - 1)
+        )
+        return first, middle, last
 
     def as_dict(self) -> dict[str, Any]:
         """Return the curve as plain data; steps and epochs count from 1, and an infinite or NaN rate is None."""

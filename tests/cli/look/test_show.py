@@ -1,6 +1,7 @@
 """`specnet show`: the plan, the resolved spec, code, the learning rate, diagrams, and where each value comes from."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -106,6 +107,28 @@ def test_a_team_is_shown_network_by_network(specnet, folder, pinned):
             pinned(reported)
         else:
             assert f"{option} needs a single network, got a team" in reported
+
+
+def test_schedules_of_dropout_and_decay_are_shown_beside_the_learning_rate(specnet, folder):
+    """Factors by hand: 1 until a quarter of 20 steps, then half a cosine over the rest; the dropout falls from half."""
+    dropout = {"type": "dropout", "rate": 0.2, "schedule": "flat_cosine"}
+    decay = {"weight_decay": 0.01, "weight_decay_schedule": {"type": "flat_cosine", "flat": 0.25}}
+    document = {
+        "data": {"type": "make_moons", "n_samples": 40},
+        "network": {"layers": [{"type": "dense", "units": 4}, dropout, {"type": "dense", "units": 1}]},
+        "training": {"loss": "binary_crossentropy", "epochs": 20, "optimizer": {"type": "adamw", **decay}},
+    }
+    (folder / "falling.json").write_text(json.dumps(document))
+    shown = json.loads(specnet("show falling.json --schedule --format json").out)["further_schedules"]
+    of_decay, of_dropout = (
+        [1.0, *((1 + math.cos(math.pi * (step / 20 - flat) / (1 - flat))) / 2 for step in (10, 19))]
+        for flat in (0.25, 0.5)
+    )
+    assert shown["training.optimizer.weight_decay_schedule"]["factors"] == pytest.approx(of_decay)
+    assert shown["network.layers.1.schedule"]["factors"] == pytest.approx(of_dropout)
+    for option in ("--schedule", "--explain"):
+        text = specnet(f"show falling.json {option}").went()
+        assert all(key in text for key in shown)
 
 
 def test_a_sweep_of_a_spec_is_no_part_of_what_other_verbs_read(specnet, folder):
