@@ -15,6 +15,7 @@ from specnet.parts.preprocessing import (
     CategoryStep,
     Impute,
     OneHot,
+    Ordinal,
     Preprocessing,
     Standardize,
     TextVectors,
@@ -108,7 +109,7 @@ def _alike(steps: dict[str, Steps]) -> list[tuple[Steps, list[str]]]:
         found.setdefault(chain, []).append(name)
 
     def stay_codes(item: tuple[Steps, list[str]]) -> bool:
-        return any(isinstance(step, CategoryStep) and not isinstance(step, OneHot) for step in item[0][-1:])
+        return any(isinstance(step, CategoryEmbedding | Ordinal) for step in item[0][-1:])
 
     return sorted(found.items(), key=stay_codes)
 

@@ -364,13 +364,18 @@ class Preparation:
         return cls(_refitted(groups, learned))
 
     def replaced(self, replacement: Callable[[str, NDArray[Any]], Any]) -> Self:
-        """Return a copy in which `replacement(name, array)` replaces each array that is not `fixed`."""
+        """Return a copy in which `replacement(name, array)` replaces each array that is not `fixed`.
+
+        The array has one column, if it is not one of the step's `tables`.
+        """
         own = self.tensors()
 
         def learned(prefix: str, step: Preprocessing) -> Fitted:
             state = {name.removeprefix(prefix): array for name, array in own.items() if name.startswith(prefix)}
             return {
-                name: array if name in step.fixed else replacement(prefix + name, array)
+                name: array
+                if name in step.fixed
+                else replacement(prefix + name, array if name in step.tables else array.reshape(-1, 1))
                 for name, array in state.items()
             }
 

@@ -460,8 +460,8 @@ def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparat
 
     def symbol(name: str, array: Array) -> Value:
         leaf = f"state.{key}.{name}"
-        arrays[leaf] = array.reshape(-1, 1)
-        return state_value(leaf, arrays[leaf].shape)
+        arrays[leaf] = array
+        return state_value(leaf, array.shape)
 
     made = [group for group in preparation.replaced(symbol).groups if group.output_size(columns)]
     return Preparation(tuple(made)), arrays

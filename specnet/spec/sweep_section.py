@@ -25,7 +25,7 @@ from specnet.parts.part import FieldProblem, Section
 from specnet.parts.registry import KIND_KEY
 from specnet.parts.searches import Pruner, Sampler, Tpe
 from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
-from specnet.spec.forms import WrittenForm
+from specnet.parts.forms import WrittenForm
 
 TRIALS = 50
 """The default number of trials."""

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from specnet import Spec, parts
 from specnet.parts.part import Part, Section
 from specnet.spec.document import NetworkSpec, TrainingSpec
-from specnet.spec.forms import WrittenForm, or_short, or_word, switched
+from specnet.parts.forms import WrittenForm, or_short, or_word, switched
 from specnet.spec.json_schema import json_schema, schema_text
 from tests.registry import REGISTRY
 

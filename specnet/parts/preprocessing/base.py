@@ -27,7 +27,7 @@ NUMBERS = frozenset({"numeric", "boolean", "datetime"})
 """The kinds of raw columns that are numbers."""
 
 Fitted = Mapping[str, Any]
-"""The fitted arrays of a step by name, or symbolic values (length, 1) instead."""
+"""The fitted arrays of a step by name, or symbolic values instead: (length, 1), or the shape of a table."""
 Texts = tuple[NDArray[np.str_], ...]
 """The distinct texts of each column; its cells are indices of these texts."""
 Learned = dict[str, NDArray[Any]]
@@ -60,6 +60,8 @@ class Preprocessing(PartKind):
         instead of an array.
     dtypes : mapping of str to str
         Dtypes of learned arrays by name; float64 for names that are missing.
+    tables : frozenset of str
+        Names of learned arrays (width, entries) that keep their shape as symbolic values, for `looked_up`.
     fixed : frozenset of str
         Names of learned arrays that remain arrays if symbolic values replace the others, because they determine the
         number of output columns.
@@ -72,6 +74,7 @@ class Preprocessing(PartKind):
     reads_texts: ClassVar[bool] = False
     invertible: ClassVar[bool] = False
     fits_views: ClassVar[bool] = False
+    tables: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset()
     dtypes: ClassVar[Mapping[str, str]] = {}
 

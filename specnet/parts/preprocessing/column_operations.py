@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet import compiler
 from specnet.compiler import Value
@@ -70,6 +71,18 @@ def repeated(columns: Any, counts: Sequence[int]) -> Any:
         return np.repeat(columns, counts, axis=1)
     copies = ((compiler.rows(columns, index, index + 1), count) for index, count in enumerate(counts) if count)
     return compiler.concatenate(*(compiler.repeat(column, count) for column, count in copies))
+
+
+def looked_up(columns: Any, table: Any, starts: NDArray[Any]) -> Any:
+    """Return the numbers of a table (width, entries) for columns of indices: `width` columns for each.
+
+    An index is counted from the start of its column, an array (columns,).
+    """
+    if not isinstance(columns, Value):
+        found = table[:, (columns + starts).astype(np.intp)]
+        return np.ascontiguousarray(np.moveaxis(found, 0, -1)).reshape(len(columns), -1)
+    single = (compiler.rows(columns, index, index + 1) + float(start) for index, start in enumerate(starts))
+    return compiler.concatenate(*(compiler.gather(table, compiler.to_index(index)) for index in single))
 
 
 def numbered(columns: Any, numbers: Sequence[float]) -> Any:

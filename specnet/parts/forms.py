@@ -1,4 +1,4 @@
-"""Annotations for fields of a spec that may be written in more than one form."""
+"""Annotations for fields that may be written in more than one form."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
