@@ -366,7 +366,7 @@ class Preparation:
     def replaced(self, replacement: Callable[[str, NDArray[Any]], Any]) -> Self:
         """Return a copy in which `replacement(name, array)` replaces each array that is not `fixed`.
 
-        The array has one column, if it is not one of the step's `tables`.
+        Arrays are given as columns (length, 1), except the step's `tables`.
         """
         own = self.tensors()
 

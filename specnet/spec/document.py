@@ -28,6 +28,7 @@ from specnet.parts.fields import (
     Seed,
     SpecName,
 )
+from specnet.parts.forms import WrittenForm, or_short, or_word, switched
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
@@ -37,7 +38,6 @@ from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import KIND_KEY, Registry, installed_registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
-from specnet.parts.forms import WrittenForm, or_short, or_word, switched
 from specnet.spec.reading.source_document import Details, Document
 from specnet.spec.sweep_section import SweepSpec
 

@@ -21,11 +21,11 @@ from pydantic_core import PydanticCustomError
 from specnet.errors import Path
 from specnet.files.plain_data import toml_value
 from specnet.parts.fields import Integer, PositiveInteger, Seed
+from specnet.parts.forms import WrittenForm
 from specnet.parts.part import FieldProblem, Section
 from specnet.parts.registry import KIND_KEY
 from specnet.parts.searches import Pruner, Sampler, Tpe
 from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
-from specnet.parts.forms import WrittenForm
 
 TRIALS = 50
 """The default number of trials."""

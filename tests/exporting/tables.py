@@ -102,7 +102,7 @@ def cells(rows: pandas.DataFrame) -> list[list[Any]]:
 
 
 def groups_of(form: str) -> list[dict[str, Any]]:
-    """Return groups of the columns: their categories as one_hot, ordinal or embedding."""
+    """Return groups of the columns: their categories as one_hot, ordinal, embedding or target_encoding."""
     texts = {"type": "embedding", "size": 3} if form == "embedding" else form
     return [
         {"columns": ["island", SEX], "steps": [texts]},

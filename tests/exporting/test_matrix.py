@@ -208,6 +208,7 @@ TABLES: list[Callable[[], Model]] = [
     lambda: ensemble_of(tables.table_model("embedding", "float32")),
     lambda: team_of_tables("float64"),
     lambda: team_of_tables("float32"),
+    lambda: ensemble_of(tables.table_model("target_encoding", "float64")),
 ]
 
 

@@ -25,7 +25,12 @@ from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
-FORMS = ["one_hot", pytest.param("ordinal", marks=pytest.mark.slow), pytest.param("embedding", marks=pytest.mark.slow)]
+FORMS = [
+    "one_hot",
+    "target_encoding",
+    pytest.param("ordinal", marks=pytest.mark.slow),
+    pytest.param("embedding", marks=pytest.mark.slow),
+]
 RNG = np.random.default_rng(0)
 
 
@@ -63,7 +68,7 @@ def test_the_proof_asks_about_gaps_that_training_did_not_have(codes: int):
 
 def test_every_step_is_in_a_chain_and_its_rows_lie_where_it_does_something():
     steps = [step for chain in [*tables.CHAINS.values(), *tables.TARGETS.values()] for step in chain]
-    of_texts = {"one_hot", "ordinal", "embedding", "text_vectors"}
+    of_texts = {"one_hot", "ordinal", "embedding", "target_encoding", "text_vectors"}
     names = {part.part_name() for part in REGISTRY.of_kind("preprocessing")}
     assert {step if isinstance(step, str) else step["type"] for step in steps} == names - of_texts
     for name in tables.CHAINS:

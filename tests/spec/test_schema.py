@@ -10,9 +10,9 @@ import pytest
 from pydantic import Field, ValidationError
 
 from specnet import Spec, parts
+from specnet.parts.forms import WrittenForm, or_short, or_word, switched
 from specnet.parts.part import Part, Section
 from specnet.spec.document import NetworkSpec, TrainingSpec
-from specnet.parts.forms import WrittenForm, or_short, or_word, switched
 from specnet.spec.json_schema import json_schema, schema_text
 from tests.registry import REGISTRY
 

@@ -28,6 +28,8 @@ STEPS = [
     one_hot(minimum_count=1),
     one_hot(minimum_count=3),
     step_of("embedding", size=3),
+    step_of("target_encoding", minimum_count=1),
+    step_of("target_encoding", minimum_count=2, smooth=1.5),
     step_of("text_vectors", size=3, minimum_count=1),
     step_of("text_vectors", size=2, pairs=False, longest=0),
 ]
@@ -82,7 +84,13 @@ EVERY = pytest.mark.parametrize(("step", "name", "columns"), CASES, ids=IDS)
 
 
 def fitted(step: Any, columns: np.ndarray, weight: np.ndarray | None = None):
-    return step.fit(columns, weight, WORDS[: columns.shape[1]] if step.reads_texts else None)
+    texts = WORDS[: columns.shape[1]] if step.reads_texts else None
+    known, learned = step.fit(columns, weight, texts)
+    if known.reads_target:
+        cells = np.nan_to_num(columns, nan=7).sum(1)
+        target = np.column_stack([np.sin(3 * cells), 20 + np.cos(cells)])
+        return known.fit_to_target(columns, learned, target, weight, texts)
+    return known, learned
 
 
 def read(step: Any, columns: np.ndarray, learned) -> np.ndarray:
@@ -237,7 +245,8 @@ def test_symbolic_values_can_take_the_arrays_place(step, name, columns):
 
 def assert_symbolic(step, function, rows, learned, expected):
     x = input_value("x", (rows.shape[1], BATCH))
-    arrays = {key: array.reshape(-1, 1) for key, array in learned.items() if key not in step.fixed}
+    symbolic = {key: array for key, array in learned.items() if key not in step.fixed}
+    arrays = {key: array if key in step.tables else array.reshape(-1, 1) for key, array in symbolic.items()}
     states = {key: state_value(key, array.shape) for key, array in arrays.items()}
     program = plan([function(x, learned | states)], [], expansions=NUMPY.expansions)
     with np.errstate(all="ignore"):
@@ -285,6 +294,7 @@ DAMAGES = {
     "clip": [("minimum", put(0, 1e9)), ("maximum", put(0, np.nan))],
     "impute": [("fill", put(1, np.nan))],
     "quantile": [("knots", put((1, 0), np.nan)), ("knots", put((1, 0), 1e9)), ("knots", lambda knots: knots[::-1])],
+    "target_encoding": [("means", put((0, 2), np.nan)), ("means", put((1, 0), np.inf))],
     "calendar": [("kept", put(0, 0.5)), ("kept", put((0, 0), np.nan)), ("kept", lambda kept: 1 - kept)],
 }
 OF_CATEGORIES = [
@@ -304,7 +314,7 @@ def test_planted_damage_is_refused(step, refused: Refused):
     name, damages = "normal", DAMAGES.get(step.type, [])
     if isinstance(step, CategoryStep):
         step = type(step)(minimum_count=1)
-        name, damages = "60 rows", OF_CATEGORIES
+        name, damages = "60 rows", [*OF_CATEGORIES, *damages]
     elif step.type == "calendar":
         name = "dates"
     known, learned = fitted(step, training(step)[name])

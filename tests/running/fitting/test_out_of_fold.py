@@ -10,31 +10,38 @@ from tests.running.specs import csv_file
 
 WORDS = [f"{first}{second}" for first in ("ka", "lo", "mi", "nu", "pe") for second in ("ran", "sol", "tif", "vus")]
 TEXT = {"type": "text_vectors", "size": 3, "longest": 0, "answers": True}
+CATEGORY = {"type": "target_encoding", "minimum_count": 2}
+STEPS = pytest.mark.parametrize("step", [TEXT, CATEGORY], ids=["text", "category"])
 LOSSES = {"binary_crossentropy": ["no", "yes"], "categorical_crossentropy": ["a", "b", "c"], "mse": None}
 
 
-def spec_of(folder, loss, rows=120, seed=0, changed=(), **training):
-    """Return a spec on a table whose target has nothing to do with its texts, changed in some rows of the table."""
+def spec_of(folder, loss, step=TEXT, rows=120, seed=0, changed=(), **training):
+    """Return a spec on a table whose target has nothing to do with its texts, changed in some rows of the table.
+
+    With the step for categories, a text is a single word.
+    """
     rng = np.random.default_rng(seed)
-    texts = [" ".join(rng.choice(WORDS, 4)) for _ in range(rows)]
+    kind, words = ("text", 4) if step is TEXT else ("category", 1)
+    texts = [" ".join(rng.choice(WORDS, words)) for _ in range(rows)]
     labels = LOSSES[loss]
     y = rng.normal(size=rows).round(3).tolist() if labels is None else rng.choice(labels, rows).tolist()
     for row in changed:
         y[row] = 9.5 if labels is None else labels[(labels.index(y[row]) + 1) % len(labels)]
     split = {"split": {"test_size": 0.2, "stratify": False}}
-    data = csv_file(folder / "rows.csv", "text,y", zip(texts, y, strict=True), columns={"text": "text"}, **split)
-    network = {"hidden_layer_sizes": [4], "preprocessing": [TEXT]}
+    data = csv_file(folder / "rows.csv", "text,y", zip(texts, y, strict=True), columns={"text": kind}, **split)
+    network = {"hidden_layer_sizes": [4], "preprocessing": [step]}
     return {"data": data, "network": network, "training": {"loss": loss, "epochs": 2, **training}}
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("ensemble", [{"ensemble": 3}, {}])
-def test_the_target_of_a_row_is_not_in_its_columns(tmp_path, loss, ensemble):
+@STEPS
+def test_the_target_of_a_row_is_not_in_its_columns(tmp_path, step, loss, ensemble):
     """Nor is it in those of any row of its fold: neither a member's rows held out, nor others."""
-    fitted = fit_rows(data_of(spec_of(tmp_path, loss, **ensemble)))
+    fitted = fit_rows(data_of(spec_of(tmp_path, loss, step, **ensemble)))
     rows = fitted.data.splits["train"]
     same_fold = np.flatnonzero(rows.in_fold(1)) if ensemble else np.arange(1)
-    changed = fit_rows(data_of(spec_of(tmp_path, loss, changed=rows.chosen[same_fold], **ensemble)))
+    changed = fit_rows(data_of(spec_of(tmp_path, loss, step, changed=rows.chosen[same_fold], **ensemble)))
     before, after = fitted.training.X, changed.training.X
     answers = fitted.data.preparation.steps[0].outputs
     np.testing.assert_array_equal(after[same_fold], before[same_fold])
@@ -78,9 +85,10 @@ def test_folds_of_a_split_by_time_are_blocks_of_times(tmp_path, distinct):
     assert not same[~block].any()
 
 
-def test_noise_stays_noise(tmp_path):
+@STEPS
+def test_noise_stays_noise(tmp_path, step):
     """In the columns of a fit that has seen the rows, noise correlates with the answer; out of fold it does not."""
-    fitted = fit_rows(data_of(spec_of(tmp_path, "mse", rows=400, ensemble=4)))
+    fitted = fit_rows(data_of(spec_of(tmp_path, "mse", step, rows=400, ensemble=4)))
     rows = fitted.data.splits["train"]
     seen, unseen = (
         np.corrcoef(X[:, -1], rows.y.reshape(-1))[0, 1] for X in (fitted.encoder.inputs(rows), fitted.training.X)
@@ -89,8 +97,9 @@ def test_noise_stays_noise(tmp_path):
     assert abs(unseen) < 0.15
 
 
-def test_the_file_is_the_model_and_training_goes_on_with_it(tmp_path):
-    document = spec_of(tmp_path, "categorical_crossentropy", ensemble=3)
+@STEPS
+def test_the_file_is_the_model_and_training_goes_on_with_it(tmp_path, step):
+    document = spec_of(tmp_path, "categorical_crossentropy", step, ensemble=3)
     fitted = fit_rows(data_of(document))
     fitted.model.save(tmp_path / "model.safetensors")
     again = load_model(tmp_path / "model.safetensors")
