@@ -34,7 +34,7 @@ class CategoryStep(Preprocessing):
     (which end with the number of texts). Missing is an empty text at a column's end.
     """
 
-    learned = ("categories", "offsets", "starts")
+    learned: ClassVar[tuple[str, ...]] = ("categories", "offsets", "starts")
     takes = frozenset({"category"})
     takes_missing = True
     reads_texts = True

@@ -140,13 +140,17 @@ class TargetEncoding(CategoryStep):
     ) -> NDArray[np.float64]:
         """Return the shrunk means by code (size,) of distances from the overall mean; `rows` are weights."""
         counts, sums = (np.bincount(codes, weights, size) for weights in (rows, rows * apart))
+        shrunk = np.zeros(size)
         if self.smooth != "auto":
-            return np.divide(sums, counts + self.smooth, out=np.zeros(size), where=counts > 0)
+            np.divide(sums, counts + self.smooth, out=shrunk, where=counts > 0)
+            return shrunk
         means = np.divide(sums, counts, out=np.zeros(size), where=counts > 0)
         squares = np.bincount(codes, rows * (apart - means[codes]) ** 2, size)
         within = np.divide(squares, counts, out=np.zeros(size), where=counts > 0)
         between = (rows @ apart**2 / len(rows)) * counts
-        return means * np.divide(between, between + within, out=np.zeros(size), where=between > 0)
+        np.divide(between, between + within, out=shrunk, where=between > 0)
+        shrunk *= means
+        return shrunk
 
 
 def _values(target: TargetArray, outputs: int) -> NDArray[np.float64]:
@@ -154,4 +158,5 @@ def _values(target: TargetArray, outputs: int) -> NDArray[np.float64]:
     if target.dtype.kind == "f":
         return np.asarray(target, np.float64)
     classes = [1] if outputs == 1 else np.arange(outputs)
-    return (target[:, np.newaxis] == classes).astype(np.float64)
+    made: NDArray[np.float64] = (target[:, np.newaxis] == classes).astype(np.float64)
+    return made
