@@ -3,8 +3,8 @@
 In: columns (rows, columns), texts as indices of distinct texts. Out: the step with its sizes, and arrays by name; then
 prepared columns, as arrays or as symbolic values (`column_operations`). Start with `Preprocessing` in `base`; then
 `missing` (replaces missing cells), `scaling`, `curve_steps`, `dates`, `categories`, which codes texts,
-`target_encoding`, and `text_vectors`, which makes numbers of free text by `tokens`, `folding` and `linear_answers`, with
-a `text_cache`.
+`target_encoding`, and `text_vectors`, which makes numbers of free text by `tokens`, `folding` and `linear_answers`,
+with a `text_cache`.
 A new step is a class in one of the modules; add its name to the list below.
 """
 
