@@ -31,7 +31,7 @@ MANY_COLUMNS = 200
 _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2, "text": 2}
 """Order of columns before the layers, by their kind."""
 _SCALING_BEFORE_BINS = ("robust", "smooth_clip")
-"""Scaling of numbers in the trial of a sweep that has bins beside them."""
+"""Scaling of numbers in the trials of a sweep that have bins beside them."""
 MOST_ANSWERS = 20
 """The maximum number of classes with linear answers of texts, which are as many columns for each column of texts. For
 values they bring nothing."""
@@ -143,7 +143,8 @@ def recipe(
     is_ordered = settings.embeds and first != sorted(first)
     has_numbers_first = settings.embeds or first == sorted(first)
     filling = [*(["calendar"] if "datetime" in kinds else []), "impute"]
-    is_binned = facts.target == "classes" and has_numbers_first and _can_embed(features)
+    many = [index for index, column in enumerate(ordered) if column.kind == "numeric" and column.has_many_numbers]
+    has_bins = facts.target == "classes" and has_numbers_first and _can_embed(features)
     has_answers = "text" in kinds and 1 < facts.classes <= MOST_ANSWERS and facts.structure.time is None
     answers = [{"type": "text_vectors", "answers": True}] if has_answers else []
     return rendered(
@@ -166,8 +167,8 @@ def recipe(
         has_texts="text" in kinds,
         one_hot_codes=ONE_HOT_CODES,
         preprocessing=[*filling, *settings.scaling, *answers],
-        binned=[*filling, *_SCALING_BEFORE_BINS, *answers] if is_binned else None,
-        has_others=not OF_TEXTS.isdisjoint(kinds),
+        scaled_for_bins=[*filling, *_SCALING_BEFORE_BINS, *answers],
+        binned=many if has_bins else [],
         has_answers=has_answers,
         numbers=range(sum(column.columns for column in features if column.kind not in OF_TEXTS)),
         spiked=spiked,

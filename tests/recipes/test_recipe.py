@@ -228,21 +228,28 @@ def test_many_rows_get_one_network(recipe_for: Recipe, kind: str) -> None:
 def test_a_sweep_for_classes_tries_bins_of_numbers_where_layers_find_these(
     recipe_for: Recipe, kind: str, first: str
 ) -> None:
-    n = 60
+    n = 120
     x, noise = np.random.default_rng(0).normal(size=(2, n))
-    columns = {"x": x, "city": ["ab"[i % 2] for i in range(n)], "y": x + noise > 0 if kind == "classes" else x + noise}
+    columns = {
+        "x": x,
+        "few": np.arange(n) % 16,
+        "city": [f"c{i % 9}" for i in range(n)],
+        "y": x + noise > 0 if kind == "classes" else x + noise,
+    }
     folder = Path(recipe_for(table(**{first: columns[first], **columns}), "y").folder)
     searched = parse_sweep(folder / "searched.toml")
     assert searched.sweep is not None
-    (binned,) = [each for each in searched.sweep.candidates if "network.preprocessing" in each] or [None]
-    assert (binned is None) == (kind == "values" or first == "city")
-    if binned is not None:
-        overrides = [f"{key}={toml_value(value)}" for key, value in {**binned, "training.epochs": 1}.items()]
+    binned = [each for each in searched.sweep.candidates if "network.preprocessing" in each]
+    assert len(binned) == (0 if kind == "values" or first == "city" else 2)
+    counts = []
+    for candidate in binned:
+        overrides = [f"{key}={toml_value(value)}" for key, value in {**candidate, "training.epochs": 1}.items()]
         model = specnet.run(folder / "t.toml", overrides=overrides).model
-        bins, joined, *_ = model.spec.network.layers
-        assert (bins.columns, joined.inputs) == ((0,), ("input", "bins"))
-        edges = model.members[0][1]["layers.bins.edges"]
-        assert len(np.unique(edges)) == 17  # of x, and not of a category's two numbers
+        counts.append(len(np.unique(model.members[0][1]["layers.bins.edges"])))
+        vectors, numbers, bins, *_ = model.network.nodes  # the categories' learned vectors are read, too
+        assert (vectors.layer.type, numbers.input_sizes, bins.layer.columns) == ("embedding", (vectors.size,), (0,))
+    assert counts[:1] in ([], [17])  # quantiles
+    assert all(1 < count < 17 for count in counts[1:])  # a few of a tree
 
 
 def test_a_wide_table_has_no_embedding(recipe_for: Recipe) -> None:
