@@ -30,8 +30,9 @@ MANY_COLUMNS = 200
 """With more columns after coding, numbers are not embedded."""
 _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2, "text": 2}
 """Order of columns before the layers, by their kind."""
-_SCALING_BEFORE_BINS = ("robust", "smooth_clip")
-"""Scaling of numbers in the trials of a sweep that have bins beside them."""
+FEW_NUMBERS, MANY_BINNED = 8, 20
+"""For classes, a second network has bins of each column with more than FEW_NUMBERS distinct numbers. With more such
+columns than MANY_BINNED it would take most of the time, and is left out."""
 MOST_ANSWERS = 20
 """The maximum number of classes with linear answers of texts, which are as many columns for each column of texts. For
 values they bring nothing."""
@@ -139,14 +140,17 @@ def recipe(
     # of each kind's first column.
     ordered = sorted(features, key=lambda column: _ORDER[column.kind])
     spiked = [index for index, column in enumerate(ordered) if column.is_spiked] if settings.embeds else []
+    has_bins = facts.target == "classes" and not quick and _can_embed(features)
+    binned = [index for index, column in enumerate(ordered) if has_bins and column.numbers > FEW_NUMBERS]
+    binned = binned if len(binned) <= MANY_BINNED else []
     first = [*dict.fromkeys(_ORDER[kind] for kind in kinds)]
-    is_ordered = settings.embeds and first != sorted(first)
-    has_numbers_first = settings.embeds or first == sorted(first)
+    is_ordered = bool(settings.embeds or binned) and first != sorted(first)
     filling = [*(["calendar"] if "datetime" in kinds else []), "impute"]
-    many = [index for index, column in enumerate(ordered) if column.kind == "numeric" and column.has_many_numbers]
-    has_bins = facts.target == "classes" and has_numbers_first and _can_embed(features)
     has_answers = "text" in kinds and 1 < facts.classes <= MOST_ANSWERS and facts.structure.time is None
     answers = [{"type": "text_vectors", "answers": True}] if has_answers else []
+    has_vectors = any(column.kind == "category" and column.columns > ONE_HOT_CODES for column in features)
+    block = 1 + settings.embeds + 2 * bool(spiked)
+    blocks = [block, block + (5 if has_vectors else 4)] if binned else [block]
     return rendered(
         "recipe",
         facts=facts,
@@ -167,8 +171,8 @@ def recipe(
         has_texts="text" in kinds,
         one_hot_codes=ONE_HOT_CODES,
         preprocessing=[*filling, *settings.scaling, *answers],
-        scaled_for_bins=[*filling, *_SCALING_BEFORE_BINS, *answers],
-        binned=many if has_bins else [],
+        binned=binned,
+        has_vectors=has_vectors,
         has_answers=has_answers,
         numbers=range(sum(column.columns for column in features if column.kind not in OF_TEXTS)),
         spiked=spiked,
@@ -178,7 +182,7 @@ def recipe(
         has_folds=settings.members > 1,
         sweep=sweep,
         trials=TRIALS,
-        block=f"network.layers.{1 + settings.embeds + 2 * bool(spiked)}.layers",
+        blocks=[f"network.layers.{each}.layers" for each in blocks],
     )
 
 

@@ -31,8 +31,7 @@ MOST_NUMBERS, ROWS_TO_A_NUMBER = 20, 5
 ROWS_WITH_DECIMALS = 10_000
 """Number of rows of a file that are searched for decimals in a column."""
 MANY_NUMBERS = PiecewiseLinearEmbedding().bins
-"""Number of distinct values of a column above which a bin has several, and a very frequent value hides the differences
-of the rest."""
+"""Number of distinct values of a column above which a very frequent value hides the differences of the rest."""
 _INDEX_NAMES = r"Unnamed: [0-9.]+|__index_level_[0-9]+__|level_[0-9]+|index"
 """Names that pandas gives to an unnamed index when it reads or writes a file or turns the index into a column."""
 _MOST_SHOWN, _LONGEST_SHOWN = 4, 50
@@ -53,8 +52,8 @@ class ColumnFacts:
         texts, else 1.
     notation : Notation or None
         Notation of the cells; None for plain numbers, dates or texts.
-    has_many_numbers : bool
-        Whether there are more distinct numbers or dates than bins.
+    numbers : int
+        Number of distinct numbers; 0 for other kinds.
     is_spiked : bool
         Whether one of many distinct numbers fills at least a third of the cells.
     """
@@ -64,7 +63,7 @@ class ColumnFacts:
     words: str
     columns: int = 1
     notation: Notation | None = None
-    has_many_numbers: bool = False
+    numbers: int = 0
     is_spiked: bool = False
 
 
@@ -365,7 +364,7 @@ def _constants(data: TableFile, content: Table, rows: NDArray[np.bool_]) -> dict
 def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
     present = cells[~np.isnan(cells)]
     missing = len(cells) - len(present)
-    words, columns, has_many_numbers, is_spiked = [], 1, False, False
+    words, columns, numbers, is_spiked = [], 1, 0, False
     if column.kind == "text":
         assert column.texts is not None, "a column of texts"
         columns = TextVectors().size
@@ -381,12 +380,12 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
         if column.kind == "datetime":
             (columns,) = Calendar().fit(present[:, np.newaxis])[0].counts or (1,)
         counts = np.unique(present, return_counts=True)[1]
-        has_many_numbers = len(counts) > MANY_NUMBERS
-        is_spiked = has_many_numbers and bool(counts.max() >= len(present) / 3)
+        numbers = len(counts) if column.kind == "numeric" else 0
+        is_spiked = len(counts) > MANY_NUMBERS and bool(counts.max() >= len(present) / 3)
     if missing:
         words.append(f"{missing} missing")
     notation = None if isinstance(column.notation, LocalDatetime) else column.notation  # runs detect it themselves
-    return ColumnFacts(column.name, column.kind, "; ".join(words), columns, notation, has_many_numbers, is_spiked)
+    return ColumnFacts(column.name, column.kind, "; ".join(words), columns, notation, numbers, is_spiked)
 
 
 def _range(column: Column, present: NDArray[np.float64]) -> str:

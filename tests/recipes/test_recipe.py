@@ -14,7 +14,6 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import specnet
 from specnet import DataError, Spec, parse_spec
-from specnet.files.plain_data import toml_value
 from specnet.recipes import TEMPLATES, recipe, starting_spec, table_facts
 from specnet.spec import parse_sweep
 from specnet.spec.sweep_section import Range
@@ -224,32 +223,36 @@ def test_many_rows_get_one_network(recipe_for: Recipe, kind: str) -> None:
         run(spec, 1)
 
 
+@pytest.mark.parametrize("cities", [2, 9])
 @pytest.mark.parametrize(("kind", "first"), [("classes", "x"), ("classes", "city"), ("values", "x")])
-def test_a_sweep_for_classes_tries_bins_of_numbers_where_layers_find_these(
-    recipe_for: Recipe, kind: str, first: str
+def test_classes_have_a_second_network_with_bins_of_numbers(
+    recipe_for: Recipe, kind: str, first: str, cities: int
 ) -> None:
+    """Of numbers with many values, which come first; learned vectors of categories are read, too."""
     n = 120
     x, noise = np.random.default_rng(0).normal(size=(2, n))
-    columns = {
-        "x": x,
-        "few": np.arange(n) % 16,
-        "city": [f"c{i % 9}" for i in range(n)],
-        "y": x + noise > 0 if kind == "classes" else x + noise,
-    }
-    folder = Path(recipe_for(table(**{first: columns[first], **columns}), "y").folder)
-    searched = parse_sweep(folder / "searched.toml")
-    assert searched.sweep is not None
-    binned = [each for each in searched.sweep.candidates if "network.preprocessing" in each]
-    assert len(binned) == (0 if kind == "values" or first == "city" else 2)
-    counts = []
-    for candidate in binned:
-        overrides = [f"{key}={toml_value(value)}" for key, value in {**candidate, "training.epochs": 1}.items()]
-        model = specnet.run(folder / "t.toml", overrides=overrides).model
-        counts.append(len(np.unique(model.members[0][1]["layers.bins.edges"])))
-        vectors, numbers, bins, *_ = model.network.nodes  # the categories' learned vectors are read, too
-        assert (vectors.layer.type, numbers.input_sizes, bins.layer.columns) == ("embedding", (vectors.size,), (0,))
-    assert counts[:1] in ([], [17])  # quantiles
-    assert all(1 < count < 17 for count in counts[1:])  # a few of a tree
+    y = x + noise > 0 if kind == "classes" else x + noise
+    columns = {"few": np.arange(n) % 8, "x": x, "city": [f"c{i % cities}" for i in range(n)], "y": y}
+    columns = {first: columns[first], **columns}
+    spec = recipe_for(table(**columns), "y")
+    layers = {each.name: each for each in spec.network.layers}
+    assert ("thresholds" in layers) == (kind == "classes")
+    if kind == "classes":
+        assert spec.network.layers[-1].inputs == ("smooth", "thresholds")
+        assert ("features" in layers) == (cities == 9)
+        names = spec.data.features or [name for name in columns if name != "y"]
+        model = run(spec)
+        (edges,) = [array for name, array in model.members[0][1].items() if name.endswith("edges")]
+        (bins,) = [each for each in spec.network.layers if each.type == "piecewise_linear_embedding"]
+        assert [names[index] for index in bins.columns] == ["x"]
+        assert (bins.strategy, edges.min() < -1, edges.max() > 1) == ("tree", True, True)
+
+
+def test_many_columns_of_numbers_have_no_second_network(recipe_for: Recipe) -> None:
+    X = np.random.default_rng(0).normal(size=(30, 21)).round(3)
+    for count in (20, 21):
+        spec = recipe_for(table(**{f"x{i}": X[:, i] for i in range(count)}, y=X[:, 0] > 0), "y")
+        assert (spec.network.layers[-1].type == "average") == (count == 20)
 
 
 def test_a_wide_table_has_no_embedding(recipe_for: Recipe) -> None:
