@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from specnet.errors import FileError
+from specnet.exporting.export_plan import NetworkPlan
 from specnet.exporting.model_program import Program
 from specnet.files.archives import Archive
 from specnet.files.tensors import parse_object
-from specnet.model.file import LABEL_CHARACTERS_LIMIT
+from specnet.model.file import LABEL_CHARACTERS_LIMIT, quantile_tensors
 from specnet.parts.arrays import Array
 from specnet.parts.part import short
 from specnet.spec import Spec
@@ -71,6 +72,43 @@ def with_facts(content: bytes, program: Program) -> bytes:
             archive.writestr(member, before.read(member))
         archive.writestr(zipfile.ZipInfo(MEMBER), written(facts))  # a ZipInfo has a fixed date; a bare name does not
     return stream.getvalue()
+
+
+def graph_facts(program: Program, constants: Mapping[str, Array]) -> dict[str, Any]:
+    """Return the spec (or those of a team), class labels, and numbers that are no constant of the graph themselves.
+
+    Parameters
+    ----------
+    program : Program
+    constants : mapping
+        The graph's constants by their names.
+    """
+    known = {name: array for model in program.networks for name, array in _numbers(model)}
+    known |= quantile_tensors(program.model.error_quantiles)
+    hidden = {
+        name: array.ravel().tolist()
+        for name, array in known.items()
+        if name not in constants or not np.array_equal(constants[name], array)
+    }
+    specs = [whole_spec(model.trained.spec.with_dtype(program.dtype.name)) for model in program.networks]
+    weighted = [{"share": model.share, "spec": spec} for model, spec in zip(program.networks, specs, strict=True)]
+    facts = {MODELS: weighted} if program.is_team else specs[0]
+    interval = {} if program.interval is None else {INTERVAL: program.interval.level}
+    return facts | {NUMBERS: hidden, LABELS: program.labels, **interval}
+
+
+def _numbers(network: NetworkPlan) -> Iterator[tuple[str, Array]]:
+    """Yield the tensors of a network with the names that they have in a model's file."""
+    trained = network.trained
+    for name, array in trained.tensors().items():
+        yield network.prefix + name, array.astype(network.dtype)
+    prepared = {"preprocessing": trained.preprocessing, "target_preprocessing": trained.target_preprocessing}
+    for key, preparation in prepared.items():
+        for name, array in preparation.tensors().items():
+            yield f"{network.prefix}{key}.{name}", array
+    if network.prefix:
+        for name, array in quantile_tensors(trained.error_quantiles).items():
+            yield network.prefix + name, array
 
 
 def read_facts(text: str, what: str) -> dict[str, Any]:

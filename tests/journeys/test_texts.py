@@ -106,7 +106,7 @@ def test_others_refuse_by_name(model, target, tmp_path):
     with pytest.raises(UnsupportedError) as refused:
         export(model, target, tmp_path / f"likes{find_target(target).suffix}")
     assert f'{target} has no equivalent of columns of words: "review"' in str(refused.value)
-    assert "choose from c, javascript, numpy" in str(refused.value)
+    assert "choose from c, javascript, numpy, onnx, or set" in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -14,18 +14,27 @@ from specnet.compiler import Expansions, Operation, exp, log, operations
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.export_columns import RawColumn, texts_of
+from specnet.exporting.export_columns import RawColumn
 from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Operand, Stage, Step
 from specnet.exporting.expression_text import TEXT_EXPANSIONS
-from specnet.exporting.model_facts import FACTS, INTERVAL, LABELS, MODELS, NUMBERS, whole_spec, written
+from specnet.exporting.model_facts import FACTS, graph_facts, written
 from specnet.exporting.model_program import ExportInterval, Program
+from specnet.exporting.onnx_inputs import (
+    GRAMS,
+    INPUT,
+    NUMBERS_INPUT,
+    TEXTS_INPUT,
+    fed,
+    inputs_of,
+    token_facts,
+    token_inputs,
+)
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
+from specnet.exporting.text_tables import TokenVectors, text_tables
 from specnet.model import Model
-from specnet.model.file import quantile_tensors
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.version import __version__
 
-INPUT, NUMBERS_INPUT, TEXTS_INPUT = "X", "numbers", "texts"
 LEARNING, LEARNING_OPSET = "ai.onnx.ml", 4
 """The domain of LabelEncoder, and the version of this domain that matches the opset."""
 OPSET = 20
@@ -76,19 +85,20 @@ class OnnxTarget(Target):
     writes_float32 = True
     gives_intervals = True
     takes_teams = True
+    takes_words = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         """Return the program of a model in `dtype`, or in float32 if onnxruntime lacks an operator in float64."""
         required("onnx", "onnx")
         if dtype == np.float64:
             softplus = {operations.SOFTPLUS: TEXT_EXPANSIONS[operations.SOFTPLUS]}
-            program = Program(model, dtype, {**_EXPANSIONS, **softplus})
+            program = Program(model, dtype, {**_EXPANSIONS, **softplus}, takes_words=True)
             missing = FLOAT32_ONLY.intersection(OPERATORS.get(operation, "") for operation in program.operations)
             if not missing:
                 return program
             note = f"float32, since onnxruntime has no float64 {' and '.join(sorted(missing))}"
-            return Program(model, np.dtype(np.float32), _EXPANSIONS, note)
-        return Program(model, dtype, _EXPANSIONS)
+            return Program(model, np.dtype(np.float32), _EXPANSIONS, note, takes_words=True)
+        return Program(model, dtype, _EXPANSIONS, takes_words=True)
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         onnx = required("onnx", "onnx")
@@ -175,7 +185,9 @@ class _Graph:
         self.nodes: list[Any] = []
         self.initializers: dict[str, Any] = {}
         self.lists: dict[tuple[int, ...], str] = {}
-        self.taken = {"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS}
+        self.tokens = token_inputs(program.columns)
+        self.taken = {INPUT, NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS}
+        self.taken |= {given.name for given in self.tokens}
         self.title = ""
         self._arrays: dict[str, Array] = {}
         self._prefix, self._index = "", 0  # prefix of the names of a member's tensors, and the member's index
@@ -188,6 +200,11 @@ class _Graph:
             helper.make_tensor_value_info(name, self.type_of(dtype), ["N", len(indices)], words)
             for name, dtype, indices, words in inputs_of(program.columns, program.column_dtype)
         ]
+        int64 = self.type_of(np.dtype(np.int64))
+        inputs += [
+            helper.make_tensor_value_info(given.name, int64, ["N", f"{given.name}.count"], given.meaning)
+            for given in self.tokens
+        ]
         graph = helper.make_graph(
             self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.summary}"
         )
@@ -196,9 +213,8 @@ class _Graph:
         model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", __version__
         model.doc_string = program.note
-        helper.set_model_props(
-            model, {"spec_sha256": program.model.spec.sha256, FACTS: written(_graph_facts(program, self.initializers))}
-        )
+        facts = {"spec_sha256": program.model.spec.sha256, FACTS: written(graph_facts(program, self._arrays))}
+        helper.set_model_props(model, facts | token_facts(self.tokens))
         return model
 
     def node(self, operator: str, inputs: Sequence[str], wish: str, **attributes: Any) -> str:
@@ -241,35 +257,89 @@ class _Graph:
     def _columns(self) -> tuple[str, np.dtype[Any]]:
         """Add the nodes that combine the graph's inputs into one tensor of numbers; return its name and data type."""
         program = self.program
-        if not program.texts:
+        if not program.texts and not program.words:
             return INPUT, program.column_dtype
-        self.title = "codes of texts"
+        vectors = self._vectors()
+        self.title = "codes of texts" if program.texts else ""
+        count = program.inputs - len(program.texts) - len(program.words)
         found, numbers, texts = list[str](), 0, 0
-        for is_text, columns in groupby(program.columns, lambda column: column.is_text):
-            run = list(columns)
-            if is_text:
-                found += [self._code(column, texts + index, len(program.texts)) for index, column in enumerate(run)]
+        for (is_text, has_words), indices in groupby(range(program.inputs), self._kind):
+            run = list(indices)
+            if has_words:
+                found += [name for index in run for name in vectors.get(index, [])]
+            elif is_text:
+                columns = [program.columns[index] for index in run]
+                found += [self._code(column, texts + index, len(program.texts)) for index, column in enumerate(columns)]
                 texts += len(run)
             else:
                 numbers += len(run)
-                found.append(
-                    self._part(NUMBERS_INPUT, numbers - len(run), numbers, program.inputs - len(program.texts))
-                )
+                found.append(self.part(NUMBERS_INPUT, numbers - len(run), numbers, count))
         return self.node("Concat", found, "columns", axis=1) if len(found) > 1 else found[0], FLOAT64
+
+    def _kind(self, index: int) -> tuple[bool, bool]:
+        column = self.program.columns[index]
+        return column.is_text, column.has_words
+
+    def _vectors(self) -> dict[int, list[str]]:
+        """Add the nodes from tokens to the vectors of texts; return the names of those of all networks by column."""
+        found: dict[int, list[str]] = {}
+        for network in self.program.networks:
+            for number, group in enumerate(network.trained.preprocessing.groups):
+                key = f"{network.prefix}preprocessing.{number}.0"
+                arrays = _StepArrays(self, key, group.fitted[0] if group.fitted else {})
+                for index, table in text_tables(group, group.indices or ()):
+                    self.title = f"{key}: vectors of {self.program.named([index])}"
+                    if table.size:
+                        found.setdefault(index, []).append(self._vector(index, table, arrays))
+                    else:
+                        arrays.skip("idf", len(table.vectors))
+        return found
+
+    def _vector(self, index: int, table: TokenVectors, arrays: _StepArrays) -> str:
+        """Add the nodes from a column's tokens to its vectors by a table, and return the result's name."""
+        tokens = next(given.name for given in self.tokens if given.has_tokens_of(index, table))
+        codes = [table.hashes[0], *(GRAMS + hashes for hashes in table.hashes[1:])]
+        parts = [self._sum_of_vectors(tokens, each.tolist(), table.size, arrays) for each in codes if len(each)]
+        if not parts:  # no token is known
+            parts = [self._expanded(self.initializer("0.float64", np.array(0.0)), tokens, table.size, arrays.key)]
+        total = self.node("Sum", parts, f"{arrays.key}.sum")
+        return self.node("Sub", [total, arrays.taken("means", table.size)], f"{arrays.key}.centered")
+
+    def _sum_of_vectors(self, tokens: str, codes: list[int], size: int, arrays: _StepArrays) -> str:
+        """Add the nodes for the sum of weight times vector of known tokens, divided by the length of the weights.
+
+        The weight of a token that occurs c times is (1 + ln c) idf, and idf is 1 or more. So the length is 0 without
+        known tokens, and 1 or more otherwise.
+        """
+        key, one, count = arrays.key, self.initializer("1.float64", np.array(1.0)), len(codes)
+        grams = {"min_gram_length": 1, "max_gram_length": 1, "max_skip_count": 0, "ngram_counts": [0]}
+        fields = {"mode": "TF", "ngram_indexes": list(range(count)), "pool_int64s": codes, **grams}
+        found = self.node("TfIdfVectorizer", [tokens], f"{key}.found", **fields)
+        counts = self.node("Cast", [found], f"{key}.counts", to=self.type_of(FLOAT64))
+        logs = self.node("Log", [self.node("Max", [counts, one], f"{key}.at_least_1")], f"{key}.log")
+        is_there = self.node("Min", [counts, one], f"{key}.at_most_1")
+        frequency = self.node("Mul", [self.node("Add", [one, logs], f"{key}.1_and_log"), is_there], f"{key}.frequency")
+        weights = self.node("Mul", [frequency, arrays.taken("idf", count)], f"{key}.weights")
+        squares = self.node("ReduceSumSquare", [weights, self.integers(1)], f"{key}.squares", keepdims=1)
+        length = self.node("Max", [self.node("Sqrt", [squares], f"{key}.root"), one], f"{key}.length")
+        flat, shape = arrays.taken("vectors", count * size), self.integers(count, size)
+        table = self.node("Reshape", [flat, shape], f"{key}.table")
+        double = self.node("Cast", [table], f"{key}.table.double", to=self.type_of(FLOAT64))
+        return self.node("Div", [self.node("MatMul", [weights, double], f"{key}.product"), length], f"{key}.part")
 
     def _code(self, column: RawColumn, index: int, count: int) -> str:
         """Add the nodes that convert a column of texts to codes, and return the name of the result."""
         codes = column.codes or {"": 0}  # the operator needs at least one key
-        text = self._part(TEXTS_INPUT, index, index + 1, count)
+        text = self.part(TEXTS_INPUT, index, index + 1, count)
         fields = {"keys_strings": list(codes), "values_int64s": list(codes.values()), "default_int64": 0}
         code = self.node("LabelEncoder", [text], f"code.{index}", domain=LEARNING, **fields)
         return self.node("Cast", [code], f"code.{index}.double", to=self.type_of(FLOAT64))
 
-    def _part(self, name: str, begin: int, end: int, count: int) -> str:
-        """Add a node that selects columns `begin` to `end` of an input, unless these are all; return its name."""
+    def part(self, name: str, begin: int, end: int, count: int, axis: int = 1) -> str:
+        """Add a node that selects `begin` to `end` of an axis, unless these are all; return the result's name."""
         if end - begin == count:
             return name
-        bounds = [self.integers(begin), self.integers(end), self.integers(1)]
+        bounds = [self.integers(begin), self.integers(end), self.integers(axis)]
         return self.node("Slice", [name, *bounds], f"{name}.{begin}")
 
     def outputs(self) -> str:
@@ -397,10 +467,14 @@ class _Graph:
         if operation is CAST:
             return self.node("Cast", names, f"{key}.float", to=self.type_of(dtype))
         if operation is EXPAND:
-            count = self.node("Shape", [rows], f"{key}.rows", start=0, end=1)
-            shape = self.node("Concat", [count, self.integers(step.features)], f"{key}.shape", axis=0)
-            return self.node("Expand", [*names, shape], f"{key}.expand")
+            return self._expanded(names[0], rows, step.features, key)
         raise UnsupportedError(f"ONNX has no equivalent of the operation {operation.name}")
+
+    def _expanded(self, name: str, rows: str, features: int, key: str) -> str:
+        """Add nodes that repeat a constant for each row, and return the name of the result (rows, features)."""
+        count = self.node("Shape", [rows], f"{key}.rows", start=0, end=1)
+        shape = self.node("Concat", [count, self.integers(features)], f"{key}.shape", axis=0)
+        return self.node("Expand", [name, shape], f"{key}.expand")
 
     def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
         """Add nodes that map an invalid category to an index beyond the table, which Gather refuses.
@@ -490,77 +564,23 @@ class _Graph:
         return self.helper.make_tensor_value_info(answer, self.type_of(dtype), shape, meaning)
 
 
-def _graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec (or those of a team), class labels, and numbers that are not stored as a separate tensor.
+class _StepArrays:
+    """The arrays of a step as constants of a graph, of which each column takes the next numbers.
 
-    Parameters
-    ----------
-    program : Program
-    initializers : mapping
-        The graph's tensors by their names.
+    They have the names that they have in a model's file, from which an import reads them.
     """
-    to_array = required("onnx", "onnx").numpy_helper.to_array
-    known = {name: array for model in program.networks for name, array in _numbers(model)}
-    known |= quantile_tensors(program.model.error_quantiles)
-    hidden = {
-        name: array.ravel().tolist()
-        for name, array in known.items()
-        if name not in initializers or not np.array_equal(to_array(initializers[name]), array)
-    }
-    specs = [whole_spec(model.trained.spec.with_dtype(program.dtype.name)) for model in program.networks]
-    weighted = [{"share": model.share, "spec": spec} for model, spec in zip(program.networks, specs, strict=True)]
-    facts = {MODELS: weighted} if program.is_team else specs[0]
-    interval = {} if program.interval is None else {INTERVAL: program.interval.level}
-    return facts | {NUMBERS: hidden, LABELS: program.labels, **interval}
 
+    def __init__(self, graph: _Graph, key: str, fitted: Mapping[str, Array]) -> None:
+        self.key, self._graph, self._fitted = key, graph, fitted
+        self._ends = dict.fromkeys(fitted, 0)
 
-def _numbers(network: NetworkPlan) -> Iterator[tuple[str, Array]]:
-    """Yield the tensors of a network with the names that they have in a model's file."""
-    trained = network.trained
-    for name, array in trained.tensors().items():
-        yield network.prefix + name, array.astype(network.dtype)
-    prepared = {"preprocessing": trained.preprocessing, "target_preprocessing": trained.target_preprocessing}
-    for key, preparation in prepared.items():
-        for name, array in preparation.tensors().items():
-            yield f"{network.prefix}{key}.{name}", array
-    if network.prefix:
-        for name, array in quantile_tensors(trained.error_quantiles).items():
-            yield network.prefix + name, array
+    def taken(self, name: str, count: int) -> str:
+        """Return the name of the next `count` numbers of an array."""
+        array, begin = self._fitted[name], self._ends[name]
+        self.skip(name, count)
+        whole = self._graph.initializer(f"{self.key}.{name}", array)
+        return self._graph.part(whole, begin, begin + count, len(array), axis=0)
 
-
-def inputs_of(columns: Sequence[RawColumn], dtype: np.dtype[Any]) -> list[tuple[str, np.dtype[Any], list[int], str]]:
-    """Return for each input of the graph its name, data type, raw columns (indices), and a description."""
-    texts = [index for index, column in enumerate(columns) if column.is_text]
-    numbers = [index for index, column in enumerate(columns) if not column.is_text]
-    if not texts:
-        return [(INPUT, dtype, numbers, _described(columns))]
-    inputs = [(NUMBERS_INPUT, FLOAT64, numbers), (TEXTS_INPUT, np.dtype(np.str_), texts)]
-    return [
-        (name, dtype, indices, _described([columns[index] for index in indices]))
-        for name, dtype, indices in inputs
-        if indices
-    ]
-
-
-def fed(columns: Sequence[RawColumn], dtype: np.dtype[Any], rows: RawColumns) -> dict[str, Array]:
-    """Return the arrays of raw rows by the names of the graph's inputs."""
-    texts = texts_of(columns, rows)
-    return {
-        name: np.array([texts[index] for index in indices], np.object_).T
-        if kind.kind == "U"
-        else rows.X[:, indices].astype(kind)
-        for name, kind, indices, _ in inputs_of(columns, dtype)
-    }
-
-
-def _described(columns: Sequence[RawColumn]) -> str:
-    """Return a description of an input's columns, which are all numbers or all texts."""
-    words, are_numbers = "raw columns", all(column.kind == "numeric" for column in columns)
-    missing = any(column.takes_missing for column in columns)
-    if missing:
-        words += f", {'an empty text' if columns[0].is_text else 'NaN'} where a cell is missing"
-    if not columns[0].name:
-        return words
-    if are_numbers and not missing:
-        return f"{words}: {', '.join(column.name for column in columns)}"
-    return f"{words}: {'; '.join(f'{column.name}: {column.meaning}' for column in columns)}"
+    def skip(self, name: str, count: int) -> None:
+        """Pass over the next `count` numbers of an array."""
+        self._ends[name] += count

@@ -32,8 +32,9 @@ from specnet.exporting.model_facts import (
     labels_of,
     read_facts,
 )
+from specnet.exporting.onnx_inputs import fed
 from specnet.exporting.target import CannotRunError
-from specnet.exporting.targets.onnx import ENDS, fed, session_of, written_graph
+from specnet.exporting.targets.onnx import ENDS, session_of, written_graph
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
 from specnet.importing.draft import Imported, errors_at, limit_hint
@@ -301,7 +302,7 @@ def prove_file(path: PathLike, model: Model, inputs: Collection[str], outputs: S
         values = [*session.get_inputs(), *session.get_outputs()]
         single = model.network.dtype == np.float32 or any(value.type == "tensor(float)" for value in values)
         columns = columns_of(model)
-        if any(column.is_text for column in columns):
+        if any(column.is_text or column.has_words for column in columns):
             feed: _Feed = partial(fed, columns, FLOAT64)
         else:
             feed = partial(_fed, session.get_inputs(), inputs)
