@@ -93,7 +93,6 @@ def new(
     from specnet.report.terminal.terminal_output import visible
     from specnet.spec.json_schema import schema_text
 
-    begun = time.process_time()
     check_suffix(file, (".toml",), "the name of the spec")
     _check_choice(data, target, template, {"--set": settings, "--quick": quick, "--sweep": sweep})
     schema_file = file.with_name(SCHEMA_NAME)
@@ -102,17 +101,19 @@ def new(
     if not force:
         refuse_taken(file, *([] if is_current else [schema_file]))
     name, shown = spec_name(file.stem), visible(str(file))
+    content: Table | None = None
+    reading_seconds = 0.0
     if data is not None and target:
         table = _table(data, _named_once(target), settings or ())
-        text, content = _for_table(output, file, table, name, shown, sweep=sweep, quick=quick)
+        text, content, reading_seconds = _for_table(output, file, table, name, shown, sweep=sweep, quick=quick)
     else:
-        text, content = starting_spec(template or TemplateName.CLASSIFICATION, name=name, file=shown), None
+        text = starting_spec(template or TemplateName.CLASSIFICATION, name=name, file=shown)
     write_files({file: text, **({} if is_current else {schema_file: schema})})
     written = [str(path) for path in (file, *([] if is_current else [schema_file]))]
     output.data["written"] = written
     output.line(", ".join(written))
     if content is not None and (output.speaks or output.as_json):
-        _print_seconds(output, file, content, begun)
+        _print_seconds(output, file, content, reading_seconds)
 
 
 def _check_choice(
@@ -130,15 +131,19 @@ def _check_choice(
 
 def _for_table(
     output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool
-) -> tuple[str, Table]:
-    """Return the text of a spec for a table, and the rows of the table; print the warnings about the table."""
+) -> tuple[str, Table, float]:
+    """Return the text of a spec for a table, the rows of the table, and the CPU time in seconds of reading these.
+
+    The warnings about the table are printed.
+    """
     from specnet.parts.data import settings_as_options
     from specnet.recipes import read_with_texts, recipe, table_facts
 
-    path = str(table.path)
+    path, begun = str(table.path), time.process_time()
     try:
         with settings_as_options("new"):
             content = read_with_texts(table, Path())
+            reading_seconds = time.process_time() - begun
             facts = table_facts(table, Path(), content)
     except DataError as error:
         problems = (replace(each, source=each.source or path, path=()) for each in error.diagnostics)
@@ -160,13 +165,13 @@ def _for_table(
         reading={name: getattr(table, name) for name in _reading_keys(table) if name in table.model_fields_set},
         **options,
     )
-    return text, content
+    return text, content, reading_seconds
 
 
-def _print_seconds(output: Output, file: Path, content: Table, begun: float) -> None:
+def _print_seconds(output: Output, file: Path, content: Table, reading_seconds: float) -> None:
     """Print the expected time of a run; print nothing if the spec is invalid for these rows, which `run` reports.
 
-    `begun` is the CPU time of this process, in seconds, before the table was read.
+    `reading_seconds` is the CPU time that reading the table took; a run reads it too.
     """
     from specnet.parts.data import TableFile
     from specnet.running.data_rows import split_data
@@ -174,11 +179,12 @@ def _print_seconds(output: Output, file: Path, content: Table, begun: float) -> 
     from specnet.spec import parse_spec
     from specnet.training.steps.engine_choice import about
 
+    begun = time.process_time()
     with suppress(SpecnetError):
         spec = parse_spec(file)
         assert isinstance(spec.data, TableFile), "the spec is one for a table"
         rows = split_data(spec, spec.data.with_target(content, spec.target_kind, spec.folder))
-        seconds = run_seconds(rows, time.process_time() - begun)
+        seconds = run_seconds(rows, reading_seconds + time.process_time() - begun)
         output.data["expected_seconds"] = seconds
         output.line(f"a run takes {about(seconds)}")
 
