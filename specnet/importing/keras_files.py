@@ -24,7 +24,7 @@ from specnet.files.archives import Archive
 from specnet.files.tensors import Shape, parse_object, shown
 from specnet.importing.draft import INPUT, Draft, ForeignLayer, Imported, Scaling, errors_at, named_parts, same
 from specnet.parts.arrays import Array
-from specnet.parts.layers import Add, Dropout, LayerNormalization
+from specnet.parts.layers import Dropout, LayerNormalization
 from specnet.parts.part import Names
 from specnet.spec import Limits
 from specnet.spec.document import raising
@@ -385,10 +385,6 @@ def _normalization(layer: KerasLayer) -> int:
     return layer.source
 
 
-def _average(layer: KerasLayer) -> int:
-    return layer.draft.affine(layer.add(Add), 1 / len(layer.inputs), 0.0)
-
-
 def _flatten(layer: KerasLayer) -> int:
     if layer.config.get("data_format") not in (None, "channels_last"):
         raise FileError("a Flatten that puts the first axis last is not supported")
@@ -407,8 +403,6 @@ LAYERS: dict[str, Callable[[KerasLayer], int]] = {
     # During training they differ, but on average they drop the same.
     **dict.fromkeys(["AlphaDropout", "GaussianDropout"], partial(KerasLayer.add, part=Dropout)),
     **dict.fromkeys(["ActivityRegularization", "Identity"], same),
-    # An average within a network is not the layer of that name, which is the last one.
-    "Average": _average,
     "Activation": lambda layer: _activated(layer, layer.source),
     "Dense": _dense,
     "Flatten": _flatten,
