@@ -289,13 +289,14 @@ class Network(Displayed):
         """Return the outputs that the loss reads, such as logits, (rows, outputs). Arguments are those of `predict`."""
         return self.predict_checked(theta, self.check_inputs(X), state, raw=True)
 
-    def averaged_outputs(self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None) -> Array:
-        """Return the outputs that the last layer averages, as the loss reads them: (networks, rows, outputs).
+    def trained_outputs(self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None) -> Array:
+        """Return the outputs whose losses training minimizes, as the loss reads them: (networks, rows, outputs).
 
-        Arguments are those of `predict`; X is checked already. A network that averages none has only its own output.
+        These are the inputs of a last layer that averages networks, otherwise the only output. Arguments are those of
+        `predict`; X is checked already.
         """
         count = 1 if (number := separating_node(self.nodes)) is None else len(self.nodes[number].inputs)
-        outputs = self._for_all_rows("averaged outputs", theta, X, state, count * self.outputs)
+        outputs = self._for_all_rows("trained outputs", theta, X, state, count * self.outputs)
         return outputs.reshape(len(X), count, self.outputs).swapaxes(0, 1)
 
     def loss(

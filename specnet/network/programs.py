@@ -193,7 +193,7 @@ class Blueprint:
         makers: dict[str, Callable[[], Plan]] = {
             "predict": self.predict,
             "raw outputs": self.raw_outputs,
-            "averaged outputs": self.averaged_outputs,
+            "trained outputs": lambda: self._plan([concatenate(*self.trained_outputs(self.forward(training=False)))]),
             "layer outputs": self.layer_outputs,
             "row losses": lambda: self.row_losses(evaluation="data only" in options),
             "gradient": lambda: self.gradient(training=training, weighted=weighted),
@@ -214,10 +214,6 @@ class Blueprint:
     def raw_outputs(self) -> Plan:
         """Return the program of the output that the loss reads, (outputs, batch)."""
         return self._plan([self.seen_by_loss(self.forward(training=False))])
-
-    def averaged_outputs(self) -> Plan:
-        """Return the program of all outputs of `trained_outputs`, one below the other."""
-        return self._plan([concatenate(*self.trained_outputs(self.forward(training=False)))])
 
     def row_losses(self, *, evaluation: bool) -> Plan:
         """Return the program of each row's loss, (1, batch); with `evaluation`, without regularization."""

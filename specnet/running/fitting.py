@@ -27,7 +27,7 @@ from specnet.running.calibration import Calibration, fitted_calibration, with_li
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.distillation.student_rows import student_rows
 from specnet.running.encoding import Encoder, check_monitors, other_parts, validation_monitors
-from specnet.running.output_weights import OutputWeights, with_fitted_weights
+from specnet.running.output_weights import WeightFigures, with_fitted_weights
 from specnet.spec import Spec
 from specnet.training import (
     Checkpoint,
@@ -61,8 +61,8 @@ class FitResult:
     calibration : Calibration or None
         The calibration by a temperature of probabilities, or by a share of linear models in values; None if the spec
         has none or training was interrupted. `result` and `members` are from before the calibration.
-    weights : OutputWeights or None
-        The weights of averaged networks, if the spec fits them; also not in `result` and `members`.
+    weights : WeightFigures or None
+        Figures about the weights of averaged networks, if the spec fits them; also not in `result` and `members`.
     held_out : (list of ndarray, Answers) or None
         The outputs as the loss reads them, such as logits, of each network that predicts every held-out row, and the
         answers; None without held-out rows. The rows are of the split `SpecData.held_out`: the training rows if each
@@ -77,7 +77,7 @@ class FitResult:
     members: tuple[TrainingResult, ...]
     training: TrainingRows
     calibration: Calibration | None = None
-    weights: OutputWeights | None = None
+    weights: WeightFigures | None = None
     held_out: tuple[list[Array], Answers] | None = None
 
     def check_whole(self) -> None:
@@ -256,7 +256,7 @@ def fit_rows(
     if result.interruption is not None or fitted.held_out is None:  # no held-out rows if only one member was trained
         return fitted
     uncalibrated = fitted.held_out[0]
-    if any(node.layer.fits_weights for node in network.nodes):
+    if spec.fits_weights:
         fitted = fitted.with_fitted_weights()
     if spec.training.calibration is not None:
         fitted = fitted.calibrated()

@@ -7,8 +7,7 @@ do not change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +19,8 @@ from specnet.running.calibration import with_parameters
 from specnet.spec.resolving.graph import averaged_terms
 
 Numbers = NDArray[np.float64]
-
-
-class OutputWeights(NamedTuple):
-    """Weights of averaged networks, and the mean loss of the held-out rows with equal weights and with these.
-
-    Attributes
-    ----------
-    weights : dict of str to float
-        The weight of each averaged layer, by its key.
-    before, after : float
-    """
-
-    weights: dict[str, float]
-    before: float
-    after: float
-
-    def figures(self) -> dict[str, dict[str, float | None]]:
-        """Return the entries of ``metrics.json`` about the weights."""
-        return {"weights": {**self.weights}, "loss": {"before": self.before, "after": self.after}}
+WeightFigures = Mapping[str, Mapping[str, float | None]]
+"""The entries of ``metrics.json``: ``weights`` by layer, and ``loss`` ``before``, with equal weights, and ``after``."""
 
 
 def with_fitted_weights(
@@ -48,8 +30,8 @@ def with_fitted_weights(
     weight: Numbers | None,
     parts: Sequence[NDArray[np.bool_] | slice],
     groups: NDArray[np.generic] | None,
-) -> tuple[Model, OutputWeights]:
-    """Return a model whose last layer averages its inputs with fitted weights, and the weights.
+) -> tuple[Model, WeightFigures]:
+    """Return a model whose last layer averages its inputs with fitted weights, and figures about the weights.
 
     The weights remain equal if the gain is less than a standard error of the mean difference of the rows' losses.
 
@@ -73,7 +55,7 @@ def with_fitted_weights(
     keys, count = [network.nodes[number].key for number in terms], len(terms)
     rows = np.concatenate([np.arange(len(X))[part] for part in parts])
     found = [
-        network.averaged_outputs(theta, X[part], state)
+        network.trained_outputs(theta, X[part], state)
         for part, (theta, state) in zip(parts, model.members, strict=True)
     ]
     outputs = np.concatenate(found, axis=1, dtype=FLOAT64)
@@ -101,7 +83,5 @@ def with_fitted_weights(
         for number, share in zip(terms, fitted, strict=True):
             for placed in network.layout.of_node(number):
                 placed.view(flat)[...] *= count * share
-    named = dict(zip(keys, fitted.tolist(), strict=True))
-    return with_parameters(model, theta), OutputWeights(
-        named, *(weighted_mean(each, weight) for each in (before, after))
-    )
+    loss = {"before": weighted_mean(before, weight), "after": weighted_mean(after, weight)}
+    return with_parameters(model, theta), {"weights": dict(zip(keys, fitted.tolist(), strict=True)), "loss": loss}

@@ -71,7 +71,7 @@ def test_each_network_has_the_gradient_of_its_own_loss(name: str, engine: str):
         alone.append((loss_of_one, one.raw_outputs(flat, X)))
     assert value == pytest.approx(np.mean([each for each, _ in alone]), rel=1e-12)
     assert both.loss(theta, X, y) == pytest.approx(value, rel=1e-12)
-    outputs_of_both = both.averaged_outputs(theta, X)
+    outputs_of_both = both.trained_outputs(theta, X)
     np.testing.assert_allclose(outputs_of_both, [each for _, each in alone], rtol=1e-12, atol=1e-14)
     before_activation = both.layer_outputs(theta, X)["layers.3"].raw
     if loss.accepted_activations is not None or has_own:
@@ -89,8 +89,8 @@ def test_validation_has_the_loss_of_the_mean():
 def test_a_network_without_an_average_has_one_output():
     network = specnet.build(document(layers_of(2)[0], "mse"))
     theta, X = network.initial_parameters(), np.ones((5, 3))
-    np.testing.assert_array_equal(network.averaged_outputs(theta, X), [network.predict(theta, X)])
-    assert len(Blueprint(network.resolved).plan("averaged outputs").outputs) == 1
+    np.testing.assert_array_equal(network.trained_outputs(theta, X), [network.predict(theta, X)])
+    assert len(Blueprint(network.resolved).plan("trained outputs").outputs) == 1
 
 
 def problem_of(
@@ -161,7 +161,7 @@ def test_weights_have_the_least_loss_of_held_out_rows(ensemble: Any):
     outputs, target = [], []
     for member, (theta, state) in enumerate(before.members):
         mine = rows.folds == member if ensemble else np.full(len(rows), True)
-        outputs.append(before.network.averaged_outputs(theta, X[mine], state))
+        outputs.append(before.network.trained_outputs(theta, X[mine], state))
         target.append(y[mine])
     weight, loss = least_loss(np.concatenate(outputs, axis=1), np.concatenate(target))
     calibration = fitted.evaluation["calibration"]

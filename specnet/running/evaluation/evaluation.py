@@ -59,9 +59,9 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
         evaluation.calibration["error"] = errors
     if data.teacher is not None:
         evaluation = replace(evaluation, teacher=_beside_teacher(data.teacher, model, data, answers))
-    for found in (fitted.weights, fitted.calibration):
-        if found is not None:
-            evaluation.calibration.update(found.figures())
+    evaluation.calibration.update({name: dict(figures) for name, figures in (fitted.weights or {}).items()})
+    if fitted.calibration is not None:
+        evaluation.calibration.update(fitted.calibration.figures())
     scores = train_score, _on_unseen_rows(fitted, answers, baselines), folds
     evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.layer_records, scores)
     return evaluation, judge(evidence), answers
