@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -188,6 +189,23 @@ class TableFile(Data):
             If a column is missing, or the files cannot be read.
         """
         return self._with(names, folder).cells(names, rows)
+
+    def read_lines(
+        self, folder: Path, names: Sequence[str]
+    ) -> tuple[list[tuple[str, int | None]], dict[str, list[str | None]]]:
+        """Return for each row its file and its line, None if the file has no lines, and the cells of named columns.
+
+        Raises
+        ------
+        DataError, FileError
+            As in `read_cells`.
+        """
+        source = self._with(names, folder)
+        indices = [source.names.index(name) for name in names] or [0]
+        with closing(source.cell_rows(indices)) as rows:
+            found = list(rows)
+        columns = zip(names, zip(*found, strict=True), strict=False) if found else ()
+        return list(islice(source.row_lines(), len(found))), {name: list(cells) for name, cells in columns}
 
     def cell_problem(self, folder: Path, name: str, value: float, message: str, hint: str) -> Diagnostic | None:
         """Return a diagnostic at the first cell of a column that means the number `value`, or None if no cell does."""

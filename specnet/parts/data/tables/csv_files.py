@@ -349,6 +349,9 @@ class CsvSource(TextSource):
             for indices, record in [found[mistake.row]]
         ]
 
+    def row_lines(self) -> Iterator[tuple[str, int | None]]:
+        return ((file.path, record.line) for file, _ in self._files for record in file.rows())
+
     def cell_rows(self, indices: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         for file, own in self._files:
             local = [own.index(index) for index in indices]

@@ -150,13 +150,15 @@ class JsonLinesSource(TextSource):
             for _, values in self._objects(path):
                 yield [values.get(name) or None for name in names]
 
+    def row_lines(self) -> Iterator[tuple[str, int]]:
+        return ((path, line) for path in self.paths for line, _ in _lines(path))
+
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
-        positions = ((path, Position(line, 1)) for path in self.paths for line, _ in _lines(path))
-        rows = list(islice(positions, mistakes[-1].row + 1))
+        rows = list(islice(self.row_lines(), mistakes[-1].row + 1))
         return [
-            Diagnostic(mistake.code, mistake.message, (), source, position, hint=mistake.hint)
+            Diagnostic(mistake.code, mistake.message, (), source, Position(line, 1), hint=mistake.hint)
             for mistake in mistakes
-            for source, position in [rows[mistake.row]]
+            for source, line in [rows[mistake.row]]
         ]
 
     def _refuse_faulty(self, number_of_file: int) -> None:

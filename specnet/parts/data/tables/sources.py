@@ -10,7 +10,7 @@ from contextlib import closing
 from difflib import get_close_matches
 from functools import cached_property
 from glob import glob
-from itertools import islice, permutations
+from itertools import islice, permutations, repeat
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
@@ -151,6 +151,13 @@ class TableSource(ABC):
         FileError, DataError
             As `store` does.
         """
+
+    def row_lines(self) -> Iterator[tuple[str, int | None]]:
+        """Yield for each row the path of its file and the number of its first line, from 1; None without lines.
+
+        Without lines, more pairs may follow than there are rows.
+        """
+        return repeat((self.paths[0], None))
 
     def cells(self, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
         """Yield the cells of the named columns, unchanged from the files, `rows` rows at a time.
