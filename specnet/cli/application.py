@@ -243,6 +243,8 @@ def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
     """Return a hint for an unknown option: a setting of a spec, or an option with a similar name."""
     if error.ctx is not None and error.ctx.info_name == "predict" and error.option_name == "--set":
         return f"use --confidence-set {_value('--set', arguments)}"
+    if error.ctx is not None and error.ctx.info_name == "show" and error.option_name == "--explain":
+        return "use --origins"
     name = error.option_name.lstrip("-").replace("-", "_")
     takes_settings = len(name) > 1 and _takes_settings(error)
     path = _path_of_key(name, exactly=True) if takes_settings else None

@@ -42,16 +42,14 @@ if TYPE_CHECKING:
     from specnet.spec import Spec
 
 
-def _show_explanation(
-    target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, output: Output
-) -> None:
+def _show_origins(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, output: Output) -> None:
     """Print every resolved value of a spec with its origin, and the equations that apply."""
-    from specnet.spec.explanation import equations, explain, explanation_data, explanation_rows
+    from specnet.spec.origins import equations, origin_data, origin_rows, origins_of
 
     spec, resolved = _specs(target, overrides, limit)
-    values, found = explain(spec, resolved), equations(resolved)
-    output.data |= {"name": resolved.name, **explanation_data(values, found)}
-    output.rows(explanation_rows(values))
+    values, found = origins_of(spec, resolved), equations(resolved)
+    output.data |= {"name": resolved.name, **origin_data(values, found)}
+    output.rows(origin_rows(values))
     for equation in found:
         output.line()
         for line in equation.lines():
@@ -95,8 +93,8 @@ def show(
     resolved: Annotated[bool, typer.Option("--resolved", help="Show the spec with every default filled in.")] = False,
     code: Annotated[bool, typer.Option("--code", help="Show the program's calls in order.")] = False,
     schedule: Annotated[bool, typer.Option("--schedule", help="Show the learning rate over the run.")] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show where each value comes from, and the equations in force.")
+    origins: Annotated[
+        bool, typer.Option("--origins", help="Show where each value comes from, and the equations in force.")
     ] = False,
     diagram: Annotated[
         Path | None,
@@ -121,7 +119,7 @@ def show(
     specnet show specs/moons.toml --code
     specnet show specs/moons.toml --code --engine compiled
     specnet show specs/digits.toml --schedule --set training.epochs=20
-    specnet show specs/moons.toml --explain --set training.epochs=100
+    specnet show specs/moons.toml --origins --set training.epochs=100
     specnet show runs/moons_2_5_1/1 --resolved
     specnet show runs/moons_2_5_1/1 --diagram moons.svg
     """
@@ -129,7 +127,7 @@ def show(
         "--resolved": resolved,
         "--code": code,
         "--schedule": schedule,
-        "--explain": explain,
+        "--origins": origins,
         "--diagram": diagram is not None,
     }
     requested = [option for option, is_given in options.items() if is_given]
@@ -151,8 +149,8 @@ def show(
     if schedule:
         _show_schedule(_spec(target, overrides, limit), output)
         return
-    if explain:
-        _show_explanation(target, overrides, limit, output)
+    if origins:
+        _show_origins(target, overrides, limit, output)
         return
     network = _network(target, overrides, limit) if model is None else model.network
     if diagram is not None:
@@ -264,7 +262,7 @@ def _show_schedule(spec: Spec, output: Output) -> None:
     from specnet.parts.part import described
     from specnet.report.terminal.rate_curve import RateCurve
     from specnet.running.data_rows import read_data
-    from specnet.spec.explanation import further_schedules
+    from specnet.spec.origins import further_schedules
 
     training, optimizer = spec.training, spec.training.optimizer.stepping
     if optimizer is None:

@@ -13,7 +13,7 @@ from specnet.number_texts import ABSENT
 from specnet.parts.part import Part, Section, short
 from specnet.report.terminal.terminal_output import text_width
 from specnet.spec import Spec
-from specnet.spec.explanation import value_text
+from specnet.spec.origins import value_text
 
 GAP_COST = 0.45
 """Cost of an unmatched entry. Entries of one type are matched if less than twice this fraction of fields differs."""

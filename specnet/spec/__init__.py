@@ -3,7 +3,7 @@
 In: a path, a text or a mapping, and settings. Out: a `Spec`, which has the values as written, and a `Resolved`, which
 has every default and size; or a `SpecError` with all mistakes at their locations. Start at `parsing.parse_spec`, which
 uses `reading` and `document` (the sections and their keys), and at `resolving.resolve`. `searching` checks the values
-of a sweep, `json_schema` describes specs for editors, `explanation` explains them to users, and `spec_writing` writes
+of a sweep, `json_schema` describes specs for editors, `origins` has the origin of each value, and `spec_writing` writes
 them with changed values.
 """
 

@@ -18,7 +18,7 @@ import pytest
 import specnet
 from specnet import Limits, Resolved, SpecError, resolve
 from specnet.spec import parse_sweep
-from specnet.spec.explanation import ResolvedValue, explain
+from specnet.spec.origins import ResolvedValue, origins_of
 from tests.cases.reading import cases
 from tests.texts.pinned import Pinned
 
@@ -95,7 +95,7 @@ def test_a_spec(name: str, pinned: Pinned):
         found_types = [" ".join(layer.get(kind, {"type": "none"})["type"] for kind in kinds) for layer in dense]
         assert found_types == case["initializers"]
     if "origins" in case:
-        values = {value.key: value for value in explain(spec, found.spec)}
+        values = {value.key: value for value in origins_of(spec, found.spec)}
         assert {key: origin(values[key], spec) for key in case["origins"]} == case["origins"]
     assert resolve(found.spec) == found
 

@@ -24,7 +24,7 @@ from specnet.report.plane_story import PlaneStory
 from specnet.report.svg.colours import data_uri, png
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.saved_run import SavedRun
-from specnet.spec.explanation import explain, explanation_rows
+from specnet.spec.origins import origin_rows, origins_of
 from specnet.training.after_epoch import ALL_EPOCHS, weights_epoch
 from specnet.training.steps.trainer import WeightSizes
 
@@ -80,7 +80,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         worst=_worst(shown),
         command=shlex.join(["specnet", "run", run.written.name, *settings]),
         spec=run.written_text,
-        settings=explanation_rows(explain(run.given or run.spec, run.spec)),
+        settings=origin_rows(origins_of(run.given or run.spec, run.spec)),
         facts_rows=_facts(run),
     )
 

@@ -101,7 +101,7 @@ def test_a_team_is_shown_network_by_network(specnet, folder, pinned):
     assert heads == [f"network {n} of 3   share {share} %" for n, share in ((1, 50), (2, 17), (3, 33))]
     models = json.loads(specnet("show team.safetensors --format json").out)["models"]
     assert [(each["share"], each["parameters"]) for each in models] == [(3, 21), (1, 35), (2, 21)]
-    for option in ("--resolved", "--code", "--schedule", "--explain"):
+    for option in ("--resolved", "--code", "--schedule", "--origins"):
         reported = specnet(f"show team.safetensors {option}").failed(2)
         if option in ("--resolved", "--code"):
             pinned(reported)
@@ -126,14 +126,14 @@ def test_schedules_of_dropout_and_decay_are_shown_beside_the_learning_rate(specn
     )
     assert shown["training.optimizer.weight_decay_schedule"]["factors"] == pytest.approx(of_decay)
     assert shown["network.layers.1.schedule"]["factors"] == pytest.approx(of_dropout)
-    for option in ("--schedule", "--explain"):
+    for option in ("--schedule", "--origins"):
         text = specnet(f"show falling.json {option}").went()
         assert all(key in text for key in shown)
 
 
 def test_a_sweep_of_a_spec_is_no_part_of_what_other_verbs_read(specnet, folder):
     (folder / "swept.toml").write_text(f'{MOONS}[sweep.space]\n"training.optimizer.lr" = [1]\n')
-    for verb in ("show", "show --resolved", "show --code", "show --explain", "check"):
+    for verb in ("show", "show --resolved", "show --code", "show --origins", "check"):
         swept, plain = specnet(f"{verb} swept.toml").ok().out, specnet(f"{verb} moons.toml").ok().out
         assert swept.replace("swept.toml", "moons.toml") == plain
     for name in ("swept", "moons"):
@@ -153,7 +153,7 @@ def origins(ended):
 
 
 def test_every_value_of_the_resolved_spec_is_there_once(specnet, folder):
-    found = specnet("show moons.toml --explain --format json").document["values"]
+    found = specnet("show moons.toml --origins --format json").document["values"]
     resolved = resolve(parse_spec(folder / "moons.toml")).spec.model_dump(mode="json", exclude_none=True)
     assert [(item["key"], item["value"]) for item in found] == [
         (".".join(map(str, path)), value) for path, value in leaves(resolved, whole_lists=True)
@@ -163,16 +163,16 @@ def test_every_value_of_the_resolved_spec_is_there_once(specnet, folder):
 def test_without_the_file_of_a_run_its_resolved_spec_is_explained(specnet, folder):
     specnet("run moons.toml -o run -q --set training.epochs=3").ok()
     (folder / "moons.toml").unlink()
-    found = origins(specnet("show run --explain"))
+    found = origins(specnet("show run --origins"))
     assert found["training.epochs"] == ("3", "--set #1 (file line 10: 20)")
     (folder / "run/spec.toml").unlink()
-    found = origins(specnet("show run --explain"))
+    found = origins(specnet("show run --origins"))
     assert re.fullmatch(r"file line \d+", found["training.optimizer.type"][1])
 
 
 def test_the_data_of_a_run_need_not_be_there(specnet, folder, kinds):
     (folder / "table.csv").unlink()
-    assert origins(specnet("show kinds --explain"))["network.output_size"] == ("3", "from data")
+    assert origins(specnet("show kinds --origins"))["network.output_size"] == ("3", "from data")
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_the_data_of_a_run_need_not_be_there(specnet, folder, kinds):
 def test_a_broken_record_is_an_error(specnet, ran, folder, facts):
     ran("run")
     (folder / "run/run.json").write_text(facts)
-    specnet("show run --explain").failed(1, "run/run.json: error[file]: ")
+    specnet("show run --origins").failed(1, "run/run.json: error[file]: ")

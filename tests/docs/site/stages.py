@@ -45,7 +45,7 @@ def _stages() -> Iterator[Stage]:
     settings = [line for line in text if "=" in line and not line.startswith("#")]
     yield Stage("text", f"{len(text)} lines, {len(settings)} of them settings", _first(settings, "relu"))
 
-    explained = _shown("--explain").partition("\n\n")[0].splitlines()
+    explained = _shown("--origins").partition("\n\n")[0].splitlines()
     yield Stage("resolved", f"{len(explained)} values, no default is left out", _first(explained, "relu"))
 
     expression = inspect.getsource(Relu.expression).splitlines()[1].strip()

@@ -10,7 +10,7 @@ import pytest
 
 from specnet import Resolved, parse_spec, resolve
 from specnet.running.data_rows import read_data
-from specnet.spec.explanation import ResolvedValue, explain
+from specnet.spec.origins import ResolvedValue, origins_of
 from tests.cases.test_specs import written
 from tests.spec.cases import files
 
@@ -38,7 +38,7 @@ loss = "mse"
 def resolved(path: Path) -> tuple[Resolved, list[ResolvedValue]]:
     spec = parse_spec(path)
     known = read_data(spec).resolved
-    return known, explain(spec, known.spec)
+    return known, origins_of(spec, known.spec)
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
@@ -60,7 +60,7 @@ def test_what_is_a_default_does_not_depend_on_the_data_nor_on_what_is_written(pa
     known, values = resolved(path)
     again = parse_spec(known.spec.to_json(), parts=())
     assert resolve(again).spec == known.spec
-    full = {value.path: value for value in explain(again, known.spec)}
+    full = {value.path: value for value in origins_of(again, known.spec)}
     assert full.keys() == {value.path for value in values}
     assert {value.origin for value in full.values()} <= {"file"}
     assert {value.origin for value in values} <= {"file", "default", "data"}
@@ -92,7 +92,7 @@ def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_pat
 def test_a_spec_without_a_text_says_what_is_no_default() -> None:
     data = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "epochs": 5, "optimizer": {"type": "sgd"}}}
     spec = parse_spec(data)
-    values = explain(spec, resolve(spec).spec)
+    values = origins_of(spec, resolve(spec).spec)
     own = "input_size output_size preprocessing layers.0.type layers.0.units layers.0.activation.type "
     own += "layers.0.weight_initializer.type layers.0.bias_initializer.type"
     training = "loss.type optimizer.type epochs batch_size shuffle log_every"

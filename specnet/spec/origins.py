@@ -1,4 +1,4 @@
-"""Explanation of a resolved spec for users: the origin of each value, and the equations of its parts.
+"""The origin of each value of a resolved spec, and the equations of its parts, for users.
 
 The origin of a value is the file, a setting, the data, the model or a default.
 """
@@ -66,7 +66,7 @@ class ResolvedValue:
         return ".".join(map(str, self.path))
 
 
-def explain(spec: Spec, known: Spec) -> list[ResolvedValue]:
+def origins_of(spec: Spec, known: Spec) -> list[ResolvedValue]:
     """Return every value of a resolved spec with its origin, in the spec's order.
 
     Parameters
@@ -287,12 +287,12 @@ def _sentence(part: Part) -> str:
 LONGEST_REPLACED = 30
 
 
-def explanation_rows(values: Sequence[ResolvedValue]) -> list[tuple[str, str, str]]:
+def origin_rows(values: Sequence[ResolvedValue]) -> list[tuple[str, str, str]]:
     """Return a table row for each value: the key, the value and its origin."""
     return [(value.key, value_text(value.value), origin_text(value)) for value in values]
 
 
-def explanation_data(values: Sequence[ResolvedValue], equations: Sequence[Equation]) -> dict[str, Any]:
+def origin_data(values: Sequence[ResolvedValue], equations: Sequence[Equation]) -> dict[str, Any]:
     """Return the values and equations as plain data for ``--format json``."""
     return {
         "values": [_value_data(value) for value in values],
