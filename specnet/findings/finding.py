@@ -36,6 +36,8 @@ class Finding:
         Settings to change; empty if none are advised.
     words : str
         Advice in words, in addition to the changes or instead of them.
+    effect : str
+        Measured or expected effect of the changes, as a sentence; empty if it is unknown.
     """
 
     code: str
@@ -43,6 +45,7 @@ class Finding:
     sentence: str
     changes: Changes
     words: str = ""
+    effect: str = ""
 
     @property
     def settings(self) -> list[str]:
@@ -63,6 +66,7 @@ class Finding:
             "remedy": self.remedy,
             "changes": dict(self.changes),
             "words": self.words,
+            "effect": self.effect,
         }
 
 
@@ -73,10 +77,11 @@ class _Record(Plain, extra="ignore"):
     remedy: str
     changes: dict[str, Any]
     words: str | None = None
+    effect: str = ""
 
 
 def read_finding(record: Any) -> Finding:
-    """Return a finding, given its record by `Finding.as_dict`; records of earlier versions have no words.
+    """Return a finding, given its record by `Finding.as_dict`; records of earlier versions have no words and no effect.
 
     Raises
     ------
@@ -84,7 +89,7 @@ def read_finding(record: Any) -> Finding:
         If the record is invalid.
     """
     read = checked(_Record.model_validate, record, "the record of a finding is")
-    found = Finding(read.code, read.severity, read.sentence, read.changes)
+    found = Finding(read.code, read.severity, read.sentence, read.changes, effect=read.effect)
     words = read.remedy.removeprefix(found.remedy).removeprefix("; ") if read.words is None else read.words
     return replace(found, words=words)
 

@@ -17,6 +17,15 @@ function showHint(event) {
 addEventListener("pointermove", showHint);
 addEventListener("pointerdown", showHint);
 
+// The time at which the page was written is that of its file, so that pages of equal runs are equal.
+const stamp = document.querySelector(".beneath time");
+if (stamp && location.protocol === "file:") {
+  const date = new Date(document.lastModified);
+  stamp.dateTime = date.toISOString();
+  stamp.textContent = ` · written on ${date.toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" })}`;
+  stamp.hidden = false;
+}
+
 // A picture with the colours that it has now, for another document.
 const COPIED = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "visibility"];
 function copied(svg) {
@@ -30,12 +39,16 @@ function copied(svg) {
   Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height }).forEach(each => copy.setAttribute(...each));
   return new XMLSerializer().serializeToString(copy);
 }
+function copyButton(name, text) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: name });
+  button.onclick = () => navigator.clipboard.writeText(text()).then(() => button.textContent = "copied", () => button.textContent = "cannot copy");
+  return button;
+}
 for (const card of document.querySelectorAll("figure.card")) {
   const svg = card.querySelector("svg.specnet-chart, svg.specnet-network");
-  if (!svg) continue;
-  const button = card.appendChild(Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "copy as SVG" }));
-  button.onclick = () => navigator.clipboard.writeText(copied(svg)).then(() => button.textContent = "copied", () => button.textContent = "cannot copy");
+  if (svg) card.append(copyButton("copy as SVG", () => copied(svg)));
 }
+for (const command of document.querySelectorAll(".command")) command.before(copyButton("copy", () => command.textContent));
 
 // The predictions while the network was trained: the slider selects which group of the chart is shown.
 const player = document.querySelector(".player"), slider = player && player.querySelector("input");

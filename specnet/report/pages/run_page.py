@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,10 @@ from numpy.typing import NDArray
 
 from specnet.model import Model
 from specnet.number_texts import count, counted, percent, rounded
+from specnet.parts.splits import adjective
 from specnet.report.diagram_layout import visible_activation
 from specnet.report.network_diagram import diagram_of, weight_image
+from specnet.report.next_step import as_sentence, command_of, next_step
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.headline import beginning_of
@@ -30,6 +31,7 @@ from specnet.training.steps.trainer import WeightSizes
 
 if TYPE_CHECKING:
     from specnet.model import Answers
+    from specnet.parts.data import Data, Split
     from specnet.spec import Resolved
 
 
@@ -53,17 +55,19 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     # For each network, the epoch of its delivered weights.
     delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
-    settings = [word for setting in run.overrides for word in ("--set", setting)]
+    step = next_step(run.findings, evaluation, run.written.name, run.overrides, ".")
     return rendered(
         "report.html.j2",
-        findings=run.findings,
+        step=step,
+        findings=[each for each in run.findings if each is not step.finding],
+        rows=rows_in_words(run.evaluation.rows, run.spec.data),
         members=members,
         name=name,
         kicker=[name, overview.summary(), overview.parameters(), f"predicts {shown.target}"],
         **beginning_of(evaluation, resolved.spec.training.metrics, headline.network(members)),
         tests="the tests" if run.judgement.tests is None else counted(run.judgement.tests, "test"),
         better=headline.BASELINES.get(beside[1], beside[1]) if beside is not None and beside[0] < 0 else "",
-        as_sentence=_sentence,
+        as_sentence=as_sentence,
         diagram=diagram_of(network, model, shown.columns, shown.classes or shown.outputs),
         has_hidden_layers=len(resolved.nodes) > 1,
         panel=panel,
@@ -78,18 +82,33 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         end=f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}.",
         **results_of(shown, evaluation),
         worst=_worst(shown),
-        command=shlex.join(["specnet", "run", run.written.name, *settings]),
+        command=command_of(run.written.name, run.overrides, {}),
         spec=run.written_text,
         settings=origin_rows(origins_of(run.given or run.spec, run.spec)),
         facts_rows=_facts(run),
     )
 
 
-def _sentence(text: str) -> str:
-    """Return a text as a sentence; a key such as ``layers.0`` at its start is not capitalized."""
-    first = text.partition(" ")[0]
-    start = text[:1].upper() if first.isalpha() else text[:1]
-    return f"{start}{text[1:].removesuffix('.')}." if text else ""
+def rows_in_words(rows: Mapping[str, int], data: Data | None) -> str:
+    """Return the number of rows of each split in words, and how they were split."""
+    counts = [f"{count(number)} {adjective(split)}" for split, number in rows.items()]
+    listed = " and ".join(filter(None, (", ".join(counts[:-1]), counts[-1])))
+    return f"{listed} rows{'' if data is None else _how_split(data.split)}"
+
+
+def _how_split(split: Split) -> str:
+    if split.folds is not None and split.fold is not None:
+        return f"; the {split.folded_part} rows are fold {split.fold + 1} of {split.folds}"
+    if split.time is not None:
+        return f", in the order of {split.time}"
+    if split.group is not None:
+        return f"; rows with the same {split.group} stay together"
+    if split.column is not None:
+        return f", as the column {split.column} says"
+    files = [path for path in (split.validation, split.test) if path is not None]
+    if files:
+        return f", some from {' and '.join(map(str, files))}"
+    return ", drawn at random" + (" with equal shares of the classes" if split.stratify else "")
 
 
 def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> Iterator[tuple[str, ...]]:

@@ -44,7 +44,8 @@ network = {{ hidden_layer_sizes = [4], target_preprocessing = {steps} }}
 training = {{ loss = {loss}, epochs = 2, metrics = {metrics} }}
 """
 SECTIONS = [
-    *("What it uses", "Ask it", "Findings", "How it decides", "Results on test rows"),
+    *("What now", "Findings", "Further findings", "Scores"),
+    *("What it uses", "Ask it", "How it decides", "Results on test rows"),
     *("Pictures", "The network", "Training", "Do it again"),
 ]
 

@@ -1,0 +1,126 @@
+"""What to do after a run: the sentence, the command and the effect that its page and the terminal show."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from specnet.files.plain_data import toml_value
+from specnet.findings import Finding
+from specnet.parts.splits import TEST
+from specnet.report.pages import headline
+from specnet.report.terminal.scores import CONSTANT
+
+MINOR = frozenset({"constant-column"})
+"""Codes of findings that are the next step only if there are no others: their remedies change no prediction."""
+_BARE_TEXT = re.compile(r"(?!(true|false|inf|nan)$)[A-Za-z_][A-Za-z_]*")
+
+
+class NextStep(NamedTuple):
+    """What to do after a run.
+
+    Attributes
+    ----------
+    headline : str
+        The advice, or the name of a finding, as a sentence.
+    text : str
+        Its reason.
+    command : str
+        A command that can be copied; empty if there is none.
+    effect : str
+        The effect of the command, measured or expected.
+    finding : Finding or None
+        The finding that the step is about.
+    is_end : bool
+        Whether nothing can be learned from these columns, so that charts of the model say nothing.
+    """
+
+    headline: str
+    text: str = ""
+    command: str = ""
+    effect: str = ""
+    finding: Finding | None = None
+    is_end: bool = False
+
+
+def next_step(
+    findings: Iterable[Finding], evaluation: Mapping[str, Any], spec: str, settings: Sequence[str], folder: str
+) -> NextStep:
+    """Return the next step after a run.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+    evaluation : mapping
+        Contents of ``metrics.json``.
+    spec : str
+        Path of the spec in commands.
+    settings : sequence of str
+        Settings of the run beside its spec, as of ``--set``.
+    folder : str
+        Path of the run's folder in commands.
+    """
+    ranked = sorted(findings, key=lambda finding: (finding.code in MINOR, finding.severity != "error"))
+    beside = headline.comparison(evaluation)
+    if ranked and (ranked[0].code not in MINOR or beside is None or beside[0] > 0):
+        return _of_finding(ranked[0], spec, settings)
+    if beside is None:
+        return _without_comparison(evaluation, spec, settings)
+    outcome, baseline, _ = beside
+    rival = headline.BASELINES.get(baseline, baseline)
+    if baseline == CONSTANT and outcome <= 0:
+        reason = "These columns and rows do not show that anything can be predicted: more rows, or other columns, may."
+        return NextStep("Do not use this network." if outcome else "No clear signal.", reason)
+    if baseline == "linear" and outcome <= 0:
+        return NextStep(f"Use the linear model: {'better' if outcome else 'equal'} and simpler.")
+    if outcome < 0:
+        advice = f"{rival.capitalize()} are better. Try the mean of five networks."
+        return NextStep(advice, command=command_of(spec, settings, {"training.ensemble": 5}))
+    reason = "" if outcome else f"The network is as good as {rival}, and predicts without the training rows."
+    command = shlex.join(["specnet", "predict", folder, "new_rows.csv", "-o", "predictions.csv"])
+    return NextStep("Predict new rows.", reason, command, "Or write the model as code or ONNX: specnet export.")
+
+
+def _of_finding(finding: Finding, spec: str, settings: Sequence[str]) -> NextStep:
+    if finding.code == "no-signal":
+        return NextStep("No signal: stop here.", _sentences(finding.sentence, finding.words), "", "", finding, True)
+    command = command_of(spec, settings, finding.changes) if finding.changes else ""
+    name = f"{finding.code.replace('-', ' ').capitalize()}."
+    if command:
+        return NextStep(name, _sentences(finding.sentence), command, _sentences(finding.effect, finding.words), finding)
+    return NextStep(name, _sentences(finding.sentence, finding.words), "", _sentences(finding.effect), finding)
+
+
+def _without_comparison(evaluation: Mapping[str, Any], spec: str, settings: Sequence[str]) -> NextStep:
+    if TEST in evaluation:
+        command = command_of(spec, settings, {"training.baselines": ["constant", "linear", "neighbours"]})
+        return NextStep("Compare it with simpler models.", command=command)
+    command = command_of(spec, settings, {"data.split.test_size": 0.2})
+    return NextStep("Hold out test rows.", "Only rows that training has not seen show what to expect.", command)
+
+
+def command_of(spec: str, settings: Iterable[str], changes: Mapping[str, Any]) -> str:
+    """Return the command that runs a spec with settings, changed by further values; None removes a key."""
+    kept = [setting for setting in settings if setting.partition("=")[0].strip() not in changes]
+    changed = [f"{path}={_value(value)}" for path, value in changes.items()]
+    return shlex.join(["specnet", "run", spec, *(word for each in (*kept, *changed) for word in ("--set", each))])
+
+
+def _value(value: Any) -> str:
+    """Return a value as ``--set`` reads it: a text of letters needs no quotes."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) and _BARE_TEXT.fullmatch(value) else toml_value(value)
+
+
+def as_sentence(text: str) -> str:
+    """Return a text as a sentence; a key such as ``layers.0`` at its start is not capitalized."""
+    first = text.partition(" ")[0]
+    start = text[:1].upper() if first.isalpha() else text[:1]
+    return f"{start}{text[1:].removesuffix('.')}." if text else ""
+
+
+def _sentences(*texts: str) -> str:
+    return " ".join(filter(None, map(as_sentence, texts)))
