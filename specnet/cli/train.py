@@ -146,11 +146,17 @@ def run(
         options |= {"observer": Observers(_warnings_of_runs(output), *loggers), "verbose": output.speaks}
         with reading_shown(sys.stderr if output.speaks else None):
             result = run_spec(parsed, folder, jobs=jobs, threads=threads, **options)
-    _show_run(result, folder, output)
+    source = folder / "spec.toml" if spec == STANDARD_INPUT else spec
+    _show_run(result, folder, output, source, overrides or ())
     _print_folder(output, folder, f"{MODEL}, {METRICS}, …", is_opened=open_page)
 
 
-def _show_run(result: RunResult, folder: Path, output: Output) -> None:
+def _show_run(
+    result: RunResult, folder: Path, output: Output, spec: Path | str = "", settings: Sequence[str] = ()
+) -> None:
+    """Print the scores, the verdict and the findings of a run; with the path of its spec also commands to go on."""
+    from specnet.findings.slices import slice_sentence
+    from specnet.report.next_step import next_step, ranked
     from specnet.report.pages.headline import beside_teacher, verdict
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import RUN_FILES
@@ -168,11 +174,17 @@ def _show_run(result: RunResult, folder: Path, output: Output) -> None:
     if sentence := beside_teacher(figures):
         output.parts(sentence)
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
-    worst_first = sorted(result.findings, key=lambda finding: finding.severity != "error")
-    for finding in worst_first[:MAX_FINDINGS]:
+    step, findings = next_step(result.findings, figures, str(spec), settings, str(folder)), ranked(result.findings)
+    if step.finding is None and not step.command:
+        output.parts(" ".join(filter(None, (step.headline, step.text))))
+    for finding in findings[:MAX_FINDINGS]:
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
-    if more := worst_first[MAX_FINDINGS:]:
+        if spec and finding is step.finding and step.command:
+            output.line(f"  {step.command}")
+    if more := findings[MAX_FINDINGS:]:
         output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
+    if slices := figures["tables"].get("test", {}).get("slices"):
+        output.parts(slice_sentence(slices[0]))
 
 
 def sweep(

@@ -62,10 +62,9 @@ def next_step(
     folder : str
         Path of the run's folder in commands.
     """
-    ranked = sorted(findings, key=lambda finding: (finding.code in MINOR, finding.severity != "error"))
-    beside = headline.comparison(evaluation)
-    if ranked and (ranked[0].code not in MINOR or beside is None or beside[0] > 0):
-        return _of_finding(ranked[0], spec, settings)
+    first, beside = next(iter(ranked(findings)), None), headline.comparison(evaluation)
+    if first is not None and (first.code not in MINOR or beside is None or beside[0] > 0):
+        return _of_finding(first, spec, settings)
     if beside is None:
         return _without_comparison(evaluation, spec, settings)
     outcome, baseline, _ = beside
@@ -81,6 +80,11 @@ def next_step(
     reason = "" if outcome else f"The network is as good as {rival}, and predicts without the training rows."
     command = shlex.join(["specnet", "predict", folder, "new_rows.csv", "-o", "predictions.csv"])
     return NextStep("Predict new rows.", reason, command, "Or write the model as code or ONNX: specnet export.")
+
+
+def ranked(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings in the order in which to act on them: errors first, and last those that change no prediction."""
+    return sorted(findings, key=lambda finding: (finding.code in MINOR, finding.severity != "error"))
 
 
 def _of_finding(finding: Finding, spec: str, settings: Sequence[str]) -> NextStep:

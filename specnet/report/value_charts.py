@@ -161,15 +161,32 @@ def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: 
     """Return sentences about the size of intervals or sets, and their coverage of test rows and of other rows."""
     level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
     if task != "values":
-        what = f"Sets for {level} have {rounded(sizes[0])} classes on average; {shares[0]} have the true class"
+        what = f"{_set_sizes(covered)}. Of these sets for {level}, {shares[0]} have the true class"
     elif len(sizes) == 1:
         half = rounded(sizes[0] / 2)
         what = f"Intervals for {level} are the prediction ± {half} on average; {shares[0]} have the true value"
+        if thirds := covered.get("thirds"):
+            inside = [f"{percent(share)} (± {rounded(size / 2)})" for share, size in thirds]
+            what += f". By third of the prediction, from the lowest: {', '.join(inside)}"
     else:
         triples = zip(outputs, sizes, shares, strict=True)
         widths = "; ".join(f"{name} ± {rounded(size / 2)}: {share}" for name, size, share in triples)
         what = f"Intervals for {level} on average, and how many have the true value inside: {widths}"
     return f"{what}. This holds for rows like the training rows, on average and not for each group of them."
+
+
+def _set_sizes(covered: Mapping[str, Any]) -> str:
+    """Return how many test rows have sets of no class, of one, and of more."""
+    rows = covered.get("rows_by_size")
+    if not rows:  # a run of an earlier version
+        return f"Sets have {rounded(covered['size'][0])} classes on average"
+    none, one, more = rows[0], sum(rows[1:2]), sum(rows[2:])
+    parts = [
+        f"{counted(none, 'row has', 'rows have')} no class that is sure enough" if none else "",
+        f"{counted(one, 'row has', 'rows have')} one" if one else "",
+        f"{counted(more, 'row has', 'rows have')} two or more" if more else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: str) -> TextTable | None:

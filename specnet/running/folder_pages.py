@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,9 @@ from specnet.report.plane_story import Plane
 from specnet.run_files import BEST, REPORT, RUN, SWEEP, TEAM_OF_SWEEP, check_run, kind_of
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import Rows, SpecData, data_hash, split_data
+from specnet.running.evaluation.failures import column_names
 from specnet.running.explanations import panel_of, permutation_importance, responses_of
+from specnet.running.panel.failing_rows import least_sure_of, mistakes_of
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
 from specnet.training import Observer
@@ -124,10 +126,12 @@ def answers_shown(
         return shown
     test, temperature = data.splits.get("test"), run.evaluation.calibration.get("temperature")
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
+    shown = replace(shown, images=_images(data, with_rows=with_rows))
     return replace(
         shown,
         uncalibrated=None if test is None or before is None else _answers(before, test),
-        images=_images(data, with_rows=with_rows),
+        mistakes=mistakes_of(shown, data) if with_rows else None,
+        least_sure=least_sure_of(shown, data) if with_rows else None,
         panel=panel_of(shown, data, with_rows=with_rows),
         plane=_plane(shown, data) if with_rows else None,
     )
@@ -144,7 +148,7 @@ def model_answers(
     data, answers, with_rows
         As for `answers_shown`.
     """
-    columns = _column_names(model, data)
+    columns = column_names(model, data)
     if isinstance(data, str):
         return ModelAnswers(model=model, columns=columns, absent=data, answers=None)
     if (test := data.splits.get("test")) is None:
@@ -173,13 +177,6 @@ def rows_again(run: SavedRun) -> SpecData | str:
 
 def _answers(model: Model, rows: Rows) -> Answers:
     return model.answers(rows.raw, rows.y, rows.weight)
-
-
-def _column_names(model: Model, data: SpecData | str) -> Sequence[str]:
-    """Return the names of the raw columns on a page: x1, x2, … if they have no names."""
-    given = () if isinstance(data, str) or data.table is None else data.table.feature_names
-    unnamed = tuple(f"x{number}" for number in range(1, model.network.resolved.columns + 1))
-    return given or model.feature_names or unnamed
 
 
 def _plane(shown: ModelAnswers, data: SpecData) -> Plane | None:

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.plain_data import checked
+from specnet.findings.slices import Slice
 from specnet.parts.splits import SPLITS
 from specnet.run_files import LARGEST_RECORD
 
@@ -44,11 +45,18 @@ class Coverage(TypedDict):
         The fraction of rows that are covered.
     size : list of float
         The mean width of the intervals, or the mean number of classes in a set.
+    thirds : list of list of float
+        For values of one output, the fraction that is covered and the mean width, for each third of the rows in the
+        order of their predictions.
+    rows_by_size : list of int
+        For classes, the number of rows whose set has no class, one class, two classes, ….
     """
 
     level: FiniteFloat
     covered: list[FiniteFloat]
     size: list[FiniteFloat]
+    thirds: NotRequired[list[tuple[FiniteFloat, FiniteFloat]]]
+    rows_by_size: NotRequired[list[int]]
 
 
 class TeacherFigures(TypedDict):
@@ -122,6 +130,7 @@ class Evaluation:
         found = checked(_EVALUATION.validate_python, data, what)
         for tables in found.tables.values():
             checked(_COVERAGE.validate_python, tables.get("coverage", []), what)
+            checked(_SLICES.validate_python, tables.get("slices", []), what)
             for name in ("confusion", "bias"):
                 try:
                     np.asarray(tables.get(name), np.float64)
@@ -139,6 +148,7 @@ class Evaluation:
 
 _EVALUATION = TypeAdapter(Evaluation)
 _COVERAGE = TypeAdapter(list[Coverage])
+_SLICES = TypeAdapter(list[Slice])
 
 
 Made = TypeVar("Made")

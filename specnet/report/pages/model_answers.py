@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from specnet.number_texts import cell_text, day_text
+from specnet.findings.slices import slice_sentence
+from specnet.number_texts import cell_text, count, counted, day_text
 from specnet.parts.splits import TEST
 from specnet.report.class_charts import class_figures, class_thresholds
 from specnet.report.svg.axes import Axis
@@ -32,6 +34,7 @@ from specnet.report.value_charts import (
 if TYPE_CHECKING:
     from specnet.model import Answers, Model
     from specnet.report.plane_story import Plane
+    from specnet.report.terminal.terminal_output import TextTable
 
 Cell = float | str | None
 """A raw cell as input of the exported code: a date is the number of days since 1970; None if missing."""
@@ -144,6 +147,9 @@ class ModelAnswers:
         Responses to the most important columns, in this order; None if they take too long to compute.
     images : ndarray (rows, height, width) or None
         Test rows as square grey images from 0 (white) to 1 (black), if their columns are pixels.
+    mistakes, least_sure : TextTable or None
+        Test rows with the worst mistakes, or the largest errors, and right predictions of which the model is the least
+        sure.
     panel : AskPanel or None
         Data of the panel, if the page's script can compute the model.
     plane : Plane or None
@@ -158,6 +164,8 @@ class ModelAnswers:
     importance: Importance | None = None
     responses: Sequence[Response] | None = None
     images: NDArray[Any] | None = None
+    mistakes: TextTable | None = None
+    least_sure: TextTable | None = None
     panel: AskPanel | None = None
     plane: Plane | None = None
 
@@ -198,6 +206,7 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
         Contents of ``metrics.json``.
     """
     classes, covered = shown.classes, drawn_coverage(evaluation)
+    tables = evaluation.get("tables", {}).get(TEST, {})
     return {
         "results": list(_results(shown, evaluation)),
         "thresholds": class_thresholds(shown.answers) if len(classes) == 2 else None,
@@ -209,7 +218,26 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
         "outputs": output_table(evaluation, shown.outputs, shown.model.network.task),
         "has_test_rows": TEST in evaluation,
         "absent": shown.absent,
+        "failing": _failing(shown, evaluation),
+        "mistakes": shown.mistakes,
+        "least_sure": shown.least_sure,
+        "slices": [*map(slice_sentence, tables.get("slices", ()))],
     }
+
+
+def _failing(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
+    """Return a sentence with the number of mistakes on test rows; empty without answers."""
+    answers = shown.answers
+    if answers is None or TEST not in evaluation:
+        return ""
+    rows = counted(len(answers), "test row")
+    if not shown.classes and shown.model.network.task != "multilabel":
+        return f"The largest of the errors on {rows}."
+    wrong = np.not_equal(answers.target, answers.prediction).reshape(len(answers), -1).any(axis=1)
+    if not wrong.any():
+        return f"None of {rows} is wrong."
+    text = f"{count(int(wrong.sum()))} of {rows} {'is' if wrong.sum() == 1 else 'are'} wrong"
+    return f"{text}; those of which the model is the surest come first." if wrong.sum() > 1 else f"{text}."
 
 
 def _uses(shown: ModelAnswers) -> list[Figure]:

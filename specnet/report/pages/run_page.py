@@ -14,7 +14,7 @@ from specnet.number_texts import count, counted, percent, rounded
 from specnet.parts.splits import adjective
 from specnet.report.diagram_layout import visible_activation
 from specnet.report.network_diagram import diagram_of, weight_image
-from specnet.report.next_step import as_sentence, command_of, next_step
+from specnet.report.next_step import as_sentence, command_of, next_step, ranked
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.headline import beginning_of
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from specnet.spec import Resolved
 
 
-MAX_COLUMNS_OF_ROW = 6
-"""Most columns that are shown of a row with a large loss."""
 MAX_WEIGHT_PICTURES, MAX_MISTAKES = 24, 12
 """Most pictures of the weights of units, and of wrongly predicted test rows."""
 
@@ -59,7 +57,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     return rendered(
         "report.html.j2",
         step=step,
-        findings=[each for each in run.findings if each is not step.finding],
+        findings=[each for each in ranked(run.findings) if each is not step.finding],
         rows=rows_in_words(run.evaluation.rows, run.spec.data),
         members=members,
         name=name,
@@ -76,12 +74,11 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         story=None if plane is None else PlaneStory(plane, run.snapshots),
         layers=_layers(run, overview, WeightSizes(network.layout)(theta)),
         weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
-        mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.classes),
+        mistaken=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.classes),
         training=list(training_figures(*recorded, delivered, members)),
         # The time of training is left out so that equal runs have equal pages.
         end=f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}.",
         **results_of(shown, evaluation),
-        worst=_worst(shown),
         command=command_of(run.written.name, run.overrides, {}),
         spec=run.written_text,
         settings=origin_rows(origins_of(run.given or run.spec, run.spec)),
@@ -120,16 +117,6 @@ def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | Non
         last = "" if size is None else rounded(size)
         dead = percent(record["dead"]) if record and visible_activation(node.layer) else ""
         yield name, units, formula, parameters, first_weights, last, dead
-
-
-def _worst(shown: ModelAnswers) -> TextTable | None:
-    """Return a table of the test rows with the largest losses and their most important columns; None without them."""
-    panel = shown.panel
-    if panel is None or not panel.worst or shown.images is not None:
-        return None
-    columns = panel.columns[:MAX_COLUMNS_OF_ROW]
-    rows = [[row["text"], *(column.text(row["cells"][column.index]) for column in columns)] for row in panel.worst]
-    return TextTable(["row", *(column.name for column in columns)], rows)
 
 
 def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
@@ -194,7 +181,6 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
         networks=_networks(shown.model, shares),
         **beginning_of(evaluation, spec.training.metrics, "team"),
         **results_of(shown, evaluation),
-        worst=None,
     )
 
 

@@ -27,6 +27,7 @@ from specnet.running.distillation.foreign_teacher import ForeignTeacher
 from specnet.running.distillation.teacher import Teacher
 from specnet.running.encoding import Encoder
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
+from specnet.running.evaluation.failures import slices_on_test
 from specnet.running.evaluation.intervals import chance_of, independent_rows
 from specnet.running.evaluation.predictors import constant_outputs, output_model
 from specnet.running.fitting import FitResult
@@ -124,7 +125,7 @@ def _evaluation(
     intervals, baseline_intervals, gains = chance
     return replace(
         found,
-        tables={TEST: answer_tables(model, answers[TEST])},
+        tables={TEST: {**answer_tables(model, answers[TEST]), "slices": slices_on_test(model, data, answers[TEST])}},
         intervals={TEST: intervals},
         baseline_intervals=baseline_intervals,
         gains=gains,
@@ -355,6 +356,8 @@ def answer_tables(model: Model, answers: Answers) -> dict[str, Any]:
 
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+MIN_ROWS_OF_THIRDS = 30
+"""The minimum number of rows for the coverage of each third of them."""
 
 
 def coverage(model: Model, answers: Answers) -> list[Coverage]:
@@ -372,8 +375,24 @@ def coverage(model: Model, answers: Answers) -> list[Coverage]:
             covers, sizes = sets[np.arange(len(sets)), answers.target], sets.sum(axis=1)
         means = (np.average(each.reshape(len(answers), -1), axis=0, weights=answers.weight) for each in (covers, sizes))
         covered, size = (each.tolist() for each in means)
-        found.append({"level": level, "covered": covered, "size": size})
+        entry: Coverage = {"level": level, "covered": covered, "size": size}
+        if model.network.task != "values":
+            entry["rows_by_size"] = np.bincount(sizes).tolist()
+        elif model.network.target_size == 1 and len(answers) >= MIN_ROWS_OF_THIRDS:
+            entry["thirds"] = _thirds(answers, covers, sizes)
+        found.append(entry)
     return found
+
+
+def _thirds(answers: Answers, covers: Array, sizes: Array) -> list[tuple[float, float]]:
+    """Return the coverage and the mean width of intervals for each third of the rows, ordered by prediction."""
+    order = np.argsort(answers.prediction.reshape(-1), kind="stable")
+    weight = np.ones(len(answers)) if answers.weight is None else answers.weight
+    parts = [part for part in np.array_split(order, 3) if weight[part].any()]
+    covered, size = (
+        [float(np.average(each.reshape(-1)[part], weights=weight[part])) for part in parts] for each in (covers, sizes)
+    )
+    return list(zip(covered, size, strict=True))
 
 
 def _of_classes(model: Model, answers: Answers) -> dict[str, Any]:

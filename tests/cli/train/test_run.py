@@ -42,10 +42,11 @@ def best_baseline(figures):
 
 def test_a_run_prints_its_figures_its_progress_and_its_folder(specnet, folder):
     ended = specnet("run moons.toml").ok()
-    header, train, test, judged, written, page = ended.out.splitlines()
+    header, train, test, judged, *advice, written, page = ended.out.splitlines()
     figures = read_json("runs/moons/1/metrics.json")
     best = best_baseline(figures)
     assert judged == verdict(figures)
+    assert all(line in Path(page).read_text("utf-8") for line in advice)
     assert header.split() == ["loss", "accuracy", "95", "%", "constant", best]
     compared = [figures["baselines"][name]["test"]["accuracy"] for name in ("constant", best)]
     bounds = figures["intervals"]["test"]["accuracy"]
@@ -122,7 +123,7 @@ def test_each_member_of_an_ensemble_is_told(specnet):
 
 def test_several_metrics_have_a_row_each(specnet):
     ended = specnet("""run moons.toml --set 'training.metrics=["accuracy", "roc_auc"]' --out here""")
-    header, *rows, _, _, _ = ended.out.splitlines()
+    header, *rows = ended.out.splitlines()[:4]
     figures = read_json("here/metrics.json")
     assert header.split() == ["train", "test", "95", "%", "constant", best_baseline(figures)]
     assert [row.split()[0] for row in rows] == ["loss", "accuracy", "roc_auc"]
@@ -134,15 +135,22 @@ def test_several_metrics_have_a_row_each(specnet):
 
 def test_two_findings_stand_below_the_table_errors_first(specnet, monkeypatch):
     severities = {"first": "warning", "second": "warning", "third": "error", "fourth": "error"}
-    found = tuple(Finding(code, kind, f"{code} was seen", {}, "look at it") for code, kind in severities.items())
+    changes = {"training.l2": 0.01, "network.activations": "tanh"}
+    found = tuple(Finding(code, kind, f"{code} was seen", changes, "look at it") for code, kind in severities.items())
+    command = "  specnet run moons.toml --set training.l2=0.01 --set network.activations=tanh"
 
     def lines_below(count):
         monkeypatch.setattr("specnet.running.evaluation.evaluation.judge", lambda evidence: Judgement(found[:count], 9))
-        return specnet("run moons.toml").out.splitlines()[4:-2]
+        return specnet("run moons.toml --set training.l2=1e-5").out.splitlines()[4:-2]
 
-    assert lines_below(4) == ["third: third was seen", "fourth: fourth was seen", "2 more findings: first, second"]
-    assert lines_below(3) == ["third: third was seen", "first: first was seen", "1 more finding: second"]
-    assert lines_below(2) == ["first: first was seen", "second: second was seen"]
+    assert lines_below(4) == [
+        "third: third was seen",
+        command,
+        "fourth: fourth was seen",
+        "2 more findings: first, second",
+    ]
+    assert lines_below(3) == ["third: third was seen", command, "first: first was seen", "1 more finding: second"]
+    assert lines_below(2) == ["first: first was seen", command, "second: second was seen"]
     written = [each.as_dict() for each in found[:2]]
     assert specnet("run moons.toml --format json").document["findings"] == written
     assert read_json("runs/moons/4/findings.json")["findings"] == written

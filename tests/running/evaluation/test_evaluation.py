@@ -73,7 +73,8 @@ def test_tables_of_several_labels(ran, rng: np.random.Generator):
     found = ran(X, y, loss="binary_crossentropy", epochs=30, metrics=["accuracy", "roc_auc"])
     X_test, y_test, _ = found.test
     expected = metrics.multilabel_confusion_matrix(y_test, found.result.model.predict(X_test))
-    assert found.tables == {"outputs": [0, 1, 2], "confusion": expected.tolist()}
+    assert found.tables.keys() == {"outputs", "confusion", "slices"}
+    assert (found.tables["outputs"], found.tables["confusion"]) == ([0, 1, 2], expected.tolist())
     assert found["intervals"]["test"]["accuracy"]["method"] == "wilson"
     assert found["intervals"]["test"]["roc_auc"] is None
 

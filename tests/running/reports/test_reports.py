@@ -46,7 +46,7 @@ training = {{ loss = {loss}, epochs = 2, metrics = {metrics} }}
 SECTIONS = [
     *("What now", "Findings", "Further findings", "Scores"),
     *("What it uses", "Ask it", "How it decides", "Results on test rows"),
-    *("Pictures", "The network", "Training", "Do it again"),
+    *("Which rows fail", "Pictures", "The network", "Training", "Do it again"),
 ]
 
 
@@ -146,10 +146,28 @@ def test_reports_draw_intervals_and_say_what_they_cover(tmp_path: Path) -> None:
         for size, share in zip(told["size"], told["covered"], strict=True):
             assert f"± {rounded(size / 2)} on average, lie {100 * share:.1f} % of the rows" in page.text
         assert "on average and not for each group" in page.text
+        if targets == 1:
+            check_thirds(told["thirds"], folder, page)
     page = made(MOONS, tmp_path / "moons", overrides=["training.ensemble=3"])
     (told,) = (each for each in covered_by(tmp_path / "moons") if each["level"] == 0.9)
-    assert f"Sets for 90 % have {rounded(told['size'][0])} classes on average; " in page.text
+    none, one, two = told["rows_by_size"]
+    assert sum(told["rows_by_size"]) == 75
+    assert (one + 2 * two) / 75 == pytest.approx(told["size"][0])
+    assert f"{one} rows have one; {two} rows have two or more. Of these sets for 90 %, " in page.text
+    assert ("no class that is sure enough" in page.text) == (none > 0)
     assert "on average and not" not in made(MOONS, tmp_path / "without").text
+
+
+def check_thirds(thirds: list[list[float]], folder: Path, page: Page) -> None:
+    """Compare coverage and width by third of the prediction with intervals of the saved model, and with the page."""
+    model, test = specnet.load_model(folder), data_of(folder / "spec.resolved.json").splits["test"]
+    low, high = model.predict_interval(test.columns, 0.9).T
+    inside, widths = (low <= test.y) & (test.y <= high), high - low
+    order = np.argsort(model.predict(test.columns).reshape(-1), kind="stable")
+    expected = [(inside[part].mean(), widths[part].mean()) for part in np.array_split(order, 3)]
+    np.testing.assert_allclose(thirds, expected)
+    listed = ", ".join(f"{percent(share)} (± {rounded(width / 2)})" for share, width in expected)
+    assert f"By third of the prediction, from the lowest: {listed}." in page.text
 
 
 def covered_by(folder: Path) -> list[dict[str, Any]]:

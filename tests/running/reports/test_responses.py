@@ -319,7 +319,7 @@ def test_controls_are_those_of_the_columns(tmp_path: Path) -> None:
 
 
 def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
-    panel, text = panel_and_page(tmp_path)
+    panel, _ = panel_and_page(tmp_path)
     model = specnet.load_model(tmp_path / "run")
     data = data_of(tmp_path / "run" / "spec.resolved.json")
     test = data.splits["test"]
@@ -332,8 +332,6 @@ def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
         assert row["cells"][1] == texts[int(cells[1])]
         assert row["cells"][2] == cells[2]
         assert (row["cells"][0] is None) == np.isnan(cells[0])
-    section = text.split("<h3>The worst mistakes</h3>")[1].split("</section>")[0]
-    assert section.count("Test row ") == 5
 
 
 def test_cells_in_words() -> None:
@@ -346,4 +344,5 @@ def test_cells_in_words() -> None:
 def test_a_model_that_is_too_large_has_no_panel(tmp_path: Path) -> None:
     panel, text = panel_and_page(tmp_path, units=20_000)
     assert panel is None
-    assert "The worst mistakes" not in text
+    assert 'id="ask"' not in text
+    assert "<h3>The mistakes</h3>" in text

@@ -46,7 +46,7 @@ def test_findings_are_in_the_result_and_in_the_folder(tmp_path: Path):
     written = json.loads((tmp_path / "run" / "findings.json").read_text())
     (record,) = written["findings"]
     assert written["tests"] == SavedRun(tmp_path / "run").judgement.tests == 13
-    assert list(record) == ["code", "severity", "sentence", "remedy", "changes", "words"]
+    assert list(record) == ["code", "severity", "sentence", "remedy", "changes", "words", "effect"]
     assert record["changes"] == {"training.optimizer.learning_rate": 3e-05}
     again = specnet.run(moons(**SLOW), tmp_path / "run", resume=True)
     assert again.findings == result.findings

@@ -1,0 +1,90 @@
+"""What to do after a run: the first finding that matters, a simpler model, or the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from specnet.findings import Finding
+from specnet.report.next_step import command_of, next_step, ranked
+from specnet.spec.reading.reader import apply_overrides
+
+
+def evaluation(**gains: float) -> dict[str, Any]:
+    """Return the record of a run that is better than baselines by these gains, each ± 1."""
+    figures = {"loss": 1.0, "accuracy": 0.9}
+    return {
+        "rows": {"train": 100, "test": 50},
+        "test": figures,
+        "baselines": {name: {"test": figures} for name in gains},
+        "gains": {
+            name: {key: {"value": gain, "low": gain - 1, "high": gain + 1} for key in figures}
+            for name, gain in gains.items()
+        },
+    }
+
+
+def finding(code: str, severity: Any = "warning", changes: Any = (), **texts: str) -> Finding:
+    return Finding(code, severity, f"{code} was seen", dict(changes), **texts)
+
+
+CONSTANT = finding("constant-column", changes={"data.columns.a": "ignore"})
+RATE = finding("rate-too-high", "error", {"training.optimizer.learning_rate": 0.01}, effect="a stable loss")
+OVERFITTING = finding("overfitting", changes={"training.l2": 0.01}, words="or dropout")
+NO_SIGNAL = finding("no-signal", "error", words="check the target")
+
+
+@pytest.mark.parametrize(
+    ("findings", "gains", "headline", "command", "is_end"),
+    [
+        ([OVERFITTING, RATE], {"linear": 3}, "Rate too high.", "training.optimizer.learning_rate=0.01", False),
+        ([CONSTANT, OVERFITTING], {"linear": 3}, "Overfitting.", "training.l2=0.01", False),
+        ([CONSTANT], {"linear": 3}, "Constant column.", "data.columns.a=ignore", False),
+        ([CONSTANT], {"linear": 0}, "Use the linear model: equal and simpler.", "", False),
+        ([], {"linear": 0}, "Use the linear model: equal and simpler.", "", False),
+        ([], {"linear": -3}, "Use the linear model: better and simpler.", "", False),
+        ([], {"neighbours": -3}, "The 15 nearest neighbours are better.", "training.ensemble=5", False),
+        ([], {"constant": 0}, "No clear signal.", "", False),
+        ([], {"constant": -3}, "Do not use this network.", "", False),
+        ([NO_SIGNAL], {"constant": 0}, "No signal: stop here.", "", True),
+        ([], {"linear": 3}, "Predict new rows.", "specnet predict 'a run' new_rows.csv", False),
+        ([], {}, "Compare it with simpler models.", "training.baselines=", False),
+    ],
+)
+def test_what_to_do(findings: list[Finding], gains: Any, headline: str, command: str, is_end: bool) -> None:
+    step = next_step(findings, evaluation(**gains), "my spec.toml", ["training.epochs=3"], "a run")
+    assert step.headline.startswith(headline)
+    assert command in step.command
+    assert bool(step.command) == bool(command)
+    assert step.is_end == is_end
+    if command and "predict" not in command:
+        assert step.command.startswith("specnet run 'my spec.toml' --set training.epochs=3 --set ")
+
+
+def test_a_finding_has_its_effect_and_further_advice() -> None:
+    step = next_step([OVERFITTING], evaluation(linear=3), "spec.toml", [], ".")
+    assert (step.text, step.effect, step.finding) == ("Overfitting was seen.", "Or dropout.", OVERFITTING)
+    assert next_step([RATE], evaluation(linear=3), "spec.toml", [], ".").effect == "A stable loss."
+    assert [each.code for each in ranked([CONSTANT, OVERFITTING, RATE])] == [
+        *("rate-too-high", "overfitting", "constant-column")
+    ]
+
+
+def test_without_test_rows_some_are_to_be_held_out() -> None:
+    step = next_step([], {"rows": {"train": 9}, "train": {"loss": 1.0}}, "spec.toml", [], ".")
+    assert step.command == "specnet run spec.toml --set data.split.test_size=0.2"
+
+
+@pytest.mark.parametrize(
+    "value", ["relu", "true", "0.5", "two words", "it's", ["relu", "tanh"], {"type": "adam"}, 0.01, True, 3, [2, 16, 1]]
+)
+def test_commands_set_what_is_advised(value: Any) -> None:
+    """What a shell makes of the command is what a spec takes; earlier settings of the same key are dropped."""
+    import shlex
+
+    words = shlex.split(command_of("a spec.toml", ["a.b=1", "a.c=7"], {"a.b": value}))
+    assert words[:3] == ["specnet", "run", "a spec.toml"]
+    assert words[3::2] == ["--set", "--set"]
+    data, _ = apply_overrides({"a": {"b": 0, "c": 0}}, words[4::2])
+    assert data == {"a": {"b": value, "c": 7}}
