@@ -14,6 +14,7 @@ from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wilson_bounds
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure
+from specnet.report.svg.colours import class_line, colour_of
 
 if TYPE_CHECKING:
     from specnet.model import Answers
@@ -185,7 +186,9 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     whole = bool(np.all(confusion == np.rint(confusion)))
     text = (lambda value: count(int(value))) if whole else rounded
     of_class = confusion.sum(axis=1)[shown]
-    note = f"{text(right)} of {text(total)} test rows right; lines are true classes, columns predicted ones"
+    note = (
+        f"{text(right)} of {text(total)} test rows right; lines: true classes, columns: predicted ones, grey: mistakes"
+    )
     if len(classes) > MAX_CLASSES:
         note += f". The {MAX_CLASSES} classes that are mistaken most often, of {count(len(classes))}"
     axes = Axis.of_names(names, "predicted"), Axis.of_names(names, "true")
@@ -197,7 +200,8 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
             hover = f"true {true}, predicted {predicted}: {text(cells[i, j])}, {percent(share)} of {true}"
             square = (j - 0.47, j + 0.47), (i - 0.47, i + 0.47)
             opacity = 0.1 + 0.5 * share if cells[i, j] else 0.04
-            chart.rectangle(*square, "right" if i == j else "wrong", opacity=opacity, hover=hover)
+            style = f"class-{colour_of(int(shown[i]))}" if i == j else "wrong"
+            chart.rectangle(*square, style, opacity=opacity, hover=hover)
             if len(names) <= MAX_NUMBERED and cells[i, j]:
                 chart.text(j, i, text(cells[i, j]), "strong")
     return Figure("Confusion", f"{note}.", chart.svg())
@@ -219,10 +223,14 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
     if roc and counts:
         area = roc[2]
         chart = _unit_chart(f"ROC curve: area {area:.3f}", "false positive rate", "true positive rate", [0, 1])
-        chart.line(*_sampled(roc), hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms")
+        chart.line(
+            *_sampled(roc),
+            class_line(1),
+            hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms",
+        )
         start = counts["start"]
         alarms, found = counts["alarms"][start] / counts["others"], counts["hits"][start] / counts["positives"]
-        chart.points([alarms], [found], radius=5.5, identity="roc-point")
+        chart.points([alarms], [found], radius=5.5, style="class-1", identity="roc-point")
         note = (
             f"Area {area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one. "
             f"The model's threshold, {DECISION}, finds {percent(found)} at {percent(alarms)} false alarms."
@@ -233,8 +241,11 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
     if curve and fractions[rare] < IMBALANCED:
         description = f"Precision and recall of {classes[rare]}: average {curve[2]:.3f}"
         chart = _unit_chart(description, "recall", "precision", [fractions[rare]] * 2)
-        chart.line(*_sampled(curve), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}")
-        chart.points(*([each] for each in _recall_and_precision(answers, rare)), radius=5.5, identity="recall-point")
+        chart.line(
+            *_sampled(curve), class_line(rare), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}"
+        )
+        point = ([each] for each in _recall_and_precision(answers, rare))
+        chart.points(*point, radius=5.5, style=f"class-{rare}", identity="recall-point")
         note = (
             f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
             f"Average precision {curve[2]:.3f}."
@@ -266,17 +277,19 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     error = f"Expected calibration error {_calibration_error(answers):.3f}"
     if uncalibrated is not None:
         before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
-        chart.line(before[1], before[2], "series-1 dashed", title="before calibration")
+        chart.line(before[1], before[2], "plain dashed", title="before calibration")
         error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
     for each, low, high in zip(predicted, lows, highs, strict=True):
         chart.line([each] * 2, [low, high], "whisker")
-    chart.line(predicted, observed)
+    # Of two classes the curve is about the second; of more, about the predicted one.
+    line, dot = (class_line(1), "class-1") if len(classes) == 2 else ("plain", "plain")
+    chart.line(predicted, observed, line)
     hover = [
         f"{counted(int(rows), 'row')}: predicted {percent(a)}, came true {percent(b)}, "
         f"95 % interval {interval('accuracy', low, high)}"
         for rows, a, b, low, high in zip(counts, predicted, observed, lows, highs, strict=True)
     ]
-    chart.points(predicted, observed, hover=hover, radius=4.0)
+    chart.points(predicted, observed, hover=hover, radius=4.0, style=dot)
     ends = sorted({int(min(counts)), int(max(counts))})
     note = (
         "On the diagonal a probability of 0.8 comes true 8 times in 10. "

@@ -17,7 +17,7 @@ from specnet.parts.arrays import Array
 from specnet.report.diagram_layout import DiagramColumn, columns_of, visible_activation
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure, mark_alone
-from specnet.report.svg.colours import ACTIVATION_HUES, HUES, RGB
+from specnet.report.svg.colours import ACTIVATION_HUES, HUES, RGB, colour_of
 
 GRID = 90
 """Number of points of the grid along each axis."""
@@ -269,7 +269,7 @@ class _SeveralClasses(PlaneAnswer):
             scores = np.log(np.maximum(outputs, MIN_PROBABILITY))
         else:
             strength, scores = np.minimum(leads(outputs).max(axis=1), 1.0), outputs
-        self._fill(chart, strength, outputs.argmax(axis=1) % len(HUES))
+        self._fill(chart, strength, colour_of(outputs.argmax(axis=1)))
         for lead in leads(scores).T:
             chart.contour(on_grid(lead), 0.0)
 

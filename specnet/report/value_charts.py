@@ -13,7 +13,7 @@ from specnet.number_texts import count, counted, percent, points, rounded, true_
 from specnet.parts.arrays import spaced_indices
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.colours import CLASS_COUNT, SERIES
+from specnet.report.svg.colours import SERIES, class_line, colour_of
 from specnet.report.terminal.terminal_output import TextTable
 
 if TYPE_CHECKING:
@@ -263,6 +263,7 @@ def response_figures(
     predicted = Axis.over(*shown, *([0.0] if are_probabilities else []))
     text = percent if are_probabilities else rounded
     for each in responses:
+        colours = each.outputs if are_probabilities else SERIES
         names, first = [all_names[output] for output in each.outputs], each.mean[0].tolist()
         what = f"probability of {names[0]}" if are_probabilities else names[0]
         outer = sorted({first.index(min(first)), first.index(max(first))})
@@ -275,25 +276,23 @@ def response_figures(
         if each.are_numbers:
             axis = replace(predicted, label=what if len(names) == 1 else "probability")
             chart = Chart(description, Axis.over(each.cells, label=each.column), axis)
-            _draw_curves(chart, each, names, len(all_names), dict(zip(each.cells.tolist(), hovers, strict=True)))
+            _draw_curves(chart, each, names, colours, dict(zip(each.cells.tolist(), hovers, strict=True)))
         else:
             height = MIN_HEIGHT + LINE * len(hovers)
             chart = Chart(description, replace(predicted, label=what), Axis.of_names(each.texts), height=height)
             for index, ends in enumerate(zip(each.low, each.high, strict=True)):
                 chart.line(ends, [index, index], "whisker")
-            chart.points(first, range(len(first)), radius=4.5, hover=hovers)
+            chart.points(first, range(len(first)), radius=4.5, style=f"class-{colour_of(colours[0])}", hover=hovers)
         yield Figure(each.column, note, chart.svg())
 
 
 def _draw_curves(
-    chart: Chart, response: Response, names: Sequence[str], classes: int, hovers: Mapping[float, str]
+    chart: Chart, response: Response, names: Sequence[str], colours: Sequence[int], hovers: Mapping[float, str]
 ) -> None:
     """Draw the mean of each output, and for the first output also its band and points with hover texts."""
-    # Classes have their own colours, unless there are more classes than colours.
-    hues = SERIES if len(names) == 1 or classes > CLASS_COUNT else response.outputs
-    chart.band(response.cells, response.low, response.high, f"class-{hues[0]}")
-    for index, (hue, name, mean) in enumerate(zip(hues, names, response.mean, strict=False)):
-        style, ending = f"series-{SERIES.index(hue)}", name if len(names) > 1 else ""
+    chart.band(response.cells, response.low, response.high, f"class-{colour_of(colours[0])}")
+    for index, (kind, name, mean) in enumerate(zip(colours, names, response.mean, strict=False)):
+        style, ending = class_line(kind), name if len(names) > 1 else ""
         chart.line(response.cells, mean, style, name=ending, hover=None if index else lambda cell, _: hovers[cell])
         if not index:
-            chart.cloud(response.cells, mean, style)
+            chart.cloud(response.cells, mean, style.split()[0])

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.parts.arrays import spaced_indices
 from specnet.report.svg.axes import EDGE, Axis, Frame, frame_with_axes
-from specnet.report.svg.colours import CLASS_COUNT, HUES, RGB, data_uri, png
+from specnet.report.svg.colours import HUES, RGB, colour_of, data_uri, png
 from specnet.report.svg.markup import TEXT_SIZE, escaped, hover_text, label, number, picture, shortened, text_width
 
 MARKS = (
@@ -146,7 +146,7 @@ def marks(
 
 
 def _mark_style(kind: int, edged: bool) -> str:
-    return f"point class-{kind % CLASS_COUNT}" + " held-out" * edged
+    return f"point class-{colour_of(kind)}" + " held-out" * edged
 
 
 def mark_alone(kind: int, *, held_out: bool = False) -> Markup:
@@ -272,7 +272,8 @@ class Chart:
         x, y : (points,)
         style : str
             CSS classes: ``series-0`` to ``series-9``, with ``dashed``, and ``thin``, ``faint`` or
-            ``fainter`` for one of many lines; ``guide``, ``reference`` or ``whisker``.
+            ``fainter`` for one of many lines; ``plain`` for the colour of the text; ``guide``, ``reference`` or
+            ``whisker``.
         name, value : str
             Name at the right end in the colour of the line, and number below it.
         hover : callable, optional
@@ -317,6 +318,7 @@ class Chart:
         *,
         held_out: ArrayLike = False,
         radius: ArrayLike = 3.0,
+        style: str = "",
         hover: Sequence[str] | None = None,
         identity: str = "",
     ) -> None:
@@ -331,6 +333,8 @@ class Chart:
             Whether to draw an edge around each mark of a class.
         radius : (points,) or float
             Radius of plain dots, in units.
+        style : str
+            Further CSS class of plain dots: ``plain``, ``class-0`` to ``class-9``.
         hover : sequence of str, optional
             Hover text of each point; small marks have none.
         identity : str
@@ -345,7 +349,7 @@ class Chart:
 
         def draw(frame: Frame) -> str:
             if kinds is None:
-                drawn = circles(frame, across, up, texts, "dot", radii)
+                drawn = circles(frame, across, up, texts, f"dot {style}".rstrip(), radii)
             else:
                 drawn = marks(frame, across, up, kinds, edged, None if self._bare else texts)
             # A copy by `reuse` takes its style from its content; therefore the group has the class of charts.
@@ -453,7 +457,7 @@ class Chart:
         x, y : pair of float
             Ends along each axis.
         style : str
-            CSS class: ``bar``, ``quiet``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
+            CSS class: ``bar``, ``quiet``, ``wrong``, ``class-0`` to ``class-9``.
         opacity : float
             Factor from 0 to 1 of the opacity of the class.
         hover : str

@@ -13,9 +13,10 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 COLOURS = {
     "paper": ("#fcfbf8", "#14181a"),
@@ -57,6 +58,19 @@ _CLASSES = "".join(f".specnet-chart .class-{k} {{ fill: var(--class-{k}); }}\n" 
 NETWORK_STYLE, _CHART = (Path(__file__).with_name(f"{name}.css").read_text("utf-8") for name in ("network", "chart"))
 CHART_STYLE = NETWORK_STYLE + _CHART + _CLASSES
 """CSS rules of all charts and diagrams; they need the variables."""
+
+
+Kinds = TypeVar("Kinds", int, NDArray[np.intp])
+
+
+def colour_of(kind: Kinds) -> Kinds:
+    """Return the number of a class's colour, or of each class's: the same in all charts of a page."""
+    return kind % CLASS_COUNT
+
+
+def class_line(kind: int) -> str:
+    """Return the style of a line in the colour of a class: dashed for the second ten classes, and so on."""
+    return f"series-{SERIES.index(colour_of(kind))}" + " dashed" * (kind // CLASS_COUNT % 2)
 
 
 def variables(colours: dict[str, str]) -> str:
