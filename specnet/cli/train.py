@@ -174,9 +174,12 @@ def _show_run(
     if sentence := beside_teacher(figures):
         output.parts(sentence)
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
-    step, findings = next_step(result.findings, figures, str(spec), settings, str(folder)), ranked(result.findings)
-    if step.finding is None and not step.command:
+    document, findings = result.model.spec.document.data, ranked(result.findings)
+    step = next_step(findings, figures, document, str(spec), settings, str(folder))
+    if step.finding is None and not step.command.startswith("specnet predict"):
         output.parts(" ".join(filter(None, (step.headline, step.text))))
+        if spec and step.command:
+            output.line(f"  {step.command}")
     for finding in findings[:MAX_FINDINGS]:
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
         if spec and finding is step.finding and step.command:

@@ -147,16 +147,17 @@ def _masks(column: Column, cells: Numbers, trained: Numbers) -> Iterator[tuple[s
             yield f"= {cell_in_words(column, value)}", cells == value
         return
     edges = np.unique(np.quantile(known, (0.25, 0.5, 0.75), method="inverted_cdf"))
-    for low, high in zip((None, *edges.tolist()), (*edges.tolist(), None), strict=True):
-        if low is None:
-            yield f"up to {cell_in_words(column, high)}", cells <= high
-        elif high is None:
-            yield f"above {cell_in_words(column, low)}", cells > low
+    # Quarters begin and end with values that occur.
+    starts = [float(values[values > edge][0]) for edge in edges.tolist() if edge < values[-1]]
+    for start, end in zip((None, *starts), (*edges.tolist(), None), strict=False):
+        if start is None or end is None:
+            words = f"up to {cell_in_words(column, end)}" if start is None else f"from {cell_in_words(column, start)}"
+        elif start == end:
+            words = f"= {cell_in_words(column, start)}"
         else:
-            yield (
-                f"above {cell_in_words(column, low)}, up to {cell_in_words(column, high)}",
-                (cells > low) & (cells <= high),
-            )
+            words = f"from {cell_in_words(column, start)} to {cell_in_words(column, end)}"
+        low, high = -np.inf if start is None else start, np.inf if end is None else end
+        yield words, (cells >= low) & (cells <= high)
 
 
 def cell_in_words(column: Column, cell: float) -> str:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from specnet.files.plain_data import toml_value
+from specnet.files.plain_data import toml_value, value_at
 from specnet.findings import Finding
 from specnet.parts.splits import TEST
 from specnet.report.pages import headline
@@ -15,6 +15,17 @@ from specnet.report.terminal.scores import CONSTANT
 
 MINOR = frozenset({"constant-column"})
 """Codes of findings that are the next step only if there are no others: their remedies change no prediction."""
+LINEAR: Mapping[str, Any] = {
+    "network.layers": None,
+    "network.layer_sizes": None,
+    "network.activations": None,
+    "network.hidden_layer_sizes": [],
+    "training.calibration": None,
+    "training.batch_size": None,
+    "training.optimizer": "lbfgs",
+    "training.l2": 0.001,
+}
+"""Settings of a linear model, which an optimizer without a learning rate fits best; None for those to remove."""
 _BARE_TEXT = re.compile(r"(?!(true|false|inf|nan)$)[A-Za-z_][A-Za-z_]*")
 
 
@@ -46,7 +57,12 @@ class NextStep(NamedTuple):
 
 
 def next_step(
-    findings: Iterable[Finding], evaluation: Mapping[str, Any], spec: str, settings: Sequence[str], folder: str
+    findings: Iterable[Finding],
+    evaluation: Mapping[str, Any],
+    document: Mapping[str, Any],
+    spec: str,
+    settings: Sequence[str],
+    folder: str,
 ) -> NextStep:
     """Return the next step after a run.
 
@@ -55,6 +71,8 @@ def next_step(
     findings : iterable of Finding
     evaluation : mapping
         Contents of ``metrics.json``.
+    document : mapping
+        The spec as written, with `settings`.
     spec : str
         Path of the spec in commands.
     settings : sequence of str
@@ -73,7 +91,10 @@ def next_step(
         reason = "These columns and rows do not show that anything can be predicted: more rows, or other columns, may."
         return NextStep("Do not use this network." if outcome else "No clear signal.", reason)
     if baseline == "linear" and outcome <= 0:
-        return NextStep(f"Use the linear model: {'better' if outcome else 'equal'} and simpler.")
+        advice = f"Use the linear model: {'better' if outcome else 'equal'} and simpler."
+        written = {key for key in LINEAR if value_at(document, tuple(key.split("."))) is not None}
+        changes = {key: value for key, value in LINEAR.items() if value is not None or key in written}
+        return NextStep(advice, command=command_of(spec, settings, changes))
     if outcome < 0:
         advice = f"{rival.capitalize()} are better. Try the mean of five networks."
         return NextStep(advice, command=command_of(spec, settings, {"training.ensemble": 5}))
@@ -83,8 +104,15 @@ def next_step(
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings in the order in which to act on them: errors first, and last those that change no prediction."""
-    return sorted(findings, key=lambda finding: (finding.code in MINOR, finding.severity != "error"))
+    """Return findings in the order in which to act on them.
+
+    Errors are first, then those whose remedy is a command; the last ones are those whose remedy changes no prediction.
+    """
+    return sorted(findings, key=_rank)
+
+
+def _rank(finding: Finding) -> tuple[bool, bool, bool]:
+    return finding.code in MINOR, finding.severity != "error", not finding.changes
 
 
 def _of_finding(finding: Finding, spec: str, settings: Sequence[str]) -> NextStep:

@@ -67,7 +67,7 @@ def test_without_structure_few_tables_have_a_slice(measure: Measure, is_grouped:
     [
         (0, "island = Torgersen"),
         (1, "sex = true"),
-        (2, "mass above 4345"),
+        (2, "mass from 4353"),
         (3, "day up to 2004-04-16"),
         (2, "mass missing"),
     ],

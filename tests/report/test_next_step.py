@@ -35,15 +35,22 @@ OVERFITTING = finding("overfitting", changes={"training.l2": 0.01}, words="or dr
 NO_SIGNAL = finding("no-signal", "error", words="check the target")
 
 
+DOCUMENT = {"network": {"layer_sizes": [2, 5, 1]}, "training": {"batch_size": 32}}
+LINEAR = (
+    "--set network.layer_sizes= --set 'network.hidden_layer_sizes=[]' --set training.batch_size= "
+    "--set training.optimizer=lbfgs --set training.l2=0.001"
+)
+
+
 @pytest.mark.parametrize(
     ("findings", "gains", "headline", "command", "is_end"),
     [
         ([OVERFITTING, RATE], {"linear": 3}, "Rate too high.", "training.optimizer.learning_rate=0.01", False),
         ([CONSTANT, OVERFITTING], {"linear": 3}, "Overfitting.", "training.l2=0.01", False),
         ([CONSTANT], {"linear": 3}, "Constant column.", "data.columns.a=ignore", False),
-        ([CONSTANT], {"linear": 0}, "Use the linear model: equal and simpler.", "", False),
-        ([], {"linear": 0}, "Use the linear model: equal and simpler.", "", False),
-        ([], {"linear": -3}, "Use the linear model: better and simpler.", "", False),
+        ([CONSTANT], {"linear": 0}, "Use the linear model: equal and simpler.", LINEAR, False),
+        ([], {"linear": 0}, "Use the linear model: equal and simpler.", LINEAR, False),
+        ([], {"linear": -3}, "Use the linear model: better and simpler.", LINEAR, False),
         ([], {"neighbours": -3}, "The 15 nearest neighbours are better.", "training.ensemble=5", False),
         ([], {"constant": 0}, "No clear signal.", "", False),
         ([], {"constant": -3}, "Do not use this network.", "", False),
@@ -53,7 +60,7 @@ NO_SIGNAL = finding("no-signal", "error", words="check the target")
     ],
 )
 def test_what_to_do(findings: list[Finding], gains: Any, headline: str, command: str, is_end: bool) -> None:
-    step = next_step(findings, evaluation(**gains), "my spec.toml", ["training.epochs=3"], "a run")
+    step = next_step(findings, evaluation(**gains), DOCUMENT, "my spec.toml", ["training.epochs=3"], "a run")
     assert step.headline.startswith(headline)
     assert command in step.command
     assert bool(step.command) == bool(command)
@@ -63,16 +70,16 @@ def test_what_to_do(findings: list[Finding], gains: Any, headline: str, command:
 
 
 def test_a_finding_has_its_effect_and_further_advice() -> None:
-    step = next_step([OVERFITTING], evaluation(linear=3), "spec.toml", [], ".")
+    step = next_step([OVERFITTING], evaluation(linear=3), {}, "spec.toml", [], ".")
     assert (step.text, step.effect, step.finding) == ("Overfitting was seen.", "Or dropout.", OVERFITTING)
-    assert next_step([RATE], evaluation(linear=3), "spec.toml", [], ".").effect == "A stable loss."
+    assert next_step([RATE], evaluation(linear=3), {}, "spec.toml", [], ".").effect == "A stable loss."
     assert [each.code for each in ranked([CONSTANT, OVERFITTING, RATE])] == [
         *("rate-too-high", "overfitting", "constant-column")
     ]
 
 
 def test_without_test_rows_some_are_to_be_held_out() -> None:
-    step = next_step([], {"rows": {"train": 9}, "train": {"loss": 1.0}}, "spec.toml", [], ".")
+    step = next_step([], {"rows": {"train": 9}, "train": {"loss": 1.0}}, {}, "spec.toml", [], ".")
     assert step.command == "specnet run spec.toml --set data.split.test_size=0.2"
 
 

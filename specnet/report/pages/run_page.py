@@ -53,7 +53,8 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     # For each network, the epoch of its delivered weights.
     delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
-    step = next_step(run.findings, evaluation, run.written.name, run.overrides, ".")
+    given = run.given or run.spec
+    step = next_step(run.findings, evaluation, given.document.data, run.written.name, run.overrides, ".")
     return rendered(
         "report.html.j2",
         step=step,
@@ -81,7 +82,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         **results_of(shown, evaluation),
         command=command_of(run.written.name, run.overrides, {}),
         spec=run.written_text,
-        settings=origin_rows(origins_of(run.given or run.spec, run.spec)),
+        settings=origin_rows(origins_of(given, run.spec)),
         facts_rows=_facts(run),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +46,7 @@ def scores_table(
         Metrics of the spec, which define whether larger values are better.
     """
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
+    names = [name for name in names if not _is_negative_loss(name, scores)]
     known = {
         split: {name: interval(name, ends["low"], ends["high"]) for name, ends in bounds.items() if ends}
         for split, bounds in (intervals or {}).items()
@@ -74,6 +76,14 @@ def scores_table(
         ]
         header = ["", *names, *cells]
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
+
+
+def _is_negative_loss(name: str, scores: Scores) -> bool:
+    """Return whether a metric is the loss with a minus, but for rounding, as ``neg_log_loss`` may be."""
+    pairs = [(figures.get(LOSS), figures.get(name)) for figures in scores.values()]
+    return name != LOSS and all(
+        loss is not None and value is not None and math.isclose(value, -loss, rel_tol=1e-6) for loss, value in pairs
+    )
 
 
 def teacher_table(

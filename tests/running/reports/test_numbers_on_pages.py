@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet import Observer, nested_sweep, run_many
+from specnet.number_texts import rounded
 from tests.made import data_of
 from tests.running.reports.page import Page
 from tests.texts.calling import called
@@ -167,10 +168,11 @@ def test_numbers_of_several_classes(tmp_path: Path) -> None:
     places = np.ceil(15 * sure)  # the 15 bins of a confidence are without their lower ends
     gaps = [np.sum(right["test"][places == k] - sure[places == k]) for k in range(1, 16)]
     agree(text, "Expected calibration error N", np.abs(gaps).sum() / count)
-    loss = -np.log(p["test"][np.arange(count), y["test"]])
-    for place in np.argsort(-loss)[:5]:
-        row, given = rows["test"].iloc[place], 100 * p["test"][place, y["test"][place]]
-        agree(text, f"Test row {place + 1} of N. It is {row['species']}; the model gave it N %", count, given)
+    wrong = np.flatnonzero(~right["test"])
+    agree(text, "N of N test rows (?:is|are) wrong", len(wrong), count)
+    for place in (*wrong[np.argsort(-sure[wrong])][:10], *[each for each in order if right["test"][each]][:5]):
+        row, predicted = rows["test"].iloc[place], names[p["test"][place].argmax()]
+        agree(text, f"line {row.name + 2} {row['species']} {predicted} N %", 100 * sure[place])
     agree(text, "delivered ensemble has a loss of N on", log_loss(y["train"], p["train"]))
     agree(text, "has a loss of N on", log_loss(y["train"], p["train"]))
 
@@ -210,10 +212,11 @@ def test_numbers_of_values(tmp_path: Path) -> None:
     assert inside == pytest.approx(100 * np.mean(np.abs(off["test"]) <= half), abs=0.05 + 100 / count)
     agree(text, "Mean N, standard deviation N of N test rows", off["test"].mean(), off["test"].std(), count)
     agree(text, "delivered ensemble has a loss of N on", loss["train"])
-    for place in np.argsort(-np.abs(off["test"]))[:5]:
-        row = rows["test"].iloc[place]
-        agree(text, f"Test row {place + 1} of N. It is N; the model said", count, row["body_mass_g"])
-        agree(text, f"Test row {place + 1} of [^;]*; the model said [^.]*. .*?{row['flipper_length_mm']:g} ")
+    for place in np.argsort(-np.abs(off["test"]))[:10]:
+        row, error = rows["test"].iloc[place], -off["test"][place]
+        shown = map(rounded, (row["body_mass_g"], row["body_mass_g"] + error, error))
+        assert f"line {row.name + 2} {' '.join(shown)} " in text
+        assert re.search(f"line {row.name + 2} .*?{row['flipper_length_mm']:g} ", text)
 
 
 def test_numbers_of_folds_and_seeds(tmp_path: Path) -> None:
