@@ -10,6 +10,7 @@ correction allows more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -178,7 +179,9 @@ class _Test:
         self.is_wrong, self.values, self.groups = errors.measure == "wrong", errors.values, errors.groups
         if self.groups is not None:
             self.groups = np.unique(self.groups, return_inverse=True)[1]
-        elif not self.is_wrong:
+        elif self.is_wrong:
+            self.log_factorials = np.cumsum(np.log(np.maximum(np.arange(len(self.values) + 1), 1)))
+        else:
             _, first, self.counts = np.unique(self.values, return_inverse=True, return_counts=True)
             self.ranks = (np.cumsum(self.counts) - (self.counts - 1) / 2)[first]
 
@@ -193,12 +196,10 @@ class _Test:
 
     def _exact(self, mask: Mask, inside: int) -> float:
         """Return the probability of as many wrong rows inside, if the wrong rows were drawn from all."""
-        from scipy.special import gammaln
-
         rows, wrong, found = len(mask), int(self.values.sum()), int(self.values[mask].sum())
 
         def log_choices(among: Any, chosen: Any) -> Any:
-            return gammaln(among + 1) - gammaln(chosen + 1) - gammaln(among - chosen + 1)
+            return self.log_factorials[among] - self.log_factorials[chosen] - self.log_factorials[among - chosen]
 
         possible = np.arange(found, min(inside, wrong) + 1)
         logs = log_choices(wrong, possible) + log_choices(rows - wrong, inside - possible) - log_choices(rows, inside)
@@ -206,13 +207,11 @@ class _Test:
 
     def _of_ranks(self, mask: Mask, inside: int) -> float:
         """Return the probability of ranks as high, by the normal distribution with a correction for ties."""
-        from scipy.special import ndtr
-
         rows = len(mask)
         ties = float((self.counts.astype(np.float64) ** 3 - self.counts).sum())
         variance = inside * (rows - inside) / 12 * (rows + 1 - ties / (rows * (rows - 1)))
         excess = float(self.ranks[mask].sum()) - inside * (rows + 1) / 2 - 0.5
-        return float(ndtr(-excess / np.sqrt(variance))) if variance > 0 else 1.0
+        return math.erfc(excess / math.sqrt(2 * variance)) / 2 if variance > 0 else 1.0
 
     def _between_groups(self, mask: Mask, groups: NDArray[np.intp]) -> float | None:
         """Return the probability of a difference of means as large, from the sums of each group's deviations."""

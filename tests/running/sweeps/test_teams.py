@@ -156,7 +156,9 @@ def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
     low, high = team.predict_interval(np.asarray(test.columns), 0.9).T
     covered = np.mean((low <= test.y) & (test.y <= high))
     (told,) = (each for each in result.team.evaluation.record()["tables"]["test"]["coverage"] if each["level"] == 0.9)
-    assert told == {"level": 0.9, "covered": [covered], "size": [pytest.approx(np.mean(high - low))]}
+    size = pytest.approx(np.mean(high - low))
+    assert np.mean(told.pop("thirds"), axis=0).tolist() == [pytest.approx(covered), size]
+    assert told == {"level": 0.9, "covered": [covered], "size": [size]}
     assert specnet.export(team, "numpy", tmp_path / "out.py", interval=0.9).proof.rows == 256
     assert runpy.run_path(str(tmp_path / "out.py"))["interval"](X) == pytest.approx(ends, rel=1e-6)
 
