@@ -1,5 +1,6 @@
 """Settings of the documentation, which ``python -m tests.docs`` builds."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.docs import pages
 from tests.docs.site import examples
 
 project, author, release = "specnet", "specnet", __version__
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_examples", "_pictures"]
@@ -20,13 +21,15 @@ smartquotes = False  # quotes are those of specs
 html_static_path = ["_static"]
 html_css_files = ["charts.css", "site.css"]
 html_extra_path = ["_examples"]
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navbar_align": "left",
-    "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": [],
     "footer_end": [],
 }
+html_sidebars = {"index": []}
+copybutton_selector = ":not(.highlight-text) > div.highlight > pre"  # commands and code, not what they print
 html_show_sourcelink = False
 html_copy_source = False
 autodoc_typehints = "none"  # docstrings have them
@@ -39,3 +42,11 @@ def setup(app):
     """Write what comes from runs, if it is missing, and the pages that come from the code itself."""
     examples.write_missing(Path(app.srcdir))
     app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))
+    app.connect("build-finished", lambda app, error: error or quiet(Path(app.outdir)))
+
+
+def quiet(site):
+    """Take out the message that the theme's script writes to the console of every page."""
+    script = site / "_static" / "scripts" / "pydata-sphinx-theme.js"
+    text = script.read_text("utf-8")
+    script.write_text(re.sub(r"console\.log\(`\[PST\]: Changed to [^`]*`\),", "", text), encoding="utf-8")

@@ -7,17 +7,16 @@ import pty
 import re
 import struct
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, chdir, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
 from threading import Thread
 from typing import IO
+from unittest.mock import patch
 
-import pytest
-
-from tests.cli.conftest import called
+from tests.texts.calling import called
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -65,12 +64,10 @@ def on_terminal(
     printed: list[bytes] = []
     reader = Thread(target=lambda: printed.append(read_all(master)))
     reader.start()
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as streams:
-        patch.chdir(folder)
+    with chdir(folder), patch.dict(os.environ), ExitStack() as streams:
         for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-            patch.delenv(name, raising=False)
-        for name, value in {"TERM": "xterm-256color", **changes}.items():
-            patch.setenv(name, value)
+            os.environ.pop(name, None)
+        os.environ.update({"TERM": "xterm-256color", **changes})
         ends = [streams.enter_context(open(os.dup(slave), "w", 1, encoding)) for _ in range(2)]
         os.close(slave)
         status = called(*arguments, stdout=stdout or ends[0], stderr=stderr or ends[1]).status

@@ -1,6 +1,7 @@
 """Build the whole site: ``python -m tests.docs`` after ``pip install '.[docs]'``.
 
-Examples and pictures come first, from real runs. Warnings are errors, every link within the site has to lead
+Examples and pictures come first, from the commands on the pages that show them, whose output has to be the one that is
+shown. Warnings are errors, every link within the site has to lead
 somewhere, and search has to find every name of the reference.
 """
 
@@ -22,7 +23,9 @@ SITE = SOURCE / "_build" / "html"
 def main() -> int:
     """Build and check the site; return the exit status."""
     start = time.perf_counter()
-    examples.write(SOURCE)
+    differences = examples.write(SOURCE)
+    for each in differences:
+        print(each, file=sys.stderr)
     shutil.rmtree(SITE.parent, ignore_errors=True)
     status = sphinx(["-W", "--keep-going", "-q", str(SOURCE), str(SITE)])
     if status:
@@ -34,7 +37,7 @@ def main() -> int:
     missing = unfound(SITE)
     for each in missing:
         print(f"search does not find {each}", file=sys.stderr)
-    return bool(wrong or missing)
+    return bool(differences or wrong or missing)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ nothing else. ``python -m tests.docs.outputs`` writes the outputs that differ, b
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
@@ -15,15 +16,15 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
-
-import pytest
+from unittest.mock import patch
 
 from specnet.parts.registry import installed_registry
 from tests.cli.on_terminal import Seen, on_terminal, opened, read_all
@@ -50,6 +51,12 @@ LINE = re.compile(r".*<<'(\w+)'\n(?:.*\n)*?\1\n|.+\n?")
 PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
 RUN = {"sh": "command", "python": "snippet", "js": "script"}
 """The languages of blocks that are run, and what they are called."""
+STATED = {
+    "python": re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE),
+    "js": re.compile(r"^console\.log\(.*\); // (.*)$", re.MULTILINE),
+}
+"""What a line of a snippet prints, in its comment."""
+BUILT = ("index.md", "examples/*.md", "tutorials/first_table.md")
 NOT_RUN = re.compile(r"\bpytest\b|python -m tests\.|\.ci/run")
 """What would run the tests from within them, or for minutes."""
 
@@ -107,9 +114,18 @@ class Document:
 
 
 def documents() -> list[Document]:
-    """README, CONTRIBUTING and every page of the documentation that is written by hand, in their order."""
-    pages = sorted((ROOT / "docs").glob("*/*.md"))
+    """README, CONTRIBUTING and every page of the documentation that is written by hand, in their order.
+
+    Those that the build of the site runs are left out.
+    """
+    pages = sorted({*(ROOT / "docs").glob("*/*.md")} - {document.path for document in built_documents()})
     return [Document(path) for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages]]
+
+
+def built_documents() -> list[Document]:
+    """Pages whose commands the build of the site runs, since it shows the reports that they write."""
+    paths = sorted(path for pattern in BUILT for path in (ROOT / "docs").glob(pattern))
+    return [document for document in map(Document, paths) if document.commands()]
 
 
 def without_times(text: str) -> str:
@@ -117,6 +133,19 @@ def without_times(text: str) -> str:
     for pattern, word in ((PROGRESS, ""), (TIME, " TIME"), (ERROR, "ERROR"), (VERSION, r"\1"), (COMPARED, "COMPARED")):
         text = pattern.sub(word, text)
     return text.strip()
+
+
+def snippet(language: str, code: str, folder: Path, name: str = "snippet") -> list[str]:
+    """Run a snippet of Python within this process, or of JavaScript with Node, and return the lines that it prints."""
+    if language == "js":
+        (folder / "script.mjs").write_text(code, encoding="utf-8")
+        environment = {key: value for key, value in os.environ.items() if key != "FORCE_COLOR"} | {"NO_COLOR": "1"}
+        node = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "check": True}
+        return subprocess.run(["node", "script.mjs"], **node).stdout.splitlines()
+    with chdir(folder), redirect_stdout(StringIO()) as printed, patch.object(sys, "path", [str(folder), *sys.path]):
+        importlib.invalidate_caches()
+        exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})
+    return printed.getvalue().splitlines()
 
 
 def shell(code: str, folder: Path) -> Seen:
@@ -151,9 +180,8 @@ def _run(code: str, folder: Path) -> Seen:
 @contextmanager
 def _installed(folder: Path) -> Iterator[None]:
     """Let commands within this process find the packages of parts that are installed in a folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
-        patch.syspath_prepend(folder)
+    with patch.dict(os.environ, PYTHONPATH=str(folder)), patch.object(sys, "path", [str(folder), *sys.path]):
+        importlib.invalidate_caches()
         installed_registry.cache_clear()
         yield
     for name, module in [*sys.modules.items()]:

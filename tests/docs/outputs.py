@@ -7,12 +7,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.docs.documents import PEERS, PROGRESS, ROOT, Document, documents, shell, without_times
+from tests.docs.documents import (
+    PEERS,
+    PROGRESS,
+    ROOT,
+    Document,
+    built_documents,
+    documents,
+    shell,
+    without_times,
+)
 
 
 def main(paths: list[Path]) -> None:
     """Run the commands of documents in their order, each document in a folder with the specs, and keep what differs."""
-    for document in map(Document, paths) if paths else documents():
+    for document in map(Document, paths) if paths else documents() + built_documents():
         text = document.text
         with tempfile.TemporaryDirectory() as name:
             shutil.copytree(ROOT / "specs", Path(name) / "specs")

@@ -5,28 +5,34 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import chdir, redirect_stdout
 from functools import cache
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.on_terminal import Seen, on_terminal
-from tests.docs.documents import PEERS, ROOT, RUN, Document, documents, shell, without_times
+from tests.docs.documents import (
+    PEERS,
+    ROOT,
+    RUN,
+    STATED,
+    Document,
+    documents,
+    shell,
+    snippet,
+    without_times,
+)
 from tests.docs.reference.command_pages import verbs
-from tests.exporting.tools import PLAIN, needs_node
+from tests.exporting.tools import needs_node
 
 DOCUMENTS = documents()
 README = DOCUMENTS[0]
 PATHS = r"`((?:specnet|specs|schemas|tests|docs|\.ci)/[\w./]*)`"
-STATED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
 INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pyarrow": "pyarrow"}
 """What is installed for snippets that import a module which the tests' own environment does not have."""
 
@@ -82,9 +88,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("document", "language", "code"), [*blocks()])
-def test_a_block_does_what_is_shown(
-    document: Document, language: str, code: str, ended: Ended, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_block_does_what_is_shown(document: Document, language: str, code: str, ended: Ended) -> None:
     folder, commands = ended(document, with_peers=bool(PEERS.search(code)))
     if language == "sh":
         command, shown = commands[code], dict(document.commands_and_output()).get(code)
@@ -93,17 +97,12 @@ def test_a_block_does_what_is_shown(
         else:
             assert without_times(command.text) == without_times(shown)
             assert "\x1b" not in command.text
-    elif language == "python":
-        monkeypatch.syspath_prepend(folder)
-        with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
-            warnings.simplefilter("default")
-            exec(compile(code, document.name, "exec", dont_inherit=True), {"__name__": "__main__"})
-        assert printed.getvalue().splitlines() == STATED.findall(code) != []
     else:
-        (folder / "script.mjs").write_text(code, encoding="utf-8")
-        node = {"cwd": folder, "env": PLAIN, "capture_output": True, "text": True, "check": True}
-        printed = subprocess.run(["node", "script.mjs"], **node).stdout
-        assert printed.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            printed = snippet(language, code, folder, document.name)
+        assert printed == STATED[language].findall(code)
+        assert printed or language == "js"
 
 
 def test_each_command_is_shown_with_its_output() -> None:

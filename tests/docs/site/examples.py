@@ -1,42 +1,45 @@
-"""Pages of real runs, which the site has beside its own, and the pictures of tutorials that come from them."""
+"""Pages of real runs, which the site has beside its own, and the pictures of its pages that come from them."""
 
 from __future__ import annotations
 
-import os
-import shlex
+import re
 import shutil
-import subprocess
-import sysconfig
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.docs.documents import ROOT, STATED, Document, built_documents, shell, snippet, without_times
 from tests.docs.site import pictures
 
-ROOT = Path(__file__).parents[3]
-MOONS = "moons"
-COMMANDS = (
-    f"specnet run specs/moons.toml -o {MOONS} --quiet",
-    "specnet new penguins.toml --data specs/data/penguins.csv --target species --quiet",
-    "specnet run penguins.toml -o penguins --quiet",
-    "specnet sweep specs/sweep_digits.toml -o sweep --trials 8 --quiet",
-    "specnet runs . --html --quiet",
+MOONS = "specnet run specs/moons.toml -o moons --quiet"
+FIGURE = re.compile(
+    r'<figure class="card[^"]*" id="([\w-]+)".*?<figcaption>(.*?)</figcaption>(.*?)</figure>', re.DOTALL
 )
+ANCHOR = re.compile(r"</?a\b[^>]*>")
 
 
-def write(folder: Path) -> None:
-    """Write pages and pictures into the folder of the documentation's source.
+def write(folder: Path) -> list[str]:
+    """Write pages and pictures into the folder of the documentation's source, and return what differs from a document.
 
-    The pages stand in `_examples/examples`, which the site has as `examples`.
+    The pages stand in `_examples/examples`, which the site has as `examples`: those of a document in a folder of its
+    name. Each of their charts is a file in `_pictures`, in the folder of its page.
     """
-    with tempfile.TemporaryDirectory() as name:
-        runs = Path(name)
-        shutil.copytree(ROOT / "specs", runs / "specs")
-        for command in COMMANDS:
-            _run(command, runs)
-        pictures.write(runs / MOONS, folder / "_pictures")
-        shutil.rmtree(runs / "specs")
-        shutil.rmtree(folder / "_examples", ignore_errors=True)
-        shutil.copytree(runs, folder / "_examples" / "examples", ignore=_all_but_pages)
+    shutil.rmtree(folder / "_examples", ignore_errors=True)
+    shutil.rmtree(folder / "_pictures", ignore_errors=True)
+    differences = list[str]()
+    with _with_specs() as name:
+        shell(MOONS, Path(name))
+        pictures.write(Path(name) / "moons", folder / "_pictures")
+        _copy_pages(Path(name), folder / "_examples" / "examples")
+    for document in built_documents():
+        with _with_specs() as name:
+            runs = Path(name)
+            differences += _differences(document, runs)
+            pages = folder / "_examples" / "examples" / document.path.stem
+            _copy_pages(runs, pages)
+        for page in pages.rglob("*.html"):
+            _write_charts(page, folder / "_pictures" / page.relative_to(pages.parent).with_suffix(""))
+    return differences
 
 
 def write_missing(folder: Path) -> None:
@@ -45,11 +48,38 @@ def write_missing(folder: Path) -> None:
         write(folder)
 
 
-def _all_but_pages(folder: str, names: list[str]) -> list[str]:
-    """Return which names are neither pages nor folders that may have some."""
-    return [name for name in names if not (name.endswith(".html") or (Path(folder) / name).is_dir())]
+def _with_specs() -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory()
+    shutil.copytree(ROOT / "specs", Path(folder.name) / "specs")
+    return folder
 
 
-def _run(command: str, folder: Path) -> None:
-    path = sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"]
-    subprocess.run(shlex.split(command), cwd=folder, env=os.environ | {"PATH": path}, check=True)
+def _differences(document: Document, folder: Path) -> Iterator[str]:
+    """Run a document's commands and snippets in their order, and name those that do something else than is shown."""
+    outputs = dict(document.commands_and_output())
+    for language, code in document.runnable():
+        if language == "sh":
+            seen, shown = shell(code, folder), outputs.get(code)
+            if shown is None and seen.status:
+                yield f"{document.name}: {code.strip()} failed:\n{seen.text}"
+            if shown is not None and without_times(seen.text) != without_times(shown):
+                yield f"{document.name}: {code.strip()} prints\n{seen.text}"
+        elif language != "js" or shutil.which("node"):
+            printed = snippet(language, code, folder, document.name)
+            if printed != STATED[language].findall(code):
+                yield f"{document.name}: {code.strip()} prints\n{printed}"
+
+
+def _write_charts(page: Path, folder: Path) -> None:
+    """Write each chart of a report as HTML that a page of the site can include."""
+    for name, caption, chart in FIGURE.findall(page.read_text("utf-8")):
+        folder.mkdir(parents=True, exist_ok=True)
+        figure = f"<figure>{chart}<figcaption>{ANCHOR.sub('', caption)}</figcaption></figure>"
+        (folder / f"{name}.html").write_text(f'<div class="pictures">{figure}</div>\n', encoding="utf-8")
+
+
+def _copy_pages(runs: Path, folder: Path) -> None:
+    for page in runs.rglob("*.html"):
+        copied = folder / page.relative_to(runs)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(page, copied)
