@@ -286,14 +286,14 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     chart.line(predicted, observed, line)
     hover = [
         f"{counted(int(rows), 'row')}: predicted {percent(a)}, came true {percent(b)}, "
-        f"95 % interval {interval('accuracy', low, high)}"
+        f"95 % Wilson interval {interval('accuracy', low, high)}"
         for rows, a, b, low, high in zip(counts, predicted, observed, lows, highs, strict=True)
     ]
     chart.points(predicted, observed, hover=hover, radius=4.0, style=dot)
     ends = sorted({int(min(counts)), int(max(counts))})
     note = (
         "On the diagonal a probability of 0.8 comes true 8 times in 10. "
-        f"Each point is {' to '.join(map(str, ends))} rows, with its 95 % interval. "
+        f"Each point is {' to '.join(map(str, ends))} rows, with its 95 % Wilson interval. "
         f"Grey bars: how many rows have such a probability, at most {count(most)}. {error}."
     )
     return Figure("Calibration", note, chart.svg())

@@ -41,8 +41,10 @@ class Importance:
         Name of the metric; for ``loss`` the importance is its increase.
     rows, shuffles : int
     columns : sequence of str
-    mean, deviation : ndarray (columns,)
-        Mean and standard deviation over the shuffles.
+    mean : ndarray (columns,)
+        Mean over rows and shuffles.
+    low, high : ndarray (columns,)
+        Ends of the 95 % interval of the mean over rows.
     """
 
     score: str
@@ -50,7 +52,8 @@ class Importance:
     shuffles: int
     columns: Sequence[str]
     mean: NDArray[Any]
-    deviation: NDArray[Any]
+    low: NDArray[Any]
+    high: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +135,8 @@ def value_figures(
                 shown = (y.low <= ends) & (ends <= y.high)
                 chart.line(at[shown], ends[shown], "guide faint")
             inside, half = percent(covered["covered"][column]), rounded(covered["size"][column] / 2)
-            note += f"; between the fainter ones, ± {half} on average, lie {inside} of the rows"
+            level = f"{100 * DRAWN_LEVEL:g} % interval of a prediction"
+            note += f"; between the fainter lines, the {level} (± {half} on average), lie {inside} of the rows"
         chart.points(predicted, true, hover=hover)
         if quantile is not None:
             below = percent(float(np.mean(target[:, column] <= prediction[:, column])))
@@ -227,19 +231,21 @@ def importance_figure(importance: Importance) -> Figure:
     what, verb = {"loss": ("loss", "rise")}.get(importance.score, (importance.score if is_share else "R²", "fall"))
     text, scale = (points, 100.0) if is_share else (rounded, 1.0)
     texts = [true_minus(text(float(importance.mean[index]))) for index in order]
-    mean, deviation = scale * importance.mean[order], scale * importance.deviation[order]
-    low, high = min(0.0, float(np.min(mean - deviation))), max(float(np.max(mean + deviation)), 0.0) or scale / 100
-    x = Axis(low, high * 1.3, f"{verb} of {what}" + " in percentage points" * is_share)
+    mean, lows, highs = (scale * each[order] for each in (importance.mean, importance.low, importance.high))
+    most = max(float(highs.max()), 0.0) or scale / 100
+    x = Axis(min(0.0, float(lows.min())), most * 1.3, f"{verb} of {what}" + " in percentage points" * is_share)
     description = f"Permutation importance: {', '.join(f'{n} {t}' for n, t in zip(names[:5], texts, strict=False))}"
     chart = Chart(description, x, Axis.of_names(names), height=max(96.0, MIN_HEIGHT + LINE * len(names)))
-    for index, (value, spread) in enumerate(zip(mean, deviation, strict=True)):
-        hover = f"{names[index]}: {texts[index]} ± {text(spread / scale)}{' percentage points' * is_share}"
+    for index, (value, low, high) in enumerate(zip(mean, lows, highs, strict=True)):
+        ends = " to ".join(true_minus(text(float(end / scale))) for end in (low, high))
+        hover = f"{names[index]}: {texts[index]}{' percentage points' * is_share}, 95 % interval {ends}"
         chart.rectangle((0.0, value), (index - 0.36, index + 0.36), "bar", hover=hover)
-        chart.line([value - spread, value + spread], [index, index], "whisker")
-        chart.text(max(value + spread, 0.0), index, texts[index], anchor="start", right=5)
+        chart.line([low, high], [index, index], "whisker")
+        chart.text(max(high, 0.0), index, texts[index], anchor="start", right=5)
     note = (
-        f"How much the {what} {verb}s when a column is shuffled among {counted(importance.rows, 'row')}, "
-        f"mean of {importance.shuffles} times"
+        f"How much the {what} {verb}s when a column is shuffled among {counted(importance.rows, 'test row')}, "
+        f"mean of {importance.shuffles} times. Lines: normal 95 % intervals over these rows; "
+        "a column whose line reaches 0 may not matter"
     )
     if len(order) < len(importance.columns):
         note += f"; the first {len(order)} of {count(len(importance.columns))}"

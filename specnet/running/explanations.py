@@ -20,7 +20,7 @@ from specnet.network.random import stream
 from specnet.number_texts import cell_text, counted, day_text, percent, rounded
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column
-from specnet.parts.metrics.statistics import weighted_mean
+from specnet.parts.metrics.statistics import TWO_SIDED_95, weighted_mean
 from specnet.parts.preprocessing.categories import MISSING
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
 from specnet.report.value_charts import Importance, Response
@@ -52,6 +52,9 @@ def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Im
     """Return how much worse a model's score is when each raw column is shuffled, or None if rows are too few.
 
     The score is the accuracy of a classifier, R² of one value if R² is a metric of the spec, otherwise the loss.
+    The change has a normal 95 % interval over rows, or groups of rows. A row matters twice: by its own prediction, and
+    by its cell in the row that gets it, as the arguments of a U statistic do (Hoeffding 1948). R² is a ratio of
+    means, whose error is from the linear approximation (Cochran 1977, *Sampling Techniques*).
 
     Parameters
     ----------
@@ -67,44 +70,56 @@ def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Im
         return None
     chosen = np.sort(generator.permutation(len(rows))[:count]) if count < len(rows) else slice(None)
     columns, y = np.asarray(rows.columns[chosen]), rows.y[chosen]
-    name, scores = _scores(model, rows, y, None if rows.weight is None else rows.weight[chosen])
-    (own,) = scores(columns)
-    direction = 1.0 if name == "loss" else -1.0
-    suffers = np.empty((len(names), SHUFFLES))
+    weight = None if rows.weight is None else rows.weight[chosen]
+    groups = None if rows.groups is None else np.unique(rows.groups[chosen], return_inverse=True)[1]
+    name, unit, errors = _errors(model, rows, y, weight)
+    weights = np.ones(count) if weight is None else weight
+    own, total = errors(columns), float(weights @ unit)
+    mean, chance = np.empty((2, len(names)))
     for index in range(len(names)):
         # All shuffles at once: one product of many rows is faster than several of few.
         shuffled = np.concatenate([columns] * SHUFFLES)
-        for start in range(0, len(shuffled), count):
-            shuffled[start : start + count, index] = columns[generator.permutation(count), index]
-        suffers[index] = direction * (scores(shuffled) - own)
-    return Importance(name, count, SHUFFLES, tuple(names), suffers.mean(axis=1), suffers.std(axis=1))
+        sources = np.array([generator.permutation(count) for _ in range(SHUFFLES)])
+        shuffled[:, index] = columns[sources.ravel(), index]
+        change = weights * (errors(shuffled) - own)
+        mean[index] = change.mean(axis=0).sum() / total
+        deviations = change - mean[index] * weights * unit
+        by_source = np.take_along_axis(deviations, np.argsort(sources, axis=1), axis=1)
+        influence = (deviations + by_source).mean(axis=0)
+        summed = influence if groups is None else np.bincount(groups, influence)
+        # Both parts of the influence contain the chance of the shuffles, which their mean has only once.
+        twice = np.square(deviations).sum() / SHUFFLES**2
+        chance[index] = np.sqrt(max(np.square(summed).sum() - twice, twice)) / total
+    half = TWO_SIDED_95 * chance
+    return Importance(name, count, SHUFFLES, tuple(names), mean, mean - half, mean + half)
 
 
-def _scores(
+def _errors(
     model: Model, rows: Rows, y: Array, weight: NDArray[np.float64] | None
-) -> tuple[str, Callable[[Table], NDArray[np.float64]]]:
-    """Return the name of the score, and a function that computes it for each repetition of the rows in a table."""
+) -> tuple[str, NDArray[np.float64], Callable[[Table], NDArray[np.float64]]]:
+    """Return the name of the score, and a function that computes the error of each row, (repetitions, rows).
+
+    The table of the function repeats the rows. The second of three results is the unit of each row, (rows,): a score is
+    worse by the mean of the errors divided by the mean of the units.
+    """
     count = len(y)
 
     def predictions(table: Table) -> NDArray[Any]:
         return model.predict(RawColumns(table, rows.kinds)).reshape(-1, count)
 
-    def accuracy(table: Table) -> NDArray[np.float64]:
-        return np.array([weighted_mean((each == labels).astype(np.float64), weight) for each in predictions(table)])
-
-    def loss(table: Table) -> NDArray[np.float64]:
+    def losses(table: Table) -> NDArray[np.float64]:
         repeated = np.concatenate([y] * (len(table) // count))
-        losses = model.answers(RawColumns(table, rows.kinds), repeated).losses
-        return np.array([weighted_mean(each, weight) for each in losses.reshape(-1, count)])
+        return model.answers(RawColumns(table, rows.kinds), repeated).losses.reshape(-1, count)
 
     if model.labels is not None:
         labels = model.labels[Labels(model.labels).encode(y)]
-        return "accuracy", accuracy
-    r2 = next((metric for metric in model.spec.training.metrics if metric.type == "r2"), None)
-    if r2 is not None and model.network.target_size == 1:
-        values, score = y.reshape(-1).astype(np.float64), r2.score
-        return "r2", lambda table: np.array([score(values, each, None, weight) for each in predictions(table)])
-    return "loss", loss
+        return "accuracy", np.ones(count), lambda table: (predictions(table) != labels).astype(np.float64)
+    if model.network.target_size == 1 and any(metric.type == "r2" for metric in model.spec.training.metrics):
+        values = y.reshape(-1).astype(np.float64)
+        squares = np.square(values - weighted_mean(values, weight))
+        if squares.any():
+            return "r2", squares, lambda table: np.square(predictions(table) - values)
+    return "loss", np.ones(count), losses
 
 
 MAX_RESPONSES, RESPONSE_ROWS, MAX_POINTS = 5, 100, 20

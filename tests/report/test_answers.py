@@ -147,18 +147,18 @@ def test_points_of_calibration_stand_in_their_intervals() -> None:
     for ((x, low), (same, high)), point in zip(whiskers, points, strict=True):
         assert x == same == float(point.attrib["cx"])
         assert high < float(point.attrib["cy"]) < low
-        assert re.search(r"came true [\d.]+ %, 95 % interval [\d.]+–[\d.]+ %", point[0].text or "")
+        assert re.search(r"came true [\d.]+ %, 95 % Wilson interval [\d.]+–[\d.]+ %", point[0].text or "")
 
 
-def importance_chart(score: str, *mean: float, deviation: float = 0.0123) -> str:
+def importance_chart(score: str, *mean: float, half: float = 0.0123) -> str:
     names = [f"x{place}" for place in range(len(mean))]
-    means = value_charts.Importance(score, 100, 5, names, np.array(mean), np.full(len(mean), deviation))
+    means = value_charts.Importance(score, 100, 5, names, np.array(mean), np.array(mean) - half, np.array(mean) + half)
     return value_charts.importance_figure(means).chart
 
 
 def test_columns_that_do_not_matter_have_an_axis_with_ticks_that_one_can_read() -> None:
     for score, most in [("accuracy", 3.0), ("r2", 0.03)]:
-        chart = importance_chart(score, 0.0, 0.0, deviation=0.0)
+        chart = importance_chart(score, 0.0, 0.0, half=0.0)
         assert "·10" not in chart
         ticks = [float(text) for text in re.findall(r">(0(?:\.\d+)?|[1-9]\.\d)</text>", chart)]
         assert 0 < max(ticks) <= most
@@ -168,7 +168,7 @@ def test_importance_is_in_percentage_points() -> None:
     chart = importance_chart("accuracy", 0.249, -0.0004, -0.012)
     assert "Permutation importance: x0 24.9, x1 0.0, x2 −1.2" in chart
     assert "fall of accuracy in percentage points" in chart
-    assert "x0: 24.9 ± 1.2 percentage points" in chart
+    assert "x0: 24.9 percentage points, 95 % interval 23.7 to 26.1" in chart
     assert "-" not in Drawn(importance_chart("r2", 0.9, -0.01)).root.attrib["aria-label"]
 
 

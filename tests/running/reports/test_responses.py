@@ -188,7 +188,7 @@ def team_data(model: Model, train: np.ndarray, test: np.ndarray) -> SpecData:
 
 def asked(model: Model, train: np.ndarray, test: np.ndarray) -> list[Response] | None:
     columns = test.shape[1]
-    importance = Importance("r2", len(test), 5, ("a", "b", "c")[:columns], np.arange(columns), np.zeros(columns))
+    importance = Importance("r2", len(test), 5, ("a", "b", "c")[:columns], *[np.arange(columns)] * 3)
     return responses_of(model, team_data(model, train, test), importance)
 
 
@@ -267,7 +267,7 @@ def test_r2_falls_by_twice_the_share_of_the_variance(weighted: bool) -> None:
     found = permutation_importance(model, rows, ("a", "b", "c"))
     assert (found.score, found.rows, found.shuffles, found.columns) == ("r2", MANY, 5, ("a", "b", "c"))
     np.testing.assert_allclose(found.mean, [1.8, 0.2, 0.0], atol=0.08)
-    assert found.mean[2] == found.deviation[2] == 0
+    assert found.mean[2] == found.low[2] == found.high[2] == 0
 
 
 @pytest.mark.parametrize(("loss", "score", "fall"), [("binary_crossentropy", "accuracy", 0.5), ("mse", "loss", 32.0)])
@@ -277,6 +277,35 @@ def test_the_score_falls_where_a_column_decides(loss: str, score: str, fall: flo
     found = permutation_importance(model, rows_of(model)[0], ("a", "b"))
     assert found.score == score
     np.testing.assert_allclose(found.mean, [fall, 0], rtol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("loss", "metrics", "fall"),
+    [("mse", ("r2",), 1.8), ("mse", (), 18.0), ("binary_crossentropy", (), np.arccos(0.1) / np.pi)],
+)
+def test_the_interval_of_importance_is_over_rows(loss: str, metrics: tuple[str, ...], fall: float) -> None:
+    """It contains the importance in all rows that there could be, from 95 of 100 samples of rows.
+
+    A shuffled normal column of weight 3 beside one of weight 1 turns the sum, and so its sign, as two directions of
+    correlation 0.1 differ: in arccos(0.1) ÷ π of the rows.
+    """
+    model, generator = linear([3.0, 1.0], loss, metrics), np.random.default_rng(0)
+    inside = 0
+    for _ in range(100):
+        X = generator.normal(size=(100, 2))
+        found = permutation_importance(model, Rows(X, model.predict(X)), ("a", "b"))
+        inside += found.low[0] <= fall <= found.high[0]
+    assert 89 <= inside <= 99
+
+
+def test_rows_of_a_group_count_as_one_in_the_interval_of_importance() -> None:
+    model = linear([3.0, 1.0])
+    X = np.repeat(np.random.default_rng(0).normal(size=(100, 2)), 9, axis=0)
+    widths = []
+    for groups in (None, np.arange(900) // 9):
+        found = permutation_importance(model, Rows(X, model.predict(X), groups=groups), ("a", "b"))
+        widths.append(found.high[0] - found.low[0])
+    assert 1.5 < widths[1] / widths[0] < 3  # partners of rows are drawn for each row, so less than √9
 
 
 def test_rows_are_bounded_by_what_they_cost() -> None:
