@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from specnet.number_texts import count, figure, metric, rounded
 from specnet.parts.arrays import spaced_indices
-from specnet.parts.splits import VALIDATION, best_split
+from specnet.parts.splits import VALIDATION, adjective, best_split
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.report.pages.headline import BASELINES, network, rows_of, words
 from specnet.report.svg.axes import Axis
@@ -35,8 +35,10 @@ EARLY = 0.95
 """The lowest validation loss is marked if it is before this fraction of the epochs."""
 MANY_EPOCHS = 200
 """With more epochs, charts of layers have a logarithmic axis of epochs, since most records are early."""
-KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 dashed")}
-"""Names and curve styles of the losses in the history."""
+KINDS = {LOSS: ("train", "quiet-line"), VALIDATION_LOSS: ("validation", "plain")}
+"""Names and curve styles of the losses in the history; classes have the colours."""
+OWN = "network"
+"""Name of the network's loss among those of simpler predictors."""
 
 History = Sequence[Mapping[str, Any]]
 Numbers = NDArray[np.float64]
@@ -62,7 +64,7 @@ def rows_note(name: str) -> str:
     """Return a sentence about the rows on which a figure of the history is measured."""
     if name != LOSS:
         return "Of the validation rows."
-    return "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
+    return "The training loss is measured during each epoch, with dropout and label smoothing if there are any."
 
 
 def curve_style(index: int) -> str:
@@ -157,45 +159,61 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
     curves = {key: member_curves(history, key) for key in kinds}
     ends = [(name, *(figure(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
     texts = [f"{name} {first} at first, {last} at last" for name, first, last in ends]
-    split, baselines = best_split(evaluation), evaluation.get("baselines", {})
-    losses = {name: baselines[name].get(split, {}).get(LOSS) for name in BASELINES if name in baselines}
-    others, rows = {name: loss for name, loss in losses.items() if loss is not None}, rows_of(split)
-    if others:
-        texts.append(f"on {rows} {', '.join(f'{words(name)} {figure(loss)}' for name, loss in others.items())}")
+    split, losses = _compared(evaluation, VALIDATION_LOSS in kinds)
+    rows, which = rows_of(split), network(members)
+    if losses:
+        texts.append(f"on {rows} {', '.join(f'{name} {figure(loss)}' for name, loss in losses.items())}")
     every = [curve for of_kind in curves.values() for curve in of_kind]
-    near = list(others.values())
+    near = list(losses.values())
     chart = curves_chart(f"Loss by epoch: {'; '.join(texts)}", every, "loss", is_loss=True, is_whole=True, near=near)
-    drawn = {name: loss for name, loss in others.items() if chart.y.low <= loss <= chart.y.high}
+    drawn = {name: loss for name, loss in losses.items() if chart.y.low <= loss <= chart.y.high}
     for name, loss in drawn.items():
-        chart.line([chart.x.low, chart.x.high], [loss] * 2, "reference", name=words(name), value=figure(loss))
+        style = f"reference{' plain' * (name == OWN)}"
+        ending, value = which if name == OWN else name, f"{adjective(split)} {figure(loss)}"
+        chart.line([chart.x.low, chart.x.high], [loss] * 2, style, name=ending, value=value)
     for member in range(len(curves[LOSS])):
-        for key, (name, style) in reversed(kinds.items()):
+        for key, (name, style) in kinds.items():
             curve = curves[key][member]
             last, hover = figure(curve.values[-1]), at_epoch(f"{name} loss")
             chart.line(*curve, style, name="" if member else name, value=last, hover=hover)
     note = f"The {members} networks of the ensemble, a line each. " if members > 1 else ""
     note += rows_note(LOSS)
-    which = f"The delivered {network(members)}"
     restored = any(epoch < curve.epochs[-1] for epoch, curve in zip(delivered, curves[LOSS], strict=False))
+    own = metric(LOSS, evaluation.get("train", {}).get(LOSS))
     if restored:
         for epoch in delivered:
             chart.line([epoch] * 2, [chart.y.low, chart.y.high], "guide faint" if members > 1 else "guide")
-        which += f" has the weights of {_epochs(delivered)}, and"
-    own = evaluation.get("train", {}).get(LOSS)
-    note += f" {which} has a loss of {metric(LOSS, own)} on the training rows, without either."
+        note += f" The delivered {which} has the weights of {_epochs(delivered)}."
+    note += f" The loss of the delivered {which} on the training rows is {own}."
     if VALIDATION_LOSS in kinds:
-        note += " Validation rows take no part in the steps."
+        note += " The network is not trained on validation rows."
         best = min(history, key=lambda record: float(record[VALIDATION_LOSS]))
         if members == 1 and not restored and best["epoch"] < EARLY * history[-1]["epoch"]:
             chart.line([best["epoch"]] * 2, [chart.y.low, best[VALIDATION_LOSS]], "guide")
             least = figure(best[VALIDATION_LOSS])
-            note += f" Their loss was least, {least}, at epoch {count(best['epoch'])}, the dashed line."
+            note += f" Their loss was lowest at epoch {count(best['epoch'])} (dashed line): {least}."
     if drawn:
-        own = metric(LOSS, evaluation[split].get(LOSS))
-        note += f" Dotted lines are the losses of simpler predictors on {rows}, where the {network(members)} has {own}."
-    if beyond := [f"{words(name)} {figure(loss)}" for name, loss in others.items() if name not in drawn]:
+        beside = "the validation line" if split == VALIDATION else f"the {which}, not with the training line"
+        note += f" Dotted lines: losses on {rows}. Compare simpler predictors with {beside}."
+    if beyond := [f"{name} {figure(loss)}" for name, loss in losses.items() if name not in drawn]:
         note += f" Beyond the chart, on {rows}: {', '.join(beyond)}."
     return Figure("Loss", note, chart.svg())
+
+
+def _compared(evaluation: Mapping[str, Any], has_validation_curve: bool) -> tuple[str, dict[str, float]]:
+    """Return the losses of simpler predictors on a split, by name, and the split.
+
+    It is the validation split if the losses of simpler predictors stand beside a curve of the same rows. Otherwise it
+    is the test or the out-of-fold split, which has no curve, and the losses include the one of the network.
+    """
+    baselines = evaluation.get("baselines", {})
+    for split in [VALIDATION] * has_validation_curve + [best_split(evaluation)]:
+        losses = {words(name): baselines[name].get(split, {}).get(LOSS) for name in BASELINES if name in baselines}
+        others = {name: loss for name, loss in losses.items() if loss is not None}
+        if others:
+            own = evaluation[split].get(LOSS)
+            return split, others if split == VALIDATION or own is None else {OWN: own} | others
+    return best_split(evaluation), {}
 
 
 def _epochs(delivered: Sequence[int]) -> str:

@@ -210,7 +210,7 @@ WIDTH, HEIGHT = 340.0, 236.0
 MAX_HOVERS = 40
 """Most points of a line that show their values on hover."""
 RIGHT_EDGE = 12.0
-MAX_FOR_NAMES = 0.34
+MAX_FOR_NAMES = 0.37
 """Maximum width of names at the ends of lines, as a fraction of the chart's width."""
 
 
@@ -272,8 +272,8 @@ class Chart:
         x, y : (points,)
         style : str
             CSS classes: ``series-0`` to ``series-9``, with ``dashed``, and ``thin``, ``faint`` or
-            ``fainter`` for one of many lines; ``plain`` for the colour of the text; ``guide``, ``reference`` or
-            ``whisker``.
+            ``fainter`` for one of many lines; ``plain`` and ``quiet-line`` for the colours of texts; ``guide``,
+            ``reference`` or ``whisker``.
         name, value : str
             Name at the right end in the colour of the line, and number below it.
         hover : callable, optional

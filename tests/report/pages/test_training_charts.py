@@ -36,30 +36,45 @@ def heights(drawn: Drawn, style: str) -> list[tuple[float, float]]:
 def test_losses_of_simpler_predictors_are_level_lines_at_their_values(split: str, rows: str) -> None:
     figure = chart(dict(OTHERS), [11], split=split)
     drawn = Drawn(figure.chart)
-    ((first, last),) = heights(drawn, "series-0")
+    ((first, last),) = heights(drawn, "quiet-line")
     # The height of a value, by two that are known: both ends of the curve.
     scale = (last - first) / (LOSSES[-1] - LOSSES[0])
     places = {name: first + scale * (loss - LOSSES[0]) for name, loss in OTHERS.items()}
+    places["network"] = first + scale * (0.35 - LOSSES[0])
     lines = heights(drawn, "reference")
-    assert len(lines) == 3
-    for (left, right), name in zip(lines, ("linear", "neighbours", "constant"), strict=True):
+    assert len(lines) == 4
+    for (left, right), name in zip(lines, ("network", "linear", "neighbours", "constant"), strict=True):
         assert left == right == pytest.approx(places[name], abs=0.11)
-    assert {"linear", "0.4500", "neighbours", "constant", "train"} <= set(drawn.texts())
-    assert f"; on {rows} linear 0.4500, neighbours 0.2000, constant 0.7000" in drawn.root.attrib["aria-label"]
-    assert f"Dotted lines are the losses of simpler predictors on {rows}, where the network has 0.3500." in figure.note
+    of = {"test": "test", "out_of_fold": "out-of-fold"}[split]
+    assert {"network", f"{of} 0.3500", "linear", f"{of} 0.4500", "neighbours", "constant", "train"} <= set(
+        drawn.texts()
+    )
+    told = f"; on {rows} network 0.3500, linear 0.4500, neighbours 0.2000, constant 0.7000"
+    assert told in drawn.root.attrib["aria-label"]
+    assert f"Dotted lines: losses on {rows}. Compare simpler predictors with the network" in figure.note
     assert "Beyond" not in figure.note
     assert drawn.all("path", "guide") == []
+
+
+def test_simpler_predictors_stand_beside_the_curve_of_their_rows() -> None:
+    """With a validation curve the lines are of validation rows, and no line is of test rows."""
+    history = [{"epoch": epoch, "loss": loss, "validation_loss": loss + 0.1} for epoch, loss in enumerate(LOSSES, 1)]
+    baselines = {name: {"validation": {"loss": loss}, "test": {"loss": 0.111}} for name, loss in OTHERS.items()}
+    evaluation = {"train": TRAIN, "validation": {"loss": 0.36}, "test": {"loss": 0.35}, "baselines": baselines}
+    figure, *_ = training_figures(history, [], evaluation, [11], 1)
+    drawn = Drawn(figure.chart)
+    assert len(heights(drawn, "reference")) == 3
+    assert {f"validation {loss:.4f}" for loss in OTHERS.values()} < set(drawn.texts())
+    assert "test" not in figure.chart + figure.note
+    assert "0.111" not in figure.chart + figure.note
 
 
 def test_losses_far_beyond_the_curves_are_told_and_not_drawn() -> None:
     figure = chart({"linear": 40.0, "constant": 0.5, "trees": None}, [11])
     drawn = Drawn(figure.chart)
-    assert len(heights(drawn, "reference")) == 1
+    assert len(heights(drawn, "reference")) == 2
     assert "linear" not in drawn.texts()
     assert figure.note.endswith("Beyond the chart, on test rows: linear 40.000.")
-    figure = chart({"linear": 40.0}, [11])
-    assert "Dotted" not in figure.note
-    assert "reference" not in figure.chart
     assert "Beyond" not in chart({}, [11]).note
 
 
@@ -67,17 +82,19 @@ def test_the_epoch_whose_weights_are_restored_is_marked() -> None:
     figure = chart({}, [6])
     drawn = Drawn(figure.chart)
     ((x, top), (same, bottom)) = drawn.lines("guide")[0]
-    ((left, _), *_, (right, _)) = drawn.lines("series-0")[0]
+    ((left, _), *_, (right, _)) = drawn.lines("quiet-line")[0]
     assert x == same == pytest.approx((left + right) / 2, abs=0.11)
     assert top != bottom
-    assert "The delivered network has the weights of epoch 6, the dashed line, and has a loss of 0.3000" in figure.note
+    assert (
+        "has the weights of epoch 6, the dashed line. The loss of the delivered network on the training rows is 0.3000."
+        in figure.note
+    )
 
 
 def test_the_epochs_of_an_ensemble_are_marked_for_each_member() -> None:
     figure = chart(dict(OTHERS), [6, 12, 8], members=3)
     drawn = Drawn(figure.chart)
     assert len(drawn.lines("guide")) == 3
-    told = "The delivered ensemble has the weights of epochs 6 to 12, the dashed lines, and has a loss of 0.3000"
-    assert told in figure.note
-    assert "where the ensemble has 0.3500" in figure.note
+    assert "The delivered ensemble has the weights of epochs 6 to 12, the dashed lines." in figure.note
+    assert {"ensemble", "test 0.3500"} < set(drawn.texts())
     assert "weights of" not in chart({}, [11, 12, 13], members=3).note
