@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 ABSENT = "–"
 """Text for a missing value."""
 _EPOCH = date(1970, 1, 1)
+NEW_YEAR = "-01-01"
 
 
 def count(number: int) -> str:
@@ -147,6 +148,17 @@ def cell_text(value: float) -> str:
 def day_text(days: float) -> str:
     """Return the date of a number of days since 1970, which may have a fraction: ``2020-02-29``."""
     return (_EPOCH + timedelta(days=math.floor(days))).isoformat()
+
+
+def day_texts(days: Sequence[float]) -> list[str]:
+    """Return dates, or years if all of them are January 1."""
+    suffix = NEW_YEAR if are_years(days) else ""
+    return [day_text(day).removesuffix(suffix) for day in days]
+
+
+def are_years(days: Iterable[float]) -> bool:
+    """Return whether all days since 1970 are January 1, without a time of day."""
+    return all(day == math.floor(day) and day_text(day).endswith(NEW_YEAR) for day in days)
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:

@@ -138,14 +138,19 @@ def recipe(
     settings, kinds = _settings(facts, features, quick), [column.kind for column in features]
     # Layers refer to columns by their indices after preprocessing. Preprocessing groups columns by kind, in the order
     # of each kind's first column.
-    ordered = sorted(features, key=lambda column: _ORDER[column.kind])
+    # Years are read like numbers, so they are in the group of these.
+    orders = {column.name: 0 if column.is_year else _ORDER[column.kind] for column in features}
+    ordered = sorted(features, key=lambda column: orders[column.name])
     spiked = [index for index, column in enumerate(ordered) if column.is_spiked] if settings.embeds else []
     has_bins = facts.target == "classes" and not quick and _can_embed(features)
     binned = [index for index, column in enumerate(ordered) if has_bins and column.numbers > FEW_NUMBERS]
     binned = binned if len(binned) <= MANY_BINNED else []
-    first = [*dict.fromkeys(_ORDER[kind] for kind in kinds)]
+    first = [*dict.fromkeys(orders.values())]
     is_ordered = bool(settings.embeds or binned) and first != sorted(first)
-    filling = [*(["calendar"] if "datetime" in kinds else []), "impute"]
+    has_dates = any(column.kind == "datetime" and not column.is_year for column in features)
+    filling = [*(["calendar"] if has_dates else []), "impute"]
+    years = [column.name for column in features if column.is_year]
+    of_years = [{"columns": years, "steps": ["impute", *settings.scaling]}] if years else []
     has_answers = "text" in kinds and 1 < facts.classes <= MOST_ANSWERS and facts.structure.time is None
     answers = [{"type": "text_vectors", "answers": True}] if has_answers else []
     has_vectors = any(column.kind == "category" and column.columns > ONE_HOT_CODES for column in features)
@@ -170,7 +175,8 @@ def recipe(
         has_categories="category" in kinds,
         has_texts="text" in kinds,
         one_hot_codes=ONE_HOT_CODES,
-        preprocessing=[*filling, *settings.scaling, *answers],
+        preprocessing=[*filling, *settings.scaling, *answers, *of_years],
+        has_years=bool(years),
         binned=binned,
         has_vectors=has_vectors,
         has_answers=has_answers,

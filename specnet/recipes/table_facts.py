@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from specnet.data import ClassTarget, Target, ValueTarget, ignored_groups
 from specnet.errors import DataError, Diagnostic
 from specnet.files.plain_data import toml_text
-from specnet.number_texts import counted
+from specnet.number_texts import are_years, counted
 from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.notations import LocalDatetime, NumberFormat
 from specnet.parts.data.tables.kinds import RARE_TEXT, feature_hint
@@ -56,6 +56,8 @@ class ColumnFacts:
         Number of distinct numbers; 0 for other kinds.
     is_spiked : bool
         Whether one of many distinct numbers fills at least a third of the cells.
+    is_year : bool
+        Whether all cells are dates of January 1, which have no cycles.
     """
 
     name: str
@@ -65,6 +67,7 @@ class ColumnFacts:
     notation: Notation | None = None
     numbers: int = 0
     is_spiked: bool = False
+    is_year: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +367,7 @@ def _constants(data: TableFile, content: Table, rows: NDArray[np.bool_]) -> dict
 def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
     present = cells[~np.isnan(cells)]
     missing = len(cells) - len(present)
-    words, columns, numbers, is_spiked = [], 1, 0, False
+    words, columns, numbers, is_spiked, is_year = [], 1, 0, False, False
     if column.kind == "text":
         assert column.texts is not None, "a column of texts"
         columns = TextVectors().size
@@ -377,7 +380,8 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
         words.append(shown if fits else f"{len(column.texts)} categories")
     elif len(present) and column.kind != "boolean":
         words.append(_range(column, present))
-        if column.kind == "datetime":
+        is_year = column.kind == "datetime" and are_years(np.unique(present).tolist())
+        if column.kind == "datetime" and not is_year:
             (columns,) = Calendar().fit(present[:, np.newaxis])[0].counts or (1,)
         counts = np.unique(present, return_counts=True)[1]
         numbers = len(counts) if column.kind == "numeric" else 0
@@ -385,7 +389,7 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
     if missing:
         words.append(f"{missing} missing")
     notation = None if isinstance(column.notation, LocalDatetime) else column.notation  # runs detect it themselves
-    return ColumnFacts(column.name, column.kind, "; ".join(words), columns, notation, numbers, is_spiked)
+    return ColumnFacts(column.name, column.kind, "; ".join(words), columns, notation, numbers, is_spiked, is_year)
 
 
 def _range(column: Column, present: NDArray[np.float64]) -> str:

@@ -15,7 +15,7 @@ from specnet.network import Network
 from specnet.number_texts import count, rounded
 from specnet.parts.arrays import Array
 from specnet.report.diagram_layout import DiagramColumn, columns_of, visible_activation
-from specnet.report.svg.axes import Axis
+from specnet.report.svg.axes import Axis, unit_of
 from specnet.report.svg.charts import Chart, Figure, mark_alone
 from specnet.report.svg.colours import ACTIVATION_HUES, HUES, RGB, colour_of
 
@@ -70,7 +70,11 @@ class Plane:
         """Both axes, which extend a little beyond the rows."""
         x, y = self.columns.T
         names = self.column_names
-        return Axis.over(x, label=names[0], margin=MARGIN), Axis.over(y, label=names[1], margin=MARGIN)
+        first, second = (
+            Axis.over(values, label=name, margin=MARGIN, unit=unit_of(values))
+            for name, values in zip(names, (x, y), strict=True)
+        )
+        return first, second
 
     @cached_property
     def points(self) -> Values:

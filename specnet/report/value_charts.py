@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.number_texts import count, counted, percent, points, rounded, true_minus
+from specnet.number_texts import cell_text, count, counted, percent, points, rounded, true_minus
 from specnet.parts.arrays import spaced_indices
-from specnet.report.svg.axes import Axis
+from specnet.report.svg.axes import Axis, Unit, unit_of
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.colours import SERIES, class_line, colour_of
 from specnet.report.terminal.terminal_output import TextTable
@@ -71,8 +71,8 @@ class Response:
         Values to which the column is set.
     texts : sequence of str
         Texts of these cells.
-    are_numbers : bool
-        Whether the cells are numbers on an axis and not names.
+    unit : {"number", "year", "day"} or None
+        What the cells are on an axis; None for names.
     outputs : tuple of int
         Indices of the outputs that are shown. Of several classes, the class that the column changes most is first.
     mean : ndarray (outputs, cells)
@@ -85,7 +85,7 @@ class Response:
     column: str
     cells: NDArray[np.float64]
     texts: Sequence[str]
-    are_numbers: bool
+    unit: Unit | None
     outputs: tuple[int, ...]
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -123,10 +123,12 @@ def value_figures(
     for column, name in enumerate(outputs[:MAX_OUTPUTS]):
         of = f" of {name}" if len(outputs) > 1 else ""
         true, predicted = target[chosen, column], prediction[chosen, column]
-        hover = [f"true {rounded(a)}, predicted {rounded(b)}" for a, b in zip(true, predicted, strict=True)]
-        x, y = (Axis.over(predicted, true, margin=0.04, label=label) for label in ("predicted", "true"))
+        unit = unit_of(target[:, column])
+        text = cell_text if unit == "year" else rounded
+        hover = [f"true {text(a)}, predicted {text(b)}" for a, b in zip(true, predicted, strict=True)]
+        x, y = (Axis.over(predicted, true, margin=0.04, label=label, unit=unit) for label in ("predicted", "true"))
         title = f"Predicted and true values{of}"
-        chart = Chart(f"{title}: true ones from {rounded(true.min())} to {rounded(true.max())}", x, y)
+        chart = Chart(f"{title}: true ones from {text(true.min())} to {text(true.max())}", x, y)
         chart.line([x.low, x.high], [x.low, x.high], "guide")
         note = f"{rows}. On the dashed line they are equal"
         if covered is not None and errors and covered["size"][column] < 2 * (x.high - x.low):
@@ -144,7 +146,7 @@ def value_figures(
         yield Figure(title, f"{note}.", chart.svg())
         residual = true - predicted
         largest, every = np.max(np.abs(residual)), target[:, column] - prediction[:, column]
-        x = Axis.over(predicted, margin=0.04, label="predicted")
+        x = Axis.over(predicted, margin=0.04, label="predicted", unit=unit)
         y = Axis.over([-largest, largest], margin=0.04, label="true − predicted")
         spread = f"ean {rounded(every.mean())}, standard deviation {rounded(every.std())}"
         chart = Chart(f"Residuals{of}: m{spread}", x, y)
@@ -279,9 +281,9 @@ def response_figures(
         description = (
             f"{each.column}: {what}; {'; '.join(hovers[k] for k in spaced_indices(len(hovers), MAX_DESCRIBED))}"
         )
-        if each.are_numbers:
+        if each.unit is not None:
             axis = replace(predicted, label=what if len(names) == 1 else "probability")
-            chart = Chart(description, Axis.over(each.cells, label=each.column), axis)
+            chart = Chart(description, Axis.over(each.cells, label=each.column, unit=each.unit), axis)
             _draw_curves(chart, each, names, colours, dict(zip(each.cells.tolist(), hovers, strict=True)))
         else:
             height = MIN_HEIGHT + LINE * len(hovers)

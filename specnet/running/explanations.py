@@ -17,12 +17,13 @@ from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
 from specnet.exporting.targets.javascript import inlined
 from specnet.model import Answers, Model
 from specnet.network.random import stream
-from specnet.number_texts import cell_text, counted, day_text, percent, rounded
+from specnet.number_texts import cell_text, counted, day_texts, percent, rounded
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column
 from specnet.parts.metrics.statistics import TWO_SIDED_95, weighted_mean
 from specnet.parts.preprocessing.categories import MISSING
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
+from specnet.report.svg.axes import Unit, unit_of
 from specnet.report.value_charts import Importance, Response
 from specnet.running.data_rows import Rows, SpecData
 
@@ -125,14 +126,14 @@ def _errors(
 MAX_RESPONSES, RESPONSE_ROWS, MAX_POINTS = 5, 100, 20
 """The maximum numbers of columns with a curve, of test rows that it is averaged over, and of its points."""
 MAX_NAMED_CELLS = 12
-"""The maximum number of points of a column of texts or dates."""
+"""The maximum number of points of a column of texts."""
 MAX_CLASSES = 4
 """The maximum number of classes with a curve: the classes that change most with the column."""
 BAND = (0.1, 0.9)
 
 
-MovedCells = tuple[NDArray[np.float64], list[str], bool]
-"""The values that a column is set to, their texts, and whether they are numbers, as in `Response`."""
+MovedCells = tuple[NDArray[np.float64], list[str], Unit | None]
+"""The values that a column is set to, their texts, and their unit, as in `Response`."""
 
 
 def responses_of(model: Model, data: SpecData, importance: Importance) -> list[Response] | None:
@@ -174,16 +175,15 @@ def _moved_cells(known: NDArray[np.float64], column: Column | None) -> MovedCell
     if column is not None and column.texts is not None:
         values = values[np.argsort(-counts, kind="stable")[:MAX_NAMED_CELLS]]
         texts = [MISSING if cell != cell else str(column.texts[int(cell)]) for cell in values.tolist()]
-        return values, [text or "missing" for text in texts], False
+        return values, [text or "missing" for text in texts], None
     values = values[~np.isnan(values)]
-    most = MAX_NAMED_CELLS if kind == "datetime" else MAX_POINTS
-    if len(values) > most:
+    unit: Unit | None = "day" if kind == "datetime" else None if kind == "boolean" else unit_of(values)
+    if len(values) > MAX_POINTS:
         # Middles of equal parts of the rows, so that an outlier does not extend the axis.
-        middles = (np.arange(most) + 0.5) / most
+        middles = (np.arange(MAX_POINTS) + 0.5) / MAX_POINTS
         values = np.unique(np.quantile(known[~np.isnan(known)], middles, method="nearest"))
-    if kind == "datetime":
-        return values, [*map(day_text, values.tolist())], False
-    return values, [*map(cell_text, values.tolist())], kind != "boolean"
+    texts = day_texts(values.tolist()) if unit == "day" else [*map(cell_text, values.tolist())]
+    return values, texts, unit
 
 
 def _response(model: Model, rows: RawColumns, index: int, cells: MovedCells, name: str) -> Response:

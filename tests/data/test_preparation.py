@@ -328,6 +328,17 @@ def test_prepared_columns_are_named_for_what_they_hold():
     assert preparation.named([]) == []
 
 
+@pytest.mark.parametrize(
+    ("dates", "cycle"), [("1990-01-01 1991-01-01", "cycle of years"), ("1990-01-01 1990-01-02", "weekday")]
+)
+def test_a_weekday_that_only_tells_years_apart_is_not_called_one(dates: str, cycle: str):
+    days = np.array(dates.split(), "datetime64[D]").astype(np.float64)[:, np.newaxis]
+    preparation = Preparation.fit([StepGroup((0,), (step_of("calendar"),))], days)
+    names = preparation.named(["since"])
+    assert f"since: sine of {cycle}" in names
+    assert ("weekday" in " ".join(names)) == (cycle == "weekday")
+
+
 class Squared(Standardize):
     """A step that adds columns and does not name them."""
 

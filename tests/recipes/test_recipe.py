@@ -182,6 +182,20 @@ def test_a_table_of_all_kinds_runs(recipe_for: Recipe) -> None:
     assert [group.columns for group in groups] == [("number", "open"), ("when",), ("city",)]
 
 
+def test_dates_of_january_1_are_years_without_a_weekday(recipe_for: Recipe) -> None:
+    random, n = np.random.default_rng(0), 120
+    years = [f"{year}-01-01" for year in random.integers(1990, 2021, n)]
+    when = [np.datetime64("2024-01-01") + np.timedelta64(int(day), "D") for day in random.integers(0, 700, n)]
+    spec = recipe_for(table(when=when, since=years, number=random.normal(size=n), y=random.normal(size=n)), "y")
+    assert spec.data.columns["since"] == "datetime"
+    assert spec.data.features == ("since", "number", "when")
+    *plain, of_years = spec.network.preprocessing
+    assert [step.type for step in plain] == ["calendar", "impute", "standardize"]
+    assert (of_years.columns, [step.type for step in of_years.steps]) == (("since",), ["impute", "standardize"])
+    groups = run(spec, epochs=1).spec.network.preprocessing
+    assert [group.columns for group in groups] == [("since", "number"), ("when",)]
+
+
 def test_names_and_texts_that_toml_and_comments_have_to_escape(recipe_for: Recipe) -> None:
     strange = ['"a ""quoted"" \\ name"', "#comment = 1", "ü$file"]
     rows = "".join(f'{i % 9},{i * 7 % 11},"{("x", "y#", "$name")[i % 3]}",{i % 2}\n' for i in range(40))

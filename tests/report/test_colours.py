@@ -9,6 +9,7 @@ import pytest
 
 from specnet.model import Answers
 from specnet.report.class_charts import class_figures
+from specnet.report.svg.axes import Unit
 from specnet.report.svg.charts import mark_alone
 from specnet.report.svg.colours import CHART_STYLE
 from specnet.report.value_charts import Response, response_figures
@@ -25,9 +26,9 @@ def colours(chart: str, tag: str, style: str) -> list[str]:
     return [next((COLOUR[name] for name in names if name in COLOUR), "") for names in found]
 
 
-def response(outputs: tuple[int, ...], are_numbers: bool) -> Response:
+def response(outputs: tuple[int, ...], unit: Unit | None) -> Response:
     mean, cells = np.full((len(outputs), 3), 0.5), np.arange(3.0)
-    return Response(100, "column", cells, ["0", "1", "2"], are_numbers, outputs, mean, cells * 0, cells * 0 + 1)
+    return Response(100, "column", cells, ["0", "1", "2"], unit, outputs, mean, cells * 0, cells * 0 + 1)
 
 
 @pytest.mark.parametrize("count", [3, 13])
@@ -39,7 +40,7 @@ def test_a_class_has_the_colour_of_its_mark_in_its_confusion_table_and_in_respon
     assert diagonal == of_marks
     assert len(colours(confusion.chart, "rect", "wrong")) == count * (count - 1)
     order = (2, 0) if count == 3 else (12, 3)
-    curves, dots = response_figures([response(order, True), response(order, False)], names, are_probabilities=True)
+    curves, dots = response_figures([response(order, "number"), response(order, None)], names, are_probabilities=True)
     assert colours(curves.chart, "path", "line") == [of_marks[kind] for kind in order]
     assert colours(curves.chart, "path", "band") == [of_marks[order[0]]]
     assert set(colours(dots.chart, "circle", "dot")) == {of_marks[order[0]]}

@@ -12,7 +12,8 @@ from specnet.parts.fields import Counts
 from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
 from specnet.parts.preprocessing.column_operations import cos, equal, floor, greater, joined, picked, sin, where
 
-_CYCLES = ("day of year", "weekday", "time of day")
+_WEEKDAY, _CYCLE_OF_YEARS = "weekday", "cycle of years"
+_CYCLES = ("day of year", _WEEKDAY, "time of day")
 _THURSDAY = 3
 """The weekday of 1970-01-01, Monday being 0."""
 _BEFORE_1970 = 719_468
@@ -53,8 +54,10 @@ class Calendar(Preprocessing):
     def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
         made = list(columns)
         for cycle, used in zip(_CYCLES, fitted["kept"], strict=True):
+            # On one day of all years, such as January 1, the weekday only counts years.
+            names = [_CYCLE_OF_YEARS if cycle == _WEEKDAY and not varies else cycle for varies in fitted["kept"][0]]
             for wave in ("sine", "cosine"):
-                made += [f"{columns[index]}: {wave} of {cycle}" for index in np.flatnonzero(used).tolist()]
+                made += [f"{columns[index]}: {wave} of {names[index]}" for index in np.flatnonzero(used).tolist()]
         return made
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:

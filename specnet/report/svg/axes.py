@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.number_texts import power_texts, rounded, tick_texts
+from specnet.number_texts import day_text, power_texts, rounded, tick_texts
 from specnet.report.svg.markup import TEXT_SIZE, label, number, shortened, text_width
 
 LARGEST = 1e300
@@ -28,7 +29,24 @@ MAX_ALONG_X = 6
 MAX_FOR_TICKS = 0.45
 """Maximum width of texts along y, as a fraction of the chart's width."""
 
+Unit = Literal["number", "year", "day"]
+"""What the values of an axis are: numbers, years, or days since 1970, whose ticks are dates."""
+FIRST_YEAR, LAST_YEAR = 1800, 2100
+"""Whole numbers in this range are written like years: without groups of digits, and with whole numbers between them."""
+MONTHS = (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
+"""Distances between dates on an axis, in months."""
+DAYS = (1, 2, 7, 14)
+"""Smaller distances between dates, in days."""
+
 Vector = NDArray[np.float64]
+
+
+def unit_of(values: ArrayLike) -> Unit:
+    """Return whether values look like years: whole numbers from 1800 to 2100, and at least one."""
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    is_year = (known == np.floor(known)) & (known >= FIRST_YEAR) & (known <= LAST_YEAR)
+    return "year" if known.size and is_year.all() else "number"
 
 
 def shown_values(values: ArrayLike, log: bool = False) -> NDArray[np.bool_]:
@@ -53,6 +71,8 @@ class Axis:
         Whether the axis is logarithmic.
     names : tuple of str
         Names at the ticks instead of numbers.
+    unit : {"number", "year", "day"}
+        What the values of a linear axis are.
     """
 
     low: float
@@ -60,10 +80,17 @@ class Axis:
     label: str = ""
     log: bool = False
     names: tuple[str, ...] = ()
+    unit: Unit = "number"
 
     @classmethod
     def over(
-        cls, *values: ArrayLike, label: str = "", log: bool = False, margin: float = 0.0, zero: bool = False
+        cls,
+        *values: ArrayLike,
+        label: str = "",
+        log: bool = False,
+        margin: float = 0.0,
+        zero: bool = False,
+        unit: Unit = "number",
     ) -> Axis:
         """Return an axis that covers all finite values, on a logarithmic axis all positive ones.
 
@@ -80,6 +107,8 @@ class Axis:
         zero : bool
             Whether a linear axis of positive values may start at 0. It does if less than a third of the axis is then
             empty.
+        unit : {"number", "year", "day"}
+            What the values are.
         """
         present = np.concatenate([np.zeros(0), *(np.asarray(array, np.float64).ravel() for array in values)])
         present = present[shown_values(present, log)]
@@ -92,11 +121,11 @@ class Axis:
             ratio = (high / low) ** margin if high / low < LARGEST else 10.0
             return cls(max(low / ratio, 5e-324), high * ratio, label, True)
         if high - low <= max(SMALLEST_SPAN * max(abs(low), abs(high)), 1e-290):
-            space = 0.1 * max(abs(low), abs(high)) or 1.0
-            return cls(low - max(space, 1e-280), high + max(space, 1e-280), label)
+            space = 1.0 if unit != "number" else 0.1 * max(abs(low), abs(high)) or 1.0
+            return cls(low - max(space, 1e-280), high + max(space, 1e-280), label, unit=unit)
         starts_at_zero = zero and 0 < low < high / 3
         space = margin * (high - low)
-        return cls(0.0 if starts_at_zero else low - space, high + space, label)
+        return cls(0.0 if starts_at_zero else low - space, high + space, label, unit=unit)
 
     @classmethod
     def of_names(cls, names: Iterable[str], label: str = "") -> Axis:
@@ -132,8 +161,25 @@ class Axis:
             if len(exponents) > 1:
                 chosen = exponents[:: math.ceil(len(exponents) / max(most, 1))]
                 return [(float(f"1e{k}"), text) for k, text in zip(chosen, power_texts(chosen), strict=True)]
+        if self.unit == "day":
+            return self._dates(most)
         values = self._round_values(most)
-        return list(zip(values, tick_texts(values), strict=True))
+        texts = [f"{value:.0f}" for value in values] if self.unit == "year" else tick_texts(values)
+        return list(zip(values, texts, strict=True))
+
+    def _dates(self, most: int) -> list[tuple[float, str]]:
+        """Return days at the beginning of years, of months or in between, as the first distance that is few enough."""
+        low, high = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
+        for step in DAYS:
+            if high // step - (low - 1) // step <= most:
+                return [(float(day), day_text(day)) for day in range(-(-low // step) * step, high + 1, step)]
+        first, last = (int(np.datetime64(day, "D").astype("datetime64[M]").astype(int)) for day in (low - 1, high))
+        for step in MONTHS:
+            months = range((first // step + 1) * step, last + 1, step)
+            if len(months) <= most:
+                days = [float(np.datetime64(month, "M").astype("datetime64[D]").astype(int)) for month in months]
+                return [(day, day_text(day)[: 7 if step % 12 else 4]) for day in days]
+        return []
 
     def _round_values(self, most: int) -> list[float]:
         span = self.high - self.low
@@ -141,6 +187,8 @@ class Axis:
         for power in (exponent, exponent + 1):
             for digits in ("1", "2", "2.5", "5"):
                 step = float(f"{digits}e{power}")
+                if self.unit == "year" and step != int(step):
+                    continue
                 first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
                 if last - first + 1 <= most:
                     # Multiples of a decimal step, rounded to the decimals of the step.

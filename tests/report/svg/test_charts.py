@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from specnet.report.svg import charts, markup
 from specnet.report.svg import colours as palette
+from specnet.report.svg.axes import unit_of
 from specnet.report.svg.charts import Axis, Chart
 from tests.report.drawn import CLUMSY, Drawn, decoded, numbers, place_of
 
@@ -98,10 +99,34 @@ def test_ranges_of_axes() -> None:
         (Axis(0.15, 6, log=True), "0.2 | 0.5 | 1 | 2 | 5"),
         (Axis.of_names(["first", "second"], "column"), "first | second"),
         (Axis.of_names([]), ""),
+        (Axis.over([2005, 2010], unit="year"), "2006 | 2008 | 2010"),
+        (Axis.over([2007, 2008, 2009], unit="year"), "2007 | 2008 | 2009"),
+        (Axis.over([2007], unit="year"), "2006 | 2007 | 2008"),
+        (Axis.over([7305, 18262], unit="day"), "1990 | 2000 | 2010 | 2020"),
+        (Axis.over([14245, 15706], unit="day"), "2009 | 2010 | 2011 | 2012 | 2013"),
+        (Axis.over([18200, 18500], unit="day"), "2020-01 | 2020-04 | 2020-07"),
+        (Axis.over([18290, 18299], unit="day"), "2020-01-29 | 2020-01-31 | 2020-02-02 | 2020-02-04 | 2020-02-06"),
+        (Axis.over([18262, 18262], unit="day"), "2019-12-31 | 2020-01-01 | 2020-01-02"),
     ],
 )
 def test_ticks_read_well(axis: Axis, texts: str) -> None:
     assert " | ".join(text for _, text in axis.ticks(5)) == texts
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        ([1800, 2007.0, np.nan], "year"),
+        ([2100], "year"),
+        ([2007.5, 2008], "number"),
+        ([1799, 1900], "number"),
+        ([1990, 2101], "number"),
+        ([np.nan], "number"),
+        ([], "number"),
+    ],
+)
+def test_whole_numbers_of_our_centuries_are_years(values: list[float], unit: str) -> None:
+    assert unit_of(values) == unit
 
 
 @pytest.mark.parametrize("log", [False, True])

@@ -147,8 +147,8 @@ def test_two_classes_have_the_probability_of_the_second(sold: Trained) -> None:
     assert curves["colour"].texts[:2] == ["red", "green"]
     assert {"missing"} < set(curves["colour"].texts) <= set(colours)
     assert curves["open"].texts == ["0", "1"]
-    assert len(curves["since"].texts) == 12
-    assert [curves[name].are_numbers for name in ("number", "colour", "since", "open")] == [True, False, False, False]
+    assert len(curves["since"].texts) == 20
+    assert [curves[name].unit for name in ("number", "colour", "since", "open")] == ["number", None, "day", None]
     seen = Page(text).text
     least, most = curves["number"].mean[0][[0, -1]]
     assert f"{100 * least:.1f} % at {curves['number'].texts[0]}, {100 * most:.1f} % at" in seen
