@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from specnet.loggers import Logger as Logger
     from specnet.loggers import MLflowLogger as MLflowLogger
     from specnet.loggers import TensorBoardLogger as TensorBoardLogger
+    from specnet.model import Contributions as Contributions
     from specnet.model import Model as Model
     from specnet.model import load_model as load_model
     from specnet.network import Network as Network
@@ -65,7 +66,7 @@ _names, __getattr__ = lazily(
         "exporting": "export",
         "importing": "import_model",
         "loggers": "JsonLinesLogger Logger MLflowLogger TensorBoardLogger",
-        "model": "Model load_model",
+        "model": "Contributions Model load_model",
         "network": "Network build",
         "running": "RunResult fit run",
         "running.distillation.distilling": "distill",

@@ -97,6 +97,24 @@ def raw_columns(
     return RawColumns(check_inputs(X, columns, name), known)
 
 
+def joined(first: RawColumns, second: RawColumns) -> RawColumns:
+    """Return the rows of two tables with the same columns as one table, with the texts that occur in it."""
+    table = np.concatenate([first.X, second.X]).astype(np.float64, copy=False)
+    kinds = list(first.kinds or second.kinds)
+    for index, column in enumerate(kinds):
+        if column.texts is not None:
+            cells = [raw.X[:, index] for raw in (first, second)]
+            is_text = [~np.isnan(each) for each in cells]
+            texts = [
+                each.texts[index][own[known].astype(np.intp)]  # type: ignore[index] # the tables have the same kinds
+                for each, own, known in zip((first, second), cells, is_text, strict=True)
+            ]
+            distinct, codes = np.unique(np.concatenate(texts), return_inverse=True)
+            table[np.concatenate(is_text), index] = codes
+            kinds[index] = replace(column, texts=distinct)
+    return RawColumns(table, tuple(kinds))
+
+
 def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str) -> RawColumns:
     """Return checked columns of plain numbers; a data frame with these names may have missing cells."""
     try:

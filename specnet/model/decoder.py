@@ -242,6 +242,11 @@ class Decoder:
         mean = mean_of_members(averaged, self.weights)
         return np.concatenate([1 - mean, mean], axis=1) if self.network.task == "binary" else mean
 
+    def numbers(self, averaged: Sequence[Array]) -> NDArray[np.float64]:
+        """Return probabilities, values in the target's units, or margins, whichever are predicted, (rows, outputs)."""
+        found = self.probabilities(averaged) if self.gives_probabilities else mean_of_members(averaged, self.weights)
+        return found.astype(np.float64)
+
     def spread(self, averaged: Sequence[Array]) -> Array:
         """Return the standard deviation over members of the values, probabilities or margins that are averaged."""
         spread = spread_of_members(averaged, self.weights)

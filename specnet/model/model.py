@@ -6,7 +6,7 @@ import operator
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,20 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import Preparation, RawColumns
 from specnet.data.raw_columns import raw_columns
 from specnet.display import Displayed
-from specnet.errors import DataError, FileError, SpecnetWarning, rendered
-from specnet.files import PathLike, file_errors, open_file, write_file
+from specnet.errors import DataError, SpecnetWarning, rendered
+from specnet.files import PathLike, file_errors, write_file
+from specnet.model.contributions import Background, Contributions, contributions
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import MAX_SHARE, check_content, decode_model, encode_model
+from specnet.model.file import MAX_SHARE, check_content, encode_model
 from specnet.model.trained_network import TrainedNetwork
 from specnet.model.unfamiliar import refuse_unfilled, unfamiliar_cells
 from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
 from specnet.parts.data import Kind, kind_of
 from specnet.parts.metrics import Metric
-from specnet.parts.part import Part
-from specnet.run_files import model_file
-from specnet.spec import Limits, Spec
+from specnet.spec import Spec
 
 
 class Model(Displayed):
@@ -60,6 +59,8 @@ class Model(Displayed):
         Weight of each network in the mean.
     network : Network
         The only or first network. All networks have the same columns, target and task.
+    background : Background or None
+        Training rows to which `contributions` compares; None if the model has none.
     theta, state, preprocessing, target_preprocessing, members
         Attributes of the only network. A model of several networks raises `DataError`: use those of `networks`.
 
@@ -147,6 +148,7 @@ class Model(Displayed):
         self.networks, self.shares = tuple(networks), tuple(map(operator.index, shares))
         self.decoder = first.decoder.with_weights(weights)
         self.error_quantiles = error_quantiles or ErrorQuantiles()
+        self.background: Background | None = None
 
     def __repr__(self) -> str:
         name = f"{self.spec.name}, " if self.spec.name else ""
@@ -158,7 +160,9 @@ class Model(Displayed):
 
     def astype(self, dtype: str) -> Model:
         """Return this model converted to compute in another dtype, ``float32`` or ``float64``."""
-        return Model.of([each.astype(dtype) for each in self.networks], self.shares, self.error_quantiles)
+        model = Model.of([each.astype(dtype) for each in self.networks], self.shares, self.error_quantiles)
+        model.background = self.background
+        return model
 
     def _only(self, name: str) -> TrainedNetwork:
         """Return the only network; if there are several, raise an error that names the requested attribute."""
@@ -367,6 +371,46 @@ class Model(Displayed):
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
         return self.decoder.spread(self.member_outputs(self._raw_columns(X)))
 
+    def contributions(
+        self, X: ArrayLike | RawColumns, background: ArrayLike | RawColumns | None = None
+    ) -> Contributions:
+        """Return how much each raw column contributes to the prediction of each row: Shapley values.
+
+        They are exact for up to 8 columns, otherwise means over random orders of the columns by the spec's seed, with
+        standard errors. `specnet.model.contributions` has the definition and sources.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+            Raw columns as for `predict`.
+        background : array_like (rows, columns), optional
+            Rows to which those of `X` are compared, such as 100 training rows. Default: 100 training rows of the run.
+
+        Returns
+        -------
+        Contributions
+            ``values`` (rows, columns, outputs), ``base`` (outputs,), the mean prediction of the background, and
+            ``errors``. Outputs are those of `predict_proba`, otherwise values in the target's units or margins. The
+            values of a row add up to its prediction minus the base.
+
+        Raises
+        ------
+        DataError
+            If X or `background` does not fit, or there are no rows to compare to.
+        """
+        raw, known = self._raw_columns(X), self.background
+        if background is not None:
+            rows = self._raw_columns(background)
+            known = Background(rows, np.full(len(rows), 1 / max(len(rows), 1)))
+        if known is None or not len(known.weights):
+            hint = "pass background=X with training rows, or load the folder of a run, which has them"
+            raise DataError("contributions need rows to compare to, and the model has none", hint=hint)
+
+        def predict(rows: RawColumns) -> NDArray[np.float64]:
+            return self.decoder.numbers(self.member_outputs(rows))
+
+        return contributions(predict, raw, known, self.spec.seed)
+
     def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the outputs as the loss reads them, (rows, outputs): logits or margins for classifiers.
 
@@ -542,46 +586,6 @@ class Model(Displayed):
             for text in rendered(unfamiliar_cells(self.preparations, raw, "X")):
                 warnings.warn(text, SpecnetWarning, stacklevel=3)
         return raw
-
-
-def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
-    """Read a model from a file that `Model.save` wrote; nothing in it is executed.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file, or the folder of a run.
-    parts : iterable of part classes
-        Custom parts that its spec uses in addition to built-in and installed ones.
-    limits : Limits, optional
-        Limits on the size of its network.
-
-    Returns
-    -------
-    Model
-        The saved model, with its preprocessing and labels.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, damaged or not a model.
-    """
-    with open_file(model_file(path)) as (stream, size):
-        return read_model(stream, size, parts, limits)
-
-
-def read_model(stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
-    """Return the model in an open file, as `load_model` does; parameters are those of `decode_model`.
-
-    Raises
-    ------
-    FileError
-        If the file is damaged or not a model.
-    """
-    try:
-        return Model.of(*decode_model(stream, size, parts, limits))
-    except DataError as error:
-        raise FileError(str(error)) from error
 
 
 def _columns(network: TrainedNetwork) -> tuple[int, tuple[str, ...] | None, list[Kind]]:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
-Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "baselines", "importance", "mixtures"]
+Purpose = Literal[
+    "initial weights", "shuffling", "dropout", "resampling", "baselines", "importance", "mixtures", "contributions"
+]
 _NUMBERS: dict[Purpose, int] = {
     "initial weights": 0,
     "shuffling": 1,
@@ -18,6 +20,7 @@ _NUMBERS: dict[Purpose, int] = {
     "baselines": 4,
     "importance": 5,
     "mixtures": 6,
+    "contributions": 7,
 }
 _STEP_STRIDE = 2**64
 _STEP_FACTOR = pow(0x2360ED051FC65DA44385DF649FCCF645, _STEP_STRIDE, 2**128)
