@@ -29,6 +29,7 @@ from specnet.errors import (
 )
 from specnet.report.terminal.terminal_output import (
     TextTable,
+    write_command,
     write_line,
     write_mistakes,
     write_parts,
@@ -126,6 +127,10 @@ class Output:
     def parts(self, *parts: str, label: str = "") -> None:
         """Print a line of a result, broken between parts on a narrow terminal; the label is highlighted."""
         self._print(write_parts, *parts, label=label)
+
+    def command(self, text: str) -> None:
+        """Print a command that can be copied."""
+        self._print(write_command, text)
 
     def prose(self, text: str) -> None:
         """Print paragraphs of a result, whose lines are broken to fit a terminal."""

@@ -179,11 +179,11 @@ def _show_run(
     if step.finding is None and not step.command.startswith("specnet predict"):
         output.parts(" ".join(filter(None, (step.headline, step.text))))
         if spec and step.command:
-            output.line(f"  {step.command}")
+            output.command(step.command)
     for finding in findings[:MAX_FINDINGS]:
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
         if spec and finding is step.finding and step.command:
-            output.line(f"  {step.command}")
+            output.command(step.command)
     if more := findings[MAX_FINDINGS:]:
         output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
     if slices := figures["tables"].get("test", {}).get("slices"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -324,6 +326,24 @@ def write_parts(stream: TextIO, *parts: str, label: str = "") -> None:
     if lines and start and lines[0].startswith(start):
         lines[0] = painted(stream, start, YELLOW) + lines[0][len(start) :]
     stream.writelines(f"{line}\n" for line in lines)
+
+
+def write_command(stream: TextIO, command: str) -> None:
+    """Write a shell command, indented, so that it can be copied.
+
+    If it is wider than a terminal, its lines end with a backslash; it is left out if one of its words is wider.
+    """
+    words, line = [shlex.quote(word) for word in shlex.split(shown(stream, command))], " "
+    width = terminal_width(stream) or sys.maxsize
+    most = width - len(" \\")
+    if max(map(text_width, words)) + len("  ") > most:
+        return
+    for word in words:
+        if text_width(f"{line} {word}") > most and line.strip():
+            stream.write(f"{line} \\\n")
+            line = " "
+        line += f" {word}"
+    stream.write(f"{line}\n")
 
 
 def write_prose(stream: TextIO, text: str) -> None:
