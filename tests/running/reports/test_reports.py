@@ -144,7 +144,7 @@ def test_reports_draw_intervals_and_say_what_they_cover(tmp_path: Path) -> None:
         page = made(spec, folder, overrides=["training.ensemble=3"])
         (told,) = (each for each in covered_by(folder) if each["level"] == 0.9)
         for size, share in zip(told["size"], told["covered"], strict=True):
-            assert f"± {rounded(size / 2)} on average, lie {100 * share:.1f} % of the rows" in page.text
+            assert f"± {rounded(size / 2)} on average), lie {100 * share:.1f} % of the rows" in page.text
         assert "on average and not for each group" in page.text
         if targets == 1:
             check_thirds(told["thirds"], folder, page)
