@@ -176,7 +176,9 @@ def _show_run(
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
     document, findings = result.model.spec.document.data, ranked(result.findings)
     step = next_step(findings, figures, document, str(spec), settings, str(folder))
-    if step.finding is None and not step.command.startswith("specnet predict"):
+    if step.is_end:
+        output.parts(step.headline)
+    elif step.finding is None and not step.command.startswith("specnet predict"):
         output.parts(" ".join(filter(None, (step.headline, step.text))))
         if spec and step.command:
             output.command(step.command)

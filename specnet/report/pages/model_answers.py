@@ -234,7 +234,7 @@ def _failing(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
         return ""
     rows = counted(len(answers), "test row")
     if not shown.classes and shown.model.network.task != "multilabel":
-        return f"The largest of the errors on {rows}."
+        return f"Of {rows}; an error is the prediction minus the true value."
     wrong = np.not_equal(answers.target, answers.prediction).reshape(len(answers), -1).any(axis=1)
     if not wrong.any():
         return f"None of {rows} is wrong."
