@@ -128,13 +128,17 @@ def answers_shown(
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
     shown = replace(shown, images=_images(data, with_rows=with_rows))
     return replace(
-        shown,
+        _with_failing_rows(shown, data, with_rows=with_rows),
         uncalibrated=None if test is None or before is None else _answers(before, test),
-        mistakes=mistakes_of(shown, data) if with_rows else None,
-        least_sure=least_sure_of(shown, data) if with_rows else None,
         panel=panel_of(shown, data, with_rows=with_rows),
         plane=_plane(shown, data) if with_rows else None,
     )
+
+
+def _with_failing_rows(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> ModelAnswers:
+    if not with_rows:
+        return shown
+    return replace(shown, mistakes=mistakes_of(shown, data), least_sure=least_sure_of(shown, data))
 
 
 def model_answers(
@@ -319,6 +323,10 @@ def write_team_report(
     team = SavedRun(folder, parts=parts, limits=limits)
     if model is not None:
         team.model = model
-    shown = model_answers(team.model, rows_again(best) if data is None else data, with_rows=best.stores_rows)
-    write_file(folder / REPORT, team_page(shown, team.evaluation.record(), read_shares(folder)).encode())
+    rows = rows_again(best) if data is None else data
+    shown = model_answers(team.model, rows, with_rows=best.stores_rows)
+    if not isinstance(rows, str):
+        shown = _with_failing_rows(shown, rows, with_rows=best.stores_rows)
+    text = team_page(shown, team.evaluation.record(), read_shares(folder), f"../best{best.written.suffix}")
+    write_file(folder / REPORT, text.encode())
     return folder / REPORT

@@ -162,7 +162,7 @@ def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[s
     return found
 
 
-def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mapping[str, int]) -> str:
+def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mapping[str, int], spec_name: str) -> str:
     """Return the page of a team as HTML.
 
     Parameters
@@ -172,6 +172,8 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
         Contents of the team's ``metrics.json``.
     shares : mapping
         Share of each trial, by its number. The model has equally many consecutive networks of each trial.
+    spec_name : str
+        Path of the best trial's spec, for commands.
     """
     spec, networks = shown.model.spec, sum(len(each.members) for each in shown.model.networks)
     name, sizes = spec.name or "unnamed", (counted(len(shares), "trial"), counted(networks, "network"))
@@ -179,6 +181,8 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
         "team.html.j2",
         name=name,
         kicker=[name, "team", *sizes, f"predicts {shown.target}"],
+        rows=rows_in_words(evaluation["rows"], spec.data),
+        step=next_step((), evaluation, spec.document.data, spec_name, (), "."),
         networks=_networks(shown.model, shares),
         **beginning_of(evaluation, spec.training.metrics, "team"),
         **results_of(shown, evaluation),
