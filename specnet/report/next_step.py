@@ -103,6 +103,12 @@ def next_step(
     return NextStep("Predict new rows.", reason, command, "Or write the model as code or ONNX: specnet export.")
 
 
+def resuming(spec: str, settings: Sequence[str], folder: str) -> NextStep:
+    """Return the next step after an interruption: to resume the run in its folder."""
+    command = f"{command_of(spec, settings, {})} -o {shlex.quote(folder)} --resume"
+    return NextStep("Resume the run.", "It was interrupted: all figures are of a network that is not finished.", command)
+
+
 def ranked(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings in the order in which to act on them.
 

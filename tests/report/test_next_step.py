@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from specnet.findings import Finding
-from specnet.report.next_step import command_of, next_step, ranked
+from specnet.report.next_step import command_of, next_step, ranked, resuming
 from specnet.spec.reading.reader import apply_overrides
 
 
@@ -76,6 +76,11 @@ def test_a_finding_has_its_effect_and_further_advice() -> None:
     assert [each.code for each in ranked([CONSTANT, OVERFITTING, RATE])] == [
         *("rate-too-high", "overfitting", "constant-column")
     ]
+
+
+def test_an_interrupted_run_is_to_be_resumed() -> None:
+    step = resuming("spec.toml", ["training.epochs=9"], "a run")
+    assert step.command == "specnet run spec.toml --set training.epochs=9 -o 'a run' --resume"
 
 
 def test_without_test_rows_some_are_to_be_held_out() -> None:

@@ -14,7 +14,7 @@ from specnet.number_texts import count, counted, percent, rounded
 from specnet.parts.splits import adjective
 from specnet.report.diagram_layout import visible_activation
 from specnet.report.network_diagram import diagram_of, weight_image
-from specnet.report.next_step import as_sentence, command_of, next_step, ranked
+from specnet.report.next_step import as_sentence, command_of, next_step, ranked, resuming
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.headline import beginning_of
@@ -54,7 +54,9 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
     given = run.given or run.spec
-    step = next_step(run.findings, evaluation, given.document.data, run.written.name, run.overrides, ".")
+    to_run = run.written.name, run.overrides, "."
+    is_finished = run.facts.get("finished", True)
+    step = next_step(run.findings, evaluation, given.document.data, *to_run) if is_finished else resuming(*to_run)
     return rendered(
         "report.html.j2",
         step=step,
