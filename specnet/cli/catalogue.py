@@ -13,7 +13,7 @@ from specnet.cli.schema_keys import ROOT, Key, Keys
 from specnet.parts.initializers import Initializer
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
-from specnet.report.terminal.terminal_output import TextTable
+from specnet.report.terminal.terminal_output import MIN_GAP, TextTable
 from specnet.spec.json_schema import json_schema
 from specnet.spec.reading.hints import KEYS, close_match
 
@@ -169,16 +169,20 @@ class Catalogue:
         return f'did you mean "{close}"?' if close else "list them with `specnet parts`"
 
 
-def parts_table(entries: Iterable[Entry]) -> TextTable:
-    """Return a table with a row for each entry; the first row of each kind names it."""
-    rows: list[tuple[str, ...]] = []
-    for kind, group in itertools.groupby(entries, lambda entry: entry.kind):
-        rows += [("", "", "", "")] if rows else []
-        rows += [
-            ("" if index else kind, entry.name, ", ".join(entry.aliases), entry.summary)
-            for index, entry in enumerate(group)
-        ]
-    return TextTable(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
+def kinds_table(entries: Iterable[Entry]) -> TextTable:
+    """Return a table with a row for each kind: its name, and the names of its entries."""
+    kinds = itertools.groupby(entries, lambda entry: entry.kind)
+    rows = [(kind, ", ".join(entry.name for entry in group)) for kind, group in kinds]
+    return TextTable(("kind", "names"), rows, folded=frozenset({1}), gap=MIN_GAP)
+
+
+def parts_table(kind: str, entries: Iterable[Entry]) -> TextTable:
+    """Return a table with a row for each entry of a kind, which is one line also in a narrow window."""
+    rows = []
+    for entry in entries:
+        aliases = f" Also called {', '.join(entry.aliases)}." if entry.aliases else ""
+        rows.append((entry.name, f"{entry.summary}{aliases}"))
+    return TextTable((kind, "description"), rows, folded=frozenset({0}), cut=frozenset({1}))
 
 
 def keys_table(entries: Iterable[KeyEntry]) -> TextTable:

@@ -288,11 +288,13 @@ def parts(
 ) -> None:
     """List and explain parts, sections and keys.
 
-    Shows the keys of a part with their values, defaults and an example.
+    Without a name, lists the names of each kind; for a kind, a line for each of its parts. Shows the keys of a part
+    with their values, defaults and an example.
 
     Examples
     --------
     specnet parts
+    specnet parts loss
     specnet parts adam
     specnet parts training
     specnet parts data.split
@@ -319,10 +321,14 @@ def parts(
 
 
 def _show_parts(listed: list[Entry], found: list[Entry], keys: list[KeyEntry], output: Output) -> None:
-    from specnet.cli.catalogue import keys_table, parts_table
+    from specnet.cli.catalogue import keys_table, kinds_table, parts_table
 
-    if listed:
-        output.table(parts_table(listed))
+    kinds = list(dict.fromkeys(entry.kind for entry in listed))
+    if len(kinds) > 1:
+        output.table(kinds_table(listed))
+        output.remark("\n`specnet parts loss` lists a kind, `specnet parts adam` explains a part")
+    elif listed:
+        output.table(parts_table(kinds[0], listed))
     for number, entry in enumerate(found):
         if number or listed:
             output.line()

@@ -17,7 +17,7 @@ from specnet.errors import Diagnostic
 from specnet.number_texts import count, counted, duration, figure
 from specnet.report.overview import Overview
 from specnet.report.terminal.bars import CURVE_WIDTH, SECONDS_BETWEEN_FRAMES, LiveLine, curve
-from specnet.training.after_epoch import ALL_EPOCHS, INTERRUPTED
+from specnet.training.after_epoch import ALL_EPOCHS, INTERRUPTED, weights_epoch
 from specnet.training.checkpoint import MEMBER
 from specnet.training.observer import Observer, Observers, PythonWarnings
 from specnet.training.steps.engine_choice import about, expected_seconds
@@ -60,6 +60,8 @@ class RunProgress(Observer):
         self._record: Mapping[str, Any] = {}
         self._losses: list[float] = []
         self._summaries: list[list[str]] = []
+        self._best_epochs: list[int] = []
+        self._is_restored = False
         self._member, self._members = 0, 1
         self._name: list[str] = []
         self._epochs = self._written = 0
@@ -72,6 +74,9 @@ class RunProgress(Observer):
 
     def __exit__(self, *error: object) -> None:
         self._line.close()
+        if self._members > 1 and self._is_restored:
+            epochs = ", ".join(map(count, self._best_epochs))
+            self._summaries.append([f"weights of the best epochs restored: {epochs}"])
         for parts in ([], *self._summaries) if self._summaries else ():
             self._line.write(*parts)
 
@@ -116,7 +121,11 @@ class RunProgress(Observer):
         if not self._line.is_lively and epochs != self._written:
             self._write_epoch(epochs)
         self._summaries.append(self._summary(epochs, seconds))
-        if end != ALL_EPOCHS and not end.startswith(INTERRUPTED):  # the error of an interruption has this message
+        best = weights_epoch(end, epochs)
+        self._best_epochs.append(best)
+        self._is_restored |= best < epochs
+        is_in_summary = self._members > 1 and best < epochs  # in one line for all members
+        if end != ALL_EPOCHS and not is_in_summary and not end.startswith(INTERRUPTED):  # whose error has this message
             self._summaries.append([end])
 
     def _write_epoch(self, epoch: int) -> None:

@@ -7,7 +7,8 @@ import pytest
 from pydantic import Field
 
 from specnet import parse_spec, parts
-from specnet.cli.catalogue import Catalogue, parts_page, parts_table
+from specnet.cli.catalogue import Catalogue, kinds_table, parts_page, parts_table
+from specnet.report.terminal.terminal_output import text_width
 from specnet.spec.document import EarlyStopping, NetworkSpec, Spec, TrainingSpec
 from tests.registry import REGISTRY
 
@@ -63,7 +64,10 @@ def test_a_new_part_is_in_it_by_its_class_alone(catalogue):
     ]
     assert [line.split()[0] for line in entry.table().lines()] == ["field", *(field.name for field in entry.fields)]
     assert catalogue.find("serpent") == [entry]
-    assert parts_table([entry]).lines()[1] == "activation   snake   serpent   x + sin²(a·x)/a."
+    assert parts_table("activation", [entry]).lines() == [
+        "activation   description",
+        "snake        x + sin²(a·x)/a. Also called serpent.",
+    ]
 
 
 def test_kinds_and_hints(catalogue):
@@ -133,11 +137,25 @@ SECTIONS += ["training.early_stopping", "training.ensemble"]
 
 
 def test_parts_lists_every_part(specnet):
-    groups = [group.splitlines() for group in specnet("parts").went().partition("\n")[2].split("\n\n")]
-    listed = [(group[0].split()[0], line[15:].split()[0]) for group in groups for line in group]
-    assert [name for kind, name in listed if kind == "section"] == SECTIONS
-    assert listed[len(SECTIONS) :] == [(part.kind, part.part_name()) for part in REGISTRY]
-    assert all(len(line[15:].split()) > 1 for group in groups for line in group), "each has a description"
+    """By the names of each kind, and a kind by a line for each of its parts, which has a description."""
+    _, *lines = specnet("parts").ok().out.splitlines()
+    listed = {kind: names.strip().split(", ") for kind, _, names in (line.partition("  ") for line in lines)}
+    assert listed.pop("section") == SECTIONS
+    assert [(kind, name) for kind, names in listed.items() for name in names] == [
+        (part.kind, part.part_name()) for part in REGISTRY
+    ]
+    for kind, names in listed.items():
+        lines = specnet("parts", kind).went().split("\n\n")[0].splitlines()
+        assert [line.split()[0] for line in lines] == [kind, *names]
+        assert all(len(line.split()) > 1 for line in lines)
+
+
+def test_lists_are_short_in_a_usual_window(catalogue):
+    assert len(kinds_table(catalogue.entries(None)).lines(80)) < 58, "and a hint after an empty line"
+    for kind in catalogue.kinds:
+        lines = parts_table(kind, catalogue.entries(kind)).lines(80)
+        assert len(lines) == 1 + len(catalogue.entries(kind))
+        assert max(map(text_width, lines)) <= 80
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_reading_a_file_is_seen_on_a_terminal(tmp_path: Path, clock: None) -> No
     assert stream.getvalue() == ""
 
 
-def lines_of(members: int = 1, epochs: int = 40, before: float = 0.0) -> list[str]:
+def lines_of(members: int = 1, epochs: int = 40, before: float = 0.0, ends: Sequence[str] = ()) -> list[str]:
     stream, training = io.StringIO(), {"loss": "mse"} | ({"ensemble": members} if members > 1 else {})
     network = specnet.build({"network": {"layer_sizes": [2, 4, 1]}, "training": training})
     with run_progress.RunProgress(stream) as shown:
@@ -141,7 +142,7 @@ def lines_of(members: int = 1, epochs: int = 40, before: float = 0.0) -> list[st
                 shown.resumed(20, before)
             for epoch in range(1, epochs + 1):
                 shown.logged(epoch, {"member": member, "epoch": epoch, "loss": 1 / epoch})
-            shown.ended(epochs, epochs, float(epochs), "all epochs")
+            shown.ended(epochs, epochs, float(epochs), ends[member] if ends else "all epochs")
     return stream.getvalue().splitlines()
 
 
@@ -159,6 +160,16 @@ def test_each_member_of_an_ensemble_has_lines_of_its_own(clock: None):
     told = [f"member {member} epoch {epoch}/9 loss {1 / epoch:.4f}" for member in (0, 1) for epoch in (1, 2, 4, 8, 9)]
     summaries = [f"member {member}   9 epochs in 9.0 s   loss 1.0000 ▇▄▃▂▂▁▁▁▁ 0.1111" for member in (0, 1)]
     assert lines == [*told, "", *summaries]
+
+
+def test_the_best_epochs_of_members_are_one_line(clock: None):
+    best = "all epochs, weights of epoch 5 restored"
+    assert lines_of(1, 9, ends=[best])[-1] == best
+    early = "early stopping after epoch 9, weights of epoch 2 restored"
+    *_, first, second, third, last = lines_of(3, 9, ends=[best, "all epochs", early])
+    assert [each.split("   ")[0] for each in (first, second, third)] == ["member 0", "member 1", "member 2"]
+    assert last == "weights of the best epochs restored: 5, 9, 2"
+    assert lines_of(2, 9, ends=["early stopping after epoch 9", "all epochs"])[-2] == "early stopping after epoch 9"
 
 
 def test_a_resumed_run_counts_from_its_start(clock: None, pinned: Pinned):
