@@ -204,7 +204,7 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
             chart.rectangle(*square, style, opacity=opacity, hover=hover)
             if len(names) <= MAX_NUMBERED and cells[i, j]:
                 chart.text(j, i, text(cells[i, j]), "strong")
-    return Figure("Confusion", f"{note}.", chart.svg())
+    return Figure("Confusion", f"{note}.", chart.svg(), "confusion")
 
 
 def class_thresholds(answers: Answers | None) -> dict[str, Any] | None:
@@ -235,7 +235,7 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
             f"Area {area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one. "
             f"The model's threshold, {DECISION}, finds {percent(found)} at {percent(alarms)} false alarms."
         )
-        yield Figure("ROC curve", note, chart.svg())
+        yield Figure("ROC curve", note, chart.svg(), "roc")
     rare = int(np.argmin(fractions))
     curve = precision_recall_curve(target == rare, probability[:, rare], weight)
     if curve and fractions[rare] < IMBALANCED:
@@ -250,7 +250,7 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
             f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
             f"Average precision {curve[2]:.3f}."
         )
-        yield Figure("Precision and recall", note, chart.svg())
+        yield Figure("Precision and recall", note, chart.svg(), "recall")
 
 
 def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
@@ -296,7 +296,7 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
         f"Each point is {' to '.join(map(str, ends))} rows, with its 95 % Wilson interval. "
         f"Grey bars: how many rows have such a probability, at most {count(most)}. {error}."
     )
-    return Figure("Calibration", note, chart.svg())
+    return Figure("Calibration", note, chart.svg(), "calibration")
 
 
 def _histogram(chart: Chart, probability: Numbers) -> int:

@@ -53,6 +53,8 @@ MAX_HOVERED = 64
 """Most rows of a picture of weights that each show their largest weight on hover; with more, only the whole does."""
 NARROW_MAP = 64.0
 """Width of a picture of weights if the source column has connections to other columns too."""
+MAX_SHOWN = 64
+"""Largest smaller size of a matrix of weights that pages show without a click; of more weights, little can be seen."""
 FILE_MARGIN = 16.0
 """Margin around a diagram in its own file."""
 CAPTION_WIDTH = 122.0
@@ -82,6 +84,8 @@ class NetworkDiagram:
     ----------
     legend : str
         Sentences that explain the lines and the pictures of weights.
+    largest : str
+        Size of the largest picture of weights, such as ``128 × 128``; empty unless both sizes are above `MAX_SHOWN`.
     """
 
     def __init__(
@@ -99,6 +103,8 @@ class NetworkDiagram:
         self.columns = columns
         self.weights = _weights_of(columns, parameters or {})
         self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MAX_CIRCLES}
+        size = max((weight.shape for weight in self.maps.values()), key=min, default=(0, 0))
+        self.largest = f"{size[0]} × {size[1]}" if min(size) > MAX_SHOWN else ""
         self.captions, reach = [column.captions() for column in columns], []
         for k, weight in self.maps.items():
             largest = f"±{rounded(_largest_size(weight))}"

@@ -400,7 +400,7 @@ class PlaneStory:
             note += " Points with an edge are held-out rows, which the network never learns from."
         if len(shown) < total:
             note += f" {count(len(shown))} of {count(total)} rows, drawn at random."
-        return Figure("The rows", note, chart.svg())
+        return Figure("The rows", note, chart.svg(), "rows")
 
     def _states(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[tuple[str, Mapping[str, Array]]]:
         """Yield a title and tensors for each moment and, if it differs from the last, for the delivered network."""
@@ -420,7 +420,7 @@ class PlaneStory:
             with chart.group("moment" if number < len(states) else "moment delivered shown"):
                 answers.draw(chart, plane.answers(plane.points, tensors))
         chart.reuse(ROWS)
-        return Figure("The answer", answers.about_answer, chart.svg())
+        return Figure("The answer", answers.about_answer, chart.svg(), "answer")
 
     def _picture(
         self,

@@ -143,7 +143,7 @@ def value_figures(
         if quantile is not None:
             below = percent(float(np.mean(target[:, column] <= prediction[:, column])))
             note += f"; {100 * quantile:g} % of the rows should lie below, and {below} do"
-        yield Figure(title, f"{note}.", chart.svg())
+        yield Figure(title, f"{note}.", chart.svg(), "predicted")
         residual = true - predicted
         largest, every = np.max(np.abs(residual)), target[:, column] - prediction[:, column]
         x = Axis.over(predicted, margin=0.04, label="predicted", unit=unit)
@@ -152,9 +152,8 @@ def value_figures(
         chart = Chart(f"Residuals{of}: m{spread}", x, y)
         chart.line([x.low, x.high], [0, 0], "guide")
         chart.points(predicted, residual, hover=hover)
-        yield Figure(
-            f"Residuals{of}", f"M{spread} of {all_rows}. A pattern would be something left to learn.", chart.svg()
-        )
+        note = f"M{spread} of {all_rows}. A pattern would be something left to learn."
+        yield Figure(f"Residuals{of}", note, chart.svg(), "residuals")
 
 
 def drawn_coverage(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -251,7 +250,7 @@ def importance_figure(importance: Importance) -> Figure:
     )
     if len(order) < len(importance.columns):
         note += f"; the first {len(order)} of {count(len(importance.columns))}"
-    return Figure("Importance", f"{note}.", chart.svg())
+    return Figure("Importance", f"{note}.", chart.svg(), "importance")
 
 
 def response_figures(
@@ -291,7 +290,7 @@ def response_figures(
             for index, ends in enumerate(zip(each.low, each.high, strict=True)):
                 chart.line(ends, [index, index], "whisker")
             chart.points(first, range(len(first)), radius=4.5, style=f"class-{colour_of(colours[0])}", hover=hovers)
-        yield Figure(each.column, note, chart.svg())
+        yield Figure(each.column, note, chart.svg(), "response")
 
 
 def _draw_curves(

@@ -170,4 +170,4 @@ def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
     for index, member, curve, last in lines:
         ending = "" if member or len(ends) > MAX_NAMED else titles[index]
         chart.line(*curve, curve_style(index), name=ending, value=last, hover=at_epoch(titles[index]))
-    return Figure(title, rows_note(name), chart.svg())
+    return Figure(title, rows_note(name), chart.svg(), "curves")

@@ -194,7 +194,7 @@ def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -
         if score.low < score.high:
             chart.line([scale * score.low, scale * score.high], [index, index], "whisker")
         chart.points([scale * score.value], [index], radius=4.5, hover=[f"{predictor} {score.hover}"])
-    return Figure(title, note, chart.svg())
+    return Figure(title, note, chart.svg(), "scores")
 
 
 def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], network: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from specnet.report.pages.how_to_read import kinds_on
 from specnet.report.svg.colours import CHART_STYLE, theme
 from specnet.report.svg.markup import isolated
 
@@ -33,7 +34,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"sha256": _sha256, "anchor": _anchor, "isolated": isolated}
+    made.filters |= {"sha256": _sha256, "anchor": _anchor, "isolated": isolated, "kinds_on": kinds_on}
     return made
 
 

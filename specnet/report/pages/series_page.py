@@ -280,7 +280,7 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
             hover=[f"{run.name}: {page_metric(name, value)}" for run, value in known],
         )
         note = f" The short lines are {BASELINES[record.reference]}." if simple else ""
-        yield Figure(title, f"Mean and standard deviation {spread}.{note}", chart.svg())
+        yield Figure(title, f"Mean and standard deviation {spread}.{note}", chart.svg(), "spread")
 
 
 def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> Iterator[Figure]:
@@ -295,7 +295,7 @@ def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> It
         for run, curve in zip(runs, curves, strict=True):
             last = page_metric(name, curve.values[-1])
             chart.line(*curve, styles[run.name], name=run.name * named, value=last, title=f"{run.name}, at last {last}")
-        yield Figure(title, f"{rows_note(name)} At last {last_values}.", chart.svg())
+        yield Figure(title, f"{rows_note(name)} At last {last_values}.", chart.svg(), "curves")
 
 
 def _runs_table(record: SeriesView) -> TextTable:

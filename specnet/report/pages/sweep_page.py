@@ -344,7 +344,7 @@ def _by_trial(view: SweepView) -> Figure:
         note += f" Trials without a value stand at the {'bottom' if view.larger_is_better else 'top'}."
     if out:
         note += f" Beyond the axis, as arrows at its end: {counted(len(out), 'trial')}."
-    return Figure(title, note, chart.svg())
+    return Figure(title, note, chart.svg(), "trials")
 
 
 def _best_so_far(view: SweepView) -> list[tuple[int, float]]:
@@ -384,7 +384,7 @@ def _curves(view: SweepView) -> Figure:
     note = "The best ones in colour." if len(best) > 1 else ""
     if pruned:
         note += " Dashed ones were pruned where they end."
-    return Figure(title, note.strip(), chart.svg())
+    return Figure(title, note.strip(), chart.svg(), "curves")
 
 
 def _last(view: SweepView, trial: Trial) -> str:
@@ -423,7 +423,7 @@ def _key(view: SweepView, dimension: Dimension) -> Figure:
             chart.points([xs[k]], [figures[k]], [BEST], held_out=trial is leading[0], hover=hover)
     if len(drawn) < len(view.trials):
         notes.append(f"Drawn in {count(len(drawn))} of {counted(len(view.trials), 'trial')}.")
-    return Figure(name, " ".join(notes), chart.svg())
+    return Figure(name, " ".join(notes), chart.svg(), "key")
 
 
 def _positions(trials: Sequence[Trial], dimension: Dimension) -> NDArray[np.float64]:

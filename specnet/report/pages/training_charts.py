@@ -197,7 +197,7 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
         note += f" Dotted lines: losses on {rows}. Compare simpler predictors with {beside}."
     if beyond := [f"{name} {figure(loss)}" for name, loss in losses.items() if name not in drawn]:
         note += f" Beyond the chart, on {rows}: {', '.join(beyond)}."
-    return Figure("Loss", note, chart.svg())
+    return Figure("Loss", note, chart.svg(), "loss")
 
 
 def _compared(evaluation: Mapping[str, Any], has_validation_curve: bool) -> tuple[str, dict[str, float]]:
@@ -240,4 +240,4 @@ def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: st
     chart = Chart(f"{title}, at the last look: {ends}", x, Axis.over(*shown.values(), log=True, margin=0.05))
     for index, (name, values) in enumerate(shown.items()):
         chart.line(epochs, values, curve_style(index), name=name, hover=at_epoch(name, rounded))
-    yield Figure(title, f"{note}.", chart.svg())
+    yield Figure(title, f"{note}.", chart.svg(), "layers")

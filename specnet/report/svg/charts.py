@@ -227,6 +227,7 @@ class Figure(NamedTuple):
     title: str
     note: str
     chart: Markup
+    kind: str = ""
 
 
 class Chart:

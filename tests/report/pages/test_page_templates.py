@@ -47,7 +47,7 @@ def test_numbers_of_a_table_have_minus_signs_and_its_words_keep_their_hyphens() 
 
 def test_names_from_right_to_left_do_not_turn_what_follows_them() -> None:
     card = environment().from_string('{% from "parts.html.j2" import card %}{{ card(figure) }}')
-    figure = SimpleNamespace(title="a", note="Mean of שלום עולם: 0.5 % at אב, 7 % at <b>.", chart=Markup())
+    figure = SimpleNamespace(title="a", note="Mean of שלום עולם: 0.5 % at אב, 7 % at <b>.", chart=Markup(), kind="")
     assert "Mean of \u2068שלום עולם\u2069: 0.5 % at \u2068אב\u2069, 7 % at &lt;b&gt;." in card.render(figure=figure)
     assert hover_text("אב: 0.5 %") == "<title>\u2068אב\u2069: 0.5 %</title>"
     assert isolated("Grüße, 日本: −0.5 %") == "Grüße, 日本: −0.5 %"

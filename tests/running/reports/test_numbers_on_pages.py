@@ -122,7 +122,7 @@ def test_numbers_of_two_classes(tmp_path: Path) -> None:
         cell = np.sum(p[test][of_class].argmax(axis=1) == predicted)
         agree(text, f"true class {true}, predicted class {predicted}: N, N %", cell, 100 * cell / of_class.sum())
     agree(text, "Area N:", metrics.roc_auc_score(y[test], p[test][:, 1]))
-    agree(text, "delivered network has a loss of N on", log_loss(y[train], p[train]))
+    agree(text, "loss of the delivered network on the training rows is N[.]", log_loss(y[train], p[train]))
     weights = specnet.load_model(tmp_path / "model.safetensors")
     for layer in (0, 1):
         weight = weights.network.parameters(weights.theta)[f"layers.{layer}.weight"]
@@ -173,8 +173,7 @@ def test_numbers_of_several_classes(tmp_path: Path) -> None:
     for place in (*wrong[np.argsort(-sure[wrong])][:10], *[each for each in order if right["test"][each]][:5]):
         row, predicted = rows["test"].iloc[place], names[p["test"][place].argmax()]
         agree(text, f"line {row.name + 2} {row['species']} {predicted} N %", 100 * sure[place])
-    agree(text, "delivered ensemble has a loss of N on", log_loss(y["train"], p["train"]))
-    agree(text, "has a loss of N on", log_loss(y["train"], p["train"]))
+    agree(text, "loss of the delivered ensemble on the training rows is N[.]", log_loss(y["train"], p["train"]))
 
 
 def test_numbers_of_values(tmp_path: Path) -> None:
@@ -211,7 +210,7 @@ def test_numbers_of_values(tmp_path: Path) -> None:
     half, inside = map(float, re.search(r"prediction ± ([\d.]+) on average; ([\d.]+) %", text).groups())
     assert inside == pytest.approx(100 * np.mean(np.abs(off["test"]) <= half), abs=0.05 + 100 / count)
     agree(text, "Mean N, standard deviation N of N test rows", off["test"].mean(), off["test"].std(), count)
-    agree(text, "delivered ensemble has a loss of N on", loss["train"])
+    agree(text, "loss of the delivered ensemble on the training rows is N[.]", loss["train"])
     for place in np.argsort(-np.abs(off["test"]))[:10]:
         row, error = rows["test"].iloc[place], -off["test"][place]
         shown = map(rounded, (row["body_mass_g"], row["body_mass_g"] + error, error))

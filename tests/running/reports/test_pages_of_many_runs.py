@@ -33,17 +33,20 @@ trials = 4
 
 
 def said(folder: Path) -> str:
-    """Make a page, and return what it says."""
+    """Make a page, and return what it says before the texts on how to read it."""
     text = page_again(folder).read_text("utf-8")
     page = Page(text)
     assert page.tags.isdisjoint({"b onclick=alert(1)", "link rel"})
     assert text.count("<script") == 1  # the page's own
     assert WILD not in text  # but as text
-    return re.sub(r"\s+", " ", " ".join(page.texts))
+    return re.sub(r"\s+", " ", " ".join(page.texts)).split("How to read your report")[0]
 
 
 def labels(folder: Path) -> list[str]:
-    return [unescape(each) for each in re.findall(r'aria-label="([^"]*)"', (folder / "report.html").read_text("utf-8"))]
+    return [
+        unescape(each)
+        for each in re.findall(r'role="img" aria-label="([^"]*)"', (folder / "report.html").read_text("utf-8"))
+    ]
 
 
 TEST_IS_NULL = METRICS | {"test": {"loss": None, "accuracy": None}}

@@ -46,7 +46,7 @@ training = {{ loss = {loss}, epochs = 2, metrics = {metrics} }}
 SECTIONS = [
     *("What now", "Findings", "Further findings", "Scores"),
     *("What it uses", "Ask it", "How it decides", "Results on test rows"),
-    *("Which rows fail", "Pictures", "The network", "Training", "Do it again"),
+    *("Which rows fail", "Pictures", "The network", "Training", "Do it again", "How to read your report"),
 ]
 
 
@@ -353,7 +353,9 @@ def test_the_loss_and_the_layers_are_those_of_the_epoch_that_is_restored(tmp_pat
     losses = [record["validation_loss"] for record in result.history]
     best = int(np.argmin(losses))
     assert best < len(losses) - 5
-    (epoch, loss) = re.search(r"weights of epoch (\d+), the dashed line, and has a loss of ([\d.]+) on", text).groups()
+    (epoch, loss) = re.search(
+        r"weights of epoch (\d+), the dashed line\. The loss of .*? is ([\d.]+)\. ", text
+    ).groups()
     assert (int(epoch), loss) == (result.history[best]["epoch"], figure(result.metrics["train"]["loss"]))
     assert loss != figure(result.history[best]["loss"])  # which is with label smoothing, and before each step
     network = result.model.network
@@ -392,7 +394,7 @@ def test_averaged_weights_are_looked_at_in_the_end(tmp_path: Path) -> None:
 def test_the_loss_of_an_ensemble_is_its_own(tmp_path: Path) -> None:
     result, text = delivered(tmp_path, {"loss": "binary_crossentropy", "epochs": 10, "ensemble": 3})
     loss = figure(result.metrics["train"]["loss"])
-    assert f"The delivered ensemble has a loss of {loss} on the training rows" in text
+    assert f"The loss of the delivered ensemble on the training rows is {loss}." in text
     assert loss not in {figure(record["loss"]) for record in result.history}
 
 
