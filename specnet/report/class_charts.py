@@ -232,8 +232,9 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
         alarms, found = counts["alarms"][start] / counts["others"], counts["hits"][start] / counts["positives"]
         chart.points([alarms], [found], radius=5.5, style="class-1", identity="roc-point")
         note = (
-            f"Area {area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one. "
-            f"The model's threshold, {DECISION}, finds {percent(found)} at {percent(alarms)} false alarms."
+            f"Area {area:.3f}: the fraction of pairs of rows, one of each class, in which {classes[1]} gets the higher "
+            f"probability. At the threshold {DECISION}, the point, {percent(found)} of {classes[1]} are found, "
+            f"with false alarms in {percent(alarms)} of {classes[0]}."
         )
         yield Figure("ROC curve", note, chart.svg(), "roc")
     rare = int(np.argmin(fractions))

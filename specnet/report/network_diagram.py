@@ -45,9 +45,9 @@ MAX_LINES = 1000
 """Most lines of weights in a diagram; with more weights, the largest of each pair of columns are drawn."""
 ABOUT_LINES = "Lines are as wide as weights are large, blue if positive, orange and dashed if negative."
 ABOUT_MAPS = (
-    f"A layer of more than {MAX_CIRCLES} units is a bar. Its weights are a picture, blue if positive and orange if "
-    "negative: rows are the units that they come from, with the largest weights first, and columns those that they "
-    "lead to. Of very many weights a cell shows the largest of several."
+    f"A layer of more than {MAX_CIRCLES} units is a bar, with a picture of its weights beside it: blue is positive, "
+    "orange negative. A row is a unit where weights begin, the largest first; a column is a unit where they end. In "
+    "large pictures a cell shows the largest of several weights."
 )
 MAX_HOVERED = 64
 """Most rows of a picture of weights that each show their largest weight on hover; with more, only the whole does."""

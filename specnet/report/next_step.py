@@ -106,7 +106,9 @@ def next_step(
 def resuming(spec: str, settings: Sequence[str], folder: str) -> NextStep:
     """Return the next step after an interruption: to resume the run in its folder."""
     command = f"{command_of(spec, settings, {})} -o {shlex.quote(folder)} --resume"
-    return NextStep("Resume the run.", "It was interrupted: all figures are of a network that is not finished.", command)
+    return NextStep(
+        "Resume the run.", "It was interrupted: all figures are of a network that is not finished.", command
+    )
 
 
 def ranked(findings: Iterable[Finding]) -> list[Finding]:

@@ -397,7 +397,7 @@ class PlaneStory:
         chart.points(x, y, self._answers.kinds[shown], held_out=edged, hover=hover, identity=ROWS)
         note = "Each point is a row." + self._answers.about_rows
         if unseen:
-            note += " Points with an edge are held-out rows, which the network never learns from."
+            note += " Points with an edge are held out: the network is not trained on them."
         if len(shown) < total:
             note += f" {count(len(shown))} of {count(total)} rows, drawn at random."
         return Figure("The rows", note, chart.svg(), "rows")
@@ -484,7 +484,7 @@ class PlaneStory:
             text += f" Its weight in the output, in brackets, says {answers.about_weights}."
         if column.size > MAX_PICTURES:
             text += f" The first {MAX_PICTURES} of {count(column.size)} units."
-        return "Each first-layer unit makes one straight cut", text, pictures
+        return "Each first-layer unit draws one straight line", text, pictures
 
     def _first_layer(self) -> DiagramColumn | None:
         """Return the first hidden layer; None unless it is dense and the only layer that reads the inputs."""
@@ -519,11 +519,11 @@ class PlaneStory:
             surface = np.minimum(1.4 * np.abs(sums) / largest, UNIT_STRENGTH), sums > 0, answers.hues
             title = f"+ unit {unit + 1}" if index else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
             pictures.append(self._picture(title, note, description, surface, without_ties(total)))
-        text = f"From the strongest unit to the weakest. {answers.about_sums} It bends where it meets a unit's cut."
+        text = f"From the strongest unit to the weakest. {answers.about_sums} It bends where it meets a unit's line."
         if column.size > MAX_PICTURES:
             text += f" The {MAX_PICTURES} strongest of {count(column.size)} units."
         text += answers.about_activation
-        return "The output adds the units, and straight cuts become one bent line", text, pictures
+        return "The output adds the units, and straight lines become one bent line", text, pictures
 
 
 def _fires(share: float, silent: bool) -> str:

@@ -78,7 +78,7 @@ class Response:
     mean : ndarray (outputs, cells)
         Mean prediction over the rows.
     low, high : ndarray (cells,)
-        Bounds of four fifths of the rows' predictions of the first output.
+        Bounds of the middle 80 % of the rows' predictions of the first output.
     """
 
     rows: int
@@ -152,7 +152,7 @@ def value_figures(
         chart = Chart(f"Residuals{of}: m{spread}", x, y)
         chart.line([x.low, x.high], [0, 0], "guide")
         chart.points(predicted, residual, hover=hover)
-        note = f"M{spread} of {all_rows}. A pattern would be something left to learn."
+        note = f"M{spread} of {all_rows}. A visible pattern means that something is left to learn."
         yield Figure(f"Residuals{of}", note, chart.svg(), "residuals")
 
 
@@ -276,7 +276,7 @@ def response_figures(
         outer = sorted({first.index(min(first)), first.index(max(first))})
         note = f"Mean {what}: {', '.join(f'{text(first[end])} at {each.texts[end]}' for end in outer)}."
         bounds = zip(each.texts, first, each.low.tolist(), each.high.tolist(), strict=True)
-        hovers = [f"{cell}: {text(mean)}, four fifths {text(low)} to {text(high)}" for cell, mean, low, high in bounds]
+        hovers = [f"{cell}: {text(mean)}, 80 % of rows {text(low)} to {text(high)}" for cell, mean, low, high in bounds]
         description = (
             f"{each.column}: {what}; {'; '.join(hovers[k] for k in spaced_indices(len(hovers), MAX_DESCRIBED))}"
         )

@@ -224,7 +224,7 @@ def test_a_regression_has_the_mean_on_its_line() -> None:
     [
         (story(VALUES, TENSORS, (1, 2, 3, 4), (), decode=np.exp), [CUTS]),
         (story(DEEP, initial(DEEP)), [CUTS]),
-        (story(JOINED, initial(JOINED)), [f"{CUTS} makes one straight cut"]),
+        (story(JOINED, initial(JOINED)), [f"{CUTS} draws one straight line"]),
         (story(PERIODIC, initial(PERIODIC)), []),
         (story(network(dense(1)), initial(network(dense(1)))), []),
     ],
@@ -261,7 +261,7 @@ def test_of_many_rows_some_are_drawn() -> None:
     told = PlaneStory(replace(plane_of(prepare=np.nan_to_num), **many), {})
     assert len(Drawn(told.rows.chart).all("path", "point")) == 400
     assert "400 of 5 000 rows" in told.rows.note
-    assert "held-out" in told.rows.note
+    assert "held out" in told.rows.note
     small = Drawn(section(told, CUTS)[0].chart)
     assert sum(path.attrib["d"].count("M") for path in small.all("path", "point")) == 150
 

@@ -345,12 +345,12 @@ def _worth(record: SeriesView) -> str:
     of_test = record.summary.get(TEST, {})
     reached = of_test[name]["mean"] if name in of_test else None
     promise = (
-        f"The best trials had a mean validation {words(name)} of {promised}, each the best of its search and so too "
-        "good to expect."
+        f"The best trials had a mean validation {words(name)} of {promised}. Each was the best of its search, "
+        "so expect worse on new rows."
     )
     if reached is None:
         return promise
-    return f"{promise} On the test rows, which no search saw, that of the results is {page_metric(name, reached)}."
+    return f"{promise} On the test rows, which no search used, their mean is {page_metric(name, reached)}."
 
 
 def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:

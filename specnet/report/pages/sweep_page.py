@@ -209,8 +209,8 @@ def _worth(view: SweepView) -> Iterator[str]:
     if len(view.ranked) > 1:
         yield (
             f"Trial {best.number} was chosen as the best of {count(len(view.trials))} by its {view.label}, "
-            f"{reached}. The rows that chose it also measured it, so chance has helped, and the more trials, the more: "
-            "expect worse on new rows."
+            f"{reached}. The same rows measured it, so chance has helped: expect worse on new rows, "
+            "and the more so after many trials."
         )
     else:
         yield f"Only one trial has finished: its {view.label} of {reached} was not chosen among several."
@@ -220,21 +220,21 @@ def _worth(view: SweepView) -> Iterator[str]:
         return
     if TEST not in view.sweep.evaluation:
         yield (
-            "No rows were held out for testing, so nothing here tells how it does on new rows: set "
+            "No rows were held out for testing, so its score on new rows is unknown: set "
             "data.split.test_size to a fraction of the rows, or use specnet sweep with --folds."
         )
     elif name == LOSS and view.sweep.has_other_loss:
-        yield "The test loss of its run is in other units, after its own target_preprocessing, and is not compared."
+        yield "The test loss of its run has another unit, that of its own target_preprocessing, and cannot be compared."
     elif test is None:
         yield f"The test {words(name)} of its run is not defined."
     else:
         rows = view.sweep.evaluation.get("rows", {}).get(TEST)
         of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
         sentence = (
-            f"The search never saw {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
+            f"The search did not use {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
         )
         if view.is_better(test, figure):
-            sentence += " That it is the better one of the two is chance, too: both sets of rows are small samples."
+            sentence += " That it is better there is chance, too: both sets of rows are small samples."
         yield sentence
 
 
@@ -245,8 +245,8 @@ def _team(sweep: SavedSweep) -> Iterator[str]:
         members = [f"{number} ({100 * share / total:.0f} %)" for number, share in sweep.shares.items()]
         one = len(members) == 1
         yield (
-            f"The team in team/ is {'trial' if one else 'the mean of trials'} {', '.join(members)}, chosen by the rows "
-            "that each network was not trained on."
+            f"The team in team/ is {'trial' if one else 'the weighted mean of trials'} {', '.join(members)}, chosen on "
+            "rows that each network was not trained on."
         )
 
 
@@ -381,9 +381,9 @@ def _curves(view: SweepView) -> Figure:
         last = _last(view, trial)
         losses, hover = view.losses[trial.number], view.trial_text(trial)
         chart.line(*losses, style, name=f"trial {trial.number}", value=last, title=hover)
-    note = "The best ones in colour." if len(best) > 1 else ""
+    note = "The best are coloured." if len(best) > 1 else ""
     if pruned:
-        note += " Dashed ones were pruned where they end."
+        note += " Dashed lines were stopped early, where they end."
     return Figure(title, note.strip(), chart.svg(), "curves")
 
 

@@ -237,7 +237,7 @@ def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: st
     shown = {seen[0]["layers"][index]["layer"]: layers[index] for index in chosen}
     x = Axis.over(epochs, label="epoch", log=epochs[-1] > MANY_EPOCHS)
     ends = ", ".join(f"{name} {rounded(values[-1])}" for name, values in shown.items())
-    chart = Chart(f"{title}, at the last look: {ends}", x, Axis.over(*shown.values(), log=True, margin=0.05))
+    chart = Chart(f"{title}, at the end: {ends}", x, Axis.over(*shown.values(), log=True, margin=0.05))
     for index, (name, values) in enumerate(shown.items()):
         chart.line(epochs, values, curve_style(index), name=name, hover=at_epoch(name, rounded))
     yield Figure(title, f"{note}.", chart.svg(), "layers")

@@ -234,7 +234,7 @@ def test_numbers_of_folds_and_seeds(tmp_path: Path) -> None:
     folds = np.array([[scores[f"seed{seed}_fold{fold}"][1] for seed in (0, 1)] for fold in range(3)])
     within = folds.var(axis=1, ddof=1).mean()
     between = max(folds.mean(axis=1).var(ddof=1) - within / 2, 0)
-    agree(text, "a standard deviation of N points.* folds have one of N points", within**0.5, between**0.5)
+    agree(text, "the standard deviation is N points.* add a standard deviation of N points", within**0.5, between**0.5)
 
 
 def test_numbers_of_a_sweep(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_numbers_of_a_nested_sweep(tmp_path: Path) -> None:
         told = rf" fold{fold} N % [\d.]+ % N [\d.]+ % \d+ N of N N % "
         agree(text, told, accuracy[fold], loss[fold], found.index(best[fold]), len(found), best[fold])
     agree(text, "mean validation accuracy of N %", np.mean(best))
-    agree(text, "which no search saw, that of the results is N %", accuracy.mean())
+    agree(text, "which no search used, their mean is N %", accuracy.mean())
 
 
 def test_numbers_of_compared_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -322,7 +322,7 @@ def test_a_test_loss_in_other_units_is_not_compared_with_trials(tmp_path: Path, 
     test = figure(METRICS["test"]["loss"])
     assert (f"the loss there, {test}, is what to expect" in text) == is_compared
     assert ("on test rows its loss is" in text) == is_compared
-    assert ("The test loss of its run is in other units" in text) != is_compared
+    assert ("The test loss of its run has another unit" in text) != is_compared
 
 
 def test_page_of_folds_and_seeds_has_what_their_files_have(tmp_path: Path, pinned: Pinned) -> None:
@@ -349,8 +349,8 @@ def test_spread_is_of_seeds_within_folds_and_of_folds_beyond_that(tmp_path: Path
         [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.9 + 0.03 * s * (-1) ** f)) for s in (0, 1) for f in range(4)],
     )
     text = said(folder)
-    assert "Seeds on one fold have a standard deviation of 2.1 points" in text
-    assert "Beyond what it explains, folds have one of 0.9 points" in text
+    assert "Between seeds on the same fold the standard deviation is 2.1 points" in text
+    assert "different rows, add a standard deviation of 0.9 points" in text
     runs = [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.9 + 0.03 * s * (f < 3))) for s in (0, 1) for f in range(4)]
     runs[-1] = (*runs[-1][:3], "gone")
     assert "Seeds on one fold" not in said(write_series(tmp_path / "gap", runs))

@@ -152,7 +152,7 @@ def test_two_classes_have_the_probability_of_the_second(sold: Trained) -> None:
     seen = Page(text).text
     least, most = curves["number"].mean[0][[0, -1]]
     assert f"{100 * least:.1f} % at {curves['number'].texts[0]}, {100 * most:.1f} % at" in seen
-    assert "leaves the others as they are in 100 test rows" in seen
+    assert "the others stay as they are in 100 test rows" in seen
 
 
 def test_an_ensemble_answers_as_a_whole_and_values_are_in_their_unit(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_of_more_classes_those_that_move_most_are_shown(tmp_path: Path) -> None:
         assert list(moves) == sorted(moves, reverse=True)
         check(model, data, [response], response.outputs[0])
         np.testing.assert_allclose(response.mean.sum(axis=0), 1, rtol=1e-5)
-    assert "where four fifths of them lie for the class that moves most" in Page(text).text
+    assert "contains the middle 80 % of the rows, for the class that changes most." in Page(text).text
 
 
 def team_data(model: Model, train: np.ndarray, test: np.ndarray) -> SpecData:
@@ -232,7 +232,7 @@ def test_charts_draw_the_means_and_bands(sold: Trained) -> None:
         for text, cell, mean, low, high in zip(
             told, response.texts, response.mean[0], response.low, response.high, strict=True
         ):
-            assert text == f"{cell}: {100 * mean:.1f} %, four fifths {100 * low:.1f} % to {100 * high:.1f} %"
+            assert text == f"{cell}: {100 * mean:.1f} %, 80 % of rows {100 * low:.1f} % to {100 * high:.1f} %"
         assert drawn.root.attrib["aria-label"].startswith(f"{response.column}: probability of yes; {told[0]}; ")
     (band,) = charts["number"].lines("band")
     (line,) = charts["number"].lines("line series-0")
