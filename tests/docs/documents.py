@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
 from itertools import pairwise
+from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -36,7 +37,7 @@ SESSION = re.compile(r"^(?:\$|    to resume:) (.*)$", re.MULTILINE)
 TIME = re.compile(r" *\d+(\.\d+)? (s|ms|µs)\b| +time(?=   )")  # and the title above times, whose width varies
 ERROR = re.compile(r"\b\d(\.\d)?e-1\d\b")  # rounding, of gradients and exports
 VERSION = re.compile(r"\b(specnet|numpy|scikit-learn|Python) \d+(\.\d+)+")
-PROGRESS = re.compile(r"^epoch (\d+)/(?!\1 )\d+ .*\n", re.MULTILINE)  # a slow machine's, before the last epoch
+PROGRESS = re.compile(r"^(?:member \d+ )?epoch (\d+)/(?!\1 )\d+ .*\n", re.MULTILINE)  # a slow machine's
 COLUMNS = 80
 COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last digit, or a tool that is not here
 
@@ -56,7 +57,12 @@ STATED = {
     "js": re.compile(r"^console\.log\(.*\); // (.*)$", re.MULTILINE),
 }
 """What a line of a snippet prints, in its comment."""
-BUILT = ("index.md", "examples/*.md", "tutorials/first_table.md")
+BUILT = (
+    "index.md",
+    "examples/*.md",
+    "tutorials/first_table.md",
+    *(f"how_to/{name}.md" for name in ("rare_classes", "read_your_report", "serve", "time_series")),
+)
 NOT_RUN = re.compile(r"\bpytest\b|python -m tests\.|\.ci/run")
 """What would run the tests from within them, or for minutes."""
 
@@ -151,8 +157,10 @@ def snippet(language: str, code: str, folder: Path, name: str = "snippet") -> li
 def shell(code: str, folder: Path) -> Seen:
     """Run a shell block, its plain commands within this process.
 
+    The tracker of shared memory, which runs of several processes start, must not have a command's terminal: it lasts.
     What installs the package is left out; the tests' own environment has done it.
     """
+    resource_tracker.ensure_running()
     code = re.sub(r"pip install \S+ && ", "", code).replace("\\\n", "")
     seen = [_run(line[0].rstrip(), folder) for line in LINE.finditer(code)]
     return Seen(seen[-1].status, "".join(each.text for each in seen).replace("\r\n", "\n"))
