@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from specnet.findings import data_findings, result_findings, step_findings
 from specnet.findings.evidence import Evidence, UntestableError
+from specnet.findings.expected_effects import with_effect
 from specnet.findings.finding import Finding
 
 Find = Callable[[Evidence], Iterator[Finding]]
@@ -70,7 +71,7 @@ def judge(evidence: Evidence) -> Judgement:
     for find, unless in RULES.values():
         if unless.isdisjoint(codes):
             with suppress(UntestableError):
-                more = list(find(evidence))
+                more = [*map(with_effect, find(evidence))]
                 tests += 1
                 found += more
                 codes |= {each.code for each in more}

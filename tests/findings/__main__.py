@@ -8,6 +8,8 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import numpy as np
+
 from tests.findings import trials
 from tests.findings.trials import BAD, HEALTHY, HEALTHY_SEEDS, Trial
 
@@ -16,8 +18,9 @@ def main(seeds: list[int]) -> None:
     """Print a row for each run that goes wrong and for each healthy data set, with what is found with each seed."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each process
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        bad = dict(zip(seeds, pool.map(trials.bad_trials, seeds), strict=True))
+        tried = dict(zip(seeds, pool.map(trials.bad_trials, seeds), strict=True))
         healthy = dict(zip(seeds, pool.map(trials.healthy_codes, seeds), strict=True))
+    bad = {seed: found for seed, (found, _) in tried.items()}
     row("cause", 62, [f"seed {seed}" for seed in seeds])
     for place, (code, cause, _) in enumerate(BAD):
         row(f"{code}: {cause}", 62, [told(code, bad[seed][place]) for seed in seeds])
@@ -26,6 +29,11 @@ def main(seeds: list[int]) -> None:
         advised = [trial for trial in bad[seed] if len(trial) > 1]
         silent = f"{sum(map(trials.falls_silent, advised))} of {len(advised)} runs fall silent"
         print(f"seed {seed}: {named} of {len(BAD)} causes named; {silent} with remedies that are settings")
+    for code in dict.fromkeys(code for code, _, _ in BAD):
+        ratios = np.array([ratio for _, effects in tried.values() for ratio in effects.get(code, ())])
+        if ratios.size:
+            lower = f"{np.sum(ratios < 1)} of {len(ratios)} remedies lower the test loss"
+            print(f"{code}: {lower}, by {100 - 100 * np.median(ratios):.0f} % in the median")
     print()
     row("healthy", 16, [f"seed {seed}" for seed in seeds])
     for name in HEALTHY:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import specnet
 from specnet.findings import RULES
+from specnet.findings.expected_effects import EFFECTS
 from tests.findings.trials import BAD, HEALTHY, OTHER_SEEDS, SEEN_SEEDS, bad_trials, falls_silent, healthy_codes
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +27,16 @@ def test_each_finding_has_a_run_that_it_must_name():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEN_SEEDS[:1])
 def test_causes_are_named_and_most_remedies_help(seed: int):
-    trials = bad_trials(seed)
+    trials, effects = bad_trials(seed)
     missed = [bad[:2] for bad, trial in zip(BAD, trials, strict=True) if bad[0] not in trial[0]]
     assert len(missed) <= len(BAD) / 10, missed
     advised = [trial for trial in trials if len(trial) > 1]
     assert sum(map(falls_silent, advised)) >= 0.8 * len(advised)
+    # The effects that findings expect, on runs of one seed, of which some have only one.
+    measured = {code: found for code, found in effects.items() if code in EFFECTS}
+    assert measured.keys() >= EFFECTS.keys() - {"underconfident"}
+    falls = [ratio < 1 for found in measured.values() for ratio in found]
+    assert np.mean(falls) >= 0.85
 
 
 @pytest.mark.slow

@@ -28,10 +28,12 @@ HEALTHY_SEEDS = 10
 
 Trial = list[tuple[str, ...]]
 """Codes of what was found in a run, and of what remained after each remedy."""
+Effects = dict[str, list[float]]
+"""By the code of a finding, the loss of test rows after its remedy, as a multiple of that before, in each run."""
 
 
-def run(case: dict[str, Any], seed: int, settings: Sequence[str] = ()) -> tuple[Finding, ...]:
-    """Return the findings of a run; of one whose loss is no longer finite, the cause that its error names."""
+def run(case: dict[str, Any], seed: int, settings: Sequence[str] = ()) -> tuple[tuple[Finding, ...], float | None]:
+    """Return the findings and the test loss of a run; if its loss is not finite, the cause that its error names."""
     X, y, loss = getattr(rows, case["rows"])(seed)
     split = {"test_size": 0.2, "validation_size": 0.2, "stratify": loss != rows.VALUES}
     with tempfile.TemporaryDirectory() as folder:
@@ -46,25 +48,33 @@ def run(case: dict[str, Any], seed: int, settings: Sequence[str] = ()) -> tuple[
         training = {"loss": loss, "engine": "numpy", **case["training"]}
         spec = {"seed": seed, "data": {**data, "split": split}, "network": case["network"], "training": training}
         try:
-            return specnet.run(spec, overrides=settings, observer=specnet.Observer()).findings
+            result = specnet.run(spec, overrides=settings, observer=specnet.Observer())
+            return result.findings, result.metrics["test"]["loss"]
         except NotFiniteError as error:
-            return tuple(map(read_finding, error.findings))
+            return tuple(map(read_finding, error.findings)), None
 
 
-def tried(case: dict[str, Any], seed: int) -> Trial:
-    """Run a case, apply the remedy of its first finding, and again of what remains, up to three times."""
-    found, settings = run(case, seed), list[str]()
+def tried(case: dict[str, Any], seed: int, effects: Effects) -> Trial:
+    """Run a case, apply the remedy of its first finding, and again of what remains, up to three times.
+
+    The effect of each remedy is added to `effects`.
+    """
+    (found, loss), settings = run(case, seed), list[str]()
     codes = [tuple(each.code for each in found)]
     while len(codes) <= TRIALS and (advised := next((each for each in found if each.changes), None)):
         settings += advised.settings
-        found = run(case, seed, settings)
+        before = loss
+        found, loss = run(case, seed, settings)
+        if before is not None and loss is not None:
+            effects.setdefault(advised.code, []).append(loss / before)
         codes.append(tuple(each.code for each in found))
     return codes
 
 
-def bad_trials(seed: int) -> list[Trial]:
+def bad_trials(seed: int) -> tuple[list[Trial], Effects]:
     """Try all cases that go wrong."""
-    return [tried(case, seed) for _, _, case in BAD]
+    effects: Effects = {}
+    return [tried(case, seed, effects) for _, _, case in BAD], effects
 
 
 def falls_silent(trial: Trial) -> bool:
@@ -75,6 +85,6 @@ def falls_silent(trial: Trial) -> bool:
 def healthy_codes(seed: int, runs: int = HEALTHY_SEEDS) -> dict[str, Trial]:
     """Return what is found in so many runs of each healthy case."""
     return {
-        name: [tuple(each.code for each in run(case, HEALTHY_SEEDS * seed + number)) for number in range(runs)]
+        name: [tuple(each.code for each in run(case, HEALTHY_SEEDS * seed + number)[0]) for number in range(runs)]
         for name, case in HEALTHY.items()
     }
