@@ -283,7 +283,7 @@ def test_a_cell_is_as_strong_as_its_weight_with_the_largest_rows_first() -> None
     assert "largest weight −2, from column 9 to layers.0, unit 2" in hovers
     assert "weights to ±4" in picture.texts("detail")
     label = picture.root.attrib["aria-label"]
-    assert label.endswith(" the largest of several. layers.0 ±4")
+    assert label.endswith(" the largest of several weights. layers.0 ±4")
     assert "Lines are as wide" in label
     # A small block has lines beside pictures of large ones.
     assert len(picture.all("path", "link")) == 3

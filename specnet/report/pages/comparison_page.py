@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from specnet.report.pages.training_charts import (
 from specnet.report.spec_differences import setting_text, spec_differences
 from specnet.report.svg.charts import Figure
 from specnet.report.terminal.scores import RunTable
+from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import page_of
 from specnet.saved.saved_folder import have_one_loss
 from specnet.saved.saved_run import SavedRun
@@ -49,7 +51,7 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
         "compare.html.j2",
         count=counted(len(runs), "run"),
         sentence=best_run(runs, specs),
-        table=RunTable(runs).table(),
+        table=_state_first(RunTable(runs).table()),
         addresses=[page_of(run.path, start) for run in runs],
         swatches=[curve_style(index) for index in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
@@ -75,10 +77,20 @@ def runs_page(table: RunTable, command: str, start: Path) -> str:
     return rendered(
         "runs.html.j2",
         count=counted(len(table.records), "run"),
-        table=table.table(),
+        table=_state_first(table.table()),
         addresses=[page_of(run.path, start) for run in table.records],
         command=command,
     )
+
+
+def _state_first(table: TextTable) -> TextTable:
+    """Return a table of runs whose states, if it has them, follow the names: phones show the first columns."""
+    if "state" not in table.header:
+        return table
+    state = table.header.index("state")
+    order = [0, state, *(index for index in range(1, len(table.header)) if index != state)]
+    header, *rows = ([cells[index] for index in order] for cells in [table.header, *table.rows])
+    return replace(table, header=header, rows=rows, right=frozenset(order.index(index) for index in table.right))
 
 
 def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:

@@ -56,6 +56,9 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     given = run.given or run.spec
     to_run = run.written.name, run.overrides, "."
     is_finished = run.facts.get("finished", True)
+    beginning = beginning_of(evaluation, resolved.spec.training.metrics, headline.network(members))
+    if not is_finished:
+        beginning["verdict"] = f"{run.remark().capitalize()}. {beginning['verdict']}"
     step = next_step(run.findings, evaluation, given.document.data, *to_run) if is_finished else resuming(*to_run)
     return rendered(
         "report.html.j2",
@@ -65,7 +68,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         members=members,
         name=name,
         kicker=[name, overview.summary(), overview.parameters(), f"predicts {shown.target}"],
-        **beginning_of(evaluation, resolved.spec.training.metrics, headline.network(members)),
+        **beginning,
         tests="the tests" if run.judgement.tests is None else counted(run.judgement.tests, "test"),
         better=headline.BASELINES.get(beside[1], beside[1]) if beside is not None and beside[0] < 0 else "",
         as_sentence=as_sentence,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from statistics import fmean, variance
@@ -164,7 +165,7 @@ def series_page(series: SavedSeries) -> str:
         facts_rows=list(series.conditions()),
         kind=kind,
         kicker=list(filter(None, [series.title, kind, _number(record)])),
-        sentence=series_sentence(record),
+        sentence=f"{_unfinished(record)}{series_sentence(record)}",
         strip=_strip(record),
         scores=in_words(spread_table({**record.summary, **beside})),
         is_nested=record.is_nested,
@@ -185,6 +186,15 @@ def series_page(series: SavedSeries) -> str:
 
 def _number(record: SeriesView) -> str:
     return counted(len(record.runs), "sweep" if record.is_nested else "run")
+
+
+def _unfinished(record: SeriesView) -> str:
+    """Return a sentence that comes first if some runs have not finished; empty if all or none have."""
+    states = Counter(run.state for run in record.runs if run.state != FINISHED)
+    if not record.finished or not states:
+        return ""
+    listed = ", ".join(f"{count(number)} {state}" for state, number in states.items())
+    return f"Not all of {_number(record)} have finished ({listed}). "
 
 
 def series_sentence(record: SeriesView) -> str:
@@ -302,6 +312,8 @@ def _runs_table(record: SeriesView) -> TextTable:
     runs = record.runs
     scores = [(record.split, name) for name in record.metrics] + [(TRAIN, record.main)] * (record.split != TRAIN)
     columns = {"run": [run.name for run in runs]}
+    if len(record.finished) < len(runs):
+        columns["state"] = [f"{run.state}: {run.message}" if run.message else run.state for run in runs]
     for split, name in scores:
         columns[f"{split} {words(name)}"] = [page_metric(name, run.score(split, name)) for run in runs]
         if (split, name) == (record.split, record.main) and record.reference:
@@ -320,9 +332,7 @@ def _runs_table(record: SeriesView) -> TextTable:
                 page_metric(metric, None if best is None else best.figure) for _, best in searched
             ],
         }
-    right = frozenset(range(1, len(columns)))
-    if len(record.finished) < len(runs):
-        columns["state"] = [f"{run.state}: {run.message}" if run.message else run.state for run in runs]
+    right = frozenset(index for index, title in enumerate(columns) if title not in ("run", "state"))
     return TextTable([*columns], list(zip(*columns.values(), strict=True)), right=right)
 
 

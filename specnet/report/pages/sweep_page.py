@@ -118,10 +118,6 @@ class SweepView:
         figures = np.asarray(values, np.float64)
         return figures < axis.low if self.larger_is_better else figures > axis.high
 
-    def worst(self, axis: Axis) -> float:
-        """Return the worse end of the axis of figures, at which trials without a figure are drawn."""
-        return axis.low if self.larger_is_better else axis.high
-
     def trial_text(self, trial: Trial) -> str:
         """Return a trial's number with its figure or state."""
         reached = trial.state if trial.figure is None else self.text(trial.figure)
@@ -145,7 +141,7 @@ def sweep_page(sweep: SavedSweep) -> str:
         written=spec_text(written_spec(sweep.path)),
         facts_rows=list(facts.rows()),
         kicker=[name, "sweep", facts.sampler(), counted(len(view.trials), "trial")],
-        sentence=sweep_sentence(view),
+        sentence=f"{_undone(view)}{sweep_sentence(view)}",
         strip=_strip(view) if sweep.evaluation else None,
         unfinished=_unfinished(view),
         worth=list(_worth(view)),
@@ -155,7 +151,6 @@ def sweep_page(sweep: SavedSweep) -> str:
         keys=[_key(view, each) for each in sweep.dimensions[:MAX_KEYS] if view.ranked],
         keys_left_out=max(len(sweep.dimensions) - MAX_KEYS, 0),
         leading=len(view.leading),
-        worse_end="bottom" if view.larger_is_better else "top",
         addresses=[f"best/{REPORT}" * (has_report and not index) for index in range(BEST_DRAWN)],
         best=_best_table(view),
         states=_states_table(view.trials, states),
@@ -190,6 +185,12 @@ def sweep_sentence(view: SweepView) -> str:
     first, *more = [(words(name), page_metric(name, test[name])) for name in names]
     rest = "".join(f" and its {label} {value}" for label, value in more)
     return f"{sentence}; on test rows its {first[0]} is {first[1]}{rest}."
+
+
+def _undone(view: SweepView) -> str:
+    """Return a sentence that comes first if trials are missing; empty if not, or if no trial has ended."""
+    done, planned = len(view.trials), view.sweep.facts.trials
+    return f"Not finished: {count(done)} of {counted(planned, 'trial')}. " if 0 < done < planned else ""
 
 
 def _unfinished(view: SweepView) -> str:
@@ -320,7 +321,9 @@ def _by_trial(view: SweepView) -> Figure:
     margin = 0.02 * max(last, 1) + 0.5
     title, best_figure = f"{view.label.capitalize()} by trial", view.text(figure)
     ends = f"best {best_figure} in trial {best.number}, worst {view.text(ranked[-1][1])}"
-    chart = Chart(f"{title}: {ends}", Axis(-margin, last + margin, "trial"), y)
+    others = [trial for trial in trials if trial.state in MARKS]
+    x = Axis(-margin, last + margin, "trial")
+    chart = Chart(f"{title}: {ends}", x, y, margin="no value" if others else "")
     numbers, values = zip(*_best_so_far(view), strict=True)
     # Each step of the line is first horizontal, then vertical to the better figure.
     across, up = np.repeat([*numbers, last], 2)[1:-1], np.repeat(values, 2)
@@ -332,16 +335,14 @@ def _by_trial(view: SweepView) -> Figure:
         chart.points(xs, ys, hover=list(map(view.trial_text, shown)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
         chart.cloud(xs, ys)
-    others = [trial for trial in trials if trial.state in MARKS]
     kinds = [MARKS[trial.state] for trial in others]
-    hover = list(map(view.trial_text, others))
-    chart.points([trial.number for trial in others], [view.worst(y)] * len(others), kinds, hover=hover)
+    chart.apart([trial.number for trial in others], kinds, list(map(view.trial_text, others)))
     for trial in out:
         chart.beyond([trial.number], above=not view.larger_is_better, hover=view.trial_text(trial))
     chart.points([best.number], [figure], [BEST], held_out=True, hover=[view.trial_text(best)])
     note = f"The line is the best so far, at last {best_figure} in trial {best.number}."
     if others:
-        note += f" Trials without a value stand at the {'bottom' if view.larger_is_better else 'top'}."
+        note += " Trials without a value are in the margin below."
     if out:
         note += f" Beyond the axis, as arrows at its end: {counted(len(out), 'trial')}."
     return Figure(title, note, chart.svg(), "trials")
@@ -408,10 +409,9 @@ def _key(view: SweepView, dimension: Dimension) -> Figure:
     else:
         x = Axis.over([*positions.values()], log=dimension.log, margin=0.04)
     best = f"best {view.text(trials[0].figure)} at {settings[0]}" if trials else "no trial has finished"
-    chart = Chart(f"{view.label.capitalize()} by {name}: {best}", x, y)
-    for state, kind in MARKS.items():
-        without = [positions[trial.number] for trial in drawn if trial.figure is None and trial.state == state]
-        chart.cloud(without, [view.worst(y)] * len(without), f"series-{kind}")
+    without = [trial for trial in drawn if trial.state in MARKS]
+    chart = Chart(f"{view.label.capitalize()} by {name}: {best}", x, y, margin="no value" if without else "")
+    chart.apart([positions[trial.number] for trial in without], [MARKS[trial.state] for trial in without])
     rest = np.array([trial not in leading for trial in trials], np.bool_) & ~out
     chart.cloud(xs[rest], figures[rest])
     chart.beyond(xs[out], above=not view.larger_is_better)

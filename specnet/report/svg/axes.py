@@ -26,6 +26,8 @@ TICK_GAP = 8.0
 ROW = 30.0
 """Minimum distance between two ticks along y."""
 MAX_ALONG_X = 6
+MARGIN = 20.0
+"""Height of a margin below the frame for points without a value."""
 MAX_FOR_TICKS = 0.45
 """Maximum width of texts along y, as a fraction of the chart's width."""
 
@@ -241,7 +243,7 @@ class Frame:
         return f'<rect class="frame" {self.attributes()}/>'
 
 
-def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float) -> tuple[Frame, str]:
+def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float, margin: str = "") -> tuple[Frame, str]:
     """Return the frame of a chart and the markup of its axes.
 
     Parameters
@@ -251,10 +253,15 @@ def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float)
         Size of the chart in units.
     right : float
         Width that is left free on the right.
+    margin : str
+        Name of a margin between the frame and the x axis; without a name there is none.
     """
-    top, bottom = 22.0 if y.label else 10.0, height - (36.0 if x.label else 22.0)
+    free = MARGIN if margin else 0.0
+    top, bottom = 22.0 if y.label else 10.0, height - (36.0 if x.label else 22.0) - free
     ticks, available = _ticks_along_y(y, bottom - top), MAX_FOR_TICKS * width
-    left = max([text_width(shortened(text, available)) for _, text in ticks], default=0.0) + 10
+    left = (
+        max((text_width(shortened(text, available)) for text in [*(text for _, text in ticks), margin]), default=0) + 10
+    )
     frame = Frame(left, max(width - right, left + 20), top, bottom, bool(y.names))
     drawn = []
     for value, text in ticks:
@@ -264,7 +271,10 @@ def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float)
         drawn.append(label(text, frame.left - 6, y_middle + 0.35 * TEXT_SIZE, anchor="end", max_width=available))
     along_x, available = _ticks_along_x(x, frame, width)
     for middle, text in along_x:
-        drawn.append(label(text, middle, frame.bottom + 15, anchor="middle", max_width=available))
+        drawn.append(label(text, middle, frame.bottom + free + 15, anchor="middle", max_width=available))
+    if margin:
+        drawn.append(f'<path class="grid" d="M{number(frame.left)} {number(frame.bottom + 2)}H{number(frame.right)}"/>')
+        drawn.append(label(margin, frame.left - 6, frame.bottom + free / 2 + 0.35 * TEXT_SIZE, anchor="end"))
     if x.label:
         drawn.append(label(x.label, frame.right, height - 4, "axis-label", "end", frame.right - EDGE))
     if y.label:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.parts.arrays import spaced_indices
-from specnet.report.svg.axes import EDGE, Axis, Frame, frame_with_axes
+from specnet.report.svg.axes import EDGE, MARGIN, Axis, Frame, frame_with_axes
 from specnet.report.svg.colours import HUES, RGB, colour_of, data_uri, png
 from specnet.report.svg.markup import TEXT_SIZE, escaped, hover_text, label, number, picture, shortened, text_width
 
@@ -245,13 +245,23 @@ class Chart:
         Size in units.
     bare : bool
         Whether to draw a frame instead of axes, and small marks, for small pictures.
+    margin : str
+        Name of a margin below the axes, in which `apart` draws; without a name there is none.
     """
 
     def __init__(
-        self, description: str, x: Axis, y: Axis, *, width: float = WIDTH, height: float = HEIGHT, bare: bool = False
+        self,
+        description: str,
+        x: Axis,
+        y: Axis,
+        *,
+        width: float = WIDTH,
+        height: float = HEIGHT,
+        bare: bool = False,
+        margin: str = "",
     ) -> None:
         self._description, self.x, self.y = description, x, y
-        self._width, self._height, self._bare = width, height, bare
+        self._width, self._height, self._bare, self._margin = width, height, bare, margin
         self._drawings: list[Callable[[Frame], str]] = []
         self._endings: list[Ending] = []
 
@@ -370,6 +380,26 @@ class Chart:
         inner, across, up = self._inside(x, y)
         if len(inner):
             self._drawings.append(lambda frame: stamped(frame, across, up, "h0", f"cloud {style}".rstrip()))
+
+    def apart(self, x: ArrayLike, classes: ArrayLike, hover: Sequence[str] | None = None) -> None:
+        """Draw marks of points without a y value in the margin below the axes.
+
+        Parameters
+        ----------
+        x, classes : (points,)
+        hover : sequence of str, optional
+            Hover text of each point; without texts, the marks are small.
+        """
+        across, kinds = self.x.positions(x).ravel(), np.asarray(classes, np.intp)
+        inner = np.flatnonzero(inside(across))
+        texts = None if hover is None else [hover[k] for k in inner.tolist()]
+        none = np.zeros(len(inner), np.bool_)
+
+        def draw(frame: Frame) -> str:
+            up = np.full(len(inner), -MARGIN / 2 / frame.height)
+            return marks(frame, across[inner], up, kinds[inner], none, texts)
+
+        self._drawings.append(draw)
 
     def beyond(self, x: ArrayLike, *, above: bool, style: str = "", hover: str = "") -> None:
         """Draw arrows at an end of the y axis for values beyond it.
@@ -533,7 +563,7 @@ class Chart:
         else:
             widths = (max(BOLD * text_width(name), text_width(value)) for _, name, value, _ in self._endings)
             right = min(max(widths, default=0.0) + RIGHT_EDGE, MAX_FOR_NAMES * self._width)
-            frame, axes = frame_with_axes(self.x, self.y, self._width, self._height, right)
+            frame, axes = frame_with_axes(self.x, self.y, self._width, self._height, right, self._margin)
             content = [axes, *(draw(frame) for draw in self._drawings)]
             content.append(endings(frame, self._endings, self._width - frame.right - 8))
         if not self._drawings:

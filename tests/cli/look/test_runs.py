@@ -122,6 +122,11 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
         "killed": "unfinished",
         "moons/2": "unfinished",
     }
+    specnet("runs --html").went()
+    titles = re.findall(r"<th scope=\"col\".*?>(.*?)</th>", Path("runs.html").read_text("utf-8"))
+    assert titles[:2] == ["run", "state"]
+    specnet("report runs/moons/1").went()
+    assert "<h1>Interrupted after epoch 7. " in (trained / "moons/1/report.html").read_text("utf-8")
 
 
 BREAKS = {

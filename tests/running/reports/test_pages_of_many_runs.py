@@ -188,7 +188,9 @@ def test_curves_and_steps_are_where_the_figures_are(tmp_path: Path) -> None:
 
 def test_interrupted_sweep_says_how_far_it_came(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(2, 0.25)], metrics=None, planned=9)
-    assert "2 of 9 trials are done: use --resume to go on." in said(folder)
+    text = said(folder)
+    assert "2 of 9 trials are done: use --resume to go on." in text
+    assert re.search(r"specnet Not finished: 2 of 9 trials\. The best of 2 trials ", text)
     longer = write_sweep(tmp_path / "longer", [trial(0, 0.5), trial(1, 0.25)], planned=1, name="")
     assert "unnamed · sweep" in said(longer)
     assert "The only trial reaches a validation loss of 0.5000" in said(longer)
@@ -248,14 +250,18 @@ def test_median_beyond_the_axis_is_an_arrow_that_says_it(tmp_path: Path) -> None
     assert arrows[1].count("M") == 4
 
 
-def test_trials_without_a_value_stand_faintly_beside_their_keys(tmp_path: Path) -> None:
+def test_trials_without_a_value_are_in_a_margin_and_not_on_the_scale(tmp_path: Path) -> None:
     states = ["finished", "pruned", "finished", "pruned", "diverged", "finished", "pruned"]
     trials = [trial(k, 0.1 + k / 100 if state == "finished" else None, state) for k, state in enumerate(states)]
     charts = key_charts(write_sweep(tmp_path / "sweep", trials))
     for key, pruned, diverged in [("training.l2", 3, 1), ("training.optimizer.sgd.learning_rate", 2, 0)]:
-        for style, number in (("series-5", pruned), ("series-7", diverged)):
-            dots = re.findall(rf'class="cloud {style}" d="([^"]*)', charts[key])
-            assert sum(each.count("M") for each in dots) == number
+        lowest = max(float(y) for y in re.findall(r'class="grid" d="M[\d.]+ ([\d.]+)H', charts[key]))  # of the margin
+        for style, number in (("class-5", pruned), ("class-7", diverged)):
+            found = re.findall(rf'class="point {style} small" d="([^"]*)', charts[key])
+            places = [float(y) for marks in found for y in re.findall(r"M[\d.]+ ([\d.]+)m", marks)]
+            assert len(places) == number
+            assert all(y > lowest + 3 for y in places)
+        assert ">no value</text>" in charts[key]
 
 
 @pytest.mark.parametrize(("trials", "leading"), [(1, 1), (5, 1), (13, 4), (60, 10)])
@@ -265,6 +271,16 @@ def test_at_most_a_third_of_the_trials_stand_out(tmp_path: Path, trials: int, le
     text = said(folder)
     assert (f"Green triangles are the {leading} best" in text) is (leading > 1)
     assert (f"What the first {leading} share is likely to matter" in text) is (leading > 1)
+
+
+def test_pages_begin_with_what_has_not_finished(tmp_path: Path) -> None:
+    runs = [(f"fold{fold}", None, fold, scores(0.25, 0.75)) for fold in (0, 1)]
+    folder = write_series(tmp_path / "many", [*runs, ("fold2", None, 2, "the loss is not finite")])
+    (heading,) = re.findall("<h1>(.*?)</h1>", page_again(folder).read_text("utf-8"))
+    assert heading.startswith(
+        "Not all of 3 runs have finished (1 diverged). 2 of 3 runs average a test accuracy of 75.0 %"
+    )
+    assert re.search("run state test accuracy .* fold2 diverged: the loss is not finite – ", said(folder))
 
 
 def test_nested_sweeps_are_told_by_their_best_runs(tmp_path: Path, pinned: Pinned) -> None:
