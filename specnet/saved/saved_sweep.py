@@ -204,6 +204,9 @@ def best_trial(trials: Iterable[Trial], larger_is_better: bool) -> Trial | None:
     return max(known, key=lambda each: each[0] if larger_is_better else -each[0], default=(0.0, None))[1]
 
 
+CALIBRATED_LOSS = "calibrated_loss"
+"""What trials are compared by if the metric is the loss and outputs are logits: the loss of calibrated outputs."""
+
 _SHARES = TypeAdapter(dict[str, PositiveInt])
 
 
@@ -441,6 +444,7 @@ class SweepFacts(BaseModel):
     identity: _Identity
     name: str | None
     metric: str
+    figure: str = ""
     larger_is_better: bool
     trials: int
     versions: dict[str, Any]

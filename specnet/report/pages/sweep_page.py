@@ -24,7 +24,7 @@ from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import REPORT, written_spec
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
-from specnet.saved.saved_sweep import Dimension, SavedSweep, Trial, spec_text
+from specnet.saved.saved_sweep import CALIBRATED_LOSS, Dimension, SavedSweep, Trial, spec_text
 
 MAX_DRAWN = 9000
 """Most points of all curves of a chart together."""
@@ -72,7 +72,9 @@ class SweepView:
     is_loss, larger_is_better : bool
         Whether the metric that compares trials is the loss, and whether larger values of it are better.
     name, label : str
-        Name of this metric in ``metrics.json``, and in words, such as ``validation loss``.
+        Name of this metric in ``metrics.json``, and of the figures of trials in words, such as ``validation loss``.
+    is_calibrated : bool
+        Whether the figures of trials are losses of calibrated outputs, and those of runs are not.
     losses : mapping
         Curves of the validation loss of trials, by their numbers.
     """
@@ -81,7 +83,8 @@ class SweepView:
         self.sweep, self.trials = sweep, sweep.ended
         self.larger_is_better, self.is_loss = sweep.facts.larger_is_better, sweep.facts.metric == f"{VALIDATION}_{LOSS}"
         self.name = LOSS if self.is_loss else sweep.facts.metric
-        self.label = f"{VALIDATION} {words(self.name)}"
+        self.is_calibrated = sweep.facts.figure == CALIBRATED_LOSS
+        self.label = f"{'calibrated ' if self.is_calibrated else ''}{VALIDATION} {words(self.name)}"
         self.losses = sweep.losses(max(min(MAX_POINTS, MAX_DRAWN // max(len(self.trials), 1)), MIN_POINTS))
 
     @cached_property
@@ -213,6 +216,11 @@ def _worth(view: SweepView) -> Iterator[str]:
             f"{reached}. The same rows measured it, so chance has helped: expect worse on new rows, "
             "and the more so after many trials."
         )
+        if view.is_calibrated:
+            yield (
+                "Calibrated: the logits of each trial were divided by the one number that suits these rows, so that "
+                "trials do not differ by their confidence alone."
+            )
     else:
         yield f"Only one trial has finished: its {view.label} of {reached} was not chosen among several."
     yield from _team(view.sweep)
@@ -263,12 +271,13 @@ def _scores_table(view: SweepView) -> TextTable | None:
     figure = view.ranked[0][1]
     split = best_split(view.sweep.evaluation.keys() - {TEST})
     measured = view.sweep.comparable(split) if split in (VALIDATION, OUT_OF_FOLD) else {}
-    validation = {**measured, view.name: figure}
+    chosen_by = CALIBRATED_LOSS if view.is_calibrated else view.name
+    validation = {**measured, chosen_by: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(view.trials))}": validation}
     rows |= {split: view.sweep.comparable(split) for split in (TEST, TRAIN) if view.sweep.comparable(split)}
     for team in _teams(view.sweep).values():
         rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
-    names = dict.fromkeys([view.name, *(name for figures in rows.values() for name in figures)])
+    names = dict.fromkeys([chosen_by, view.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(
         ["rows", *map(words, names)],
         [[title, *(page_metric(name, figures.get(name)) for name in names)] for title, figures in rows.items()],

@@ -44,7 +44,7 @@ from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trials import TrialOutputs, TrialTask, measured, table_text, trial_files, trial_of
 from specnet.running.training_run import BLAS, CPU_FEATURES, RunOutcome, library_versions
 from specnet.running.workers import MACHINE, THREADS, TaskGroup, Workers, perform, this_machine
-from specnet.saved.saved_sweep import Trial, best_trial, read_sweep_facts, read_trial
+from specnet.saved.saved_sweep import CALIBRATED_LOSS, Trial, best_trial, read_sweep_facts, read_trial
 from specnet.spec import Spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.searching import PRUNED_AFTER
@@ -268,6 +268,9 @@ class Coordinator:
         self.judge: Judge | None = None
         with suppress(SpecnetError):  # no judge if the spec as written cannot be trained
             self.judge = Judge.of(spec, self.repetitions, table, self.sweep.metric, self.data)
+        self.figure_name = self.sweep.metric
+        if self.judge is not None and self.judge.is_calibrated:
+            self.figure_name = CALIBRATED_LOSS
         metric = spec.monitored_metric(self.sweep.metric)
         self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
@@ -432,13 +435,13 @@ class Coordinator:
         self._write_table()
         self.folder.later(self._search.record, self._search.last_reported(trial.number))
         if drawn.tasks:  # it was computed now
-            self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_text())
+            self._progress.ended(*trial_line(trial, self.figure_name), best=self._best_text())
         if len(self.reported) == min(FIRST_TRIALS, self._count) and self.best is None:
             raise self._nothing_finished()
 
     def _best_text(self) -> str:
         best = self.best
-        return "" if best is None else f"best {figure_text(best, self.sweep.metric)} (trial {best.number})"
+        return "" if best is None else f"best {figure_text(best, self.figure_name)} (trial {best.number})"
 
     def _nothing_finished(self) -> TrainingError:
         problems = (
@@ -471,6 +474,7 @@ class Coordinator:
             IDENTITY: self.identity,
             "name": self.spec.name,
             "metric": self.sweep.metric,
+            "figure": self.figure_name,
             "larger_is_better": self.larger_is_better,
             VERSIONS: {**library_versions(), "optuna": required_optuna().__version__},
             "threads": THREADS,
@@ -485,18 +489,18 @@ class Coordinator:
         self.folder.write_facts(facts, hashed=(*WRITTEN, *BEST_SPECS, JOURNAL) if self.reported else WRITTEN)
 
 
-def trial_line(trial: Trial, metric: str) -> Sequence[str]:
+def trial_line(trial: Trial, figure_name: str) -> Sequence[str]:
     """Return the texts that a terminal shows for a trial: number, result, settings and duration."""
-    state = figure_text(trial, metric) if trial.state == "finished" else trial.state
+    state = figure_text(trial, figure_name) if trial.state == "finished" else trial.state
     text = f"{state}: {trial.message}" if trial.message else state
     settings = [f"{name.rpartition('.')[2]} {_setting_text(value)}" for name, value in trial.settings.items()]
     return [f"trial {trial.number}", text, *settings, duration(trial.seconds)]
 
 
-def figure_text(trial: Trial, metric: str) -> str:
-    """Return the name and value of the metric of a finished trial."""
+def figure_text(trial: Trial, name: str) -> str:
+    """Return the name and value of the figure of a finished trial."""
     assert trial.figure is not None, "it has finished"
-    return f"{metric} {metric_text(metric, trial.figure)}"
+    return f"{name} {metric_text(name, trial.figure)}"
 
 
 def _setting_text(value: str | int | float) -> str:

@@ -306,7 +306,9 @@ def _best_run(
             write = partial(write_team_report, parts=registry, limits=limits, model=team.model, data=data)
             progress.warned(attempted(write, path / TEAM))
     assert search.best is not None, "it has run"
-    return SweepResult(tuple(search.reported), search.best, search.sweep.metric, text, run, team, path)
+    return SweepResult(
+        tuple(search.reported), search.best, search.sweep.metric, search.figure_name, text, run, team, path
+    )
 
 
 def _write_page(path: Path, progress: SeriesProgress, *, report: bool) -> None:

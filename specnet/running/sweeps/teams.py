@@ -31,7 +31,7 @@ from specnet.running.sweeps.trial_judge import Judge, JudgedRows, Outputs
 from specnet.running.sweeps.trials import TrialOutputs
 from specnet.running.training_run import Contents
 from specnet.saved.metrics_file import Evaluation, Metrics, Summary
-from specnet.saved.saved_sweep import State, Trial
+from specnet.saved.saved_sweep import CALIBRATED_LOSS, State, Trial
 from specnet.spec import Spec
 
 ROUNDS = 25
@@ -163,6 +163,9 @@ class SweepResult:
         The trial with the best metric of the validation set; the earliest of equal trials.
     metric : str
         The metric of the validation set by which trials are compared.
+    figure_name : str
+        What the figures of trials are: the metric, or ``calibrated_loss`` for the validation loss of outputs that are
+        logits.
     spec : str
         The text of the best trial's spec, as in ``best.toml``.
     run : RunResult
@@ -176,6 +179,7 @@ class SweepResult:
     trials: tuple[Trial, ...] = field(repr=False)
     best: Trial
     metric: str
+    figure_name: str
     spec: str = field(repr=False)
     run: RunResult
     team: TrialTeam | None
@@ -195,11 +199,15 @@ class SweepResult:
         """Return the best trial, its metric and the states of all trials as texts; the best of many is optimistic."""
         name = "loss" if self.metric == VALIDATION_LOSS else self.metric
         assert self.best.figure is not None, "it has finished"
-        parts = [f"{VALIDATION} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
+        reached = f"{VALIDATION} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"
         metrics = self.metrics if self.team is None else self.team.best
         test = metrics.get(TEST, {}).get(name)
-        parts += [] if test is None else [f"{TEST} {metric_text(name, test)}"]
-        return [f"best: trial {self.best.number}", f"{name}: {', '.join(parts)}", self.states_in_words()]
+        tested = [] if test is None else [f"{TEST} {metric_text(name, test)}"]
+        if self.figure_name == CALIBRATED_LOSS:
+            shown = [f"{self.figure_name}: {reached}", *(f"{name}: {each}" for each in tested)]
+        else:
+            shown = [f"{name}: {', '.join([reached, *tested])}"]
+        return [f"best: trial {self.best.number}", *shown, self.states_in_words()]
 
     def team_in_words(self) -> list[str]:
         """Return the trials of the team, and its metrics of held-out rows and of the test set, as texts."""

@@ -1,8 +1,12 @@
 """The comparison of trials: their outputs for held-out rows, measured by the loss and metrics of the spec as written.
 
 The losses of trials are therefore comparable row by row, even if the preprocessing of targets or the smoothing of the
-loss differs. If outputs are logits, the logits of each trial are divided by the one number for all rows that minimizes
-its loss. Trials then do not differ by their confidence, which is easy to correct.
+loss differs. If outputs are logits, the logits of each trial are divided by one number for all rows, its temperature
+(Guo et al. 2017). Trials then do not differ by their confidence, which is easy to correct. If all predictions are
+right, the loss alone has its least value, 0, at the smallest temperature, and all such trials are equal. The logarithm
+of the temperature therefore has a normal prior with mean 0 and standard deviation 1, and its posterior mode is taken:
+trials that are right by a larger margin remain better. If not all predictions are right, and with many rows, the prior
+changes nothing that matters.
 """
 
 from __future__ import annotations
@@ -161,6 +165,11 @@ class Judge:
         knows_it = network.spec.training.loss.accepted_activations is not None
         return knows_it and activation is not None and activation.type in _LOGITS
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether trials are compared by the loss of calibrated outputs."""
+        return self.metric is None and self.has_logits
+
     def losses_beside(
         self, answers: Sequence[tuple[int, HeldOutAnswers | None]], outputs: Outputs
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -195,14 +204,16 @@ class Judge:
         return found
 
     def _losses(self, runs: Sequence[JudgedRows], outputs: Outputs) -> list[NDArray[np.float64]]:
-        """Return the loss of each row of some runs; logits are divided by the number that minimizes the mean loss."""
+        """Return the loss of each row of some runs, of calibrated outputs if these are logits."""
 
         def divided(logarithm: float) -> list[NDArray[np.float64]]:
             return [run.losses(raw / np.exp(logarithm)) for run, raw in zip(runs, outputs, strict=True)]
 
         def loss(logarithm: float) -> float:
-            return float(np.mean([run.mean(each) for run, each in zip(runs, divided(logarithm), strict=True)]))
+            mean = float(np.mean([run.mean(each) for run, each in zip(runs, divided(logarithm), strict=True)]))
+            return mean + logarithm**2 / (2 * rows)
 
+        rows = sum(len(run.target) for run in runs)
         if self.has_logits:
             best = least_logarithm(loss, (-MAX_LOGARITHM, MAX_LOGARITHM), TOLERANCE)
             if loss(best) < loss(0.0):

@@ -161,9 +161,18 @@ def test_page_of_a_sweep_has_what_its_files_have(tmp_path: Path, pinned: Pinned)
         if row["figure"]:
             assert f"trial {row['trial']}: {figure(float(row['figure']))}" in text  # on hover
             assert rounded(float(row["training.l2"])) in text
+    assert "calibrated" not in text
     # Of a pruned trial as far as its validation loss was looked at: a fourth of 10 epochs.
     assert "trial 2: pruned at epoch 3" in text
     assert 'href="best/report.html"' in (folder / "report.html").read_text()
+
+
+def test_a_loss_of_calibrated_outputs_is_called_so(tmp_path: Path):
+    trials = [trial(k, value) for k, value in enumerate([0.5, 0.4, 0.45])]
+    text = said(write_sweep(tmp_path / "sweep", trials, figure="calibrated_loss"))
+    assert "Trial 1 was chosen as the best of 3 by its calibrated validation loss, 0.4000." in text
+    assert "Calibrated validation loss by trial" in text
+    assert re.search(r"rows\s+calibrated loss\s+loss\s", text), "a column of its own beside those of runs"
 
 
 def test_curves_and_steps_are_where_the_figures_are(tmp_path: Path) -> None:

@@ -312,6 +312,7 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
         "identity": ["spec", "sweep", "spec_sha256", "data_sha256"],
         "name": "moons",
         "metric": "validation_loss",
+        "figure": "calibrated_loss",
         "larger_is_better": False,
         "threads": 1,
         "machines": [],

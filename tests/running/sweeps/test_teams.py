@@ -68,7 +68,10 @@ def test_each_round_takes_the_trial_with_which_the_mean_is_better(of_classes: tu
         def divided(logarithm: float) -> np.ndarray:
             return np.logaddexp(0, -signed / np.exp(logarithm))
 
-        return divided(minimize_scalar(lambda each: divided(each).mean(), bounds=(-3, 3), method="bounded").x)
+        def with_prior(logarithm: float) -> float:
+            return float(divided(logarithm).mean()) + logarithm**2 / (2 * len(y))
+
+        return divided(minimize_scalar(with_prior, bounds=(-3, 3), method="bounded").x)
 
     def is_better(ours: Sequence[int], others: Sequence[int], errors: float) -> bool:
         gains = losses(others) - losses(ours)
@@ -293,12 +296,35 @@ def test_logits_are_divided_by_what_makes_their_loss_least(members: tuple[specne
         def loss(factor: float, z: np.ndarray = z) -> float:
             return float(-np.mean(log_expit(np.where(y == 1, z, -z) * factor)))
 
-        least = minimize_scalar(loss, bounds=(np.exp(-3), np.exp(3)), method="bounded").fun
+        def with_prior(factor: float) -> float:
+            return loss(factor) + np.log(factor) ** 2 / (2 * len(y))
+
+        least = loss(minimize_scalar(with_prior, bounds=(np.exp(-3), np.exp(3)), method="bounded").x)
         written = json.loads((folder / f"trials/{trial.number:04}/metrics.json").read_text())["out_of_fold"]["loss"]
         assert loss(1.0) == pytest.approx(written, rel=1e-5)
         assert trial.figure == pytest.approx(least, rel=1e-5)
         told += trial.figure < written - 1e-4
     assert told, "dividing is worth something"
+    assert result.figure_name == json.loads((folder / "sweep.json").read_text())["figure"] == "calibrated_loss"
+    assert result.best_in_words()[1].startswith("calibrated_loss: validation ")
+
+
+def test_trials_that_are_all_right_differ_by_their_margin():
+    """The log loss alone has no minimum there, and any such trial would have 0."""
+    run = JudgedRows.of(data_of(BASE))
+    signs, judge = np.where(run.target == 1, 1.0, -1.0)[:, np.newaxis], Judge([run], None)
+    margins = np.array([0.5, 1.0, 2.0, 4.0, 6.0])
+    figures = [judge.figures([signs * margin])[0] for margin in margins]
+    assert figures == sorted(figures, reverse=True)
+    for margin, figure in zip(margins, figures, strict=True):
+        factor = minimize_scalar(
+            lambda log, margin=margin: np.log1p(np.exp(-margin * np.exp(log))) + log**2 / (2 * len(signs)),
+            bounds=(-3, 3),
+            method="bounded",
+        ).x
+        assert figure == pytest.approx(np.log1p(np.exp(-margin * np.exp(factor))), rel=1e-2)
+        assert figure > 1e-4
+    assert judge.is_better([signs * 4], [signs * 2], 0)
 
 
 def test_rows_that_depend_on_each_other_count_once():

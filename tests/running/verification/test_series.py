@@ -179,7 +179,7 @@ def test_an_observer_is_told_of_rows_and_progress_is_shown(
     pinned(without_numbers(capsys.readouterr().err.replace(str(tmp_path), "")))
 
 
-@pytest.mark.parametrize("missing", ["best", "trials/0001", "trials/0003"])
+@pytest.mark.parametrize("missing", ["best", "trials/0001", "trials/0002"])
 def test_a_folder_that_is_missing_in_a_sweep_is_told(searched: Path, tmp_path: Path, missing: str):
     folder = copied(searched, tmp_path)
     shutil.rmtree(folder / missing)
