@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from specnet.number_texts import ABSENT, counted, page_metric
+from specnet.number_texts import ABSENT, counted, interval, page_metric, true_minus
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.splits import TEST
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import words
+from specnet.report.pages.headline import strip_of, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import (
     MAX_NAMED,
@@ -51,6 +51,7 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
         "compare.html.j2",
         count=counted(len(runs), "run"),
         sentence=best_run(runs, specs),
+        strip=_strip(runs, specs),
         table=_state_first(RunTable(runs).table()),
         addresses=[page_of(run.path, start) for run in runs],
         swatches=[curve_style(index) for index in range(len(runs))],
@@ -93,6 +94,17 @@ def _state_first(table: TextTable) -> TextTable:
     return replace(table, header=header, rows=rows, right=frozenset(order.index(index) for index in table.right))
 
 
+def _strip(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> Figure | None:
+    """Return a chart of the test scores of runs and of simpler predictors on the same rows; None if rows differ."""
+    name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
+    is_known = all(run.score(TEST, name) is not None for run in runs)
+    if _apart(runs, specs, is_known=is_known, is_loss=name == LOSS):
+        return None
+    names = short_names([run.name for run in runs])
+    first, *others = ({**run.evaluation.record()} for run in runs)
+    return strip_of(first, names[0], dict(zip(names[1:], others, strict=True)))
+
+
 def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:
     """Return a sentence that names the best run by its test score, or explains why the runs cannot be ranked."""
     name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
@@ -103,6 +115,8 @@ def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:
     measured = specs[0].monitored_metric(metric_of(name, (each.type for each in specs[0].training.metrics)) or name)
     best = max(known) if measured is not None and measured.larger_is_better else min(known)
     label, shown = words(name), page_metric(name, best)
+    if chance := _overlap(runs, scores, name, best):
+        return chance
     winners = [run.name for run, score in zip(runs, scores, strict=True) if score == best]
     others = [score for score in known if score != best]
     if not others:
@@ -111,6 +125,22 @@ def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:
     leading = f"{winners[0]} reaches" if len(winners) == 1 else f"{counted(len(winners), 'run')} reach"
     behind = "the other" if len(others) == 1 else f"the other {len(others)}"
     return f"{leading} the best test {label}, {shown}; {behind}: {rest}."
+
+
+def _overlap(runs: Sequence[SavedRun], scores: Sequence[float | None], name: str, best: float) -> str:
+    """Return a sentence if the interval of the best score contains another score, so that chance may rank them."""
+    winner = runs[scores.index(best)]
+    ends = winner.evaluation.record().get("intervals", {}).get(TEST, {}).get(name)
+    others = sorted(
+        {score for score in scores if score is not None and score != best}, key=lambda score: abs(score - best)
+    )
+    if not ends or not others or not ends["low"] <= others[0] <= ends["high"]:
+        return ""
+    around = true_minus(interval(name, ends["low"], ends["high"]))
+    return (
+        f"No clear difference: {winner.name} has the best test {words(name)}, {page_metric(name, best)}, but its 95 % "
+        f"interval, {around}, contains {page_metric(name, others[0])} of another."
+    )
 
 
 def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:

@@ -44,6 +44,8 @@ JITTER = 0.26
 """Distance of the first and the last seed from the middle of their fold."""
 REACH = 0.36
 """Half the length of the line of a simpler predictor."""
+LEVEL = 0.95
+"""Level of the interval of the difference from a simpler predictor."""
 BAND = 0.14
 """Opacity of the band of one standard deviation around the mean."""
 
@@ -72,9 +74,11 @@ class SeriesView:
     metrics : list of str
         All metrics of this split, `main` first and the loss last.
     beside : list of str
-        Names of the simpler predictors, the linear model first if it is among them.
+        Names of the simpler predictors.
+    larger_is_better : bool
+        Whether larger values of the metric by which the runs are judged are better.
     reference : str
-        First name in `beside`; empty without simpler predictors.
+        The predictor in `beside` with the best mean of this metric; empty without simpler predictors.
     """
 
     def __init__(self, series: SavedSeries) -> None:
@@ -88,7 +92,14 @@ class SeriesView:
         self.seeds = sorted({run.seed for run in self.runs if run.seed is not None})
         self.metrics = sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
         self.beside = [name for name in BASELINES if self.split in self.baselines.get(name, ())]
-        self.reference = next(iter(self.beside), "")
+        registry = installed_registry()
+        part = registry.find("metric", metric_of(self.main, registry.names("metric")))
+        self.larger_is_better = self.main != LOSS and bool(getattr(part, "larger_is_better", True))
+        of_each = {name: self.baselines[name][self.split] for name in self.beside}
+        means = {name: found[self.main]["mean"] for name, found in of_each.items() if self.main in found}
+        known = {name: mean for name, mean in means.items() if mean is not None}
+        best = max if self.larger_is_better else min
+        self.reference = best(known, key=lambda name: known[name]) if known else next(iter(self.beside), "")
 
     @cached_property
     def curves(self) -> dict[str, Curves]:
@@ -110,27 +121,33 @@ class SeriesView:
     @cached_property
     def difference(self) -> tuple[float, tuple[float, float] | None] | None:
         """The difference between the main metric of the networks and of the reference, from `difference_of`."""
+        return self._difference(LEVEL)
 
+    def _difference(self, level: float) -> tuple[float, tuple[float, float] | None] | None:
         def more(run: SeriesRun) -> float | None:
             own, other = (of(self.split, self.main) for of in (run.score, partial(run.baseline, self.reference)))
             return None if own is None or other is None else own - other
 
         found = [fmean(values) for values in self._by_fold(more).values()]
-        return difference_of(found, len({run.fold for run in self.runs}))
+        return difference_of(found, len({run.fold for run in self.runs}), level)
 
     @property
     def outcome(self) -> int | None:
         """The comparison with the reference: 1 if the networks are better, -1 if worse, 0 if chance may explain it.
 
-        None if the difference has no interval.
+        None if the difference has no interval. The reference is the best of several predictors on the same rows, so
+        that chance may have made it better: the networks are worse only at a level that their number divides
+        (Bonferroni).
         """
-        if self.difference is None or (interval := self.difference[1]) is None:
+        if self.difference is None or self.difference[1] is None:
             return None
-        more_is_better = int(interval[0] > 0) - int(interval[1] < 0)
-        registry = installed_registry()
-        part = registry.find("metric", metric_of(self.main, registry.names("metric")))
-        larger_is_better = self.main != LOSS and bool(getattr(part, "larger_is_better", True))
-        return more_is_better if larger_is_better else -more_is_better
+        outcomes = []
+        for number in (1, len(self.beside)):
+            found = self._difference(1 - (1 - LEVEL) / number)
+            assert found is not None and found[1] is not None, "it has an interval at another level"
+            more_is_better = int(found[1][0] > 0) - int(found[1][1] < 0)
+            outcomes.append(more_is_better if self.larger_is_better else -more_is_better)
+        return outcomes[outcomes[0] < 0]
 
     def _by_fold(self, figure: Callable[[SeriesRun], float | None]) -> dict[int | None, list[float]]:
         """Return the figures of the finished runs, by fold; runs without the figure are left out."""
@@ -234,7 +251,8 @@ def _strip(record: SeriesView) -> Figure | None:
         unit = " points" if name.endswith("accuracy") else ""
         note += f" The networks differ from {BASELINES[record.reference]} by {_change(name, difference)}{unit}"
         if interval is not None:
-            note += f", 95 % interval {' to '.join(_change(name, end) for end in interval)}"
+            ends = " to ".join(_change(name, end) for end in interval)
+            note += f", 95 % interval over folds {ends} (Student's t, for training rows in common)"
         note += "."
     return score_strip(split, name, scores, note) if "networks" in scores else None
 
@@ -379,7 +397,9 @@ def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:
     return within**0.5, max(between, 0.0) ** 0.5
 
 
-def difference_of(found: Sequence[float], folds: int) -> tuple[float, tuple[float, float] | None] | None:
+def difference_of(
+    found: Sequence[float], folds: int, level: float = LEVEL
+) -> tuple[float, tuple[float, float] | None] | None:
     """Return the mean difference of a figure between networks and a simpler predictor on the same folds.
 
     The folds are paired. Their training rows overlap, so the variance of the mean is (1/k + 1/(k − 1)) times the
@@ -392,11 +412,13 @@ def difference_of(found: Sequence[float], folds: int) -> tuple[float, tuple[floa
         Mean difference of each fold that has one.
     folds : int
         Number of folds.
+    level : float
+        Level of the interval.
 
     Returns
     -------
     tuple or None
-        The difference, and its 95 % interval or None; None without differences.
+        The difference, and its interval or None; None without differences.
     """
     if not found:
         return None
@@ -405,5 +427,5 @@ def difference_of(found: Sequence[float], folds: int) -> tuple[float, tuple[floa
         return value, None
     from scipy.special import stdtrit
 
-    half = float(stdtrit(folds - 1, 0.975)) * (variance(found) * (1 / folds + 1 / (folds - 1))) ** 0.5
+    half = float(stdtrit(folds - 1, (1 + level) / 2)) * (variance(found) * (1 / folds + 1 / (folds - 1))) ** 0.5
     return value, (value - half, value + half)

@@ -13,8 +13,11 @@ import pytest
 
 from specnet import FileError, nested_sweep, run_many, sweep
 from specnet.number_texts import figure, metric, rounded, true_minus
+from specnet.report.pages.headline import BASELINES
+from specnet.report.pages.series_page import SeriesView
 from specnet.running.folder_pages import page_again
 from specnet.saved.saved_run import read_curves
+from specnet.saved.saved_series import SavedSeries
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_summary, write_sweep
 from tests.texts.pinned import Pinned, Refused
@@ -381,6 +384,30 @@ def test_spread_is_of_seeds_within_folds_and_of_folds_beyond_that(tmp_path: Path
     assert "Seeds on one fold" not in said(write_series(tmp_path / "gap", runs))
 
 
+@pytest.mark.parametrize(
+    ("others", "rival", "outcome"),
+    [
+        ({"linear": 0.8, "neighbours": 0.97}, "the 15 nearest neighbours", -1),
+        ({"linear": 0.8, "constant": 0.97}, "a constant answer", -1),
+        ({"linear": 0.8, "neighbours": 0.7}, "a linear model", 1),
+        ({"neighbours": 0.9, "linear": 0.8}, "the 15 nearest neighbours", 0),
+        # Without the others, a difference of 3 points would be too large for chance.
+        ({"linear": 0.93}, "a linear model", -1),
+        ({"linear": 0.93, "neighbours": 0.92, "trees": 0.92, "constant": 0.5}, "a linear model", 0),
+    ],
+)
+def test_folds_are_compared_with_the_best_of_all_simpler_predictors(
+    tmp_path: Path, others: dict[str, float], rival: str, outcome: int
+) -> None:
+    """The networks have 90 %, 0.7 points more or less beside the others in each fold."""
+    runs = []
+    for fold, off in enumerate((-0.007, 0.0, 0.007)):
+        baselines = {name: scores(0.5, accuracy - off) for name, accuracy in others.items()}
+        runs.append((f"fold{fold}", None, fold, {**scores(0.5, 0.9), "baselines": baselines}))
+    record = SeriesView(SavedSeries(write_series(tmp_path / "many", runs)))
+    assert (BASELINES[record.reference], record.outcome) == (rival, outcome)
+
+
 def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path) -> None:
     found = [(0.90, 0.92), (0.95, 0.95), (0.85, 0.89)]
     folder = write_series(tmp_path / "many", [(f"fold{k}", None, k, beside(*each)) for k, each in enumerate(found)])
@@ -388,8 +415,8 @@ def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path
     assert "As good as a linear model: 3 runs average a test accuracy of 90.0 % ± 5.0 against 92.0 %." in text
     # −2 points, whose deviation over folds is 2; Student's t for two degrees of freedom is 4.303.
     half = 4.303 * 2 * (1 / 3 + 1 / 2) ** 0.5
-    differs = f"by −2.0 points, 95 % interval −{half + 2:.1f} to +{half - 2:.1f}"
-    assert f"The networks differ from a linear model {differs}." in text
+    differs = f"by −2.0 points, 95 % interval over folds −{half + 2:.1f} to +{half - 2:.1f}"
+    assert f"The networks differ from a linear model {differs} (Student's t, for training rows in common)." in text
     assert "fold 2, a linear model: 89.0 %" in text  # in the chart
     assert "fold2 85.0 % 89.0 % 0.5000" in text  # in the table
     assert "test, a constant answer 0.7000 ± 0.0000 50.0 % ± 0.0" in text
