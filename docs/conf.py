@@ -1,6 +1,5 @@
 """Settings of the documentation, which ``python -m tests.docs`` builds."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -30,6 +29,7 @@ html_theme_options = {
 }
 html_sidebars = {"index": []}
 copybutton_selector = ":not(.highlight-text) > div.highlight > pre"  # commands and code, not what they print
+html_show_search_summary = False  # which could not be loaded where the site is opened from files
 html_show_sourcelink = False
 html_copy_source = False
 autodoc_typehints = "none"  # docstrings have them
@@ -46,7 +46,6 @@ def setup(app):
 
 
 def quiet(site):
-    """Take out the message that the theme's script writes to the console of every page."""
-    script = site / "_static" / "scripts" / "pydata-sphinx-theme.js"
-    text = script.read_text("utf-8")
-    script.write_text(re.sub(r"console\.log\(`\[PST\]: Changed to [^`]*`\),", "", text), encoding="utf-8")
+    """Take out what the theme's scripts write to the console of every page."""
+    for path in (site / "_static" / "scripts" / "pydata-sphinx-theme.js", site / "search.html"):
+        path.write_text(path.read_text("utf-8").replace("console.log(", "void("), encoding="utf-8")

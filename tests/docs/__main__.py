@@ -2,7 +2,8 @@
 
 Examples and pictures come first, from the commands on the pages that show them, whose output has to be the one that is
 shown. Warnings are errors, every link within the site has to lead
-somewhere, and search has to find every name of the reference.
+somewhere, and search has to find every name of the reference. With
+Chromium, pages must not write to the console, and search has to list the right page first for what readers type.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from sphinx.cmd.build import main as sphinx
 
 from tests.docs.reference.searching import unfound
-from tests.docs.site import examples, links
+from tests.docs.site import browser, examples, links
 
 SOURCE = examples.ROOT / "docs"
 SITE = SOURCE / "_build" / "html"
@@ -37,7 +38,12 @@ def main() -> int:
     missing = unfound(SITE)
     for each in missing:
         print(f"search does not find {each}", file=sys.stderr)
-    return bool(differences or wrong or missing)
+    in_browser = [*browser.wrong(SITE)] if browser.is_there() else []
+    for each in in_browser:
+        print(each, file=sys.stderr)
+    if not browser.is_there():
+        print("not checked without Chromium and playwright: messages of pages, and what search finds first")
+    return bool(in_browser or differences or wrong or missing)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from specnet import run
 from tests.docs.documents import ROOT, shell
-from tests.report.browser.conftest import NAMES
+from tests.report.browser.checks import NAMES
 
 PICTURE = ROOT / "docs" / "report.png"
 WIDTH, HEIGHT = 1180, 1030

@@ -15,7 +15,8 @@ MOONS = "specnet run specs/moons.toml -o moons --quiet"
 FIGURE = re.compile(
     r'<figure class="card[^"]*" id="([\w-]+)".*?<figcaption>(.*?)</figcaption>(.*?)</figure>', re.DOTALL
 )
-ANCHOR = re.compile(r"</?a\b[^>]*>")
+LINK = re.compile(r"<a\b[^>]*>\?</a>|</?a\b[^>]*>")
+"""A link within a caption, whose text stays unless it leads to an explanation on the report's page."""
 
 
 def write(folder: Path) -> list[str]:
@@ -74,7 +75,7 @@ def _write_charts(page: Path, folder: Path) -> None:
     """Write each chart of a report as HTML that a page of the site can include."""
     for name, caption, chart in FIGURE.findall(page.read_text("utf-8")):
         folder.mkdir(parents=True, exist_ok=True)
-        figure = f"<figure>{chart}<figcaption>{ANCHOR.sub('', caption)}</figcaption></figure>"
+        figure = f"<figure>{chart}<figcaption>{LINK.sub('', caption)}</figcaption></figure>"
         (folder / f"{name}.html").write_text(f'<div class="pictures">{figure}</div>\n', encoding="utf-8")
 
 

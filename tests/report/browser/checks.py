@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""What the system's Chromium may be called."""
 VIEWS = ((390, "light"), (1440, "dark"))
 """Widths of the window in CSS pixels, and themes: the layout depends on the one, colours on the other."""
 SERIOUS = ("serious", "critical")

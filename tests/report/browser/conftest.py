@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 import specnet
-from tests.report.browser.checks import problems
+from tests.report.browser.checks import NAMES, problems
 from tests.report.browser.tables import recipe_for
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE = "SPECNET_AXE"
 """The environment variable with the path of axe-core's ``axe.min.js``."""
 SPECS = Path(__file__).parents[3] / "specs"
