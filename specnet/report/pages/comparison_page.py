@@ -27,7 +27,7 @@ from specnet.report.svg.charts import Figure
 from specnet.report.terminal.scores import RunTable
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import page_of
-from specnet.saved.saved_folder import have_one_loss
+from specnet.saved.saved_folder import FINISHED, have_one_loss
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
@@ -50,7 +50,7 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
     return rendered(
         "compare.html.j2",
         count=counted(len(runs), "run"),
-        sentence=best_run(runs, specs),
+        sentence=f"{_unfinished(runs)}{best_run(runs, specs)}",
         strip=_strip(runs, specs),
         table=_state_first(RunTable(runs).table()),
         addresses=[page_of(run.path, start) for run in runs],
@@ -92,6 +92,12 @@ def _state_first(table: TextTable) -> TextTable:
     order = [0, state, *(index for index in range(1, len(table.header)) if index != state)]
     header, *rows = ([cells[index] for index in order] for cells in [table.header, *table.rows])
     return replace(table, header=header, rows=rows, right=frozenset(order.index(index) for index in table.right))
+
+
+def _unfinished(runs: Sequence[SavedRun]) -> str:
+    """Return a sentence that names the runs that have not finished; empty if all have."""
+    found = [f"{run.name}: {run.remark()}" for run in runs if run.state != FINISHED]
+    return f"Not finished: {', '.join(found)}. " if found else ""
 
 
 def _strip(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> Figure | None:

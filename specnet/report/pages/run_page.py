@@ -53,6 +53,8 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     # For each network, the epoch of its delivered weights.
     delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
+    if members > 1 and run.facts.get("finished", True):
+        end = f" in {count(members)} networks"  # the chart of losses has their epochs
     given = run.given or run.spec
     to_run = run.written.name, run.overrides, "."
     is_finished = run.facts.get("finished", True)

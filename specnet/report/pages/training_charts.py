@@ -171,11 +171,11 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
         style = f"reference{' plain' * (name == OWN)}"
         ending, value = which if name == OWN else name, f"{adjective(split)} {figure(loss)}"
         chart.line([chart.x.low, chart.x.high], [loss] * 2, style, name=ending, value=value)
-    for member in range(len(curves[LOSS])):
-        for key, (name, style) in kinds.items():
-            curve = curves[key][member]
+    for key, (name, style) in kinds.items():
+        for member, curve in enumerate(curves[key]):
             last, hover = figure(curve.values[-1]), at_epoch(f"{name} loss")
-            chart.line(*curve, style, name="" if member else name, value=last, hover=hover)
+            thin = " thin" * (members > 1)
+            chart.line(*curve, f"{style}{thin}", name="" if member else name, value=last, hover=hover)
     note = f"The {members} networks of the ensemble, a line each. " if members > 1 else ""
     note += rows_note(LOSS)
     restored = any(epoch < curve.epochs[-1] for epoch, curve in zip(delivered, curves[LOSS], strict=False))

@@ -125,6 +125,9 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
     specnet("runs --html").went()
     titles = re.findall(r"<th scope=\"col\".*?>(.*?)</th>", Path("runs.html").read_text("utf-8"))
     assert titles[:2] == ["run", "state"]
+    assert specnet("compare runs/moons/1 runs/numbers/1").went() == "compare.html\n"
+    heading = re.findall("<h1>(.*?)</h1>", Path("compare.html").read_text("utf-8"))
+    assert heading[0].startswith("Not finished: runs/moons/1: interrupted after epoch 7. ")
     specnet("report runs/moons/1").went()
     assert "<h1>Interrupted after epoch 7. " in (trained / "moons/1/report.html").read_text("utf-8")
 
