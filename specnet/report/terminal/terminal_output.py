@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TextIO
 
 GAP, MIN_GAP = 3, 2
@@ -331,15 +332,17 @@ def write_parts(stream: TextIO, *parts: str, label: str = "") -> None:
 def write_command(stream: TextIO, command: str) -> None:
     """Write a shell command, indented, so that it can be copied.
 
-    If it is wider than a terminal, its lines end with a backslash; it is left out if one of its words is wider.
+    If it is wider than a terminal, its lines end with a backslash, and an option is on the line of its value if both
+    fit. It is left out if one of its words is wider.
     """
     words, line = [shlex.quote(word) for word in shlex.split(shown(stream, command))], " "
-    width = terminal_width(stream) or sys.maxsize
-    most = width - len(" \\")
+    most = (terminal_width(stream) or sys.maxsize) - len(" \\")
     if max(map(text_width, words)) + len("  ") > most:
         return
-    for word in words:
-        if text_width(f"{line} {word}") > most and line.strip():
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
+        pair = f"{word} {following}" if word.startswith("-") else word
+        whole = pair if text_width(f"  {pair}") <= most else word
+        if text_width(f"{line} {whole}") > most and line.strip():
             stream.write(f"{line} \\\n")
             line = " "
         line += f" {word}"
