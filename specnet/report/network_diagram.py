@@ -53,7 +53,7 @@ MAX_HOVERED = 64
 """Most rows of a picture of weights that each show their largest weight on hover; with more, only the whole does."""
 NARROW_MAP = 64.0
 """Width of a picture of weights if the source column has connections to other columns too."""
-MAX_SHOWN = 64
+MAX_SHOWN = 32
 """Largest smaller size of a matrix of weights that pages show without a click; of more weights, little can be seen."""
 FILE_MARGIN = 16.0
 """Margin around a diagram in its own file."""

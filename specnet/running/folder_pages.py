@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ from specnet.running.panel.failing_rows import least_sure_of, mistakes_of
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
 from specnet.training import Observer
+
+if TYPE_CHECKING:
+    from specnet.saved.saved_sweep import SavedSweep
 
 
 def write_report(
@@ -286,6 +290,15 @@ def write_page(folder: Path) -> Path:
     return folder / REPORT
 
 
+def _baselines_of(sweep: SavedSweep) -> dict[str, Any]:
+    """Return the metrics of simpler predictors on the test rows that the team and the best trial's run share.
+
+    They are left out if losses of the run have another unit than those of the team.
+    """
+    keys = () if sweep.has_other_loss else ("baselines", "baseline_intervals")
+    return {key: sweep.evaluation[key] for key in keys if key in sweep.evaluation}
+
+
 def write_team_report(
     folder: Path,
     *,
@@ -315,7 +328,7 @@ def write_team_report(
         If a file cannot be read, or the page cannot be written.
     """
     from specnet.report.pages.run_page import team_page
-    from specnet.saved.saved_sweep import read_shares
+    from specnet.saved.saved_sweep import SavedSweep, read_shares
 
     if kind_of(folder.parent) is not SWEEP:
         raise FileError("the page cannot be made: the team is not in the folder of its sweep", source=str(folder))
@@ -327,6 +340,7 @@ def write_team_report(
     shown = model_answers(team.model, rows, with_rows=best.stores_rows)
     if not isinstance(rows, str):
         shown = _with_failing_rows(shown, rows, with_rows=best.stores_rows)
-    text = team_page(shown, team.evaluation.record(), read_shares(folder), f"../best{best.written.suffix}")
+    evaluation = {**team.evaluation.record(), **_baselines_of(SavedSweep(folder.parent))}
+    text = team_page(shown, evaluation, read_shares(folder), f"../best{best.written.suffix}")
     write_file(folder / REPORT, text.encode())
     return folder / REPORT

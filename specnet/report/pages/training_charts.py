@@ -174,8 +174,8 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
     for key, (name, style) in kinds.items():
         for member, curve in enumerate(curves[key]):
             last, hover = figure(curve.values[-1]), at_epoch(f"{name} loss")
-            thin = " thin" * (members > 1)
-            chart.line(*curve, f"{style}{thin}", name="" if member else name, value=last, hover=hover)
+            faint = " faint" * (members > 1)
+            chart.line(*curve, f"{style}{faint}", name="" if member else name, value=last, hover=hover)
     note = f"The {members} networks of the ensemble, a line each. " if members > 1 else ""
     note += rows_note(LOSS)
     restored = any(epoch < curve.epochs[-1] for epoch, curve in zip(delivered, curves[LOSS], strict=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import shutil
 import tracemalloc
@@ -194,6 +195,11 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     page = (again / "team/report.html").read_text()
     assert page == (folder / "team/report.html").read_text()
     assert '<a href="team/report.html">' in (folder / "report.html").read_text()
+    # It has the simpler predictors of the same test rows.
+    best = json.loads((folder / "best/metrics.json").read_text())
+    strip = re.findall('aria-label="(Test accuracy: .*?)"', page)
+    for name, figures in best["baselines"].items():
+        assert f"{name} {100 * figures['test']['accuracy']:.1f} %" in strip[0]
     total = sum(result.team.shares.values())
     told = " ".join(Page(page).text.split())
     assert f"· {4 * len(result.team.shares)} networks · predicts the class " in told
