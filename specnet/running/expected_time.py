@@ -18,8 +18,11 @@ from specnet.training import Observer, StopTraining, TrainingResult
 from specnet.training.members import train_member
 from specnet.training.steps.engine_choice import choose, expected_seconds, members_worth, threads_worth
 
-START_AND_REPORT_SECONDS = 0.8
-"""Seconds in which a run on a small table starts Python, evaluates the network and writes its files."""
+START_AND_REPORT_SECONDS = 0.5
+"""Seconds in which a run on a small table starts Python, evaluates a small network and writes its files."""
+EPOCHS_OF_EVALUATION = 1.0
+"""Evaluating a network and drawing its page takes about as long as this number of epochs for each column of the table:
+each column is shuffled and varied, and the network predicts the rows anew."""
 TIMED_SECONDS, TIMED_EPOCHS = 0.1, 2
 """Minimum seconds and epochs after the first epoch for which training is timed, unless it ends earlier."""
 MAX_EPOCH_SECONDS = 0.3
@@ -75,18 +78,31 @@ def run_seconds(data: SpecData, reading_seconds: float) -> float:
     ------
     SpecnetError
         If the first network cannot be trained.
+
+    Notes
+    -----
+    The expected time is the sum of: starting, and reporting on a small table; reading; encoding the rows; fitting what
+    the layers of each ensemble member learn from the rows before training, such as bins; all epochs; and the
+    evaluation. The bins are fitted twice here, because the first time may include the import of a library.
     """
     network, training = Network(data.resolved), data.resolved.spec.training
     cores, rows = available_threads(), len(data.splits[TRAIN])
     counted = expected_seconds(network, rows)
     epochs, others = training.members * training.epochs, START_AND_REPORT_SECONDS + reading_seconds
+    columns = int(data.splits[TRAIN].columns.shape[1])
+    evaluation = EPOCHS_OF_EVALUATION * training.members * columns
     if counted > MAX_EPOCH_SECONDS * epochs:
-        return others + counted
-    parallel = 1
+        return others + counted * (1 + evaluation / epochs)
+    parallel, fitting = 1, 0.0
 
     def first_member(*arguments: Any, observer: Observer, **_: Any) -> list[TrainingResult]:
-        nonlocal parallel
+        nonlocal parallel, fitting
         own = arguments[-1](0)[0]
+        times = [time.process_time()]
+        while len(times) < 3:
+            own.layer_state(network)
+            times.append(time.process_time())
+        fitting = times[1] - times[0] + (training.members - 1) * (times[2] - times[1])
         if choose(network, len(own), training.epochs).engine == "compiled":
             parallel = min(members_worth(network, own, cores), training.members)
         return [train_member(0, *arguments, observer=observer)]
@@ -96,5 +112,5 @@ def run_seconds(data: SpecData, reading_seconds: float) -> float:
         clock = _EpochClock()
         with suppress(StopTraining):
             fit_rows(data, clock, train_ensemble=first_member)
-    each = clock.epoch_seconds()
-    return others + clock.encoding_seconds + (counted if each is None else each * epochs / parallel)
+    each = clock.epoch_seconds() or counted / epochs
+    return others + clock.encoding_seconds + fitting + each * (epochs / parallel + evaluation)
