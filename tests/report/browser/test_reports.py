@@ -120,8 +120,10 @@ def test_a_diagram_shows_its_outputs_on_a_phone_or_a_fade_at_its_edge(chromium: 
     assert region.evaluate("each => each.scrollWidth > each.clientWidth + 100")
     region.scroll_into_view_if_needed()
     box = region.bounding_box()
-    # Corners of the region, where nothing is drawn.
-    corners = [{"x": box["x"] + x, "y": box["y"] + 2, "width": 2, "height": 2} for x in (1, box["width"] - 3)]
+    # The lower corners of the region, where nothing is drawn.
+    corners = [
+        {"x": box["x"] + x, "y": box["y"] + box["height"] - 4, "width": 2, "height": 2} for x in (1, box["width"] - 3)
+    ]
 
     def seen() -> list[bytes]:
         return [phone.screenshot(clip=corner) for corner in corners]
