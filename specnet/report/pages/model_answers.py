@@ -234,7 +234,12 @@ def _failing(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
         return ""
     rows = counted(len(answers), "test row")
     if not shown.classes and shown.model.network.task != "multilabel":
-        return f"Of {rows}; an error is the prediction minus the true value."
+        what = (
+            "an error is the prediction minus the true value"
+            if len(shown.outputs) == 1
+            else "in the order of their loss"
+        )
+        return f"Of {rows}; {what}."
     wrong = np.not_equal(answers.target, answers.prediction).reshape(len(answers), -1).any(axis=1)
     if not wrong.any():
         return f"None of {rows} is wrong."
