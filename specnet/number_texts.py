@@ -145,6 +145,14 @@ def cell_text(value: float) -> str:
     return true_minus(f"{value:z.0f}" if value == round(value) or abs(value) >= 1e3 else f"{value:.4g}")
 
 
+def rounded_up(value: float) -> str:
+    """Return a bound that is not negative, rounded up to two digits: ``0.0035``; 0 has no digits."""
+    if value <= 0:
+        return "0"
+    power = math.floor(math.log10(value)) - 1
+    return f"{math.ceil(value / 10.0**power) * 10.0**power:.{max(-power, 0)}f}"
+
+
 def day_text(days: float) -> str:
     """Return the date of a number of days since 1970, which may have a fraction: ``2020-02-29``."""
     return (_EPOCH + timedelta(days=math.floor(days))).isoformat()

@@ -61,6 +61,8 @@ class Language(ABC):
     reading, storing : str
         The conversions of an array element to the precision of expressions, and of a value to the precision of arrays;
         empty if both are equal. Otherwise, values that only expressions read are stored in wide arrays.
+    after_member : str
+        A statement that follows the answer of each of several networks; empty for none.
     passed_on : str
         The arguments of a network's function after the columns and the array for its answer.
     definition : str
@@ -85,6 +87,7 @@ class Language(ABC):
     quotient: str
     reading: str = ""
     storing: str = ""
+    after_member: str = ""
     passed_on: str = ""
     definition: str
     parameter: str = ""

@@ -207,6 +207,8 @@ class Routine:
             last = self._stage(network.finish, [last], self.loops.prepared)
         if last != self.answer:
             self.lines += self.loops.computed.fill(self.answer, last.at(network.outputs))
+        if self.loops.computed.after_member and (network.is_averaged or self.loops.program.is_team):
+            self.lines.append(self.loops.computed.after_member)
 
     def _stage(self, stage: Stage, sources: Sequence[Variable], language: Language) -> Variable:
         """Add the loops of a stage, or a loop that calls an activation's function; return the result's variable."""

@@ -1,28 +1,24 @@
-"""Explanations of a model: importance of columns, responses to each column, and the interactive panel of a page.
+"""Explanations of a model: importance of columns, and responses to each column.
 
 Methods: permutation importance (Breiman 2001); partial dependence (Friedman 2001), with its spread over rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import Labels, RawColumns, trained_gaps
-from specnet.errors import DataError, ExportError
-from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
-from specnet.exporting.targets.javascript import inlined
-from specnet.model import Answers, Model
+from specnet.data import Labels, RawColumns
+from specnet.model import Model
 from specnet.network.random import stream
-from specnet.number_texts import cell_text, counted, day_texts, percent, rounded
+from specnet.number_texts import cell_text, day_texts
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column
 from specnet.parts.metrics.statistics import TWO_SIDED_95, weighted_mean
 from specnet.parts.preprocessing.categories import MISSING
-from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
 from specnet.report.svg.axes import Unit, unit_of
 from specnet.report.value_charts import Importance, Response
 from specnet.running.data_rows import Rows, SpecData
@@ -130,6 +126,8 @@ MAX_NAMED_CELLS = 12
 MAX_CLASSES = 4
 """The maximum number of classes with a curve: the classes that change most with the column."""
 BAND = (0.1, 0.9)
+MAX_TRAINING_ROWS = 10_000
+"""The maximum number of training rows for the values that a column is set to."""
 
 
 MovedCells = tuple[NDArray[np.float64], list[str], Unit | None]
@@ -200,174 +198,3 @@ def _response(model: Model, rows: RawColumns, index: int, cells: MovedCells, nam
         outputs = [int(model.network.task == "binary")]
     low, high = np.quantile(every[:, :, outputs[0]], BAND, axis=0)
     return Response(len(rows), name, *cells, tuple(outputs), mean[:, outputs].T, low, high)
-
-
-MAX_ENSEMBLE_SIZE = 30_000
-"""The maximum number of parameters of an ensemble; a larger ensemble is represented by its first member."""
-MAX_BYTES = 400_000
-"""The maximum number of bytes of the parameters in a page."""
-MAX_CODE, MAX_CODE_OF_TEXTS = 640_000, 6_000_000
-"""The maximum number of characters of the code, without and with tables of words."""
-MAX_CONTROLS = 60
-"""The maximum number of columns with a control; all other cells of the row cannot be changed."""
-MAX_TEST_ROWS, MAX_WORST_ROWS = 50, 5
-QUANTILES = np.linspace(0, 1, 21)
-MAX_TRAINING_ROWS = 10_000
-"""The maximum number of training rows for quantiles and the typical row."""
-LEVEL = 0.9
-
-
-def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPanel | None:
-    """Return the interactive panel of a model, or None if it is too large or cannot be exported as code.
-
-    Parameters
-    ----------
-    shown : ModelAnswers
-        The answers on the page; controls are in order of importance.
-    data : SpecData
-        Rows of the run.
-    with_rows : bool
-        Whether the panel has test rows to choose.
-    """
-    answering, part = _answering(shown.model)
-    if answering.theta.nbytes > MAX_BYTES:
-        return None
-    try:
-        raw, level = columns_of(answering), _level(answering)
-        code = inlined(answering, level)
-    except ExportError:
-        return None
-    limit = MAX_CODE_OF_TEXTS if any(column.has_words for column in raw) else MAX_CODE
-    if len(code) > limit:  # many texts make long code
-        return None
-    train, test = data.splits["train"], data.splits.get("test")
-    known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
-    importance, answers = shown.importance, shown.answers if with_rows else None
-    order = np.arange(len(raw)) if importance is None else np.argsort(-importance.mean, kind="stable")
-    gaps = trained_gaps(answering.preprocessing, len(raw))
-    columns = [
-        _column(int(index), shown.columns[index], raw[index], known[:, index], bool(gaps[index]))
-        for index in order[:MAX_CONTROLS]
-    ]
-    rows, worst = ([], []) if test is None or answers is None else _rows(raw, test, answers, shown)
-    kind = _kind(answering)
-    return AskPanel(
-        code,
-        columns,
-        _typical(raw, known, train, with_rows=with_rows),
-        kind,
-        shown.classes if kind in ("classes", "binary") else shown.outputs,
-        rows,
-        worst,
-        None if level is None else round(100 * level),
-        part,
-    )
-
-
-def _answering(model: Model) -> tuple[Model, str]:
-    """Return the model of the panel, and a notice if it is only the first member of an ensemble."""
-    if not model.is_ensemble or model.theta.size <= MAX_ENSEMBLE_SIZE:
-        return model, ""
-    theta, state = model.members[0]
-    first = Model(model.network, theta, state, model.preprocessing, model.target_preprocessing, model.labels)
-    return first, f"The first of {counted(len(model.members), 'network')} answers here."
-
-
-def _level(model: Model) -> float | None:
-    try:
-        model.interval_quantiles(LEVEL)
-    except DataError:
-        return None
-    return LEVEL
-
-
-def _kind(model: Model) -> Literal["classes", "binary", "values", "outputs"]:
-    task = model.network.task
-    if task == "values":
-        return "values"
-    return task if model.gives_probabilities and task in ("classes", "binary") else "outputs"
-
-
-def _column(index: int, name: str, raw: RawColumn, cells: NDArray[np.float64], has_gaps: bool) -> AskColumn:
-    if raw.codes is not None:
-        texts = [text for text in raw.codes if text]
-        return AskColumn(index, name, "choice", options=texts, may_be_missing="" in raw.codes)
-    if raw.has_words:
-        return AskColumn(index, name, "words")  # an empty field is a missing cell
-    known = cells[~np.isnan(cells)]
-    if raw.kind == "boolean" or not len(known):
-        return AskColumn(index, name, "choice", options=sorted({*known.tolist()}), may_be_missing=has_gaps)
-    quantiles = [float(f"{each:.6g}") for each in np.quantile(known, QUANTILES)]
-    # The ends are not rounded: they decide where curves are dotted.
-    quantiles[0], quantiles[-1] = float(known.min()), float(known.max())
-    kind: Literal["number", "date"] = "date" if raw.kind == "datetime" else "number"
-    return AskColumn(index, name, kind, quantiles, bool((known == np.floor(known)).all()), (), has_gaps)
-
-
-def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> Iterator[list[Cell]]:
-    """Yield the raw cells of each chosen row."""
-    taken = RawColumns(np.asarray(rows.columns[np.asarray(chosen, np.intp)], np.float64), rows.kinds)
-    texts = texts_of(raw, taken) if rows.kinds else {}
-    for number, cells in enumerate(taken.X.tolist()):
-        yield [
-            texts[index][number] or None if index in texts else None if cell != cell else cell
-            for index, cell in enumerate(cells)
-        ]
-
-
-def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows, *, with_rows: bool) -> AskRow:
-    """Return the typical row: medians of numbers and most frequent texts; None for a column without cells.
-
-    A text of words belongs to a single row, so it is None too in a page without rows.
-    """
-    cells: list[Cell] = []
-    for index, column in enumerate(raw):
-        found = known[:, index][~np.isnan(known[:, index])]
-        if not len(found) or (column.has_words and not with_rows):
-            cells.append(None)
-        elif column.is_text or column.has_words:
-            texts = train.texts[index]
-            assert texts is not None, "a column of texts"
-            numbers, counts = np.unique(found, return_counts=True)
-            cells.append(str(texts[int(numbers[counts.argmax()])]) or None)
-        else:
-            # A number that occurs, not a mean of two.
-            cells.append(float(np.quantile(found, 0.5, method="lower")))
-    return {"cells": cells, "text": "The typical training row: the median of each number, and the most frequent texts."}
-
-
-def _rows(
-    raw: Sequence[RawColumn], test: Rows, answers: Answers, shown: ModelAnswers
-) -> tuple[list[AskRow], list[AskRow]]:
-    """Return a selection of test rows, and the test rows with the largest losses."""
-    some = np.unique(np.linspace(0, len(test) - 1, MAX_TEST_ROWS).round().astype(np.intp)).tolist()
-    worst = np.argsort(-answers.losses, kind="stable")[:MAX_WORST_ROWS].tolist()
-    chosen = [*some, *worst]
-    made: list[AskRow] = [
-        {"cells": cells, "text": f"Test row {row + 1} of {len(test)}. {_truth(answers, row, shown)}"}
-        for row, cells in zip(chosen, _row_cells(raw, test, chosen), strict=True)
-    ]
-    return made[: len(some)], made[len(some) :]
-
-
-def _truth(answers: Answers, row: int, shown: ModelAnswers) -> str:
-    """Return a sentence with the true target of a test row, and the prediction or the target's probability."""
-    target = answers.target[row]
-    if shown.classes and np.ndim(target) == 0:
-        given = "" if answers.probability is None else _given(answers, row, int(target))
-        return f"It is {shown.classes[int(target)]}{given}."
-    values = np.atleast_1d(target).tolist()
-    if len(values) == 1:
-        return f"It is {rounded(values[0])}; the model said {rounded(float(np.ravel(answers.prediction[row])[0]))}."
-    listed = ", ".join(f"{name} {rounded(value)}" for name, value in zip(shown.outputs, values, strict=True))
-    return f"The true values are {listed}."
-
-
-def _given(answers: Answers, row: int, target: int) -> str:
-    assert answers.probability is not None, "it was looked for"
-    probabilities = answers.probability[row]
-    if len(probabilities) == 1:
-        probability = float(probabilities[0] if target else 1 - probabilities[0])
-    else:
-        probability = float(probabilities[target])
-    return f"; the model gave it {percent(probability)}"

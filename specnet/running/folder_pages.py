@@ -29,7 +29,8 @@ from specnet.run_files import BEST, REPORT, RUN, SWEEP, TEAM_OF_SWEEP, check_run
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import Rows, SpecData, data_hash, split_data
 from specnet.running.evaluation.failures import column_names
-from specnet.running.explanations import panel_of, permutation_importance, responses_of
+from specnet.running.explanations import permutation_importance, responses_of
+from specnet.running.panel.contents import panel_of
 from specnet.running.panel.failing_rows import least_sure_of, mistakes_of
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
@@ -340,6 +341,7 @@ def write_team_report(
     shown = model_answers(team.model, rows, with_rows=best.stores_rows)
     if not isinstance(rows, str):
         shown = _with_failing_rows(shown, rows, with_rows=best.stores_rows)
+        shown = replace(shown, panel=panel_of(shown, rows, with_rows=best.stores_rows))
     evaluation = {**team.evaluation.record(), **_baselines_of(SavedSweep(folder.parent))}
     text = team_page(shown, evaluation, read_shares(folder), f"../best{best.written.suffix}")
     write_file(folder / REPORT, text.encode())

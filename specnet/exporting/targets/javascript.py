@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from specnet.compiler import operations
 from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, SIGN, Form, Forms, Text, number_text
 from specnet.compiler.value import CAST
-from specnet.data import RawColumns
+from specnet.data import Preparation, RawColumns, StepGroup
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, LINEAR, Constants
@@ -27,8 +28,9 @@ from specnet.exporting.model_program import Program
 from specnet.exporting.row_loops import Loops
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.exporting.text_tables import TokenVectors
-from specnet.model import Model
+from specnet.model import Model, TrainedNetwork
 from specnet.parts.arrays import Array
+from specnet.parts.preprocessing import TextVectors
 from specnet.parts.preprocessing.folding import folding_lines
 
 LARGEST_INTEGER = 2**53
@@ -50,7 +52,7 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best codes numbered cells cell missing interval reach decoded
+bias groups best codes numbered cells cell missing interval reach decoded halves answered
 """
 _WORD_NAMES = "folding texts encoder hashOf countToken putVector isMissing numberOf TextEncoder Map String parseInt"
 """The names that the code of texts adds."""
@@ -151,10 +153,16 @@ def _facts(program: Program) -> dict[str, Any]:
     }
 
 
+class _JavaScriptOfPage(_JavaScript):
+    after_member = "answered.push(Array.from(y));"
+
+
 def inlined(model: Model, level: float | None = None) -> str:
     """Return the statements of a model's module for use within a page: without exports, and with numbers in base64.
 
-    The bytes of numbers are little-endian, as on all machines that run browsers.
+    If the model has several networks, ``forward`` appends the answer of each to the array ``answered``. The bytes of
+    numbers are little-endian, as on all machines that run browsers. Arrays of numbers of
+    16 or 12 bits, as those of a model by `shortened`, take no more.
 
     Parameters
     ----------
@@ -168,12 +176,61 @@ def inlined(model: Model, level: float | None = None) -> str:
         As `specnet.exporting.export` does.
     """
     program = TARGET.program(model, model.network.dtype).with_interval(level)
-    return _DECODED + _module(program, _base64).replace("\nexport ", "\n")
+    return _DECODED + _module(program, _JavaScriptOfPage(), _base64).replace("\nexport ", "\n")
 
 
-def _module(program: Program, written: Callable[[Array], str] | None = None) -> str:
+def shortened(model: Model, bits: int) -> Model:
+    """Return a copy of a model whose parameters, and vectors of texts, are rounded to numbers of few bits.
+
+    Parameters
+    ----------
+    model : Model
+    bits : int
+        16 for float16, or 12 for float16 with 6 bits of its fraction rather than 10.
+
+    Raises
+    ------
+    UnsupportedError
+        If a parameter is beyond the largest float16, 65 504.
+    """
+
+    def rounded(array: Array) -> Array:
+        with np.errstate(over="ignore"):
+            patterns = array.astype(np.float16).view(np.uint16)
+        if bits == 12:
+            patterns = np.bitwise_and(patterns + np.uint16(8), np.uint16(0xFFF0))  # a carry goes on into the exponent
+        found = patterns.view(np.float16)
+        if not np.isfinite(found).all():
+            raise UnsupportedError("a parameter is too large for 16 bits")
+        return found.astype(array.dtype)
+
+    def with_vectors(group: StepGroup) -> StepGroup:
+        step = group.steps[0] if group.steps else None
+        if not isinstance(step, TextVectors):
+            return group
+        first, *others = group.fitted
+        return replace(group, fitted=({**first, "vectors": rounded(np.asarray(first["vectors"]))}, *others))
+
+    networks = [
+        TrainedNetwork(
+            each.network,
+            rounded(each.theta),
+            each.state,
+            Preparation(tuple(map(with_vectors, each.preprocessing.groups))),
+            each.target_preprocessing,
+            each.labels,
+            each.error_quantiles,
+        )
+        for each in model.networks
+    ]
+    return Model.of(networks, model.shares, model.error_quantiles)
+
+
+def _module(
+    program: Program, language: _JavaScript | None = None, written: Callable[[Array], str] | None = None
+) -> str:
     """Return the module; `written` converts arrays to code, by default to lists of numbers."""
-    language, operators = _JavaScript(), program.operations
+    language, operators = language or _JavaScript(), program.operations
     names = _RESERVED.split() + (_WORD_NAMES.split() if program.words else [])
     loops = Loops(program, language, language, names)
     codes = {
@@ -237,7 +294,30 @@ _ANSWERS = {
     "classes": "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]",
 }
 _DECODED = """\
-const decoded = (Kind, text) => new Kind(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
+const answered = [];
+function decoded(Kind, text) {
+  const characters = atob(text), bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return new Kind(bytes.buffer);
+}
+function halves(text, count) {
+  let patterns = decoded(count ? Uint8Array : Uint16Array, text);
+  if (count) {  // of 12 bits
+    const bytes = patterns;
+    patterns = new Uint16Array(count);
+    for (let i = 0, k = 0; k < bytes.length; i += 2, k += 3) {
+      patterns[i] = (bytes[k] << 8) | (bytes[k + 1] & 240);
+      patterns[i + 1] = ((bytes[k + 1] & 15) << 12) | (bytes[k + 2] << 4);
+    }
+  }
+  const scales = Float64Array.from({ length: 32 }, (_, power) => 2 ** (Math.max(power, 1) - 25));
+  const numbers = new Float32Array(patterns.length);
+  patterns.forEach((bits, i) => {
+    const power = (bits >> 10) & 31, number = ((bits & 1023) + (power ? 1024 : 0)) * scales[power];
+    numbers[i] = bits >> 15 ? -number : number;
+  });
+  return numbers;
+}
 """
 
 
@@ -265,9 +345,21 @@ def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> s
 
 
 def _base64(array: Array) -> str:
-    """Return the code of a typed array that is decoded from base64."""
+    """Return the code of a typed array that is decoded from base64; numbers of 16 or 12 bits take no more."""
+    form = f"decoded({_kind(array)}, {{}})"
+    if array.dtype == np.float32:
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
+        if np.isfinite(half).all() and (half == array).all():
+            array, form = half, "halves({})"
+            patterns = half.reshape(-1).view(np.uint16)
+            if not (patterns & 15).any():
+                form = f"halves({{}}, {half.size})"
+                pairs = np.resize(patterns, 2 * -(-half.size // 2)).reshape(-1, 2)
+                first, second = pairs[:, 0], pairs[:, 1]
+                array = np.stack([first >> 8, first & 240 | second >> 12, second >> 4 & 255], axis=1).astype(np.uint8)
     content = b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
-    return f'decoded({_kind(array)}, "{content}")'
+    return form.format(f'"{content}"')
 
 
 def _kind(array: Array) -> str:

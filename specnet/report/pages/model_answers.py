@@ -15,7 +15,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.findings.slices import slice_sentence
-from specnet.number_texts import cell_text, count, counted, day_text
+from specnet.number_texts import count, counted
 from specnet.parts.splits import TEST
 from specnet.report.class_charts import class_figures, class_thresholds
 from specnet.report.svg.axes import Axis
@@ -57,29 +57,27 @@ class AskColumn:
         Kind of the control: a slider, a date field, a list, or a field for a text.
     quantiles : sequence of float
         Quantiles of the training rows, from the minimum to the maximum; empty for a list and a text.
-    is_whole : bool
-        Whether all numbers of the training rows are integers.
+    decimals : int or None
+        Number of decimals that write all numbers of the training rows; None if they are many.
     options : sequence of str or float
         Cells that a list offers.
     may_be_missing : bool
         Whether the cell can be missing.
+    format : str
+        The format of dates in the file, such as ``%d/%m/%Y``; empty for other columns.
+    words : (str, str) or None
+        The words of the file for false and true, if the column has booleans.
     """
 
     index: int
     name: str
     kind: Literal["number", "date", "choice", "words"]
     quantiles: Sequence[float] = ()
-    is_whole: bool = False
+    decimals: int | None = None
     options: Sequence[str | float] = ()
     may_be_missing: bool = False
-
-    def text(self, cell: Cell) -> str:
-        """Return a cell as text."""
-        if cell is None or isinstance(cell, str):
-            return "missing" if cell is None else cell
-        if self.kind == "date":
-            return day_text(cell)
-        return cell_text(cell)
+    format: str = ""
+    words: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,34 +91,46 @@ class AskPanel:
     columns : sequence of AskColumn
         Columns, the most important first.
     typical : AskRow
-        Medians and the most frequent texts of the training rows.
-    rows, worst : sequence of AskRow
-        Test rows, and the test rows with the largest losses.
-    kind : {"classes", "binary", "values", "outputs"}
-        Kind of the numbers that ``forward`` returns: probabilities of all classes or of the second class, values, or
-        other outputs.
+        A training row near the centre of all, or medians and the most frequent texts.
+    rows, mistakes : sequence of AskRow
+        Test rows, and test rows whose class is wrong or whose error is among the largest.
+    kind : {"classes", "binary", "multilabel", "values", "outputs"}
+        Kind of the numbers that ``forward`` returns: probabilities of all classes, of the second class, or of several
+        independent outputs, values, or other outputs.
     names : sequence of str
         Names of the classes or outputs.
     level : int or None
         Level of the intervals, in percent.
     note : str
-        Sentence that names the member that predicts; empty if the whole model predicts.
+        Sentence on how much the panel's predictions differ from the model's; empty if they do not.
+    networks : int
+        Number of networks whose mean is the prediction.
+    boundary : float
+        Output above which the second of two classes is predicted.
+    decimals : sequence of int or None
+        Number of decimals of each predicted value, as in `AskColumn`; None for other kinds.
+    pad : (int, float) or None
+        Width of the square grey images whose pixels are the columns, and the largest grey value.
     """
 
     code: str
     columns: Sequence[AskColumn]
     typical: AskRow
-    kind: Literal["classes", "binary", "values", "outputs"]
+    kind: Literal["classes", "binary", "multilabel", "values", "outputs"]
     names: Sequence[str]
     rows: Sequence[AskRow] = field(default=())
-    worst: Sequence[AskRow] = field(default=())
+    mistakes: Sequence[AskRow] = field(default=())
     level: int | None = None
     note: str = ""
+    networks: int = 1
+    boundary: float = 0.5
+    decimals: Sequence[int | None] | None = None
+    pad: tuple[int, float] | None = None
 
     def data(self, plane: Sequence[Axis] | None) -> dict[str, Any]:
-        """Return all attributes but the code as plain data, with the ends of the axes of a plane if there is one."""
+        """Return what the script needs as plain data, with the ends of the axes of a plane if there is one."""
         ends = None if plane is None else [(axis.low, axis.high) for axis in plane]
-        return {name: value for name, value in asdict(self).items() if name != "code"} | {"plane": ends}
+        return {name: value for name, value in asdict(self).items() if name not in ("code", "note")} | {"plane": ends}
 
     def model(self) -> Markup:
         """Return the code as the content of a script element, escaped so that it cannot end the element."""
@@ -150,8 +160,8 @@ class ModelAnswers:
     mistakes, least_sure : TextTable or None
         Test rows with the worst mistakes, or the largest errors, and right predictions of which the model is the least
         sure.
-    panel : AskPanel or None
-        Data of the panel, if the page's script can compute the model.
+    panel : AskPanel, str or None
+        Data of the panel, or the reason why the page's script cannot compute the model; None without rows.
     plane : Plane or None
         Plane of inputs, if they are two columns of numbers.
     """
@@ -166,7 +176,7 @@ class ModelAnswers:
     images: NDArray[Any] | None = None
     mistakes: TextTable | None = None
     least_sure: TextTable | None = None
-    panel: AskPanel | None = None
+    panel: AskPanel | str | None = None
     plane: Plane | None = None
 
     @property

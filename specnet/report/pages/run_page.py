@@ -18,7 +18,7 @@ from specnet.report.next_step import as_sentence, command_of, next_step, ranked,
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.headline import beginning_of
-from specnet.report.pages.model_answers import ModelAnswers, results_of
+from specnet.report.pages.model_answers import AskPanel, ModelAnswers, results_of
 from specnet.report.pages.page_templates import PAGES, rendered
 from specnet.report.pages.training_charts import training_figures
 from specnet.report.plane_story import PlaneStory
@@ -45,7 +45,7 @@ Picture = tuple[str, str, str]
 def page(run: SavedRun, shown: ModelAnswers) -> str:
     """Return the page of a run as HTML; raise FileError if its record lacks a fact."""
     run.checked_facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
-    model, evaluation, panel, plane = run.model, run.evaluation.record(), shown.panel, shown.plane
+    model, evaluation, plane = run.model, run.evaluation.record(), shown.plane
     network, resolved, (theta, _) = model.network, model.network.resolved, model.members[0]
     overview, members, parameters = Overview(resolved), len(model.members), network.parameters(theta)
     name, images = resolved.spec.name or "unnamed", shown.images
@@ -76,9 +76,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         as_sentence=as_sentence,
         diagram=diagram_of(network, model, shown.columns, shown.classes or shown.outputs),
         has_hidden_layers=len(resolved.nodes) > 1,
-        panel=panel,
-        ask_data=panel and panel.data(None if plane is None else plane.axes),
-        panel_script=Markup((PAGES / "panel.js").read_text("utf-8")),
+        **_asked(shown),
         story=None if plane is None else PlaneStory(plane, run.snapshots),
         layers=_layers(run, overview, WeightSizes(network.layout)(theta)),
         weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
@@ -92,6 +90,17 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         settings=origin_rows(origins_of(given, run.spec)),
         facts_rows=_facts(run),
     )
+
+
+def _asked(shown: ModelAnswers) -> dict[str, Any]:
+    """Return the values of the template ``ask.html.j2``."""
+    panel, plane = shown.panel, shown.plane
+    return {
+        "panel": panel if isinstance(panel, AskPanel) else None,
+        "no_panel": panel if isinstance(panel, str) else "",
+        "ask_data": panel.data(None if plane is None else plane.axes) if isinstance(panel, AskPanel) else None,
+        "panel_script": Markup((PAGES / "panel.js").read_text("utf-8")),
+    }
 
 
 def rows_in_words(rows: Mapping[str, int], data: Data | None) -> str:
@@ -191,6 +200,7 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
         rows=rows_in_words(evaluation["rows"], spec.data),
         step=next_step((), evaluation, spec.document.data, spec_name, (), "."),
         networks=_networks(shown.model, shares),
+        **_asked(shown),
         **beginning_of(evaluation, spec.training.metrics, "team"),
         **results_of(shown, evaluation),
     )

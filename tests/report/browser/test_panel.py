@@ -58,16 +58,21 @@ def expected(model: Model, rows: list[list[Any]]) -> np.ndarray:
     return model.predict(frame).reshape(len(rows), -1)
 
 
+def shares(probability: float) -> str:
+    """A probability as the panel writes it beside its class."""
+    return f"{100 * probability:.{0 if 0.01 <= probability <= 0.99 else 1}f} %"
+
+
 def told(tab: Any) -> str:
     """What the panel says once it has drawn."""
     tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return str(tab.locator("#ask .answers p").inner_text())
+    return str(tab.locator("#ask .answer").inner_text())
 
 
 def test_answers_for_rows_are_those_of_the_model(panel: tuple[Any, Model]) -> None:
     tab, model = panel
-    rows = tab.evaluate("[...ask.rows, ...ask.worst, ask.typical].map(row => row.cells)")
-    assert len(rows) == 50 + 5 + 1
+    rows = tab.evaluate("[...ask.rows, ...ask.mistakes, ask.typical].map(row => row.cells)")
+    assert 50 + 1 < len(rows) <= 50 + 5 + 1
     assert any(None in row for row in rows)
     unseen = [[*rows[0]], [*rows[1]]]
     unseen[0][3], unseen[1][3] = "of another colour", None
@@ -100,17 +105,18 @@ def test_each_control_is_moved_by_keyboard(panel: tuple[Any, Model]) -> None:
         assert [place for place, cell in enumerate(now) if cell != before[place]] == [column["index"]]
         answer, wanted = told(tab), expected(model, [now])[0]
         if model.labels is None:
-            assert answer.startswith(f"price: {float(f'{wanted[0]:.4g}'):g}".replace("-", "\u2212"))
-            assert "with 90 % certainty" in answer
+            decimals = tab.evaluate("ask.decimals[0]")
+            value = f"{float(f'{wanted[0]:.4g}'):g}" if decimals is None else f"{wanted[0]:z.{decimals}f}"
+            assert answer.startswith(f"{value} price, 90 %: ".replace("-", "\u2212"))
         else:
             best = int(wanted.argmax())
-            assert answer == f"{model.labels[best]}, {100 * wanted[best]:.1f} %"
+            assert answer == f"{model.labels[best]} {shares(wanted[best])}"
     tab.locator("#ask .missing input").first.focus()
     tab.keyboard.press("Space")
     assert tab.evaluate("cells")[0] is None
-    tab.locator("#ask .rows button", has_text="Worst mistake 1").press("Enter")
-    assert tab.evaluate("cells") == tab.evaluate("ask.worst[0].cells")
-    assert tab.locator("#ask .truth").inner_text().startswith("Test row ")
+    tab.locator("#ask .rows button", has_text="Largest error 1" if model.labels is None else "Mistake 1").press("Enter")
+    assert tab.evaluate("cells") == tab.evaluate("ask.mistakes[0].cells")
+    assert tab.locator("#ask .truth").inner_text().startswith("Test row, line ")
 
 
 def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
@@ -125,7 +131,7 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
     (low, high), (bottom, top) = tab.evaluate("ask.plane")
     np.testing.assert_allclose(cells, [low + 0.25 * (high - low), bottom + 0.75 * (top - bottom)], atol=0.01)
     best = model.predict_proba([cells])[0].max()
-    assert answer.endswith(f", {100 * best:.1f} %")
+    assert answer.endswith(f", {shares(best)}")
     assert tab.locator(".pointed").inner_text().endswith(f": {answer}")
     mark = tab.locator(".chosen-point").bounding_box()
     assert mark["x"] + mark["width"] / 2 == pytest.approx(box["x"] + 0.25 * box["width"], abs=2)
@@ -150,18 +156,21 @@ def test_classes_have_the_colours_that_they_have_in_charts(panel: tuple[Any, Mod
 
 def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tuple[Any, Model]) -> None:
     tab, model = panel
-    tab.evaluate("() => showAnswer(classes ? ask.names.map((_, k) => +!k) : [1])")
+    tab.evaluate("() => showAnswer(classes ? ask.names.map((_, k) => +!k) : [1], 0, [])")
     heights = tab.evaluate("[...document.querySelectorAll('.bar b')].map(each => each.offsetHeight)")
     assert len(heights) == (0 if model.labels is None else len(model.labels))
     assert max(heights, default=0) < 30
     if model.labels is None:
         between = """end => {
-            const own = net.interval; net.interval = () => [end]; showAnswer([1]); net.interval = own;
+            const own = net.interval;
+            [net.interval, ask.decimals[0]] = [() => [end], null];
+            showAnswer([1]);
+            net.interval = own;
         }"""
         tab.evaluate(between, [-2.888e-8, 0.6442])
-        assert "between 0 and 0.6442 with" in tab.locator("#ask .answers p").inner_text()
+        assert "1 price, 90 %: 0–0.6442" in tab.locator("#ask .answer").inner_text()
         tab.evaluate(between, [99.99988, 100.00012])
-        assert "price: 1, between 99.99988 and 100.00012 with" in tab.locator("#ask .answers p").inner_text()
+        assert "1 price, 90 %: 99.99988–100.00012" in tab.locator("#ask .answer").inner_text()
 
 
 def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path) -> None:
@@ -195,5 +204,5 @@ def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path) -> None:
         answer = model.predict_proba(pd.DataFrame([[same, cells[1]]], columns=["said", "price"]))
         np.testing.assert_allclose(tab.evaluate("answers(cells)"), answer[0], rtol=1e-5, atol=1e-5)
         best = int(answer[0].argmax())
-        assert told(tab).startswith(f"{model.labels[best]}, ")
+        assert told(tab).startswith(f"{model.labels[best]} ")
     tab.close()

@@ -14,7 +14,7 @@ import pytest
 
 import specnet
 from specnet import Model, Observer
-from specnet.report.pages.model_answers import AskColumn, ModelAnswers
+from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.value_charts import Importance, Response, response_figures
 from specnet.running import explanations
 from specnet.running.data_rows import Rows, SpecData
@@ -24,7 +24,7 @@ from specnet.saved.saved_run import SavedRun
 from tests.made import data_of
 from tests.report.drawn import Drawn
 from tests.running.reports.page import Page
-from tests.running.specs import csv_file, spec_on
+from tests.running.specs import spec_on
 
 LOSSES = {"value": "mean_squared_error", "sold": "binary_crossentropy", "kind": "categorical_crossentropy"}
 KINDS = {"number": "numeric", "colour": "category", "since": "datetime", "open": "boolean", "same": "numeric"}
@@ -315,63 +315,3 @@ def test_rows_are_bounded_by_what_they_cost() -> None:
     rows, _ = rows_of(model)
     few = Rows(rows.table[:49], rows.y[:49])
     assert permutation_importance(model, few, tuple(map(str, range(300)))) is None
-
-
-RANDOM = np.random.default_rng(3)
-NUMBERS, DAYS = RANDOM.integers(0, 100, 300), RANDOM.integers(0, 400, 300)
-TEXTS = np.where(RANDOM.random(300) < 0.6, "red", "green")
-ASKED = [
-    (number if k % 10 else "", text, date(2021, 1, 1) + timedelta(days=day), "yes" if number > 60 else "no")
-    for k, (number, text, day) in enumerate(zip(NUMBERS.tolist(), TEXTS.tolist(), DAYS.tolist(), strict=True))
-]
-TYPES = {"number": "numeric", "colour": "category", "since": "datetime", "y": "category"}
-
-
-def panel_and_page(folder: Path, units: int = 4) -> tuple[Any, str]:
-    data = csv_file(folder / "rows.csv", "number,colour,since,y", ASKED, columns=TYPES, split={"test_size": 0.3})
-    spec = spec_on(data, units, {"preprocessing": ["impute", "standardize"]}, epochs=3)
-    specnet.run(spec, folder / "run", observer=Observer())
-    shown = answers_shown(SavedRun(folder / "run"), data_of(spec))
-    return shown.panel, (folder / "run/report.html").read_text()
-
-
-def test_controls_are_those_of_the_columns(tmp_path: Path) -> None:
-    panel, _ = panel_and_page(tmp_path)
-    columns = {column.name: column for column in panel.columns}
-    number, colour, since = columns["number"], columns["colour"], columns["since"]
-    assert (number.kind, number.is_whole, number.may_be_missing) == ("number", True, True)
-    assert 0 <= number.quantiles[0] < number.quantiles[10] < number.quantiles[-1] < 100
-    assert (colour.kind, sorted(map(str, colour.options)), colour.may_be_missing) == ("choice", ["green", "red"], False)
-    assert (since.kind, since.may_be_missing) == ("date", False)
-    assert panel.typical["cells"][1] == "red"
-    assert (panel.kind, list(panel.names), panel.level) == ("binary", ["no", "yes"], None)
-
-
-def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
-    panel, _ = panel_and_page(tmp_path)
-    model = specnet.load_model(tmp_path / "run")
-    data = data_of(tmp_path / "run" / "spec.resolved.json")
-    test = data.splits["test"]
-    inputs = model.preprocessing.prepare(test.columns, texts=test.texts)
-    order = np.argsort(-model.answers(inputs, test.y).losses, kind="stable")
-    for row, place in zip(panel.worst, order[:5].tolist(), strict=True):
-        assert row["text"].startswith(f"Test row {place + 1} of {len(test)}. It is {test.y[place]}; the model gave it ")
-        cells = test.columns[[place]][0]
-        texts = test.texts[1]
-        assert row["cells"][1] == texts[int(cells[1])]
-        assert row["cells"][2] == cells[2]
-        assert (row["cells"][0] is None) == np.isnan(cells[0])
-
-
-def test_cells_in_words() -> None:
-    day, number = AskColumn(0, "a", "date"), AskColumn(0, "b", "number")
-    assert [day.text(18628.75), day.text(-1), day.text(None)] == ["2021-01-01", "1969-12-31", "missing"]
-    told = [number.text(cell) for cell in (-0.123456, 15234.0, 15234.6, 3.0, 999.96, -0.25)]
-    assert told == ["−0.1235", "15234", "15235", "3", "1000", "−0.25"]
-
-
-def test_a_model_that_is_too_large_has_no_panel(tmp_path: Path) -> None:
-    panel, text = panel_and_page(tmp_path, units=20_000)
-    assert panel is None
-    assert 'id="ask"' not in text
-    assert "<h3>The mistakes</h3>" in text

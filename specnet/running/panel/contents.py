@@ -1,0 +1,281 @@
+"""The panel of a model: its code within the page's limit of size, its controls, and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import RawColumns, trained_gaps
+from specnet.errors import DataError, ExportError
+from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
+from specnet.exporting.targets.javascript import inlined, shortened
+from specnet.findings.data_findings import image_side
+from specnet.model import Answers, Model
+from specnet.number_texts import cell_text, count, rounded_up, true_minus
+from specnet.parts.splits import TEST, TRAIN
+from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
+from specnet.running.data_rows import Rows, SpecData
+from specnet.running.panel.row_names import names_of_rows
+from specnet.running.panel.words import MAX_DECIMALS, boolean_words, date_format, decimals_of
+
+MAX_CODE = 2_150_000
+"""The maximum number of characters of the code, so that a page with a panel has at most 2.5 MB."""
+MIN_CHARACTERS = 2
+"""The minimum number of characters of a parameter in the code, that of 12 bits in base64."""
+MAX_CONTROLS = 60
+"""The maximum number of columns with a control; all other cells of the row cannot be changed."""
+MAX_TEST_ROWS, MAX_MISTAKES, MAX_CELLS = 50, 5, 6_000
+"""The maximum numbers of rows at random, of mistakes, and of cells of all of them."""
+QUANTILES = np.linspace(0, 1, 21)
+MAX_TRAINING_ROWS = 10_000
+"""The maximum number of training rows for quantiles and the typical row."""
+MAX_PREPARED = 4_000_000
+"""The maximum number of prepared cells in which the row nearest the centre is searched."""
+COMPARED_ROWS = 256
+"""The number of training rows on which shortened weights are compared with the model."""
+FEW_STEPS = 20
+"""A target with fewer steps between its ends has one more decimal in predictions."""
+LEVEL = 0.9
+
+
+def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPanel | str:
+    """Return the interactive panel of a model, or a sentence with the reason why the page has none.
+
+    Parameters
+    ----------
+    shown : ModelAnswers
+        The answers on the page; controls are in order of importance.
+    data : SpecData
+        Rows of the run.
+    with_rows : bool
+        Whether the panel may have rows: the typical one, and test rows to choose.
+    """
+    model, train = shown.model, data.splits[TRAIN]
+    level = _level(model)
+    try:
+        raw = columns_of(model)
+        code, note = _code(model, train, level)
+    except ExportError as error:
+        return f"{error.diagnostics[0].message[:1].upper()}{error.diagnostics[0].message[1:]}."
+    known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
+    side = image_side(train.columns)
+    order = np.arange(len(raw)) if shown.importance is None else np.argsort(-shown.importance.mean, kind="stable")
+    gaps = np.any([trained_gaps(each, len(raw)) for each in model.preparations], axis=0)
+    words = boolean_words(data)
+    columns = [
+        _column(int(index), shown.columns[index], raw[index], known[:, index], bool(gaps[index]), train, words)
+        for index in order[: MAX_CONTROLS if side is None else 0]
+    ]
+    decimals = _decimals_of_targets(train) if model.network.task == "values" else None
+    rows, mistakes = _rows(raw, data, shown, decimals) if with_rows else ([], [])
+    kind = _kind(model)
+    networks = sum(len(each.members) for each in model.networks)
+    return AskPanel(
+        code,
+        columns,
+        _central(raw, data, model, known) if with_rows else _medians(raw, known, train),
+        kind,
+        shown.classes if kind in ("classes", "binary") else shown.outputs,
+        rows,
+        mistakes,
+        None if level is None else round(100 * level),
+        note,
+        networks,
+        float(model.boundary),
+        decimals,
+        None if side is None else (side, float(known.max(initial=1))),
+    )
+
+
+def _code(model: Model, train: Rows, level: float | None) -> tuple[str, str]:
+    """Return the code of a model, and a sentence on how its predictions differ from the model's, if they do.
+
+    Raises
+    ------
+    ExportError
+        If the model cannot be exported as code, or its code is too long.
+    """
+    parameters = sum(each.theta.size for each in model.networks)
+    if parameters * MIN_CHARACTERS <= MAX_CODE:
+        code = inlined(model, level) if parameters * 16 / 3 <= MAX_CODE else ""
+        if code and len(code) <= MAX_CODE:
+            return code, ""
+        for bits in (16, 12):
+            short = shortened(model, bits)
+            code = inlined(short, level)
+            if len(code) <= MAX_CODE:
+                return code, _difference(model, short, train, bits)
+    raise ExportError(
+        f"the model is too large for a page: {count(parameters)} parameters, and the tables of its texts, if any"
+    )
+
+
+def _difference(model: Model, short: Model, train: Rows, bits: int) -> str:
+    chosen = np.unique(np.linspace(0, len(train) - 1, COMPARED_ROWS).round().astype(np.intp))
+    rows = RawColumns(np.asarray(train.columns[chosen]), train.kinds)
+    are_probabilities = model.gives_probabilities
+    predicted = [
+        each.predict_proba(rows)
+        if are_probabilities
+        else each.predict(rows)
+        if each.network.task == "values"
+        else each.raw_outputs(rows)
+        for each in (model, short)
+    ]
+    own, other = predicted
+    most = float(np.abs(np.asarray(own, np.float64) - other).max(initial=0))
+    amount = f"{rounded_up(100 * most)} percentage points" if are_probabilities else rounded_up(most)
+    rounding = f"With weights of {bits} bits, so that the page is small"
+    return f"{rounding}: differs from the model by at most {amount} on {count(len(chosen))} training rows."
+
+
+def _level(model: Model) -> float | None:
+    try:
+        model.interval_quantiles(LEVEL)
+    except DataError:
+        return None
+    return LEVEL
+
+
+def _kind(model: Model) -> Literal["classes", "binary", "multilabel", "values", "outputs"]:
+    return model.network.task if model.network.task == "values" or model.gives_probabilities else "outputs"
+
+
+def _column(
+    index: int,
+    name: str,
+    raw: RawColumn,
+    cells: NDArray[np.float64],
+    has_gaps: bool,
+    train: Rows,
+    words: dict[str, tuple[str, str]],
+) -> AskColumn:
+    if raw.codes is not None:
+        texts = [text for text in raw.codes if text]
+        return AskColumn(index, name, "choice", options=texts, may_be_missing="" in raw.codes)
+    if raw.has_words:
+        return AskColumn(index, name, "words")  # an empty field is a missing cell
+    known = cells[~np.isnan(cells)]
+    if raw.kind == "boolean" or not len(known):
+        options = sorted({*known.tolist()})
+        return AskColumn(
+            index,
+            name,
+            "choice",
+            options=options,
+            may_be_missing=has_gaps,
+            words=words.get(name) if raw.kind == "boolean" else None,
+        )
+    quantiles = [float(f"{each:.6g}") for each in np.quantile(known, QUANTILES)]
+    # The ends are not rounded: they decide where curves are dotted.
+    quantiles[0], quantiles[-1] = float(known.min()), float(known.max())
+    if raw.kind == "datetime":
+        form = date_format(train.kinds[index], known)
+        return AskColumn(index, name, "date", quantiles, may_be_missing=has_gaps, format=form)
+    return AskColumn(index, name, "number", quantiles, decimals_of(known), may_be_missing=has_gaps)
+
+
+def _decimals_of_targets(train: Rows) -> list[int | None]:
+    """Return the number of decimals of each target's predictions: those of its values, one more if these are few."""
+    found: list[int | None] = []
+    for values in np.asarray(train.y, np.float64).reshape(len(train), -1).T:
+        decimals = decimals_of(values)
+        if decimals is not None and decimals < MAX_DECIMALS and np.ptp(values) * 10**decimals < FEW_STEPS:
+            decimals += 1
+        found.append(decimals)
+    return found
+
+
+def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> Iterator[list[Cell]]:
+    """Yield the raw cells of each chosen row."""
+    taken = RawColumns(np.asarray(rows.columns[np.asarray(chosen, np.intp)], np.float64), rows.kinds)
+    texts = texts_of(raw, taken) if rows.kinds else {}
+    for number, cells in enumerate(taken.X.tolist()):
+        yield [
+            texts[index][number] or None if index in texts else None if cell != cell else cell
+            for index, cell in enumerate(cells)
+        ]
+
+
+def _central(raw: Sequence[RawColumn], data: SpecData, model: Model, known: NDArray[np.float64]) -> AskRow:
+    """Return the training row that is nearest the mean of the rows in the columns that the network reads.
+
+    Columns with a standard deviation above 1 are divided by it. A missing cell counts as much as a cell at the average
+    distance does, in proportion to the cells of its column that are known, so that a row with many gaps, which
+    preprocessing fills with typical values, is not the nearest.
+    """
+    train = data.splits[TRAIN]
+    network, preparation = model.networks[0].network, model.networks[0].preprocessing
+    step = -(-len(train) // min(MAX_TRAINING_ROWS, max(MAX_PREPARED // max(network.inputs, 1), 1)))
+    chosen = np.arange(0, len(train), step)
+    raw_rows = RawColumns(np.asarray(train.columns[chosen]), train.kinds)
+    prepared = np.asarray(preparation.prepare(raw_rows.X, texts=raw_rows.texts, reader=network), np.float64)
+    with np.errstate(all="ignore"):
+        distances = np.square((prepared - prepared.mean(axis=0)) / np.maximum(prepared.std(axis=0), 1)).sum(axis=1)
+    missing = np.isnan(np.asarray(raw_rows.X, np.float64))
+    distances += missing @ (1 - missing.mean(axis=0))
+    nearest = int(chosen[np.argmin(np.nan_to_num(distances, nan=np.inf))])
+    (name,) = names_of_rows(data, train, [nearest])
+    (cells,) = _row_cells(raw, train, [nearest])
+    return {"cells": cells, "text": f"The most typical training row: {name}, the nearest to the centre of all."}
+
+
+def _medians(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) -> AskRow:
+    """Return medians of numbers and most frequent texts; None for a column without cells.
+
+    A text of words belongs to a single row, so it is None too.
+    """
+    cells: list[Cell] = []
+    for index, column in enumerate(raw):
+        found = known[:, index][~np.isnan(known[:, index])]
+        if not len(found) or column.has_words:
+            cells.append(None)
+        elif column.is_text:
+            texts = train.texts[index]
+            assert texts is not None, "a column of texts"
+            numbers, counts = np.unique(found, return_counts=True)
+            cells.append(str(texts[int(numbers[counts.argmax()])]) or None)
+        else:
+            # A number that occurs, not a mean of two.
+            cells.append(float(np.quantile(found, 0.5, method="lower")))
+    return {"cells": cells, "text": "Typical values: the median of each number, and the most frequent texts."}
+
+
+def _rows(
+    raw: Sequence[RawColumn], data: SpecData, shown: ModelAnswers, decimals: Sequence[int | None] | None
+) -> tuple[list[AskRow], list[AskRow]]:
+    """Return a selection of test rows, and the test rows that are wrong or have the largest errors."""
+    test, answers = data.splits.get(TEST), shown.answers
+    if test is None or answers is None:
+        return [], []
+    most = max(min(MAX_TEST_ROWS, MAX_CELLS // max(len(raw), 1)), 1)
+    some = np.unique(np.linspace(0, len(test) - 1, most).round().astype(np.intp)).tolist()
+    order = np.argsort(-answers.losses, kind="stable")
+    if shown.model.network.task != "values":
+        order = order[np.not_equal(answers.target, answers.prediction).reshape(len(test), -1).any(axis=1)[order]]
+    chosen = [*some, *order[:MAX_MISTAKES].tolist()]
+    names = names_of_rows(data, test, chosen)
+    made: list[AskRow] = [
+        {"cells": cells, "text": f"Test row, {name}: {_truth(answers, row, shown, decimals)}."}
+        for row, name, cells in zip(chosen, names, _row_cells(raw, test, chosen), strict=True)
+    ]
+    return made[: len(some)], made[len(some) :]
+
+
+def _truth(answers: Answers, row: int, shown: ModelAnswers, decimals: Sequence[int | None] | None) -> str:
+    """Return the true target of a test row, and the prediction, in words."""
+    target, given = answers.target[row], answers.prediction[row]
+    if shown.classes and np.ndim(target) == 0:
+        return f"true {shown.classes[int(target)]}, predicted {shown.classes[int(given)]}"
+    both = [np.atleast_1d(each).tolist() for each in (target, given)]
+    places = decimals or [0] * len(both[0])
+    texts = [[_number(value, place) for value, place in zip(each, places, strict=True)] for each in both]
+    names = [f"{name}: " if len(places) > 1 else "" for name in shown.outputs]
+    return "; ".join(f"{name}true {true}, predicted {made}" for name, true, made in zip(names, *texts, strict=True))
+
+
+def _number(value: float, decimals: int | None) -> str:
+    return cell_text(value) if decimals is None else true_minus(f"{value:z.{decimals}f}")

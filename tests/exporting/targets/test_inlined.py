@@ -1,0 +1,92 @@
+"""The code of pages: it predicts as the model does, with all members, and with weights of few bits as measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet import Model
+from specnet.errors import UnsupportedError
+from specnet.exporting.targets.javascript import inlined, shortened
+from tests.exporting import tables
+from tests.exporting.models import built, dense, ensemble_of, team_of
+from tests.exporting.tools import needs_node, printed_by_node
+
+NUMBERS = np.random.default_rng(0).normal(size=(5, 3)).tolist()
+RUN = """
+import { readFileSync } from "node:fs";
+const found = JSON.parse(readFileSync("cases.json")).map(({ code, rows }) => {
+  const net = new Function(code + "; return { forward, answered }")();
+  return rows.map((row) => {
+    net.answered.length = 0;
+    return [Array.from(net.forward(row)), [...net.answered]];
+  });
+});
+console.log(JSON.stringify(found));
+"""
+
+
+def table() -> Model:
+    return tables.table_model("one_hot", "float32")
+
+
+def averaged() -> Model:
+    """Return an ensemble of networks that are themselves the average of two."""
+    branches = [dense(3, name="a", inputs=["input"]), dense(3, name="b", inputs=["input"], activation="tanh")]
+    network = {"input_size": 3, "layers": [*branches, {"type": "average", "inputs": ["a", "b"]}]}
+    return ensemble_of(built(seed=0, **network), 4)
+
+
+MODELS: list[tuple[Callable[[], Model], bool, int]] = [
+    (table, True, 0),
+    (lambda: ensemble_of(table(), 4), True, 4),
+    (averaged, False, 4),
+    (lambda: team_of("classes", "float32"), False, 5),
+    (lambda: team_of("values", "float32"), False, 5),
+]
+"""Each model, whether its rows are those of a table with gaps and new texts, and its number of networks."""
+
+
+def outputs_of(model: Model, has_table: bool) -> Any:
+    rows = tables.raw(model, tables.asked_rows()) if has_table else NUMBERS
+    return model.predict_proba(rows) if model.gives_probabilities else model.predict(rows).reshape(len(rows), -1)
+
+
+@needs_node
+def test_code_of_pages_predicts_as_the_model_does(tmp_path: Path) -> None:
+    cases, expected = [], []
+    for make, has_table, networks in MODELS:
+        rows = tables.cells(tables.asked_rows()) if has_table else NUMBERS
+        for bits in (32, 16, 12):
+            model = make() if bits == 32 else shortened(make(), bits)
+            cases.append({"code": inlined(model), "rows": rows})
+            expected.append((outputs_of(model, has_table), networks))
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    for found, (outputs, networks) in zip(printed_by_node(RUN, tmp_path), expected, strict=True):
+        given = np.array([row for row, _ in found])
+        np.testing.assert_allclose(given, outputs[:, -given.shape[1] :], rtol=1e-5, atol=1e-5)
+        members = [answered for _, answered in found]
+        assert {len(each) for each in members} == {networks}
+        if networks == 4:
+            np.testing.assert_allclose(np.mean(members, axis=1), given, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("bits", "error"), [(16, 2.0**-11), (12, 2.0**-7)])
+def test_weights_of_few_bits_are_the_nearest(bits: int, error: float) -> None:
+    model = built(dense(64), seed=0, input_size=64)
+    found = shortened(model, bits)
+    assert 0.5 * error < np.max(abs(found.theta / model.theta - 1)) <= 1.02 * error  # float16 is rounded once more
+    assert len(inlined(model)) - len(inlined(found)) == pytest.approx(model.theta.size * (32 - bits) / 6, rel=0.01)
+    np.testing.assert_array_equal(shortened(found, bits).theta, found.theta)
+
+
+def test_a_weight_beyond_16_bits_is_refused() -> None:
+    model = built(dense(1), seed=0, input_size=2)
+    model.theta[0] = 70_000
+    with pytest.raises(UnsupportedError, match="too large for 16 bits"):
+        shortened(model, 16)
