@@ -83,9 +83,9 @@ def next_step(
     first, beside = next(iter(ranked(findings)), None), headline.comparison(evaluation)
     if first is not None and (first.code not in MINOR or beside is None or beside[0] > 0):
         return _of_finding(first, spec, settings)
-    if beside is None and not (TEST in evaluation and evaluation.get("baselines")):
+    if beside is None:
         return _without_comparison(evaluation, spec, settings)
-    outcome, baseline, _ = beside or (1, "", "")  # the page of a team has simpler predictors, but no gains over them
+    outcome, baseline, _ = beside
     rival = headline.BASELINES.get(baseline, baseline)
     if baseline == CONSTANT and outcome <= 0:
         reason = "These columns and rows do not show that anything can be predicted: more rows, or other columns, may."

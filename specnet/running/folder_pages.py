@@ -5,10 +5,11 @@ A page is the same whenever it is made. `write_report` is for a run that has jus
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shorta
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.locks import locked_folder
 from specnet.model import Answers, Model
+from specnet.parts.metrics import Metric, metric_of
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.report.pages.model_answers import ModelAnswers
@@ -291,13 +293,37 @@ def write_page(folder: Path) -> Path:
     return folder / REPORT
 
 
-def _baselines_of(sweep: SavedSweep) -> dict[str, Any]:
-    """Return the metrics of simpler predictors on the test rows that the team and the best trial's run share.
+def _beside_baselines(team: Mapping[str, Any], sweep: SavedSweep, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Return the evaluation of a team with the simpler predictors of the best trial's run, on the same test rows.
 
-    They are left out if losses of the run have another unit than those of the team.
+    They are left out if losses of the run have another unit than those of the team. The interval of a gain over them
+    is from the intervals of both (Zou and Donner 2008), since rows are not saved. It is too wide, since easy rows are
+    easy for both.
     """
-    keys = () if sweep.has_other_loss else ("baselines", "baseline_intervals")
-    return {key: sweep.evaluation[key] for key in keys if key in sweep.evaluation}
+    evaluation = sweep.evaluation
+    if sweep.has_other_loss or TEST not in team or "baseline_intervals" not in evaluation:
+        return dict(team)
+    better = {each.type: each.larger_is_better for each in metrics}
+    gains: dict[str, dict[str, Any]] = {}
+    for baseline, intervals in evaluation["baseline_intervals"].items():
+        for name, its in intervals.items():
+            own = team.get("intervals", {}).get(TEST, {}).get(name)
+            values = team[TEST].get(name), evaluation["baselines"][baseline][TEST].get(name)
+            if own and its and None not in values:
+                gain = _unpaired(values, (own, its))
+                if not better.get(metric_of(name, better) or ""):
+                    gain = {"value": -gain["value"], "low": -gain["high"], "high": -gain["low"]}
+                gains.setdefault(baseline, {})[name] = gain
+    return {**team, **{key: evaluation[key] for key in ("baselines", "baseline_intervals")}, "gains": gains}
+
+
+def _unpaired(values: Sequence[float], intervals: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the difference of two figures, with an interval from those of both."""
+    (first, second), (own, its) = values, intervals
+    difference = first - second
+    below = math.hypot(first - own["low"], its["high"] - second)
+    above = math.hypot(own["high"] - first, second - its["low"])
+    return {"value": difference, "low": difference - below, "high": difference + above}
 
 
 def write_team_report(
@@ -342,7 +368,8 @@ def write_team_report(
     if not isinstance(rows, str):
         shown = _with_failing_rows(shown, rows, with_rows=best.stores_rows)
         shown = replace(shown, panel=panel_of(shown, rows, with_rows=best.stores_rows))
-    evaluation = {**team.evaluation.record(), **_baselines_of(SavedSweep(folder.parent))}
+    sweep = SavedSweep(folder.parent, parts=parts, limits=limits)
+    evaluation = _beside_baselines(team.evaluation.record(), sweep, team.model.spec.training.metrics)
     text = team_page(shown, evaluation, read_shares(folder), f"../best{best.written.suffix}")
     write_file(folder / REPORT, text.encode())
     return folder / REPORT

@@ -21,6 +21,7 @@ import specnet
 from specnet import FileError, Model, load_model
 from specnet.model import Answers, ErrorQuantiles
 from specnet.run_files import training_rows
+from specnet.running.folder_pages import _unpaired
 from specnet.running.sweeps.trial_judge import Judge, JudgedRows
 from tests.made import data_of, tensors_in
 from tests.running.passed_parts import Taken
@@ -200,13 +201,15 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     strip = re.findall('aria-label="(Test accuracy: .*?)"', page)
     for name, figures in best["baselines"].items():
         assert f"{name} {100 * figures['test']['accuracy']:.1f} %" in strip[0]
+    assert re.search("<h1>(Better|Worse|As good|No)", page)
+
     total = sum(result.team.shares.values())
     told = " ".join(Page(page).text.split())
     assert f"· {4 * len(result.team.shares)} networks · predicts the class " in told
     for number, share in result.team.shares.items():
         assert f"trial {number} {100 * share / total:.1f} %" in told
     accuracy = result.team.metrics["test"]["accuracy"]
-    assert f" {100 * accuracy:.1f} % of {result.team.evaluation.rows['test']} test rows are right." in told
+    assert f" {100 * accuracy:.1f} % against " in told
     assert f" team {100 * accuracy:.1f} % " in told
     assert told.count("out of fold") == 1
     alone = called("report", shutil.copytree(folder / "team", tmp_path / "alone"))
@@ -452,3 +455,12 @@ def test_halving_lets_one_in_three_go_on(tmp_path: Path):
                     break
         assert (trial.state, ends) == (("pruned", trial.epochs) if ends else ("finished", None))
     assert {2, 20} <= {trial.epochs for trial in result.trials}
+
+
+def test_a_team_is_compared_with_an_interval_from_those_of_both():
+    """Of two independent means of normal values the variances add up."""
+    error = np.hypot(0.03, 0.04)
+    own, its = ({"low": value - 1.96 * of, "high": value + 1.96 * of} for value, of in ((0.8, 0.03), (0.7, 0.04)))
+    assert _unpaired((0.8, 0.7), (own, its)) == pytest.approx(
+        {"value": 0.1, "low": 0.1 - 1.96 * error, "high": 0.1 + 1.96 * error}
+    )
