@@ -30,8 +30,6 @@ MIN_ROWS = 10
 MAX_SLICES = 5
 FEW_VALUES = 4
 """A column of at most this number of different numbers has a slice for each of them, not for each quarter."""
-MAX_CELLS = 20_000_000
-"""The maximum number of cells that are examined: about a second."""
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -93,7 +91,7 @@ def slices_of(errors: Errors, columns: Sequence[Column], cells: Any, trained: An
         Raw columns of the test rows, and of the training rows, whose quantiles bound the quarters of numbers.
     """
     values = errors.values
-    if np.ptp(values, axis=0) == 0 or cells.size > MAX_CELLS or trained.size > MAX_CELLS:
+    if np.ptp(values) == 0:
         return []
     test = _Test(errors)
     found: dict[bytes, tuple[float, Slice]] = {}

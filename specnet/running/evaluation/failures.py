@@ -13,17 +13,23 @@ from specnet.parts.data import Column
 from specnet.parts.splits import TEST, TRAIN
 from specnet.running.data_rows import Rows, SpecData
 
+MAX_CELLS = 20_000_000
+"""The maximum number of cells of test rows that are examined: about a second."""
+MAX_TRAINING_ROWS = 10_000
+"""The maximum number of training rows for quartiles."""
+
 
 def slices_on_test(model: Model, data: SpecData, answers: Answers) -> list[Slice]:
     """Return the slices of test rows on which a model fails more often than on the others; none for images."""
     test, train = data.splits[TEST], data.splits[TRAIN]
-    if image_side(train.columns) is not None:
+    if len(test) * test.columns.shape[1] > MAX_CELLS or image_side(test.columns) is not None:
         return []
     errors = errors_of(model, answers)
     counts = slice(None) if answers.weight is None else answers.weight > 0
     errors = Errors(errors.measure, errors.values[counts], None if test.groups is None else test.groups[counts])
     columns = columns_of_rows(train, column_names(model, data))
-    return slices_of(errors, columns, np.asarray(test.columns)[counts], np.asarray(train.columns))
+    trained = train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)]
+    return slices_of(errors, columns, np.asarray(test.columns)[counts], np.asarray(trained))
 
 
 def errors_of(model: Model, answers: Answers) -> Errors:
