@@ -51,7 +51,7 @@ def test_four_questions_are_answered_by_at_most_one_click(tab: Any, report: Repo
     # Why this row?
     follow(tab, "#ask")
     assert is_shown(tab, "#ask h2")
-    assert is_shown(tab, "#ask .answers")
+    assert is_shown(tab, "#ask .answer")
     # Which rows fail?
     follow(tab, "#mistakes")
     assert is_shown(tab, "#mistakes h2")
