@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.on_terminal import Seen, on_terminal
+from tests.docs import picture
 from tests.docs.documents import (
     PEERS,
     ROOT,
@@ -103,6 +104,15 @@ def test_a_block_does_what_is_shown(document: Document, language: str, code: str
             printed = snippet(language, code, folder, document.name)
         assert printed == STATED[language].findall(code)
         assert printed or language == "js"
+
+
+@pytest.mark.slow
+def test_the_picture_begins_as_the_report_of_the_commands_above_it(ended: Ended) -> None:
+    folder, _ = ended(README, with_peers=False)
+    words = picture.first_words(folder / picture.REPORT)
+    assert picture.words_of(picture.PICTURE.read_bytes()) == words, "python -m tests.docs.picture"
+    assert picture.TEXT.findall(README.text) == [words]
+    assert README.text.index("specnet new penguins.toml") < README.text.index("](docs/report.png)")
 
 
 def test_each_command_is_shown_with_its_output() -> None:
