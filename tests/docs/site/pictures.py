@@ -13,7 +13,7 @@ from specnet.report.plane_story import PlaneStory
 from specnet.report.svg.charts import Axis, Chart, Figure
 from specnet.running.folder_pages import answers_shown, rows_again
 from specnet.saved.saved_run import SavedRun
-from tests.docs.site import stages
+from tests.docs.site import dot_plots, stages
 from tests.reference import tutorial
 from tests.reference.wrong_gradient import STEPS, losses, mistaken_backward
 
@@ -25,7 +25,8 @@ def write(run: Path, folder: Path) -> None:
     """Write the pictures of a run of the reference network into a folder."""
     folder.mkdir(exist_ok=True)
     others = ("wrong_gradient", _pictures([_wrong_gradient()])), ("stages", stages.diagram())
-    for name, html in [*_of_run(run), *others]:
+    plots = [(name, _pictures(figures, "plots")) for name, figures in dot_plots.figures()]
+    for name, html in [*_of_run(run), *others, *plots]:
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
 
 
