@@ -42,7 +42,7 @@ def main() -> int:
     for each in in_browser:
         print(each, file=sys.stderr)
     if not browser.is_there():
-        print("not checked without Chromium and playwright: messages of pages, and what search finds first")
+        print("SKIPPED messages of pages, and what search finds first: needs Chromium and playwright")
     return bool(in_browser or differences or wrong or missing)
 
 

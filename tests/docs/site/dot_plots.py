@@ -31,7 +31,10 @@ def _grouped(rows: list[tuple[str, ...]]) -> list[tuple[str, list[tuple[str, ...
 
 def _steps(network: str, rows: list[tuple[str, ...]]) -> Figure:
     names, times = [name for name, _ in rows], [float(time) for _, time in rows]
-    texts = [f"{name} {time:,.4g}".replace(",", " ") for name, time in zip(names, times, strict=True)]
+    texts = [
+        f"{name} {time:,.{0 if time >= 100 else 3}{'f' if time >= 100 else 'g'}}".replace(",", " ")
+        for name, time in zip(names, times, strict=True)
+    ]
     x = Axis.over(times, label="µs for a step, logarithmic", log=True, margin=0.05)
     chart = Chart(f"{network}: {', '.join(texts)} µs", x, Axis.of_names(texts), height=AXIS + LINE * len(rows))
     styles = ["class-1" if name in OURS else "plain" for name in names]
