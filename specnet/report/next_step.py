@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from specnet.files.plain_data import toml_value, value_at
 from specnet.findings import Finding
+from specnet.number_texts import page_metric
 from specnet.parts.splits import TEST
 from specnet.report.pages import headline
 from specnet.report.terminal.scores import CONSTANT
@@ -85,7 +86,7 @@ def next_step(
         return _of_finding(first, spec, settings)
     if beside is None:
         return _without_comparison(evaluation, spec, settings)
-    outcome, baseline, _ = beside
+    outcome, baseline, name = beside
     rival = headline.BASELINES.get(baseline, baseline)
     if baseline == CONSTANT and outcome <= 0:
         reason = "These columns and rows do not show that anything can be predicted: more rows, or other columns, may."
@@ -94,7 +95,9 @@ def next_step(
         advice = f"Use the linear model: {'better' if outcome else 'equal'} and simpler."
         written = {key for key in LINEAR if value_at(document, tuple(key.split("."))) is not None}
         changes = {key: value for key, value in LINEAR.items() if value is not None or key in written}
-        return NextStep(advice, command=command_of(spec, settings, changes))
+        value = page_metric(name, evaluation["baselines"][baseline][TEST][name], evaluation["gains"][baseline][name])
+        effect = f"The linear model beside this run has {headline.words(name)} {value} on test rows."
+        return NextStep(advice, "", command_of(spec, settings, changes), effect)
     if outcome < 0:
         advice = f"{rival.capitalize()} are better. Try the mean of five networks."
         return NextStep(advice, command=command_of(spec, settings, {"training.ensemble": 5}))

@@ -12,14 +12,14 @@ from specnet.spec.reading.reader import apply_overrides
 
 
 def evaluation(**gains: float) -> dict[str, Any]:
-    """Return the record of a run that is better than baselines by these gains, each ± 1."""
+    """Return the record of a run that is better than baselines by these gains, each ± 0.1."""
     figures = {"loss": 1.0, "accuracy": 0.9}
     return {
         "rows": {"train": 100, "test": 50},
         "test": figures,
         "baselines": {name: {"test": figures} for name in gains},
         "gains": {
-            name: {key: {"value": gain, "low": gain - 1, "high": gain + 1} for key in figures}
+            name: {key: {"value": gain, "low": gain - 0.1, "high": gain + 0.1} for key in figures}
             for name, gain in gains.items()
         },
     }
@@ -76,6 +76,11 @@ def test_a_finding_has_its_effect_and_further_advice() -> None:
     assert [each.code for each in ranked([CONSTANT, OVERFITTING, RATE])] == [
         *("rate-too-high", "overfitting", "constant-column")
     ]
+
+
+def test_advice_for_the_linear_model_has_its_score() -> None:
+    step = next_step([], evaluation(linear=0), DOCUMENT, "spec.toml", [], ".")
+    assert step.effect == "The linear model beside this run has accuracy 90.0 % on test rows."
 
 
 def test_an_interrupted_run_is_to_be_resumed() -> None:
