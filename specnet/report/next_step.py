@@ -95,8 +95,10 @@ def next_step(
         advice = f"Use the linear model: {'better' if outcome else 'equal'} and simpler."
         written = {key for key in LINEAR if value_at(document, tuple(key.split("."))) is not None}
         changes = {key: value for key, value in LINEAR.items() if value is not None or key in written}
-        value = page_metric(name, evaluation["baselines"][baseline][TEST][name], evaluation["gains"][baseline][name])
-        effect = f"The linear model beside this run has {headline.words(name)} {value} on test rows."
+        value, effect = evaluation["baselines"][baseline][TEST].get(name), ""
+        if value is not None:
+            score = page_metric(name, value, evaluation["gains"][baseline][name])
+            effect = f"The linear model beside this run has {headline.words(name)} {score} on test rows."
         return NextStep(advice, "", command_of(spec, settings, changes), effect)
     if outcome < 0:
         advice = f"{rival.capitalize()} are better. Try the mean of five networks."
