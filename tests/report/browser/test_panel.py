@@ -206,3 +206,52 @@ def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path) -> None:
         best = int(answer[0].argmax())
         assert told(tab).startswith(f"{model.labels[best]} ")
     tab.close()
+
+
+def test_a_picture_is_drawn_by_pointer_and_by_keyboard(tab: Any, report: Any) -> None:
+    page = report("digits.toml")
+    model = load_model(page.parent)
+    tab.goto(page.as_uri())
+    tab.get_by_role("button", name="Clear").click()
+    assert tab.evaluate("cells") == [0] * 64
+    grid = tab.get_by_role("grid", name="Drawing pad of 8 by 8 pixels")
+    grid.get_by_role("gridcell").first.focus()
+    for key in ("ArrowDown", "ArrowRight", "Space", "ArrowUp", "ArrowUp", "Space", "Space"):
+        tab.keyboard.press(key)
+    assert tab.evaluate("[cells[9], cells[1]]") == [16, 0]
+    assert tab.evaluate("document.activeElement.ariaLabel") == "row 1, column 2: 0 of 16"
+    box = grid.bounding_box()
+    x, step = box["x"] + 4.5 * box["width"] / 8, box["height"] / 8
+    tab.mouse.move(x, box["y"] + step / 2)
+    tab.mouse.down()
+    tab.mouse.move(x, box["y"] + 7.5 * step, steps=14)
+    tab.mouse.up()
+    answer, cells = told(tab), tab.evaluate("cells")
+    assert [cells[8 * row + 4] for row in range(8)] == [16] * 8
+    probabilities = model.predict_proba([cells])[0]
+    best = int(probabilities.argmax())
+    assert answer == f"{model.labels[best]}, {shares(probabilities[best])}"
+
+
+def test_dates_are_in_the_notation_of_the_file(panel: tuple[Any, Model]) -> None:
+    tab, _ = panel
+    formats = ["%d/%m/%Y", "%b %d, %y", "%H:%M", "%I:%M %p", "%A %j", "%Y-%m-%dT%H:%M:%S"]
+    moment = pd.Timestamp("2024-02-29T15:04:05")
+    days = (moment - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    found = tab.evaluate("([days, formats]) => formats.map(each => dateText(days, each))", [days, formats])
+    assert found == [moment.strftime(each) for each in formats]
+    fields = tab.evaluate(
+        "days => ['date', 'datetime-local', 'time'].map(each => fieldValue(fieldText(days, each), each))", days
+    )
+    np.testing.assert_allclose(fields, [np.floor(days), days, days % 1], atol=1e-8)
+
+
+def test_the_prediction_stays_in_sight(panel: tuple[Any, Model]) -> None:
+    tab, model = panel
+    tab.locator("#ask .controls > div").last.scroll_into_view_if_needed()
+    assert tab.locator("#ask h2").bounding_box()["y"] < 0
+    assert tab.locator("#ask .answer").bounding_box()["y"] == pytest.approx(0, abs=1)
+    if model.labels is not None:
+        names = tab.evaluate("ask.names")
+        answer = tab.evaluate("inClasses(ask.names.map((_, k) => [.3, .7, 0][k]), 1, [1, 0, 1])")
+        assert answer == f"{names[1]} 70 %, 2 of 3 networks agree"

@@ -24,7 +24,10 @@ Report = Callable[[str], Path]
 def test_report_is_in_order(faults: Faults, report: Report, name: str) -> None:
     page = report(name)
     assert not faults(page)
-    assert page.stat().st_size < 700_000
+    text = page.read_text("utf-8")
+    code = re.search(r"const net = .*?^const ask = .*?$", text, re.DOTALL | re.MULTILINE)
+    assert len(text.encode()) <= 2_500_000
+    assert len(text.encode()) - len(code[0] if code else "") <= 400_000
 
 
 DIM = '<p style="color: #333">Dark text is hard to read on dark paper.</p>'
