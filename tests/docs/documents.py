@@ -61,6 +61,7 @@ BUILT = (
     "index.md",
     "examples/*.md",
     "tutorials/first_table.md",
+    "how_to/distill.md",
     *(f"how_to/{name}.md" for name in ("rare_classes", "read_your_report", "serve", "time_series")),
 )
 NOT_RUN = re.compile(r"\bpytest\b|python -m tests\.|\.ci/run")

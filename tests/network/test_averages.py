@@ -47,6 +47,7 @@ def rows_for(loss: Any, outputs: int) -> tuple[np.ndarray, np.ndarray]:
     return X, positive / positive.sum(axis=1, keepdims=True) if loss.domain == "distribution" else positive
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("engine", ["numpy", pytest.param("compiled", marks=compiles)])
 @pytest.mark.parametrize("name", LOSSES)
 def test_each_network_has_the_gradient_of_its_own_loss(name: str, engine: str):

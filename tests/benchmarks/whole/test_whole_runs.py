@@ -77,7 +77,7 @@ class Allocating(memory.Case):
 @pytest.mark.slow
 @pytest.mark.parametrize("peak", [memory.traced_peak, memory.resident_peak])
 def test_a_peak_is_what_a_call_holds_and_gives_back(peak):
-    found = memory.in_new_process(peak, Allocating("64 MiB", "float32", "float32"), 500_000)
+    found = memory.in_new_process(peak, Allocating("64 MiB", "float32", "float32"), 2 * memory.FEW)
     assert found / memory.MIB == pytest.approx(64, abs=2)
 
 
