@@ -140,7 +140,8 @@ def load_table(spec: Spec) -> Table:
     """
     data, target = spec.data, spec.target_kind
     if data is None:
-        raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
+        hint = 'add [data] with a type, such as "csv"; `specnet new --data FILE --target NAME` writes it for a table'
+        raise spec.error("missing-key", "a run needs data", (), hint=hint)
     whole: Keys = ("data",) if data.source_field is None else ("data", data.source_field)
     try:
         return check_table(data.with_defaults(spec.seed, target).load(spec.folder, target))

@@ -101,7 +101,8 @@ def export(
     kind = find_target(target)
     if len(model.networks) > 1 and not kind.takes_teams:
         message = f"a team of {len(model.networks)} models is not supported by {target}"
-        raise UnsupportedError(message, hint=f"choose from {_able('takes_teams')}, or export the folder best/")
+        best = f"export the best trial: `specnet export SWEEP/best --to {target}`"
+        raise UnsupportedError(message, hint=f"choose from {_able('takes_teams')}, or {best}")
     words = [name for name, of in (model.spec.feature_kinds or {}).items() if of == "text"]
     if words and not kind.takes_words:
         message = f"{target} has no equivalent of columns of words: {', '.join(map(shown, words))}"

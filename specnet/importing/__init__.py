@@ -125,7 +125,8 @@ def write_network(imported: Imported, path: PathLike, *, overwrite: bool = True)
     """
     if len(imported.model.networks) > 1:
         message = f"a team of {len(imported.model.networks)} models has no spec of its own"
-        raise FileError(message, hint="predict and evaluate take the file as it is, and specnet.import_model")
+        hint = "`specnet predict` and `specnet evaluate` take the file as it is, as does specnet.import_model"
+        raise FileError(message, hint=hint)
     if not overwrite:
         refuse_taken(path, weights_path(path))
     write_files({weights_path(path): imported.model.to_bytes(), path: to_toml(imported.document)})
