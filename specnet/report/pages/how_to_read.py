@@ -84,8 +84,8 @@ HOW_TO_READ = {
     ),
     "spread": (
         "Each run",
-        "A dot is a run, the band one standard deviation around the mean. A difference smaller than the band can be "
-        "chance.",
+        "A dot is a run, the band one standard deviation around the mean. Short lines are the best simpler predictor "
+        "on the same rows.",
     ),
     "trials": (
         "The search",
