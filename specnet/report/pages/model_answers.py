@@ -103,8 +103,6 @@ class AskPanel:
         Level of the intervals, in percent.
     note : str
         Sentence on how much the panel's predictions differ from the model's; empty if they do not.
-    networks : int
-        Number of networks whose mean is the prediction.
     boundary : float
         Output above which the second of two classes is predicted.
     decimals : sequence of int or None
@@ -122,7 +120,6 @@ class AskPanel:
     mistakes: Sequence[AskRow] = field(default=())
     level: int | None = None
     note: str = ""
-    networks: int = 1
     boundary: float = 0.5
     decimals: Sequence[int | None] | None = None
     pad: tuple[int, float] | None = None

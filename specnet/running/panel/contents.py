@@ -72,7 +72,6 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     decimals = _decimals_of_targets(train) if model.network.task == "values" else None
     rows, mistakes = _rows(raw, data, shown, decimals) if with_rows else ([], [])
     kind = _kind(model)
-    networks = sum(len(each.members) for each in model.networks)
     return AskPanel(
         code,
         columns,
@@ -83,7 +82,6 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         mistakes,
         None if level is None else round(100 * level),
         note,
-        networks,
         float(model.boundary),
         decimals,
         None if side is None else (side, float(known.max(initial=1))),
