@@ -22,12 +22,12 @@ def test_report_again(specnet, ran, folder):
     assert (folder / "here/report.html").read_bytes() == written
     assert specnet("report here --format json").document == {"errors": [], "report": "here/report.html"}
     assert specnet("report here --quiet").went() == ""
-    assert "Test row 1 of " in written.decode()
+    assert "Test row, " in written.decode()
     assert "Each point is a row." in written.decode()
     specnet("report here --no-rows").ok()
     shared = (folder / "here/report.html").read_text("utf-8")
     assert "Ask it" in shared
-    assert "Test row 1 of " not in shared
+    assert "Test row, " not in shared
     assert "Each point is a row." not in shared
 
 
