@@ -1,9 +1,9 @@
 """The network's interface: shapes, ownership, errors, threads, random numbers, and the example for embedders."""
 
-import gc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from sklearn.datasets import make_moons
 
 import specnet
 from specnet import DataError, SpecError, parse_spec
+from specnet.network.bound import BatchProgram
 from specnet.network.random import NumberedStreams, stream
 from specnet.running.data_rows import resolved_with_data
 from tests.networks import dense, document
@@ -159,16 +160,19 @@ def test_rows_in_chunks_are_the_same_rows():
     assert network.loss(theta, X, target) == pytest.approx(((whole - target) ** 2).mean(), rel=1e-12)
 
 
-def test_few_numbers_of_rows_are_bound():
-    def bound() -> int:
-        gc.collect()  # those of earlier tests are in cycles, and would go at any time
-        return sum(type(each).__name__ == "BatchProgram" for each in gc.get_objects())
+def test_few_numbers_of_rows_are_bound(monkeypatch):
+    bound, bind = WeakSet(), BatchProgram.__init__
 
+    def recorded(self, *given):
+        bound.add(self)
+        bind(self, *given)
+
+    monkeypatch.setattr(BatchProgram, "__init__", recorded)
     network = network_of("mean_squared_error", 2)
-    theta, before = network.initial_parameters(), bound()
+    theta = network.initial_parameters()
     for count in range(1, 65):
         network.predict(theta, rows(count))
-    assert bound() - before == 4
+    assert len(bound) == 4
 
 
 def test_dropout_depends_on_seed_and_step_alone_and_keeps_the_mean():
