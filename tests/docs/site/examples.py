@@ -27,7 +27,7 @@ def write(folder: Path) -> list[str]:
     """
     shutil.rmtree(folder / "_examples", ignore_errors=True)
     shutil.rmtree(folder / "_pictures", ignore_errors=True)
-    differences = list[str]()
+    wrong = list[str]()
     with _with_specs() as name:
         shell(MOONS, Path(name))
         pictures.write(Path(name) / "moons", folder / "_pictures")
@@ -35,12 +35,12 @@ def write(folder: Path) -> list[str]:
     for document in built_documents():
         with _with_specs() as name:
             runs = Path(name)
-            differences += _differences(document, runs)
+            wrong += differences(document, runs)
             pages = folder / "_examples" / "examples" / document.path.stem
             _copy_pages(runs, pages)
         for page in pages.rglob("*.html"):
-            _write_charts(page, folder / "_pictures" / page.relative_to(pages.parent).with_suffix(""))
-    return differences
+            write_charts(page, folder / "_pictures" / page.relative_to(pages.parent).with_suffix(""))
+    return wrong
 
 
 def write_missing(folder: Path) -> None:
@@ -55,7 +55,7 @@ def _with_specs() -> tempfile.TemporaryDirectory[str]:
     return folder
 
 
-def _differences(document: Document, folder: Path) -> Iterator[str]:
+def differences(document: Document, folder: Path) -> Iterator[str]:
     """Run a document's commands and snippets in their order, and name those that do something else than is shown."""
     outputs = dict(document.commands_and_output())
     for language, code in document.runnable():
@@ -71,7 +71,7 @@ def _differences(document: Document, folder: Path) -> Iterator[str]:
                 yield f"{document.name}: {code.strip()} prints\n{printed}"
 
 
-def _write_charts(page: Path, folder: Path) -> None:
+def write_charts(page: Path, folder: Path) -> None:
     """Write each chart of a report as HTML that a page of the site can include."""
     for name, caption, chart in FIGURE.findall(page.read_text("utf-8")):
         folder.mkdir(parents=True, exist_ok=True)
