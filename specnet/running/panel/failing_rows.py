@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.findings.slices import cell_in_words
 from specnet.model import Answers
 from specnet.number_texts import percent, rounded
 from specnet.parts.splits import TEST
@@ -17,6 +16,7 @@ from specnet.report.terminal.terminal_output import TextTable
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.failures import columns_of_rows, errors_of
 from specnet.running.panel.row_names import names_of_rows
+from specnet.running.panel.words import boolean_words, cell_text_of
 
 MAX_MISTAKES, MAX_LEAST_SURE = 10, 5
 MAX_COLUMNS, MAX_OUTPUTS = 6, 3
@@ -71,13 +71,13 @@ def _certainty(answers: Answers) -> NDArray[np.float64]:
 def _table(shown: ModelAnswers, data: SpecData, answers: Answers, chosen: Sequence[int]) -> TextTable | None:
     if not chosen or shown.images is not None:
         return None
-    test, rows = data.splits[TEST], np.asarray(chosen, np.intp)
+    test, rows, words = data.splits[TEST], np.asarray(chosen, np.intp), boolean_words(data)
     found: TextColumns = [("row", names_of_rows(data, test, chosen)), *_outcomes(shown, answers, rows)]
     right = frozenset(range(1, len(found))) if shown.model.network.task == "values" else frozenset[int]()
     cells, columns = np.asarray(test.columns[rows], np.float64), columns_of_rows(test, shown.columns)
     for index in _most_important(shown)[:MAX_COLUMNS]:
         column, its = columns[index], cells[:, index].tolist()
-        found.append((column.name, [cell_in_words(column, cell) for cell in its]))
+        found.append((column.name, [cell_text_of(column, cell, words) for cell in its]))
     titles, texts = zip(*found, strict=True)
     return TextTable(titles, list(zip(*texts, strict=True)), right=right)
 

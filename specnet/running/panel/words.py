@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import SpecnetError
+from specnet.findings.slices import cell_in_words
 from specnet.number_texts import are_years
 from specnet.parts.data import Column
 from specnet.parts.data.notations import DatetimeFormat
@@ -43,6 +46,15 @@ def boolean_words(data: SpecData) -> dict[str, tuple[str, str]]:
             if all(words):
                 found[name] = (words[0], words[1])
     return found
+
+
+def cell_text_of(column: Column, cell: float, words: Mapping[str, tuple[str, str]]) -> str:
+    """Return a raw cell in the words of its file, given those of `boolean_words`; a missing cell is ``missing``."""
+    if column.kind == "boolean" and not np.isnan(cell):
+        return words[column.name][int(cell)]
+    if isinstance(column.notation, DatetimeFormat) and not np.isnan(cell):
+        return (datetime(1970, 1, 1) + timedelta(days=cell)).strftime(column.notation.format)
+    return cell_in_words(column, cell)
 
 
 def date_format(column: Column, days: NDArray[np.float64]) -> str:

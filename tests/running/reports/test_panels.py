@@ -122,6 +122,11 @@ def test_mistakes_are_wrong_rows_with_their_lines(shown: Any) -> None:
         given = "no" if test.y[place] == "yes" else "yes"
         assert row["text"] == f"Test row, line {number + 2} (code n{number}): true {test.y[place]}, predicted {given}."
         assert row["cells"][1] == COLOURS[number]
+    table = answers.mistakes
+    assert table is not None
+    for cells in (dict(zip(table.header, row, strict=True)) for row in table.rows):
+        row = int(cells["row"].split()[1]) - 2
+        assert (cells["open"], cells["since"]) == (OPEN[row], DATES[row])
     right = replace(answers, answers=replace(found, prediction=found.target))
     assert panel_in((right, data)).mistakes == []
 
