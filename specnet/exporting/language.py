@@ -63,6 +63,8 @@ class Language(ABC):
         empty if both are equal. Otherwise, values that only expressions read are stored in wide arrays.
     after_member : str
         A statement that follows the answer of each of several networks; empty for none.
+    single : str
+        The rounding of an input of a network in float32, if arrays are more precise; empty for none.
     passed_on : str
         The arguments of a network's function after the columns and the array for its answer.
     definition : str
@@ -88,6 +90,7 @@ class Language(ABC):
     reading: str = ""
     storing: str = ""
     after_member: str = ""
+    single: str = ""
     passed_on: str = ""
     definition: str
     parameter: str = ""

@@ -18,6 +18,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import CALL, CHOICE, NAME, PRODUCT, Text
 from specnet.compiler.value import ADD, DIVIDE, EXPAND, INPUT, MULTIPLY, SUBTRACT, SUM
@@ -175,6 +177,8 @@ class Routine:
         if not network.prepare.is_identity:
             self.lines.append("// preprocessing")
             columns = self._stage(network.prepare, [columns], self.loops.prepared)
+        if self.loops.prepared.single and network.trained.network.dtype == np.float32:
+            columns = self._rounded(columns)
         if not network.is_averaged:
             self._add_layers(network, columns)
             return
@@ -189,6 +193,17 @@ class Routine:
             *language.loop(count, member, self.loops.member),
             *self._divided(sums, count),
         ]
+
+    def _rounded(self, columns: Variable) -> Variable:
+        """Add the loop that rounds a network's inputs to float32, and return the new array.
+
+        A network whose first layer has steep steps, such as narrow bins, amplifies the difference.
+        """
+        language, name = self.loops.prepared, self.loops.names.new("rounded")
+        self.sizes[name] = columns.features
+        target = Variable(name, columns.features)
+        self.lines += language.fill(target, Text(language.single.format(columns.at(columns.features).code), CALL))
+        return target
 
     def _add_layers(self, network: NetworkPlan, columns: Variable) -> None:
         """Add the loops of all layers, from the prepared columns to the answer."""

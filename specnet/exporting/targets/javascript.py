@@ -155,6 +155,7 @@ def _facts(program: Program) -> dict[str, Any]:
 
 class _JavaScriptOfPage(_JavaScript):
     after_member = "answered.push(Array.from(y));"
+    single = "Math.fround({})"
 
 
 def inlined(model: Model, level: float | None = None) -> str:
