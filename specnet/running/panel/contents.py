@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import RawColumns, trained_gaps
+from specnet.data import RawColumns, StepGroup, trained_gaps
 from specnet.errors import DataError, ExportError
 from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
 from specnet.exporting.targets.javascript import inlined, shortened
@@ -201,9 +201,9 @@ def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> I
 def _central(raw: Sequence[RawColumn], data: SpecData, model: Model, known: NDArray[np.float64]) -> AskRow:
     """Return the training row that is nearest the mean of the rows in the columns that the network reads.
 
-    Columns with a standard deviation above 1 are divided by it. A missing cell counts as much as a cell at the average
-    distance does, in proportion to the cells of its column that are known, so that a row with many gaps, which
-    preprocessing fills with typical values, is not the nearest.
+    Columns with a standard deviation above 1 are divided by it, and the columns of a text count as one. A missing cell
+    counts as much as a cell at the average distance does, in proportion to the cells of its column that are known, so
+    that a row with many gaps, which preprocessing fills with typical values, is not the nearest.
     """
     train = data.splits[TRAIN]
     network, preparation = model.networks[0].network, model.networks[0].preprocessing
@@ -211,14 +211,22 @@ def _central(raw: Sequence[RawColumn], data: SpecData, model: Model, known: NDAr
     chosen = np.arange(0, len(train), step)
     raw_rows = RawColumns(np.asarray(train.columns[chosen]), train.kinds)
     prepared = np.asarray(preparation.prepare(raw_rows.X, texts=raw_rows.texts, reader=network), np.float64)
+    shares = np.concatenate([_shares(group, train, len(raw)) for group in preparation.groups] or [np.ones(len(raw))])
     with np.errstate(all="ignore"):
-        distances = np.square((prepared - prepared.mean(axis=0)) / np.maximum(prepared.std(axis=0), 1)).sum(axis=1)
+        distances = np.square((prepared - prepared.mean(axis=0)) / np.maximum(prepared.std(axis=0), 1)) @ shares
     missing = np.isnan(np.asarray(raw_rows.X, np.float64))
     distances += missing @ (1 - missing.mean(axis=0))
     nearest = int(chosen[np.argmin(np.nan_to_num(distances, nan=np.inf))])
     (name,) = names_of_rows(data, train, [nearest])
     (cells,) = _row_cells(raw, train, [nearest])
     return {"cells": cells, "text": f"The most typical training row: {name}, the nearest to the centre of all."}
+
+
+def _shares(group: StepGroup, train: Rows, columns: int) -> NDArray[np.float64]:
+    """Return the share of each prepared column of a group; those of a text together count as one column."""
+    own, size = group.among(columns), group.output_size(columns) or 0
+    are_texts = any(train.kinds[index].kind == "text" for index in own if train.kinds)
+    return np.full(size, len(own) / size if are_texts else 1.0) if size else np.zeros(0)
 
 
 def _medians(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) -> AskRow:
