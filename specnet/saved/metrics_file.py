@@ -89,8 +89,11 @@ class Evaluation:
     baseline_intervals : dict
         95 % intervals of the loss and the main metric of test rows, by baseline and metric.
     gains : dict
-        The improvement of the model over a baseline on test rows, by baseline and metric: ``value``, ``low`` and
-        ``high``.
+        The improvement of the model over a baseline on test rows, by baseline and statistic: ``value``, the 95 %
+        interval from ``low`` to ``high``, and ``p_value``. If the statistic is not a metric of the spec, also its
+        values, ``model`` and ``baseline``.
+    deciding : list of str
+        The statistics of `gains` that decide which is better, the one to report first.
     calibration : dict
         For probabilities, ``error``: the expected calibration error by split. For calibrated probabilities,
         ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on. For calibrated
@@ -110,6 +113,7 @@ class Evaluation:
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     baseline_intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
+    deciding: list[str] = field(default_factory=list)
     calibration: dict[str, FiniteFloat | Figures] = field(default_factory=dict)
     teacher: TeacherFigures | dict[str, int] = field(default_factory=dict)
 

@@ -23,6 +23,7 @@ from tests.docs.documents import (
     RUN,
     STATED,
     Document,
+    built_documents,
     documents,
     shell,
     snippet,
@@ -116,7 +117,8 @@ def test_the_picture_begins_as_the_report_of_the_commands_above_it(ended: Ended)
 
 
 def test_each_command_is_shown_with_its_output() -> None:
-    found = [code for document in DOCUMENTS for code, text in document.commands_and_output() if text is not None]
+    pages = [*DOCUMENTS, *built_documents()]
+    found = [code for document in pages for code, text in document.commands_and_output() if text is not None]
     assert {verb for verb in verbs() if not re.search(rf"\bspecnet {verb}\b", " ".join(found))} == set()
 
 

@@ -111,3 +111,45 @@ def area_statistic(target: NDArray[Any], probability: NDArray[Any]) -> Statistic
         return area
 
     return statistic
+
+
+def precision_statistic(is_found: NDArray[np.bool_], probability: NDArray[Any]) -> Statistic:
+    """Return a function that computes the average precision under weightings; NaN without rows of the class.
+
+    It is the mean of the precision at each threshold, weighted by the increase in recall, as in scikit-learn.
+
+    Parameters
+    ----------
+    is_found : ndarray (rows,)
+        Whether a row is of the class.
+    probability : ndarray (rows,)
+        Probability of the class.
+    """
+    order = np.argsort(-probability, kind="stable")
+    ordered, its = probability[order], is_found[order].astype(np.float64)
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # the last row of each threshold
+
+    def statistic(weightings: Weightings) -> NDArray[np.float64]:
+        weights = weightings.take(order, axis=1)
+        total = np.cumsum(weights, axis=1).take(ends, axis=1)
+        right = np.cumsum(weights * its, axis=1).take(ends, axis=1)
+        with np.errstate(all="ignore"):
+            precision = np.where(total > 0, right / total, 0.0)
+            area: NDArray[np.float64] = (np.diff(right, axis=1, prepend=0.0) * precision).sum(axis=1) / right[:, -1]
+        return area
+
+    return statistic
+
+
+def recall_statistic(target: NDArray[Any], prediction: NDArray[Any]) -> Statistic:
+    """Return a function that computes the balanced accuracy, the mean recall of the classes, under weightings."""
+    classes = np.equal.outer(target, np.unique(target)).astype(np.float64)
+    right = classes * np.equal(target, prediction)[:, None]
+
+    def statistic(weightings: Weightings) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):
+            recalls = (weightings @ right) / (weightings @ classes)
+            found: NDArray[np.float64] = np.nanmean(recalls, axis=1)
+        return found
+
+    return statistic

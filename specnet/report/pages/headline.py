@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from specnet.number_texts import counted, interval, page_metric, true_minus
+from specnet.number_texts import count, counted, interval, page_metric, true_minus
 from specnet.parts.metrics import Metric, main_metric
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
@@ -24,12 +24,12 @@ BASELINES = {
     "constant": "a constant answer",
 }
 """Names of simpler predictors in words, in the order in which pages name them."""
-MIN_LEAN = 0.25
-"""Smallest gain in the main metric, as a fraction of its 95 % interval (about a standard error), for which it is shown
-although only the loss is decisive."""
+LEVEL = 0.05
+"""The largest probability of a wrong verdict about a network that is as good as all baselines."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
-VERDICTS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
-_WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
+VERDICTS = {-1: "Worse than", 0: "No clear difference from", 1: "Better than"}
+RARE_AVERAGE_PRECISION = "rare_average_precision"
+_WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC", RARE_AVERAGE_PRECISION: "average precision"}
 
 
 def rows_of(split: str) -> str:
@@ -61,6 +61,8 @@ def in_words(table: TextTable) -> TextTable:
 def verdict(evaluation: Mapping[str, Any]) -> str:
     """Return a sentence about the quality of a network, compared with a simpler predictor if `comparison` has one.
 
+    If one of two classes is rare, the first sentence is about the rows of this class.
+
     Parameters
     ----------
     evaluation : mapping
@@ -70,40 +72,141 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     if beside is None:
         return _alone(evaluation, split)
     outcome, baseline, name = beside
-    other, gain = evaluation["baselines"][baseline], evaluation["gains"][baseline][name]
-    own, its = (page_metric(name, figures[split].get(name), gain) for figures in (evaluation, other))
+    gain = evaluation["gains"][baseline][name]
+    own, its = (page_metric(name, value, gain) for value in _compared(evaluation, baseline, name))
     text = _values_text(name, f"{own} against {its}", evaluation, split)
-    return f"{VERDICTS[outcome]} {BASELINES.get(baseline, baseline)}: {text}."
+    start = "No better than" if baseline == CONSTANT and not outcome and gain["value"] <= 0 else VERDICTS[outcome]
+    open_metric = "" if outcome else _smaller_error(evaluation, baseline, name)
+    sentence = f"{start} {_rival(evaluation, baseline)}: {text}{open_metric}."
+    return f"{_rare_class(evaluation)}{sentence}" if name == RARE_AVERAGE_PRECISION or not outcome else sentence
 
 
 def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
     """Return the comparison of a network with one simpler predictor on test rows; None without intervals of gains.
 
-    The predictor is the constant if the network is worse than it; else a predictor that is better than the network;
-    else the constant if the network is only as good as it; else the best predictor.
+    For a network that is as good as all predictors, the probability of an outcome other than 0 is at most `LEVEL`: the
+    p-values of gains are multiplied by the number of statistics that can decide and, before the network is called
+    worse, by the number of predictors (Bonferroni). The network is better if it is better than the predictor that is
+    best by the same statistic; the choice of this predictor makes that less probable, not more.
 
     Returns
     -------
     tuple or None
         Outcome: 1 if the network is better, -1 if it is worse, 0 if chance alone may explain the difference. Then the
-        name of the predictor, and the metric that decides.
+        name of the predictor, and the statistic that decides. The predictor is the constant if the network is worse
+        than it, or not better; otherwise the best predictor by the statistic that decides, or by the loss if none does.
     """
-    found = []
-    for baseline, gains in evaluation.get("gains", {}).items():
-        # The loss decides if the main metric does not.
-        its = evaluation.get("baselines", {}).get(baseline, {}).get("test", {})
-        names = [name for name in dict.fromkeys((score_name(evaluation), LOSS)) if name in gains and name in its]
-        known = [name for name in names if None not in map(gains[name].get, ("low", "value", "high"))]
-        if not known:
-            continue
-        outcomes = {name: int(gains[name]["low"] > 0) - int(gains[name]["high"] < 0) for name in known}
-        decisive = next((name for name in known if outcomes[name]), known[0])
-        first, outcome = gains[known[0]], outcomes[decisive]
-        leans = not outcome or first["value"] * outcome > MIN_LEAN * (first["high"] - first["low"])
-        rank = 2 * outcome + 2 if baseline == CONSTANT else 1 if outcome < 0 else 3
-        both = first["value"], gains[known[-1]]["value"]
-        found.append((rank, both, outcome, baseline, known[0] if leans else decisive))
-    return min(found)[2:] if found else None
+    gains = {name: _known_gains(evaluation, name) for name in _deciding(evaluation)}
+    gains = {name: each for name, each in gains.items() if each}
+    if not gains:
+        return None
+    baselines = {baseline for each in gains.values() for baseline in each}
+    level = LEVEL / len(gains)
+    better = {
+        name: {baseline for baseline, gain in each.items() if gain["value"] > 0 and _p_value(gain) <= level}
+        for name, each in gains.items()
+    }
+    beaten = set[str]()  # by a statistic that is reported before the present one
+    worse = []
+    for number, (name, each) in enumerate(gains.items()):
+        for baseline, gain in each.items():
+            if gain["value"] < 0 and _p_value(gain) <= level / len(baselines) and baseline not in beaten:
+                worse.append((baseline != CONSTANT, number, gain["value"], baseline, name))
+        beaten |= better[name]
+    if worse:
+        return (-1, *min(worse)[3:])
+    for name, each in gains.items():
+        best = min(each, key=lambda baseline: each[baseline]["value"])
+        if best in better[name]:
+            return 1, best, name
+    first, last = next(iter(gains)), next(reversed(gains))
+    best = min(gains[last], key=lambda baseline: gains[last][baseline]["value"])
+    baseline = CONSTANT if CONSTANT in baselines - beaten else best
+    return 0, baseline, first if baseline in gains[first] else last
+
+
+def _deciding(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return the statistics that decide; folders of earlier versions do not name them."""
+    return evaluation.get("deciding") or list(dict.fromkeys((score_name(evaluation), LOSS)))
+
+
+def _known_gains(evaluation: Mapping[str, Any], name: str) -> dict[str, Mapping[str, float]]:
+    """Return the gains in a statistic that have an interval, by baseline."""
+    return {
+        baseline: each[name]
+        for baseline, each in evaluation.get("gains", {}).items()
+        if name in each
+        and None not in map(each[name].get, ("low", "value", "high"))
+        and None not in _compared(evaluation, baseline, name)
+    }
+
+
+def _compared(evaluation: Mapping[str, Any], baseline: str, name: str) -> tuple[float | None, float | None]:
+    """Return the values of a statistic for the network and for a baseline."""
+    gain = evaluation["gains"][baseline][name]
+    if "model" in gain:
+        return gain["model"], gain["baseline"]
+    its = evaluation.get("baselines", {}).get(baseline, {}).get(TEST, {})
+    return evaluation[TEST].get(name), its.get(name)
+
+
+def _p_value(gain: Mapping[str, float]) -> float:
+    """Return the p-value of a gain: of a folder without one, 0 if its interval excludes 0, else 1."""
+    return gain.get("p_value", 0.0 if gain["low"] > 0 or gain["high"] < 0 else 1.0)
+
+
+def _rival(evaluation: Mapping[str, Any], baseline: str) -> str:
+    """Return a baseline in words; the constant by the class that it predicts."""
+    if baseline != CONSTANT:
+        return BASELINES.get(baseline, baseline)
+    label = evaluation.get("tables", {}).get(TEST, {}).get("constant_prediction")
+    return BASELINES[CONSTANT] if label is None else f"always predicting {_class_name(label)}"
+
+
+def _class_name(label: Any) -> str:
+    return str(label) if isinstance(label, str) else f"class {label}"
+
+
+def _smaller_error(evaluation: Mapping[str, Any], baseline: str, name: str) -> str:
+    """Return a clause about the absolute error if it differs clearly where R² does not, else an empty text."""
+    absolute = "mean_absolute_error"
+    gain = _known_gains(evaluation, absolute).get(baseline)
+    if name != "r2" or gain is None or _p_value(gain) > LEVEL:
+        return ""
+    own, its = (page_metric(absolute, value, gain) for value in _compared(evaluation, baseline, absolute))
+    size = "smaller" if gain["value"] > 0 else "larger"
+    return f", too few to tell by R²; the mean absolute error is {size}, {own} against {its}"
+
+
+def _rare_class(evaluation: Mapping[str, Any]) -> str:
+    """Return a sentence about the test rows of a rare class that are found; empty if no class is rare."""
+    tables = evaluation.get("tables", {}).get(TEST, {})
+    if RARE_AVERAGE_PRECISION not in _deciding(evaluation) or "confusion" not in tables:
+        return ""
+    confusion = tables["confusion"]
+    rare = int(sum(confusion[1]) < sum(confusion[0]))
+    label, found, rows = _class_name(tables["labels"][rare]), confusion[rare][rare], sum(confusion[rare])
+    false_alarms = confusion[1 - rare][rare]
+    if not found and not false_alarms:
+        return f"Never predicts {label}: 0 of {_number(rows)} found. {_ranking(evaluation)}"
+    alarms = (
+        counted(false_alarms, "false alarm") if isinstance(false_alarms, int) else f"{false_alarms:.4g} false alarms"
+    )
+    what = label if isinstance(tables["labels"][rare], str) else f"rows of {label}"
+    return f"Finds {_number(found)} of {_number(rows)} {what}, with {alarms}. "
+
+
+def _number(rows: float) -> str:
+    return count(rows) if isinstance(rows, int) else f"{rows:.4g}"
+
+
+def _ranking(evaluation: Mapping[str, Any]) -> str:
+    """Return a sentence about the order of probabilities, which may be right although no class is predicted."""
+    ends = evaluation.get("intervals", {}).get(TEST, {}).get("roc_auc")
+    if ends is None:
+        return ""
+    value = page_metric("roc_auc", evaluation[TEST]["roc_auc"], ends)
+    return f"It ranks {'better than' if ends['low'] > 0.5 else 'no better than'} chance: AUC {value}. "
 
 
 def _alone(evaluation: Mapping[str, Any], split: str) -> str:

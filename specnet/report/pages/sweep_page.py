@@ -178,8 +178,7 @@ def sweep_sentence(view: SweepView) -> str:
     figure = view.ranked[0][1]
     which = f"best of {counted(trials, 'trial')}" if trials > 1 else "only trial"
     if comparison(view.sweep.evaluation) is not None:
-        beside = verdict(view.sweep.evaluation)
-        return f"The {which} is {beside[0].lower()}{beside[1:]}"
+        return f"{verdict(view.sweep.evaluation)} This is the {which}."
     sentence = f"The {which} reaches a {view.label} of {view.text(figure)}"
     test, main = view.sweep.comparable(TEST), score_name(view.sweep.evaluation or {TEST: {}})
     names = dict.fromkeys(name for name in (view.name, main) if test.get(name) is not None)

@@ -18,7 +18,7 @@ from specnet.findings.data_findings import SHARED
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.parts.metrics import ExpectedCalibrationError, Metric
+from specnet.parts.metrics import ExpectedCalibrationError, Metric, main_metric
 from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, TRAIN
 from specnet.running.data_rows import Rows, SpecData
@@ -29,6 +29,7 @@ from specnet.running.encoding import Encoder
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.failures import slices_on_test
 from specnet.running.evaluation.intervals import chance_of, independent_rows
+from specnet.running.evaluation.paired_tests import deciding_metrics
 from specnet.running.evaluation.predictors import constant_outputs, output_model
 from specnet.running.fitting import FitResult
 from specnet.saved.metrics_file import Coverage, Evaluation, Figures, Metrics, TeacherFigures
@@ -123,12 +124,16 @@ def _evaluation(
     compared = {name: parts[TEST] for name, parts in found.baselines.items()}
     chance = chance_of(spec, figures[TEST], answers[TEST], on_test, compared, data.splits[TEST].groups)
     intervals, baseline_intervals, gains = chance
+    tables = {**answer_tables(model, answers[TEST]), "slices": slices_on_test(model, data, answers[TEST])}
+    if "constant" in on_test and model.labels is not None and len(data.splits[TEST]):
+        tables["constant_prediction"] = model.labels[on_test["constant"].prediction[0]].item()
     return replace(
         found,
-        tables={TEST: {**answer_tables(model, answers[TEST]), "slices": slices_on_test(model, data, answers[TEST])}},
+        tables={TEST: tables},
         intervals={TEST: intervals},
         baseline_intervals=baseline_intervals,
         gains=gains,
+        deciding=deciding_metrics(spec, answers[TEST], main_metric(figures[TEST])) if gains else [],
     )
 
 

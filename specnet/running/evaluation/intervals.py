@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from specnet.model import Answers
 from specnet.network.random import stream
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.metrics.statistics import Statistic, Weightings, effective_rows, mean_statistic, wilson_bounds
+from specnet.running.evaluation.paired_tests import deciding_metrics, p_value, statistic_of
 from specnet.saved.metrics_file import Interval
 from specnet.spec import Spec
 
@@ -126,7 +127,8 @@ def chance_of(
     """Return the 95 % intervals of a model's and of baselines' metrics, and the model's gains over the baselines.
 
     All are computed from the same resamples. For baselines, only the loss and the main metric have intervals. A gain is
-    the improvement of the model over a baseline on the same rows, with ``value``, ``low`` and ``high``.
+    the improvement of the model over a baseline on the same rows: ``value``, ``low``, ``high`` and ``p_value``. If the
+    statistic is not a metric of the spec, the gain also has its values, ``model`` and ``baseline``.
 
     Parameters
     ----------
@@ -147,34 +149,58 @@ def chance_of(
     resampling = Resampling(len(test), stream(spec.seed, "resampling"), test.weight, numbers)
     better = {each.type: each.larger_is_better for each in spec.training.metrics}
     directions = {name: 1 if better.get(metric_of(name, better) or "") else -1 for name in figures}
-    own = _statistics(spec, test, figures)
-    shared = [name for name in ("loss", main_metric(figures)) if name in own]
-    others = {baseline: _statistics(spec, answers, shared) for baseline, answers in baselines.items()}
+    main = main_metric(figures)
+    shared = [name for name in ("loss", main) if name is not None]
+    # The absolute error may differ clearly where R², which large errors dominate, does not.
+    names = list(dict.fromkeys([*shared, *deciding_metrics(spec, test, main), "mean_absolute_error"]))
+    own = _statistics(spec, test, [*figures, *names])
+    others = {baseline: _statistics(spec, answers, names) for baseline, answers in baselines.items()}
     drawn = iter(resampling.figures([each for found in (own, *others.values()) for each in found.values()]))
     resampled = {name: next(drawn) for name in own}
-    intervals: Intervals = dict.fromkeys(figures)
-    intervals |= {name: _interval(resampling, name, figures, test, resampled[name]) for name in own}
-    baseline_intervals, gains = {}, {}
+    intervals: Intervals = {
+        name: _interval(resampling, name, figures, test, resampled[name]) if name in own else None for name in figures
+    }
+    baseline_intervals: dict[str, Intervals] = {}
+    gains: dict[str, dict[str, dict[str, float | None]]] = {}
     for baseline, statistics in others.items():
-        given, answers = compared[baseline], baselines[baseline]
+        answers = baselines[baseline]
         redrawn = {name: next(drawn) for name in statistics}
         baseline_intervals[baseline] = {
-            name: _interval(resampling, name, given, answers, redrawn[name]) for name in redrawn
+            name: _interval(resampling, name, compared[baseline], answers, redrawn[name])
+            for name in shared
+            if name in redrawn
         }
-        gains[baseline] = {
-            name: _gain(resampling, directions[name], (figures[name], given[name]), (resampled[name], redrawn[name]))
-            for name in redrawn
-        }
+        gains[baseline] = {}
+        for name in redrawn:
+            # A statistic that is not among the metrics is better the larger it is.
+            direction = directions.get(name, 1)
+            known = name in figures
+            values = (
+                (figures[name], compared[baseline][name])
+                if known
+                else tuple(_value(each[name], answers) for each in (own, statistics))
+            )
+            gain = _gain(resampling, name, direction, values, (resampled[name], redrawn[name]), (test, answers))
+            gains[baseline][name] = gain if known else gain | dict(zip(("model", "baseline"), values, strict=True))
     return intervals, baseline_intervals, gains
 
 
-def _statistics(spec: Spec, answers: Answers, names: Container[str]) -> dict[str, Statistic]:
-    """Return a function for each of the named metrics that can be resampled; it computes it from weights of rows."""
+def _value(statistic: Statistic, answers: Answers) -> float | None:
+    weight = np.ones(len(answers)) if answers.weight is None else answers.weight
+    value = float(statistic(weight[None, :])[0])
+    return value if np.isfinite(value) else None
+
+
+def _statistics(spec: Spec, answers: Answers, names: Sequence[str]) -> dict[str, Statistic]:
+    """Return a function for each named statistic that can be resampled; it computes it from weights of rows."""
     found: dict[str, Statistic | None] = {"loss": mean_statistic(answers.losses)}
     for metric in spec.training.metrics:
         for name, target, prediction in metric.figures(answers.targets, answers.target, answers.prediction):
             if name in names:
                 found[name] = metric.statistic(target, prediction, answers.probability)
+    for name in names:
+        if found.get(name) is None:
+            found[name] = statistic_of(name, answers)
     return {name: statistic for name, statistic in found.items() if statistic is not None}
 
 
@@ -199,13 +225,19 @@ def _interval(
 
 def _gain(
     resampling: Resampling,
+    name: str,
     direction: int,
-    values: tuple[float | None, float | None],
+    values: tuple[float | None, ...],
     drawn: tuple[NDArray[np.float64], NDArray[np.float64]],
+    answers: tuple[Answers, Answers],
 ) -> dict[str, float | None]:
-    """Return the improvement of the first of two values over the second, with its interval from resamples."""
+    """Return the improvement of the first of two values over the second, with its interval and its p-value."""
     own, its = values
     gain = None if own is None or its is None else direction * (own - its)
     with np.errstate(invalid="ignore"):
-        found: Mapping[str, Any] = resampling.interval(gain, direction * (drawn[0] - drawn[1])) or {}
-    return {"value": gain, "low": found.get("low"), "high": found.get("high")}
+        differences = direction * (drawn[0] - drawn[1])
+    found: Mapping[str, Any] = resampling.interval(gain, differences) or {}
+    known = {"value": gain, "low": found.get("low"), "high": found.get("high")}
+    return known | (
+        {"p_value": p_value(name, gain, differences, resampling.units, *answers)} if gain is not None and found else {}
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, ttest_1samp
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 from sklearn.model_selection import train_test_split
@@ -139,14 +139,22 @@ def test_gains_and_intervals_are_of_the_same_resamples(ran, rng: np.random.Gener
     assert intervals["loss"] == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
     constant, right = found["baselines"]["constant"]["test"], (probability > 0.5) == y_test
     likelier = y_test == (share > 0.5)
+    wins, losses = int((right & ~likelier).sum()), int((likelier & ~right).sum())
     better_by = {
-        "loss": (constant["loss"] - found.figures["loss"], gain),
-        "accuracy": (found.figures["accuracy"] - constant["accuracy"], right.astype(float) - likelier),
+        "loss": (constant["loss"] - found.figures["loss"], gain, ttest_1samp(gain, 0).pvalue, 0.2),
+        "accuracy": (
+            found.figures["accuracy"] - constant["accuracy"],
+            right.astype(float) - likelier,
+            binomtest(wins, wins + losses).pvalue,
+            1e-9,
+        ),
     }
-    for name, (value, difference) in better_by.items():
+    for name, (value, difference, p_value, tolerance) in better_by.items():
         low, high = np.quantile(difference[drawn].mean(axis=1), [0.025, 0.975])
         expected = {"value": pytest.approx(value), "low": pytest.approx(low), "high": pytest.approx(high)}
-        assert found["gains"]["constant"][name] == expected
+        # The standard deviation of 1 000 resampled means is 2 % off, and a p-value by more.
+        assert found["gains"]["constant"][name] == expected | {"p_value": pytest.approx(p_value, rel=tolerance)}
+    assert found["deciding"] == ["accuracy", "loss"]
     assert found["gains"]["constant"].keys() == better_by.keys()
     beside = found["baseline_intervals"]["constant"]
     assert beside["accuracy"] == wilson_interval(int(likelier.sum()), len(likelier))
@@ -233,7 +241,7 @@ def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Genera
     X = columns(rng)
     found = ran(X, X[:, 0], loss="mse", test_size=0.0)
     names = ("baselines", "tables", "intervals", "baseline_intervals", "gains", "calibration")
-    empty: dict[str, Any] = {name: {} for name in names}
+    empty: dict[str, Any] = {name: {} for name in names} | {"deciding": []}
     assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
 
 
