@@ -23,13 +23,28 @@ WRITTEN = ("spec.toml", "spec.json")
 HISTORY = "history.jsonl"
 LAYERS = "layers.jsonl"
 SNAPSHOTS = "snapshots.safetensors"
+BACKGROUND = "background.safetensors"
+"""Training rows to which explained rows are compared."""
 HELD_OUT = "held_out.safetensors"
 """The outputs of a trial for held-out rows."""
 METRICS = "metrics.json"
 FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
 REPORT = "report.html"
-RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT, REPORT)
+RUN_FILES = (
+    *WRITTEN,
+    RESOLVED,
+    MODEL,
+    HISTORY,
+    LAYERS,
+    SNAPSHOTS,
+    BACKGROUND,
+    METRICS,
+    FINDINGS,
+    FACTS,
+    CHECKPOINT,
+    REPORT,
+)
 """All files that a run writes."""
 
 RUNS_TABLE = "runs.csv"

@@ -29,12 +29,12 @@ USES = {
     "Train": ("run", "sweep", "distill"),
     "Look": ("show", "report", "runs", "compare", "diff"),
     "Prove": ("check", "evaluate", "verify"),
-    "Use": ("predict", "export", "import"),
+    "Use": ("predict", "explain", "export", "import"),
 }
 """All verbs by heading of the help; the functions of ``Start`` are in the module ``start``, and so on."""
 VERBS = {verb: use.lower() for use, verbs in USES.items() for verb in verbs}
 """Name of each verb's module, in the order of the help."""
-_ANSWERING = ("parts", "show", "runs", "diff", "evaluate")
+_ANSWERING = ("parts", "show", "runs", "diff", "evaluate", "explain")
 """Verbs whose result is the printed text; other verbs print a report on files that they wrote or checked."""
 _OTHER_TOOLS = {
     "new": "create init",

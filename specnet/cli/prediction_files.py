@@ -24,6 +24,8 @@ from specnet.parts.data.tables.cells import number, trimmed
 
 ROWS_AT_ONCE = 2**14
 """Number of rows that are predicted and written together."""
+EXPLAINED_AT_ONCE = 16
+"""Number of rows that are explained and written together."""
 LARGEST_EXACT = 2**53
 """Largest integer up to which float64 represents all integers exactly."""
 MAX_NAMES = 5
@@ -54,6 +56,8 @@ class Predictions:
         Whether rows with missing cells in columns that had none in training get no prediction.
     interval, classes : float or None
         Levels of intervals and of sets of classes to write with the predictions.
+    is_explained : bool
+        Whether to write the contributions of the columns with the predictions.
 
     Raises
     ------
@@ -73,11 +77,13 @@ class Predictions:
         strict: bool,
         interval: float | None = None,
         classes: float | None = None,
+        is_explained: bool = False,
     ) -> None:
         self._model, self._raw, self._source, self._progress, self._strict = model, raw, source, progress, strict
-        self._interval, self._classes = interval, classes
+        self._interval, self._classes, self._is_explained = interval, classes, is_explained
         self._copied = repeat({}) if copied is None else copied
-        self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
+        at_once = EXPLAINED_AT_ONCE if is_explained else ROWS_AT_ONCE
+        self.slices = [slice(start, start + at_once) for start in range(0, len(raw), at_once)]
         self._unfamiliar = UnfamiliarCells(model.preparations, raw.kinds)
         gaps = np.zeros(raw.X.shape[1], np.bool_)
         self._has_gaps, self._is_large = (np.zeros(len(raw), np.bool_) for _ in range(2))
@@ -163,6 +169,8 @@ class Predictions:
             model.check_sets()
             sets = model.error_quantiles.sets(decoder.probabilities(outputs), self._classes)
             columns["set"] = _joined(sets, model.labels)
+        if self._is_explained:
+            columns |= _explained(model, rows, labels or targets)
         if complete.all():
             return columns
         for name, values in columns.items():
@@ -180,6 +188,24 @@ def _columns(title: str, values: Array, names: Sequence[Any]) -> dict[str, Array
     if values.ndim == 1:
         return {title: values}
     return {f"{title}_{name}": column for name, column in zip(names or range(len(values.T)), values.T, strict=True)}
+
+
+def _explained(model: Model, rows: RawColumns, names: Sequence[Any]) -> dict[str, Array]:
+    """Return the base and the contribution of each column to the outputs for rows, as columns by name."""
+    values, base, _ = model.contributions(rows)
+    every = np.concatenate([np.broadcast_to(base, (len(values), 1, len(base))), values], axis=1)
+    titles = ["base", *(f"contribution_{name}" for name in explained_names(model))]
+    columns: dict[str, Array] = {}
+    for index, title in enumerate(titles):
+        own = every[:, index]
+        columns |= _columns(title, own[:, 0] if len(base) == 1 else own, names)
+    return columns
+
+
+def explained_names(model: Model) -> Sequence[str]:
+    """Return the names of the raw columns; x1, x2, … if they have none."""
+    unnamed = tuple(f"x{number}" for number in range(1, model.network.resolved.columns + 1))
+    return model.feature_names or tuple(model.spec.feature_kinds or ()) or unnamed
 
 
 def _joined(sets: Array, labels: Array | None) -> Array:

@@ -1,4 +1,4 @@
-"""Verbs that use models: `specnet predict`, `export` and `import`."""
+"""Verbs that use models: `specnet predict`, `explain`, `export` and `import`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from specnet.cli.arguments import (
     argument,
     check_model_and_data,
     check_suffix,
+    count_option,
     level_option,
     load,
     load_any,
@@ -30,10 +31,12 @@ from specnet.cli.arguments import (
     rows_name,
 )
 from specnet.cli.output import Output, UsageError
+from specnet.errors import DataError
 from specnet.number_texts import counted
 
 if TYPE_CHECKING:
-    from specnet.model import Model
+    from specnet.data import RawColumns
+    from specnet.model import Background, Model
     from specnet.parts.data import ColumnCells
 
 
@@ -108,7 +111,7 @@ def predict(
         copied = None if keep is None else _copied_columns(keep, file, loaded, ROWS_AT_ONCE, encoding)
         formulas = Formulas(escape_formulas)
         locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preparations, encoding)
-        levels = {"interval": interval and interval / 100, "classes": classes and classes / 100}
+        levels: dict[str, Any] = {"interval": interval and interval / 100, "classes": classes and classes / 100}
         predictions = Predictions(loaded, raw, rows_name(data), copied, progress.show, locate, strict=strict, **levels)
         if out is not None:
             write_file(out, WRITERS[out.suffix](predictions, formulas))
@@ -137,6 +140,167 @@ def _copied_columns(
     if table_file_type(file) is None:
         raise UsageError("--keep needs a table with named columns", source="--keep")
     return read_cells(file, model.network.resolved, next(csv.reader([names])), rows, encoding)
+
+
+def explain(
+    output: Output,
+    model: ModelArgument,
+    data: DataArgument,
+    out: Annotated[Path | None, out_option("FILE", "Table to write: .csv or .parquet. Default: CSV to output.")] = None,
+    row: Annotated[int | None, count_option("--row", "Show this row as bars; the first is 1.")] = None,
+    encoding: EncodingOption = None,
+    force: ForceOption = False,
+    limit: LimitOption = None,
+) -> None:
+    """Show how much each column contributes to a prediction.
+
+    Compares a row with 100 training rows that stand for all. The base is their mean prediction, and the contributions
+    of the columns (Shapley values) add up to the prediction minus the base. They are exact for up to 8 columns;
+    otherwise they are means over random orders of the columns, and --row shows their standard errors. Without --row,
+    writes a table with the predictions and contributions of all rows.
+
+    Examples
+    --------
+    specnet explain runs/moons_2_5_1/1 rows.npz --row 1
+    specnet explain runs/wine_csv/1 specs/data/wine.csv -o contributions.csv
+    """
+    from specnet.cli.prediction_files import WRITERS, Formulas, Predictions, csv_bytes, exact
+    from specnet.data import large_cell_in, read_inputs
+    from specnet.files import refuse_taken, write_file
+    from specnet.parts.data import settings_as_options
+    from specnet.report.terminal.bars import CountProgress, reading_shown
+
+    check_model_and_data(model, data)
+    if out is not None:
+        check_suffix(out, (".csv", ".parquet"), "the table of contributions")
+        if row is not None:
+            raise UsageError("--row and --out cannot be combined")
+        if out.exists() and data.exists() and out.samefile(data):
+            raise UsageError("the output would overwrite the input data", source=str(out))
+        if not force:
+            refuse_taken(out)
+    loaded, shown = load(model, limit), sys.stderr if output.speaks else None
+    if loaded.background is None:
+        loaded.background = _background_again(model, limit)
+    with rows_file(data) as file, CountProgress(shown, "rows explained") as progress:
+        with reading_shown(shown), settings_as_options("predict"):
+            raw = read_inputs(file, loaded.network.resolved, encoding)
+        if row is not None:
+            if row > len(raw):
+                raise UsageError(f"{rows_name(data)} has {counted(len(raw), 'row')}, got {row}", source="--row")
+            raw = raw.part(slice(row - 1, row))
+        locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preparations, encoding)
+        found = Predictions(
+            loaded, raw, rows_name(data), None, progress.show, locate, strict=False, is_explained=row is None
+        )
+        if row is not None:
+            if found.missing:
+                raise DataError(*found.warnings())
+            _show_row(output, loaded, raw, row)
+        elif out is not None:
+            write_file(out, WRITERS[out.suffix](found, Formulas(escape=False)))
+        elif output.as_json:
+            columns: dict[str, list[Any]] = {}
+            for part in found:
+                for name, cells in exact(part).items():
+                    columns.setdefault(name, []).extend(cells.texts)
+            output.data |= {"columns": columns}
+        else:
+            output.data_stream().writelines(csv_bytes(found, Formulas(escape=False)))
+    output.warnings(*found.warnings())
+    output.data |= {"rows": len(raw)}
+    if out is not None:
+        output.data |= {"file": str(out)}
+        output.remark(f"{out}   {counted(len(raw), 'row')}")
+
+
+def _background_again(model: Path, limit: list[str] | None) -> Background:
+    """Return the background rows of a run that has not saved them, from its data.
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be read again.
+    """
+    from specnet.run_files import RUN, kind_of
+    from specnet.running.folder_pages import rows_again
+    from specnet.saved.saved_run import SavedRun
+
+    hint = "name the folder of a run whose data can be read"
+    if kind_of(model) is not RUN:
+        raise DataError("no training rows to compare to", hint=hint, source=str(model))
+    data = rows_again(SavedRun(model, limits=read_limits(limit)))
+    if isinstance(data, str):
+        raise DataError(f"no training rows to compare to: {data[:1].lower()}{data[1:-1]}", hint=hint, source=str(model))
+    return data.splits["train"].background()
+
+
+MAX_BARS = 12
+"""The maximum number of columns with a bar; the others are summed."""
+
+
+def _show_row(output: Output, model: Model, raw: RawColumns, row: int) -> None:
+    """Print the contributions to the prediction of the only row, the largest first."""
+    import numpy as np
+
+    from specnet.cli.prediction_files import explained_names
+    from specnet.report.terminal.bars import signed_bar
+
+    values, base, errors = model.contributions(raw)
+    total = base + values[0].sum(axis=0)
+    chances = model.gives_probabilities
+    names = [] if model.labels is None else [*map(str, model.labels.tolist())] if chances else []
+    names = names or [*model.target_names]
+    which = int(total.argmax()) if chances and model.labels is not None else 0
+    own, name = values[0, :, which], names[which] if len(names) == len(base) else "prediction"
+    wrong = None if errors is None else errors[0, :, which]
+
+    def text(value: float, sign: str = "") -> str:
+        return f"{100 * value:{sign}.1f} %" if chances else f"{value:{sign}.4g}"
+
+    cells = [_cell(raw, index) for index in range(raw.X.shape[1])]
+    columns = explained_names(model)
+    order = np.argsort(-np.abs(own), kind="stable").tolist()
+    output.data |= {
+        "row": row,
+        "output": name,
+        "prediction": float(total[which]),
+        "base": float(base[which]),
+        "contributions": [
+            {
+                "column": columns[index],
+                "cell": cells[index],
+                "value": float(own[index]),
+                "error": None if wrong is None else float(wrong[index]),
+            }
+            for index in order
+        ],
+    }
+    output.parts(f"row {row}: {name} {text(total[which])}", f"typical: {text(base[which])}")
+    output.line()
+    largest = float(np.abs(own).max()) or 1.0
+    lines = [
+        (
+            columns[index],
+            cells[index],
+            text(own[index], "+") + ("" if wrong is None else f" ± {text(wrong[index])}"),
+            signed_bar(sys.stdout, own[index] / largest, 10),
+        )
+        for index in order[:MAX_BARS]
+    ]
+    if rest := order[MAX_BARS:]:
+        lines.append((counted(len(rest), "other"), "", text(own[rest].sum(), "+"), ""))
+    output.rows(lines)
+
+
+def _cell(raw: RawColumns, index: int) -> str:
+    """Return the text of a cell of the only row."""
+    cell = float(raw.X[0, index])
+    if cell != cell:
+        return "missing"
+    if not raw.kinds:
+        return f"{cell:.6g}"
+    return raw.kinds[index].cell_text(cell).strip('"') or "missing"
 
 
 @cache

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import BinaryIO
 
 from specnet.errors import DataError, FileError
 from specnet.files import PathLike, open_file
+from specnet.model.background import read_background
 from specnet.model.file import decode_model
 from specnet.model.model import Model
 from specnet.parts.part import Part
-from specnet.run_files import model_file
+from specnet.run_files import BEST, TEAM_OF_SWEEP, kind_of, model_file
 from specnet.spec import Limits
 
 
@@ -37,7 +40,11 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
         If the file is missing, damaged or not a model.
     """
     with open_file(model_file(path)) as (stream, size):
-        return read_model(stream, size, parts, limits)
+        model = read_model(stream, size, parts, limits)
+    if os.path.isdir(path):
+        folder = Path(path)
+        model.background = read_background(folder.parent / BEST if kind_of(folder) is TEAM_OF_SWEEP else folder, model)
+    return model
 
 
 def read_model(stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:

@@ -31,7 +31,8 @@ from specnet.data.preparation import ColumnTexts
 from specnet.data.target_errors import is_text, more_than_two_classes, one_class, text_for_numbers
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
 from specnet.files.large import LARGEST_IN_MEMORY
-from specnet.model import Model
+from specnet.model import Background, Model
+from specnet.model.background import BACKGROUND_ROWS, background_of
 from specnet.network import Network
 from specnet.parts.arrays import (
     Array,
@@ -137,6 +138,10 @@ class Rows:
         weight = None if self.weight is None else relative_weights(self.weight[indices])
         groups, times = (None if each is None else each[indices] for each in (self.groups, self.times))
         return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups, times=times)
+
+    def background(self, count: int = BACKGROUND_ROWS) -> Background:
+        """Return at most `count` rows that stand for all, as `background_of` chooses them."""
+        return background_of(self.columns, self.kinds, self.y, self.weight, count)
 
     @property
     def numbers(self) -> NDArray[np.intp]:

@@ -157,6 +157,7 @@ def fit(
         observer.closed(fitted.result.interruption)
     if fitted.result.interruption is not None:
         raise fitted.result.interruption
+    fitted.model.background = made.splits["train"].background()
     return fitted.model
 
 

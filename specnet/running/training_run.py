@@ -28,7 +28,9 @@ from specnet.files.plain_data import json_lines, json_text
 from specnet.files.tensors import encode
 from specnet.findings import Judgement
 from specnet.model import Answers
+from specnet.model.background import encode_background
 from specnet.run_files import (
+    BACKGROUND,
     CHECKPOINT,
     FACTS,
     FINDINGS,
@@ -251,6 +253,7 @@ def train_run(
             fitted = fit_rows(data, observer, cores=cores, records=True, checkpoint=checkpoint, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # metrics of enormous losses may overflow
             evaluation, judgement, answers = evaluate_run(fitted)
+    fitted.model.background = fitted.data.splits["train"].background()
     known: dict[str, Any] = {"evaluation": evaluation, "judgement": judgement, "answers": answers, "machine": machine}
     outcome = RunOutcome.of(fitted, **known)
     if folder is None:
@@ -284,6 +287,8 @@ def _files(
         FINDINGS: json_text({"findings": [each.as_dict() for each in judgement.findings], "tests": judgement.tests}),
         FACTS: json_text(facts),
     }
+    if rows and fitted.model.background is not None:
+        files[BACKGROUND] = encode_background(fitted.model.background)
     if result.snapshots:
         files[SNAPSHOTS] = encode(result.record.tensors(), "")
     if result.interruption is not None:

@@ -21,7 +21,7 @@ from tests.cli.conftest import COMMAND, called, environment, in_ascii, process
 
 VERBS = [
     *("new", "validate", "parts", "schema", "run", "sweep", "distill", "show", "report", "runs", "compare"),
-    *("diff", "check", "evaluate", "verify", "predict", "export", "import"),
+    *("diff", "check", "evaluate", "verify", "predict", "explain", "export", "import"),
 ]
 
 

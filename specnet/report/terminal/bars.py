@@ -68,6 +68,13 @@ def bar(stream: TextIO, fraction: float, width: int = BAR_WIDTH) -> str:
     return painted(stream, done * full, CYAN) + painted(stream, left * (width - full), DIM)
 
 
+def signed_bar(stream: TextIO, fraction: float, width: int = BAR_WIDTH) -> str:
+    """Return a bar for a number from -1 to 1, to the left or the right of the middle of a field."""
+    done = _DONE if can_show(stream, _DONE) else "#"
+    length = min(round(abs(fraction) * width), width)
+    return " " * (width - length) + done * length + " " * width if fraction < 0 else " " * width + done * length
+
+
 class LiveLine:
     """The last line of a terminal, which is redrawn during work, and permanent lines above it.
 

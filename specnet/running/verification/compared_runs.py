@@ -18,6 +18,7 @@ from specnet.files.plain_data import changed_files, json_text, recorded_hashes, 
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.run_files import (
+    BACKGROUND,
     BEST_SPECS,
     CHECKPOINT,
     FACTS,
@@ -334,6 +335,8 @@ class ComparedRun(SavedRun):
             now[FACTS] = json_text({key: value for key, value in made.items() if key in recorded}).encode()
         if not self.hashes:  # earlier versions did not save the outputs of trials
             now = {name: content for name, content in now.items() if name in then or file_kind(name) != HELD_OUT}
+        if BACKGROUND not in self.files and BACKGROUND not in self.hashes:  # a run without rows, or of earlier versions
+            now.pop(BACKGROUND, None)
         found = [*file_differences(self.path, then, now, None if is_whole else self.beginning)]
         inputs = tuple(input_changes(self.conditions, facts, self.files, now))
         predictions = None

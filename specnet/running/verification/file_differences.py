@@ -22,6 +22,7 @@ from specnet.files.plain_data import HASHES, records_of
 from specnet.files.tensors import Array, decode, parse_object
 from specnet.number_texts import counted
 from specnet.run_files import (
+    BACKGROUND,
     BEST_SPECS,
     CHECKPOINT,
     FACTS,
@@ -119,7 +120,7 @@ def _ordered(numbers: Array) -> Array:
 
 OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
 """Files with data about a run before its end."""
-COMPARED = (*OF_BEGINNING, MODEL, METRICS, TEAM_FACTS, FINDINGS, HELD_OUT, CHECKPOINT, FACTS)
+COMPARED = (*OF_BEGINNING, MODEL, BACKGROUND, METRICS, TEAM_FACTS, FINDINGS, HELD_OUT, CHECKPOINT, FACTS)
 """All files of a run, a trial or a team except its page, in the order of writing."""
 OF_MANY = (*WRITTEN, RUNS_TABLE, SUMMARY, TRIALS_TABLE, *BEST_SPECS, JOURNAL, SWEEP_FACTS)
 """All files at the top of the folder of a series or a sweep, except its page."""
@@ -417,5 +418,6 @@ _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     LAYERS: lambda content: _of_layer_records(checked_layer_records(records_of(content))),
     SNAPSHOTS: _of_snapshots,
     MODEL: _of_model,
+    BACKGROUND: lambda content: {EntryKey(name): array for name, array in decode(content)[1].items()},
     CHECKPOINT: _of_checkpoint,
 }

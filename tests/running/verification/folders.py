@@ -16,7 +16,7 @@ from tests.made import tensors_in
 from tests.running.moons import MOONS
 
 SPEC = MOONS.replace("epochs = 12", 'epochs = 12\nmetrics = ["accuracy"]')
-FILES = 9
+FILES = 10
 """Of its run: all but ``report.html``."""
 TABLE = """
 name = "table"

@@ -1,0 +1,61 @@
+"""`specnet explain`: contributions of columns as bars and tables, the same as those of the model."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from specnet import load_model
+
+
+@pytest.fixture
+def rows(ran, folder):
+    ran("moons")
+    X = np.array([[0.5, 0.25], [-1.0, 1.0]])
+    np.savez(folder / "rows.npz", X=X)
+    return X
+
+
+def test_a_row_is_shown_as_bars_with_its_prediction_and_the_base(specnet, rows, folder):
+    found = load_model(folder / "moons").contributions(rows)
+    shown = specnet("explain moons rows.npz --row 2").ok().out
+    given = specnet("explain moons rows.npz --row 2 --format json").document
+    output = int(found.base[0] + found.values[1].sum(axis=0)[0] < 0.5)
+    assert (given["row"], given["output"]) == (2, str(output))
+    assert given["base"] == pytest.approx(found.base[output])
+    assert {each["column"]: each["value"] for each in given["contributions"]} == pytest.approx(
+        dict(zip(("x1", "x2"), found.values[1, :, output], strict=True))
+    )
+    assert given["prediction"] == pytest.approx(given["base"] + sum(each["value"] for each in given["contributions"]))
+    first = given["contributions"][0]
+    assert f"{100 * first['value']:+.1f} %" in shown.splitlines()[2]
+    assert "━" in shown.splitlines()[2]
+    assert f"{100 * given['base']:.1f} %" in shown
+
+
+def test_a_table_has_the_contributions_of_all_rows_whether_or_not_the_run_has_saved_rows(specnet, rows, folder):
+    specnet("explain moons rows.npz -o with.csv").ok()
+    (folder / "moons/background.safetensors").unlink()
+    specnet("explain moons rows.npz -o without.csv").ok()
+    assert (folder / "with.csv").read_bytes() == (folder / "without.csv").read_bytes()
+    table = list(csv.DictReader((folder / "with.csv").open()))
+    for each in table:
+        parts = [float(each[f"{name}_1"]) for name in ("base", "contribution_x1", "contribution_x2")]
+        assert sum(parts) == pytest.approx(float(each["probability_1"]), abs=1e-6)
+    failed = specnet("explain moons/model.safetensors rows.npz").failed(1)
+    assert "no training rows to compare to" in failed
+    assert "the folder of a run" in failed
+
+
+def test_wrong_rows_and_damaged_files_are_errors(specnet, rows, folder):
+    assert "has 2 rows, got 3" in specnet("explain moons rows.npz --row 3").failed(2)
+    assert "cannot be combined" in specnet("explain moons rows.npz --row 1 -o one.csv").failed(2)
+    (folder / "moons/background.safetensors").write_bytes((folder / "moons/model.safetensors").read_bytes())
+    assert "the background rows are damaged or of another model" in specnet("explain moons rows.npz --row 1").failed(1)
+
+
+def test_a_run_without_rows_saves_no_background(specnet, folder):
+    specnet("run moons.toml -o none --no-rows -q --no-report --set training.epochs=1").ok()
+    assert not (folder / "none/background.safetensors").exists()
+    np.savez(folder / "rows.npz", X=np.zeros((1, 2)))
+    specnet("explain none rows.npz --row 1").ok()
