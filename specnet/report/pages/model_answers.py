@@ -109,6 +109,10 @@ class AskPanel:
         Number of decimals of each predicted value, as in `AskColumn`; None for other kinds.
     pad : (int, float) or None
         Width of the square grey images whose pixels are the columns, and the largest grey value.
+    why : mapping or None
+        Training rows to which a row is compared, as raw cells, ``rows``, and their ``weights``; ``ranks`` of the
+        columns in random orders, or None if all coalitions are computed; and the ``names`` of all columns. None without
+        rows, and for images.
     """
 
     code: str
@@ -123,6 +127,7 @@ class AskPanel:
     boundary: float = 0.5
     decimals: Sequence[int | None] | None = None
     pad: tuple[int, float] | None = None
+    why: Mapping[str, Any] | None = None
 
     def data(self, plane: Sequence[Axis] | None) -> dict[str, Any]:
         """Return what the script needs as plain data, with the ends of the axes of a plane if there is one."""

@@ -99,7 +99,7 @@ def _asked(shown: ModelAnswers) -> dict[str, Any]:
         "panel": panel if isinstance(panel, AskPanel) else None,
         "no_panel": panel if isinstance(panel, str) else "",
         "ask_data": panel.data(None if plane is None else plane.axes) if isinstance(panel, AskPanel) else None,
-        "panel_script": Markup((PAGES / "panel.js").read_text("utf-8")),
+        "panel_script": Markup("".join((PAGES / name).read_text("utf-8") for name in ("panel.js", "why.js"))),
     }
 
 

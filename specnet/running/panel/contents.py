@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
 from specnet.exporting.targets.javascript import inlined, shortened
 from specnet.findings.data_findings import image_side
 from specnet.model import Answers, Model
+from specnet.model.contributions import EXACT_COLUMNS, column_ranks
 from specnet.number_texts import cell_text, count, rounded_up, true_minus
 from specnet.parts.splits import TEST, TRAIN
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
@@ -39,6 +40,8 @@ COMPARED_ROWS = 256
 FEW_STEPS = 20
 """A target with fewer steps between its ends has one more decimal in predictions."""
 LEVEL = 0.9
+WHY_ROWS = 20
+"""The number of training rows to which the panel compares."""
 
 
 def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPanel | str:
@@ -85,7 +88,20 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         float(model.boundary),
         decimals,
         None if side is None else (side, float(known.max(initial=1))),
+        _why(raw, data, shown) if with_rows and side is None else None,
     )
+
+
+def _why(raw: Sequence[RawColumn], data: SpecData, shown: ModelAnswers) -> dict[str, Any]:
+    """Return the rows to which the panel compares, and the orders in which it changes the columns."""
+    background = data.splits[TRAIN].background(WHY_ROWS)
+    rows, seed, exact = len(background.weights), shown.model.spec.seed, len(raw) <= EXACT_COLUMNS
+    return {
+        "names": list(shown.columns),
+        "rows": list(_cells(raw, background.rows)),
+        "weights": background.weights.tolist(),
+        "ranks": None if exact else column_ranks(seed, rows, len(raw))[:, :, 0].tolist(),
+    }
 
 
 def _code(model: Model, train: Rows, level: float | None) -> tuple[str, str]:
@@ -188,9 +204,12 @@ def _decimals_of_targets(train: Rows) -> list[int | None]:
 
 
 def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> Iterator[list[Cell]]:
-    """Yield the raw cells of each chosen row."""
-    taken = RawColumns(np.asarray(rows.columns[np.asarray(chosen, np.intp)], np.float64), rows.kinds)
-    texts = texts_of(raw, taken) if rows.kinds else {}
+    """Return an iterator of the raw cells of each chosen row."""
+    return _cells(raw, RawColumns(np.asarray(rows.columns[np.asarray(chosen, np.intp)], np.float64), rows.kinds))
+
+
+def _cells(raw: Sequence[RawColumn], taken: RawColumns) -> Iterator[list[Cell]]:
+    texts = texts_of(raw, taken) if taken.kinds else {}
     for number, cells in enumerate(taken.X.tolist()):
         yield [
             texts[index][number] or None if index in texts else None if cell != cell else cell

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from specnet import Model, Observer, load_model, number_texts, run
+from specnet.model import contributions
 from specnet.report.svg.colours import CLASS_COUNT
 from specnet.report.svg.markup import isolated
 from tests.report.browser.tables import CLUMSY, table
@@ -86,6 +87,44 @@ def test_answers_for_rows_are_those_of_the_model(panel: tuple[Any, Model]) -> No
         np.testing.assert_allclose(ends, of_model, rtol=1e-5, atol=1e-5)
 
 
+def test_why_is_what_the_model_contributes(panel: tuple[Any, Model]) -> None:
+    """The same rows, the same orders: exact for these columns, and once more by random orders."""
+    tab, model = panel
+    names, why = list(model.feature_names or ()), tab.evaluate("ask.why")
+    row = tab.evaluate("ask.rows[0].cells")
+
+    def frame(rows: list[list[Any]]) -> pd.DataFrame:
+        made = pd.DataFrame(rows, columns=names)
+        made["since"], made["open"] = pd.to_datetime(made["since"], unit="D"), made["open"].astype(bool)
+        return made
+
+    compute = """row => {
+        const work = contributionsTo(row);
+        let state = work.next();
+        while (!state.done) state = work.next();
+        return state.value;
+    }"""
+    of_model = model.contributions(frame([row]), frame(why["rows"]))
+    assert why["ranks"] is None
+    assert np.allclose(why["weights"], 1 / 20)
+    found = tab.evaluate(compute, row)
+    np.testing.assert_allclose(found["base"], of_model.base, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["values"], of_model.values[0], rtol=1e-4, atol=1e-5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contributions, "EXACT_COLUMNS", 4)
+        of_model = model.contributions(frame([row]), frame(why["rows"]))
+        ranks = contributions.column_ranks(model.spec.seed, 20, len(row))[:, :, 0].tolist()
+    found = tab.evaluate(f"([row, ranks]) => {{ ask.why.ranks = ranks; return ({compute})(row); }}", [row, ranks])
+    tab.evaluate("ask.why.ranks = null")
+    np.testing.assert_allclose(found["values"], of_model.values[0], rtol=1e-4, atol=1e-5)
+    assert of_model.errors is not None
+    np.testing.assert_allclose(found["errors"], of_model.errors[0], rtol=1e-3, atol=1e-5)
+    tab.evaluate("choose(ask.rows[0])")
+    tab.wait_for_selector("#ask .why .bar")
+    assert tab.locator("#ask .why .bar").count() == len(names)
+    tab.evaluate("choose(ask.typical)")
+
+
 def test_each_control_is_moved_by_keyboard(panel: tuple[Any, Model]) -> None:
     tab, model = panel
     controls = tab.locator("#ask [id^=ask-]")
@@ -157,7 +196,7 @@ def test_classes_have_the_colours_that_they_have_in_charts(panel: tuple[Any, Mod
 def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tuple[Any, Model]) -> None:
     tab, model = panel
     tab.evaluate("() => showAnswer(classes ? ask.names.map((_, k) => +!k) : [1], 0, [])")
-    heights = tab.evaluate("[...document.querySelectorAll('.bar b')].map(each => each.offsetHeight)")
+    heights = tab.evaluate("[...document.querySelectorAll('.bars .bar b')].map(each => each.offsetHeight)")
     assert len(heights) == (0 if model.labels is None else len(model.labels))
     assert max(heights, default=0) < 30
     if model.labels is None:
