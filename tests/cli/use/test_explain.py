@@ -38,7 +38,7 @@ def test_a_table_has_the_contributions_of_all_rows_whether_or_not_the_run_has_sa
     (folder / "moons/background.safetensors").unlink()
     specnet("explain moons rows.npz -o without.csv").ok()
     assert (folder / "with.csv").read_bytes() == (folder / "without.csv").read_bytes()
-    table = list(csv.DictReader((folder / "with.csv").open()))
+    table = list(csv.DictReader((folder / "with.csv").read_text().splitlines()))
     for each in table:
         parts = [float(each[f"{name}_1"]) for name in ("base", "contribution_x1", "contribution_x2")]
         assert sum(parts) == pytest.approx(float(each["probability_1"]), abs=1e-6)
