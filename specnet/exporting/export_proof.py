@@ -235,9 +235,9 @@ def _compared(
 
 def _margins(outputs: Array, program: Program) -> Array:
     """Return the distance of each row, or of each output, from the nearest change of its label."""
-    if program.task == "classes":
+    if program.answer == "classes":
         first, second = np.sort(outputs, axis=1)[:, :-3:-1].T
         margins: Array = first - second
         return margins
     margins = np.abs(outputs - program.model.boundary)
-    return margins[:, 0] if program.task == "binary" else margins
+    return margins[:, -1] if program.answer == "binary" else margins

@@ -34,13 +34,15 @@ FACTS_LIMIT = 2**24
 
 
 def facts_of(spec: Spec) -> dict[str, Any]:
-    """Return the facts of a resolved spec that a network does not contain: the loss, the metrics, the column names.
+    """Return the facts of a resolved spec that a network lacks: loss, metrics, decision threshold, column names.
 
     The result is a small spec without layers.
     """
     training: dict[str, Any] = {"loss": short(spec.training.loss)}
     if spec.training.metrics:
         training["metrics"] = short(spec.training.metrics)
+    if spec.training.decision_threshold is not None:
+        training["decision_threshold"] = spec.training.decision_threshold
     facts = {"training": training} | _source(spec)
     if spec.network.feature_names is not None:
         facts["network"] = {"feature_names": spec.network.feature_names}
@@ -145,8 +147,8 @@ def labels_of(labels: Any, what: str) -> Array | None:
 
 
 def known_document(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the unvalidated spec in facts: a loss, and if known metrics, column names and data, but no layers."""
-    training = _known(facts.get("training"), ("loss", "metrics"))
+    """Return the unvalidated spec in facts: a loss, and if known metrics, threshold, column names and data."""
+    training = _known(facts.get("training"), ("loss", "metrics", "decision_threshold"))
     loss = training.get("loss")
     if not isinstance(loss, str) and not (isinstance(loss, dict) and isinstance(loss.get("type"), str)):
         raise FileError("the spec in this file names no loss")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple, Self
@@ -225,16 +225,29 @@ class Program:
 
     @property
     def answer(self) -> str:
-        """The kind of answer: ``value``, ``values``, or the name of the task."""
+        """The kind of answer: ``value``, ``values``, or the name of the task; ``binary`` if a threshold decides."""
+        if self.model.decoder.includes_boundary:
+            return "binary"
         return "value" if self.task == "values" and self.outputs == 1 else self.task
 
-    def answered(self, forms: Mapping[str, str]) -> str:
-        """Return the expression for this model's kind of answer, given a language's expressions by kind."""
-        return forms[self.answer].format(boundary=self.model.boundary)
+    def answered(self, forms: Mapping[str, str], literal: Callable[[Any], str] = str) -> str:
+        """Return the expression for this model's kind of answer, given a language's expressions by kind.
+
+        `literal` returns the text of a number in the network's dtype.
+        """
+        above = f"{self.above} {literal(self.dtype.type(self.model.boundary))}"
+        return forms[self.answer].format(last=self.outputs - 1, above=above)
+
+    @property
+    def above(self) -> str:
+        """The comparison of an output with the model's boundary that predicts 1 or the second class."""
+        return ">=" if self.model.decoder.includes_boundary else ">"
 
     @property
     def prediction(self) -> str:
         """A description of the prediction for a row."""
+        if self.model.decoder.includes_boundary:
+            return f"the second label if its probability is at least {self.model.boundary}, else the first"
         words = {"multilabel": "0 or 1 for each output", "binary": "the more probable label"}
         return words.get(self.task, "the most probable label" if self.task == "classes" else self.meaning)
 

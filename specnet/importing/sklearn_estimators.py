@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import FileError, install_hint
-from specnet.exporting.model_facts import archive_facts
+from specnet.exporting.model_facts import archive_facts, known_document
 from specnet.files.archives import Archive
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling, named_parts
@@ -30,6 +30,7 @@ _ACTIVATIONS: Mapping[Any, str] = {
     name: part.part_name() for name, part in named_parts(lambda names: names.sklearn).items()
 }
 SCHEMA = "schema.json"
+_THRESHOLD = "decision_threshold"
 _HARMLESS = frozenset(
     {f"sklearn.neural_network._stochastic_optimizers.{name}Optimizer" for name in ("Adam", "SGD")} | {"numpy.dtype"}
 )
@@ -73,8 +74,14 @@ def import_estimator(
 
 def _read(estimator: Any, limits: Limits | None, name: str | None, facts: Mapping[str, Any] | None) -> Imported:
     from sklearn.compose import TransformedTargetRegressor
+    from sklearn.model_selection import FixedThresholdClassifier
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+    if type(estimator) is FixedThresholdClassifier:
+        if known_document(facts or {"training": {"loss": ""}})["training"].get(_THRESHOLD) != estimator.threshold:
+            hint = f"import its estimator, and set training.{_THRESHOLD}"
+            raise FileError(f"{class_name(estimator)} is not supported", hint=hint)
+        estimator = estimator.estimator
     *steps, network = [*_steps(estimator)] or [None]
     target: Scaling | None = None
     if type(network) is TransformedTargetRegressor:

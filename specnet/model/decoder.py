@@ -193,7 +193,11 @@ class Decoder:
     gives_probabilities : bool
         Whether the outputs are probabilities.
     boundary : float
-        The binary output above which 1 is predicted: probability 0.5, or margin 0.
+        The output above which 1, or the second of two classes, is predicted: probability 0.5, or margin 0; or the
+        spec's decision threshold.
+    includes_boundary : bool
+        Whether an output equal to the boundary predicts the second class too: only with a decision threshold, as in
+        scikit-learn's `FixedThresholdClassifier`.
     gives_values : bool
         Whether the outputs that the loss reads are exactly the target's values.
     """
@@ -205,7 +209,9 @@ class Decoder:
         self.weights = weights
         loss = network.spec.training.loss
         self.gives_probabilities = network.task != "values" and loss.gives_probabilities
-        self.boundary = 0.5 if self.gives_probabilities else 0.0
+        threshold = network.spec.training.decision_threshold
+        self.boundary = threshold or (0.5 if self.gives_probabilities else 0.0)
+        self.includes_boundary = threshold is not None
         are_targets = network.task == "values" and network.outputs == network.target_size
         self.gives_values = are_targets and loss.accepted_activations is None
 
@@ -231,6 +237,8 @@ class Decoder:
                 return mean[:, 0] if mean.shape[1] == 1 else mean
             case "multilabel":
                 return (mean > self.boundary).astype(np.int64)
+            case "binary" | "classes" if self.includes_boundary:
+                indices = (mean[:, -1] >= self.boundary).astype(np.intp)
             case "binary":
                 indices = (mean[:, 0] > self.boundary).astype(np.intp)
             case "classes":
@@ -282,7 +290,8 @@ class Decoder:
         if self.gives_values:
             return "values"
         steps = [step.model_dump(mode="json") for step in spec.network.target_preprocessing or ()]
-        return json.dumps([spec.training.loss.type, steps])
+        threshold = [self.boundary] if self.includes_boundary else []
+        return json.dumps([spec.training.loss.type, steps, *threshold])
 
     def comparable(self, raw: Sequence[Array], values: Sequence[Array] | None = None) -> NDArray[np.float64]:
         """Return the mean over members in a form that is comparable between networks of one `kind`.

@@ -11,9 +11,11 @@ The format is version 3. A *writer* is a program that makes a file, a *reader* o
   shares. Each model contributes the mean over its members, of probabilities or of values in the target's units.
 - ``needs`` is a list of names, ascending and distinct, of extensions to the rules below that a reader has to know to
   predict as the model does. Tensors that no rule below allows belong to an extension. A reader MUST refuse a name that
-  it does not know. The only extension is ``teacher``: specs may have ``training.teacher``, ``training.mixtures`` and
-  ``data.teacher_columns``, whose columns are no features. Tokens of text columns and a decision threshold will each be
-  one, so that the version stays the same; expectations change no prediction and need no extension.
+  it does not know. The extensions are ``decision_threshold``: all specs have the same
+  ``training.decision_threshold``, from which on a probability of the second of two classes predicts it; and
+  ``teacher``: specs may have ``training.teacher``, ``training.mixtures`` and ``data.teacher_columns``, whose columns are
+  no features. Tokens of text columns will be one, so that the version stays the same; expectations change no prediction
+  and need no extension.
 - Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty unless there is one alone; and MUST
   fill the data without gap or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
 - There MUST be exactly these tensors of each model, with the shapes that follow from its spec. If there are several
@@ -67,7 +69,7 @@ from specnet.model.trained_network import TrainedNetwork
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
-from specnet.spec import Limits, parse_spec, resolve
+from specnet.spec import Limits, Spec, parse_spec, resolve
 
 LABEL_CHARACTERS_LIMIT = 2**22
 UTF8_LONGEST = 4
@@ -146,8 +148,8 @@ SINGLE_VERSION, SEVERAL_VERSION = 1, 2
 ERROR_QUANTILES, ERROR_KNOTS, NOT_NEGATIVE = "error_quantiles", "error_knots", "not_negative"
 MAX_KNOTS = 64
 MAX_SHARE = 1_000_000
-TEACHER = "teacher"
-"""The name of the extension of models that had a teacher."""
+DECISION_THRESHOLD, TEACHER = "decision_threshold", "teacher"
+"""Names of the extensions of models with a decision threshold, and of models that had a teacher."""
 Item = TypeVar("Item")
 
 
@@ -169,10 +171,15 @@ def encode_model(networks: Sequence[TrainedNetwork], shares: Sequence[int], erro
         if len(networks) > 1:
             tensors |= {prefix + name: tensor for name, tensor in quantile_tensors(each.error_quantiles).items()}
         models.append({"share": share, "spec": each.spec.model_dump(mode="json", exclude_none=True)})
-    specs = (each.spec for each in networks)
-    has_teacher = any(spec.training.teacher or (spec.data is not None and spec.data.has_teacher) for spec in specs)
-    metadata = {"format_version": FORMAT_VERSION, "needs": [TEACHER] * has_teacher, "models": models}
+    metadata = {"format_version": FORMAT_VERSION, "needs": _needs([each.spec for each in networks]), "models": models}
     return encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+def _needs(specs: Sequence[Spec]) -> list[str]:
+    """Return the names of the extensions that models with these specs need, ascending."""
+    has_threshold = any(spec.training.decision_threshold is not None for spec in specs)
+    has_teacher = any(spec.training.teacher or (spec.data is not None and spec.data.has_teacher) for spec in specs)
+    return [DECISION_THRESHOLD] * has_threshold + [TEACHER] * has_teacher
 
 
 def _tensors(trained: TrainedNetwork) -> dict[str, Array]:
@@ -332,7 +339,7 @@ def parse_metadata(text: str) -> list[tuple[int, Any]]:
         raise FileError("the metadata must be exactly a format version, needs and models")
     if not isinstance(metadata["needs"], list):
         raise FileError("the needs in the metadata must be a list")
-    if unknown := [need for need in metadata["needs"] if need != TEACHER]:
+    if unknown := [need for need in metadata["needs"] if need not in (DECISION_THRESHOLD, TEACHER)]:
         raise FileError(f"written by a newer specnet: it needs {shown(str(unknown[0]))}, which is unknown here")
     return parse_models(metadata["models"], 1)
 

@@ -224,7 +224,7 @@ class Model(Displayed):
 
     @property
     def boundary(self) -> float:
-        """The binary output above which 1 is predicted: probability 0.5, or margin 0."""
+        """The output above which 1, or the second of two classes, is predicted; see `Decoder`."""
         return self.decoder.boundary
 
     @property
@@ -261,7 +261,8 @@ class Model(Displayed):
         Returns
         -------
         ndarray
-            Classifier: the most probable label, (rows,). Independent binary outputs: 0 and 1, (rows, outputs).
+            Classifier: the most probable label, (rows,), or with ``training.decision_threshold`` the second of two if
+            its probability is at least the threshold. Independent binary outputs: 0 and 1, (rows, outputs).
             Otherwise: values in the target's units, (rows,) for one output and (rows, outputs) for more. An ensemble
             returns the mean of its members' values, or the most probable label by the mean of their probabilities.
 

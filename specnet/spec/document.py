@@ -23,6 +23,7 @@ from specnet.parts.fields import (
     FilePath,
     NonNegativeInteger,
     NonNegativeNumber,
+    OpenFraction,
     PositiveInteger,
     PositiveNumber,
     Seed,
@@ -267,6 +268,11 @@ class TrainingSpec(Section):
     class_weight: ClassWeight | None = Field(
         None,
         description='weight per label, as in { yes = 2.0 }, 1 for the others; "balanced": inverse to the frequency',
+    )
+    decision_threshold: OpenFraction | None = Field(
+        None,
+        description="probability from which on the second of two classes is predicted; default: the more probable "
+        "class",
     )
     l1: NonNegativeNumber = Field(
         0.0, description="factor of the L1 penalty l1·Σ|w| over all weights; independent of the batch size"

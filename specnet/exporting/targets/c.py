@@ -218,7 +218,7 @@ def _refuse(program: Program, header: str) -> None:
 
 _FORWARD = "void {}(const {columns} *x, {answers} *y)"
 _LABEL = """\
-The most probable label for raw columns{encoding}.
+{{label}} for raw columns{encoding}.
    It means nothing where forward answers NaN: for columns that are not finite, and for what is no category."""
 _PREDICT: Mapping[str, tuple[str, str]] = {
     "value": ("{answers} {stem}_predict(const {columns} *x)", "The value for raw columns."),
@@ -238,8 +238,11 @@ def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
     macro, kind, types = stem.upper(), answer_kind(program), number_types(program)
     meaning = f"From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}."
     found = {"forward": (_FORWARD.format(f"{stem}_forward", **types), meaning)}
+    label = "The most probable label"
+    if program.model.decoder.includes_boundary:
+        label = f"{program.prediction[0].upper()}{program.prediction[1:]},"
     if kind in _PREDICT:
-        declaration, meaning = (text.format(stem=stem, macro=macro, **types) for text in _PREDICT[kind])
+        declaration, meaning = (text.format(stem=stem, macro=macro, label=label, **types) for text in _PREDICT[kind])
         found["predict"] = declaration, meaning
     if program.interval is not None:
         found["interval"] = (

@@ -253,7 +253,7 @@ def _module(
         functions=[function.rstrip("\n") for function in loops.functions],
         models=loops.models,
         lines=loops.body.lines,
-        prediction=program.answered(_ANSWERS),
+        prediction=program.answered(_ANSWERS, lambda number: repr(float(number))),
         ends=_ends(program),
     )
 
@@ -290,8 +290,8 @@ def _numbers(array: Array) -> str:
 _ANSWERS = {
     "value": "forward(x)[0]",
     "values": "forward(x)",
-    "multilabel": "Array.from(y, (p) => Number(p > {boundary}))",
-    "binary": "labels[Number(y[0] > {boundary})]",
+    "multilabel": "Array.from(y, (p) => Number(p {above}))",
+    "binary": "labels[Number(y[{last}] {above})]",
     "classes": "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]",
 }
 _DECODED = """\

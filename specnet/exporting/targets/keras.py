@@ -62,9 +62,7 @@ class KerasTarget(Target):
             return ExportAnswers(outputs, (outputs > program.model.boundary).astype(np.int64))
         with zipfile.ZipFile(path) as archive:
             labels = np.array(json.loads(archive.read(MEMBER))[LABELS])
-        above = outputs[:, 0] > program.model.boundary
-        chosen = outputs.argmax(1) if program.task == "classes" else above.astype(np.intp)
-        return ExportAnswers(outputs, labels[chosen])
+        return ExportAnswers(outputs, labels[program.model.decoder.predictions([outputs], decoded=False)])
 
 
 TARGET = KerasTarget()

@@ -106,8 +106,8 @@ if "interval" in module:
 _ANSWERS = {
     "value": "outputs(X)[:, 0]",
     "values": "outputs(X)",
-    "multilabel": "(outputs(X) > {boundary}).astype(np.int64)",
-    "binary": "LABELS[(outputs(X)[:, 0] > {boundary}).astype(np.intp)]",
+    "multilabel": "(outputs(X) {above}).astype(np.int64)",
+    "binary": "LABELS[(outputs(X)[:, {last}] {above}).astype(np.intp)]",
     "classes": "LABELS[outputs(X).argmax(axis=1)]",
 }
 

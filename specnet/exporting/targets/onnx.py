@@ -500,19 +500,23 @@ class _Graph:
             chosen = self._above_boundary(name, "chosen")
             label = self._output(chosen, "label", np.dtype(np.int64), program.outputs, "0 or 1 for each output")
             return [label, self._output(name, answer, dtype, program.outputs, program.meaning)]
+        second, has_threshold = name, program.model.decoder.includes_boundary
         if program.task == "binary" and program.model.gives_probabilities:
             one = self.initializer(f"1.{dtype.name}", np.array(1, dtype))
             name = self.node("Concat", [self.node("Sub", [one, name], "first"), name], "both", axis=1)
-        if program.task == "classes" or program.model.gives_probabilities:
+        if program.answer == "classes" or (program.model.gives_probabilities and not has_threshold):
             chosen = self.node("ArgMax", [name], "class", axis=1, keepdims=0)
         else:
-            chosen = self.node("Squeeze", [self._above_boundary(name, "both"), self.integers(1)], "class")
+            if program.task == "classes":
+                second = self.node("Gather", [name, self.integers(1)], "second", axis=1)
+            chosen = self.node("Squeeze", [self._above_boundary(second, "both"), self.integers(1)], "class")
         labels = np.array(program.labels)
         if labels.dtype.kind == "U" or not np.array_equal(labels, np.arange(len(labels))):
             stored = labels.astype(object) if labels.dtype.kind == "U" else labels
             chosen = self.node("Gather", [self.initializer("labels", stored), chosen], "chosen", axis=0)
         outputs = len(labels) if program.task == "classes" or program.model.gives_probabilities else 1
-        label = self._output(chosen, "label", labels.dtype, None, "the most probable label")
+        words = program.prediction if has_threshold else "the most probable label"
+        label = self._output(chosen, "label", labels.dtype, None, words)
         meaning = "the probability of each class" if program.model.gives_probabilities else program.meaning
         return [label, self._output(name, answer, dtype, outputs, meaning)]
 
@@ -548,7 +552,8 @@ class _Graph:
     def _above_boundary(self, name: str, result: str) -> str:
         """Add the nodes that return 1 for outputs above the boundary between two labels, and 0 otherwise."""
         boundary = self.initializer("boundary", np.array(self.program.model.boundary, self.program.dtype))
-        above = self.node("Greater", [name, boundary], "above")
+        operator = "GreaterOrEqual" if self.program.model.decoder.includes_boundary else "Greater"
+        above = self.node(operator, [name, boundary], "above")
         return self.node("Cast", [above], result, to=self.type_of(np.dtype(np.int64)))
 
     def _output(self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str) -> Any:

@@ -70,6 +70,7 @@ def _estimator(program: Program) -> Any:
     """
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import FixedThresholdClassifier
     from sklearn.pipeline import make_pipeline
 
     layers, hidden = _layers(program)
@@ -89,6 +90,10 @@ def _estimator(program: Program) -> Any:
     network = fitted[-1]
     network.coefs_, network.intercepts_ = [weight.T.copy() for weight, _ in layers], [bias for _, bias in layers]
     del network._optimizer, network._random_state  # needed only for training
+    threshold = model.spec.training.decision_threshold
+    if threshold is not None and program.labels is not None:
+        second = program.labels[1]
+        return FixedThresholdClassifier(whole, threshold=threshold, pos_label=second, response_method="predict_proba")
     return whole
 
 

@@ -38,8 +38,8 @@ _FAR = 8.0
 _ANSWERS = {
     "value": "self(X)[:, 0]",
     "values": "self(X)",
-    "multilabel": "(self(X) > {boundary}).long()",
-    "binary": "[LABELS[index] for index in (self(X)[:, 0] > {boundary}).long()]",
+    "multilabel": "(self(X) {above}).long()",
+    "binary": "[LABELS[index] for index in (self(X)[:, {last}] {above}).long()]",
     "classes": "[LABELS[index] for index in self(X).argmax(dim=1)]",
 }
 

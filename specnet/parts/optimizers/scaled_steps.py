@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from annotated_types import Gt, Lt
+from annotated_types import Gt
 from pydantic import Field
 
 from specnet.compiler import Value, maximum, minimum, sign, sqrt
-from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber
+from specnet.parts.fields import Fraction, NonNegativeNumber, OpenFraction, PositiveNumber
 from specnet.parts.optimizers.base import (
     Commits,
     DecayingOptimizer,
@@ -17,8 +17,6 @@ from specnet.parts.optimizers.base import (
     nearer,
 )
 from specnet.parts.part import FieldProblem, written
-
-OpenFraction = Annotated[float, Gt(0), Lt(1)]
 
 
 class Rmsprop(DecayingOptimizer):

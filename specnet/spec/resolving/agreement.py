@@ -357,6 +357,7 @@ def _check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     }
     if training.class_weight is not None and (loss.target == "values" or (loss.target == "binary" and outputs > 1)):
         problems.report("class-weight", unweighable[loss.target], ("training", "class_weight"))
+    _check_threshold(training.decision_threshold, loss, outputs, problems)
     if training.optimizer.stepping is None:
         for key in ("clip_norm", "clip_value", "average_weights"):
             if getattr(training, key) is not None:
@@ -367,6 +368,23 @@ def _check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     _check_ensemble(spec, problems)
     _check_teacher(spec, problems)
     _check_target_preprocessing(spec, problems)
+
+
+def _check_threshold(threshold: float | None, loss: Loss, outputs: int, problems: Problems) -> None:
+    """Report a decision threshold of a network that predicts no probabilities of two classes."""
+    message = None
+    if threshold is None or problems.has("loss-target"):  # the threshold may suit the loss that the data need
+        return
+    if loss.target == "values":
+        message = f"decision_threshold needs two classes, but {loss.part_name()} predicts numbers"
+    elif not loss.gives_probabilities:
+        message = f"decision_threshold needs probabilities, but {loss.part_name()} outputs margins"
+    elif outputs > (1 if loss.target == "binary" else 2):
+        kind = "binary outputs" if loss.target == "binary" else "classes"
+        message = f"decision_threshold needs two classes, but the network predicts {outputs} {kind}"
+    if message is not None:
+        path = ("training", "decision_threshold")
+        problems.report("decision-threshold", message, path, hint="remove training.decision_threshold")
 
 
 def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
