@@ -55,6 +55,8 @@ class UnseenRows:
     gains : mapping of str to tuple
         Loss of the constant prediction minus the loss of ``network`` and of each other baseline, with standard
         errors.
+    second : (rows,) or None
+        Probability of the second of two classes; None for other tasks.
     overconfidence : tuple or None
         Mean probability of the predicted class minus the accuracy, with its standard error; None without classes.
     """
@@ -67,6 +69,7 @@ class UnseenRows:
     baselines: Mapping[str, float] = field(default_factory=dict)
     gains: Mapping[str, MeanWithError] = field(default_factory=dict)
     overconfidence: MeanWithError | None = None
+    second: NDArray[Any] | None = None
 
     @property
     def simple(self) -> tuple[str, float] | None:
@@ -77,9 +80,9 @@ class UnseenRows:
         return None if best is None else (best[1], best[0])
 
 
-Scores = tuple[float | None, UnseenRows | None, UnseenRows | None]
-"""The `UnseenRows.score` on training rows, the results on held-out rows, and those on training rows out of fold; None
-for rows that are missing or have no score."""
+Scores = tuple[float | None, UnseenRows | None, UnseenRows | None, UnseenRows | None]
+"""The `UnseenRows.score` on training rows, the results on held-out rows, those on training rows out of fold, and those
+on test rows beside validation rows; None for rows that are missing or have no score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,7 @@ class Evidence:
         L₀, the loss of the best constant prediction on the training rows.
     has_failed : bool
         Whether the loss became infinite or NaN after the last record of the history.
-    train_score, unseen, out_of_fold
+    train_score, unseen, out_of_fold, test
         The items of `Scores`; None if the run has failed.
     repeated : tuple of str, or None
         Result of `repeated_rows.repeated_rows` for these rows.
@@ -130,6 +133,7 @@ class Evidence:
     unseen: UnseenRows | None
     out_of_fold: UnseenRows | None
     repeated: tuple[str, str] | None
+    test: UnseenRows | None = None
 
     def written(self, *path: str | int) -> Any:
         """Return the value at a path of the spec as written, with overrides; None if the path is missing."""

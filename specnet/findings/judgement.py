@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from specnet.findings import data_findings, result_findings, step_findings
+from specnet.findings import class_findings, data_findings, result_findings, step_findings
 from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.expected_effects import with_effect
 from specnet.findings.finding import Finding
@@ -36,8 +36,9 @@ RULES: dict[str, tuple[Find, frozenset[str]]] = {
     "equal-units": (step_findings.equal_units, UNSCALED),
     "vanishing-gradients": (step_findings.vanishing_gradients, UNSCALED),
     "rate-too-low": (step_findings.rate_too_low, STUCK),
-    "class-imbalance": (result_findings.class_imbalance, UNSCALED),
+    "class-imbalance": (class_findings.class_imbalance, UNSCALED),
     "no-signal": (result_findings.no_signal, UNSCALED | {"class-imbalance"}),
+    "low-recall": (class_findings.low_recall, WITHOUT_ANSWER),
     "too-few-epochs": (result_findings.too_few_epochs, WITHOUT_ANSWER),
     "overfitting": (result_findings.overfitting, UNSTABLE),
     "underfitting": (result_findings.underfitting, UNFINISHED | {"overfitting"}),

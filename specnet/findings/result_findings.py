@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from specnet.findings.class_findings import rare_class
 from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.finding import Changes, Finding, fewer_units, more_units, other_rate
 from specnet.number_texts import figure, percent
@@ -32,30 +33,6 @@ SMALL_STEP = 1e-3
 """A step of this size, relative to the weights, allows a larger learning rate."""
 
 
-def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
-    """A class of under 0.3/K of the training rows of which under half of the rows held out are found."""
-    unseen, rarest = evidence.known_unseen, _rare_class(evidence)
-    if evidence.network.task not in ("binary", "classes"):
-        raise UntestableError
-    if rarest is None:
-        return
-    share = float(evidence.counts[rarest] / evidence.counts.sum())
-    its = unseen.target == rarest
-    found = float(np.mean(unseen.prediction[its] == rarest)) if its.any() else 0.0
-    if found < 0.5:
-        name = rarest if evidence.labels is None else evidence.labels.values[rarest]
-        recall = (
-            f"{percent(found)} of its {unseen.name} rows are found"
-            if its.any()
-            else f"none of the {unseen.name} rows is of it"
-        )
-        sentence = f"class {name} is {percent(share)} of the training rows, and {recall}"
-        is_balanced = evidence.written("training", "class_weight") is not None
-        changes = {} if is_balanced else {"training.class_weight": "balanced"}
-        words = "collect more rows of it" if is_balanced else "and look at the metric balanced_accuracy"
-        yield Finding("class-imbalance", "warning", sentence, changes, words)
-
-
 def no_signal(evidence: Evidence) -> Iterator[Finding]:
     """Neither the network nor a simple predictor is better than a constant prediction, by score and by loss.
 
@@ -64,7 +41,7 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
     unseen = evidence.known_unseen
     if unseen.simple is None:
         raise UntestableError
-    if not has_no_signal(evidence) or _rare_class(evidence) is not None:
+    if not has_no_signal(evidence) or rare_class(evidence) is not None:
         return
     names = [name for name in ("linear", "neighbours") if name in unseen.baselines]
     others = ", ".join(f"{name} {_score(evidence, unseen.baselines[name])}" for name in names)
@@ -93,20 +70,6 @@ def has_no_signal(evidence: Evidence) -> bool:
         return False
     constant, most = unseen.baselines["constant"], max(2 * _error(evidence, unseen.independent_rows), 0.02)
     return unseen.simple[1] - constant < most and unseen.score - constant < most
-
-
-def _rare_class(evidence: Evidence) -> int | None:
-    """Return the rarest class if it has under 0.3/K of the training rows of K classes.
-
-    Classes with one row or none are ignored: a warning before training names them, and no setting replaces their rows.
-    """
-    if evidence.network.task not in ("binary", "classes"):
-        return None
-    several = np.flatnonzero(evidence.counts > 1)
-    if not several.size:
-        return None
-    rarest = several[evidence.counts[several].argmin()]
-    return int(rarest) if evidence.counts[rarest] / evidence.counts.sum() < 0.3 / len(several) else None
 
 
 def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:

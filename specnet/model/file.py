@@ -13,9 +13,9 @@ The format is version 3. A *writer* is a program that makes a file, a *reader* o
   predict as the model does. Tensors that no rule below allows belong to an extension. A reader MUST refuse a name that
   it does not know. The extensions are ``decision_threshold``: all specs have the same
   ``training.decision_threshold``, from which on a probability of the second of two classes predicts it; and
-  ``teacher``: specs may have ``training.teacher``, ``training.mixtures`` and ``data.teacher_columns``, whose columns are
-  no features. Tokens of text columns will be one, so that the version stays the same; expectations change no prediction
-  and need no extension.
+  ``teacher``: specs may have ``training.teacher``, ``training.mixtures`` and ``data.teacher_columns``, whose columns
+  are no features. Tokens of text columns will be one, so that the version stays the same; expectations change no
+  prediction and need no extension.
 - Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty unless there is one alone; and MUST
   fill the data without gap or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
 - There MUST be exactly these tensors of each model, with the shapes that follow from its spec. If there are several

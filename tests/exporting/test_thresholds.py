@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, recall_score
 from sklearn.model_selection import FixedThresholdClassifier
 
 import specnet
-from specnet import DataError, FileError, Model, SpecError, load_model, parse_spec
+from specnet import DataError, Model, SpecError, load_model, parse_spec
 from specnet.data import RawColumns
 from specnet.errors import UnsupportedError
 from specnet.exporting import TARGETS, find_target
@@ -120,11 +120,12 @@ def test_a_threshold_is_between_0_and_1(written: str):
         parse_spec(f"network.layer_sizes = [2, 1]\ntraining.decision_threshold = {written}")
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_foreign_threshold_is_refused_by_name():
     model, _ = with_threshold("binary")
     assert model.labels is not None
     from sklearn.neural_network import MLPClassifier
 
     fitted = MLPClassifier((2,), max_iter=1).fit(X, model.predict(X))
-    with pytest.raises(FileError, match="FixedThresholdClassifier"):
+    with pytest.raises(DataError, match="FixedThresholdClassifier"):
         specnet.import_model(FixedThresholdClassifier(fitted, threshold=0.2))

@@ -260,6 +260,29 @@ def rare(count: int, found: int, **changes: Any) -> Evidence:
     return evidence(target=target, unseen=unseen(target=its, prediction=prediction), **changes)
 
 
+THREE = network(training={"loss": "categorical_crossentropy"})
+
+
+def weather(drizzle: int, rows: int = 11, fog: int = 20) -> Evidence:
+    """Evidence of so many right of some rows of drizzle, the rest predicted as rain; and of all, or no, rows of fog."""
+    target = np.repeat([0, 1, 2], [rows, 20, 100 - rows - 20])
+    prediction = target.copy()
+    prediction[:rows] = np.where(np.arange(rows) < drizzle, 0, 2)
+    prediction[rows : rows + 20 - fog] = 2
+    labels = Labels(np.array(["drizzle", "fog", "rain"]))
+    rows_of_training = np.resize([0, 1, 2], ROWS)
+    found = unseen(float((target == prediction).mean()), target=target, prediction=prediction)
+    return evidence(network=THREE, labels=labels, target=rows_of_training, unseen=found)
+
+
+def with_probabilities(name: str, *, gap: float = 0.1, seed: int = 0) -> UnseenRows:
+    """Return 200 rows, of which 20 are of the second class; their probability is about 0.25, or less by a gap."""
+    rng = np.random.default_rng(seed)
+    target = np.repeat([0, 1], [180, 20])
+    second = np.clip(rng.normal(0.25 - gap * (target == 0), 0.04), 0.01, 0.49)
+    return unseen(name=name, target=target, prediction=np.zeros(200, int), second=second, independent_rows=200.0)
+
+
 def without_signal(score: float, simple: float, **gains: Any) -> Evidence:
     return evidence(unseen=unseen(score, linear=0.5, neighbours=simple, gains=gained(**gains)))
 
@@ -345,6 +368,8 @@ BOUNDARIES = [
     ("too-few-epochs", *(falling(0.1, validation_losses=losses) for losses in (np.geomspace(1, 0.5, 10), RISING))),
     ("class-imbalance", rare(29, 4), rare(30, 4)),
     ("class-imbalance", rare(20, 4), rare(20, 5)),
+    ("low-recall", weather(1), weather(5)),
+    ("low-recall", weather(0, rows=8), weather(0, rows=7)),
     ("no-signal", without_signal(0.5, 0.59), without_signal(0.5, 0.61)),
     ("no-signal", without_signal(0.59, 0.5), without_signal(0.61, 0.5)),
     ("no-signal", without_signal(0.5, 0.5), replace(without_signal(0.5, 0.5), target=np.arange(ROWS) < 20)),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from specnet.data import Labels
 from specnet.findings import RULES, Evidence, Finding, judge
@@ -49,7 +50,7 @@ def test_a_remedy_is_settings_of_the_spec_as_it_was_written(code: str, given: Ev
 
 
 def test_each_finding_has_a_boundary_and_comes_after_what_explains_it():
-    assert len(RULES) == 19
+    assert len(RULES) == 20
     assert {code for code, _, _ in made.BOUNDARIES} == RULES.keys()
     earlier = set[str]()
     for code, (_, unless) in RULES.items():
@@ -79,6 +80,11 @@ SENTENCES = [
     ("rate-too-high", made.dying(0.5, 0.1, 0.4), "the first step changes the weights of a layer by 0.4 of their size, "
      "and in the end 50.0"),
     ("class-imbalance", evidence(**NO_UNSEEN), "of the training rows, and none of the test rows is of it"),
+    ("class-imbalance", made.rare(10, 0), "the network never predicts it: 0 of 10 test rows found"),
+    ("class-imbalance", made.rare(10, 1), "1 of its 10 test rows is found"),
+    ("low-recall", made.weather(1, fog=4), "of the test rows, 4 of 20 fog are found (mistaken most for rain), 1 of 11 "
+     "drizzle are found (mistaken most for rain)"),
+    ("low-recall", made.weather(0), "0 of 11 drizzle are found, which is never predicted (mistaken most for rain)"),
     ("overfitting", rising(), "; the validation loss was least (0.4000) at epoch 51"),
     ("overfitting", rising(ensemble=5), "; the first member's validation loss was least (0.4000) at epoch 51"),
     ("overfitting", unfolded(0.83, 0.53), "83.0 % on training rows, 53.0 % on these rows out of fold"),
@@ -98,6 +104,39 @@ def test_a_finding_says_what_was_seen(code: str, given: Evidence, text: str):
     (found,) = found_by(code, given)
     assert text in found.sentence
     assert code not in ("rate-too-high", "leakage", "constant-column") or found.sentence.startswith(text)
+
+
+RARE = np.repeat([0, 1], [made.ROWS - 10, 10])
+
+
+def test_a_threshold_is_chosen_on_rows_out_of_training_and_measured_on_test_rows():
+    """Its F1 is the largest of scikit-learn's, over all thresholds; the effect counts test rows."""
+    chooses, measures = made.with_probabilities("validation"), made.with_probabilities("test", seed=1)
+    for rows in ({"unseen": chooses}, {"out_of_fold": replace(chooses, name="out_of_fold"), "unseen": measures}):
+        (found,) = found_by("class-imbalance", evidence(target=RARE, test=measures, **rows))
+        threshold = found.changes["training.decision_threshold"]
+        scores = [f1_score(chooses.target, chooses.second >= each) for each in np.unique(chooses.second)]
+        assert f1_score(chooses.target, chooses.second >= threshold) >= max(scores) - 0.03, "of two digits only"
+        hits, alarms = (int((measures.second[measures.target == kind] >= threshold).sum()) for kind in (1, 0))
+        assert f"finds {hits} of 20 yes rather than 0, at {alarms} false alarm" in found.effect
+        assert found.effect.startswith("on 200 test rows")
+        assert read_finding(found.as_dict()) == found
+
+
+def test_no_effect_is_promised_that_was_not_measured():
+    chooses, useless = made.with_probabilities("validation"), made.with_probabilities("test", gap=-0.1)
+    (alone,) = found_by("class-imbalance", evidence(target=RARE, unseen=chooses))
+    assert "expect less on new rows" in alone.effect
+    (none,) = found_by(
+        "class-imbalance", evidence(target=RARE, unseen=chooses, test=replace(useless, second=1e-3 * useless.second))
+    )
+    assert none.changes == {}
+    assert not none.effect
+    (only,) = found_by("class-imbalance", evidence(target=RARE, unseen=useless))
+    assert "training.decision_threshold" not in only.changes
+    decided = network(training={"decision_threshold": 0.3})
+    (set_already,) = found_by("class-imbalance", evidence(target=RARE, unseen=chooses, network=decided))
+    assert set_already.changes == {}
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -152,6 +191,7 @@ NEEDS_UNSEEN = (
     "shared-rows",
     "class-imbalance",
     "no-signal",
+    "low-recall",
     "overfitting",
     "underfitting",
     "overconfident",

@@ -64,7 +64,8 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
     evaluation.calibration.update({name: dict(figures) for name, figures in (fitted.weights or {}).items()})
     if fitted.calibration is not None:
         evaluation.calibration.update(fitted.calibration.figures())
-    scores = train_score, _on_unseen_rows(fitted, answers, baselines), folds
+    unseen, test = _on_unseen_rows(fitted, answers, baselines), _on_test_rows(network, answers, splits)
+    scores = train_score, unseen, folds, test
     evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.layer_records, scores)
     return evaluation, judge(evidence), answers
 
@@ -190,9 +191,11 @@ def _on_unseen_rows(fitted: FitResult, answers: Mapping[str, Answers], baselines
             for each, given in {"network": ours, **others}.items()
         }
     if ours.probability is not None and ours.target.ndim == 1:
-        excess = ours.probability.max(axis=1).astype(np.float64) - np.equal(ours.target, ours.prediction)
+        confidence = np.take_along_axis(ours.probability, ours.prediction[:, None], axis=1)[:, 0].astype(np.float64)
+        excess = confidence - np.equal(ours.target, ours.prediction)
         overconfidence = mean_with_error(excess, ours.weight, groups)
-    return UnseenRows(name, ours.target, ours.prediction, score, worth, known, gains, overconfidence)
+    second = _second(ours)
+    return UnseenRows(name, ours.target, ours.prediction, score, worth, known, gains, overconfidence, second)
 
 
 def _out_of_fold(
@@ -201,10 +204,25 @@ def _out_of_fold(
     """Return the score of out-of-fold predictions for training rows, or None without them."""
     for given in answers.values():
         if (score := score_of(network, given)) is not None:
-            return UnseenRows(
-                OUT_OF_FOLD, given.target, given.prediction, score, independent_rows(given.losses, groups)
-            )
+            worth = independent_rows(given.losses, groups)
+            return UnseenRows(OUT_OF_FOLD, given.target, given.prediction, score, worth, second=_second(given))
     return None
+
+
+def _on_test_rows(network: Network, answers: Mapping[str, Answers], splits: Mapping[str, Rows]) -> UnseenRows | None:
+    """Return the results on test rows; None without them, or without a score."""
+    given = answers.get(TEST)
+    score = None if given is None else score_of(network, given)
+    if given is None or score is None:
+        return None
+    worth = independent_rows(given.losses, splits[TEST].groups)
+    return UnseenRows(TEST, given.target, given.prediction, score, worth, second=_second(given))
+
+
+def _second(answers: Answers) -> Array | None:
+    """Return the probability of the second of two classes, (rows,); None for other tasks."""
+    known = answers.probability
+    return None if known is None or known.shape[1] != 2 or answers.target.ndim > 1 else known[:, 1]
 
 
 def _on_folds(fitted: FitResult) -> dict[str, Answers]:
@@ -267,10 +285,10 @@ def run_evidence(
     history, records : sequence of mapping
         Records of epochs, and of layers.
     scores : tuple or None
-        Scores of training, unseen and out-of-fold rows; None if the loss was no longer finite.
+        Scores of training, unseen, out-of-fold and test rows; None if the loss was no longer finite.
     """
     network, target, rows = encoder.network, training.target, splits["train"]
-    train_score, unseen, out_of_fold = scores or (None, None, None)
+    train_score, unseen, out_of_fold, test = scores or (None, None, None, None)
     return Evidence(
         network=network,
         labels=encoder.labels,
@@ -286,6 +304,7 @@ def run_evidence(
         train_score=train_score,
         unseen=unseen,
         out_of_fold=out_of_fold,
+        test=test,
         repeated=None if unseen is None else repeated_rows(rows, splits[unseen.name], unseen.name, rows.kinds, SHARED),
     )
 
