@@ -44,9 +44,13 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
 
 
 def low_recall(evidence: Evidence) -> Iterator[Finding]:
-    """Classes with at least 8 rows of which clearly under half, and clearly fewer than of other rows, are found."""
+    """Classes with at least 8 rows of which clearly under half, and clearly fewer than of other rows, are found.
+
+    A rare class of two is left to `class_imbalance`.
+    """
     unseen, classes = _measured(evidence), len(evidence.counts)
-    if not (low := _low_classes(unseen, classes)):
+    low = _low_classes(unseen, classes)
+    if not low or (classes == 2 and low[0] == rare_class(evidence)):
         return
     listed = []
     for kind in low[:MAX_LISTED]:
@@ -98,7 +102,7 @@ def _low_classes(unseen: UnseenRows, classes: int) -> list[int]:
         rows = int(its.sum())
         if rows < MIN_CLASS_ROWS or rows == len(its):
             continue
-        _, most = wilson_bounds(float(right[its].mean()), rows * min(1.0, unseen.independent_rows / len(its)))
+        _, most = wilson_bounds(float(right[its].mean()), rows)
         if most < min(LOW_RECALL, float(right[~its].mean())):
             low.append((int(right[its].sum()) - rows, kind))
     return [kind for _, kind in sorted(low)]

@@ -38,7 +38,7 @@ RULES: dict[str, tuple[Find, frozenset[str]]] = {
     "rate-too-low": (step_findings.rate_too_low, STUCK),
     "class-imbalance": (class_findings.class_imbalance, UNSCALED),
     "no-signal": (result_findings.no_signal, UNSCALED | {"class-imbalance"}),
-    "low-recall": (class_findings.low_recall, WITHOUT_ANSWER),
+    "low-recall": (class_findings.low_recall, STUCK | {"rate-too-low", "no-signal"}),
     "too-few-epochs": (result_findings.too_few_epochs, WITHOUT_ANSWER),
     "overfitting": (result_findings.overfitting, UNSTABLE),
     "underfitting": (result_findings.underfitting, UNFINISHED | {"overfitting"}),

@@ -280,7 +280,7 @@ def with_probabilities(name: str, *, gap: float = 0.1, seed: int = 0) -> UnseenR
     rng = np.random.default_rng(seed)
     target = np.repeat([0, 1], [180, 20])
     second = np.clip(rng.normal(0.25 - gap * (target == 0), 0.04), 0.01, 0.49)
-    return unseen(name=name, target=target, prediction=np.zeros(200, int), second=second, independent_rows=200.0)
+    return unseen(name=name, target=target, prediction=np.zeros(200, int), second=second)
 
 
 def without_signal(score: float, simple: float, **gains: Any) -> Evidence:
