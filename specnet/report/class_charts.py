@@ -25,7 +25,7 @@ Curve = tuple[Numbers, Numbers, float]
 """A curve through points x and y (points,) in 0 … 1, x in ascending order, and the area under it."""
 
 DECISION = 0.5
-"""The probability above which a model predicts the second of two classes."""
+"""The probability above which a model without a decision threshold predicts the second of two classes."""
 MAX_THRESHOLDS = 200
 TINY = 1e-6
 """The smallest probability for which thresholds are rounded to 4 digits; smaller ones are rounded like it."""
@@ -66,35 +66,46 @@ def precision_recall_curve(
 
 
 def thresholds(
-    positive: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None
+    positive: NDArray[np.bool_],
+    probability: NDArray[Any],
+    weight: Numbers | None = None,
+    decision: float | None = None,
 ) -> dict[str, Any] | None:
     """Return counts at thresholds from 0 to 1, at quantiles of the probabilities; None if all rows are of one class.
 
-    The arguments are the same as in `roc_curve`.
+    The other arguments are the same as in `roc_curve`.
+
+    Parameters
+    ----------
+    decision : float, optional
+        The model's decision threshold. Without it, the model predicts the second class above `DECISION`.
 
     Returns
     -------
     dict or None
         ``at``: the thresholds in ascending order. ``hits`` and ``alarms``: for each threshold, the number of positive
-        and of negative rows with a larger probability. ``positives`` and ``others``: the total numbers of these rows.
+        and of negative rows with at least this probability, or with a larger one at 0, at 1 and, without a decision
+        threshold, at `DECISION`. ``positives`` and ``others``: the total numbers of these rows.
         With weights, all counts are sums of weights. ``start``: the index of the model's own threshold.
     """
     known = np.asarray(probability, np.float64)
     spread = np.quantile(known, np.linspace(0, 1, MAX_THRESHOLDS - 3), method="nearest")
     # A threshold is rounded up to exclude the probability that it was made from, but not the next larger one.
     step = 10.0 ** (np.floor(np.log10(np.maximum(spread, TINY))) - 3)
-    at = np.unique([0.0, DECISION, 1.0, *(float(f"{each:.4g}") for each in np.ceil(spread / step) * step)]).clip(0, 1)
+    own = decision or DECISION
+    at = np.unique([0.0, own, 1.0, *(float(f"{each:.4g}") for each in np.ceil(spread / step) * step)]).clip(0, 1)
     order = np.argsort(-known, kind="stable")
-    above = np.searchsorted(-known[order], -at, side="left")
+    above, reached = (np.searchsorted(-known[order], -at, side=side) for side in ("left", "right"))
+    above = np.where((at == 0) | (at == 1) | ((at == own) & (decision is None)), above, reached)
     weights = np.ones(len(known)) if weight is None else weight[order]
     counts = []
     for mask in (positive[order], ~positive[order]):
-        reached = np.append(0.0, np.cumsum(weights * mask))
-        counts.append([float(f"{each:.10g}") for each in (*reached[above], reached[-1])])
+        sums = np.append(0.0, np.cumsum(weights * mask))
+        counts.append([float(f"{each:.10g}") for each in (*sums[above], sums[-1])])
     (*hits, positives), (*alarms, others) = counts
     if not (positives and others):
         return None
-    start = int(np.searchsorted(at, DECISION))
+    start = int(np.searchsorted(at, own))
     counted = {"hits": hits, "alarms": alarms, "positives": positives, "others": others}
     return {"at": at.tolist(), **counted, "start": start}
 
@@ -157,6 +168,7 @@ def class_figures(
     classes: Sequence[str],
     answers: Answers | None,
     uncalibrated: Answers | None = None,
+    decision: float | None = None,
 ) -> Iterator[Figure]:
     """Yield the charts of a classifier.
 
@@ -169,12 +181,14 @@ def class_figures(
         Predictions for the test rows; None without test rows.
     uncalibrated : Answers, optional
         Predictions for the same rows before calibration of the probabilities.
+    decision : float, optional
+        The model's decision threshold.
     """
     if confusion is not None:
         yield _confusion(np.array(confusion, np.float64), classes)
     if answers is not None and answers.probability is not None:
         if len(classes) == 2:
-            yield from _two_class_curves(answers, classes)
+            yield from _two_class_curves(answers, classes, decision)
         yield _calibration(answers, uncalibrated, classes)
 
 
@@ -206,19 +220,19 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     return Figure("Confusion", f"{note}.", chart.svg(), "confusion")
 
 
-def class_thresholds(answers: Answers | None) -> dict[str, Any] | None:
+def class_thresholds(answers: Answers | None, decision: float | None = None) -> dict[str, Any] | None:
     """Return the counts of `thresholds` for the second of two classes; None for other tasks or without test rows."""
     if answers is None or answers.probability is None or answers.probability.shape[1] != 2 or answers.target.ndim > 1:
         return None
-    return thresholds(answers.target == 1, answers.probability[:, 1], answers.weight)
+    return thresholds(answers.target == 1, answers.probability[:, 1], answers.weight, decision)
 
 
-def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figure]:
+def _two_class_curves(answers: Answers, classes: Sequence[str], decision: float | None) -> Iterator[Figure]:
     target, probability, weight = answers.target, answers.probability, answers.weight
     assert probability is not None, "the caller has checked"
     totals = np.bincount(target, weight, 2)
     fractions = totals / totals.sum()
-    counts, roc = class_thresholds(answers), roc_curve(target == 1, probability[:, 1], weight)
+    counts, roc = class_thresholds(answers, decision), roc_curve(target == 1, probability[:, 1], weight)
     if roc and counts:
         area = roc[2]
         chart = _unit_chart(f"ROC curve: area {area:.3f}", "false positive rate", "true positive rate", [0, 1])
@@ -232,8 +246,8 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
         chart.points([alarms], [found], radius=5.5, style="class-1", identity="roc-point")
         note = (
             f"Area {area:.3f}: the fraction of pairs of rows, one of each class, in which {classes[1]} gets the higher "
-            f"probability. At the threshold {DECISION}, the point, {percent(found)} of {classes[1]} are found, "
-            f"with false alarms in {percent(alarms)} of {classes[0]}."
+            f"probability. At the threshold {decision or DECISION:g}, the point, {percent(found)} of {classes[1]} are "
+            f"found, with false alarms in {percent(alarms)} of {classes[0]}."
         )
         yield Figure("ROC curve", note, chart.svg(), "roc")
     rare = int(np.argmin(fractions))

@@ -99,7 +99,7 @@ def test_thresholds_count_the_rows_above_them(levels: int | None, weighted: bool
     assert len(found["at"]) == (9 if levels else pytest.approx(200, abs=15))
     assert (found["at"][0], found["at"][-1], found["at"][found["start"]]) == (0, 1, 0.5)
     for at, hits, alarms in zip(found["at"], found["hits"], found["alarms"], strict=True):
-        above = score.astype(np.float64) > at
+        above = score > at if at in (0.0, 0.5, 1.0) else score.astype(np.float64) >= at
         expected = weight[above & positive].sum(), weight[above & ~positive].sum()
         assert (hits, alarms) == (pytest.approx(expected, rel=1e-9) if weighted else expected)
     assert found["positives"] == pytest.approx(weight[positive].sum(), rel=1e-9)
@@ -181,3 +181,16 @@ def test_residuals_are_told_of_all_rows_where_some_are_drawn() -> None:
     deviation, mean = number_texts.rounded(float(np.std(target))), number_texts.rounded(float(np.mean(target)))
     assert figure.note.startswith(f"Mean {mean}, standard deviation {deviation} of 3 600 test rows.")
     assert f"mean {mean}, standard deviation {deviation}" in figure.chart
+
+
+def test_the_thresholds_of_a_model_with_its_own_start_there() -> None:
+    given = answers(2)
+    own = float(given.probability[7, 1])  # which the model includes
+    found = class_charts.class_thresholds(given, own)
+    assert found["at"][found["start"]] == own
+    assert found["hits"][found["start"]] == (given.probability[given.target == 1, 1] >= own).sum()
+    assert found["alarms"][found["start"]] == (given.probability[given.target == 0, 1] >= own).sum()
+    (roc,) = (
+        each for each in class_charts.class_figures(None, ["a", "b"], given, None, own) if each.title == "ROC curve"
+    )
+    assert f"At the threshold {own:g}, the point" in roc.note

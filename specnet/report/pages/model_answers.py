@@ -217,11 +217,12 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
     evaluation : mapping
         Contents of ``metrics.json``.
     """
+    decision = shown.model.spec.training.decision_threshold
     classes, covered = shown.classes, drawn_coverage(evaluation)
     tables = evaluation.get("tables", {}).get(TEST, {})
     return {
         "results": list(_results(shown, evaluation)),
-        "thresholds": class_thresholds(shown.answers) if len(classes) == 2 else None,
+        "thresholds": class_thresholds(shown.answers, decision) if len(classes) == 2 else None,
         "classes": classes,
         "uses": _uses(shown),
         "responses": shown.responses,
@@ -271,7 +272,9 @@ def _uses(shown: ModelAnswers) -> list[Figure]:
 def _results(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[Figure]:
     tables = evaluation.get("tables", {}).get("test", {})
     if shown.classes:
-        yield from class_figures(tables.get("confusion"), shown.classes, shown.answers, shown.uncalibrated)
+        decision = shown.model.spec.training.decision_threshold
+        confusion = tables.get("confusion")
+        yield from class_figures(confusion, shown.classes, shown.answers, shown.uncalibrated, decision)
     elif shown.model.network.task == "values" and shown.answers is not None:
         from specnet.parts.losses import Quantile
 

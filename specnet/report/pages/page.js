@@ -87,7 +87,7 @@ if (player) {
 // Two classes: a slider moves the probability above which the second one is predicted.
 for (const box of document.querySelectorAll(".thresholds")) {
   const names = JSON.parse(box.dataset.names), { at, hits, alarms, positives, others } = JSON.parse(box.dataset.counts);
-  const [slider, value, rates] = ["input", "output", "[role=status]"].map(name => box.querySelector(name));
+  const [slider, value, rates, typed] = ["input", "output", "[role=status]", ".to-type"].map(name => box.querySelector(name));
   const count = v => String(Number.isInteger(v) ? v : +v.toPrecision(4));
   const percent = (part, whole) => whole ? (100 * part / whole).toFixed(1) + " %" : "–";
   slider.oninput = () => {
@@ -95,7 +95,9 @@ for (const box of document.querySelectorAll(".thresholds")) {
     slider.ariaValueText = value.textContent = String(at[slider.value]);
     box.querySelectorAll("tbody td").forEach((cell, k) => cell.textContent = count([rest, alarm, miss, hit][k]));
     rates.textContent = `Accuracy ${percent(hit + rest, positives + others)}. Of ${count(hit + alarm)} rows predicted as ${names[1]}, `
-      + `${percent(hit, hit + alarm)} are (precision); of ${count(positives)} that are, ${percent(hit, positives)} are found (recall).`;
+      + `${percent(hit, hit + alarm)} are (precision); of ${count(positives)} that are, ${percent(hit, positives)} are found (recall). False alarms: ${count(alarm)}.`;
+    typed.hidden = slider.value === slider.defaultValue || !(at[slider.value] > 0 && at[slider.value] < 1);
+    typed.querySelector("code").textContent = `--set training.decision_threshold=${at[slider.value]}`;
     movePoint("roc-point", alarm / others, hit / positives);
     const [own, given] = positives < others ? [hit, hit + alarm] : [rest, rest + miss];
     movePoint("recall-point", own / Math.min(positives, others), own / given);

@@ -76,7 +76,7 @@ def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: t
         tab.keyboard.press(key)
         at = float(slider.get_attribute("aria-valuetext"))
         assert tab.locator(".thresholds output").inner_text() == slider.get_attribute("aria-valuetext")
-        above = probability > at
+        above = probability > at if at in (0.0, 0.5, 1.0) else probability >= at
         counts = [[weight[given & ~positive].sum(), weight[given & positive].sum()] for given in (~above, above)]
         (rest, miss), (alarm, hit) = counts
         cells = [float(text) for text in tab.locator(".thresholds td.number").all_inner_texts()]
@@ -85,6 +85,9 @@ def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: t
         assert told.startswith(f"Accuracy {100 * (rest + hit) / weight.sum():.1f} %. Of ")
         assert f"{'–' if precision is None else f'{100 * precision:.1f} %'} are (precision); of " in told
         assert f"{100 * hit / (hit + miss):.1f} % are found (recall)." in told
+        assert f"False alarms: {alarm:.4g}." in told
+        assert tab.locator(".to-type").is_visible() == (0 < at < 1)
+        assert tab.locator(".to-type code").text_content() == f"--set training.decision_threshold={at:g}"
         if model.labels[1] == "rare":
             own, others, given = hit, miss, hit + alarm
         else:
