@@ -37,10 +37,11 @@ def rare_class(test: Answers) -> int | None:
 def deciding_metrics(spec: Spec, test: Answers, main: str | None) -> list[str]:
     """Return the names of the statistics by which a model is compared with baselines, the one to report first.
 
-    These are the main metric and the loss; for a rare class, the average precision in place of the accuracy. The loss
-    is not among them if classes are weighted in training: it then measures something else than training minimizes.
+    These are the main metric and the loss; for a rare class, the average precision in place of the accuracy. If
+    classes are weighted, or a decision threshold is set, neither the loss nor the accuracy is what the spec is after.
     """
-    is_weighted = spec.training.class_weight is not None
+    training = spec.training
+    is_weighted = training.class_weight is not None or training.decision_threshold is not None
     if rare_class(test) is not None:
         names = [RARE_AVERAGE_PRECISION]
     elif is_weighted:
