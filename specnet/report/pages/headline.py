@@ -147,7 +147,7 @@ def _compared(evaluation: Mapping[str, Any], baseline: str, name: str) -> tuple[
     if "model" in gain:
         return gain["model"], gain["baseline"]
     its = evaluation.get("baselines", {}).get(baseline, {}).get(TEST, {})
-    return evaluation[TEST].get(name), its.get(name)
+    return evaluation.get(TEST, {}).get(name), its.get(name)
 
 
 def _p_value(gain: Mapping[str, float]) -> float:

@@ -55,6 +55,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
     if members > 1 and run.facts.get("finished", True):
         end = f" in {count(members)} networks"  # the chart of losses has their epochs
+    written = run.written_text  # an error about its bytes names the file alone
     given = run.given or run.spec
     to_run = run.written.name, run.overrides, "."
     is_finished = run.facts.get("finished", True)
@@ -86,7 +87,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         end=f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}.",
         **results_of(shown, evaluation),
         command=command_of(run.written.name, run.overrides, {}),
-        spec=run.written_text,
+        spec=written,
         settings=origin_rows(origins_of(given, run.spec)),
         facts_rows=_facts(run),
     )
