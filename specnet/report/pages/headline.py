@@ -96,6 +96,8 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
         name of the predictor, and the statistic that decides. The predictor is the constant if the network is worse
         than it, or not better; otherwise the best predictor by the statistic that decides, or by the loss if none does.
     """
+    if not evaluation.get("gains"):
+        return None
     gains = {name: _known_gains(evaluation, name) for name in _deciding(evaluation)}
     gains = {name: each for name, each in gains.items() if each}
     if not gains:
