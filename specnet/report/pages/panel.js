@@ -47,7 +47,9 @@ function answers(row) {
 }
 
 // The index of the class that the model predicts, given what `forward` returns.
-const best = y => ask.kind === "binary" ? +(y[0] > ask.boundary) : y.reduce((most, p, k) => p > y[most] ? k : most, 0);
+// Of two outputs with a softmax, the largest is predicted unless the model has a threshold other than a half.
+const decides = ask.kind === "binary" || ask.kind === "classes" && ask.boundary > 0 && ask.boundary !== .5;
+const best = y => decides ? +(y[y.length - 1] > ask.boundary) : y.reduce((most, p, k) => p > y[most] ? k : most, 0);
 
 const cellText = (column, cell) => cell === null ? "missing"
   : column.kind === "date" ? dateText(cell, column.format) : column.words ? column.words[cell]
@@ -183,7 +185,7 @@ function showAnswer(now, chosen, votes) {
 
 // "Adelie 56 %, 7 of 8 networks agree".
 function inClasses(now, chosen, votes) {
-  const beyond = ask.kind === "binary" && ask.boundary !== .5 ? ` (threshold ${share(ask.boundary)})` : "";
+  const beyond = decides && ask.boundary !== .5 ? ` (threshold ${share(ask.boundary)})` : "";
   const agree = votes.length ? `, ${votes.filter(vote => vote === chosen).length} of ${votes.length} networks agree` : "";
   return `${ask.names[chosen]}${/\d$/.test(ask.names[chosen]) ? "," : ""} ${share(now[chosen])}${beyond}${agree}`;
 }

@@ -85,7 +85,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         mistakes,
         None if level is None else round(100 * level),
         note,
-        float(model.boundary),
+        float(np.nextafter(model.boundary, 0) if model.decoder.includes_boundary else model.boundary),
         decimals,
         None if side is None else (side, float(known.max(initial=1))),
         _why(raw, data, shown) if with_rows and side is None else None,
