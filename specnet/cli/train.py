@@ -156,7 +156,7 @@ def _show_run(
 ) -> None:
     """Print the scores, the verdict and the findings of a run; with the path of its spec also commands to go on."""
     from specnet.findings.slices import slice_sentence
-    from specnet.report.next_step import next_step, ranked
+    from specnet.report.next_step import as_sentence, next_step, ranked
     from specnet.report.pages.headline import beside_teacher, verdict
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import RUN_FILES
@@ -186,6 +186,8 @@ def _show_run(
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
         if spec and finding is step.finding and step.command:
             output.command(step.command)
+            if finding.effect:
+                output.parts(as_sentence(finding.effect))
     if more := findings[MAX_FINDINGS:]:
         output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
     if slices := figures["tables"].get("test", {}).get("slices"):

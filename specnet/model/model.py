@@ -261,10 +261,9 @@ class Model(Displayed):
         Returns
         -------
         ndarray
-            Classifier: the most probable label, (rows,), or with ``training.decision_threshold`` the second of two if
-            its probability is at least the threshold. Independent binary outputs: 0 and 1, (rows, outputs).
-            Otherwise: values in the target's units, (rows,) for one output and (rows, outputs) for more. An ensemble
-            returns the mean of its members' values, or the most probable label by the mean of their probabilities.
+            Classifier: the most probable label, (rows,), or with a decision threshold the second of two if its
+            probability reaches it. Independent binary outputs: 0 and 1, (rows, outputs). Otherwise: values in the
+            target's units, (rows,) or (rows, outputs). The label of an ensemble is that of its mean probabilities.
 
         Raises
         ------

@@ -336,9 +336,7 @@ def strip_of(evaluation: Mapping[str, Any], network: str, others: Mapping[str, M
     others : mapping, optional
         Contents of the ``metrics.json`` of other networks, by their names.
     """
-    split, name, beside = best_split(evaluation), score_name(evaluation), comparison(evaluation)
-    if beside is not None and beside[2] not in (name, LOSS):
-        name = beside[2]
+    split, name = best_split(evaluation), score_name(evaluation)
     baselines = evaluation.get("baselines", {})
     networks = {called: each for called, each in {network: evaluation, **others}.items() if split in each}
     figures = {called: each[split] for called, each in networks.items()}

@@ -22,7 +22,6 @@ from specnet.parts.preprocessing import Preprocessing, prepared_size
 from specnet.spec.document import FORMS, OF_STACKS, ColumnGroup, NetworkSpec, Spec, StepsOrGroups
 from specnet.spec.resolving.agreement import (
     Given,
-    Problems,
     agreed,
     check_before_layers,
     check_network,
@@ -32,6 +31,7 @@ from specnet.spec.resolving.agreement import (
     output_claims,
 )
 from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, walk
+from specnet.spec.resolving.problems import Problems
 
 if TYPE_CHECKING:
     from specnet.parts.layers import Embedding
