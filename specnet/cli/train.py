@@ -155,6 +155,7 @@ def _show_run(
     result: RunResult, folder: Path, output: Output, spec: Path | str = "", settings: Sequence[str] = ()
 ) -> None:
     """Print the scores, the verdict and the findings of a run; with the path of its spec also commands to go on."""
+    from specnet.findings.class_findings import DECISION_THRESHOLD
     from specnet.findings.slices import slice_sentence
     from specnet.report.next_step import as_sentence, next_step, ranked
     from specnet.report.pages.headline import beside_teacher, verdict
@@ -186,7 +187,7 @@ def _show_run(
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
         if spec and finding is step.finding and step.command:
             output.command(step.command)
-            if finding.effect:
+            if DECISION_THRESHOLD in finding.changes:  # measured in this run; expected effects are on the page
                 output.parts(as_sentence(finding.effect))
     if more := findings[MAX_FINDINGS:]:
         output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")

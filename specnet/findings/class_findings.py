@@ -22,6 +22,7 @@ from specnet.parts.splits import OUT_OF_FOLD, VALIDATION
 MIN_CLASS_ROWS = 8
 """Smallest number of rows of a class for which its recall, or a threshold that suits it, is judged."""
 LOW_RECALL = 0.5
+DECISION_THRESHOLD = "training.decision_threshold"
 MAX_LISTED = 5
 _ROWS = {VALIDATION: "validation rows", OUT_OF_FOLD: "training rows out of fold"}
 
@@ -132,7 +133,7 @@ def _remedy(evidence: Evidence, kind: int) -> tuple[dict[str, Any], str, str]:
     training = evidence.network.spec.training
     more = f"collect more rows of {_name(evidence, kind)}"
     if training.decision_threshold is None and (advice := _threshold(evidence, kind)) is not None:
-        return {"training.decision_threshold": advice.threshold}, "", advice.effect
+        return {DECISION_THRESHOLD: advice.threshold}, "", advice.effect
     if training.class_weight is not None or training.decision_threshold is not None or _choosing(evidence) is not None:
         return {}, more, ""
     return {"training.class_weight": "balanced"}, "and look at the metric balanced_accuracy", ""
