@@ -19,7 +19,15 @@ from specnet.report.pages.headline import verdict
 from tests.cli.conftest import CSV_SPEC, MOONS, TABLE, in_ascii, started, write_rows
 from tests.waiting import wait_until
 
-RECORDS = {"history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
+RECORDS = {
+    "history.jsonl",
+    "metrics.json",
+    "findings.json",
+    "layers.jsonl",
+    "snapshots.safetensors",
+    "run.json",
+    "background.safetensors",
+}
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "report.html", *RECORDS}
 
 
@@ -46,9 +54,9 @@ def test_a_run_prints_its_figures_its_progress_and_its_folder(specnet, folder):
     figures = read_json("runs/moons/1/metrics.json")
     best = best_baseline(figures)
     assert judged == verdict(figures)
-    headline, command = advice
+    headline, *commands = advice
     assert headline in Path(page).read_text("utf-8")
-    assert command.startswith("  specnet run moons.toml --set ")
+    assert all(command.startswith("  specnet run moons.toml --set ") for command in commands)
     assert header.split() == ["loss", "accuracy", "95", "%", "constant", best]
     compared = [figures["baselines"][name]["test"]["accuracy"] for name in ("constant", best)]
     bounds = figures["intervals"]["test"]["accuracy"]
