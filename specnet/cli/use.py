@@ -295,12 +295,13 @@ def _show_row(output: Output, model: Model, raw: RawColumns, row: int) -> None:
 
 def _cell(raw: RawColumns, index: int) -> str:
     """Return the text of a cell of the only row."""
+    from specnet.findings.slices import cell_in_words
+    from specnet.number_texts import cell_text
+
     cell = float(raw.X[0, index])
-    if cell != cell:
-        return "missing"
-    if not raw.kinds:
-        return f"{cell:.6g}"
-    return raw.kinds[index].cell_text(cell).strip('"') or "missing"
+    if raw.kinds:
+        return cell_in_words(raw.kinds[index], cell) or "missing"
+    return "missing" if cell != cell else cell_text(cell)
 
 
 @cache

@@ -26,6 +26,10 @@ Metrics = dict[str, Figures]
 """Metrics by split and name; None for an undefined metric."""
 
 
+RARE_AVERAGE_PRECISION = "rare_average_precision"
+"""The average precision of the rare one of two classes, which need not be the second one."""
+
+
 class Interval(TypedDict):
     """An interval, and the method that computed it."""
 

@@ -119,6 +119,13 @@ def rare_third_class(seed: int) -> Rows:
     return centers[y] + rng.normal(size=(len(y), 2)), y, CLASSES
 
 
+def class_like_another(seed: int) -> Rows:
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat([0, 1, 2], [240, 240, 120]))
+    centers = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 0.0]])
+    return centers[y] + rng.normal(size=(len(y), 2)), y, CLASSES
+
+
 def noise_for_labels(seed: int) -> Rows:
     rng = np.random.default_rng(seed)
     return rng.normal(size=(300, 5)), rng.permutation(np.arange(300) % 2), BINARY

@@ -13,6 +13,7 @@ from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, VALIDATION, best_spl
 from specnet.parts.watchers import LOSS
 from specnet.report.terminal.scores import CONSTANT, scores_table
 from specnet.report.terminal.terminal_output import TextTable
+from specnet.saved.metrics_file import RARE_AVERAGE_PRECISION
 
 if TYPE_CHECKING:
     from specnet.report.svg.charts import Figure
@@ -28,7 +29,6 @@ LEVEL = 0.05
 """The largest probability of a wrong verdict about a network that is as good as all baselines."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
 VERDICTS = {-1: "Worse than", 0: "No clear difference from", 1: "Better than"}
-RARE_AVERAGE_PRECISION = "rare_average_precision"
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC", RARE_AVERAGE_PRECISION: "average precision"}
 
 
@@ -77,8 +77,7 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     text = _values_text(name, f"{own} against {its}", evaluation, split)
     start = "No better than" if baseline == CONSTANT and not outcome and gain["value"] <= 0 else VERDICTS[outcome]
     open_metric = "" if outcome else _smaller_error(evaluation, baseline, name)
-    sentence = f"{start} {_rival(evaluation, baseline)}: {text}{open_metric}."
-    return f"{_rare_class(evaluation)}{sentence}" if name == RARE_AVERAGE_PRECISION or not outcome else sentence
+    return f"{_rare_class(evaluation)}{start} {_rival(evaluation, baseline)}: {text}{open_metric}."
 
 
 def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from specnet.model import Answers
 from specnet.parts.metrics.statistics import Statistic, precision_statistic, recall_statistic
+from specnet.saved.metrics_file import RARE_AVERAGE_PRECISION
 from specnet.spec import Spec
 
-RARE_AVERAGE_PRECISION, BALANCED_ACCURACY = "rare_average_precision", "balanced_accuracy"
+BALANCED_ACCURACY = "balanced_accuracy"
 RARE = 0.15
 """The fraction of test rows below which one of two classes is rare: an accuracy then says little about it."""
 
