@@ -59,7 +59,7 @@ class Coverage(TypedDict):
     level: FiniteFloat
     covered: list[FiniteFloat]
     size: list[FiniteFloat]
-    thirds: NotRequired[list[tuple[FiniteFloat, FiniteFloat]]]
+    thirds: NotRequired[list[list[FiniteFloat]]]
     rows_by_size: NotRequired[list[int]]
 
 

@@ -69,7 +69,7 @@ def test_every_option_and_name_of_a_part_is_offered(folder):
 
 RUN_ARGUMENTS = [
     *("run", "sweep", "validate", "show", "check", "report", "diff", "diff moons.toml", "compare", "compare mine"),
-    *("distill", "verify", "predict", "evaluate", "export"),
+    *("distill", "verify", "predict", "explain", "evaluate", "export"),
 ]
 """Command lines that the folder of a run can go on."""
 

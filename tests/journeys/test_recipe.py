@@ -81,7 +81,7 @@ def test_compare(specnet, people):
 
 
 def test_verify(specnet, people):
-    assert specnet("verify people").ok().out == "the same 8 files\n"
+    assert specnet("verify people").ok().out == "the same 9 files\n"
     assert specnet("verify people --epochs 2").ok().out == "the same 4 files up to epoch 2\n"
 
 

@@ -66,6 +66,7 @@ function card(column, index) {
   const area = make("div", index < SHOWN ? cards : more), id = `ask-${index}`, { quantiles, options } = column;
   make("label", area, { htmlFor: id, textContent: column.name });
   const value = make("output", area), picture = make("div", area);
+  if (column.kind !== "words") picture.style.aspectRatio = WIDTH / HEIGHT;  // curves that are drawn later move nothing
   const [low, high] = [quantiles[0], quantiles[quantiles.length - 1]], field = dateField(column.format);
   let control;
   if (column.kind === "choice") {

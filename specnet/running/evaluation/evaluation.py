@@ -408,7 +408,7 @@ def coverage(model: Model, answers: Answers) -> list[Coverage]:
     return found
 
 
-def _thirds(answers: Answers, covers: Array, sizes: Array) -> list[tuple[float, float]]:
+def _thirds(answers: Answers, covers: Array, sizes: Array) -> list[list[float]]:
     """Return the coverage and the mean width of intervals for each third of the rows, ordered by prediction."""
     order = np.argsort(answers.prediction.reshape(-1), kind="stable")
     weight = np.ones(len(answers)) if answers.weight is None else answers.weight
@@ -416,7 +416,7 @@ def _thirds(answers: Answers, covers: Array, sizes: Array) -> list[tuple[float, 
     covered, size = (
         [float(np.average(each.reshape(-1)[part], weights=weight[part])) for part in parts] for each in (covers, sizes)
     )
-    return list(zip(covered, size, strict=True))
+    return [list(pair) for pair in zip(covered, size, strict=True)]
 
 
 def _of_classes(model: Model, answers: Answers) -> dict[str, Any]:

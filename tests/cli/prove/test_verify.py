@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("moons")
 
 def test_a_run_that_is_the_same(specnet):
     ended = specnet("verify moons")
-    assert (ended.status, ended.out) == (0, "the same 9 files\n")
+    assert (ended.status, ended.out) == (0, "the same 10 files\n")
     assert "2 → 5 relu → 1 sigmoid" in ended.err
     assert specnet("verify moons -q").out == ""
     assert specnet("verify moons --epochs 3 --threads 1").out.startswith("the same 5 files up to epoch 3\n")
@@ -25,13 +25,13 @@ def test_what_differs_is_told_with_its_cause(specnet, folder):
     ended = specnet("verify moons")
     assert ended.status == 1
     first, model, predictions, versions = ended.out.splitlines()
-    assert first == "1 of 9 files differs"
+    assert first == "1 of 10 files differs"
     assert model.startswith("model.safetensors differs: layers.0.weight, 10 of 10 values, at most 1 ulp (")
     assert predictions.startswith("predictions of 60 rows: the same labels, probabilities differ by at most ")
     assert versions.startswith("numpy   1.0 → ")
-    assert "moons: error[different]: 1 of 9 files differs; model.safetensors differs: layers.0.weight" in ended.err
+    assert "moons: error[different]: 1 of 10 files differs; model.safetensors differs: layers.0.weight" in ended.err
     assert "rounding differs with numpy; use --tolerance 1e-" in ended.err
-    specnet("verify moons -q").failed(1, "moons: error[different]: 1 of 9 files differs")
+    specnet("verify moons -q").failed(1, "moons: error[different]: 1 of 10 files differs")
     tolerated = specnet("verify moons --tolerance 1e-6").ok()
     assert "only rounding differs, by at most " in tolerated.out
 
@@ -60,7 +60,7 @@ def test_a_document(specnet, folder):
     same = specnet("verify moons --format json")
     same.went()
     files = ["spec.toml", "spec.resolved.json", "history.jsonl", "layers.jsonl", "snapshots.safetensors"]
-    files += ["model.safetensors", "metrics.json", "findings.json", "run.json"]
+    files += ["model.safetensors", "background.safetensors", "metrics.json", "findings.json", "run.json"]
     run = {"name": "", "same": True, "files": files, "predictions": None, "beginning": None, "message": ""}
     run |= {name: [] for name in ("differences", "inputs", "machine", "unchecked")}
     told = {"errors": [], "same": True, "holds": True, "tolerance": None, "total": 1, "runs": [run]}
@@ -81,13 +81,13 @@ def test_a_document(specnet, folder):
 def test_many_runs_and_a_sample(specnet, folder):
     specnet("run moons.toml -o folds --folds 3 --set training.epochs=3 --no-report -q")
     ended = specnet("verify folds")
-    assert (ended.status, ended.out) == (0, "the same 29 files in 4 folders\n")
-    assert ended.err.startswith("fold0   the same 9 files   ")
-    assert specnet("verify folds --sample 2").out == "the same 20 files in 3 of 4 folders\n"
+    assert (ended.status, ended.out) == (0, "the same 32 files in 4 folders\n")
+    assert ended.err.startswith("fold0   the same 10 files   ")
+    assert specnet("verify folds --sample 2").out == "the same 22 files in 3 of 4 folders\n"
     change_model(folder / "folds/fold1", "layers.0.weight", one_ulp_up)
     ended = specnet("verify folds")
     assert (ended.status, ended.out.splitlines()[-1]) == (1, "1 of 4 folders differs")
-    assert ended.out.startswith("fold1   1 of 9 files differs\n")
+    assert ended.out.startswith("fold1   1 of 10 files differs\n")
     assert "folds/fold1: error[different]" in ended.err
 
 

@@ -27,6 +27,14 @@ LONGEST = 900
 """Characters of a spec that a page shows."""
 
 MORE_SPECS = {
+    "decision threshold": """\
+[network]
+layer_sizes = [2, 1]
+
+[training]
+loss = 'mean_squared_error'
+decision_threshold = 0.2
+""",
     "parametric": """\
 [network]
 layer_sizes = [2, 3, 2]

@@ -39,7 +39,11 @@ def test_an_offset_changes_predictions_intervals_and_figures_by_itself_alone(tmp
         ends = near.model.predict_interval(X, level)
         np.testing.assert_allclose(far.model.predict_interval(X, level) - OFFSET, ends, atol=1e-5)
     assert far.evaluation["tables"]["test"]["coverage"] == [
-        {**each, "size": pytest.approx(each["size"], abs=1e-5)}
+        {
+            **each,
+            "size": pytest.approx(each["size"], abs=1e-5),
+            "thirds": [pytest.approx(third, abs=1e-5) for third in each["thirds"]],
+        }
         for each in near.evaluation["tables"]["test"]["coverage"]
     ]
     for part, figures in near.metrics.items():

@@ -68,7 +68,7 @@ def test_every_run_of_folds_and_seeds_is_the_same(folds: Path):
     found = verify(folds)
     assert found.is_same
     assert names(found) == ["seed0_fold0", "seed0_fold1", "seed1_fold0", "seed1_fold1", ""]
-    assert [len(run.files) for run in found.runs] == [9, 9, 9, 9, 2]
+    assert [len(run.files) for run in found.runs] == [10, 10, 10, 10, 2]
     assert found.runs[-1].files == ("runs.csv", "summary.json")
     assert all(run.machine == run.inputs == () for run in found.runs)
 
