@@ -133,15 +133,11 @@ def _remedy(evidence: Evidence, kind: int) -> tuple[dict[str, Any], str, str]:
     training = evidence.network.spec.training
     more = f"collect more rows of {_name(evidence, kind)}"
     if training.decision_threshold is None and (advice := _threshold(evidence, kind)) is not None:
-        return {DECISION_THRESHOLD: advice.threshold}, "", advice.effect
+        threshold, effect = advice
+        return {DECISION_THRESHOLD: threshold}, "", effect
     if training.class_weight is not None or training.decision_threshold is not None or _choosing(evidence) is not None:
         return {}, more, ""
     return {"training.class_weight": "balanced"}, "and look at the metric balanced_accuracy", ""
-
-
-class _Advice(NamedTuple):
-    threshold: float
-    effect: str
 
 
 def _choosing(evidence: Evidence) -> UnseenRows | None:
@@ -150,7 +146,7 @@ def _choosing(evidence: Evidence) -> UnseenRows | None:
     return next((each for each in given if each.second is not None), None)
 
 
-def _threshold(evidence: Evidence, kind: int) -> _Advice | None:
+def _threshold(evidence: Evidence, kind: int) -> tuple[float, str] | None:
     """Return the threshold with the largest F1 of a class on rows that choose it, with its effect.
 
     None if there are too few such rows, or if the F1 is not larger than now, on them and on test rows.
@@ -174,7 +170,7 @@ def _threshold(evidence: Evidence, kind: int) -> _Advice | None:
         f"{count(after.found)} of {count(total)} {name} rather than {count(before.found)}, at "
         f"{counted(after.alarms, 'false alarm')} rather than {count(before.alarms)}; {chosen}"
     )
-    return _Advice(threshold, effect)
+    return threshold, effect
 
 
 class _Counts(NamedTuple):
