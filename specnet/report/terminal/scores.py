@@ -79,10 +79,10 @@ def scores_table(
 
 
 def _is_negative_loss(name: str, scores: Scores) -> bool:
-    """Return whether a metric is the loss with a minus, but for rounding, as ``neg_log_loss`` may be."""
+    """Return whether a metric is the loss with a minus, as ``neg_log_loss`` may be, but for the rounding of float32."""
     pairs = [(figures.get(LOSS), figures.get(name)) for figures in scores.values()]
     return name != LOSS and all(
-        loss is not None and value is not None and math.isclose(value, -loss, rel_tol=1e-6) for loss, value in pairs
+        loss is not None and value is not None and math.isclose(value, -loss, rel_tol=1e-4) for loss, value in pairs
     )
 
 
