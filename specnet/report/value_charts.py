@@ -188,8 +188,8 @@ def _set_sizes(covered: Mapping[str, Any]) -> str:
     none, one, more = rows[0], sum(rows[1:2]), sum(rows[2:])
     parts = [
         f"{counted(none, 'row has', 'rows have')} no class that is sure enough" if none else "",
-        f"{counted(one, 'row has', 'rows have')} one" if one else "",
-        f"{counted(more, 'row has', 'rows have')} two or more" if more else "",
+        f"{counted(one, 'row has', 'rows have')} one{' class' * (not none)}" if one else "",
+        f"{counted(more, 'row has', 'rows have')} two or more{' classes' * (not none and not one)}" if more else "",
     ]
     return "; ".join(filter(None, parts))
 
@@ -200,9 +200,9 @@ def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: st
     if not tables or task not in ("values", "multilabel") or len(outputs) < 2:
         return None
     if task == "values":
-        header = ("output", "mean error", *(f"{100 * level:.0f} % of residuals below" for level in QUANTILES))
+        header = ("output", "mean residual", *(f"{100 * level:.0f} % of residuals below" for level in QUANTILES))
         rows = [
-            (name, rounded(bias), *map(rounded, quantiles))
+            (name, rounded(-bias), *map(rounded, quantiles))
             for name, bias, quantiles in zip(outputs, tables["bias"], tables["residual_quantiles"], strict=True)
         ]
     else:
@@ -267,7 +267,10 @@ def response_figures(
         Whether the predictions are probabilities and not values.
     """
     shown = [values for each in responses for values in (each.mean, each.low, each.high)]
-    predicted = Axis.over(*shown, *([0.0] if are_probabilities else []))
+    predicted = Axis.over(
+        *shown, *([0.0] if are_probabilities else []), unit="percent" if are_probabilities else "number"
+    )
+    in_percent = " in %" * are_probabilities
     text = percent if are_probabilities else rounded
     for each in responses:
         colours = each.outputs if are_probabilities else SERIES
@@ -281,12 +284,14 @@ def response_figures(
             f"{each.column}: {what}; {'; '.join(hovers[k] for k in spaced_indices(len(hovers), MAX_DESCRIBED))}"
         )
         if each.unit is not None:
-            axis = replace(predicted, label=what if len(names) == 1 else "probability")
+            axis = replace(predicted, label=(what if len(names) == 1 else "probability") + in_percent)
             chart = Chart(description, Axis.over(each.cells, label=each.column, unit=each.unit), axis)
             _draw_curves(chart, each, names, colours, dict(zip(each.cells.tolist(), hovers, strict=True)))
         else:
             height = MIN_HEIGHT + LINE * len(hovers)
-            chart = Chart(description, replace(predicted, label=what), Axis.of_names(each.texts), height=height)
+            chart = Chart(
+                description, replace(predicted, label=what + in_percent), Axis.of_names(each.texts), height=height
+            )
             for index, ends in enumerate(zip(each.low, each.high, strict=True)):
                 chart.line(ends, [index, index], "whisker")
             chart.points(first, range(len(first)), radius=4.5, style=f"class-{colour_of(colours[0])}", hover=hovers)

@@ -9,7 +9,7 @@ from typing import Any
 
 from specnet.number_texts import ABSENT, counted, interval, page_metric, true_minus
 from specnet.parts.metrics import main_metric, metric_of
-from specnet.parts.splits import TEST
+from specnet.parts.splits import SPLITS, TEST, adjective
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import strip_of, words
 from specnet.report.pages.page_templates import rendered
@@ -52,7 +52,7 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
         count=counted(len(runs), "run"),
         sentence=f"{_unfinished(runs)}{best_run(runs, specs)}",
         strip=_strip(runs, specs),
-        table=_state_first(RunTable(runs).table()),
+        table=_on_page(RunTable(runs).table()),
         addresses=[page_of(run.path, start) for run in runs],
         swatches=[curve_style(index) for index in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
@@ -78,20 +78,26 @@ def runs_page(table: RunTable, command: str, start: Path) -> str:
     return rendered(
         "runs.html.j2",
         count=counted(len(table.records), "run"),
-        table=_state_first(table.table()),
+        table=_on_page(table.table()),
         addresses=[page_of(run.path, start) for run in table.records],
         command=command,
     )
 
 
-def _state_first(table: TextTable) -> TextTable:
-    """Return a table of runs whose states, if it has them, follow the names: phones show the first columns."""
+def _on_page(table: TextTable) -> TextTable:
+    """Return a table of runs with metrics in words; states, if it has them, follow the names, as phones show these."""
+    table = replace(table, header=[*map(_column_title, table.header)])
     if "state" not in table.header:
         return table
     state = table.header.index("state")
     order = [0, state, *(index for index in range(1, len(table.header)) if index != state)]
     header, *rows = ([cells[index] for index in order] for cells in [table.header, *table.rows])
     return replace(table, header=header, rows=rows, right=frozenset(order.index(index) for index in table.right))
+
+
+def _column_title(title: str) -> str:
+    split, _, name = title.partition(" ")
+    return f"{adjective(split)} {words(name)}" if split in SPLITS else title
 
 
 def _unfinished(runs: Sequence[SavedRun]) -> str:
@@ -214,7 +220,7 @@ def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
     ends = [f"{titles[index]} {last}" for index, member, _, last in lines if not member]
     title, curves = curve_title(name), [curve for _, _, curve, _ in lines]
     description = f"{title} by epoch, at last: {'; '.join(ends)}"
-    chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS), is_whole=True)
+    chart = curves_chart(description, curves, name, title.lower(), is_whole=True)
     for index, member, curve, last in lines:
         ending = "" if member or len(ends) > MAX_NAMED else titles[index]
         chart.line(*curve, curve_style(index), name=ending, value=last, hover=at_epoch(titles[index]))

@@ -16,6 +16,7 @@ from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.metrics_file import RARE_AVERAGE_PRECISION
 
 if TYPE_CHECKING:
+    from specnet.report.svg.axes import Unit
     from specnet.report.svg.charts import Figure
 
 BASELINES = {
@@ -50,6 +51,11 @@ def score_name(evaluation: Mapping[str, Any]) -> str:
 def words(name: str) -> str:
     """Return a metric's name in words."""
     return _WORDS.get(name, name.replace("_", " "))
+
+
+def on_axis(name: str, label: str) -> tuple[str, Unit]:
+    """Return the label and the unit of an axis of a metric: accuracies are in percent, as in texts."""
+    return (f"{label} in %", "percent") if name.endswith("accuracy") else (label, "number")
 
 
 def in_words(table: TextTable) -> TextTable:

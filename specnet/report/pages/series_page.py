@@ -15,7 +15,7 @@ from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.registry import installed_registry
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import BASELINES, VERDICTS, Score, in_words, score_strip, words
+from specnet.report.pages.headline import BASELINES, VERDICTS, Score, in_words, on_axis, score_strip, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_page import shown_setting
 from specnet.report.pages.training_charts import (
@@ -82,7 +82,15 @@ class SeriesView:
     """
 
     def __init__(self, series: SavedSeries) -> None:
-        self.series, self.runs, self.summary, self.baselines = series, series.shown, series.summary, series.baselines
+        self.series, self.runs, self.summary = series, series.shown, series.summary
+        # A predictor without chance has one score on the same rows: no deviation is shown.
+        self.baselines: dict[str, dict[str, dict[str, Any]]] = {
+            name: {
+                split: {metric: {**each, "std": each["std"] or None} for metric, each in figures.items()}
+                for split, figures in of_splits.items()
+            }
+            for name, of_splits in series.baselines.items()
+        }
         self.split = best_split(self.summary)
         self.main = main_metric(self.summary.get(self.split, ())) or LOSS
         self.finished = [run for run in self.runs if run.state == FINISHED]
@@ -234,7 +242,8 @@ def series_sentence(record: SeriesView) -> str:
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
     if record.outcome is None:
-        return f"{what} average {a} {label} of {shown}; on the same rows {simple} has {its}."
+        verb = "have" if simple.endswith("s") else "has"
+        return f"{what} average {a} {label} of {shown}; on the same rows {simple} {verb} {its}."
     beside = f"{VERDICTS[record.outcome]} {simple}"
     return f"{beside}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
 
@@ -286,8 +295,9 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
         title = f"{record.split.capitalize()} {words(name)} of each run"
         others = [(run, run.baseline(record.reference, record.split, name)) for run, _ in known]
         simple = {getattr(run, by): value for run, value in others if value is not None}
-        shown = [*(value for _, value in known), *simple.values()]
-        y = Axis.over(shown, mean - std, mean + std, label=words(name), margin=0.08)
+        shown = [*(value for _, value in known), *simple.values(), mean - std, mean + std]
+        label, unit = on_axis(name, words(name))
+        y = Axis.over(shown, label=label, unit=unit, margin=0.08)
         values = "; ".join(f"{run.name} {metric(name, value)}" for run, value in known)
         chart = Chart(f"{title}: mean {spread}; {values}", Axis.of_names(map(str, groups), by), y)
         edges = -0.5, len(groups) - 0.5
@@ -319,7 +329,7 @@ def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> It
         ends = [curve.values[-1] for curve in curves]
         last_values = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(ends), max(ends))))
         description = f"{title} by epoch in {counted(len(runs), 'run')}, at last {last_values}"
-        chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS))
+        chart = curves_chart(description, curves, name, title.lower())
         for run, curve in zip(runs, curves, strict=True):
             last = page_metric(name, curve.values[-1])
             chart.line(*curve, styles[run.name], name=run.name * named, value=last, title=f"{run.name}, at last {last}")

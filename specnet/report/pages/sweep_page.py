@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.number_texts import count, counted, page_metric, rounded
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import comparison, score_name, strip_of, verdict, words
+from specnet.report.pages.headline import comparison, on_axis, score_name, strip_of, verdict, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import MAX_POINTS, curves_chart, is_wide
 from specnet.report.spec_differences import setting_text
@@ -111,10 +111,11 @@ class SweepView:
         figures = np.array([value for _, value in self.ranked], np.float64)
         if self.is_loss and is_wide(figures):
             return Axis.over(figures, label=self.label, log=True, margin=0.06)
+        label, unit = on_axis(self.name, self.label)
         badness = -figures if self.larger_is_better else figures
         best, middle = badness.min(), np.median(badness)
         shown = badness <= middle + WORSE * (middle - best)
-        return Axis.over(figures[shown], label=self.label, margin=0.06)
+        return Axis.over(figures[shown], label=label, unit=unit, margin=0.06)
 
     def is_beyond(self, axis: Axis, values: ArrayLike) -> NDArray[np.bool_]:
         """Return a mask of the figures beyond the worse end of the axis; no figure is beyond the better end."""
@@ -372,7 +373,7 @@ def _curves(view: SweepView) -> Figure:
     title = "Validation loss of every trial"
     ends = "; ".join(f"trial {trial.number} at last {_last(view, trial)}" for trial in best)
     description = f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}"
-    chart = curves_chart(description, [curve for _, curve in drawn], "validation loss", is_loss=True)
+    chart = curves_chart(description, [curve for _, curve in drawn], LOSS, "validation loss")
     rest_style = REST_STYLES[len(drawn) > MANY_CURVES]
     for trial, curve in drawn:
         if trial not in best:

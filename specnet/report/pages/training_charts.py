@@ -12,7 +12,7 @@ from specnet.number_texts import count, figure, metric, rounded
 from specnet.parts.arrays import spaced_indices
 from specnet.parts.splits import VALIDATION, adjective, best_split
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
-from specnet.report.pages.headline import BASELINES, network, rows_of, words
+from specnet.report.pages.headline import BASELINES, network, on_axis, rows_of, words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.colours import CLASS_COUNT
@@ -80,9 +80,9 @@ def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[floa
 def curves_chart(
     description: str,
     curves: Sequence[Curve],
+    name: str,
     label: str,
     *,
-    is_loss: bool,
     is_whole: bool = False,
     near: Sequence[float] = (),
 ) -> Chart:
@@ -92,22 +92,24 @@ def curves_chart(
     ----------
     description : str
     curves : sequence of Curve
+    name : str
+        Name of the figure. The axis of a loss may start at 0, or be logarithmic if the values differ by a large factor.
     label : str
         Label of the values.
-    is_loss : bool
-        Whether the axis may start at 0, or be logarithmic if the values differ by a large factor.
     is_whole : bool
         Whether to show all values, including outlying ones.
     near : sequence of float
         Other values to include, if they are within half an axis beyond the curves.
     """
     values = np.concatenate([np.asarray(curve.values, np.float64) for curve in curves])
+    is_loss = name.endswith(LOSS)
     log = is_loss and is_wide(values)
+    label, unit = on_axis(name, label)
     shown = values if is_whole else _inner(values, log=log)
     x = Axis.over(*(curve.epochs for curve in curves), label="epoch")
     positions = Axis.over(shown, log=log).positions(near)
     more = np.asarray(near, np.float64)[np.abs(positions - 0.5) <= 0.5 + BESIDE]
-    return Chart(description, x, Axis.over(shown, more, label=label, log=log, margin=0.03, zero=is_loss))
+    return Chart(description, x, Axis.over(shown, more, label=label, log=log, unit=unit, margin=0.03, zero=is_loss))
 
 
 def is_wide(values: Numbers) -> bool:
@@ -165,7 +167,7 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
         texts.append(f"on {rows} {', '.join(f'{name} {figure(loss)}' for name, loss in losses.items())}")
     every = [curve for of_kind in curves.values() for curve in of_kind]
     near = list(losses.values())
-    chart = curves_chart(f"Loss by epoch: {'; '.join(texts)}", every, "loss", is_loss=True, is_whole=True, near=near)
+    chart = curves_chart(f"Loss by epoch: {'; '.join(texts)}", every, LOSS, "loss", is_whole=True, near=near)
     drawn = {name: loss for name, loss in losses.items() if chart.y.low <= loss <= chart.y.high}
     for name, loss in drawn.items():
         style = f"reference{' plain' * (name == OWN)}"

@@ -31,8 +31,9 @@ MARGIN = 20.0
 MAX_FOR_TICKS = 0.45
 """Maximum width of texts along y, as a fraction of the chart's width."""
 
-Unit = Literal["number", "year", "day"]
-"""What the values of an axis are: numbers, years, or days since 1970, whose ticks are dates."""
+Unit = Literal["number", "percent", "year", "day"]
+"""What the values of an axis are: numbers, fractions whose ticks are in percent, years, or days since 1970, whose ticks
+are dates."""
 FIRST_YEAR, LAST_YEAR = 1800, 2100
 """Whole numbers in this range are written like years: without groups of digits, and with whole numbers between them."""
 MONTHS = (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
@@ -73,7 +74,7 @@ class Axis:
         Whether the axis is logarithmic.
     names : tuple of str
         Names at the ticks instead of numbers.
-    unit : {"number", "year", "day"}
+    unit : {"number", "percent", "year", "day"}
         What the values of a linear axis are.
     """
 
@@ -109,7 +110,7 @@ class Axis:
         zero : bool
             Whether a linear axis of positive values may start at 0. It does if less than a third of the axis is then
             empty.
-        unit : {"number", "year", "day"}
+        unit : {"number", "percent", "year", "day"}
             What the values are.
         """
         present = np.concatenate([np.zeros(0), *(np.asarray(array, np.float64).ravel() for array in values)])
@@ -123,7 +124,7 @@ class Axis:
             ratio = (high / low) ** margin if high / low < LARGEST else 10.0
             return cls(max(low / ratio, 5e-324), high * ratio, label, True)
         if high - low <= max(SMALLEST_SPAN * max(abs(low), abs(high)), 1e-290):
-            space = 1.0 if unit != "number" else 0.1 * max(abs(low), abs(high)) or 1.0
+            space = 1.0 if unit in ("year", "day") else 0.1 * max(abs(low), abs(high)) or 1.0
             return cls(low - max(space, 1e-280), high + max(space, 1e-280), label, unit=unit)
         starts_at_zero = zero and 0 < low < high / 3
         space = margin * (high - low)
@@ -156,17 +157,20 @@ class Axis:
         if self.log:
             low, high = math.log10(self.low), math.log10(self.high)
             exponents = range(max(math.ceil(low - 1e-9), -323), math.floor(high + 1e-9) + 1)
-            round_ones = (float(f"{n}e{k}") for k in range(math.floor(low), math.ceil(high) + 1) for n in (1, 2, 5))
-            values = [value for value in round_ones if self.low <= value <= self.high]
-            if len(exponents) < 3 and 2 <= len(values) <= most:
-                return [(value, rounded(value)) for value in values]
+            # Two powers of ten alone could be the labels of a linear axis.
+            for digits in ((1, 2, 5), (1, 3)) if len(exponents) < 3 else ():
+                round_ones = (float(f"{n}e{k}") for k in range(math.floor(low), math.ceil(high) + 1) for n in digits)
+                values = [value for value in round_ones if self.low <= value <= self.high]
+                if 2 <= len(values) <= most:
+                    return [(value, rounded(value)) for value in values]
             if len(exponents) > 1:
                 chosen = exponents[:: math.ceil(len(exponents) / max(most, 1))]
                 return [(float(f"1e{k}"), text) for k, text in zip(chosen, power_texts(chosen), strict=True)]
         if self.unit == "day":
             return self._dates(most)
         values = self._round_values(most)
-        texts = [f"{value:.0f}" for value in values] if self.unit == "year" else tick_texts(values)
+        scale = 100 if self.unit == "percent" else 1
+        texts = [f"{value:.0f}" for value in values] if self.unit == "year" else tick_texts([scale * v for v in values])
         return list(zip(values, texts, strict=True))
 
     def _dates(self, most: int) -> list[tuple[float, str]]:

@@ -6,6 +6,16 @@ import re
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "img", "input", "br"}
+N = r"([−+]?(?:\d{1,3}(?:[ \u00a0]\d{3})+|\d+)(?:\.\d+)?(?:·10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
+"""A number as pages write it."""
+POWERS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+
+
+def number(text: str) -> tuple[float, float]:
+    """Return a number and half a unit of its last digit."""
+    mantissa, _, power = re.sub(r"\s", "", text).replace("−", "-").partition("·10")
+    scale = 10.0 ** int(power.translate(POWERS) or 0)
+    return float(mantissa) * scale, 0.5 * 10.0 ** -len(mantissa.partition(".")[2]) * scale
 
 
 class Page(HTMLParser):

@@ -21,13 +21,10 @@ import specnet
 from specnet import Observer, nested_sweep, run_many
 from specnet.number_texts import rounded
 from tests.made import data_of
-from tests.running.reports.page import Page
+from tests.running.reports.page import N, Page, number
 from tests.texts.calling import called
 
 Array = NDArray[Any]
-N = r"([−+]?(?:\d{1,3}(?:[ \u00a0]\d{3})+|\d+)(?:\.\d+)?(?:·10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?)"
-"""A number as pages write it."""
-POWERS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 TABLES = Path(__file__).parents[3] / "specs" / "data"
 Z95 = 1.959963984540054
 MOONS = """
@@ -41,13 +38,6 @@ metrics = ["accuracy"]
 optimizer = { type = "sgd", learning_rate = 0.5 }
 """
 SWEEP = '[sweep]\ntrials = 3\nmetric = "accuracy"\n[sweep.space]\n"training.epochs" = [20, 40, 60]\n'
-
-
-def number(text: str) -> tuple[float, float]:
-    """Return a number and half a unit of its last digit."""
-    mantissa, _, power = re.sub(r"\s", "", text).replace("−", "-").partition("·10")
-    scale = 10.0 ** int(power.translate(POWERS) or 0)
-    return float(mantissa) * scale, 0.5 * 10.0 ** -len(mantissa.partition(".")[2]) * scale
 
 
 def agree(text: str, pattern: str, *values: float) -> None:
@@ -242,8 +232,8 @@ def test_numbers_of_a_sweep(tmp_path: Path) -> None:
     specnet.sweep(spec + SWEEP, tmp_path, jobs=1, observer=Observer())
     text, best = text_of(tmp_path), tmp_path / "best"
     found = [moons_scores(folder, "validation")[1] for folder in sorted((tmp_path / "trials").iterdir())]
-    for number, value in enumerate(found):
-        agree(text, f"trial {number}: N %", value)
+    for trial, value in enumerate(found):
+        agree(text, f"trial {trial}: N %", value)
     agree(text, "best of 3 by its validation accuracy, N %", max(found))
     (test_loss, test), (train_loss, train) = (moons_scores(best, split) for split in ("test", "train"))
     agree(text, "N % against N % of N test rows".replace("st N", r"st [\d.]+"), test, 60)

@@ -125,7 +125,7 @@ def test_report_does_not_depend_on_where_it_is(tmp_path: Path, monkeypatch: pyte
     ("targets", "steps", "loss", "metrics", "said"),
     [
         (1, '["standardize"]', '"mse"', '["r2"]', ["Predicted and true values", "Residuals", "fall of R²"]),
-        (3, '["standardize"]', '"mse"', '["r2"]', ["Residuals of y3", "mean error", "rise of loss"]),
+        (3, '["standardize"]', '"mse"', '["r2"]', ["Residuals of y3", "mean residual", "rise of loss"]),
         (1, '["standardize"]', '"gaussian_nll"', "[]", ["a loss of", "Residuals"]),
         (1, "[]", '{ type = "quantile", quantile = 0.9 }', "[]", ["Residuals", "90 % of the rows should lie below"]),
     ],
@@ -153,7 +153,8 @@ def test_reports_draw_intervals_and_say_what_they_cover(tmp_path: Path) -> None:
     none, one, two = told["rows_by_size"]
     assert sum(told["rows_by_size"]) == 75
     assert (one + 2 * two) / 75 == pytest.approx(told["size"][0])
-    assert f"{one} rows have one; {two} rows have two or more. Of these sets for 90 %, " in page.text
+    first = "one" if none else "one class"
+    assert f"{one} rows have {first}; {two} rows have two or more. Of these sets for 90 %, " in page.text
     assert ("no class that is sure enough" in page.text) == (none > 0)
     assert "on average and not" not in made(MOONS, tmp_path / "without").text
 

@@ -239,7 +239,7 @@ def test_charts_draw_the_means_and_bands(sold: Trained) -> None:
     assert min(x for x, _ in band) == min(x for x, _ in line)
     assert max(x for x, _ in band) == max(x for x, _ in line)
     assert charts["colour"].all("path", "whisker")
-    assert "probability of yes" in charts["number"].texts()
+    assert "probability of yes in %" in charts["number"].texts()
 
 
 MANY = 2000
