@@ -2,7 +2,11 @@
 
 A threshold is advised only if its effect was measured. It has the largest F1 of the rare class on rows that the network
 was not trained on, validation rows or the training rows out of fold (Lipton, Elkan and Naryanaswamy 2014, "Optimal
-thresholding of classifiers to maximize F1 measure"), and it has to have a larger F1 on the test rows, too.
+thresholding of classifiers to maximize F1 measure"), and it has to have a larger F1 on the test rows, too. Without such
+rows it is the share of the second class in the training rows, which no row has to choose.
+
+Class weights are not advised: only training shows their effect. Dividing probabilities by the shares of classes, which
+balanced weights do in theory, promised 5 of 7 rows of a class of storms of which the weighted network found none.
 """
 
 from __future__ import annotations
@@ -30,10 +34,13 @@ _ROWS = {VALIDATION: "validation rows", OUT_OF_FOLD: "training rows out of fold"
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     """A class of under 0.3/K of the training rows of which under half of the rows held out are found.
 
-    Of more than two classes, one that `low_recall` lists is left to it.
+    Of more than two classes, one that `low_recall` lists is left to it. A decision threshold is a choice between misses
+    and false alarms, so that with one only a class that is never predicted is reported.
     """
     unseen, rarest = _measured(evidence), rare_class(evidence)
-    if rarest is None or (len(evidence.counts) > 2 and rarest in _low_classes(unseen, len(evidence.counts))):
+    if rarest is None or _is_chosen(evidence, unseen, rarest):
+        return
+    if len(evidence.counts) > 2 and rarest in _low_classes(unseen, len(evidence.counts)):
         return
     its = unseen.target == rarest
     rows, found = int(its.sum()), int((unseen.prediction[its] == rarest).sum())
@@ -51,7 +58,7 @@ def low_recall(evidence: Evidence) -> Iterator[Finding]:
     """
     unseen, classes = _measured(evidence), len(evidence.counts)
     low = _low_classes(unseen, classes)
-    if not low or (classes == 2 and low[0] == rare_class(evidence)):
+    if not low or (classes == 2 and low[0] == rare_class(evidence)) or _is_chosen(evidence, unseen, low[0]):
         return
     listed = []
     for kind in low[:MAX_LISTED]:
@@ -66,7 +73,8 @@ def low_recall(evidence: Evidence) -> Iterator[Finding]:
     yield Finding("low-recall", "warning", sentence, *remedy)
 
 
-_MORE_ROWS = "collect more rows of them, or columns that tell them from what they are mistaken for"
+_READ = 'see "Predict a rare class" in the documentation'
+_MORE_ROWS = f"collect more rows of them, or columns that tell them from what they are mistaken for; {_READ}"
 
 
 def rare_class(evidence: Evidence) -> int | None:
@@ -130,39 +138,51 @@ def _found(evidence: Evidence, unseen: UnseenRows, kind: int) -> str:
 
 def _remedy(evidence: Evidence, kind: int) -> tuple[dict[str, Any], str, str]:
     """Return changes for a class of which few rows are found, advice in words, and the measured effect."""
-    training = evidence.network.spec.training
-    more = f"collect more rows of {_name(evidence, kind)}"
-    if training.decision_threshold is None and (advice := _threshold(evidence, kind)) is not None:
+    if evidence.network.spec.training.decision_threshold is None and (advice := _threshold(evidence, kind)) is not None:
         threshold, effect = advice
         return {DECISION_THRESHOLD: threshold}, "", effect
-    if training.class_weight is not None or training.decision_threshold is not None or _choosing(evidence) is not None:
-        return {}, more, ""
-    return {"training.class_weight": "balanced"}, "and look at the metric balanced_accuracy", ""
+    return {}, f"collect more rows of {_name(evidence, kind)}; {_READ}", ""
 
 
-def _choosing(evidence: Evidence) -> UnseenRows | None:
-    """Return the rows that may choose a threshold: validation rows, otherwise training rows out of fold."""
+def _is_chosen(evidence: Evidence, unseen: UnseenRows, kind: int) -> bool:
+    """Return whether a decision threshold decides how many rows of a class are found, and some are predicted as it."""
+    has_threshold = evidence.network.spec.training.decision_threshold is not None
+    return has_threshold and bool((unseen.prediction == kind).any())
+
+
+def _choosing(evidence: Evidence, kind: int) -> UnseenRows | None:
+    """Return rows with enough of a class to choose its threshold: validation rows, or training rows out of fold."""
     given = (each for each in (evidence.unseen, evidence.out_of_fold) if each is not None and each.name in _ROWS)
-    return next((each for each in given if each.second is not None), None)
+    chosen = (each for each in given if each.second is not None)
+    return next((each for each in chosen if (each.target == kind).sum() >= MIN_CLASS_ROWS), None)
 
 
 def _threshold(evidence: Evidence, kind: int) -> tuple[float, str] | None:
-    """Return the threshold with the largest F1 of a class on rows that choose it, with its effect.
+    """Return a threshold that finds more of a class, with its effect; see the text at the top of this file.
 
-    None if there are too few such rows, or if the F1 is not larger than now, on them and on test rows.
+    None if there are too few rows; or if, on the rows that choose it or on test rows, the F1 is not larger than now and
+    than that of always predicting the class.
     """
-    chooses = _choosing(evidence)
-    if chooses is None or (chooses.target == kind).sum() < MIN_CLASS_ROWS:
+    chooses = _choosing(evidence, kind)
+    measures = evidence.test or chooses or evidence.known_unseen
+    if measures.second is None or (measures.target == kind).sum() < MIN_CLASS_ROWS:
         return None
-    threshold, measures = best_threshold(chooses, kind), evidence.test or chooses
+    if chooses is not None:
+        threshold = best_threshold(chooses, kind)
+    else:  # weighted probabilities are no frequencies, of which the share would be the mean
+        is_weighted = evidence.network.spec.training.class_weight is not None
+        threshold = None if is_weighted else _two_digits(float(evidence.counts[1] / evidence.counts.sum()))
     if threshold is None:
         return None
-    for each in (chooses, measures):
+    for each in (chooses or measures, measures):
         before, after = (_counts(each.target, given, kind) for given in (each.prediction, _decided(each, threshold)))
-        if after.f1 <= before.f1:
+        always = _counts(each.target, np.full(len(each.target), kind), kind)
+        if after.f1 <= max(before.f1, always.f1):
             return None
     name, total = _name(evidence, kind), int((measures.target == kind).sum())
-    chosen = f"the {_ROWS[chooses.name]} chose it"
+    chosen = "it is the share of the second class in the training rows"
+    if chooses is not None:
+        chosen = f"the {_ROWS[chooses.name]} chose it"
     if measures is chooses:
         chosen = "these rows also chose it, so expect less on new rows"
     effect = (
@@ -196,9 +216,14 @@ def best_threshold(rows: UnseenRows, kind: int) -> float | None:
     Thresholds have two digits, counted from the nearer of 0 and 1. Of equally good ones, that nearest to 0.5 is best.
     """
     assert rows.second is not None, "the caller has checked"
-    known = rows.second.astype(np.float64)
-    low, high = ([float(f"{each:.2g}") for each in part] for part in (known[known <= 0.5], 1 - known[known > 0.5]))
-    known = np.unique(np.round([*low, *(1 - each for each in high)], 12))
+    known = np.unique([*map(_two_digits, rows.second.astype(np.float64).tolist())])
     known = known[(known > 0) & (known < 1)]
     scores = [(_counts(rows.target, _decided(rows, each), kind).f1, -abs(each - 0.5), each) for each in known.tolist()]
     return max(scores)[2] if scores else None
+
+
+def _two_digits(probability: float) -> float:
+    """Return a probability with two digits, counted from the nearer of 0 and 1."""
+    if probability <= 0.5:
+        return float(f"{probability:.2g}")
+    return round(1 - float(f"{1 - probability:.2g}"), 12)

@@ -134,9 +134,33 @@ def test_no_effect_is_promised_that_was_not_measured():
     assert not none.effect
     (only,) = found_by("class-imbalance", evidence(target=RARE, unseen=useless))
     assert "training.decision_threshold" not in only.changes
-    decided = network(training={"decision_threshold": 0.3})
-    (set_already,) = found_by("class-imbalance", evidence(target=RARE, unseen=chooses, network=decided))
-    assert set_already.changes == {}
+    assert only.changes == {}
+    assert "documentation" in only.words
+
+
+def test_without_rows_that_choose_the_threshold_is_the_share_of_the_second_class():
+    """Test rows measure it: they choose nothing."""
+    rows = made.with_probabilities("test")
+    share = np.repeat([0, 1], [made.ROWS - 27, 27])
+    (found,) = found_by("class-imbalance", evidence(target=share, unseen=rows, test=rows))
+    assert found.changes == {"training.decision_threshold": 0.14}
+    hits, alarms = (int((rows.second[rows.target == kind] >= 0.14).sum()) for kind in (1, 0))
+    assert f"finds {hits} of 20 yes rather than 0, at {alarms} false alarm" in found.effect
+    assert "share of the second class in the training rows" in found.effect
+    weighted = network(training={"class_weight": "balanced"})
+    (none,) = found_by("class-imbalance", evidence(target=share, unseen=rows, test=rows, network=weighted))
+    assert none.changes == {}
+
+
+def test_with_a_threshold_only_a_class_that_is_never_predicted_is_reported():
+    """A threshold is a choice between misses and false alarms, which is nobody's mistake."""
+    rows, decided = made.with_probabilities("validation"), network(training={"decision_threshold": 0.3})
+    (never,) = found_by("class-imbalance", evidence(target=RARE, unseen=rows, network=decided))
+    assert never.changes == {}
+    for kind in (0, 1):
+        some = replace(rows, prediction=np.where(np.arange(200) % 20 == 0, kind, 1 - kind))
+        for code in ("class-imbalance", "low-recall"):
+            assert found_by(code, evidence(target=RARE, unseen=some, network=decided)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import specnet
 from specnet.findings import RULES
 from specnet.findings.expected_effects import EFFECTS
-from tests.findings.trials import BAD, HEALTHY, OTHER_SEEDS, SEEN_SEEDS, bad_trials, falls_silent, healthy_codes
+from tests.findings.trials import BAD, HEALTHY, OTHER_SEEDS, SEEN_SEEDS, bad_trials, falls_silent, healthy_codes, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +38,26 @@ def test_causes_are_named_and_most_remedies_help(seed: int):
     assert measured.keys() >= EFFECTS.keys() - {"underconfident"}
     falls = [ratio < 1 for found in measured.values() for ratio in found]
     assert np.mean(falls) >= 0.85
+
+
+OF_CLASSES = {"class-imbalance", "low-recall"}
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.2])
+@pytest.mark.parametrize(("cause", "case"), [(cause, case) for code, cause, case in BAD if code in OF_CLASSES])
+def test_advice_about_classes_is_followed_by_no_complaint_about_it(cause: str, case: dict[str, Any], held_out: float):
+    """With validation rows, which choose a threshold, and without."""
+    settings, followed = [f"data.split.validation_size={held_out}"], 0
+    for seed in SEEN_SEEDS:
+        found, loss = run(case, seed, settings)
+        for finding in (each for each in found if each.code in OF_CLASSES and each.changes):
+            assert finding.changes.keys() == {"training.decision_threshold"}
+            assert " rather than " in finding.effect
+            after, same = run(case, seed, [*settings, *finding.settings])
+            assert {each.code for each in after} <= {each.code for each in found} - OF_CLASSES
+            assert same == loss, "a threshold trains nothing"
+            followed += 1
+    assert (followed > 0) == (cause == "4 % of the rows")
 
 
 @pytest.mark.slow
