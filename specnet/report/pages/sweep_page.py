@@ -331,7 +331,7 @@ def _by_trial(view: SweepView) -> Figure:
     title, best_figure = f"{view.label.capitalize()} by trial", view.text(figure)
     ends = f"best {best_figure} in trial {best.number}, worst {view.text(ranked[-1][1])}"
     others = [trial for trial in trials if trial.state in MARKS]
-    x = Axis(-margin, last + margin, "trial")
+    x = Axis(-margin, last + margin, "trial", unit="whole")
     chart = Chart(f"{title}: {ends}", x, y, margin="no value" if others else "")
     numbers, values = zip(*_best_so_far(view), strict=True)
     # Each step of the line is first horizontal, then vertical to the better figure.

@@ -106,7 +106,7 @@ def curves_chart(
     log = is_loss and is_wide(values)
     label, unit = on_axis(name, label)
     shown = values if is_whole else _inner(values, log=log)
-    x = Axis.over(*(curve.epochs for curve in curves), label="epoch")
+    x = Axis.over(*(curve.epochs for curve in curves), label="epoch", unit="whole")
     positions = Axis.over(shown, log=log).positions(near)
     more = np.asarray(near, np.float64)[np.abs(positions - 0.5) <= 0.5 + BESIDE]
     return Chart(description, x, Axis.over(shown, more, label=label, log=log, unit=unit, margin=0.03, zero=is_loss))
@@ -237,7 +237,7 @@ def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: st
     if len(chosen) < len(layers):
         note += f"; {len(chosen)} of {len(layers)} layers"
     shown = {seen[0]["layers"][index]["layer"]: layers[index] for index in chosen}
-    x = Axis.over(epochs, label="epoch", log=epochs[-1] > MANY_EPOCHS)
+    x = Axis.over(epochs, label="epoch", log=epochs[-1] > MANY_EPOCHS, unit="whole")
     ends = ", ".join(f"{name} {rounded(values[-1])}" for name, values in shown.items())
     chart = Chart(f"{title}, at the end: {ends}", x, Axis.over(*shown.values(), log=True, margin=0.05))
     for index, (name, values) in enumerate(shown.items()):

@@ -31,9 +31,9 @@ MARGIN = 20.0
 MAX_FOR_TICKS = 0.45
 """Maximum width of texts along y, as a fraction of the chart's width."""
 
-Unit = Literal["number", "percent", "year", "day"]
-"""What the values of an axis are: numbers, fractions whose ticks are in percent, years, or days since 1970, whose ticks
-are dates."""
+Unit = Literal["number", "whole", "percent", "year", "day"]
+"""What the values of an axis are: numbers, whole numbers such as epochs, fractions whose ticks are in percent, years,
+or days since 1970, whose ticks are dates."""
 FIRST_YEAR, LAST_YEAR = 1800, 2100
 """Whole numbers in this range are written like years: without groups of digits, and with whole numbers between them."""
 MONTHS = (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
@@ -74,7 +74,7 @@ class Axis:
         Whether the axis is logarithmic.
     names : tuple of str
         Names at the ticks instead of numbers.
-    unit : {"number", "percent", "year", "day"}
+    unit : {"number", "whole", "percent", "year", "day"}
         What the values of a linear axis are.
     """
 
@@ -110,7 +110,7 @@ class Axis:
         zero : bool
             Whether a linear axis of positive values may start at 0. It does if less than a third of the axis is then
             empty.
-        unit : {"number", "percent", "year", "day"}
+        unit : {"number", "whole", "percent", "year", "day"}
             What the values are.
         """
         present = np.concatenate([np.zeros(0), *(np.asarray(array, np.float64).ravel() for array in values)])
@@ -124,7 +124,7 @@ class Axis:
             ratio = (high / low) ** margin if high / low < LARGEST else 10.0
             return cls(max(low / ratio, 5e-324), high * ratio, label, True)
         if high - low <= max(SMALLEST_SPAN * max(abs(low), abs(high)), 1e-290):
-            space = 1.0 if unit in ("year", "day") else 0.1 * max(abs(low), abs(high)) or 1.0
+            space = 1.0 if unit in ("whole", "year", "day") else 0.1 * max(abs(low), abs(high)) or 1.0
             return cls(low - max(space, 1e-280), high + max(space, 1e-280), label, unit=unit)
         starts_at_zero = zero and 0 < low < high / 3
         space = margin * (high - low)
@@ -193,7 +193,7 @@ class Axis:
         for power in (exponent, exponent + 1):
             for digits in ("1", "2", "2.5", "5"):
                 step = float(f"{digits}e{power}")
-                if self.unit == "year" and step != int(step):
+                if self.unit in ("whole", "year") and step != int(step):
                     continue
                 first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
                 if last - first + 1 <= most:

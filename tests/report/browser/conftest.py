@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,19 +13,29 @@ from typing import Any
 import pytest
 
 import specnet
+from tests.benchmarks.pages.made import spec_of
 from tests.report.browser.checks import NAMES, problems
 from tests.report.browser.tables import recipe_for
 
 AXE = "SPECNET_AXE"
 """The environment variable with the path of axe-core's ``axe.min.js``."""
 SPECS = Path(__file__).parents[3] / "specs"
-EPOCHS = {"moons.toml": 40, "realmlp.toml": 2, "wide.toml": 2, "went_wrong.toml": 6}
+EPOCHS = {"moons.toml": 40, "realmlp.toml": 2, "wide.toml": 2, "went_wrong.toml": 6, "rare": 40}
 """Few, since only the looks of pages count; 3 for other specs."""
 
 FOLDERS = SPECS, Path(__file__).parent
+
+
+def rare(folder: Path) -> Path:
+    """Return the spec of two classes, of which one is rare."""
+    (folder / "rare.json").write_text(json.dumps(spec_of(folder, "two")))
+    return folder / "rare.json"
+
+
 SOURCES: dict[str, Path | Callable[[Path], Path]] = {
     **{spec.name: spec for folder in FOLDERS for spec in sorted(folder.iterdir()) if spec.suffix in (".toml", ".json")},
     **{f"new_{target}": partial(recipe_for, target=target) for target in ("price", "kind", "sold")},
+    "rare": rare,
 }
 
 

@@ -107,6 +107,10 @@ def test_ranges_of_axes() -> None:
         (Axis.over([18200, 18500], unit="day"), "2020-01 | 2020-04 | 2020-07"),
         (Axis.over([18290, 18299], unit="day"), "2020-01-29 | 2020-01-31 | 2020-02-02 | 2020-02-04 | 2020-02-06"),
         (Axis.over([18262, 18262], unit="day"), "2019-12-31 | 2020-01-01 | 2020-01-02"),
+        (Axis(0.55, 0.7, unit="percent"), "55 | 60 | 65 | 70"),
+        (Axis(1, 2, unit="whole"), "1 | 2"),
+        (Axis(1, 15, unit="whole"), "5 | 10 | 15"),
+        (Axis(0.03, 2, log=True), "0.03 | 0.1 | 0.3 | 1"),
     ],
 )
 def test_ticks_read_well(axis: Axis, texts: str) -> None:
