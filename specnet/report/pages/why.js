@@ -3,11 +3,16 @@
 const whyBox = find(".why"), REST = 300, SHOWN_CAUSES = 8;
 let whyWaits = 0, whyWork = null;
 
+// What the model predicts for each of the training rows, and their mean.
+function typicalAnswers() {
+  const outputs = ask.why.rows.map(answers);
+  return [outputs, outputs[0].map((_, k) => outputs.reduce((sum, y, b) => sum + ask.why.weights[b] * y[k], 0))];
+}
+
 // Yields while it computes; returns contributions and standard errors, [column][output], and the mean prediction of the rows.
 function* contributionsTo(row) {
   const { rows, weights, ranks } = ask.why, columns = row.length;
-  const outputs = rows.map(answers), after = answers(row), zeros = () => after.map(() => 0);
-  const base = after.map((_, k) => outputs.reduce((sum, y, b) => sum + weights[b] * y[k], 0));
+  const [outputs, base] = typicalAnswers(), after = answers(row), zeros = () => after.map(() => 0);
   const values = row.map(zeros), errors = ranks && row.map(zeros);
   if (!ranks) {
     const all = 2 ** columns, worth = [base];
@@ -58,7 +63,9 @@ function* contributionsTo(row) {
   return { values, errors: errors.map(each => each.map(Math.sqrt)), base };
 }
 
-function drawWhy(row, now, { values, errors, base }) {
+// Without contributions it draws lines of the same height, so that those which come later move nothing.
+function drawWhy(row, now, found) {
+  const { values, errors, base } = found ?? { values: row.map(() => now.map(() => 0)), errors: ask.why.ranks, base: typicalAnswers()[1] };
   const output = classes ? best(ask.kind === "binary" ? [now[1]] : now) : 0, name = ask.names[output];
   const areChances = classes || ask.kind === "multilabel";
   const text = v => areChances ? percent(v) : number(v);
@@ -80,10 +87,10 @@ function drawWhy(row, now, { values, errors, base }) {
     Object.assign(make("i", make("span", line, { ariaHidden: "true" })).style, {
       width: `${half}%`, marginLeft: `${v < 0 ? 50 - half : 50}%`,
     });
-    make("b", line, { textContent: change(v) });
+    make("b", line, { textContent: found ? change(v) : "…" });
   }
-  const error = errors && Math.max(...errors.map(each => each[output]));
-  make("p", whyBox, { className: "quiet", textContent: `Compared with ${ask.why.rows.length} training rows.${errors ? ` Estimated; standard errors are at most ${text(error)}.` : ""}` });
+  const error = errors && (found ? text(Math.max(...errors.map(each => each[output]))) : "…");
+  make("p", whyBox, { className: "quiet", textContent: `Compared with ${ask.why.rows.length} training rows.${errors ? `\nEstimated; standard errors are at most ${error}.` : ""}` });
 }
 
 // Waits until the controls rest, then computes a few milliseconds at a time, so that the page stays fluid.
@@ -91,6 +98,7 @@ function showWhy(cells, now) {
   if (!ask.why) return;
   clearTimeout(whyWaits);
   const row = [...cells];
+  if (!whyBox.firstChild) drawWhy(row, now, null);
   whyWork = contributionsTo(row);
   const goOn = () => {
     const end = performance.now() + SLICE;

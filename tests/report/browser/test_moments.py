@@ -44,7 +44,6 @@ def page(tab: Any, restored: Path) -> Any:
     tab.set_viewport_size({"width": 1200, "height": 900})
     tab.clock.install()
     tab.goto((restored / "report.html").as_uri())
-    tab.wait_for_selector(".why > *")  # it comes when the page rests, and moves what is below it
     tab.add_style_tag(content="#plane use, #plane .line, #plane .grid, .chosen-point { display: none; }")
     return tab
 

@@ -122,18 +122,37 @@ def test_a_diagram_shows_its_outputs_on_a_phone_or_a_fade_at_its_edge(chromium: 
     region = phone.locator(".net .scroll")
     assert region.evaluate("each => each.scrollWidth > each.clientWidth + 100")
     region.scroll_into_view_if_needed()
-    box = region.bounding_box()
-    # The lower corners of the region, where nothing is drawn.
-    corners = [
-        {"x": box["x"] + x, "y": box["y"] + box["height"] - 4, "width": 2, "height": 2} for x in (1, box["width"] - 3)
-    ]
 
     def seen() -> list[bytes]:
-        return [phone.screenshot(clip=corner) for corner in corners]
+        """Return pictures of the lower corners of the region, where nothing is drawn."""
+        box = region.bounding_box()
+        left, right, y = round(box["x"]) + 1, round(box["x"] + box["width"]) - 3, round(box["y"] + box["height"]) - 5
+        # What was asked of the page before is painted in the second frame at the latest.
+        phone.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return [phone.screenshot(clip={"x": x, "y": y, "width": 2, "height": 2}) for x in (left, right)]
 
     first = seen()
     region.evaluate("each => each.scrollTo(each.scrollWidth, 0)")
     last = seen()
     assert first[0] == last[1] != first[1]
     assert last[0] != last[1]
+    phone.close()
+
+
+MOVES = """
+new PerformanceObserver(list => window.moves = [...window.moves ?? [], ...list.getEntries().map(
+  ({ value, sources }) => [value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 80))])]
+).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("name", ["moons.toml", "breast_cancer.toml", "new_price"])
+def test_nothing_moves_after_a_page_is_shown(chromium: Any, report: Report, name: str) -> None:
+    phone = chromium.new_page(viewport={"width": 390, "height": 844})
+    phone.context.new_cdp_session(phone).send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    phone.add_init_script(MOVES)
+    phone.goto(report(name).as_uri())
+    phone.locator("#ask").scroll_into_view_if_needed()
+    phone.wait_for_selector(".why b:not(:text('…'))")
+    assert phone.evaluate("window.moves ?? []") == []
     phone.close()
