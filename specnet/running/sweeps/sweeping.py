@@ -300,7 +300,9 @@ def _best_run(
     run = run_data(parsed, data, path / BEST, force=not resume, resume=resume, **given)
     progress.warned(run.warnings)  # only warnings about test rows are new; trials have reported the rest
     text, team = spec.read_text(encoding="utf-8"), None
-    if search.judge is not None and search.outputs:
+    # The rows of the spec as written decide by its threshold, which is not that of a best trial with another one.
+    thresholds = {each.training.decision_threshold for each in (run.model.spec, search.spec)}
+    if search.judge is not None and search.outputs and len(thresholds) == 1:
         team = written_team(path, search.judge, search.outputs, search.data, run.model)
         if report:
             write = partial(write_team_report, parts=registry, limits=limits, model=team.model, data=data)

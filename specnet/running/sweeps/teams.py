@@ -171,7 +171,8 @@ class SweepResult:
     run : RunResult
         The run of the best trial's spec, with the metrics of the test set.
     team : TrialTeam or None
-        The ensemble of trials; None if trials cannot be compared row by row.
+        The ensemble of trials; None if trials cannot be compared row by row, or if the best one has another decision
+        threshold than the spec as written.
     folder : Path or None
         The folder of the sweep; None if nothing was saved.
     """
