@@ -260,8 +260,12 @@ def _team(sweep: SavedSweep) -> Iterator[str]:
 
 
 def _teams(sweep: SavedSweep) -> dict[str, Mapping[str, Any]]:
-    """Return the content of the team's ``metrics.json`` by name; empty without a team."""
-    return {} if sweep.team is None else {"team": sweep.team.evaluation.record()}
+    """Return the content of the team's ``metrics.json`` by name; empty without a team, or if it is the best run."""
+    if sweep.team is None:
+        return {}
+    team, splits = sweep.team.evaluation.record(), (TEST, TRAIN)
+    is_best = all(team.get(split) == sweep.evaluation.get(split) for split in splits)
+    return {} if is_best and sweep.evaluation else {"team": team}
 
 
 def _scores_table(view: SweepView) -> TextTable | None:
