@@ -251,7 +251,9 @@ def _show_row(output: Output, model: Model, raw: RawColumns, row: int) -> None:
     chances = model.gives_probabilities
     names = [] if model.labels is None else [*map(str, model.labels.tolist())] if chances else []
     names = names or [*model.target_names]
-    which = int(total.argmax()) if chances and model.labels is not None else 0
+    which = 0
+    if chances and model.labels is not None:  # a decision threshold may predict the less probable class
+        which = model.labels.tolist().index(model.predict(raw)[0].item())
     own, name = values[0, :, which], names[which] if len(names) == len(base) else "prediction"
     wrong = None if errors is None else errors[0, :, which]
 

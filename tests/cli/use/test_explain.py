@@ -33,6 +33,15 @@ def test_a_row_is_shown_as_bars_with_its_prediction_and_the_base(specnet, rows, 
     assert f"{100 * given['base']:.1f} %" in shown
 
 
+def test_the_class_that_a_decision_threshold_predicts_is_shown(specnet, rows, folder):
+    likely = load_model(folder / "moons").predict_proba(rows)[0, 1]
+    threshold = likely / 2 if likely < 0.5 else (1 + likely) / 2
+    specnet(f"run moons -o decided -q --no-report --set training.decision_threshold={threshold}").ok()
+    predicted = str(int(likely < 0.5))
+    assert specnet("explain decided rows.npz --row 1 --format json").document["output"] == predicted
+    assert specnet("explain decided rows.npz --row 1").ok().out.startswith(f"row 1: {predicted} ")
+
+
 def test_a_table_has_the_contributions_of_all_rows_whether_or_not_the_run_has_saved_rows(specnet, rows, folder):
     specnet("explain moons rows.npz -o with.csv").ok()
     (folder / "moons/background.safetensors").unlink()
