@@ -26,16 +26,17 @@ EPOCHS = {"moons.toml": 40, "realmlp.toml": 2, "wide.toml": 2, "went_wrong.toml"
 FOLDERS = SPECS, Path(__file__).parent
 
 
-def rare(folder: Path) -> Path:
-    """Return the spec of two classes, of which one is rare."""
-    (folder / "rare.json").write_text(json.dumps(spec_of(folder, "two")))
-    return folder / "rare.json"
+def spec_for(folder: Path, task: str) -> Path:
+    """Return the spec of a task of the small table, of which one of two classes is rare."""
+    (folder / "spec.json").write_text(json.dumps(spec_of(folder, task)))
+    return folder / "spec.json"
 
 
 SOURCES: dict[str, Path | Callable[[Path], Path]] = {
     **{spec.name: spec for folder in FOLDERS for spec in sorted(folder.iterdir()) if spec.suffix in (".toml", ".json")},
     **{f"new_{target}": partial(recipe_for, target=target) for target in ("price", "kind", "sold")},
-    "rare": rare,
+    "rare": partial(spec_for, task="two"),
+    **{task: partial(spec_for, task=task) for task in ("outputs", "texts")},
 }
 
 
