@@ -11,8 +11,9 @@ correction allows more.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ FEW_VALUES = 4
 
 Numbers = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+InWords = Callable[[Column, float], str]
 Measure = Literal["wrong", "absolute_error", "loss"]
 """``wrong`` is 1 for a wrong class and 0 otherwise."""
 
@@ -80,7 +82,20 @@ class Errors:
     groups: NDArray[Any] | None = None
 
 
-def slices_of(errors: Errors, columns: Sequence[Column], cells: Any, trained: Any) -> list[Slice]:
+def cell_in_words(column: Column, cell: float) -> str:
+    """Return a raw cell of a column as text; a missing cell is ``missing``."""
+    if np.isnan(cell):
+        return "missing"
+    if column.texts is not None:
+        return str(column.texts[int(cell)])
+    if column.kind == "boolean":
+        return "true" if cell else "false"
+    return day_text(cell) if column.kind == "datetime" else cell_text(cell)
+
+
+def slices_of(
+    errors: Errors, columns: Sequence[Column], cells: Any, trained: Any, in_words: InWords = cell_in_words
+) -> list[Slice]:
     """Return the slices on which errors are larger than chance explains, at most `MAX_SLICES`, the clearest first.
 
     Parameters
@@ -89,6 +104,8 @@ def slices_of(errors: Errors, columns: Sequence[Column], cells: Any, trained: An
     columns : sequence of Column
     cells, trained : array_like (rows, columns)
         Raw columns of the test rows, and of the training rows, whose quantiles bound the quarters of numbers.
+    in_words : callable (Column, float) -> str
+        The text of a cell.
     """
     values = errors.values
     if np.ptp(values) == 0:
@@ -98,7 +115,7 @@ def slices_of(errors: Errors, columns: Sequence[Column], cells: Any, trained: An
     tests = 0
     for index, column in enumerate(columns):
         its, known = (np.asarray(each[:, index], np.float64) for each in (cells, trained))
-        for where, mask in _masks(column, its, known):
+        for where, mask in _masks(column, its, known, partial(in_words, column)):
             p_value = test.p_value(mask)
             if p_value is None:
                 continue
@@ -129,45 +146,36 @@ def _significant(ordered: Sequence[tuple[float, Slice]], tests: int) -> Iterator
         yield {**entry, "p_value": largest}
 
 
-def _masks(column: Column, cells: Numbers, trained: Numbers) -> Iterator[tuple[str, Mask]]:
+def _masks(
+    column: Column, cells: Numbers, trained: Numbers, in_words: Callable[[float], str]
+) -> Iterator[tuple[str, Mask]]:
     """Yield the slices of a column: the condition in words, and a mask of rows."""
     missing = np.isnan(cells)
     yield "missing", missing
     if column.kind in OF_TEXTS or column.kind == "boolean":
         # Free texts are all different.
         for value in np.unique(cells[~missing]).tolist() if column.kind != "text" else ():
-            yield f"= {cell_in_words(column, value)}", cells == value
+            yield f"= {in_words(value)}", cells == value
         return
     known = trained[~np.isnan(trained)]
     if not len(known):
         return
     if len(values := np.unique(known)) <= FEW_VALUES:
         for value in values.tolist():
-            yield f"= {cell_in_words(column, value)}", cells == value
+            yield f"= {in_words(value)}", cells == value
         return
     edges = np.unique(np.quantile(known, (0.25, 0.5, 0.75), method="inverted_cdf"))
     # Quarters begin and end with values that occur.
     starts = [float(values[values > edge][0]) for edge in edges.tolist() if edge < values[-1]]
     for start, end in zip((None, *starts), (*edges.tolist(), None), strict=False):
         if start is None or end is None:
-            words = f"up to {cell_in_words(column, end)}" if start is None else f"from {cell_in_words(column, start)}"
+            words = f"up to {in_words(end)}" if start is None else f"from {in_words(start)}"
         elif start == end:
-            words = f"= {cell_in_words(column, start)}"
+            words = f"= {in_words(start)}"
         else:
-            words = f"from {cell_in_words(column, start)} to {cell_in_words(column, end)}"
+            words = f"from {in_words(start)} to {in_words(end)}"
         low, high = -np.inf if start is None else start, np.inf if end is None else end
         yield words, (cells >= low) & (cells <= high)
-
-
-def cell_in_words(column: Column, cell: float) -> str:
-    """Return a raw cell of a column as text; a missing cell is ``missing``."""
-    if np.isnan(cell):
-        return "missing"
-    if column.texts is not None:
-        return str(column.texts[int(cell)])
-    if column.kind == "boolean":
-        return "true" if cell else "false"
-    return day_text(cell) if column.kind == "datetime" else cell_text(cell)
 
 
 class _Test:

@@ -90,7 +90,7 @@ function drawWhy(row, now, found) {
     make("b", line, { textContent: found ? change(v) : "…" });
   }
   const error = errors && (found ? text(Math.max(...errors.map(each => each[output]))) : "…");
-  make("p", whyBox, { className: "quiet", textContent: `Compared with ${ask.why.rows.length} training rows.${errors ? `\nEstimated; standard errors are at most ${error}.` : ""}` });
+  make("p", whyBox, { className: "quiet", textContent: `Compared with ${ask.why.rows.length} training rows.${errors ? `\nStandard errors are at most ${error}.` : ""}` });
 }
 
 // Waits until the controls rest, then computes a few milliseconds at a time, so that the page stays fluid.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from specnet.model import Answers, Model
 from specnet.parts.data import Column
 from specnet.parts.splits import TEST, TRAIN
 from specnet.running.data_rows import Rows, SpecData
+from specnet.running.panel.words import boolean_words, cell_text_of
 
 MAX_CELLS = 20_000_000
 """The maximum number of cells of test rows that are examined: about a second."""
@@ -29,7 +31,8 @@ def slices_on_test(model: Model, data: SpecData, answers: Answers) -> list[Slice
     errors = Errors(errors.measure, errors.values[counts], None if test.groups is None else test.groups[counts])
     columns = columns_of_rows(train, column_names(model, data))
     trained = train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)]
-    return slices_of(errors, columns, np.asarray(test.columns)[counts], np.asarray(trained))
+    in_words = partial(cell_text_of, words=boolean_words(data))
+    return slices_of(errors, columns, np.asarray(test.columns)[counts], np.asarray(trained), in_words)
 
 
 def errors_of(model: Model, answers: Answers) -> Errors:

@@ -15,6 +15,7 @@ from specnet import Model
 from specnet.number_texts import rounded_up
 from specnet.report.pages.model_answers import AskPanel, ModelAnswers
 from specnet.running.data_rows import SpecData
+from specnet.running.evaluation.failures import slices_on_test
 from specnet.running.folder_pages import answers_shown
 from specnet.running.panel import contents
 from specnet.running.panel.contents import panel_of
@@ -84,6 +85,14 @@ def test_controls_are_those_of_the_columns_in_the_words_of_the_file(shown: Any) 
     assert (since.kind, since.format, since.may_be_missing) == ("date", "%d/%m/%Y", False)
     assert (opened.kind, opened.options, opened.words) == ("choice", [0, 1], ("No", "Yes"))
     assert (panel.kind, list(panel.names), panel.level, panel.note) == ("binary", ["no", "yes"], None, "")
+
+
+def test_slices_of_wrong_rows_are_in_the_words_of_the_file(shown: Any) -> None:
+    (answered, data), test = shown, shown[1].splits["test"]
+    is_open = test.columns[:, [column.name for column in test.kinds].index("open")] == 1
+    target = answered.answers.target
+    answers = replace(answered.answers, prediction=np.where(is_open, 1 - target, target))
+    assert "open = Yes" in [each["where"] for each in slices_on_test(answered.model, data, answers)]
 
 
 def test_the_typical_row_is_a_row_of_the_file(shown: Any) -> None:
