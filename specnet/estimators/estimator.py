@@ -106,7 +106,7 @@ class SpecEstimator(SpecParameters):
         self._reached: Checkpoint | None = None
         with explaining():
             fitted = fit_rows(data, start=start)
-        return self._with_fitted(fitted)
+        return self._with_fitted(fitted, data)
 
     def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
         """Train one epoch on validated rows; if `spec` is None, continue from the last epoch."""
@@ -131,7 +131,7 @@ class SpecEstimator(SpecParameters):
         with explaining():
             fitted = fit_rows(data, start=start, checkpoint=reached, epochs=epochs)
         self._reached = fitted.result.reached
-        return self._with_fitted(fitted)
+        return self._with_fitted(fitted, data)
 
     def _prepared(
         self, spec: Spec, splits: dict[str, Rows], labels: Labels | None, start: Model | None = None
@@ -159,10 +159,11 @@ class SpecEstimator(SpecParameters):
         """Return the column names of a data frame; an empty list for an array."""
         return [column.name for column in rows.kinds] or [str(name) for name in getattr(self, "feature_names_in_", ())]
 
-    def _with_fitted(self, fitted: FitResult) -> Self:
+    def _with_fitted(self, fitted: FitResult, data: SpecData) -> Self:
         model, result = fitted.model, fitted.result
         if result.interruption is not None:
             raise result.interruption
+        model.background = data.splits["train"].background()
         self.model_ = model
         self.history_ = model.history
         self.n_iter_ = result.epochs

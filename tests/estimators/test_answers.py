@@ -236,3 +236,16 @@ def test_intervals_and_sets_are_those_of_the_model():
     with pytest.raises(ValueError, match="held-out rows"):
         SpecClassifier(epochs=5, **QUICK).fit(X, y).predict_set(X)
     assert not hasattr(SpecClassifier(loss="hinge", epochs=1, **QUICK).fit(X, y), "predict_set")
+
+
+def test_contributions_of_a_fitted_model_compare_with_its_training_rows():
+    """With at most 100 training rows, the base is the mean prediction for them; each row of contributions adds up."""
+    X, y = IRIS[0][::2], IRIS[1][::2]
+    estimator = SpecClassifier(**QUICK, epochs=20).fit(X, y)
+    explained = estimator.model_.contributions(X[:3])
+    np.testing.assert_allclose(explained.base, estimator.predict_proba(X).mean(axis=0), rtol=1e-5)
+    added = explained.base + explained.values.sum(axis=1)
+    np.testing.assert_allclose(added, estimator.predict_proba(X[:3]), atol=1e-5)
+    weighted = SpecClassifier(**QUICK, epochs=2).fit(X, y, sample_weight=np.arange(75) < 50)
+    known = weighted.predict_proba(X[:50])
+    np.testing.assert_allclose(weighted.model_.contributions(X[:1]).base, known.mean(axis=0), rtol=1e-5)
