@@ -49,7 +49,8 @@ class Predictions:
     copied : iterator of dict or None
         Columns of the file to write before the predictions, in chunks of `ROWS_AT_ONCE` rows.
     progress : callable
-        Function that is called with the number of finished rows and of all rows.
+        Function that is called with the number of finished rows and of all rows; if rows are explained, with numbers of
+        predictions.
     locate : callable
         Function that returns the error of the first cell that is too large, with its location in the file, or None.
     strict : bool
@@ -110,7 +111,8 @@ class Predictions:
             if taken := [name for name in copied if name in columns]:
                 raise UsageError(f'column "{taken[0]}" clashes with a column of the predictions', source="--keep")
             yield copied, columns
-            self._progress(min(some.stop, len(self)), len(self))
+            if not self._is_explained:
+                self._progress(min(some.stop, len(self)), len(self))
 
     def warnings(self) -> Iterator[Diagnostic]:
         """Yield the warnings about rows without a prediction, and about cells unlike the cells in training."""
@@ -170,7 +172,13 @@ class Predictions:
             sets = model.error_quantiles.sets(decoder.probabilities(outputs), self._classes)
             columns["set"] = _joined(sets, model.labels)
         if self._is_explained:
-            columns |= _explained(model, rows, labels or targets)
+
+            def show(done: int, total: int) -> None:
+                """Count the predictions of all chunks: each row has the same number."""
+                each = total // len(rows)
+                self._progress(some.start * each + done, len(self) * each)
+
+            columns |= _explained(model, rows, labels or targets, show)
         if complete.all():
             return columns
         for name, values in columns.items():
@@ -190,9 +198,11 @@ def _columns(title: str, values: Array, names: Sequence[Any]) -> dict[str, Array
     return {f"{title}_{name}": column for name, column in zip(names or range(len(values.T)), values.T, strict=True)}
 
 
-def _explained(model: Model, rows: RawColumns, names: Sequence[Any]) -> dict[str, Array]:
+def _explained(
+    model: Model, rows: RawColumns, names: Sequence[Any], progress: Callable[[int, int], None]
+) -> dict[str, Array]:
     """Return the base and the contribution of each column to the outputs for rows, as columns by name."""
-    values, base, _ = model.contributions(rows)
+    values, base, _ = model.contributions(rows, progress=progress)
     every = np.concatenate([np.broadcast_to(base, (len(values), 1, len(base))), values], axis=1)
     titles = ["base", *(f"contribution_{name}" for name in explained_names(model))]
     columns: dict[str, Array] = {}

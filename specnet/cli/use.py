@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -182,7 +182,7 @@ def explain(
     loaded, shown = load(model, limit), sys.stderr if output.speaks else None
     if loaded.background is None:
         loaded.background = _background_again(model, limit)
-    with rows_file(data) as file, CountProgress(shown, "rows explained") as progress:
+    with rows_file(data) as file, CountProgress(shown, "predictions compared") as progress:
         with reading_shown(shown), settings_as_options("predict"):
             raw = read_inputs(file, loaded.network.resolved, encoding)
         if row is not None:
@@ -196,7 +196,7 @@ def explain(
         if row is not None:
             if found.missing:
                 raise DataError(*found.warnings())
-            _show_row(output, loaded, raw, row)
+            _show_row(output, loaded, raw, row, progress.show)
         elif out is not None:
             write_file(out, WRITERS[out.suffix](found, Formulas(escape=False)))
         elif output.as_json:
@@ -239,14 +239,14 @@ MAX_BARS = 12
 """The maximum number of columns with a bar; the others are summed."""
 
 
-def _show_row(output: Output, model: Model, raw: RawColumns, row: int) -> None:
+def _show_row(output: Output, model: Model, raw: RawColumns, row: int, progress: Callable[[int, int], None]) -> None:
     """Print the contributions to the prediction of the only row, the largest first."""
     import numpy as np
 
     from specnet.cli.prediction_files import explained_names
     from specnet.report.terminal.bars import signed_bar
 
-    values, base, errors = model.contributions(raw)
+    values, base, errors = model.contributions(raw, progress=progress)
     total = base + values[0].sum(axis=0)
     chances = model.gives_probabilities
     names = [] if model.labels is None else [*map(str, model.labels.tolist())] if chances else []

@@ -34,6 +34,7 @@ CELLS_AT_ONCE, ROWS_AT_ONCE = 2**20, 2**13
 """The maximum number of cells and of rows that are predicted together, unless a single order has more."""
 
 Numbers = NDArray[np.float64]
+Progress = Callable[[int, int], None] | None
 Predict = Callable[[Array], Numbers]
 """A function that returns the outputs, (rows, outputs), for a table of raw cells, (rows, columns)."""
 
@@ -75,6 +76,7 @@ def contributions(
     raw: RawColumns,
     background: Background,
     seed: int,
+    progress: Progress = None,
 ) -> Contributions:
     """Return the contributions of the columns to the predictions for rows.
 
@@ -89,6 +91,8 @@ def contributions(
     background : Background
     seed : int
         Seed of the random orders.
+    progress : callable, optional
+        Function that is called with the number of finished predictions and of all, both without those of the base.
     """
     columns, known = raw.X.shape[1], len(background.weights)
     base = background.weights @ predict(background.rows)
@@ -96,12 +100,18 @@ def contributions(
     at_once = max(1, rows_at_once(columns) // (known * 2**columns)) if exact else 1
     values, errors = (np.empty((len(raw), columns, len(base))) for _ in range(2))
     ranks = None if exact else column_ranks(seed, known, columns)
+    total, done = len(raw) * (1 + known * _predictions_against_one(columns)), 0
     for start in range(0, len(raw), at_once):
         some = slice(start, start + at_once)
         both = joined(background.rows, raw.part(some))
 
         def predicted(table: Array, both: RawColumns = both) -> Numbers:
-            return predict(RawColumns(table, both.kinds))
+            nonlocal done
+            found = predict(RawColumns(table, both.kinds))
+            done += len(table)
+            if progress is not None:
+                progress(done, total)
+            return found
 
         others, rows = both.X[:known], both.X[known:]
         if ranks is None:
@@ -122,6 +132,13 @@ def pairs_of_orders(columns: int) -> int:
     A row to explain then costs about as many predictions as it would with `EXACT_COLUMNS` columns.
     """
     return max(MIN_PAIRS, (1 << EXACT_COLUMNS) // (2 * (columns - 1)))
+
+
+def _predictions_against_one(columns: int) -> int:
+    """Return the number of predictions that compare a row with one background row."""
+    if columns <= EXACT_COLUMNS:
+        return int(2**columns) - 2  # neither the base nor the row itself
+    return 1 + 2 * pairs_of_orders(columns) * (columns - 1)
 
 
 def column_ranks(seed: int, rows: int, columns: int) -> NDArray[np.intp]:

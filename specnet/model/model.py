@@ -16,7 +16,7 @@ from specnet.data.raw_columns import raw_columns
 from specnet.display import Displayed
 from specnet.errors import DataError, SpecnetWarning, rendered
 from specnet.files import PathLike, file_errors, write_file
-from specnet.model.contributions import Background, Contributions, contributions
+from specnet.model.contributions import Background, Contributions, Progress, contributions
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.model.file import MAX_SHARE, check_content, encode_model
@@ -372,7 +372,7 @@ class Model(Displayed):
         return self.decoder.spread(self.member_outputs(self._raw_columns(X)))
 
     def contributions(
-        self, X: ArrayLike | RawColumns, background: ArrayLike | RawColumns | None = None
+        self, X: ArrayLike | RawColumns, background: ArrayLike | RawColumns | None = None, *, progress: Progress = None
     ) -> Contributions:
         """Return how much each raw column contributes to the prediction of each row: Shapley values.
 
@@ -382,16 +382,16 @@ class Model(Displayed):
         Parameters
         ----------
         X : array_like (rows, columns)
-            Raw columns as for `predict`.
         background : array_like (rows, columns), optional
             Rows to which those of `X` are compared, such as 100 training rows. Default: 100 training rows of the run.
+        progress : callable, optional
+            Called with the number of finished predictions and of all.
 
         Returns
         -------
         Contributions
-            ``values`` (rows, columns, outputs), ``base`` (outputs,), the mean prediction of the background, and
-            ``errors``. Outputs are those of `predict_proba`, otherwise values in the target's units or margins. The
-            values of a row add up to its prediction minus the base.
+            ``values`` (rows, columns, outputs), whose sum is a row's prediction minus the ``base`` (outputs,), the mean
+            of the background; and ``errors``. Outputs are those of `predict_proba`, otherwise values or margins.
 
         Raises
         ------
@@ -409,7 +409,7 @@ class Model(Displayed):
         def predict(rows: RawColumns) -> NDArray[np.float64]:
             return self.decoder.numbers(self.member_outputs(rows))
 
-        return contributions(predict, raw, known, self.spec.seed)
+        return contributions(predict, raw, known, self.spec.seed, progress)
 
     def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the outputs as the loss reads them, (rows, outputs): logits or margins for classifiers.

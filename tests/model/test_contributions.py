@@ -14,6 +14,7 @@ import pytest
 from specnet import DataError, Model, fit
 from specnet.model import contributions as own
 from tests.exporting.models import team_of
+from tests.exporting.test_texts import model_of, rows_of
 from tests.model.contributed import explained_cases, linear, wide_model
 from tests.model.models import make_model
 
@@ -115,6 +116,12 @@ def test_a_category_a_gap_and_a_date_are_one_column_each(mixed: Model, table: pd
     check(mixed, others[:1], table.iloc[[gap, oslo]])
 
 
+def test_a_free_text_is_one_column() -> None:
+    """The rows have a text, and a gap in another column of texts; the background has texts with other words."""
+    rows = rows_of(1)
+    check(model_of(), rows[:2], rows[2:6])
+
+
 @pytest.mark.parametrize("name", ["classes", "binary", "value", "wide value", "wide classes"])
 def test_they_agree_with_those_of_shap(name: str) -> None:
     model, rows, background = next(rest for each, *rest in explained_cases() if each == name)
@@ -149,6 +156,18 @@ def test_random_orders_are_exact_for_a_sum_and_always_add_up(monkeypatch: pytest
     exact = model.contributions(rows[:1], background)
     assert exact.errors is None
     assert np.abs(found.values[0] - exact.values[0]).max() < 5 * found.errors[0].max()
+
+
+@pytest.mark.parametrize("columns", [3, 11])
+def test_progress_counts_every_prediction_from_the_first_on(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "ROWS_AT_ONCE", 30)
+    generator, calls = np.random.default_rng(5), list[tuple[int, int]]()
+    rows, background = generator.normal(size=(3, columns)), generator.normal(size=(7, columns))
+    wide_model(columns).contributions(rows, background, progress=lambda *call: calls.append(call))
+    done, totals = zip(*calls, strict=True)
+    assert len(calls) > len(rows)
+    assert [*done] == sorted(done)
+    assert {*totals} == {done[-1]}
 
 
 def test_without_rows_to_compare_to_it_is_said_what_to_do() -> None:
