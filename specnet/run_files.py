@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -388,11 +389,19 @@ def check_run(folder: PathLike, other: str | None = None) -> None:
     if not os.path.exists(folder):
         raise FileError("no such folder", source=os.fspath(folder))
     if os.path.isfile(folder):
-        raise FileError("is a file; expected the folder of a run", source=os.fspath(folder))
+        is_spec = os.fspath(folder).lower().endswith((".toml", ".json"))
+        hint = f"train it first: `{shlex.join(['specnet', 'run', os.fspath(folder)])}`" if is_spec else None
+        raise FileError("is a file; expected the folder of a run", hint=hint, source=os.fspath(folder))
     if kind_of(folder) is not RUN:
         either = f"a {other} file or " if other else ""
         message = f"is a folder without {FACTS}; expected {either}the folder of a run"
         raise FileError(message, hint=_runs_hint(Path(folder), other), source=os.fspath(folder))
+
+
+def resume_hint(folder: PathLike) -> str:
+    """Return the hint with the command that resumes an interrupted run in its folder."""
+    command = ["specnet", "run", os.fspath(spec_file(folder)), "--out", os.fspath(folder), "--resume"]
+    return f"resume it first: `{shlex.join(command)}`"
 
 
 def _runs_hint(folder: Path, other: str | None) -> str | None:

@@ -41,7 +41,7 @@ _OTHER_TOOLS = {
     "--help": "help",
     "export": "convert",
     "evaluate": "eval measure score test",
-    "run": "fit train",
+    "run": "fit launch start train",
     "validate": "lint",
     "parts": "list",
     "import": "load",

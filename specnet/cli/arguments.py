@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -169,7 +170,8 @@ STDIN_NAME = "<stdin>"
 """Name of standard input in errors."""
 
 _SPEC, _MODEL, _EXPORTS = (".toml", ".json"), (".safetensors",), (".onnx", ".keras", ".skops")
-_DATA = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".gz", ".npz")
+_TABLES = (".csv", ".tsv", ".parquet", ".pq", ".jsonl", ".ndjson", ".gz")
+_DATA = (*_TABLES, ".npz")
 _PROGRAMS = (".py", ".c", ".h", ".js", ".mjs", ".mts", ".pt", ".pth")
 
 
@@ -184,7 +186,9 @@ def check_spec_name(path: Path) -> None:
     if suffix in (".yaml", ".yml"):
         raise _wrong(path, "YAML is not supported", "write the spec as TOML or JSON")
     if suffix in (*_DATA, *_MODEL, *_EXPORTS, *_PROGRAMS) and not path.is_dir():
-        hint = "import it first with `specnet import`" if suffix in _EXPORTS else None
+        hint = _import_first(path) if suffix in _EXPORTS else None
+        if suffix in _TABLES:
+            hint = f"write a spec for it: `{_command('new', 'spec.toml', '--data', path, '--target', 'NAME')}`"
         raise _wrong(path, "expected a spec (.toml or .json) or the folder of a run", hint)
 
 
@@ -199,7 +203,9 @@ def check_model(path: Path, others: Sequence[str] = ()) -> None:
         raise _wrong(path, "reading a model from standard input is not supported")
     suffix = path.suffix.lower()
     if suffix in (*_SPEC, *_DATA, *_EXPORTS, *_PROGRAMS, ".txt") and suffix not in others and not path.is_dir():
-        raise _wrong(path, f"expected a model ({_either((*_MODEL, *others))}) or the folder of a run")
+        hint = f"train it first: `{_command('run', path)}`" if suffix in _SPEC else None
+        hint = _import_first(path) if suffix in _EXPORTS else hint
+        raise _wrong(path, f"expected a model ({_either((*_MODEL, *others))}) or the folder of a run", hint)
 
 
 def check_model_and_data(model: Path, data: Path) -> None:
@@ -298,7 +304,8 @@ def spec_of_model(path: Path, overrides: Sequence[str] | None, limits: Sequence[
         If overrides are given, since the spec of a model cannot be changed.
     """
     if overrides:
-        raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(path))
+        message, hint = "--set needs a spec or the folder of a run, got a model", "give the folder of its run"
+        raise UsageError(message, hint=hint, source=str(path))
     return load(path, limits).spec
 
 
@@ -398,6 +405,14 @@ def _standard_input() -> BinaryIO:
 def _either(suffixes: Sequence[str]) -> str:
     *others, last = suffixes
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def _command(*words: str | Path) -> str:
+    return shlex.join(["specnet", *map(str, words)])
+
+
+def _import_first(path: Path) -> str:
+    return f"import it first: `{_command('import', path, '-o', path.with_suffix('.toml'))}`"
 
 
 def _wrong(path: Path, message: str, hint: str | None = None) -> UsageError:

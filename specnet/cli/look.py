@@ -139,10 +139,14 @@ def show(
         raise UsageError("--force needs --diagram")
     if target.name == str(target) == "parts" and not target.exists():
         raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
+    from specnet.run_files import TRIALS
+
     model = load(target, limit) if is_model(target) and not overrides else None
     if model is not None and len(model.networks) > 1:
         if requested:
-            hint = "name one of its trials, a folder of trials/ beside it"
+            trials = sorted((target.parent / TRIALS).glob("[0-9]*"))
+            command = shlex.join(["specnet", "show", *map(str, trials[:1]), *requested])
+            hint = f"use one of its trials: `{command}`" if trials else None
             raise UsageError(f"{requested[0]} needs a single network, got a team", hint=hint, source=str(target))
         _show_networks(model, output)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -195,7 +196,8 @@ def evaluate(
             verb = "occurs" if repeated == 1 else "occur"
             message = f"{count(repeated)} of {counted(len(raw), 'row')} also {verb} in the training set"
             message = message if known.is_complete else f"about {message}"
-            hint = "evaluate on rows that were not used for training"
+            command = shlex.join(["specnet", "evaluate", str(model), "FILE"])
+            hint = f"evaluate rows that were not used for training: `{command}`"
             output.warnings(Diagnostic("training-rows", message, source=rows_name(data), hint=hint))
     output.table(scores_table({rows_name(data): figures}))
 
@@ -307,7 +309,7 @@ def _differences(found: Verification, folder: Path) -> SpecnetError:
 def _difference_hint(verified: VerifiedRun) -> str | None:
     """Return a hint with the likely reason why a run differs, or the option that accepts the difference."""
     if any(each.is_changed for each in verified.differences):
-        return "restore the file, or run the spec again"
+        return "restore the file, or repeat the run with `specnet run` (a sweep with `specnet sweep`)"
     changes = ", ".join(each.key for each in (*verified.inputs, *verified.machine))
     if verified.is_rounded and verified.largest and math.isfinite(verified.largest):
         needed = f"{10.0 ** math.ceil(math.log10(verified.largest)):.0e}"

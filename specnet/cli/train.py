@@ -461,7 +461,7 @@ def _check_options(
         verb = output.context.info_name
         folder = str(spec) if verb == "run" and spec.is_dir() else "DIR"
         command = shlex.join(["specnet", verb, str(spec), "--out", folder, "--resume"])
-        raise UsageError("--resume needs --out", hint=f"use {command}")
+        raise UsageError("--resume needs --out", hint=f"use `{command}`")
 
 
 def _print_folder(output: Output, folder: Path, *parts: str, is_opened: bool) -> None:

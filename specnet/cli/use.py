@@ -226,7 +226,7 @@ def _background_again(model: Path, limit: list[str] | None) -> Background:
     from specnet.running.folder_pages import rows_again
     from specnet.saved.saved_run import SavedRun
 
-    hint = "name the folder of a run whose data can be read"
+    hint = "use the folder of a run whose data can be read: `specnet explain RUN DATA`"
     if kind_of(model) is not RUN:
         raise DataError("no training rows to compare to", hint=hint, source=str(model))
     data = rows_again(SavedRun(model, limits=read_limits(limit)))

@@ -387,10 +387,12 @@ def _placed(problem: Diagnostic, spec: Spec, whole: Keys) -> Diagnostic:
 
 def about_file(error: DataError, source: str) -> DataError:
     """Return a copy of an error that names a file as its source; its hints mention no settings of a spec."""
-    hints = _HINTS_WITHOUT_SPEC
+
+    def hint(each: Diagnostic) -> str | None:
+        if each.code == "unknown-column" and each.path[:1] == ("target",):
+            return f"{each.hint}; rows without the target can be predicted: `specnet predict`"
+        return _HINTS_WITHOUT_SPEC.get(each.code, each.hint)
+
     return DataError(
-        *(
-            replace(each, source=each.source or source, path=(), hint=hints.get(each.code, each.hint))
-            for each in error.diagnostics
-        )
+        *(replace(each, source=each.source or source, path=(), hint=hint(each)) for each in error.diagnostics)
     )

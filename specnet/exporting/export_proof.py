@@ -162,7 +162,10 @@ def _check_ends(given: Array | None, expected: Array | None, ordinary: int) -> N
     for far, wide in zip(difference, width, strict=True):
         if far > _INTERVAL_SHARE * wide > 0:
             message = f"the ends of intervals differ from the model's by {far:.2g}, of intervals {wide:.2g} wide"
-            raise ExportError(f"{message}; nothing was written", hint="export without intervals, or train in float64")
+            raise ExportError(
+                f"{message}; nothing was written",
+                hint='export without --interval, or set network.dtype = "float64" and train again',
+            )
 
 
 def _labels_agree(answers: ExportAnswers, expected: ExportAnswers, part: slice, clear: Array) -> bool:

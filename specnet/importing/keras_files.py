@@ -179,7 +179,7 @@ def _layers(given: Any, limits: Limits) -> list[_Layer]:
         if kind == "Lambda":
             raise FileError(f"{where}: a Lambda is code, which is not executed")
         if kind == "Average":
-            hint = "import the ensemble's model file or its ONNX export"
+            hint = "import its ONNX file, from `specnet export RUN --to onnx`"
             raise FileError(f"{where}: the mean of several networks, as of an ensemble, is not supported", hint=hint)
         if kind not in LAYERS and kind != _INPUT_LAYER:
             raise FileError(f"{where}: layers of the class {shown(kind)} are not supported")

@@ -68,7 +68,7 @@ def not_available(spec: Spec, reason: UnavailableError, *, is_begun: bool = Fals
     """
     from specnet.compiler.native.toolchain.compilers import NoCompilerError
 
-    code, hint = "no-compiled-form", "start the run anew" if is_begun else 'set training.engine to "numpy"'
+    code, hint = "no-compiled-form", "start the run anew with --force" if is_begun else 'set training.engine to "numpy"'
     if isinstance(reason, NoCompilerError):
         code, hint = "no-compiler", f"install a C compiler, such as gcc or clang, or {hint}"
     elif not isinstance(reason, MissingRuleError):

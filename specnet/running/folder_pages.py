@@ -27,7 +27,7 @@ from specnet.parts.part import Part
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.plane_story import Plane
-from specnet.run_files import BEST, REPORT, RUN, SWEEP, TEAM_OF_SWEEP, check_run, kind_of
+from specnet.run_files import BEST, REPORT, RUN, SWEEP, TEAM_OF_SWEEP, check_run, kind_of, resume_hint
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import Rows, SpecData, data_hash, split_data
 from specnet.running.evaluation.failures import column_names
@@ -106,7 +106,7 @@ def _failure(error: Exception, folder: Path) -> Diagnostic:
     if is_memory_shortage(error):
         error = out_of_memory()
     if isinstance(error, SpecnetError):
-        cause, hint = error.diagnostics[0].message, f"use {shlex.join(['specnet', 'report', str(folder)])} to try again"
+        cause, hint = error.diagnostics[0].message, f"try again with `{shlex.join(['specnet', 'report', str(folder)])}`"
     else:
         cause, hint = f"{type(error).__name__}: {error}", "this is a bug in specnet; the run itself is complete"
     return Diagnostic("report", f"the report could not be written: {cause}", source=str(folder / REPORT), hint=hint)
@@ -266,8 +266,8 @@ def page_again(
             return write_page(path)
         run = SavedRun(path, parts=parts, limits=limits)
         if not run.history:
-            hint = "resume it first"
-            raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
+            message = "the run was interrupted before its first epoch"
+            raise FileError(message, hint=resume_hint(path), source=os.fspath(path))
         _write(run, rows_again(run), with_rows=with_rows)
     return path / REPORT
 

@@ -41,7 +41,10 @@ class SklearnTarget(Target):
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_texts(program, "scikit-learn")
         if program.networks[0].is_averaged:
-            hint = "use onnx, numpy, c, javascript, torch or keras, or train one network without training.ensemble"
+            hint = (
+                "choose from onnx, numpy, c, javascript, torch, keras, or train one network on its predictions: "
+                "`specnet distill RUN -o FOLDER`"
+            )
             raise UnsupportedError("scikit-learn has no equivalent of an ensemble of networks", hint=hint)
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
         return {path: with_facts(content, program)}

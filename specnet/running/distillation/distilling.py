@@ -44,7 +44,7 @@ def student_spec(
     model = load_model(model_path, parts=parts, limits=limits)
     spec = parse_spec(spec_path, parts=parts, limits=limits)
     if spec.data is None:
-        hint = "train the teacher with specnet run, on the [data] of its spec"
+        hint = "add [data] to it, and train the teacher with `specnet run`"
         raise DataError("the spec of the teacher has no data", hint=hint, source=str(spec_path))
     record = parse_object(read_file(model_path.with_name(METRICS), LARGEST_RECORD), "the record of metrics")
     rows = record.get("rows")

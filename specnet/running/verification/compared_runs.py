@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -33,7 +32,7 @@ from specnet.run_files import (
     TRIALS_TABLE,
     WRITTEN,
     kind_of,
-    spec_file,
+    resume_hint,
     trial_name,
     written_spec,
 )
@@ -249,9 +248,7 @@ class ComparedRun(SavedRun):
         beginning = Beginning(len(self._reached) - 1, self._reached[-1])
         if beginning == (0, 0):
             message = "the run was interrupted before the end of its first epoch: there is nothing to compare"
-            command = ["specnet", "run", str(spec_file(self.path)), "--out", str(self.path), "--resume"]
-            hint = f"resume it first: {shlex.join(command)}"
-            raise DataError(message, hint=hint, source=str(self.path))
+            raise DataError(message, hint=resume_hint(self.path), source=str(self.path))
         return beginning
 
     @cached_property

@@ -355,7 +355,7 @@ def verify(
 
 def _check_apart(out: Path, run: Path, kind: FolderKind | None, source: str) -> None:
     """Raise DataError if `out` would overwrite files of the run to verify."""
-    whole, hint = run.parent if kind is TEAM_OF_SWEEP else run, "choose another folder"
+    whole, hint = run.parent if kind is TEAM_OF_SWEEP else run, "choose another --out"
     if out == run:
         raise DataError("out is the folder of the run to verify", hint=hint, source=source)
     if any(whole in path.parents for path in written_in(out, kind or RUN)):

@@ -213,7 +213,7 @@ def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path):
 
 def test_a_compiled_run_is_not_resumed_without_a_compiler(no_compiler: None):
     problem = problem_of(lambda: choose(specnet.build(document(epochs=100_000)), 45, 100_000, begun="compiled"))
-    assert problem.hint == "install a C compiler, such as gcc or clang, or start the run anew"
+    assert problem.hint == "install a C compiler, such as gcc or clang, or start the run anew with --force"
 
 
 @compiles
