@@ -83,10 +83,14 @@ class SeriesView:
 
     def __init__(self, series: SavedSeries) -> None:
         self.series, self.runs, self.summary = series, series.shown, series.summary
-        # A predictor without chance has one score on the same rows: no deviation is shown.
+        self.folds = sorted({run.fold for run in self.runs if run.fold is not None})
+        # A predictor without chance has one score on the same rows: seeds have no deviation to show.
         self.baselines: dict[str, dict[str, dict[str, Any]]] = {
             name: {
-                split: {metric: {**each, "std": each["std"] or None} for metric, each in figures.items()}
+                split: {
+                    metric: each if self.folds else {**each, "std": each["std"] or None}
+                    for metric, each in figures.items()
+                }
                 for split, figures in of_splits.items()
             }
             for name, of_splits in series.baselines.items()
@@ -96,7 +100,6 @@ class SeriesView:
         self.finished = [run for run in self.runs if run.state == FINISHED]
         self.searches = [run for run in self.finished if run.sweep is not None]
         self.is_nested = bool(self.searches)
-        self.folds = sorted({run.fold for run in self.runs if run.fold is not None})
         self.seeds = sorted({run.seed for run in self.runs if run.seed is not None})
         self.metrics = sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
         self.beside = [name for name in BASELINES if self.split in self.baselines.get(name, ())]

@@ -51,7 +51,7 @@ def boolean_words(data: SpecData) -> dict[str, tuple[str, str]]:
 def cell_text_of(column: Column, cell: float, words: Mapping[str, tuple[str, str]]) -> str:
     """Return a raw cell in the words of its file, given those of `boolean_words`; a missing cell is ``missing``."""
     if column.kind == "boolean" and not np.isnan(cell):
-        return words[column.name][int(cell)]
+        return words[column.name][int(cell != 0)]
     if isinstance(column.notation, DatetimeFormat) and not np.isnan(cell):
         return (datetime(1970, 1, 1) + timedelta(days=cell)).strftime(column.notation.format)
     return cell_in_words(column, cell)
