@@ -45,6 +45,7 @@ from specnet.data import Preparation
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import RawColumn, codes_among, network_columns
 from specnet.model import TrainedNetwork
+from specnet.model.symbolic import symbolic
 from specnet.network.layout import PlacedBlock
 from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.activations import Activation
@@ -452,19 +453,6 @@ def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) ->
     words = [node.layer.summary(training=False), f"{sized} → {node.size}", described(activation)]
     text = f"{node.key}: {', '.join(filter(None, words))}"
     return " ".join(text.replace("\\", "/").split())  # a comment must not contain line breaks
-
-
-def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparation, dict[str, Array]]:
-    """Return preprocessing with symbolic arrays, and their numbers by name; its input has codes instead of texts."""
-    arrays: dict[str, Array] = {}
-
-    def symbol(name: str, array: Array) -> Value:
-        leaf = f"state.{key}.{name}"
-        arrays[leaf] = array
-        return state_value(leaf, array.shape)
-
-    made = [group for group in preparation.replaced(symbol).groups if group.output_size(columns)]
-    return Preparation(tuple(made)), arrays
 
 
 def _own_features(x: Value, columns: Sequence[RawColumn], number: int) -> Value:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any
@@ -14,17 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import Preparation, RawColumns
 from specnet.data.raw_columns import raw_columns
 from specnet.display import Displayed
-from specnet.errors import DataError, SpecnetWarning, rendered
+from specnet.errors import DataError
 from specnet.files import PathLike, file_errors, write_file
 from specnet.model.contributions import Background, Contributions, Progress, contributions
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.model.file import MAX_SHARE, check_content, encode_model
 from specnet.model.trained_network import TrainedNetwork
-from specnet.model.unfamiliar import refuse_unfilled, unfamiliar_cells
+from specnet.model.unfamiliar import warn_of_unfamiliar
 from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
-from specnet.parts.data import Kind, kind_of
 from specnet.parts.metrics import Metric
 from specnet.spec import Spec
 
@@ -136,10 +134,7 @@ class Model(Displayed):
             raise DataError(f"{message}, got {list(shares)}")
         first, weights = networks[0], None
         for each in networks:
-            if each.decoder.kind != first.decoder.kind or not _same(each.labels, first.labels):
-                raise DataError("models whose outputs are of different kinds cannot be averaged")
-            if _columns(each) != _columns(first):
-                raise DataError("models of different columns cannot be averaged")
+            each.check_alike(first)
         if len(networks) > 1:
             members = [len(each.members) for each in networks]
             weights = tuple(
@@ -582,19 +577,5 @@ class Model(Displayed):
         """Check and return the raw columns for a public method; warn of cells unlike those of training rows."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
-            refuse_unfilled(self.preparations, raw, "X")
-            for text in rendered(unfamiliar_cells(self.preparations, raw, "X")):
-                warnings.warn(text, SpecnetWarning, stacklevel=3)
+            warn_of_unfamiliar(self.preparations, raw, "X", stacklevel=4)
         return raw
-
-
-def _columns(network: TrainedNetwork) -> tuple[int, tuple[str, ...] | None, list[Kind]]:
-    """Return the number of a network's raw columns, their names, and their kinds; no kinds if they have none."""
-    kinds = network.spec.feature_kinds or {}
-    return network.network.resolved.columns, network.spec.feature_names, list(map(kind_of, kinds.values()))
-
-
-def _same(labels: Array | None, others: Array | None) -> bool:
-    return labels is others is None or (
-        labels is not None and others is not None and labels.tolist() == others.tolist()
-    )

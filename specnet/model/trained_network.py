@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.data import Preparation, RawColumns
-from specnet.errors import FileError
+from specnet.errors import DataError, FileError
 from specnet.model.decoder import Decoder, checked_labels
 from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.parts.data import Kind, kind_of
 from specnet.spec import Spec
 
 
@@ -127,6 +128,24 @@ class TrainedNetwork:
         if self.theta.shape[:-1] != (() if ensemble is None else (ensemble.members,)):
             expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
+
+    def check_alike(self, other: TrainedNetwork) -> None:
+        """Check that predictions of this network and another one can be averaged.
+
+        Raises
+        ------
+        DataError
+        """
+        labels = [None if each.labels is None else each.labels.tolist() for each in (self, other)]
+        if self.decoder.kind != other.decoder.kind or labels[0] != labels[1]:
+            raise DataError("models whose outputs are of different kinds cannot be averaged")
+        if self._columns() != other._columns():
+            raise DataError("models of different columns cannot be averaged")
+
+    def _columns(self) -> tuple[int, tuple[str, ...] | None, list[Kind]]:
+        """Return the number of raw columns, their names, and their kinds; no kinds if they have none."""
+        kinds = self.spec.feature_kinds or {}
+        return self.network.resolved.columns, self.spec.feature_names, list(map(kind_of, kinds.values()))
 
     def tensors(self) -> dict[str, Any]:
         """Return the parameters and states of all members, by their tensor names in a model file."""

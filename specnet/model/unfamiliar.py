@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation, RawColumns, filled_gaps, known_texts, trained_gaps
-from specnet.errors import DataError, Diagnostic, OneOfMany
+from specnet.errors import DataError, Diagnostic, OneOfMany, SpecnetWarning, rendered
 from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
@@ -40,6 +41,19 @@ def untrained_missing_values(preparations: Sequence[Preparation], raw: RawColumn
 def unfilled_missing_values(preparations: Sequence[Preparation], raw: RawColumns) -> Array:
     """Return a mask (rows, columns) of missing cells that not every network's preprocessing fills or codes."""
     return _missing_outside(raw, [filled_gaps(each, raw.X.shape[1]) for each in preparations])
+
+
+def warn_of_unfamiliar(preparations: Sequence[Preparation], raw: RawColumns, source: str, stacklevel: int) -> None:
+    """Warn of unfamiliar cells in all rows, for the caller at this level of the stack.
+
+    Raises
+    ------
+    DataError
+        If the preprocessing does not fill a missing cell.
+    """
+    refuse_unfilled(preparations, raw, source)
+    for text in rendered(unfamiliar_cells(preparations, raw, source)):
+        warnings.warn(text, SpecnetWarning, stacklevel=stacklevel)
 
 
 def refuse_unfilled(preparations: Sequence[Preparation], raw: RawColumns, source: str) -> None:

@@ -308,9 +308,13 @@ class Blueprint:
             raise PartError("the network's output does not depend on its columns: a part leaves out what it reads")
         return program
 
-    def forward(self, *, training: bool) -> Forward:
-        """Return the symbolic values of each layer, in training or evaluation mode."""
-        requests, x = LayerRequests(training), input_value(INPUTS, (self.inputs, BATCH))
+    def forward(self, *, training: bool, x: Value | None = None) -> Forward:
+        """Return the symbolic values of each layer, in training or evaluation mode.
+
+        `x` (inputs, "batch") are the prepared columns, by default an input of the program.
+        """
+        requests = LayerRequests(training)
+        x = input_value(INPUTS, (self.inputs, BATCH)) if x is None else x
         applied: list[AppliedLayer] = []
         for number, node in enumerate(self.nodes):
             inputs = [x if source < 0 else applied[source].output for source in node.inputs]
