@@ -3,7 +3,8 @@
 In: a network, its parameters and states, fitted preprocessing and labels; or the bytes of a file. Out: predictions,
 probabilities, metrics, and the same bytes again. Start with `Model` in `model`: one or several `TrainedNetwork`, each
 with one or several members, whose outputs are averaged. `decoder` turns outputs into predictions, `error_quantiles`
-has the sizes of intervals and sets, `file` the file format. `unfamiliar` counts cells unlike those of training rows.
+has the sizes of intervals and sets, `file` the file format. `unfamiliar` counts cells unlike those of training rows,
+`contributions` and `gradients` say what a prediction depends on.
 """
 
 from specnet.model.contributions import Background as Background

@@ -192,6 +192,8 @@ class Decoder:
     ----------
     gives_probabilities : bool
         Whether the outputs are probabilities.
+    gives_both_classes : bool
+        Whether one output is the probability of the second class, and predictions have those of both.
     boundary : float
         The output above which 1, or the second of two classes, is predicted: probability 0.5, or margin 0; or the
         spec's decision threshold.
@@ -209,6 +211,7 @@ class Decoder:
         self.weights = weights
         loss = network.spec.training.loss
         self.gives_probabilities = network.task != "values" and loss.gives_probabilities
+        self.gives_both_classes = self.gives_probabilities and network.task == "binary"
         threshold = network.spec.training.decision_threshold
         self.boundary = threshold or (0.5 if self.gives_probabilities else 0.0)
         self.includes_boundary = threshold is not None
@@ -248,7 +251,7 @@ class Decoder:
     def probabilities(self, averaged: Sequence[Array]) -> Array:
         """Return the probability of each class (two for one binary output), or of each of several binary outputs."""
         mean = mean_of_members(averaged, self.weights)
-        return np.concatenate([1 - mean, mean], axis=1) if self.network.task == "binary" else mean
+        return np.concatenate([1 - mean, mean], axis=1) if self.gives_both_classes else mean
 
     def numbers(self, averaged: Sequence[Array]) -> NDArray[np.float64]:
         """Return probabilities, values in the target's units, or margins, whichever are predicted, (rows, outputs)."""
@@ -258,7 +261,7 @@ class Decoder:
     def spread(self, averaged: Sequence[Array]) -> Array:
         """Return the standard deviation over members of the values, probabilities or margins that are averaged."""
         spread = spread_of_members(averaged, self.weights)
-        if self.network.task == "binary" and self.gives_probabilities:
+        if self.gives_both_classes:
             return np.repeat(spread, 2, axis=1)
         return spread[:, 0] if spread.shape[1] == 1 else spread
 

@@ -19,6 +19,7 @@ from specnet.model.contributions import Background, Contributions, Progress, con
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.model.file import MAX_SHARE, check_content, encode_model
+from specnet.model.gradients import column_gradients
 from specnet.model.trained_network import TrainedNetwork
 from specnet.model.unfamiliar import warn_of_unfamiliar
 from specnet.network import Network
@@ -405,6 +406,24 @@ class Model(Displayed):
             return self.decoder.numbers(self.member_outputs(rows))
 
         return contributions(predict, raw, known, self.spec.seed, progress)
+
+    def gradient(self, X: ArrayLike | RawColumns) -> NDArray[np.float64]:
+        """Return the derivatives of the predictions by the raw columns, computed in float64.
+
+        They are those of `predict_proba`, or of values in the target's units or margins, per unit of the column, and
+        per day for dates. At a kink, such as that of relu at 0, a derivative is that of one side, as in training.
+
+        Returns
+        -------
+        ndarray (rows, outputs, columns)
+            NaN for booleans, categories, texts and missing cells, which have no derivative.
+
+        Raises
+        ------
+        DataError
+            If X does not fit.
+        """
+        return column_gradients(self.networks, self.decoder, self._raw_columns(X))
 
     def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the outputs as the loss reads them, (rows, outputs): logits or margins for classifiers.

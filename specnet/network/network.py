@@ -392,6 +392,17 @@ class Network(Displayed):
         _, program = self._run("input gradient", theta, X, y, sample_weight, state)
         return program.outputs[0].T.copy()
 
+    def jacobian(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
+        """Return the derivatives of `predict` with respect to preprocessed rows, (rows, outputs, inputs).
+
+        At a kink, such as that of relu at 0, a derivative is that of one side, as in training. Columns that the network
+        reads as categories have the derivative 0. Arguments are those of `predict`.
+        """
+        X = self.check_inputs(X)
+        seeds = np.tile(np.eye(self.outputs, dtype=self.dtype), (1, len(X)))  # one reverse pass for each output
+        found = self._for_all_rows("jacobian", theta, np.repeat(X, self.outputs, axis=0), state, self.inputs, seeds)
+        return found.reshape(len(X), self.outputs, self.inputs)
+
     def layer_outputs(
         self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None
     ) -> dict[str, LayerOutputs]:

@@ -199,6 +199,7 @@ class Blueprint:
             "gradient": lambda: self.gradient(training=training, weighted=weighted),
             "step": lambda: self.gradient(training=True, weighted=weighted, frozen=False, soft=soft),
             "input gradient": lambda: self.input_gradient(weighted=weighted),
+            "jacobian": self.jacobian,
         }
         return self._checked(makers[kind]())
 
@@ -244,6 +245,16 @@ class Blueprint:
         forward = self.forward(training=False)
         loss = self.mean_loss(self.trained_outputs(forward), forward.blocks, weighted=weighted)
         return self._plan([gradients(loss, [forward.x])[forward.x]])
+
+    def jacobian(self) -> Plan:
+        """Return the program of the gradient of a weighted sum of the outputs, (inputs, batch).
+
+        The target is the weight of each output, (outputs, batch). The outputs are computed too, so that the program
+        reads the columns even if the gradient does not depend on them.
+        """
+        forward = self.forward(training=False)
+        total = sum_over(forward.output * input_value(TARGET, (self.outputs, BATCH)), "all")
+        return self._plan([gradients(total, [forward.x])[forward.x], forward.output])
 
     @cached_property
     def update(self) -> Update:

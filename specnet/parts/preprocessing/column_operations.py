@@ -25,6 +25,7 @@ def _either(of_values: Function, of_arrays: Function, *operands: Any) -> Any:
 absolute = partial(_either, compiler.absolute, np.abs)
 cos = partial(_either, compiler.cos, np.cos)
 equal = partial(_either, compiler.equal, np.equal)
+exp = partial(_either, compiler.exp, np.exp)
 expm1 = partial(_either, compiler.expm1, np.expm1)
 floor = partial(_either, compiler.floor, np.floor)
 greater = partial(_either, compiler.greater, np.greater)
@@ -40,6 +41,11 @@ where = partial(_either, compiler.where, np.where)
 def within(columns: Any, low: Any, high: Any) -> Any:
     """Limit numbers to the range from `low` to `high`; NaN remains NaN."""
     return minimum(maximum(columns, low), high)
+
+
+def with_slope(made: Any, columns: Any, slope: Callable[[], Any]) -> Any:
+    """Return `made`, a function of columns, with the given derivative where the rule for its formula is wrong."""
+    return compiler.custom(made, [columns], lambda d: (d * slope(),)) if isinstance(columns, Value) else made
 
 
 def count_of(columns: Any) -> int:

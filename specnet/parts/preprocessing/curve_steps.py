@@ -6,7 +6,7 @@ from pydantic import Field
 
 from specnet.parts.fields import PositiveNumber
 from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
-from specnet.parts.preprocessing.column_operations import absolute, expm1, log1p, sign, sqrt, within
+from specnet.parts.preprocessing.column_operations import absolute, exp, expm1, log1p, sign, sqrt, with_slope, within
 
 _FAR = 1e100
 """From this r on, √(1 + r²) equals r in float64; r² does not overflow yet."""
@@ -45,7 +45,8 @@ class Log(_Curve):
     type: Literal["log"] = "log"
 
     def apply(self, columns: Any, fitted: Fitted) -> Any:
-        return sign(columns) * log1p(absolute(columns))
+        made = sign(columns) * log1p(absolute(columns))
+        return with_slope(made, columns, lambda: 1 / (1 + absolute(columns)))  # that of the formula is 0 at 0
 
     def invert(self, columns: Any, fitted: Fitted) -> Any:
-        return sign(columns) * expm1(absolute(columns))
+        return with_slope(sign(columns) * expm1(absolute(columns)), columns, lambda: exp(absolute(columns)))

@@ -21,7 +21,7 @@ from specnet.parts.preprocessing.base import (
     quantiles,
     row_blocks,
 )
-from specnet.parts.preprocessing.column_operations import equal, greater, where, within
+from specnet.parts.preprocessing.column_operations import equal, greater, where, with_slope, within
 
 _NARROW = 1e-300
 """Largest half width of a bin that is treated as a jump."""
@@ -74,9 +74,12 @@ class QuantileRanks(Preprocessing):
         width = 0.5 * high - 0.5 * low
         jumps = greater(_NARROW, width)
         x = repeat(columns, bins)
-        filled = (0.5 * x - 0.5 * low) * where(jumps, 0.0, 1 / width)
+        inverse = where(jumps, 0.0, 1 / width)
+        filled = within((0.5 * x - 0.5 * low) * inverse, 0.0, 1.0)
+        # At a knot the derivative is that of the part above it, however the parts beside it are rounded.
+        filled = with_slope(filled, x, lambda: where(greater(low, x), 0.0, where(greater(high, x), 0.5 * inverse, 0.0)))
         passed = 0.5 * where(equal(x, low), 1.0, 0.0) + where(greater(x, low), 1.0, 0.0)
-        filled = within(filled, 0.0, 1.0) + passed * where(jumps, 1.0, 0.0)
+        filled = filled + passed * where(jumps, 1.0, 0.0)
         return grouped_matmul(expand(1.0, (bins * count, 1)), filled, count, flip_a=True)
 
 
