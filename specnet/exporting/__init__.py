@@ -3,7 +3,7 @@
 A `model_program.Program` describes a model for all targets: its raw columns, a plan of each network (`export_plan`),
 and the way from outputs to answers. A target is a module in `specnet.exporting.targets`. It has the code of each
 operation, a template for the rest of the file (`templates`, rendered by `file_templates`), and a function that runs
-the exported files. C and JavaScript files loop over the features of a row (`row_loops`, `language`). NumPy and PyTorch
+the exported files. C and JavaScript files loop over the features of a row (`loops`). NumPy and PyTorch
 files consist of functions of arrays (`array_functions`). `export_proof` compares the files with the model.
 """
 

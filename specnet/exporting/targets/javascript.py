@@ -23,9 +23,9 @@ from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, LINEAR, Constants
 from specnet.exporting.expression_text import function_forms
 from specnet.exporting.file_templates import rendered
-from specnet.exporting.language import Language
+from specnet.exporting.loops.language import Language
+from specnet.exporting.loops.row_loops import Loops
 from specnet.exporting.model_program import Program
-from specnet.exporting.row_loops import Loops
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.exporting.text_tables import TokenVectors
 from specnet.model import Model, TrainedNetwork

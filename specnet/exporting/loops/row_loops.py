@@ -26,7 +26,7 @@ from specnet.compiler.value import ADD, DIVIDE, EXPAND, INPUT, MULTIPLY, SUBTRAC
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_plan import GROUPED, LINEAR, LOOKUP, Constants, NetworkPlan, Operand, Stage, Step
 from specnet.exporting.expression_text import FreeNames
-from specnet.exporting.language import Language, Variable
+from specnet.exporting.loops.language import Language, Variable
 from specnet.exporting.model_program import Program
 from specnet.parts.arrays import Array
 
