@@ -341,6 +341,9 @@ def export(
             "--interval", "Add intervals that cover this percentage of true values, if the format supports it."
         ),
     ] = None,
+    derivatives: Annotated[
+        bool, typer.Option("--derivatives", help="Add derivatives by columns, if the format supports it.")
+    ] = False,
     force: ForceOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -354,6 +357,7 @@ def export(
     specnet export runs/moons_2_5_1/1 --to onnx
     specnet export runs/moons_2_5_1/1/model.safetensors --to c -o moons.c
     specnet export runs/prices/1 --to javascript --interval 90
+    specnet export runs/prices/1 --to c -o prices.c --derivatives
     """
     from specnet.exporting import export as export_model
     from specnet.exporting import find_target
@@ -368,13 +372,15 @@ def export(
         kind = find_target(target)
         check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the file name of a {target} export")
     level = interval and interval / 100
-    written = export_model(load(model, limit), target, out, float32=float32, interval=level, overwrite=force)
+    options: dict[str, Any] = {"float32": float32, "interval": level, "derivatives": derivatives, "overwrite": force}
+    written = export_model(load(model, limit), target, out, **options)
     names = ", ".join(map(str, written.files))
     output.data |= {
         "files": [str(file) for file in written.files],
         "dtype": written.dtype,
         "rows": written.proof.rows,
         "difference": written.proof.difference,
+        **({"derivatives": written.proof.derivatives} if derivatives else {}),
         "note": written.note or None,
     }
     output.parts(names, written.note or written.dtype, str(written.proof))

@@ -57,6 +57,7 @@ def export(
     *,
     float32: bool = False,
     interval: float | None = None,
+    derivatives: bool = False,
     overwrite: bool = True,
 ) -> Export:
     """Export a model to another format: a file that takes raw columns and returns predictions.
@@ -75,6 +76,8 @@ def export(
         Store a float64 model as float32, if the format supports it.
     interval : float, optional
         Add the intervals that `Model.predict_interval` returns for this level, if the format supports it.
+    derivatives : bool
+        Add the derivatives that `Model.gradient` returns, if the format supports it.
     overwrite : bool
         Overwrite existing files.
 
@@ -115,6 +118,10 @@ def export(
         raise UnsupportedError(
             f"intervals are not supported by {target}", hint=f"choose from {_able('gives_intervals')}"
         )
+    if derivatives and not kind.gives_derivatives:
+        raise UnsupportedError(
+            f"derivatives are not supported by {target}", hint=f"choose from {_able('gives_derivatives')}"
+        )
     main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
     suffixes = (kind.suffix, *kind.other_suffixes)
     if main.suffix not in suffixes:
@@ -122,6 +129,8 @@ def export(
     if not all(np.isfinite(array).all() for each in model.networks for array in (each.theta, *each.state.values())):
         raise ExportError("the model has weights that are not finite")
     program = kind.program(model, dtype).with_interval(interval)
+    if derivatives:
+        program = kind.with_derivatives(program)
     files = kind.render(program, main)
     if not overwrite:
         refuse_taken(*reversed(files))

@@ -74,7 +74,8 @@ class RowWriter(ABC):
     shapes : mapping
         Templates of other operations by name. Their fields are `all` operands, an `array` with as many rows, the
         number of `features`, the `dtype`, and the operation's attributes as ``{at[0]}`` and ``{at[1]}``. `each` is a
-        `repeat` feature by feature, and `repeat` repeats all features as a whole.
+        `repeat` feature by feature, and `repeat` repeats all features as a whole; so do `fold_each` and `fold`, their
+        sums. `pad` adds zeros, `after` of them at the end.
     definitions : list of str
         Functions, in the order of their first use.
     bodies : list of (list of str, list of str)
@@ -125,10 +126,13 @@ class RowWriter(ABC):
         operation, at = step.operation, step.attributes
         if operation in self.forms:
             return self.forms[operation]
-        name = "each" if operation is operations.REPEAT and at[1] else operation.name
+        name = operation.name
+        if operation in (operations.REPEAT, operations.FOLD) and at[1]:
+            name = {"repeat": "each", "fold": "fold_each"}[name]
         if name not in self.shapes or (name in ("sum", "max") and at != "features"):
             raise UnsupportedError(f"{self.name} has no equivalent of the operation {operation.name}")
         both = {"all": ", ".join(["{}"] * len(operands)), "features": step.features}
+        both["after"] = at[2] - at[1] if operation is operations.PAD else 0
         text = self.shapes[name].format(at=at, array=array, dtype=dtype.name, **both)
         return Form(text, CALL, (CALL,) if text.startswith(_METHODS) else ())
 

@@ -7,10 +7,12 @@ tables, numbers) and the number of features of its result. Parts define their va
 and the compiler lowers these to calls, as it does for training. In an export, values that do not depend on rows are
 computed in advance and become tables, and a product with a table becomes `LINEAR`.
 
+Derivatives by columns are one stage of a network, in float64: the gradient of its whole symbolic answer, lowered as any
+other value.
+
 A target has code for each operation and a frame around the stages. Possible future targets need no other plan:
 
 - Texts as operands: an `INPUT` step of kind "text", and an operation from texts to codes with a table of texts.
-- Derivatives by columns: `gradients` of the value of a stage before it is lowered; steps and tables are the same.
 - SQL: one common table expression for each stage, one expression for each feature; `LINEAR` is written as its sum.
 - The training step: stages whose learned tables are operands that change; `Stage.arrays` names them.
 - Fixed point: a range for each step, computed in order from the ranges of its operands, gives its scale.
@@ -18,6 +20,7 @@ A target has code for each operation and a frame around the stages. Possible fut
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, groupby
@@ -32,11 +35,15 @@ from specnet.compiler import (
     Operation,
     Shape,
     Value,
+    constant,
+    expand,
+    gradients,
     input_value,
     operations,
     plan,
     rows,
     state_value,
+    sum_over,
 )
 from specnet.compiler.lowering import Call
 from specnet.compiler.reverse import postorder
@@ -45,7 +52,8 @@ from specnet.data import Preparation
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import RawColumn, codes_among, network_columns
 from specnet.model import TrainedNetwork
-from specnet.model.symbolic import symbolic
+from specnet.model.gradients import has_derivatives
+from specnet.model.symbolic import answer_of, symbolic
 from specnet.network.layout import PlacedBlock
 from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.activations import Activation
@@ -349,7 +357,11 @@ class NetworkPlan:
         The computation in float64 from a network's outputs to answers; values are in the target's units. The answer of
         an ensemble is the mean of the members' answers.
     stages : list of Stage
-        All stages in order.
+        All stages in order, without the derivatives.
+    gradient : Stage or None
+        The computation in float64 from the raw columns, and the weights of the outputs if there are several, to the
+        derivatives of the weighted outputs by each feature of the columns; NaN where there are none. None unless the
+        program has derivatives.
     members : list of str
         The prefix of each member's tensor names in a model's file: ``members.0.``, or with several networks
         ``models.0.members.0.``.
@@ -378,8 +390,8 @@ class NetworkPlan:
         if any(len(column.tables) > 1 for column in columns):  # also those of other networks
             features = _own_features(x, columns, number)
         coded, tables = _recoded(features, columns, own)
-        prepared = prepare.apply(coded)
-        self.prepare = stage_of(prepared, [x], "preprocessing", [arrays | tables], FLOAT64, expansions)
+        self._columns, self._prepared, self._prepared_arrays = columns, (x, prepare.apply(coded)), arrays | tables
+        self.prepare = stage_of(self._prepared[1], [x], "preprocessing", [self._prepared_arrays], FLOAT64, expansions)
         finish, arrays = symbolic(trained.target_preprocessing, self.outputs, "target_preprocessing")
         value = finish.invert(rows(y, 0, self.outputs))
         self.finish = stage_of(value, [y], "target_preprocessing", [arrays], FLOAT64, expansions)
@@ -389,6 +401,24 @@ class NetworkPlan:
         learned = [layout.arrays(theta, "theta") | layout.state_arrays(state) for theta, state in trained.members]
         self.layers = tuple(self._layer(number, node, learned) for number, node in enumerate(network.nodes))
         self.stages = [self.prepare, *(stage for layer in self.layers for stage in layer), self.finish]
+        self.gradient: Stage | None = None
+
+    def add_gradient(self, expansions: Expansions, *, shares_float32: bool) -> None:
+        """Add the stage of derivatives, which reads the tables of other stages where they have the same numbers.
+
+        If not `shares_float32`, these are only tables in float64. `expansions` are those of a program in float64.
+        """
+        x, prepared = self._prepared
+        value, learned, fitted = answer_of(self.trained, prepared)
+        weights = [input_value("source.1", value.shape)] if self.outputs > 1 else []
+        (found,) = gradients(sum_over(value * weights[0] if weights else value, "all"), [x]).values()
+        rounded = [{name: array.astype(self.dtype) for name, array in each.items()} for each in learned]
+        arrays = [self._prepared_arrays | each | fitted for each in rounded]
+        defined = _where_defined(found, x, self._columns, has_derivatives(self.trained).tolist())
+        stage = stage_of(defined, [x, *weights], f"{self.prefix}gradient", arrays, FLOAT64, expansions)
+        wide = [self.prepare, self.finish]
+        known = self.stages if shares_float32 or self.dtype == FLOAT64 else wide
+        self.gradient = _with_known_tables(stage, [step for each in known for step in each.steps])
 
     def _layer(self, number: int, node: Node, arrays: Sequence[Mapping[str, Array]]) -> tuple[Stage, ...]:
         """Return the stages of a layer, given the layer's index and node and the arrays of each member."""
@@ -453,6 +483,47 @@ def _title(node: Node, sizes: tuple[int, ...], activation: Activation | None) ->
     words = [node.layer.summary(training=False), f"{sized} → {node.size}", described(activation)]
     text = f"{node.key}: {', '.join(filter(None, words))}"
     return " ".join(text.replace("\\", "/").split())  # a comment must not contain line breaks
+
+
+def _with_known_tables(stage: Stage, known: Sequence[Step]) -> Stage:
+    """Return a stage that reads the tables of known steps where they have the same numbers and the same use.
+
+    Tables that are equal for all members have the numbers of one.
+    """
+
+    def key(operation: Operation, table: Constants) -> tuple[Operation | None, tuple[Hashable, ...]]:
+        numbers = tuple((array.shape, array.astype(np.float64).tobytes()) for array in table.arrays)
+        return operation if table.array.ndim > 1 else None, numbers if len(set(numbers)) > 1 else numbers[:1]
+
+    tables: dict[Hashable, Constants] = {}
+    for step in known:
+        for table in step.operands if step.operation is not GROUPED else ():
+            if isinstance(table, Constants):
+                tables.setdefault(key(step.operation, table), table)
+    found: dict[Operand, Operand] = {}
+    for step in dict.fromkeys(stage.steps):  # a column that is a category is there twice
+        for table in step.operands:
+            if isinstance(table, Constants):
+                own = key(step.operation, table)
+                found[table] = tables.setdefault(own, Constants(table.name, table.arrays[: len(own[1])]))
+        found[step] = replace(step, operands=tuple(found.get(operand, operand) for operand in step.operands))
+    steps = [found[step] for step in dict.fromkeys(stage.steps)]
+    known_steps = tuple(step for step in steps if isinstance(step, Step))
+    return replace(stage, steps=known_steps, output=found.get(stage.output, stage.output))
+
+
+def _where_defined(found: Value, x: Value, columns: Sequence[RawColumn], has_derivatives: Sequence[bool]) -> Value:
+    """Return derivatives by features of columns, with NaN for columns without derivatives and for missing cells."""
+    pieces, start = list[Value](), 0
+    kinds = ((each, has_derivatives[number]) for number, each in enumerate(columns))
+    for (is_found, takes_missing), run in groupby(kinds, lambda pair: (pair[1], pair[1] and pair[0].takes_missing)):
+        stop = start + sum(column.features for column, _ in run)
+        piece, cells = rows(found, start, stop), rows(x, start, stop)
+        if not is_found:
+            piece = expand(constant(math.nan), piece.shape)
+        pieces.append(operations.where(operations.equal(cells, cells), piece, math.nan) if takes_missing else piece)
+        start = stop
+    return operations.concatenate(*pieces)
 
 
 def _own_features(x: Value, columns: Sequence[RawColumn], number: int) -> Value:

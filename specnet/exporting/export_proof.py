@@ -69,6 +69,9 @@ _INTERVAL_SHARE = 1e-3
 _ROUNDINGS = 4
 """The allowed difference of an export in float32, in multiples of the model's own rounding."""
 
+_JUMP = 1e-3
+"""The difference between derivatives of neighbours, relative to the largest, from which on there is a kink."""
+
 _NEIGHBOURS = 8
 """The number of neighbours of each row for which rounding is measured."""
 
@@ -87,18 +90,23 @@ class Proof:
         The reason why the export could not be run.
     rounding : float
         The difference between the model and itself in the other precision, if the tolerance alone was exceeded.
+    derivatives : float or None
+        The largest difference of a derivative, as a fraction of the largest one by the same column; None if the export
+        has no derivatives.
     """
 
     rows: int
     difference: float | None
     obstacle: str = ""
     rounding: float = 0.0
+    derivatives: float | None = None
 
     def __str__(self) -> str:
         if self.difference is None:
             return f"not compared with the model: {self.obstacle}"
         text = f"compared with the model on {self.rows} rows: max difference {self.difference:.2g}"
-        return f"{text} (float32 rounding {self.rounding:.2g})" if self.rounding else text
+        text += f" (float32 rounding {self.rounding:.2g})" * bool(self.rounding)
+        return text if self.derivatives is None else f"{text}, of derivatives {self.derivatives:.2g} of the largest"
 
 
 def prove(target: Target, program: Program, files: dict[Path, bytes], name: str) -> Proof:
@@ -144,7 +152,47 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         if not _labels_agree(answers, expected, part, _margins(expected.outputs[part], program) > 2 * allowed):
             raise ExportError("the export predicts other labels than the model; nothing was written")
     _check_ends(answers.intervals, expected.intervals, ordinary)
-    return Proof(ROWS, max(difference for difference, _ in compared), rounding=rounding)
+    apart = None if answers.derivatives is None else _checked_derivatives(program, answers.derivatives, rows)
+    return Proof(ROWS, max(difference for difference, _ in compared), rounding=rounding, derivatives=apart)
+
+
+def _checked_derivatives(program: Program, given: Array, rows: RawColumns) -> float:
+    """Return the largest difference from the model's derivatives, as a fraction of the largest one by a column.
+
+    Rows at kinks are left out: there, the derivatives of neighbours jump, and rounding decides between both sides.
+
+    Raises
+    ------
+    ExportError
+        If they differ by more than the tolerance.
+    """
+    expected = derivatives_of(program, rows)
+    if given.shape != expected.shape or not np.array_equal(np.isnan(given), np.isnan(expected)):
+        raise ExportError("the export has derivatives by other columns than the model; nothing was written")
+    largest = np.nan_to_num(np.abs(expected)).max(axis=(0, 1))
+    scale, allowed = np.where(largest > 0, largest, 1.0), np.full(given.shape, TOLERANCES[given.dtype.name])
+    difference = np.nan_to_num(np.abs(given - expected)) / scale
+    exceeding = (difference > allowed).any(axis=(1, 2))
+    if exceeding.any():
+        jumps = np.zeros(expected.shape)
+        for neighbour in range(1, 1 + _NEIGHBOURS):
+            moved = derivatives_of(program, probe_rows(program, neighbour)[0])
+            jumps = np.fmax(jumps, np.nan_to_num(np.abs(moved - expected)) / scale)
+        difference = np.where((exceeding & (jumps > _JUMP).any(axis=(1, 2)))[:, None, None], 0.0, difference)
+        if given.dtype == np.float32:
+            allowed = np.maximum(allowed, _ROUNDINGS * jumps)
+        if (difference > allowed).any():
+            found = f"by {difference.max():.2g} of the largest derivative by a column"
+            raise ExportError(f"the export's derivatives differ from the model's {found}; nothing was written")
+    return float(difference.max(initial=0.0))
+
+
+def derivatives_of(program: Program, rows: RawColumns) -> Array:
+    """Return the model's derivatives for rows, of the outputs that an export returns, (rows, outputs, columns).
+
+    They are those of the model in the export's precision.
+    """
+    return program.model.astype(program.dtype.name).gradient(rows)[:, -program.outputs :]
 
 
 def _check_ends(given: Array | None, expected: Array | None, ordinary: int) -> None:

@@ -23,8 +23,9 @@ from specnet.spec import Spec
 
 FACTS = "spec"
 """The key of the facts in ONNX metadata and in the text of an archive."""
-NUMBERS, LABELS, INTERVAL, MODELS = "numbers", "labels", "interval", "models"
-"""Keys in addition to those of a spec: numbers by tensor name, class labels, interval level, and a team's models.
+NUMBERS, LABELS, INTERVAL, DERIVATIVES, MODELS = "numbers", "labels", "interval", "derivatives", "models"
+"""Keys in addition to those of a spec: numbers by tensor name, class labels, interval level, whether there are
+derivatives, and a team's models.
 
 A team has the share and the spec of each model instead of a spec."""
 MEMBER = "specnet.json"
@@ -96,7 +97,8 @@ def graph_facts(program: Program, constants: Mapping[str, Array]) -> dict[str, A
     weighted = [{"share": model.share, "spec": spec} for model, spec in zip(program.networks, specs, strict=True)]
     facts = {MODELS: weighted} if program.is_team else specs[0]
     interval = {} if program.interval is None else {INTERVAL: program.interval.level}
-    return facts | {NUMBERS: hidden, LABELS: program.labels, **interval}
+    derivatives = {DERIVATIVES: True} if program.has_derivatives else {}
+    return facts | {NUMBERS: hidden, LABELS: program.labels, **interval, **derivatives}
 
 
 def _numbers(network: NetworkPlan) -> Iterator[tuple[str, Array]]:

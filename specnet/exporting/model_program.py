@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.compiler import Expansions
+from specnet.compiler import Expansions, Operation
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import columns_of
-from specnet.exporting.export_plan import NetworkPlan
+from specnet.exporting.export_plan import Constants, NetworkPlan, Stage
 from specnet.model import Model
 from specnet.model.file import name_prefixes
 from specnet.parts.arrays import Array
@@ -103,6 +103,8 @@ class Program:
         The networks of a team, whose answers are averaged with their shares as weights, or the only network.
     interval : ExportInterval or None
         None if no intervals are exported.
+    has_derivatives : bool
+        Whether the derivatives of answers by columns are exported.
     task : str
         The task of the model.
     is_team : bool
@@ -122,12 +124,6 @@ class Program:
         that may have missing values.
     has_cells : bool
         Whether rows may have texts or missing values.
-    stages : list of Stage
-        The stages of all networks in order.
-    operations : set of Operation
-        The operations of all stages.
-    tables : dict
-        The names of the tables of all stages, in order, by table.
 
     Raises
     ------
@@ -152,6 +148,7 @@ class Program:
             for number, (each, prefix, share) in enumerate(zip(model.networks, prefixes, model.shares, strict=True))
         )
         self.interval: ExportInterval | None = None
+        self.has_derivatives = False
         self.task, self.is_team = model.network.task, len(self.networks) > 1
         self.inputs, self.outputs = len(self.columns), self.networks[0].outputs
         self.starts = list(accumulate((column.features for column in self.columns), initial=0))
@@ -162,10 +159,36 @@ class Program:
         missing = [index for index, column in enumerate(self.columns) if column.takes_missing]
         self.missing = [index for index in missing if index not in (*self.texts, *self.words)]
         self.has_cells = bool(self.texts or self.missing or self.words)
-        self.stages = [stage for each in self.networks for stage in each.stages]
-        self.operations = {step.operation for stage in self.stages for step in stage.steps}
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages of all networks in order, and those of derivatives behind them."""
+        stages = [stage for each in self.networks for stage in each.stages]
+        return stages + [each.gradient for each in self.networks if each.gradient]
+
+    @property
+    def operations(self) -> set[Operation]:
+        """The operations of all stages."""
+        return {step.operation for stage in self.stages for step in stage.steps}
+
+    @property
+    def tables(self) -> dict[Constants, str]:
+        """The names of the tables of all stages, in order, by table."""
         tables = ((each.prefix, table) for each in self.networks for stage in each.stages for table in stage.tables)
-        self.tables = {table: prefix + table.name for prefix, table in tables}
+        found = {table: prefix + table.name for prefix, table in tables}
+        own = (table for each in self.networks if each.gradient for table in each.gradient.tables)
+        return found | {table: table.name for table in own if table not in found}
+
+    def with_derivatives(self, expansions: Expansions, *, shares_float32: bool = True) -> Self:
+        """Add derivatives, and return the program.
+
+        `expansions` are those of a program in float64. `shares_float32` says whether its computations can read tables
+        in float32.
+        """
+        self.has_derivatives = True
+        for each in self.networks:
+            each.add_gradient(expansions, shares_float32=shares_float32)
+        return self
 
     def with_interval(self, level: float | None) -> Self:
         """Add the intervals of a level unless it is None, and return the program.

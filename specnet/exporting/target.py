@@ -36,11 +36,14 @@ class ExportAnswers:
         Labels (rows,), or 0 and 1 (rows, outputs); None for values.
     intervals : ndarray (rows, outputs, 2) or None
         The ends of intervals; None if the export has no intervals.
+    derivatives : ndarray (rows, outputs, columns) or None
+        The derivatives of the outputs by raw columns; None if the export has none.
     """
 
     outputs: Array
     predictions: Array | None
     intervals: Array | None = None
+    derivatives: Array | None = None
 
     @property
     def numbers(self) -> Array:
@@ -63,6 +66,8 @@ class Target(ABC):
         Whether a float64 model can be stored as float32 on demand.
     gives_intervals : bool
         Whether exports can return intervals in addition to values.
+    gives_derivatives : bool
+        Whether exports can return derivatives by columns.
     takes_teams : bool
         Whether a file can contain several networks with different layers.
     takes_words : bool
@@ -75,6 +80,7 @@ class Target(ABC):
     other_suffixes: ClassVar[tuple[str, ...]] = ()
     writes_float32: ClassVar[bool] = False
     gives_intervals: ClassVar[bool] = False
+    gives_derivatives: ClassVar[bool] = False
     takes_teams: ClassVar[bool] = False
     takes_words: ClassVar[bool] = False
     is_program: ClassVar[bool] = False
@@ -88,6 +94,16 @@ class Target(ABC):
             If a package that the target needs is not installed.
         """
         return Program(model, dtype, TEXT_EXPANSIONS, takes_words=self.takes_words)
+
+    def with_derivatives(self, program: Program) -> Program:
+        """Add derivatives by columns to a program of this target, and return it.
+
+        Raises
+        ------
+        UnsupportedError
+            If the target lacks an operation.
+        """
+        return program.with_derivatives(TEXT_EXPANSIONS)
 
     @abstractmethod
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:

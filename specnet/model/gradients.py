@@ -44,13 +44,11 @@ class NetworkGradient:
         What is averaged over the members of an ensemble; see `answer_of`.
     arrays : list of mapping
         For each member the numbers of the program's states by name.
-    has_derivatives : ndarray of bool (columns,)
-        Whether a raw column has derivatives: its cells are numbers or dates, and no codes of categories.
     """
 
     def __init__(self, trained: TrainedNetwork) -> None:
         count = trained.network.resolved.columns
-        self.trained, self.has_derivatives = trained, _with_derivatives(trained, count)
+        self.trained = trained
         columns, pieces, arrays = input_value(COLUMNS, (count, BATCH)), list[Value](), dict[str, Array]()
         self._prepared: dict[str, slice] = {}  # the prepared columns that are inputs of the program
         stop = 0
@@ -66,8 +64,8 @@ class NetworkGradient:
                 own, learned = symbolic(type(trained.preprocessing)((group,)), count, f"preprocessing.{number}")
                 pieces.append(own.apply(columns))
                 arrays |= learned
-        self.answer, learned_by_member = answer_of(trained, concatenate(*pieces) if pieces else columns)
-        self.arrays = [arrays | each for each in learned_by_member]
+        self.answer, learned_by_member, fitted = answer_of(trained, concatenate(*pieces) if pieces else columns)
+        self.arrays = [arrays | each | fitted for each in learned_by_member]
         weights = input_value(WEIGHTS, self.answer.shape)
         gradient = gradients(sum_over(self.answer * weights, "all"), [columns])[columns]
         backend = trained.network.blueprint.backend
@@ -135,19 +133,21 @@ def column_gradients(networks: Sequence[TrainedNetwork], decoder: Decoder, raw: 
     network = networks[0].network
     answers = network.target_size if network.task == "values" else network.outputs
     total = np.zeros((len(raw), answers, network.resolved.columns))
-    found = None
     for each, count in zip(networks, counts, strict=True):
-        found = _gradients.get(each) or _gradients.setdefault(each, NetworkGradient(each))
-        found.add(total, raw, shares[:count])
+        program = _gradients.get(each) or _gradients.setdefault(each, NetworkGradient(each))
+        program.add(total, raw, shares[:count])
         shares = shares[count:]
-    assert found is not None, "a model has a network"
-    total[:, :, ~found.has_derivatives] = np.nan
+    total[:, :, ~has_derivatives(networks[0])] = np.nan
     total.swapaxes(1, 2)[raw.gaps()] = np.nan
     return np.concatenate([-total, total], axis=1) if decoder.gives_both_classes else total
 
 
-def _with_derivatives(trained: TrainedNetwork, count: int) -> NDArray[np.bool_]:
-    """Return a mask of the raw columns that have derivatives; columns without kinds are numbers."""
+def has_derivatives(trained: TrainedNetwork) -> NDArray[np.bool_]:
+    """Return a mask of the raw columns that have derivatives: their cells are numbers or dates, and no codes.
+
+    Columns without kinds are numbers.
+    """
+    count = trained.network.resolved.columns
     kinds = {name: kind_of(kind) for name, kind in (trained.spec.feature_kinds or {}).items()}
     names = trained.spec.feature_names or ("",) * count
     found = np.array([kinds.get(name, "numeric") in _HAVE_DERIVATIVES for name in names], np.bool_)

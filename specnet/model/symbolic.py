@@ -30,12 +30,15 @@ class SymbolicAnswer(NamedTuple):
     ----------
     value : Value (answers, "batch")
         Values in the target's units, or the activated outputs: what is averaged over the members of an ensemble.
-    arrays : list of dict
-        For each member the numbers of the states that the value depends on, by name.
+    learned : list of dict
+        For each member its parameters and layer states, by their names in the value.
+    fitted : dict
+        The numbers of the target's preprocessing, by their names in the value.
     """
 
     value: Value
-    arrays: list[dict[str, Array]]
+    learned: list[dict[str, Array]]
+    fitted: dict[str, Array]
 
 
 def answer_of(trained: TrainedNetwork, prepared: Value) -> SymbolicAnswer:
@@ -44,7 +47,7 @@ def answer_of(trained: TrainedNetwork, prepared: Value) -> SymbolicAnswer:
     learned = [layout.arrays(theta, "theta") | layout.state_arrays(state) for theta, state in trained.members]
     value = network.blueprint.forward(training=False, x=prepared).output
     if network.task != "values":
-        return SymbolicAnswer(value, learned)
+        return SymbolicAnswer(value, learned, {})
     finish, arrays = symbolic(trained.target_preprocessing, network.target_size, "target_preprocessing")
     value = finish.invert(rows(value, 0, network.target_size))
-    return SymbolicAnswer(value, [each | arrays for each in learned])
+    return SymbolicAnswer(value, learned, arrays)

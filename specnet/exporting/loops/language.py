@@ -63,8 +63,12 @@ class Language(ABC):
         empty if both are equal. Otherwise, values that only expressions read are stored in wide arrays.
     after_member : str
         A statement that follows the answer of each of several networks; empty for none.
+    widening : str
+        The conversion of a raw column to float64, with a field for the element; empty if none is needed.
     single : str
         The rounding of an input of a network in float32, if arrays are more precise; empty for none.
+    wide : str
+        The beginning of the names of helper functions for arrays in float64; empty if there is one of each.
     passed_on : str
         The arguments of a network's function after the columns and the array for its answer.
     definition : str
@@ -90,7 +94,9 @@ class Language(ABC):
     reading: str = ""
     storing: str = ""
     after_member: str = ""
+    widening: str = ""
     single: str = ""
+    wide: str = ""
     passed_on: str = ""
     definition: str
     parameter: str = ""
@@ -123,7 +129,7 @@ class Language(ABC):
     def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
         """Return the lines that multiply an array by a weight (inputs, outputs) and add a bias unless it is None."""
         sizes, tables = f"{source.features}, {target.features}", f"{weight}, {bias or self.nothing}"
-        return [f"dense({sizes}, {tables}, {self.argument(source)}, {target.name});"]
+        return [f"{self.wide}dense({sizes}, {tables}, {self.argument(source)}, {target.name});"]
 
     def repeated(self, array: Variable, count: int, each: bool) -> Text:
         """Return element `i` of an array repeated `count` times, as a whole or, if `each`, element by element."""

@@ -43,11 +43,11 @@ _ROLES: Mapping[tuple[Operation, int], str] = MappingProxyType(
     }
 )
 """The names of folded constants by the operation that reads them and the position among its operands."""
-_WHOLE = (LINEAR, GROUPED, operations.ROWS, operations.REPEAT)
+_WHOLE = (LINEAR, GROUPED, operations.ROWS, operations.REPEAT, operations.PAD, operations.FOLD)
 """Operations that read whole arrays instead of single elements."""
 _OWN_LENGTH = (SUM, operations.MAX, LOOKUP, operations.CONCATENATE)
 """Operations whose loop has the length of their operand."""
-_NEW_ARRAY = (LINEAR, GROUPED, LOOKUP, operations.CONCATENATE, operations.REPEAT)
+_NEW_ARRAY = (LINEAR, GROUPED, LOOKUP, operations.CONCATENATE, operations.REPEAT, operations.PAD, operations.FOLD)
 """Operations whose result cannot overwrite their operands."""
 
 
@@ -360,7 +360,7 @@ class StageLoops:
         source, target = self._variables[x], self._array(step)
         outputs, inputs, groups = weight.array.shape
         arguments = f"{self._table(weight)}, {self.language.argument(source)}, {target.name}"
-        self.lines.append(f"grouped({groups}, {inputs}, {outputs}, {arguments});")
+        self.lines.append(f"{self.language.wide}grouped({groups}, {inputs}, {outputs}, {arguments});")
         return target
 
     def _lookup(self, step: Step) -> Variable:
@@ -382,6 +382,26 @@ class StageLoops:
         source, target = self._variables[step.operands[0]], self._array(step)
         element = self.language.repeated(source, count, each)
         self._fill(target, element if source.is_wide else self.language.read(element))
+        return target
+
+    def _padded(self, step: Step) -> Variable:
+        source, target, low = self._variables[step.operands[0]], self._array(step), step.attributes[0]
+        self._fill(target, self.language.number(0.0))
+        self._fill(replace(target, features=source.features, low=low), source.at(source.features))
+        return target
+
+    def _folded(self, step: Step) -> Variable:
+        """Add loops that sum the copies of each feature, which follow each other or are as far apart as the length."""
+        (count, each), source, target = step.attributes, self._variables[step.operands[0]], self._array(step)
+        size = step.features
+        index = f"i * {count} + j" if each else f"j * {size} + i"
+        if size == 1:
+            index = "j"
+        element = f"{source.name}[{index} + {source.low}]" if source.low else f"{source.name}[{index}]"
+        self._fill(target, self.language.number(0.0))
+        self.lines += self.language.loop(
+            count, self.language.loop(size, [f"{target.at(size).code} += {element};"]), "j"
+        )
         return target
 
     def _rows(self, step: Step) -> Variable:
@@ -491,6 +511,8 @@ _WRITERS: Mapping[Operation, Callable[[StageLoops, Step], Variable]] = {
     GROUPED: StageLoops._grouped,
     LOOKUP: StageLoops._lookup,
     operations.REPEAT: StageLoops._repeated,
+    operations.PAD: StageLoops._padded,
+    operations.FOLD: StageLoops._folded,
     operations.ROWS: StageLoops._rows,
     operations.CONCATENATE: StageLoops._concatenated,
     SUM: StageLoops._total,

@@ -6,9 +6,9 @@ model, it is compiled into a program that reads rows from standard input.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
-import string
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,12 @@ from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.array_functions import filled
+from specnet.exporting.c_literals import comment, integer_literal, text_literal
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, Step
-from specnet.exporting.expression_text import function_forms
+from specnet.exporting.expression_text import TEXT_EXPANSIONS, function_forms
 from specnet.exporting.file_templates import rendered
+from specnet.exporting.loops.gradient_loops import GradientRoutine
 from specnet.exporting.loops.language import Language, Variable
 from specnet.exporting.loops.row_loops import Loops, Routine
 from specnet.exporting.model_program import Program
@@ -54,6 +56,7 @@ text text_table text_tables text_reader text_vector next_point folded_to with_by
 read_around read_point folding expansions NOTHING SEPARATOR EXPANDED uint32_t counts reader table
 """
 """The names that the code of texts adds."""
+_FUNCTION_NAMES = ("forward", "predict", "interval", "gradient", "text")
 LONGEST_TEXT = 4095
 """The largest size in bytes of a string literal that every C99 compiler accepts."""
 MAX_STACK = 16 * 1024
@@ -75,13 +78,12 @@ log log10 log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc 
 lrint llrint round lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward fdim fmax fmin fma j0
 j1 jn y0 y1 yn gamma signgam isnan isinf isfinite isnormal signbit fpclassify abs labs llabs abort exit atexit malloc
 calloc realloc free alloca printf puts putchar memcpy memset memmove memcmp strlen strcpy strcmp signal raise int32_t
-int64_t INT64_C workspace
+int64_t INT64_C workspace gradient
 """
 
 
 DENSE_VECTOR = 8
 """The number of outputs that the helper of dense layers computes in a loop of fixed length."""
-_PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
 
 
 class C(Language):
@@ -116,6 +118,7 @@ class C(Language):
         suffix, zero = "f" if is_float else "", self.number(0.0).code
         is_one = f"{{category}} >= 0 && {{category}} < {{categories}} && {{category}} == ({kind})(int){{category}}"
         nothing = "NAN" if is_float else f"({kind})NAN"  # NAN is a float
+        self.missing = Text(nothing, NAME if is_float else SIGN)
         self.lookup = f"{is_one} ? {{table}}[{{index}}] : {nothing}"
         self.reading, self.storing = (f"({kind})", "(real)") if dtype != real else ("", "")
         forms = {
@@ -127,7 +130,7 @@ class C(Language):
         self.forms = OPERATORS | function_forms(f"{{}}{suffix}", absolute=f"fabs{suffix}") | forms
 
     def number(self, number: float) -> Text:
-        return c_number(self.dtype.type(number))
+        return self.missing if math.isnan(number) else c_number(self.dtype.type(number))
 
     def remark(self, text: str) -> str:
         return f"/* {comment(text)} */"
@@ -153,34 +156,26 @@ class C(Language):
         return [*self.fill(target, start), *self.loop(inputs, added, "j")]
 
 
-def integer_literal(number: int) -> str:
-    """Return a 64-bit integer as an expression; the smallest one has no literal."""
-    return f"INT64_C({number})" if number > -(2**63) else "-INT64_C(9223372036854775807) - 1"
+class _WideC(C):
+    """C99 in which all numbers are double, for the derivatives of a network in float32 or float64."""
 
-
-def text_literal(text: str) -> str:
-    """Return a text as a string literal in UTF-8; octal escapes have three digits, so that they end before a digit."""
-    characters = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
-    return f'"{"".join(characters)}"'
-
-
-def comment(text: str) -> str:
-    """Return a text for a comment, without delimiters of comments, trigraphs and unprintable characters."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
-    for character in ("*/", "/*"):
-        shown = shown.replace(character, " ".join(character))
-    return re.sub(r"\?(?=\?)", "? ", shown)  # a trigraph may stand for a backslash
+    def __init__(self, real: np.dtype[Any]) -> None:
+        super().__init__(FLOAT64, "double", FLOAT64)
+        if real != FLOAT64:
+            self.wide, self.widening = "wide_", "(double){}"
 
 
 class CTarget(Target):
     suffix = ".c"
+    gives_derivatives = True
     is_program = True
     writes_float32 = True
     gives_intervals = True
     takes_teams = True
     takes_words = True
+
+    def with_derivatives(self, program: Program) -> Program:
+        return program.with_derivatives(TEXT_EXPANSIONS, shares_float32=False)
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         header = path.with_suffix(".h")
@@ -233,6 +228,12 @@ Put the numbers of a text, UTF-8 that ends with a null byte, into the columns fr
    a missing cell, which is like a text without words."""
 
 
+_GRADIENT = """\
+Derivatives of {meaning} by raw columns, another array than x: gradient[{macro}_OUTPUTS * {macro}_INPUTS],
+   for each output those by all columns, per unit of a column, and per day for dates.
+   NAN for columns that are no numbers, and for missing cells. At a kink they are those of one side."""
+
+
 def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
     """Return for each function that computes answers its declaration, without a workspace, and a description."""
     macro, kind, types = stem.upper(), answer_kind(program), number_types(program)
@@ -250,6 +251,9 @@ def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
             f"{program.interval.meaning.capitalize()}, for raw columns:\n"
             f"   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x.",
         )
+    if program.has_derivatives:
+        declaration = f"void {stem}_gradient(const {types['columns']} *x, double *gradient)"
+        found["gradient"] = declaration, _GRADIENT.format(meaning=program.meaning, macro=macro)
     if program.words:
         declaration = f"void {stem}_text(int column, const char *text, {types['columns']} *x)"
         found["text"] = declaration, _TEXT
@@ -287,11 +291,17 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         *(f"{word}f" for word in taken),
         *(_WORD_NAMES.split() if program.words else ()),
         f"{stem}_code",
-        *(f"{stem}_{name}{end}" for name in ("forward", "predict", "interval", "text") for end in ("", "_work")),
+        *(
+            f"{stem}_{name}{end}"
+            for name in ("forward", "predict", "interval", "gradient", "text")
+            for end in ("", "_work")
+        ),
     ]
     prepared = C(FLOAT64, "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
-    lines = [line for body in (*loops.models, loops.body) for line in body.lines]
+    derivatives = GradientRoutine(loops, _WideC(program.dtype)) if program.has_derivatives else None
+    bodies = [*loops.models, loops.body, *([derivatives] if derivatives else [])]
+    lines = [line for body in bodies for line in body.lines]
     called = set(re.findall(r"^ *(\w+)\(", "\n".join(lines), re.MULTILINE))
     models, inner = [], 0
     for body in loops.models:
@@ -299,12 +309,13 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         models.append((f"static {_restricted(_FORWARD.format(body.name, **number_types(program)), '')}", inside))
         inner = max(inner, used)
     statements, used = _statements(loops.body, program.dtype, program.is_team)
+    of_gradient, used_by_gradient = _statements(derivatives, FLOAT64) if derivatives else ([], 0)
     answered, answers = _answered(program, stem)
     of_texts = [table for index in program.words for table in program.columns[index].tables]
     counting = max((_doubles_of_text(table) for table in of_texts), default=0)
-    workspace = max(1, used + inner + answers * (len(functions) > 1), counting)  # C has no empty arrays
+    workspace = max(1, used + inner + answers * (len(functions) > 1), counting, used_by_gradient)  # no empty arrays
     labels = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
-    is_float = program.dtype == np.float32
+    is_float, kinds = program.dtype == np.float32, (("", "real"), ("wide_", "double"))
     return {
         "program": program,
         "interval": program.interval,
@@ -321,13 +332,14 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "functions": functions,
         "tables": _tables(program, loops),
         "vector": DENSE_VECTOR,
-        "has_dense": "dense" in called,
-        "has_grouped": "grouped" in called,
+        "dense": [(wide, kind) for wide, kind in kinds if f"{wide}dense" in called],
+        "grouped": [(wide, kind) for wide, kind in kinds if f"{wide}grouped" in called],
         "activations": [function.rstrip("\n") for function in loops.functions],
         **(_codes(program) if program.texts else {}),
         **(_texts(program) if program.words else {}),
         "models": models,
         "statements": statements,
+        "of_gradient": of_gradient,
         "answered": answered,
         "labels": labels,
         "boundary": number_literal(program.dtype.type(program.model.boundary)),
@@ -340,12 +352,18 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
 
 
 def _tables(program: Program, loops: Loops) -> list[str]:
-    """Return the definitions of tables; those of preprocessing, except weights of groups, are of type double."""
+    """Return the definitions of tables; those of preprocessing and of derivatives alone are of type double.
+
+    Weights of groups in the preprocessing are not.
+    """
     around = [stage for model in program.networks for stage in (model.prepare, model.finish)]
     weights = {step.operands[1] for stage in around for step in stage.steps if step.operation is GROUPED}
     doubles = {table for stage in around for table in stage.tables} - weights
+    doubles |= loops.tables.keys() - {
+        table for model in program.networks for stage in model.stages for table in stage.tables
+    }
     return [
-        _table(table.array, name, "double")
+        _table(loops.numbers(table), name, "double", table.has_members)
         if table in doubles
         else _table(loops.numbers(table).astype(program.dtype), name, "real", table.has_members)
         for table, name in loops.tables.items()
@@ -546,15 +564,18 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
         raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
     kind, size = answer_kind(program), (program.outputs,)
     ends = [("ends", np.float64, (2, *size))] if program.interval else []
+    ends += [("gradient", np.float64, (*size, program.starts[-1]))] if program.has_derivatives else []
     answered = np.frombuffer(ended.stdout, [("outputs", program.answer_dtype, size), *ends])
     outputs = answered["outputs"]
+    derivatives = answered["gradient"][:, :, program.starts[:-1]] if program.has_derivatives else None
     if kind in ("value", "values"):
-        return ExportAnswers(outputs, None, np.moveaxis(answered["ends"], 1, 2) if program.interval else None)
+        intervals = np.moveaxis(answered["ends"], 1, 2) if program.interval else None
+        return ExportAnswers(outputs, None, intervals, derivatives)
     predictions = np.array(ended.stderr.decode().split("\0")[:-1])
     if kind == "text":
-        return ExportAnswers(outputs, predictions)
+        return ExportAnswers(outputs, predictions, derivatives=derivatives)
     shape = (len(rows), program.outputs) if kind == "multilabel" else (len(rows),)
-    return ExportAnswers(outputs, predictions.astype(np.int64).reshape(shape))
+    return ExportAnswers(outputs, predictions.astype(np.int64).reshape(shape), derivatives=derivatives)
 
 
 def _row_bytes(program: Program, rows: RawColumns) -> bytes:

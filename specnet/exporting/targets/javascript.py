@@ -23,6 +23,7 @@ from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, LINEAR, Constants
 from specnet.exporting.expression_text import function_forms
 from specnet.exporting.file_templates import rendered
+from specnet.exporting.loops.gradient_loops import GradientRoutine
 from specnet.exporting.loops.language import Language
 from specnet.exporting.loops.row_loops import Loops
 from specnet.exporting.model_program import Program
@@ -52,7 +53,7 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best codes numbered cells cell missing interval reach decoded halves answered
+bias groups best gradient k codes numbered cells cell missing interval reach decoded halves answered
 """
 _WORD_NAMES = "folding texts encoder hashOf countToken putVector isMissing numberOf TextEncoder Map String parseInt"
 """The names that the code of texts adds."""
@@ -84,6 +85,7 @@ class JavaScriptTarget(Target):
     suffix = ".js"
     is_program = True
     gives_intervals = True
+    gives_derivatives = True
     takes_teams = True
     takes_words = True
     other_suffixes = (".mjs",)
@@ -108,13 +110,16 @@ class JavaScriptTarget(Target):
             ended = subprocess.run(command, input=rows.X.astype("<f8").tobytes(), capture_output=True, check=False)
         if ended.returncode:
             raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
-        outputs, *ends = np.split(np.frombuffer(ended.stdout, "<f8"), [len(rows) * program.outputs])
-        outputs = outputs.reshape(len(rows), program.outputs)
+        shape, count = (len(rows), program.outputs), len(rows) * program.outputs
+        stops = np.cumsum([count, 2 * count * (program.interval is not None)]).tolist()
+        outputs, ends, found = np.split(np.frombuffer(ended.stdout, "<f8"), stops)
+        outputs, derivatives = outputs.reshape(shape), found.reshape(*shape, -1) if program.has_derivatives else None
         if program.task == "values":
-            return ExportAnswers(outputs, None, ends[0].reshape(*outputs.shape, 2) if program.interval else None)
+            intervals = ends.reshape(*shape, 2) if program.interval else None
+            return ExportAnswers(outputs, None, intervals, derivatives)
         nothing = [0] * program.outputs if program.labels is None else program.labels[0]
         predictions = [nothing if prediction is None else prediction for prediction in json.loads(ended.stderr)]
-        return ExportAnswers(outputs, np.array(predictions))
+        return ExportAnswers(outputs, np.array(predictions), derivatives=derivatives)
 
 
 TARGET = JavaScriptTarget()
@@ -127,7 +132,7 @@ const texts = Object.entries(JSON.parse(readFileSync(process.argv[2])));
 const columns = Number(process.argv[3]);
 const bytes = readFileSync(0);
 const numbers = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-const outputs = [], predictions = [], ends = [];
+const outputs = [], predictions = [], ends = [], derivatives = [];
 for (let start = 0; start < numbers.length; start += columns) {
   let x = numbers.subarray(start, start + columns);
   if (texts.length) x = Array.from(x);
@@ -135,8 +140,9 @@ for (let start = 0; start < numbers.length; start += columns) {
   outputs.push(...forward(x));
   predictions.push(forward(x).some(Number.isNaN) ? null : predict(x));
   if (network.interval) ends.push(...network.interval(x).flat());
+  if (network.gradient) for (const each of network.gradient(x)) derivatives.push(...each);
 }
-writeFileSync(1, Buffer.from(Float64Array.from([...outputs, ...ends]).buffer));
+writeFileSync(1, Buffer.from(Float64Array.from([...outputs, ...ends, ...derivatives]).buffer));
 writeFileSync(2, JSON.stringify(predictions));
 """
 
@@ -234,6 +240,7 @@ def _module(
     language, operators = language or _JavaScript(), program.operations
     names = _RESERVED.split() + (_WORD_NAMES.split() if program.words else [])
     loops = Loops(program, language, language, names)
+    derivatives = [GradientRoutine(loops, language)] if program.has_derivatives else []
     codes = {
         index: ", ".join(f"[{_literal(text)}, {code}]" for text, code in column.codes.items())
         for index, column in enumerate(program.columns)
@@ -246,13 +253,14 @@ def _module(
         text_columns=_text_columns(program, written or _listed),
         folding=folding_lines() if program.words else (),
         tables={name: _table(loops, table, written or _listed) for table, name in loops.tables.items()},
-        arrays=[array for body in (*loops.models, loops.body) for array in body.sizes.items()],
+        arrays=[array for body in (*loops.models, loops.body, *derivatives) for array in body.sizes.items()],
         has_dense=LINEAR in operators,
         has_grouped=GROUPED in operators,
         has_erf=operations.ERF in operators,
         functions=[function.rstrip("\n") for function in loops.functions],
         models=loops.models,
         lines=loops.body.lines,
+        of_gradient=[line for each in derivatives for line in each.lines],
         prediction=program.answered(_ANSWERS, lambda number: repr(float(number))),
         ends=_ends(program),
     )

@@ -33,7 +33,7 @@ from specnet.exporting.export_plan import LINEAR, NetworkPlan, Step
 from specnet.exporting.expression_text import FreeNames
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.data import Csv
 from specnet.parts.data.notations import SECONDS, DatetimeFormat, DurationFormat, Notation, NumberFormat
 from specnet.parts.data.tables.cells import PAIRS, SPACE
@@ -47,7 +47,7 @@ _RESERVED = """
 X FEATURES LABELS REACH KNOTS GAPS SLOPES CODES OPTIONAL BOOLEANS WORDS DATES SHORT_YEARS NUMBERS DURATIONS MARKERS
 MISSING TEXTS FOLDING START PRIME folding hash_of tokens_of vector_of vectors_of
 datetime timedelta timezone array_of text_of numbers_as_written number_of numbers_of numbered days_of is_number
-read_cell read_rows print_answers source file error stored outputs predict predict_proba interval
+read_cell read_rows print_answers source file error stored outputs predict predict_proba interval gradient
 """
 """The names that the template uses."""
 
@@ -56,6 +56,7 @@ class NumpyTarget(Target):
     suffix = ".py"
     is_program = True
     gives_intervals = True
+    gives_derivatives = True
     takes_teams = True
     takes_words = True
 
@@ -77,10 +78,10 @@ class NumpyTarget(Target):
             ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
             if ended.returncode:
                 raise ExportError(f"the file fails: {ended.stderr.strip()}")
-            outputs, *intervals = (np.load(path) for path in sorted(Path(folder).glob("outputs*.npy")))
-            if program.task == "values":
-                return ExportAnswers(outputs, None, *(each.reshape(*outputs.shape, 2) for each in intervals))
-            return ExportAnswers(outputs, np.load(f"{folder}/predictions.npy"))
+            outputs, predictions = (np.load(f"{folder}/{name}.npy") for name in ("outputs", "predictions"))
+            derivatives = np.load(f"{folder}/gradient.npy") if program.has_derivatives else None
+            ends = np.load(f"{folder}/interval.npy").reshape(*outputs.shape, 2) if program.interval else None
+            return ExportAnswers(outputs, None if program.task == "values" else predictions, ends, derivatives)
 
 
 TARGET = NumpyTarget()
@@ -96,10 +97,10 @@ with open(folder + "/texts.json") as file:
 X = X.astype(object) if texts else X
 for index, column in texts.items():
     X[:, int(index)] = column
-np.save(folder + "/outputs.npy", module["outputs"](X))
 np.save(folder + "/predictions.npy", module["predict"](X))
-if "interval" in module:
-    np.save(folder + "/outputs_interval.npy", module["interval"](X))
+for name in ("outputs", "interval", "gradient"):
+    if name in module:
+        np.save(f"{folder}/{name}.npy", module[name](X))
 """
 
 
@@ -124,6 +125,9 @@ class _NumpyWriter(RowWriter):
             "concatenate": "np.concatenate([{all}], axis=1)",
             "repeat": "np.tile({{}}, (1, {at[0]}))",
             "each": "np.repeat({{}}, {at[0]}, axis=1)",
+            "pad": "np.pad({{}}, ((0, 0), ({at[0]}, {after})))",
+            "fold": "{{}}.reshape(len({array}), {at[0]}, {features}).sum(axis=1)",
+            "fold_each": "{{}}.reshape(len({array}), {features}, {at[0]}).sum(axis=2)",
             "expand": "np.broadcast_to({{}}, (len({array}), {features}))",
             "cast": "{{}}.astype(np.{dtype})",
         }
@@ -155,6 +159,34 @@ class _NumpyWriter(RowWriter):
 
     def called_model(self, number: int) -> Text:
         return Text(f"{self.models[number]}(x)", CALL)
+
+    def gradient(self) -> list[str]:
+        """Return the lines that compute derivatives (rows, outputs, columns) from `x`, the raw columns."""
+        program, of_outputs = self.program, self.lines
+        if not program.has_derivatives:
+            return []
+        several, self.lines = program.is_team or any(model.is_averaged for model in program.networks), []
+        if program.outputs > 1:
+            self._assign("weights", Text(f"np.tile(np.eye({program.outputs}), (len(x), 1))"))
+            self._assign("x", Text(f"np.repeat(x, {program.outputs}, axis=0)"))
+        if several:
+            self._assign("total", Text("0"))
+        for model in program.networks:
+            assert model.gradient is not None, "the program has derivatives"
+            before, self.lines = self.lines, []
+            found = self._inline(model.gradient, [Text("x"), Text("weights")][: len(model.gradient.sources)], FLOAT64)
+            if several:
+                share = number_text(model.share / program.shares / len(model.members))
+                self._assign("total", Text(f"total + {share} * {found.within(CALL)}"))
+                found = Text("total")
+            if model.is_averaged:
+                head = f"for {self.member} in range({len(model.members)}):"
+                self.lines = [head, *(f"    {line}" for line in self.lines)]
+            self.lines = [*before, *self.lines]
+        made = f"{found.within(CALL)}.reshape(-1, {program.outputs}, {program.starts[-1]})"
+        columns = f"[:, :, {program.starts[:-1]}]" if program.words else ""
+        lines, self.lines = [*self.lines, f"return {made}{columns}"], of_outputs
+        return lines
 
     def archive(self) -> bytes:
         """Return the content of an .npz file with the tables."""
@@ -191,6 +223,7 @@ class _NumpyWriter(RowWriter):
             tables={name: table.numbers for table, name in self.stored.items()},
             networks=networks,
             member=self.member,
+            of_gradient=self.gradient(),
             prediction=program.answered(_ANSWERS),
             answer_columns=self._answer_columns(),
             array_text=_array_text,

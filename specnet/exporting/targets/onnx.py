@@ -29,6 +29,7 @@ from specnet.exporting.onnx_inputs import (
     token_facts,
     token_inputs,
 )
+from specnet.exporting.onnx_nodes import OnnxNodes
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.exporting.text_tables import TokenVectors, text_tables
 from specnet.model import Model
@@ -48,6 +49,8 @@ FLOAT32_ONLY = frozenset(
 
 ENDS = ("lower", "upper")
 """The names of the outputs for the ends of intervals."""
+GRADIENT = "gradient"
+"""The name of the output for derivatives."""
 OPERATORS: Mapping[Operation, str] = {
     ADD: "Add",
     SUBTRACT: "Sub",
@@ -78,12 +81,14 @@ _REDUCTIONS = {SUM: "ReduceSum", operations.MAX: "ReduceMax"}
 
 
 _EXPANSIONS: Expansions = {operations.EXPM1: lambda x: exp(x) - 1, operations.LOG1P: lambda x: log(1 + x)}
+_EXPANSIONS_IN_DOUBLE: Expansions = {**_EXPANSIONS, operations.SOFTPLUS: TEXT_EXPANSIONS[operations.SOFTPLUS]}
 
 
 class OnnxTarget(Target):
     suffix = ".onnx"
     writes_float32 = True
     gives_intervals = True
+    gives_derivatives = True
     takes_teams = True
     takes_words = True
 
@@ -91,14 +96,22 @@ class OnnxTarget(Target):
         """Return the program of a model in `dtype`, or in float32 if onnxruntime lacks an operator in float64."""
         required("onnx", "onnx")
         if dtype == np.float64:
-            softplus = {operations.SOFTPLUS: TEXT_EXPANSIONS[operations.SOFTPLUS]}
-            program = Program(model, dtype, {**_EXPANSIONS, **softplus}, takes_words=True)
+            program = Program(model, dtype, _EXPANSIONS_IN_DOUBLE, takes_words=True)
             missing = FLOAT32_ONLY.intersection(OPERATORS.get(operation, "") for operation in program.operations)
             if not missing:
                 return program
             note = f"float32, since onnxruntime has no float64 {' and '.join(sorted(missing))}"
             return Program(model, np.dtype(np.float32), _EXPANSIONS, note, takes_words=True)
         return Program(model, dtype, _EXPANSIONS, takes_words=True)
+
+    def with_derivatives(self, program: Program) -> Program:
+        program = program.with_derivatives(_EXPANSIONS_IN_DOUBLE, shares_float32=False)
+        steps = [step for each in program.networks if each.gradient for step in each.gradient.steps]
+        missing = FLOAT32_ONLY.intersection(OPERATORS.get(step.operation, "") for step in steps)
+        if missing:
+            message = f"derivatives need {' and '.join(sorted(missing))} in float64, which onnxruntime lacks"
+            raise UnsupportedError(message, hint="choose from c, javascript, numpy, torch")
+        return program
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         onnx = required("onnx", "onnx")
@@ -123,7 +136,7 @@ class OnnxTarget(Target):
         if labels is not None and labels.dtype == object:
             labels = labels.astype(np.str_)
         ends = np.stack([found[end] for end in ENDS], axis=2) if program.interval else None
-        return ExportAnswers(outputs, labels, ends)
+        return ExportAnswers(outputs, labels, ends, found.get(GRADIENT))
 
 
 TARGET = OnnxTarget()
@@ -147,13 +160,10 @@ def session_of(source: str | bytes) -> Any:
     return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
-def written_graph(model: Model, interval: float | None) -> Any:
+def written_graph(model: Model, interval: float | None, *, derivatives: bool) -> Any:
     """Return the graph of a model in the model's precision, with intervals of the given level unless it is None."""
-    return _Graph(TARGET.program(model, model.network.dtype).with_interval(interval)).model().graph
-
-
-def _same(array: Array, other: Array) -> bool:
-    return array.dtype == other.dtype and np.array_equal(array, other)
+    program = TARGET.program(model, model.network.dtype).with_interval(interval)
+    return _Graph(TARGET.with_derivatives(program) if derivatives else program).model().graph
 
 
 def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
@@ -171,31 +181,22 @@ def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] 
     return name, {key: _WORDS[value] if isinstance(value, bool) else value for key, value in found.items()}
 
 
-class _Graph:
-    """The nodes and constants of a program, each with a unique name.
-
-    Attributes
-    ----------
-    title : str
-        The description of the next node.
-    """
+class _Graph(OnnxNodes):
+    """The nodes and constants of a program."""
 
     def __init__(self, program: Program) -> None:
-        self.program, self.helper = program, required("onnx", "onnx").helper
-        self.nodes: list[Any] = []
-        self.initializers: dict[str, Any] = {}
-        self.lists: dict[tuple[int, ...], str] = {}
-        self.tokens = token_inputs(program.columns)
-        self.taken = {INPUT, NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS}
-        self.taken |= {given.name for given in self.tokens}
-        self.title = ""
-        self._arrays: dict[str, Array] = {}
+        self.program, self.tokens = program, token_inputs(program.columns)
+        names = {INPUT, NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", GRADIENT, *ENDS}
+        super().__init__(names | {given.name for given in self.tokens})
         self._prefix, self._index = "", 0  # prefix of the names of a member's tensors, and the member's index
 
     def model(self) -> Any:
         """Return the complete ONNX model."""
         program, helper = self.program, self.helper
-        outputs = self._answers(self.outputs())
+        columns, given = self._columns()
+        outputs = self._answers(self.outputs(columns, given))
+        if program.has_derivatives:
+            outputs.append(self._gradient(columns, given))
         inputs = [
             helper.make_tensor_value_info(name, self.type_of(dtype), ["N", len(indices)], words)
             for name, dtype, indices, words in inputs_of(program.columns, program.column_dtype)
@@ -213,46 +214,9 @@ class _Graph:
         model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", __version__
         model.doc_string = program.note
-        facts = {"spec_sha256": program.model.spec.sha256, FACTS: written(graph_facts(program, self._arrays))}
+        facts = {"spec_sha256": program.model.spec.sha256, FACTS: written(graph_facts(program, self.arrays))}
         helper.set_model_props(model, facts | token_facts(self.tokens))
         return model
-
-    def node(self, operator: str, inputs: Sequence[str], wish: str, **attributes: Any) -> str:
-        name, number = wish, 2
-        while name in self.taken:
-            name, number = f"{wish}_{number}", number + 1
-        self.taken.add(name)
-        node = self.helper.make_node(operator, list(inputs), [name], doc_string=self.title or None, **attributes)
-        self.nodes.append(node)
-        self.title = ""  # only the first node of a layer is described
-        return name
-
-    def initializer(self, wish: str, array: Array) -> str:
-        """Add a constant unless it exists, and return its name: the wished one, with a number if it is in use."""
-        name, number = wish, 2
-        while name in self._arrays and not _same(self._arrays[name], array):
-            name, number = f"{wish}_{number}", number + 1
-        if name not in self._arrays:
-            self._arrays[name] = array
-            data = np.ascontiguousarray(array) if array.ndim else array
-            self.initializers[name] = self._tensor(name, data)
-        return name
-
-    def _tensor(self, name: str, array: Array) -> Any:
-        if array.dtype == object:
-            kind, texts = required("onnx", "onnx").TensorProto.STRING, [text.encode() for text in array]
-            return self.helper.make_tensor(name, kind, array.shape, texts)
-        return required("onnx", "onnx").numpy_helper.from_array(array, name)
-
-    def integers(self, *numbers: int) -> str:
-        name = self.lists.setdefault(numbers, f"integers.{len(self.lists)}")
-        return self.initializer(name, np.array(numbers, np.int64))
-
-    def type_of(self, dtype: np.dtype[Any]) -> int:
-        tensor_types = required("onnx", "onnx").TensorProto
-        if dtype.kind == "U":
-            return int(tensor_types.STRING)
-        return int({"float32": tensor_types.FLOAT, "float64": tensor_types.DOUBLE}.get(dtype.name, tensor_types.INT64))
 
     def _columns(self) -> tuple[str, np.dtype[Any]]:
         """Add the nodes that combine the graph's inputs into one tensor of numbers; return its name and data type."""
@@ -301,7 +265,7 @@ class _Graph:
         codes = [table.hashes[0], *(GRAMS + hashes for hashes in table.hashes[1:])]
         parts = [self._sum_of_vectors(tokens, each.tolist(), table.size, arrays) for each in codes if len(each)]
         if not parts:  # no token is known
-            parts = [self._expanded(self.initializer("0.float64", np.array(0.0)), tokens, table.size, arrays.key)]
+            parts = [self.expanded(self.initializer("0.float64", np.array(0.0)), tokens, table.size, arrays.key)]
         total = self.node("Sum", parts, f"{arrays.key}.sum")
         return self.node("Sub", [total, arrays.taken("means", table.size)], f"{arrays.key}.centered")
 
@@ -335,40 +299,32 @@ class _Graph:
         code = self.node("LabelEncoder", [text], f"code.{index}", domain=LEARNING, **fields)
         return self.node("Cast", [code], f"code.{index}.double", to=self.type_of(FLOAT64))
 
-    def part(self, name: str, begin: int, end: int, count: int, axis: int = 1) -> str:
-        """Add a node that selects `begin` to `end` of an axis, unless these are all; return the result's name."""
-        if end - begin == count:
-            return name
-        bounds = [self.integers(begin), self.integers(end), self.integers(axis)]
-        return self.node("Slice", [name, *bounds], f"{name}.{begin}")
-
-    def outputs(self) -> str:
+    def outputs(self, columns: str, given: np.dtype[Any]) -> str:
         """Add the nodes from raw columns to outputs, or to values in the target's units; return the result's name."""
         program = self.program
-        columns, given = self._columns()
         answers = [self._model(model, columns, given) for model in program.networks]
         if not program.is_team:
             (name, given), last = answers[0], "mean" if program.networks[0].is_averaged else "target_preprocessing"
-            return self._cast(name, given, program.answer_dtype, f"{last}.{program.answer_dtype.name}")
+            return self.cast(name, given, program.answer_dtype, f"{last}.{program.answer_dtype.name}")
         weighted = []
         for model, (name, given) in zip(program.networks, answers, strict=True):
-            name = self._cast(name, given, FLOAT64, f"{model.prefix}double")
+            name = self.cast(name, given, FLOAT64, f"{model.prefix}double")
             share = self.initializer(f"{model.share}.float64", np.array(model.share, FLOAT64))
             weighted.append(self.node("Mul", [name, share], f"{model.prefix}weighted"))
         self.title = f"weighted mean of {len(weighted)} models"
         mean, dtype = self._mean(weighted, program.shares), program.answer_dtype
-        return self._cast(mean, FLOAT64, dtype, f"mean.{dtype.name}")
+        return self.cast(mean, FLOAT64, dtype, f"mean.{dtype.name}")
 
     def _model(self, model: NetworkPlan, columns: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
         """Add the nodes of a network, and return the name and the data type of its answer."""
         self._prefix, dtype, key = model.prefix, self.program.dtype, f"{model.prefix}preprocessing"
         columns, given = self._in_double(model.prepare, columns, key, given)
-        columns = self._cast(columns, given, dtype, f"{key}.{dtype.name}")
+        columns = self.cast(columns, given, dtype, f"{key}.{dtype.name}")
         outputs = [self._member(model, index, columns) for index in range(len(model.members))]
         if not model.is_averaged:
             return outputs[0]
         doubles = [
-            self._cast(name, given, FLOAT64, f"{prefix}double")
+            self.cast(name, given, FLOAT64, f"{prefix}double")
             for prefix, (name, given) in zip(model.members, outputs, strict=True)
         ]
         self._prefix, self.title = model.prefix, f"mean of {len(doubles)} networks"
@@ -400,11 +356,8 @@ class _Graph:
             return name, given
         self.title = key
         if any(step.operation is not operations.ROWS for step in stage.steps):
-            name, given = self._cast(name, given, FLOAT64, f"{key}.double"), FLOAT64
+            name, given = self.cast(name, given, FLOAT64, f"{key}.double"), FLOAT64
         return self._steps(stage, [name], key, given), given
-
-    def _cast(self, name: str, given: np.dtype[Any], dtype: np.dtype[Any], wish: str) -> str:
-        return name if given == dtype else self.node("Cast", [name], wish, to=self.type_of(dtype))
 
     def _stage(self, stage: Stage, names: Sequence[str], key: str) -> str:
         dtype = self.program.dtype
@@ -449,6 +402,14 @@ class _Graph:
         if operation is operations.ROWS:
             bounds = [self.integers(attributes[0]), self.integers(attributes[1]), self.integers(1)]
             return self.node("Slice", [*names, *bounds], f"{key}.features")
+        if operation is operations.PAD:
+            low, high, size = attributes
+            return self.node("Pad", [*names, self.integers(0, low, 0, size - high)], f"{key}.pad")
+        if operation is operations.FOLD:
+            count, each = attributes
+            shape = self.integers(0, step.features, count) if each else self.integers(0, count, step.features)
+            copies = self.node("Reshape", [*names, shape], f"{key}.copies")
+            return self.node("ReduceSum", [copies, self.integers(2 if each else 1)], f"{key}.fold", keepdims=0)
         if operation is operations.REPEAT:
             count, each = attributes
             order = np.arange(step.features // count)
@@ -467,14 +428,8 @@ class _Graph:
         if operation is CAST:
             return self.node("Cast", names, f"{key}.float", to=self.type_of(dtype))
         if operation is EXPAND:
-            return self._expanded(names[0], rows, step.features, key)
+            return self.expanded(names[0], rows, step.features, key)
         raise UnsupportedError(f"ONNX has no equivalent of the operation {operation.name}")
-
-    def _expanded(self, name: str, rows: str, features: int, key: str) -> str:
-        """Add nodes that repeat a constant for each row, and return the name of the result (rows, features)."""
-        count = self.node("Shape", [rows], f"{key}.rows", start=0, end=1)
-        shape = self.node("Concat", [count, self.integers(features)], f"{key}.shape", axis=0)
-        return self.node("Expand", [name, shape], f"{key}.expand")
 
     def _category(self, column: str, table: Operand, key: str, dtype: np.dtype[Any]) -> str:
         """Add nodes that map an invalid category to an index beyond the table, which Gather refuses.
@@ -525,7 +480,7 @@ class _Graph:
         interval, dtype = self.program.interval, self.program.answer_dtype
         if interval is None:
             return []
-        value = self._cast(name, dtype, FLOAT64, "value.double")
+        value = self.cast(name, dtype, FLOAT64, "value.double")
         reach = self.initializer("reach", interval.reach[:, 0])
         if interval.follows:
             reach = self._reach(value, reach, interval)
@@ -549,6 +504,38 @@ class _Graph:
         more = self.node("ReduceSum", [more, self.integers(2)], "more", keepdims=0)
         return self.node("Add", [reach, more], "followed")
 
+    def _gradient(self, columns: str, given: np.dtype[Any]) -> Any:
+        """Add the nodes from raw columns to derivatives in float64, and return the description of the output.
+
+        Each row is repeated for each output, whose weight is 1 there and 0 elsewhere.
+        """
+        program, self.title, parts = self.program, "derivatives", list[str]()
+        outputs, features = program.outputs, program.starts[-1]
+        names = [self.cast(columns, given, FLOAT64, "columns.double")]
+        if outputs > 1:
+            each = self.node("Unsqueeze", [names[0], self.integers(1)], "rows")
+            weights = self.initializer("each_output", np.eye(outputs))
+            names = [self._for_each(source, columns, size) for source, size in ((each, features), (weights, outputs))]
+        for model in program.networks:
+            assert model.gradient is not None, "the program has derivatives"
+            for self._index, self._prefix in enumerate(model.members):
+                found = self._steps(model.gradient, names, f"{self._prefix}gradient", FLOAT64)
+                share = np.array(model.share / program.shares / len(model.members))
+                parts.append(self.node("Mul", [found, self.initializer("share", share)], f"{self._prefix}weighted"))
+        self._index, self._prefix = 0, ""
+        total = self.node("Sum", parts, "total") if len(parts) > 1 else found
+        made = self.node("Reshape", [total, self.integers(-1, outputs, features)], "by_columns")
+        if program.words:
+            made = self.node("Gather", [made, self.integers(*program.starts[:-1])], "of_columns", axis=2)
+        meaning = f"derivatives of {program.meaning} by raw columns; NaN for columns that are no numbers"
+        return self._output(made, GRADIENT, FLOAT64, outputs, meaning, program.inputs)
+
+    def _for_each(self, name: str, rows: str, size: int) -> str:
+        """Add the nodes that repeat an array for each row and output, and return the result's name, (rows, size)."""
+        count = self.node("Shape", [rows], "count", start=0, end=1)
+        shape = self.node("Concat", [count, self.integers(self.program.outputs, size)], "shape", axis=0)
+        return self.node("Reshape", [self.node("Expand", [name, shape], "each"), self.integers(-1, size)], "flat")
+
     def _above_boundary(self, name: str, result: str) -> str:
         """Add the nodes that return 1 for outputs above the boundary between two labels, and 0 otherwise."""
         boundary = self.initializer("boundary", np.array(self.program.model.boundary, self.program.dtype))
@@ -556,7 +543,9 @@ class _Graph:
         above = self.node(operator, [name, boundary], "above")
         return self.node("Cast", [above], result, to=self.type_of(np.dtype(np.int64)))
 
-    def _output(self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str) -> Any:
+    def _output(
+        self, name: str, answer: str, dtype: np.dtype[Any], features: int | None, meaning: str, columns: int = 0
+    ) -> Any:
         """Rename a value to an output of the graph, and return the description of the output."""
         producers = [node for node in self.nodes if name in node.output]
         if producers:
@@ -565,7 +554,7 @@ class _Graph:
                     names[:] = [answer if each == name else each for each in names]
         else:
             self.nodes.append(self.helper.make_node("Identity", [name], [answer]))
-        shape = ["N"] if features is None else ["N", features]
+        shape = [*(["N"] if features is None else ["N", features]), *([columns] if columns else [])]
         return self.helper.make_tensor_value_info(answer, self.type_of(dtype), shape, meaning)
 
 

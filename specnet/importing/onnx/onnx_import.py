@@ -23,6 +23,7 @@ from specnet.data.preparation import TensorForm
 from specnet.errors import DataError, Diagnostic, ExportError, FileError, SpecError
 from specnet.exporting.export_columns import columns_of
 from specnet.exporting.model_facts import (
+    DERIVATIVES,
     FACTS,
     INTERVAL,
     LABELS,
@@ -34,7 +35,7 @@ from specnet.exporting.model_facts import (
 )
 from specnet.exporting.onnx_inputs import fed
 from specnet.exporting.target import CannotRunError
-from specnet.exporting.targets.onnx import ENDS, session_of, written_graph
+from specnet.exporting.targets.onnx import ENDS, GRADIENT, session_of, written_graph
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
 from specnet.importing.draft import Imported, errors_at, limit_hint
@@ -80,7 +81,7 @@ def read_export(graph: GraphProto, facts: Mapping[str, Any], tensors: TensorRead
     FileError
         If a tensor is damaged.
     """
-    document = {key: value for key, value in facts.items() if key not in (LABELS, NUMBERS, INTERVAL)}
+    document = {key: value for key, value in facts.items() if key not in (LABELS, NUMBERS, INTERVAL, DERIVATIVES)}
     try:
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
         hidden = facts[NUMBERS] if isinstance(facts.get(NUMBERS), dict) else {}
@@ -90,7 +91,7 @@ def read_export(graph: GraphProto, facts: Mapping[str, Any], tensors: TensorRead
     except (SpecError, DataError) as error:
         hint = limit_hint(error) if isinstance(error, SpecError) else None
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}", hint=hint) from error
-    _check_graph(graph, given, model, facts.get(INTERVAL))
+    _check_graph(graph, given, model, facts)
     return Imported(document, model, has_facts=True)
 
 
@@ -153,11 +154,11 @@ def _numbers(
     return numbers.astype(dtype)
 
 
-def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model, interval: Any) -> None:
+def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model, facts: Mapping[str, Any]) -> None:
     from onnx import numpy_helper
 
     try:
-        expected = written_graph(model, interval)
+        expected = written_graph(model, facts.get(INTERVAL), derivatives=facts.get(DERIVATIVES) is True)
     except (ExportError, DataError) as error:
         raise ChangedError(error.diagnostics[0].message) from error
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in expected.initializer}
@@ -213,7 +214,7 @@ def import_onnx(path: PathLike, limits: Limits | None, output: str | None = None
             except FileError as error:
                 hint = f"as a file of another tool: {error.diagnostics[0].message}"
                 raise FileError(change.diagnostics[0].message, hint=hint) from error
-        outputs = [output.name for output in model.graph.output if output.name not in ENDS]
+        outputs = [output.name for output in model.graph.output if output.name not in (GRADIENT, *ENDS)]
         return replace(imported, proof=prove_file(path, imported.model, ["X"], outputs))
 
 
