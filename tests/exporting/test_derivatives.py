@@ -76,6 +76,29 @@ def test_tables(name: str, target: str, tmp_path: Path):
         assert proved(model, target, tmp_path) < TOLERANCE
 
 
+@tools.peers
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_those_of_torch_are_by_autograd(dtype: str, tmp_path: Path):
+    """So this compares the model's with those of another tool; kinks are left out, where it may have other sides."""
+    models = [make(kind, dtype) for kind in KINDS for make in (make_model, team_of)]
+    models += [chain_model(name, dtype) for name in CHAINS] + [random_model(seed, dtype) for seed in range(24)]
+    for model in [*models, grouped_model(dtype)]:
+        proof = export(model, "torch", tmp_path / "m.py", derivatives=True).proof
+        assert proof.derivatives is not None
+        assert proof.derivatives < (TOLERANCE if dtype == "float64" else 1e-4)
+
+
+@tools.peers
+def test_torch_has_a_method(tmp_path: Path):
+    import torch
+
+    model = make_model("values")
+    export(model, "torch", tmp_path / "m.py", derivatives=True)
+    found = runpy.run_path(str(tmp_path / "m.py"))["load"]().gradient(torch.from_numpy(X))
+    assert not found.requires_grad
+    np.testing.assert_allclose(found.numpy(), model.gradient(X), rtol=1e-12, atol=1e-14)
+
+
 def test_numpy_has_a_function(tmp_path: Path):
     model = make_model("values")
     export(model, "numpy", tmp_path / "m.py", derivatives=True)

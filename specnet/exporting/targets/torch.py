@@ -27,6 +27,7 @@ from specnet.exporting.expression_text import TEXT_EXPANSIONS, FreeNames, python
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
+from specnet.model.gradients import has_derivatives
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.layers import Layer
 
@@ -48,11 +49,16 @@ class TorchTarget(Target):
     suffix = ".py"
     is_program = True
     gives_intervals = True
+    gives_derivatives = True
     takes_teams = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("torch", "torch")
         return Program(model, dtype, {operations.SOFTPLUS: TEXT_EXPANSIONS[operations.SOFTPLUS]})
+
+    def with_derivatives(self, program: Program) -> Program:
+        program.has_derivatives = True  # by autograd, so that they are still right after further training
+        return program
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "torch")
@@ -67,13 +73,14 @@ class TorchTarget(Target):
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         torch, module = required("torch", "torch"), runpy.run_path(str(path))
         network, columns = module["load"](), torch.from_numpy(rows.X)
+        derivatives = network.gradient(columns).numpy() if program.has_derivatives else None
         if program.task == "values":
             outputs = network.predict(columns).numpy().reshape(len(rows), -1)
             ends = network.interval(columns).numpy().reshape(*outputs.shape, 2) if program.interval else None
-            return ExportAnswers(outputs, None, ends)
+            return ExportAnswers(outputs, None, ends, derivatives)
         answers = network.predict(columns)
         labels = answers.numpy() if program.task == "multilabel" else np.array(answers)
-        return ExportAnswers(network(columns).detach().numpy(), labels)
+        return ExportAnswers(network(columns).detach().numpy(), labels, derivatives=derivatives)
 
 
 TARGET = TorchTarget()
@@ -112,7 +119,19 @@ class _TorchWriter(RowWriter):
 
     def __init__(self, program: Program) -> None:
         names = FreeNames(
-            {*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "interval", "training", "X"}
+            {
+                *_WORDS,
+                "FEATURES",
+                "LABELS",
+                "Network",
+                "load",
+                "forward",
+                "predict",
+                "interval",
+                "gradient",
+                "training",
+                "X",
+            }
         )
         self.stored, self.members = list[_Modules](), list[tuple[str, _Modules] | None]()
         for model in program.networks:
@@ -184,6 +203,7 @@ class _TorchWriter(RowWriter):
             is_raw=prepares or program.dtype == np.float64,  # otherwise a later line converts to float32
             prediction=program.answered(_ANSWERS),
             weights=weights,
+            without=np.flatnonzero(~has_derivatives(program.networks[0].trained)).tolist(),
             tensor_text=_tensor_text,
         )
 
@@ -218,7 +238,7 @@ class _Modules:
         self.references: dict[Constants, str] = {}
         self.calls: dict[Stage, str] = {}
         self._states: list[dict[str, Array]] = [{} for _ in prefixes]
-        self._attributes = FreeNames({*dir(required("torch", "torch").nn.Module), "predict", "interval"})
+        self._attributes = FreeNames({*dir(required("torch", "torch").nn.Module), "predict", "interval", "gradient"})
         for stage in stages:
             self._store(stage)
         for stage in (stage for layer in layers for stage in layer if not stage.is_identity):
