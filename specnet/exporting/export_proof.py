@@ -160,8 +160,8 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
 def _checked_derivatives(program: Program, rows: RawColumns, run: Callable[[RawColumns], ExportAnswers]) -> float:
     """Return the largest difference from the model's derivatives, as a fraction of the largest one by a column.
 
-    Rows at kinks are left out, where rounding or a library decides between both sides: the export agrees with the model
-    on most of their neighbours.
+    Rows at kinks are left out, where rounding or a library decides which one-sided derivative it is: the export agrees
+    with the model on most of their neighbours.
 
     Parameters
     ----------

@@ -155,7 +155,7 @@ def has_derivatives(trained: TrainedNetwork) -> NDArray[np.bool_]:
     for group in trained.preprocessing.groups or (StepGroup(None, ()),):
         indices = group.among(count)
         if not group.steps:  # these columns are the network's own
-            found[[index for place, index in enumerate(indices, start) if place in embedded]] = False
+            found[[index for prepared, index in enumerate(indices, start) if prepared in embedded]] = False
         start += group.output_size(count)
     return found
 

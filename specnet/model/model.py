@@ -411,7 +411,7 @@ class Model(Displayed):
         """Return the derivatives of the predictions by the raw columns, computed in float64.
 
         They are those of `predict_proba`, or of values in the target's units or margins, per unit of the column, and
-        per day for dates. At a kink, such as that of relu at 0, a derivative is that of one side, as in training.
+        per day for dates. At a kink, such as that of relu at 0, a derivative is one-sided, as in training.
 
         Returns
         -------

@@ -395,7 +395,7 @@ class Network(Displayed):
     def jacobian(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
         """Return the derivatives of `predict` with respect to preprocessed rows, (rows, outputs, inputs).
 
-        At a kink, such as that of relu at 0, a derivative is that of one side, as in training. Columns that the network
+        At a kink, such as that of relu at 0, a derivative is one-sided, as in training. Columns that the network
         reads as categories have the derivative 0. Arguments are those of `predict`.
         """
         X = self.check_inputs(X)

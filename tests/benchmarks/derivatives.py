@@ -59,7 +59,7 @@ def nanoseconds(model: Model, folder: Path) -> tuple[float, float]:
 
 
 def rows_in_c() -> bool:
-    """Print the times of a row of 2-5-1; return whether the bound is kept."""
+    """Print the times of a row of 2-5-1; return whether the bound is met."""
     trained = specnet.run(SPECS / "moons.toml", overrides=["training.epochs=20"]).model
     ratios = []
     for dtype in ("float32", "float64"):
@@ -72,7 +72,7 @@ def rows_in_c() -> bool:
 
 
 def points() -> bool:
-    """Print the error of derivatives at many points of many networks; return whether the bound is kept."""
+    """Print the error of derivatives at many points of many networks; return whether the bound is met."""
     compared = left_out = seed = 0
     worst = 0.0
     while compared < POINTS:
@@ -89,8 +89,8 @@ def points() -> bool:
 
 def main() -> int:
     """Print the figures."""
-    kept = [rows_in_c(), points()]
-    return 0 if all(kept) else 1
+    met = [rows_in_c(), points()]
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def test_tables(name: str, target: str, tmp_path: Path):
 @tools.peers
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_those_of_torch_are_by_autograd(dtype: str, tmp_path: Path):
-    """So this compares the model's with those of another tool; kinks are left out, where it may have other sides."""
+    """So this compares the model's with those of another tool; kinks are left out, where it may choose otherwise."""
     models = [make(kind, dtype) for kind in KINDS for make in (make_model, team_of)]
     models += [chain_model(name, dtype) for name in CHAINS] + [random_model(seed, dtype) for seed in range(24)]
     for model in [*models, grouped_model(dtype)]:
@@ -166,7 +166,7 @@ def test_a_float64_model_in_float32_has_the_derivatives_of_what_is_stored(tmp_pa
 
 
 @pytest.mark.parametrize("target", ["numpy", "onnx"])
-def test_at_a_kink_exports_have_the_side_of_the_model(target: str, tmp_path: Path):
+def test_at_a_kink_exports_choose_as_the_model_does(target: str, tmp_path: Path):
     """Relu has 0 at 0, the first of several columns: weights and columns are powers of two, so that 0 is exact."""
     layers = [dense(2, activation="relu"), dense(1)]
     network = build({"network": {"dtype": "float64", "input_size": 1, "layers": layers}, "training": {"loss": "huber"}})

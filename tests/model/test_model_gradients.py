@@ -208,7 +208,7 @@ def test_dates_count_by_the_day(table: pd.DataFrame) -> None:
     np.testing.assert_allclose(model.gradient(table[["since"]])[:, 0, 0], slope, rtol=1e-5)
 
 
-def test_at_a_kink_a_derivative_is_that_of_one_side() -> None:
+def test_at_a_kink_a_derivative_is_one_sided() -> None:
     """The engine's convention: relu has 0 at 0; a step of ranks has that of the part above a knot."""
     network = build(
         {

@@ -231,7 +231,7 @@ Put the numbers of a text, UTF-8 that ends with a null byte, into the columns fr
 _GRADIENT = """\
 Derivatives of {meaning} by raw columns, another array than x: gradient[{macro}_OUTPUTS * {macro}_INPUTS],
    for each output those by all columns, per unit of a column, and per day for dates.
-   NAN for columns that are no numbers, and for missing cells. At a kink they are those of one side."""
+   NAN for columns that are no numbers, and for missing cells. At a kink they are one-sided."""
 
 
 def _functions(program: Program, stem: str) -> dict[str, tuple[str, str]]:
