@@ -20,7 +20,7 @@ from specnet.number_texts import count, counted, metric, percent
 from specnet.report.network_diagram import diagram_of
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from specnet.report.pages.headline import beginning_of
+from specnet.report.pages.page_beginning import beginning_of
 from specnet.report.pages.page_templates import PAGES, environment
 from specnet.report.pages.training_charts import training_figures
 from specnet.report.svg.colours import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
@@ -95,7 +95,7 @@ def run_html(
     """
     training = resolved.spec.training
     begins = beginning_of(evaluation, training.metrics, headline.network(training.members))
-    figures = [begins["strip"], *training_figures(history, [], evaluation, members=training.members)]
+    figures = [*filter(None, [begins["strip"]]), *training_figures(history, [], evaluation, members=training.members)]
     return _page(
         resolved,
         verdict=begins["verdict"],

@@ -25,6 +25,7 @@ from specnet.model import Answers, Model
 from specnet.parts.metrics import Metric, metric_of
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
+from specnet.report.pages.headline import UNPAIRED
 from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.plane_story import Plane
 from specnet.run_files import BEST, REPORT, RUN, SWEEP, TEAM_OF_SWEEP, check_run, kind_of, resume_hint
@@ -313,7 +314,7 @@ def _beside_baselines(team: Mapping[str, Any], sweep: SavedSweep, metrics: Seque
                 gain = _unpaired(values, (own, its))
                 if not better.get(metric_of(name, better) or ""):
                     gain = {"value": -gain["value"], "low": -gain["high"], "high": -gain["low"]}
-                gains.setdefault(baseline, {})[name] = gain
+                gains.setdefault(baseline, {})[name] = gain | {"method": UNPAIRED}
     return {**team, **{key: evaluation[key] for key in ("baselines", "baseline_intervals")}, "gains": gains}
 
 

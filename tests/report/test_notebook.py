@@ -121,16 +121,17 @@ def test_an_ensemble_shows_the_last_scores_of_each_member() -> None:
 def test_a_run_shows_its_figures_and_its_loss(result: specnet.RunResult) -> None:
     page = shown(result)
     assert page.texts[1] == headline.verdict(result.evaluation)
-    assert page.texts[2] == "Test accuracy."  # the strip, as on the page of the run
+    assert page.texts[2] == "Gain over simpler predictors."  # as on the page of the run
     for split in ("test", "train"):
         scores = result.metrics[split]
         assert page.behind(split, 2) == [figure(scores["loss"]), metric("accuracy", scores["accuracy"])]
     (strip, drawn), (description, svg) = page.images
-    test = {name: each["test"]["accuracy"] for name, each in result.evaluation["baselines"].items()}
-    values = {"network": result.metrics["test"]["accuracy"], **{name: test[name] for name in ("linear", "neighbours")}}
-    told = ", ".join(f"{name} {metric('accuracy', value)}" for name, value in values.items())
-    assert strip.startswith(f"Test accuracy: {told}")
-    assert set(told.split(", ")) <= texts_in(drawn)
+    told = [
+        f"{name} {each['test']['accuracy']:.1%}".replace("%", " %")
+        for name, each in result.evaluation["baselines"].items()
+    ]
+    assert strip.startswith("Gain over simpler predictors: linear ")
+    assert {*told} <= texts_in(drawn)
     first, last = (figure(result.history[place]["loss"]) for place in (0, -1))
     assert description.startswith(f"Loss by epoch: train {first} at first, {last} at last")
     assert {"train", "validation"} <= texts_in(svg)

@@ -11,7 +11,8 @@ from specnet.number_texts import ABSENT, counted, interval, page_metric, true_mi
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.splits import SPLITS, TEST, adjective
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import strip_of, words
+from specnet.report.pages.headline import words
+from specnet.report.pages.page_beginning import WITHOUT_INTERVALS, Gain, gains_chart, in_order, larger_is_better
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import (
     MAX_NAMED,
@@ -107,14 +108,31 @@ def _unfinished(runs: Sequence[SavedRun]) -> str:
 
 
 def _strip(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> Figure | None:
-    """Return a chart of the test scores of runs and of simpler predictors on the same rows; None if rows differ."""
+    """Return a chart of the best run's gains over other runs and simpler predictors; None if their rows differ."""
     name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
     is_known = all(run.score(TEST, name) is not None for run in runs)
     if _apart(runs, specs, is_known=is_known, is_loss=name == LOSS):
         return None
-    names = short_names([run.name for run in runs])
-    first, *others = ({**run.evaluation.record()} for run in runs)
-    return strip_of(first, names[0], dict(zip(names[1:], others, strict=True)))
+    names, is_reduction = short_names([run.name for run in runs]), not larger_is_better(name)
+    scores = {called: run.metrics[TEST][name] or 0.0 for called, run in zip(names, runs, strict=True)}
+    best = (min if is_reduction else max)(scores, key=lambda called: scores[called])
+    own, baselines = scores.pop(best), runs[names.index(best)].evaluation.baselines
+    known = {baseline: baselines[baseline].get(TEST, {}).get(name) for baseline in in_order(baselines)}
+    scores |= {baseline: value for baseline, value in known.items() if value is not None}
+    gains = {
+        other: Gain(page_metric(name, value), value - own if is_reduction else own - value)
+        for other, value in scores.items()
+    }
+    label = words(name)
+    note = f"{label[:1].upper()}{label[1:]} of {best} on test rows: {page_metric(name, own)}. {WITHOUT_INTERVALS}"
+    return gains_chart(
+        f"Gain of {best}",
+        note,
+        name,
+        gains,
+        min(gains, key=lambda other: gains[other].reach),
+        is_reduction=is_reduction,
+    )
 
 
 def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from specnet.number_texts import count, counted, interval, page_metric, true_minus
-from specnet.parts.metrics import Metric, main_metric
-from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, VALIDATION, best_split
+from specnet.number_texts import count, counted, page_metric, true_minus
+from specnet.parts.metrics import main_metric
+from specnet.parts.splits import OUT_OF_FOLD, TEST, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.terminal.scores import CONSTANT, scores_table
+from specnet.report.terminal.scores import CONSTANT
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.metrics_file import RARE_AVERAGE_PRECISION
 
 if TYPE_CHECKING:
     from specnet.report.svg.axes import Unit
-    from specnet.report.svg.charts import Figure
 
 BASELINES = {
     "linear": "a linear model",
@@ -28,6 +26,8 @@ BASELINES = {
 """Names of simpler predictors in words, in the order in which pages name them."""
 LEVEL = 0.05
 """The largest probability of a wrong verdict about a network that is as good as all baselines."""
+UNPAIRED = "unpaired"
+"""The method of the interval of a gain that comes from the intervals of both scores."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
 VERDICTS = {-1: "Worse than", 0: "No clear difference from", 1: "Better than"}
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC", RARE_AVERAGE_PRECISION: "average precision"}
@@ -79,7 +79,7 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
         return _alone(evaluation, split)
     outcome, baseline, name = beside
     gain = evaluation["gains"][baseline][name]
-    own, its = (page_metric(name, value, gain) for value in _compared(evaluation, baseline, name))
+    own, its = (page_metric(name, value, gain) for value in compared_values(evaluation, baseline, name))
     text = _values_text(name, f"{own} against {its}", evaluation, split)
     start = "No better than" if baseline == CONSTANT and not outcome and gain["value"] <= 0 else VERDICTS[outcome]
     open_metric = "" if outcome else _smaller_error(evaluation, baseline, name)
@@ -103,7 +103,7 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
     """
     if not evaluation.get("gains"):
         return None
-    gains = {name: _known_gains(evaluation, name) for name in _deciding(evaluation)}
+    gains = {name: known_gains(evaluation, name) for name in _deciding(evaluation)}
     gains = {name: each for name, each in gains.items() if each}
     if not gains:
         return None
@@ -137,18 +137,18 @@ def _deciding(evaluation: Mapping[str, Any]) -> list[str]:
     return evaluation.get("deciding") or list(dict.fromkeys((score_name(evaluation), LOSS)))
 
 
-def _known_gains(evaluation: Mapping[str, Any], name: str) -> dict[str, Mapping[str, float]]:
+def known_gains(evaluation: Mapping[str, Any], name: str) -> dict[str, Mapping[str, float]]:
     """Return the gains in a statistic that have an interval, by baseline."""
     return {
         baseline: each[name]
         for baseline, each in evaluation.get("gains", {}).items()
         if name in each
         and None not in map(each[name].get, ("low", "value", "high"))
-        and None not in _compared(evaluation, baseline, name)
+        and None not in compared_values(evaluation, baseline, name)
     }
 
 
-def _compared(evaluation: Mapping[str, Any], baseline: str, name: str) -> tuple[float | None, float | None]:
+def compared_values(evaluation: Mapping[str, Any], baseline: str, name: str) -> tuple[float | None, float | None]:
     """Return the values of a statistic for the network and for a baseline."""
     gain = evaluation["gains"][baseline][name]
     if "model" in gain:
@@ -177,10 +177,10 @@ def _class_name(label: Any) -> str:
 def _smaller_error(evaluation: Mapping[str, Any], baseline: str, name: str) -> str:
     """Return a clause about the absolute error if it differs clearly where R² does not, else an empty text."""
     absolute = "mean_absolute_error"
-    gain = _known_gains(evaluation, absolute).get(baseline)
+    gain = known_gains(evaluation, absolute).get(baseline)
     if name != "r2" or gain is None or _p_value(gain) > LEVEL:
         return ""
-    own, its = (page_metric(absolute, value, gain) for value in _compared(evaluation, baseline, absolute))
+    own, its = (page_metric(absolute, value, gain) for value in compared_values(evaluation, baseline, absolute))
     size = "smaller" if gain["value"] > 0 else "larger"
     return f", too few to tell by R²; the mean absolute error is {size}, {own} against {its}"
 
@@ -262,107 +262,3 @@ def beside_teacher(evaluation: Mapping[str, Any]) -> str:
         gain = f"{100 * (linear - own) / (linear - loss):.0f} % of {its} gain over a linear model"
     found = ", ".join(filter(None, (agreement, gain)))
     return f"{text}: {found} on {rows_of(split)}." if found else f"{text}."
-
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
-STRIP_HEIGHT, STRIP_LINE = 52.0, 24.0
-"""Height of a strip of scores without its lines, and of each line."""
-
-
-class Score(NamedTuple):
-    """A metric of a predictor: value, ends of its interval, text of the value, and hover text with the interval."""
-
-    value: float
-    low: float
-    high: float
-    text: str
-    hover: str
-
-
-def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -> Figure:
-    """Return a chart of the scores of predictors on one axis, each with a dot and a line over its interval.
-
-    Parameters
-    ----------
-    split, name : str
-        Name of the split, and of the metric.
-    scores : mapping of str to Score
-        Scores by name of the predictor.
-    note : str
-        Sentence below the title.
-    """
-    # Only pages draw: a run without a page prints its verdict, and needs no markup.
-    from specnet.report.svg.axes import Axis
-    from specnet.report.svg.charts import Chart, Figure
-
-    scale, label = (100.0, f"{words(name)} in %") if name.endswith("accuracy") else (1.0, words(name))
-    x = Axis.over(*([scale * each.low, scale * each.high] for each in scores.values()), margin=0.05, label=label)
-    title, texts = f"{split.replace('_', ' ').capitalize()} {words(name)}", [f"{n} {s.text}" for n, s in scores.items()]
-    height = STRIP_HEIGHT + STRIP_LINE * len(scores)
-    chart = Chart(f"{title}: {', '.join(texts)}", x, Axis.of_names(texts), height=height)
-    for index, (predictor, score) in enumerate(scores.items()):
-        if score.low < score.high:
-            chart.line([scale * score.low, scale * score.high], [index, index], "whisker")
-        chart.points([scale * score.value], [index], radius=4.5, hover=[f"{predictor} {score.hover}"])
-    return Figure(title, note, chart.svg(), "scores")
-
-
-def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], network: str) -> dict[str, Any]:
-    """Return the beginning of a page: a network compared with simpler predictors in a sentence, a chart and a table.
-
-    Parameters
-    ----------
-    evaluation : mapping
-        Contents of ``metrics.json``.
-    metrics : iterable of Metric
-        Metrics of the spec.
-    network : str
-        Name of the network in the chart.
-    """
-    scores = {split: evaluation[split] for split in SPLITS if split in evaluation}
-    table = scores_table(scores, evaluation.get("intervals", {}), evaluation.get("baselines", {}), metrics)
-    return {
-        "verdict": verdict(evaluation),
-        "teacher": beside_teacher(evaluation),
-        "strip": strip_of(evaluation, network),
-        "scores": in_words(table),
-    }
-
-
-def strip_of(evaluation: Mapping[str, Any], network: str, others: Mapping[str, Mapping[str, Any]] = NOTHING) -> Figure:
-    """Return a chart of the main metric of a network and of simpler predictors on one axis, with 95 % intervals.
-
-    Parameters
-    ----------
-    evaluation : mapping
-        Contents of ``metrics.json``.
-    network : str
-        Name of the network in the chart.
-    others : mapping, optional
-        Contents of the ``metrics.json`` of other networks, by their names.
-    """
-    split, name = best_split(evaluation), score_name(evaluation)
-    baselines = evaluation.get("baselines", {})
-    networks = {called: each for called, each in {network: evaluation, **others}.items() if split in each}
-    figures = {called: each[split] for called, each in networks.items()}
-    figures |= {other: baselines[other][split] for other in BASELINES if split in baselines.get(other, ())}
-    spreads = {called: each.get("intervals", {}).get(split, {}) for called, each in networks.items()}
-    if split == TEST:
-        spreads |= evaluation.get("baseline_intervals", {})
-    bounds = spreads[network].get(name)
-    scores = {
-        other: _score(name, each[name], spreads.get(other, {}).get(name), bounds)
-        for other, each in figures.items()
-        if each.get(name) is not None
-    }
-    note = "The lines are 95\N{NO-BREAK SPACE}% intervals." if bounds else "The network beside simpler predictors."
-    return score_strip(split, name, scores, note)
-
-
-def _score(name: str, value: float, ends: Mapping[str, Any] | None, bounds: Mapping[str, Any] | None) -> Score:
-    """Return a metric with its interval, if it has one; `bounds`, the network's interval, determine its digits."""
-    text = page_metric(name, value, bounds)
-    if not ends or ends["low"] == ends["high"]:
-        return Score(value, value, value, text, text)
-    around = true_minus(interval(name, ends["low"], ends["high"]))
-    return Score(value, ends["low"], ends["high"], text, f"{text}, 95 % interval {around}")

@@ -10,10 +10,16 @@ HOW_TO_READ = {
         "The most useful next step, as a command to copy. An effect is measured on rows that the network was not "
         "trained on, or named as expected.",
     ),
+    "gains": (
+        "Gain over simpler predictors",
+        "Right of 0 the network is better than the other predictor; an arrow leads beyond the axis. If a line, a 95 % "
+        "interval, crosses 0, chance may explain the difference. The verdict is stricter, because all lines "
+        "together have one error rate.",
+    ),
     "scores": (
         "Scores",
-        "A dot is a score, the line through it a 95 % interval: other test rows would give a score in this range. If "
-        "a difference from a simpler predictor has an interval that includes 0, chance may explain it.",
+        "Scores of all sets of rows, with the best simpler predictor. The 95 % interval is the range in which other "
+        "test rows would give the score.",
     ),
     "importance": (
         "Importance",

@@ -17,8 +17,8 @@ from specnet.report.network_diagram import diagram_of, weight_image
 from specnet.report.next_step import as_sentence, command_of, next_step, ranked, resuming
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from specnet.report.pages.headline import beginning_of
 from specnet.report.pages.model_answers import AskPanel, ModelAnswers, results_of
+from specnet.report.pages.page_beginning import beginning_of
 from specnet.report.pages.page_templates import PAGES, rendered
 from specnet.report.pages.training_charts import training_figures
 from specnet.report.plane_story import PlaneStory

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from statistics import fmean, variance
 from typing import Any
 
 import numpy as np
 
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
-from specnet.parts.metrics import main_metric, metric_of
-from specnet.parts.registry import installed_registry
+from specnet.parts.metrics import main_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import BASELINES, VERDICTS, Score, in_words, on_axis, score_strip, words
+from specnet.report.pages.headline import BASELINES, VERDICTS, in_words, on_axis, words
+from specnet.report.pages.page_beginning import Gain, gains_chart, larger_is_better
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_page import shown_setting
 from specnet.report.pages.training_charts import (
@@ -103,9 +103,7 @@ class SeriesView:
         self.seeds = sorted({run.seed for run in self.runs if run.seed is not None})
         self.metrics = sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
         self.beside = [name for name in BASELINES if self.split in self.baselines.get(name, ())]
-        registry = installed_registry()
-        part = registry.find("metric", metric_of(self.main, registry.names("metric")))
-        self.larger_is_better = self.main != LOSS and bool(getattr(part, "larger_is_better", True))
+        self.larger_is_better = larger_is_better(self.main)
         of_each = {name: self.baselines[name][self.split] for name in self.beside}
         means = {name: found[self.main]["mean"] for name, found in of_each.items() if self.main in found}
         known = {name: mean for name, mean in means.items() if mean is not None}
@@ -129,36 +127,34 @@ class SeriesView:
             return None
         return spread_of(of_folds)
 
-    @cached_property
-    def difference(self) -> tuple[float, tuple[float, float] | None] | None:
-        """The difference between the main metric of the networks and of the reference, from `difference_of`."""
-        return self._difference(LEVEL)
+    def gain(self, baseline: str, level: float = LEVEL) -> tuple[float, tuple[float, float] | None] | None:
+        """The mean gain of the networks over a simpler predictor in the main metric, from `mean_with_interval`."""
 
-    def _difference(self, level: float) -> tuple[float, tuple[float, float] | None] | None:
-        def more(run: SeriesRun) -> float | None:
-            own, other = (of(self.split, self.main) for of in (run.score, partial(run.baseline, self.reference)))
-            return None if own is None or other is None else own - other
+        def gained(run: SeriesRun) -> float | None:
+            own, its = run.score(self.split, self.main), run.baseline(baseline, self.split, self.main)
+            if own is None or its is None:
+                return None
+            return own - its if self.larger_is_better else its - own
 
-        found = [fmean(values) for values in self._by_fold(more).values()]
-        return difference_of(found, len({run.fold for run in self.runs}), level)
+        found = [fmean(values) for values in self._by_fold(gained).values()]
+        return mean_with_interval(found, len({run.fold for run in self.runs}), level)
 
     @property
     def outcome(self) -> int | None:
         """The comparison with the reference: 1 if the networks are better, -1 if worse, 0 if chance may explain it.
 
-        None if the difference has no interval. The reference is the best of several predictors on the same rows, so
+        None if the gain has no interval. The reference is the best of several predictors on the same rows, so
         that chance may have made it better: the networks are worse only at a level that their number divides
         (Bonferroni).
         """
-        if self.difference is None or self.difference[1] is None:
+        found = self.gain(self.reference)
+        if found is None or found[1] is None:
             return None
-        outcomes = []
-        for number in (1, len(self.beside)):
-            found = self._difference(1 - (1 - LEVEL) / number)
-            assert found is not None and found[1] is not None, "it has an interval at another level"
-            more_is_better = int(found[1][0] > 0) - int(found[1][1] < 0)
-            outcomes.append(more_is_better if self.larger_is_better else -more_is_better)
-        return outcomes[outcomes[0] < 0]
+        if found[1][0] > 0:
+            return 1
+        among_all = self.gain(self.reference, 1 - (1 - LEVEL) / len(self.beside))
+        assert among_all is not None and among_all[1] is not None, "it has an interval at another level"
+        return -int(among_all[1][1] < 0)
 
     def _by_fold(self, figure: Callable[[SeriesRun], float | None]) -> dict[int | None, list[float]]:
         """Return the figures of the finished runs, by fold; runs without the figure are left out."""
@@ -240,7 +236,7 @@ def series_sentence(record: SeriesView) -> str:
     shown = _spread(record.main, found)
     if found["std"] is None:
         return f"{what} with {a} {label} of {shown}; a spread needs more than one."
-    if record.difference is None:
+    if record.gain(record.reference) is None:
         return f"{what} average {a} {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
@@ -252,30 +248,23 @@ def series_sentence(record: SeriesView) -> str:
 
 
 def _strip(record: SeriesView) -> Figure | None:
-    """Return a chart of the mean main metric of the runs, and of simpler predictors on the same rows."""
-    split, name = record.split, record.main
-    means = {"networks": record.summary, **{simple: record.baselines[simple] for simple in record.beside}}
-    found = {called: each[split][name] for called, each in means.items() if name in each.get(split, ())}
-    scores = {called: _score(name, each) for called, each in found.items() if each["mean"] is not None}
-    note = "Means of the runs; the lines are their standard deviations."
-    if record.difference is not None:
-        difference, interval = record.difference
-        unit = " points" if name.endswith("accuracy") else ""
-        note += f" The networks differ from {BASELINES[record.reference]} by {_change(name, difference)}{unit}"
-        if interval is not None:
-            ends = " to ".join(_change(name, end) for end in interval)
-            note += f", 95 % interval over folds {ends} (Student's t, for training rows in common)"
-        note += "."
-    return score_strip(split, name, scores, note) if "networks" in scores else None
-
-
-def _score(name: str, found: Mapping[str, Any]) -> Score:
-    mean, std = found["mean"], found["std"] or 0.0
-    return Score(mean, mean - std, mean + std, page_metric(name, mean), _spread(name, found))
-
-
-def _change(name: str, value: float) -> str:
-    return true_minus(f"{100 * value:+z.1f}" if name.endswith("accuracy") else f"{value:+z.4f}")
+    """Return a chart of the gains of the runs over simpler predictors on the same rows; None without any."""
+    split, name, gains = record.split, record.main, {}
+    for baseline in record.beside:
+        if (found := record.gain(baseline)) is not None:
+            mean, (low, high) = record.baselines[baseline][split][name]["mean"], found[1] or (None, None)
+            gains[baseline] = Gain(page_metric(name, mean, {"low": low, "high": high}), found[0], low, high)
+    if not gains:
+        return None
+    about = (
+        "Lines are 95\N{NO-BREAK SPACE}% intervals of paired differences over folds (Student's t, for training rows in "
+        "common)."
+        if any(each.low is not None for each in gains.values())
+        else "Without intervals, which need folds that have all finished."
+    )
+    own = f"Mean {adjective(split)} {words(name)} of the networks: {_spread(name, record.summary[split][name])}."
+    title, note = "Gain over simpler predictors", f"{own} {about}"
+    return gains_chart(title, note, name, gains, record.reference, is_reduction=not record.larger_is_better)
 
 
 def _spread(name: str, found: Mapping[str, Any]) -> str:
@@ -410,10 +399,10 @@ def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:
     return within**0.5, max(between, 0.0) ** 0.5
 
 
-def difference_of(
-    found: Sequence[float], folds: int, level: float = LEVEL
+def mean_with_interval(
+    found: Sequence[float], folds: int, level: float
 ) -> tuple[float, tuple[float, float] | None] | None:
-    """Return the mean difference of a figure between networks and a simpler predictor on the same folds.
+    """Return the mean gain of networks over a simpler predictor on the same folds.
 
     The folds are paired. Their training rows overlap, so the variance of the mean is (1/k + 1/(k − 1)) times the
     variance over folds (Nadeau and Bengio 2003, *Inference for the Generalization Error*). Without folds the interval
@@ -422,7 +411,7 @@ def difference_of(
     Parameters
     ----------
     found : sequence of float
-        Mean difference of each fold that has one.
+        Mean gain of each fold that has one.
     folds : int
         Number of folds.
     level : float
@@ -431,7 +420,7 @@ def difference_of(
     Returns
     -------
     tuple or None
-        The difference, and its interval or None; None without differences.
+        The mean, and its interval or None; None without gains.
     """
     if not found:
         return None

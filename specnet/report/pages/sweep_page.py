@@ -6,7 +6,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.number_texts import count, counted, page_metric, rounded
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import comparison, on_axis, score_name, strip_of, verdict, words
+from specnet.report.pages.headline import comparison, on_axis, score_name, verdict, words
+from specnet.report.pages.page_beginning import strip_of
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import MAX_POINTS, curves_chart, is_wide
 from specnet.report.spec_differences import setting_text
@@ -146,7 +146,7 @@ def sweep_page(sweep: SavedSweep) -> str:
         facts_rows=list(facts.rows()),
         kicker=[name, "sweep", facts.sampler(), counted(len(view.trials), "trial")],
         sentence=f"{_undone(view)}{sweep_sentence(view)}",
-        strip=_strip(view) if sweep.evaluation else None,
+        strip=strip_of(sweep.evaluation, "best trial") if sweep.evaluation else None,
         unfinished=_unfinished(view),
         worth=list(_worth(view)),
         scores=_scores_table(view),
@@ -163,12 +163,6 @@ def sweep_page(sweep: SavedSweep) -> str:
 
 def _has_page(run: SavedRun | None) -> bool:
     return run is not None and (run.path / REPORT).is_file()
-
-
-def _strip(view: SweepView) -> Figure:
-    """Return a chart of the main metric of the best trial's run, of a comparable team, and of simpler predictors."""
-    is_apart = view.sweep.has_other_loss and score_name(view.sweep.evaluation) == LOSS
-    return strip_of(view.sweep.evaluation, "best trial", {} if is_apart else _teams(view.sweep))
 
 
 def sweep_sentence(view: SweepView) -> str:
@@ -259,15 +253,6 @@ def _team(sweep: SavedSweep) -> Iterator[str]:
         )
 
 
-def _teams(sweep: SavedSweep) -> dict[str, Mapping[str, Any]]:
-    """Return the content of the team's ``metrics.json`` by name; empty without a team, or if it is the best run."""
-    if sweep.team is None:
-        return {}
-    team, splits = sweep.team.evaluation.record(), (TEST, TRAIN)
-    is_best = all(team.get(split) == sweep.evaluation.get(split) for split in splits)
-    return {} if is_best and sweep.evaluation else {"team": team}
-
-
 def _scores_table(view: SweepView) -> TextTable | None:
     """Return a table of the figures of the best trial and of its run; the metric that chose the trial is first."""
     if not view.ranked:
@@ -279,7 +264,8 @@ def _scores_table(view: SweepView) -> TextTable | None:
     validation = {**measured, chosen_by: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(view.trials))}": validation}
     rows |= {split: view.sweep.comparable(split) for split in (TEST, TRAIN) if view.sweep.comparable(split)}
-    for team in _teams(view.sweep).values():
+    team = {} if view.sweep.team is None else view.sweep.team.evaluation.metrics
+    if any(team.get(split) != view.sweep.evaluation.get(split) for split in (TEST, TRAIN)):
         rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
     names = dict.fromkeys([chosen_by, view.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(

@@ -167,7 +167,7 @@ def endings(frame: Frame, all_endings: Sequence[Ending], max_width: float) -> st
 
     If there are too many for the height, numbers are left out first, then names between the first and the last.
     """
-    ordered = sorted(all_endings, key=lambda ending: -ending[0])
+    ordered = sorted(all_endings, key=lambda ending: ending[0] if frame.reverse else -ending[0])
     most = int((frame.height + LINE_HEIGHT) / LINE_HEIGHT)
     if sum(1 + bool(value) for _, _, value, _ in ordered) > most:
         ordered = [(position, name, "", style) for position, name, _, style in ordered]
@@ -419,6 +419,21 @@ class Chart:
         if len(inner):
             shape = "m-3.5 4l3.5-4 3.5 4" if above else "m-3.5-4l3.5 4 3.5-4"
             self._drawings.append(lambda frame: stamped(frame, across, up, shape, f"arrow {style}".rstrip(), hover))
+
+    def beyond_x(self, y: float, *, right: bool, style: str = "", hover: str = "") -> None:
+        """Draw an arrow at an end of the x axis for a value beyond it.
+
+        Parameters
+        ----------
+        y : float
+        right : bool
+            Whether the arrow is at the right end and not at the left end.
+        style, hover : str
+            As for `beyond`.
+        """
+        _, across, up = self._inside([self.x.high if right else self.x.low], [y])
+        shape = "m-4-3.5l4 3.5-4 3.5" if right else "m4-3.5l-4 3.5 4 3.5"
+        self._drawings.append(lambda frame: stamped(frame, across, up, shape, f"arrow {style}".rstrip(), hover))
 
     def _inside(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.intp], Vector, Vector]:
         """Return the indices of the points between the axes, and their positions along x and y."""

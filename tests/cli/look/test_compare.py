@@ -64,9 +64,11 @@ def test_scores_curves_and_settings_of_runs(specnet, folder, train):
     is_open = found["low"] <= figures[other]["test"]["accuracy"] <= found["high"]
     heading = f"No clear difference: runs/{best} has" if is_open else f"runs/{best} reaches"
     assert f"<h1>{heading} the best test accuracy, " in page
-    # Both runs and the simpler predictors are on one axis, with their intervals.
-    (strip,) = (label for label in labels(page) if label.startswith("Test accuracy: "))
-    assert [part.split()[0] for part in strip.removeprefix("Test accuracy: ").split(", ")][:2] == ["a", "b"]
+    # The gains of the better run over the other one and over the simpler predictors are on one axis.
+    (strip,) = (label for label in labels(page) if label.startswith("Gain of "))
+    winner, _, gains = strip.removeprefix("Gain of ").partition(": ")
+    assert {winner, gains.split()[0]} == {"a", "b"}
+    assert all(f"{name} " in gains for name in figures[best]["baselines"])
     document = specnet("compare runs/a runs/b --format json --force").document
     assert document == {"errors": [], "file": "compare.html"}
 

@@ -1,7 +1,8 @@
-"""How pages begin: a run in a sentence, a strip of scores, the terminal's table of them; and the best of many runs."""
+"""How pages begin: a run in a sentence, its gains on one axis, the terminal's table; and the best of many runs."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from copy import deepcopy
 from functools import reduce
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import specnet
-from specnet.report.pages import comparison_page, headline
+from specnet.report.pages import comparison_page, headline, page_beginning
 from specnet.saved import metrics_file, saved_run
 from tests.benchmarks.verdicts import MAX_FALSE, false_verdicts
 from tests.registry import find
@@ -64,23 +65,44 @@ def test_a_network_as_good_as_its_baselines_is_rarely_called_better_or_worse() -
     assert false_verdicts(60, 500) <= MAX_FALSE
 
 
-def test_a_page_begins_with_a_strip_of_all_predictors_and_the_table_of_the_terminal() -> None:
-    beside = {"linear": {"accuracy": {"low": 0.925, "high": 0.991, "method": "wilson"}}}
-    begins = headline.beginning_of(
-        {**EVALUATION, "baseline_intervals": beside}, [find("metric", "accuracy")()], "network"
-    )
-    assert begins["verdict"].startswith("Worse than a linear model")
-    chart = begins["strip"].chart
-    told = "Test accuracy: network 94.7 %, linear 97.4 %, neighbours 93.9 %, constant 63.0 %"
-    assert f'aria-label="{told}"' in chart
-    assert chart.count("<circle") == 4
-    assert "network 94.7 %, 95 % interval 89.0–98.0 %" in chart
-    assert "linear 97.4 %, 95 % interval 92.5–99.1 %" in chart
+def test_a_page_begins_with_gains_in_the_statistic_that_decides_and_the_table_of_the_terminal() -> None:
+    begins = page_beginning.beginning_of(EVALUATION, [find("metric", "accuracy")()], "network")
+    assert begins["verdict"].startswith("Worse than a linear model: a loss of 0.117")
+    figure = begins["strip"]
+    assert figure.note.startswith("Loss of the network on test rows: 0.117. Lines are 95")
+    told = "linear 0.081: −0.036, neighbours 0.130: +0.013, constant 0.66: +0.54"
+    assert f'aria-label="Gain over simpler predictors: {told}"' in figure.chart
+    assert "← worse · reduction of loss · better →" in figure.chart
+    assert "linear 0.081: −0.036, 95 % interval −0.075 to −0.004" in figure.chart
+    # The gain over the constant is beyond the axis, which has 0 in its middle.
+    assert figure.chart.count("<circle") == 2
+    assert figure.chart.count('class="arrow whisker"') == 1
+    x = {each: float(at) for at, each in re.findall(r'<text[^>]* x="([\d.]+)"[^>]*>([−\d.]+)</text>', figure.chart)}
+    assert x["0"] - x["−0.2"] == pytest.approx(x["0.2"] - x["0"], abs=0.2)
     assert begins["scores"].lines() == [
         "          loss   accuracy          95 %   constant   linear",
         "train   0.0500     98.0 %",
         "test    0.1170     94.7 %   89.0–98.0 %     63.0 %   97.4 %",
     ]
+
+
+def test_gains_are_in_points_of_accuracy_if_accuracy_decides() -> None:
+    case = CASES["verdicts"]["better by both"]
+    figure = page_beginning.strip_of(evaluation_of(case), "network")
+    assert figure is not None
+    assert "linear 97.4 %: +3.0 points, 95 % interval +1.0 to +5.0 points" in figure.chart
+    assert "← worse · points of accuracy · better →" in figure.chart
+
+
+def test_gains_from_the_intervals_of_both_scores_are_not_called_paired() -> None:
+    evaluation = evaluation_of(CASES["verdicts"]["better by both"])
+    for each in evaluation["gains"].values():
+        for gain in each.values():
+            gain["method"] = headline.UNPAIRED
+    figure = page_beginning.strip_of(evaluation, "team")
+    assert figure is not None
+    assert "intervals from those of both scores" in figure.note
+    assert "paired differences" not in figure.note
 
 
 def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
@@ -91,27 +113,32 @@ def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
         "test": {"loss": -0.25, "root_mean_squared_error": 3.31},
         "intervals": {"test": {"loss": None, "root_mean_squared_error": bounds}},
     }
-    begins = headline.beginning_of(evaluation, [find("metric", "root_mean_squared_error")()], "network")
+    begins = page_beginning.beginning_of(evaluation, [find("metric", "root_mean_squared_error")()], "network")
     assert begins["scores"].rows[1] == ["test", "−0.2500", "3.3", "2.6–4.0"]
     assert begins["scores"].header[2] == "root mean squared error"
     assert begins["verdict"] == "Root mean squared error 3.3 on 4 test rows."
 
 
-def test_figures_of_a_strip_are_not_cut_off() -> None:
-    scores = {
-        name: headline.Score(-0.0979, -0.2, 0.1, text, text)
-        for name, text in [("neighbours", "−1.234e+05"), ("a", "1")]
+def test_texts_of_gains_are_not_cut_off() -> None:
+    gains = {
+        name: page_beginning.Gain(text, -0.0979, -0.2, 0.1) for name, text in [("neighbours", "−1.234e+05"), ("a", "1")]
     }
-    assert "…" not in headline.score_strip("test", "r2", scores, "").chart
+    assert "…" not in page_beginning.gains_chart("Gain", "", "r2", gains, "a", is_reduction=False).chart
 
 
 @pytest.mark.parametrize("split", ["validation", "train"])
-def test_without_test_rows_the_strip_is_of_others_without_intervals(split: str) -> None:
-    figure = headline.beginning_of(TRAINED | {split: {"accuracy": 0.9}}, [find("metric", "accuracy")()], "ensemble")[
-        "strip"
-    ]
-    assert (figure.title, figure.note) == (f"{split.capitalize()} accuracy", "The network beside simpler predictors.")
+def test_without_test_rows_gains_have_no_intervals(split: str) -> None:
+    evaluation = TRAINED | {split: {"accuracy": 0.9}, "baselines": {"linear": {split: {"accuracy": 0.95}}}}
+    figure = page_beginning.strip_of(evaluation, "ensemble")
+    assert figure is not None
+    assert figure.note.endswith("90.0 %. The dots have no intervals: no rows were held out for testing.")
+    assert "linear 95.0 %: −5.0 points" in figure.chart
     assert figure.chart.count("<circle") == 1
+    assert "interval" not in figure.chart
+
+
+def test_without_other_predictors_there_are_no_gains() -> None:
+    assert page_beginning.strip_of(TRAINED, "network") is None
 
 
 def test_the_best_of_negative_scores_is_told_with_minus_signs() -> None:

@@ -208,18 +208,17 @@ def test_interrupted_sweep_says_how_far_it_came(tmp_path: Path) -> None:
     assert "The only trial reaches a validation loss of 0.5000" in said(longer)
 
 
-def test_strip_has_the_best_trial_and_the_simpler_predictors_on_test_rows(tmp_path: Path) -> None:
+def test_a_sweep_begins_with_the_gains_of_its_best_trial_on_test_rows(tmp_path: Path) -> None:
     beside = {
-        "intervals": {"test": {"accuracy": {"low": 0.7, "high": 0.96, "method": "Wilson"}}},
         "baselines": {"linear": {"test": {"loss": 0.25, "accuracy": 0.925}}},
-        "baseline_intervals": {"linear": {"accuracy": {"low": 0.75, "high": 0.98, "method": "Wilson"}}},
+        "gains": {"linear": {"accuracy": {"low": -0.11, "value": -0.05, "high": 0.02, "p_value": 0.2}}},
     }
     folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5)], metrics=METRICS | beside)
-    assert "The lines are 95 % intervals." in said(folder)
-    strip = "Test accuracy: best trial 87.5 %, linear 92.5 %"
+    assert "Accuracy of the best trial on test rows: 87.5 %. Lines are 95 % intervals of paired" in said(folder)
+    strip = "Gain over simpler predictors: linear 92.5 %: −5.0 points"
     assert labels(folder)[0] == strip
     svg = (folder / "report.html").read_text("utf-8").partition(strip)[2].partition("</svg>")[0]
-    assert "linear 92.5 %, 95 % interval 75–98 %" in svg
+    assert "linear 92.5 %: −5.0 points, 95 % interval −11.0 to +2.0 points" in svg
 
 
 @pytest.mark.parametrize(
@@ -419,14 +418,15 @@ def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path
     )
     # −2 points, whose deviation over folds is 2; Student's t for two degrees of freedom is 4.303.
     half = 4.303 * 2 * (1 / 3 + 1 / 2) ** 0.5
-    differs = f"by −2.0 points, 95 % interval over folds −{half + 2:.1f} to +{half - 2:.1f}"
-    assert f"The networks differ from a linear model {differs} (Student's t, for training rows in common)." in text
+    assert f"linear 92.0 %: −2.0 points, 95 % interval −{half + 2:.1f} to +{half - 2:.1f} points" in text
+    assert "95 % intervals of paired differences over folds (Student's t, for training rows in common)." in text
     assert "fold 2, a linear model: 89.0 %" in text  # in the chart
     assert "fold2 85.0 % 89.0 % 0.5000" in text  # in the table
-    assert "test, a constant answer 0.7000 ± 0.0000 50.0 % ± 0.0" in text
+    assert "test, a constant answer 0.7000 50.0 %" in text
     seeds = write_series(tmp_path / "seeds", [(f"seed{k}", k, None, beside(0.9, 0.95)) for k in range(2)])
     assert "average a test accuracy of 90.0 % ± 0.0; on the same rows a linear model has 95.0 %." in said(seeds)
-    assert "The networks differ from a linear model by −5.0 points." in said(seeds)
+    assert "linear 95.0 %: −5.0 points" in said(seeds)
+    assert "Without intervals, which need folds" in said(seeds)
     assert "95 %" not in said(seeds)
 
 

@@ -199,9 +199,10 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     assert '<section id="ask" hidden>' in page
     # It has the simpler predictors of the same test rows.
     best = json.loads((folder / "best/metrics.json").read_text())
-    strip = re.findall('aria-label="(Test accuracy: .*?)"', page)
+    strip = re.findall('aria-label="(Gain over simpler predictors: .*?)"', page)
     for name, figures in best["baselines"].items():
-        assert f"{name} {100 * figures['test']['accuracy']:.1f} %" in strip[0]
+        assert f"{name} {100 * figures['test']['accuracy']:.1f} %: " in strip[0]
+    assert "intervals from those of both scores" in page
     assert re.search("<h1>(Better|Worse|As good|No)", page)
 
     total = sum(result.team.shares.values())
@@ -211,7 +212,7 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
         assert f"trial {number} {100 * share / total:.1f} %" in told
     accuracy = result.team.metrics["test"]["accuracy"]
     assert f" {100 * accuracy:.1f} % against " in told
-    assert f" team {100 * accuracy:.1f} % " in told
+    assert f" Accuracy of the team on test rows: {100 * accuracy:.1f} %. " in told
     assert told.count("out of fold") == 1
     alone = called("report", shutil.copytree(folder / "team", tmp_path / "alone"))
     assert "not in the folder of its sweep" in alone.failed(1)
