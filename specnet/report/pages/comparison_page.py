@@ -66,7 +66,7 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
 
 
 def runs_page(table: RunTable, command: str, start: Path) -> str:
-    """Return the page that lists runs with links to their pages, as HTML.
+    """Return the page that lists runs with links to their pages, as HTML; runs that have not finished are first.
 
     Parameters
     ----------
@@ -76,11 +76,12 @@ def runs_page(table: RunTable, command: str, start: Path) -> str:
     start : Path
         Folder of the page; links are relative to it.
     """
+    records = sorted(table.records, key=lambda run: run.state == FINISHED)
     return rendered(
         "runs.html.j2",
-        count=counted(len(table.records), "run"),
-        table=_on_page(table.table()),
-        addresses=[page_of(run.path, start) for run in table.records],
+        count=counted(len(records), "run"),
+        table=_on_page(RunTable(records).table()),
+        addresses=[page_of(run.path, start) for run in records],
         command=command,
     )
 

@@ -123,8 +123,9 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
         "moons/2": "unfinished",
     }
     specnet("runs --html").went()
-    titles = re.findall(r"<th scope=\"col\".*?>(.*?)</th>", Path("runs.html").read_text("utf-8"))
-    assert titles[:2] == ["run", "state"]
+    page = Path("runs.html").read_text("utf-8")
+    assert re.findall(r"<th scope=\"col\".*?>(.*?)</th>", page)[:2] == ["run", "state"]
+    assert re.findall(r"<th scope=\"row\">.*</th><td>(\w+)", page)[-1] == "finished"
     assert specnet("compare runs/moons/1 runs/numbers/1").went() == "compare.html\n"
     heading = re.findall("<h1>(.*?)</h1>", Path("compare.html").read_text("utf-8"))
     assert heading[0].startswith("Not finished: runs/moons/1: interrupted after epoch 7. ")
