@@ -82,6 +82,9 @@ def next_step(
         Path of the run's folder in commands.
     """
     first, beside = next(iter(ranked(findings)), None), headline.comparison(evaluation)
+    if headline.too_few_groups(evaluation) and (first is None or first.code in {*MINOR, "no-signal"}):
+        command = f"{command_of(spec, settings, {})} --folds 5"
+        return NextStep("Test more groups.", "", command, "On folds, every group is tested once.")
     if first is not None and (first.code not in MINOR or beside is None or beside[0] > 0):
         return _of_finding(first, spec, settings)
     if beside is None:

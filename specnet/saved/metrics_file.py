@@ -98,6 +98,9 @@ class Evaluation:
         values, ``model`` and ``baseline``.
     deciding : list of str
         The statistics of `gains` that decide which is better, the one to report first.
+    groups : dict
+        The number of groups of test rows, of which each counts as one row in tests, under ``test``. Not in the file if
+        rows have no groups.
     calibration : dict
         For probabilities, ``error``: the expected calibration error by split. For calibrated probabilities,
         ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on. For calibrated
@@ -118,6 +121,7 @@ class Evaluation:
     baseline_intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
     deciding: list[str] = field(default_factory=list)
+    groups: dict[str, int] = field(default_factory=dict)
     calibration: dict[str, FiniteFloat | Figures] = field(default_factory=dict)
     teacher: TeacherFigures | dict[str, int] = field(default_factory=dict)
 
@@ -149,8 +153,9 @@ class Evaluation:
     def record(self) -> dict[str, Any]:
         """Return the evaluation as plain data, with the metrics of each split under its name."""
         rest = {each.name: getattr(self, each.name) for each in fields(self)}
-        if not rest["teacher"]:
-            del rest["teacher"]
+        for name in ("teacher", "groups"):
+            if not rest[name]:
+                del rest[name]
         return {"rows": rest.pop("rows"), **rest.pop("metrics"), **rest}
 
 

@@ -83,6 +83,14 @@ def test_advice_for_the_linear_model_has_its_score() -> None:
     assert step.effect == "The linear model beside this run has accuracy 90.0 % on test rows."
 
 
+@pytest.mark.parametrize("findings", [[], [finding("no-signal", "error")]])
+def test_too_few_groups_are_no_reason_to_stop(findings: list[Finding]) -> None:
+    few = {**evaluation(constant=0.01, linear=0.02), "groups": {"test": 6}}
+    step = next_step(findings, few, {}, "spec.toml", [], "runs/1")
+    assert (step.headline, step.is_end) == ("Test more groups.", False)
+    assert step.command == "specnet run spec.toml --folds 5"
+
+
 def test_an_interrupted_run_is_to_be_resumed() -> None:
     step = resuming("spec.toml", ["training.epochs=9"], "a run")
     assert step.command == "specnet run spec.toml --set training.epochs=9 -o 'a run' --resume"

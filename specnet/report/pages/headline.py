@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,8 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     gain = evaluation["gains"][baseline][name]
     own, its = (page_metric(name, value, gain) for value in compared_values(evaluation, baseline, name))
     text = _values_text(name, f"{own} against {its}", evaluation, split)
+    if few := too_few_groups(evaluation):
+        return f"{_rare_class(evaluation)}{few} {text[0].upper()}{text[1:]}, beside {_rival(evaluation, baseline)}."
     start = "No better than" if baseline == CONSTANT and not outcome and gain["value"] <= 0 else VERDICTS[outcome]
     open_metric = "" if outcome else _smaller_error(evaluation, baseline, name)
     return f"{_rare_class(evaluation)}{start} {_rival(evaluation, baseline)}: {text}{open_metric}."
@@ -130,6 +133,22 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
     best = min(gains[last], key=lambda baseline: gains[last][baseline]["value"])
     baseline = CONSTANT if CONSTANT in baselines - beaten else best
     return 0, baseline, first if baseline in gains[first] else last
+
+
+def too_few_groups(evaluation: Mapping[str, Any]) -> str:
+    """Return a sentence if no outcome other than 0 is possible, because test rows have too few groups; else nothing.
+
+    The p-value of a test of n groups is at least 2^(1 − n). To be worse than one of several predictors, it must be at
+    most as large as in `comparison`.
+    """
+    groups, beside = evaluation.get("groups", {}).get(TEST), comparison(evaluation)
+    if groups is None or beside is None or beside[0]:
+        return ""
+    tests = len(_deciding(evaluation)) * len(evaluation["gains"])
+    needed = 1 + math.ceil(math.log2(tests / LEVEL))
+    if groups >= needed:
+        return ""
+    return f"Too few groups to tell: the test rows have {count(groups)}, and a paired test needs at least {needed}."
 
 
 def _deciding(evaluation: Mapping[str, Any]) -> list[str]:

@@ -125,6 +125,7 @@ def _evaluation(
     compared = {name: parts[TEST] for name, parts in found.baselines.items()}
     chance = chance_of(spec, figures[TEST], answers[TEST], on_test, compared, data.splits[TEST].groups)
     intervals, baseline_intervals, gains = chance
+    groups = data.splits[TEST].groups
     tables = {**answer_tables(model, answers[TEST]), "slices": slices_on_test(model, data, answers[TEST])}
     if "constant" in on_test and model.labels is not None and len(data.splits[TEST]):
         tables["constant_prediction"] = model.labels[on_test["constant"].prediction[0]].item()
@@ -135,6 +136,7 @@ def _evaluation(
         baseline_intervals=baseline_intervals,
         gains=gains,
         deciding=deciding_metrics(spec, answers[TEST], main_metric(figures[TEST])) if gains else [],
+        groups={} if groups is None else {TEST: len(np.unique(groups))},
     )
 
 
