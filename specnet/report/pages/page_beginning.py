@@ -136,7 +136,8 @@ def gains_chart(
     for index, (other, gain) in enumerate(gains.items()):
         hover = f"{described[index]}{_interval(name, gain, unit)}"
         ends = [gain.value if each is None else each for each in (gain.low, gain.high)]
-        chart.line([scale * each for each in ends], [index, index], "whisker", name=texts[other], title=hover)
+        drawn = [min(max(scale * each, -end), end) for each in ends]
+        chart.line(drawn, [index, index], "whisker", name=texts[other], title=hover)
         if abs(scale * gain.value) < EDGE * end:
             chart.points([scale * gain.value], [index], radius=4.5, hover=[hover])
         for right, is_beyond in ((False, scale * ends[0] < -end), (True, scale * ends[1] > end)):

@@ -102,9 +102,10 @@ def test_numbers_of_two_classes(tmp_path: Path) -> None:
     neighbours = simple.score(X[test], y[test])
     constant = 100 * np.mean(y[test] == np.bincount(y[train]).argmax())
     agree(text, "N % against N % of N test rows", accuracy["test"], 100 * neighbours, len(test))
-    agree(text, "network N %, 95 % interval N–N %", accuracy["test"], low, high)
-    agree(text, "constant N %", constant)
+    agree(text, "Accuracy of the network on test rows: N %", accuracy["test"])
+    agree(text, r"constant N %: \+N points, 95 % interval", constant, accuracy["test"] - constant)
     losses = {name: log_loss(y[rows], p[rows]) for name, rows in (("train", train), ("test", test))}
+    agree(text, " test N N % N–N %", losses["test"], accuracy["test"], low, high)
     agree(text, "train N N % test N N %", *(each[name] for name in losses for each in (losses, accuracy)))
     agree(text, "N of N test rows right", right[test].sum(), len(test))
     for true, predicted in np.ndindex(2, 2):
@@ -142,10 +143,11 @@ def test_numbers_of_several_classes(tmp_path: Path) -> None:
     right = {split: p[split].argmax(axis=1) == y[split] for split in rows}
     count = len(y["test"])
     low, high = wilson(int(right["test"].sum()), count)
-    agree(text, "ensemble N %, 95 % interval N–N %", 100 * right["test"].mean(), low, high)
+    agree(text, " test N N % N–N %", log_loss(y["test"], p["test"]), 100 * right["test"].mean(), low, high)
     for split in rows:
         agree(text, f" {split} N N % ", log_loss(y[split], p[split]), 100 * right[split].mean())
-    agree(text, "constant N %", 100 * np.mean(y["test"] == np.bincount(y["train"]).argmax()))
+    constant = 100 * np.mean(y["test"] == np.bincount(y["train"]).argmax())
+    agree(text, r"constant N %: \+N points", constant, 100 * right["test"].mean() - constant)
     agree(text, "N of N test rows right", right["test"].sum(), count)
     for true, name in enumerate(names):
         found = np.sum(right["test"][y["test"] == true])
@@ -186,8 +188,8 @@ def test_numbers_of_values(tmp_path: Path) -> None:
     mean = y["train"].mean()
     constant = 1 - np.sum((y["test"] - mean) ** 2) / np.sum((y["test"] - y["test"].mean()) ** 2)
     agree(text, "R² N against N.NN on N test rows".replace("N.NN", r"[\d.]+"), r2["test"], count)
-    agree(text, "ensemble N linear", r2["test"])
-    agree(text, "constant N ensemble", constant)
+    agree(text, "R² of the ensemble on test rows: N[.] ", r2["test"])
+    agree(text, r"constant N: \+N,", constant, r2["test"] - constant)
     loss = {split: np.mean(off[split] ** 2) / scale**2 for split in rows}
     constants = [np.mean((y["test"] - mean) ** 2), np.mean(np.abs(y["test"] - mean))]
     told = r" loss N [\d.]+ N [\d.–]+ N "
@@ -237,7 +239,7 @@ def test_numbers_of_a_sweep(tmp_path: Path) -> None:
     agree(text, "best of 3 by its validation accuracy, N %", max(found))
     (test_loss, test), (train_loss, train) = (moons_scores(best, split) for split in ("test", "train"))
     agree(text, "N % against N % of N test rows".replace("st N", r"st [\d.]+"), test, 60)
-    agree(text, "Test accuracy: best trial N %", test)
+    agree(text, "Accuracy of the best trial on test rows: N %", test)
     agree(text, "validation, best of N N %", 3, max(found))
     agree(text, " test N % N train N % N ", test, test_loss, train, train_loss)
     agree(text, "the accuracy there, N %", test)
