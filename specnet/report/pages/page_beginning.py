@@ -171,6 +171,8 @@ def strip_of(evaluation: Mapping[str, Any], network: str) -> Figure | None:
         gains = dict(_paired(evaluation, name))
         value, bounds = compared_values(evaluation, first, name)[0], evaluation["gains"][first][name]
         note = FROM_SCORES if bounds.get("method") == UNPAIRED else PAIRED
+        if evaluation.get("groups"):
+            note = note.replace("the test rows", "groups of test rows")
         is_reduction = any(_is_reduction(evaluation, rival, name) for rival in gains)
     else:
         name = score_name(evaluation)
