@@ -131,9 +131,8 @@ def _variance(
     ]
     mean, count = fmean(differences), len(folds)
     half = stats.t.ppf(0.975, count - 1) * np.std(differences, ddof=1) * np.sqrt(1 / count + 1 / (count - 1))
-    found.each(
-        "difference", reading.text, r"by N points, 95 % interval over folds N to N", mean, mean - half, mean + half
-    )
+    gain = r"neighbours [\d.]+ %: N points, 95 % interval N to N points"
+    found.each("difference", reading.text, gain, mean, mean - half, mean + half)
 
 
 def _curves(reading: Reading, folder: Path, names: Sequence[str], found: Figures) -> None:

@@ -422,7 +422,7 @@ def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path
     assert "95 % intervals of paired differences over folds (Student's t, for training rows in common)." in text
     assert "fold 2, a linear model: 89.0 %" in text  # in the chart
     assert "fold2 85.0 % 89.0 % 0.5000" in text  # in the table
-    assert "test, a constant answer 0.7000 50.0 %" in text
+    assert "test, a constant answer 0.7000 ± 0.0000 50.0 % ± 0.0" in text
     seeds = write_series(tmp_path / "seeds", [(f"seed{k}", k, None, beside(0.9, 0.95)) for k in range(2)])
     assert "average a test accuracy of 90.0 % ± 0.0; on the same rows a linear model has 95.0 %." in said(seeds)
     assert "linear 95.0 %: −5.0 points" in said(seeds)
