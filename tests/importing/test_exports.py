@@ -87,7 +87,7 @@ def test_ensembles_come_back_from_onnx(kind: str, tmp_path: Path):
 def test_ensembles_do_not_come_back_from_keras(tmp_path: Path):
     with pytest.raises(FileError, match="as of an ensemble") as caught:
         opened(ensemble_of(make_model("classes")), "keras", tmp_path)
-    assert caught.value.diagnostics[0].hint == "import the ensemble's model file or its ONNX export"
+    assert caught.value.diagnostics[0].hint == "import its ONNX file, from `specnet export RUN --to onnx`"
 
 
 LOSSES: list[Any] = ["mean_absolute_error", "log_cosh", "poisson", "gamma", "tweedie", "gaussian_nll"]
