@@ -132,13 +132,15 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         for path, content in files.items():
             with file_errors(path):
                 (Path(folder) / path.name).write_bytes(content)
+        file = Path(folder) / name
         try:
-            answers = target.run(program, Path(folder) / name, rows)
+            answers = target.run(program, file, rows)
         except CannotRunError as obstacle:
             return Proof(0, None, str(obstacle))
         apart = None
         if program.has_derivatives:
-            apart = _checked_derivatives(program, rows, lambda rows: target.run(program, Path(folder) / name, rows))
+            given = answers.derivatives
+            apart = _checked_derivatives(program, rows, given, lambda some: target.run(program, file, some).derivatives)
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # large edge rows would raise the tolerance of the other rows
     has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.networks)
@@ -157,7 +159,9 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
     return Proof(ROWS, max(difference for difference, _ in compared), rounding=rounding, derivatives=apart)
 
 
-def _checked_derivatives(program: Program, rows: RawColumns, run: Callable[[RawColumns], ExportAnswers]) -> float:
+def _checked_derivatives(
+    program: Program, rows: RawColumns, given: Array | None, run: Callable[[RawColumns], Array | None]
+) -> float:
     """Return the largest difference from the model's derivatives, as a fraction of the largest one by a column.
 
     Rows at kinks are left out, where rounding or a library decides which one-sided derivative it is: the export agrees
@@ -167,8 +171,10 @@ def _checked_derivatives(program: Program, rows: RawColumns, run: Callable[[RawC
     ----------
     program : Program
     rows : RawColumns
+    given : ndarray (rows, outputs, columns) or None
+        The export's derivatives for these rows.
     run : callable
-        Function that returns the answers of the export for rows.
+        Function that returns those for other rows.
 
     Raises
     ------
@@ -179,20 +185,19 @@ def _checked_derivatives(program: Program, rows: RawColumns, run: Callable[[RawC
     largest = np.nan_to_num(np.abs(expected)).max(axis=(0, 1))
     scale = np.where(largest > 0, largest, 1.0)
 
-    def difference_on(some: RawColumns, of_model: Array) -> tuple[Array, float]:
+    def difference_from(of_model: Array, given: Array | None) -> tuple[Array, float]:
         """Return the difference for each derivative, and the tolerance."""
-        given = run(some).derivatives
         if given is None or given.shape != of_model.shape or (np.isnan(given) != np.isnan(of_model)).any():
             raise ExportError("the export has derivatives by other columns than the model; nothing was written")
         return np.nan_to_num(np.abs(given - of_model)) / scale, TOLERANCES[given.dtype.name]
 
-    difference, tolerance = difference_on(rows, expected)
+    difference, tolerance = difference_from(expected, given)
     if (difference > tolerance).any():
         jumps, agreeing = np.zeros(difference.shape), np.zeros((len(rows), 1, 1))
         for moved in _moved(program, rows):
             of_moved = derivatives_of(program, moved)
             jumps = np.fmax(jumps, np.nan_to_num(np.abs(of_moved - expected)) / scale)
-            beside, _ = difference_on(moved, of_moved)
+            beside, _ = difference_from(of_moved, run(moved))
             agreeing += (beside <= tolerance).all(axis=(1, 2), keepdims=True)
         difference = np.where(
             agreeing >= _NEIGHBOURS / 2, np.where(difference > tolerance, 0.0, difference), difference

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.compiler import BATCH, UnavailableError, Value, concatenate, gradients, input_value, plan, sum_over
-from specnet.data import RawColumns, StepGroup
+from specnet.data import Preparation, RawColumns, StepGroup
 from specnet.model.decoder import Decoder
 from specnet.model.symbolic import answer_of, symbolic
 from specnet.model.trained_network import TrainedNetwork
@@ -40,15 +40,12 @@ class NetworkGradient:
 
     Attributes
     ----------
-    answer : Value (answers, "batch")
-        What is averaged over the members of an ensemble; see `answer_of`.
     arrays : list of mapping
         For each member the numbers of the program's states by name.
     """
 
     def __init__(self, trained: TrainedNetwork) -> None:
         count = trained.network.resolved.columns
-        self.trained = trained
         columns, pieces, arrays = input_value(COLUMNS, (count, BATCH)), list[Value](), dict[str, Array]()
         self._prepared: dict[str, slice] = {}  # the prepared columns that are inputs of the program
         stop = 0
@@ -61,19 +58,19 @@ class NetworkGradient:
                 self._prepared[name] = slice(start, stop)
                 pieces.append(input_value(name, (stop - start, BATCH)))
             else:
-                own, learned = symbolic(type(trained.preprocessing)((group,)), count, f"preprocessing.{number}")
+                own, learned = symbolic(Preparation((group,)), count, f"preprocessing.{number}")
                 pieces.append(own.apply(columns))
                 arrays |= learned
-        self.answer, learned_by_member, fitted = answer_of(trained, concatenate(*pieces) if pieces else columns)
+        answer, learned_by_member, fitted = answer_of(trained, concatenate(*pieces) if pieces else columns)
         self.arrays = [arrays | each | fitted for each in learned_by_member]
-        weights = input_value(WEIGHTS, self.answer.shape)
-        gradient = gradients(sum_over(self.answer * weights, "all"), [columns])[columns]
+        weights = input_value(WEIGHTS, answer.shape)
+        gradient = gradients(sum_over(answer * weights, "all"), [columns])[columns]
         backend = trained.network.blueprint.backend
         self._plan, self._bind = plan([gradient], expansions=backend.expansions), backend.bind
         widest = max(call.shape[0] for call in self._plan.calls if BATCH in call.shape and len(call.shape) == 2)
         self._rows = max(ROW_MULTIPLE, min(ROWS_AT_ONCE, NUMBERS_AT_ONCE // int(widest) // ROW_MULTIPLE * ROW_MULTIPLE))
 
-    def inputs(self, raw: RawColumns) -> dict[str, Array]:
+    def inputs(self, trained: TrainedNetwork, raw: RawColumns) -> dict[str, Array]:
         """Return the numbers of the program's inputs by name, (features, rows), for raw columns.
 
         Raises
@@ -81,21 +78,23 @@ class NetworkGradient:
         DataError
             As `Model.predict` does.
         """
-        prepared = self.trained.preprocessing.prepare(raw.X, texts=raw.texts)
-        self.trained.network.read_inputs(prepared)
+        prepared = trained.preprocessing.prepare(raw.X, texts=raw.texts)
+        trained.network.read_inputs(prepared)
         found = {name: prepared[:, part].T for name, part in self._prepared.items()}
         return found | {COLUMNS: raw.X.astype(FLOAT64, copy=False).T}
 
-    def add(self, total: NDArray[np.float64], raw: RawColumns, weights: Sequence[float]) -> None:
+    def add(
+        self, total: NDArray[np.float64], trained: TrainedNetwork, raw: RawColumns, weights: Sequence[float]
+    ) -> None:
         """Add the derivatives of each member times its weight to an array (rows, answers, columns)."""
-        inputs, count = self.inputs(raw), len(raw)
+        inputs, count = self.inputs(trained, raw), len(raw)
         rows = min(self._rows, -(-count // ROW_MULTIPLE) * ROW_MULTIPLE)
         for own, weight in zip(self.arrays, weights, strict=True):
             arrays = {name: np.ascontiguousarray(array, FLOAT64) for name, array in own.items()}
             try:
                 bound = self._bind(self._plan, FLOAT64, {BATCH: rows}, arrays)
             except UnavailableError as error:
-                raise not_available(self.trained.spec, error) from error
+                raise not_available(trained.spec, error) from error
             for start in range(0, count, rows):
                 stop = min(start + rows, count)
                 for name, array in bound.inputs.items():
@@ -110,7 +109,7 @@ class NetworkGradient:
 
 
 _gradients: WeakKeyDictionary[TrainedNetwork, NetworkGradient] = WeakKeyDictionary()
-"""The programs of networks that still exist."""
+"""The programs of networks that still exist: a program must not refer to its network."""
 
 
 def column_gradients(networks: Sequence[TrainedNetwork], decoder: Decoder, raw: RawColumns) -> NDArray[np.float64]:
@@ -135,7 +134,7 @@ def column_gradients(networks: Sequence[TrainedNetwork], decoder: Decoder, raw: 
     total = np.zeros((len(raw), answers, network.resolved.columns))
     for each, count in zip(networks, counts, strict=True):
         program = _gradients.get(each) or _gradients.setdefault(each, NetworkGradient(each))
-        program.add(total, raw, shares[:count])
+        program.add(total, each, raw, shares[:count])
         shares = shares[count:]
     total[:, :, ~has_derivatives(networks[0])] = np.nan
     total.swapaxes(1, 2)[raw.gaps()] = np.nan

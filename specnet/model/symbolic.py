@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from specnet.compiler import Value, rows, state_value
 from specnet.data import Preparation
 from specnet.model.trained_network import TrainedNetwork
@@ -23,11 +21,16 @@ def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparat
     return Preparation(tuple(made)), arrays
 
 
-class SymbolicAnswer(NamedTuple):
-    """What a network predicts for prepared columns, as a symbolic value.
+def answer_of(trained: TrainedNetwork, prepared: Value) -> tuple[Value, list[dict[str, Array]], dict[str, Array]]:
+    """Return what a network predicts for prepared columns, in evaluation mode, as a symbolic value.
 
-    Attributes
+    Parameters
     ----------
+    trained : TrainedNetwork
+    prepared : Value (inputs, "batch")
+
+    Returns
+    -------
     value : Value (answers, "batch")
         Values in the target's units, or the activated outputs: what is averaged over the members of an ensemble.
     learned : list of dict
@@ -35,19 +38,11 @@ class SymbolicAnswer(NamedTuple):
     fitted : dict
         The numbers of the target's preprocessing, by their names in the value.
     """
-
-    value: Value
-    learned: list[dict[str, Array]]
-    fitted: dict[str, Array]
-
-
-def answer_of(trained: TrainedNetwork, prepared: Value) -> SymbolicAnswer:
-    """Return what a network predicts for prepared columns (inputs, "batch"), in evaluation mode."""
     network, layout = trained.network, trained.network.layout
     learned = [layout.arrays(theta, "theta") | layout.state_arrays(state) for theta, state in trained.members]
     value = network.blueprint.forward(training=False, x=prepared).output
     if network.task != "values":
-        return SymbolicAnswer(value, learned, {})
+        return value, learned, {}
     finish, arrays = symbolic(trained.target_preprocessing, network.target_size, "target_preprocessing")
     value = finish.invert(rows(value, 0, network.target_size))
-    return SymbolicAnswer(value, learned, arrays)
+    return value, learned, arrays

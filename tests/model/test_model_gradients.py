@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +51,15 @@ def test_each_kind_of_answer(kind: str) -> None:
 @pytest.mark.parametrize("make", [lambda kind: ensemble_of(make_model(kind)), lambda kind: team_of(kind, "float64")])
 def test_of_ensembles_and_teams_they_are_of_the_mean(kind: str, make: Callable[[str], Model]) -> None:
     check(make(kind), rows_for(make(kind)))
+
+
+def test_a_model_that_is_no_longer_used_is_freed() -> None:
+    model = make_model("values")
+    model.gradient(rows_for(model))
+    network = weakref.ref(model.networks[0])
+    del model
+    gc.collect()
+    assert network() is None
 
 
 @pytest.mark.parametrize("seed", range(40))

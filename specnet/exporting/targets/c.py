@@ -56,7 +56,8 @@ text text_table text_tables text_reader text_vector next_point folded_to with_by
 read_around read_point folding expansions NOTHING SEPARATOR EXPANDED uint32_t counts reader table
 """
 """The names that the code of texts adds."""
-_FUNCTION_NAMES = ("forward", "predict", "interval", "gradient", "text")
+_FUNCTION_NAMES = "forward", "predict", "interval", "gradient", "text"
+"""The names of functions, after that of the file and an underscore."""
 LONGEST_TEXT = 4095
 """The largest size in bytes of a string literal that every C99 compiler accepts."""
 MAX_STACK = 16 * 1024
@@ -291,11 +292,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         *(f"{word}f" for word in taken),
         *(_WORD_NAMES.split() if program.words else ()),
         f"{stem}_code",
-        *(
-            f"{stem}_{name}{end}"
-            for name in ("forward", "predict", "interval", "gradient", "text")
-            for end in ("", "_work")
-        ),
+        *(f"{stem}_{name}{end}" for name in _FUNCTION_NAMES for end in ("", "_work")),
     ]
     prepared = C(FLOAT64, "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)

@@ -118,21 +118,8 @@ class _TorchWriter(RowWriter):
     )
 
     def __init__(self, program: Program) -> None:
-        names = FreeNames(
-            {
-                *_WORDS,
-                "FEATURES",
-                "LABELS",
-                "Network",
-                "load",
-                "forward",
-                "predict",
-                "interval",
-                "gradient",
-                "training",
-                "X",
-            }
-        )
+        used = "FEATURES LABELS Network load forward predict interval gradient training X"
+        names = FreeNames({*_WORDS, *used.split()})
         self.stored, self.members = list[_Modules](), list[tuple[str, _Modules] | None]()
         for model in program.networks:
             own = _Modules(

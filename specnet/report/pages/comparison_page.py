@@ -111,11 +111,11 @@ def _unfinished(runs: Sequence[SavedRun]) -> str:
 def _strip(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> Figure | None:
     """Return a chart of the best run's gains over other runs and simpler predictors; None if their rows differ."""
     name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
-    is_known = all(run.score(TEST, name) is not None for run in runs)
-    if _apart(runs, specs, is_known=is_known, is_loss=name == LOSS):
-        return None
     names, is_reduction = short_names([run.name for run in runs]), not larger_is_better(name)
-    scores = {called: run.metrics[TEST][name] or 0.0 for called, run in zip(names, runs, strict=True)}
+    found = {called: run.score(TEST, name) for called, run in zip(names, runs, strict=True)}
+    scores = {called: score for called, score in found.items() if score is not None}
+    if _apart(runs, specs, is_known=len(scores) == len(runs), is_loss=name == LOSS):
+        return None
     best = (min if is_reduction else max)(scores, key=lambda called: scores[called])
     own, baselines = scores.pop(best), runs[names.index(best)].evaluation.baselines
     known = {baseline: baselines[baseline].get(TEST, {}).get(name) for baseline in in_order(baselines)}

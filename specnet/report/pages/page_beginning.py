@@ -33,7 +33,7 @@ MAX_REACH = 4.0
 """The axis ends at most at this multiple of the gain to be read first; larger gains are arrows."""
 EDGE = 0.95
 """A dot beyond this part of the axis is left out, because the arrow at the end is there."""
-PAIRED = "Lines are 95\N{NO-BREAK SPACE}% intervals of paired differences (bootstrap of the test rows)."
+PAIRED = "Lines are 95\N{NO-BREAK SPACE}% intervals of paired differences (bootstrap of {})."
 WITHOUT_INTERVALS = "The dots have no intervals."
 FROM_SCORES = "Lines are 95\N{NO-BREAK SPACE}% intervals from those of both scores, wider than paired ones."
 
@@ -170,9 +170,8 @@ def strip_of(evaluation: Mapping[str, Any], network: str) -> Figure | None:
         _, first, name = beside
         gains = dict(_paired(evaluation, name))
         value, bounds = compared_values(evaluation, first, name)[0], evaluation["gains"][first][name]
-        note = FROM_SCORES if bounds.get("method") == UNPAIRED else PAIRED
-        if evaluation.get("groups"):
-            note = note.replace("the test rows", "groups of test rows")
+        drawn = "groups of test rows" if evaluation.get("groups") else "the test rows"
+        note = FROM_SCORES if bounds.get("method") == UNPAIRED else PAIRED.format(drawn)
         is_reduction = any(_is_reduction(evaluation, rival, name) for rival in gains)
     else:
         name = score_name(evaluation)

@@ -49,8 +49,7 @@ function answers(row) {
 // The index of the class that the model predicts, given what `forward` returns.
 // Of two outputs with a softmax, the largest is predicted unless the model has a threshold other than a half.
 const decides = ask.kind === "binary" || ask.kind === "classes" && ask.boundary > 0 && ask.boundary !== .5;
-const reaches = p => ask.boundary > 0 && ask.boundary !== .5 ? p >= ask.boundary : p > ask.boundary;
-const best = y => decides ? +reaches(y[y.length - 1]) : y.reduce((most, p, k) => p > y[most] ? k : most, 0);
+const best = y => decides ? +(y[y.length - 1] > ask.boundary) : y.reduce((most, p, k) => p > y[most] ? k : most, 0);
 
 const cellText = (column, cell) => cell === null ? "missing"
   : column.kind === "date" ? dateText(cell, column.format) : column.words ? column.words[cell]

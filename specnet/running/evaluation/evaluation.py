@@ -123,9 +123,9 @@ def _evaluation(
         return found
     on_test = {name: parts[TEST] for name, parts in baselines.items()}
     compared = {name: parts[TEST] for name, parts in found.baselines.items()}
-    chance = chance_of(spec, figures[TEST], answers[TEST], on_test, compared, data.splits[TEST].groups)
-    intervals, baseline_intervals, gains = chance
     groups = data.splits[TEST].groups
+    chance = chance_of(spec, figures[TEST], answers[TEST], on_test, compared, groups)
+    intervals, baseline_intervals, gains = chance
     tables = {**answer_tables(model, answers[TEST]), "slices": slices_on_test(model, data, answers[TEST])}
     if "constant" in on_test and model.labels is not None and len(data.splits[TEST]):
         tables["constant_prediction"] = model.labels[on_test["constant"].prediction[0]].item()
