@@ -40,6 +40,8 @@ class NetworkGradient:
 
     Attributes
     ----------
+    answer : Value (answers, "batch")
+        What is averaged over the members of an ensemble; see `answer_of`.
     arrays : list of mapping
         For each member the numbers of the program's states by name.
     """
@@ -61,10 +63,10 @@ class NetworkGradient:
                 own, learned = symbolic(Preparation((group,)), count, f"preprocessing.{number}")
                 pieces.append(own.apply(columns))
                 arrays |= learned
-        answer, learned_by_member, fitted = answer_of(trained, concatenate(*pieces) if pieces else columns)
+        self.answer, learned_by_member, fitted = answer_of(trained, concatenate(*pieces) if pieces else columns)
         self.arrays = [arrays | each | fitted for each in learned_by_member]
-        weights = input_value(WEIGHTS, answer.shape)
-        gradient = gradients(sum_over(answer * weights, "all"), [columns])[columns]
+        weights = input_value(WEIGHTS, self.answer.shape)
+        gradient = gradients(sum_over(self.answer * weights, "all"), [columns])[columns]
         backend = trained.network.blueprint.backend
         self._plan, self._bind = plan([gradient], expansions=backend.expansions), backend.bind
         widest = max(call.shape[0] for call in self._plan.calls if BATCH in call.shape and len(call.shape) == 2)

@@ -160,10 +160,10 @@ def test_other_verbs_fit_into_their_terminal(verb, columns, folder, specnet):
 
 
 def test_without_block_characters_the_bar_is_plain(folder):
-    settings = ["--set", "training.epochs=30000"]
+    settings = ["--set", "training.epochs=100000"]
     seen = on_terminal(["run", "moons.toml", *settings], folder, encoding="ascii")
     assert seen.status == 0
-    assert re.search(r"\r#+-*   [\d ]+/30 000   loss 0\.\d{4}   [\d.]+ s left", seen.plain)
+    assert re.search(r"\r#+-*   [\d ]+/100 000   loss 0\.\d{4}   [\d.]+ s left", seen.plain)
     assert seen.text.isascii()
 
 

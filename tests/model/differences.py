@@ -36,7 +36,7 @@ def masks_of(model: Model, rows: RawColumns) -> Numbers:
         program = NetworkGradient(trained)
         masks = switches([program.answer])
         for arrays in program.arrays if masks else ():
-            bound = bound_to(masks, arrays | program.inputs(rows), len(rows))
+            bound = bound_to(masks, arrays | program.inputs(trained, rows), len(rows))
             found += [mask.astype(np.float64) for mask in run(bound) if mask.shape[-1:] == (len(rows),)]
     return np.concatenate(found) if found else np.empty((0, len(rows)))
 
