@@ -70,6 +70,8 @@ SPEC_FOLDER = "spec_folder"
 
 TRAINING_ROWS = "training_rows"
 """The key in a run's facts for the hashes of its training rows; null if they are not stored."""
+WITH_ROWS = "with_rows"
+"""The key in a run's facts that is true if the file of its model has training rows; otherwise it is missing."""
 
 LARGEST_RECORD = 2**30
 _PARTS = re.compile(r"\d+|\D+")

@@ -102,6 +102,13 @@ def run(
     log: LogOption = None,
     no_report: NoReportOption = False,
     no_rows: NoRowsOption = False,
+    with_rows: Annotated[
+        bool,
+        typer.Option(
+            "--with-rows",
+            help="Store 100 training rows in the model's file too, for explain: all who have the file can read them.",
+        ),
+    ] = False,
     open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -120,7 +127,12 @@ def run(
     """
     _check_options(output, spec, out, resume=resume, force=force, no_report=no_report, open_page=open_page)
     options: dict[str, Any] = {"force": force, "resume": resume, "report": not no_report, "rows": not no_rows}
+    if with_rows and no_rows:
+        raise UsageError("--with-rows cannot be combined with --no-rows")
     if folds is not None or seeds is not None:
+        if with_rows:
+            hint = "use --with-rows for a run without them, whose model is to be used"
+            raise UsageError("--with-rows cannot be combined with --folds or --seeds", hint=hint)
         if threads is not None:
             hint = "each run has one thread; use --jobs for several runs at once"
             raise UsageError("--threads cannot be combined with --folds or --seeds", hint=hint)
@@ -145,7 +157,7 @@ def run(
     with _verb_folder(output, out, parsed.name, is_spec=spec == STANDARD_INPUT) as folder:
         options |= {"observer": Observers(_warnings_of_runs(output), *loggers), "verbose": output.speaks}
         with reading_shown(sys.stderr if output.speaks else None):
-            result = run_spec(parsed, folder, jobs=jobs, threads=threads, **options)
+            result = run_spec(parsed, folder, jobs=jobs, threads=threads, with_rows=with_rows, **options)
     source = folder / "spec.toml" if spec == STANDARD_INPUT else spec
     _show_run(result, folder, output, source, overrides or ())
     _print_folder(output, folder, f"{MODEL}, {METRICS}, …", is_opened=open_page)

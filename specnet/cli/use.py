@@ -155,7 +155,8 @@ def explain(
     """Show how much each column contributes to a prediction.
 
     Compares a row with 100 training rows that stand for all. The base is their mean prediction, and the contributions
-    of the columns (Shapley values) add up to the prediction minus the base. They are exact for up to 8 columns;
+    of the columns (Shapley values) add up to the prediction minus the base. The rows are in the folder of a run, and in
+    the model's file only with run --with-rows. Contributions are exact for up to 8 columns;
     otherwise they are means over random orders of the columns, and --row shows their standard errors. Without --row,
     writes a table with the predictions and contributions of all rows.
 
@@ -228,6 +229,8 @@ def _background_again(model: Path, limit: list[str] | None) -> Background:
 
     hint = "use the folder of a run whose data can be read: `specnet explain RUN DATA`"
     if kind_of(model) is not RUN:
+        if not model.is_dir():
+            hint = "use the folder of its run, or a file of `specnet run SPEC --with-rows`"
         raise DataError("no training rows to compare to", hint=hint, source=str(model))
     data = rows_again(SavedRun(model, limits=read_limits(limit)))
     if isinstance(data, str):

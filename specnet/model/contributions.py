@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from specnet.data import RawColumns
 from specnet.data.raw_columns import joined
+from specnet.errors import DataError
 from specnet.network.random import stream
 from specnet.parts.arrays import Array
 
@@ -69,6 +70,27 @@ class Background(NamedTuple):
 
     rows: RawColumns
     weights: Numbers
+
+
+def compared_rows(background: Background | None, need: str, other: str = "") -> Background:
+    """Return the background of a model.
+
+    Parameters
+    ----------
+    background : Background or None
+    need : str
+        What needs it, for the error.
+    other : str
+        Another solution, before the one in the hint of the error.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it has no rows.
+    """
+    if background is None or not len(background.weights):
+        raise DataError(f"{need}, and the model has none", hint=f"{other}load the folder of a run, which has them")
+    return background
 
 
 def contributions(

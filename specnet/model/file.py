@@ -11,7 +11,10 @@ The format is version 3. A *writer* is a program that makes a file, a *reader* o
   shares. Each model contributes the mean over its members, of probabilities or of values in the target's units.
 - ``needs`` is a list of names, ascending and distinct, of extensions to the rules below that a reader has to know to
   predict as the model does. Tensors that no rule below allows belong to an extension. A reader MUST refuse a name that
-  it does not know. The extensions are ``decision_threshold``: all specs have the same
+  it does not know. The extensions are ``background``: the file has 1 to 100 rows that the model was trained on, to
+  which contributions of columns compare, as tensors ``background.rows.<name>`` of the whole model; their names and
+  forms are those of `specnet.model.background`. They change no prediction, and a writer MUST NOT add them by default;
+  ``decision_threshold``: all specs have the same
   ``training.decision_threshold``, from which on a probability of the second of two classes predicts it; and
   ``teacher``: specs may have ``training.teacher``, ``training.mixtures`` and ``data.teacher_columns``, whose columns
   are no features. Tokens of text columns will be one, so that the version stays the same; expectations change no
@@ -53,6 +56,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -64,6 +68,8 @@ from specnet.data import Preparation, StepGroup, check_fitted, tensor_forms, unf
 from specnet.data.preparation import TensorForm
 from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.files.tensors import Header, Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
+from specnet.model.background import background_kinds, background_tensors, decode_background
+from specnet.model.contributions import Background
 from specnet.model.error_quantiles import MAX_LEVELS, ErrorQuantiles
 from specnet.model.trained_network import TrainedNetwork
 from specnet.network import Network
@@ -148,31 +154,54 @@ SINGLE_VERSION, SEVERAL_VERSION = 1, 2
 ERROR_QUANTILES, ERROR_KNOTS, NOT_NEGATIVE = "error_quantiles", "error_knots", "not_negative"
 MAX_KNOTS = 64
 MAX_SHARE = 1_000_000
-DECISION_THRESHOLD, TEACHER = "decision_threshold", "teacher"
-"""Names of the extensions of models with a decision threshold, and of models that had a teacher."""
+BACKGROUND, DECISION_THRESHOLD, TEACHER = "background", "decision_threshold", "teacher"
+"""Names of the extensions of files with training rows, of models with a decision threshold, and with a teacher."""
+EXTENSIONS = (BACKGROUND, DECISION_THRESHOLD, TEACHER)
+ROWS = f"{BACKGROUND}.rows."
+"""The prefix of the tensors of training rows; no tensor of a layer has such a name."""
 Item = TypeVar("Item")
 
 
-Networks = tuple[list[TrainedNetwork], list[int], ErrorQuantiles]
-"""The networks of a model, their shares, and the error quantiles of their mean prediction."""
+Content = tuple[list[TrainedNetwork], list[int], ErrorQuantiles, Background | None]
+"""The networks of a model, their shares, the error quantiles of their mean prediction, and its background rows."""
 
 
-def encode_model(networks: Sequence[TrainedNetwork], shares: Sequence[int], error_quantiles: ErrorQuantiles) -> bytes:
-    """Return the bytes of a model's file; equal models give equal bytes.
+def encode_model(
+    networks: Sequence[TrainedNetwork],
+    shares: Sequence[int],
+    error_quantiles: ErrorQuantiles,
+    background: Background | None = None,
+) -> bytes:
+    """Return the bytes of a model's file; equal models give equal bytes, which can be read back.
+
+    Parameters
+    ----------
+    networks : sequence of TrainedNetwork
+    shares : sequence of int
+    error_quantiles : ErrorQuantiles
+    background : Background, optional
+        Training rows that the file contains.
 
     Raises
     ------
     FileError
-        If a label cannot be saved.
+        If the bytes could not be read back.
     """
+    for each in networks:
+        each.check_members()
     tensors, models = quantile_tensors(error_quantiles), []
     for prefix, each, share in zip(name_prefixes(len(networks)), networks, shares, strict=True):
         tensors |= {prefix + name: tensor for name, tensor in _tensors(each).items()}
         if len(networks) > 1:
             tensors |= {prefix + name: tensor for name, tensor in quantile_tensors(each.error_quantiles).items()}
         models.append({"share": share, "spec": each.spec.model_dump(mode="json", exclude_none=True)})
-    metadata = {"format_version": FORMAT_VERSION, "needs": _needs([each.spec for each in networks]), "models": models}
-    return encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    needs = [BACKGROUND] * (background is not None) + _needs([each.spec for each in networks])
+    if background is not None:
+        tensors |= {ROWS + name: tensor for name, tensor in background_tensors(background).items()}
+    metadata = {"format_version": FORMAT_VERSION, "needs": needs, "models": models}
+    content = encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    _check_content(content, [each.network for each in networks], has_rows=background is not None)
+    return content
 
 
 def _needs(specs: Sequence[Spec]) -> list[str]:
@@ -208,8 +237,8 @@ def quantile_tensors(quantiles: ErrorQuantiles) -> dict[str, Array]:
 
 def decode_model(
     stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
-) -> Networks:
-    """Return the networks, shares and error quantiles in the file of a model.
+) -> Content:
+    """Return the networks, shares, error quantiles and background rows in the file of a model.
 
     Parameters
     ----------
@@ -228,17 +257,17 @@ def decode_model(
         If this is no model file, the file is damaged, or its spec is not valid.
     """
     header, parts = read_header(stream, size), tuple(parts)
-    models = parse_metadata(header.metadata)
+    needs, models = parse_metadata(header.metadata)
     try:
         networks = [Network(resolve(parse_spec(spec, parts=parts, limits=limits))) for _, spec in models]
         for network in networks:
             check_fitted(network.spec, network.resolved.columns)
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
-    return _contents(header, stream, networks, [share for share, _ in models])
+    return _contents(header, stream, networks, [share for share, _ in models], has_rows=BACKGROUND in needs)
 
 
-def check_content(content: bytes, networks: Sequence[Network]) -> None:
+def _check_content(content: bytes, networks: Sequence[Network], *, has_rows: bool) -> None:
     """Check that the bytes of a model file can be read, given its networks; their specs are not parsed again.
 
     Raises
@@ -250,24 +279,32 @@ def check_content(content: bytes, networks: Sequence[Network]) -> None:
     header = read_header(stream, len(content))
     for network in networks:
         check_fitted(network.spec, network.resolved.columns)
-    _contents(header, stream, networks, [1] * len(networks))
+    _contents(header, stream, networks, [1] * len(networks), has_rows=has_rows)
 
 
-def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], shares: list[int]) -> Networks:
-    """Return the trained networks, shares and error quantiles; data are read only if the header is as required."""
-    prefixes = name_prefixes(len(networks))
-    required = _quantile_forms(header.entries, networks[0])
+def _contents(
+    header: Header, stream: BinaryIO, networks: Sequence[Network], shares: list[int], *, has_rows: bool
+) -> Content:
+    """Return the content of a file; data are read only if the header is as required."""
+    prefixes, first = name_prefixes(len(networks)), networks[0]
+    columns = first.spec.feature_kinds, first.resolved.columns
+    required = _quantile_forms(header.entries, first)
     for prefix, network in zip(prefixes, networks, strict=True):
         entries = _under(prefix, header.entries)
         forms = tensor_kinds(network) | _label_entries(entries, network) | _quantile_forms(entries, network)
         required |= {prefix + name: form for name, form in forms.items()}
+    if has_rows:
+        sizes = {name: math.prod(entry.shape) for name, entry in _under(ROWS, header.entries).items()}
+        forms = background_kinds(sizes, *columns)
+        required |= {ROWS + name: form for name, form in forms.items()}
     _compare(header.entries, required)
     tensors, trained = tensors_of(header, stream.read(header.data_size)), []
     for prefix, network in zip(prefixes, networks, strict=True):
         own = _under(prefix, tensors)
         quantiles = decode_quantiles(own, network) if prefix else None
         trained.append(trained_network(network, own, decode_labels(own), quantiles))
-    return trained, shares, decode_quantiles(tensors, networks[0])
+    background = decode_background(_under(ROWS, tensors), *columns) if has_rows else None
+    return trained, shares, decode_quantiles(tensors, first), background
 
 
 def _quantile_forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
@@ -313,8 +350,8 @@ def _member_prefixes(network: Network) -> list[str]:
     return [""] if training.ensemble is None else [f"members.{number}." for number in range(training.members)]
 
 
-def parse_metadata(text: str) -> list[tuple[int, Any]]:
-    """Return the share and the spec of each model in the metadata of a file; specs are not yet validated.
+def parse_metadata(text: str) -> tuple[list[str], list[tuple[int, Any]]]:
+    """Return the needs, and the share and the spec of each model, in a file's metadata; specs are not yet validated.
 
     Raises
     ------
@@ -330,18 +367,18 @@ def parse_metadata(text: str) -> list[tuple[int, Any]]:
     if version == SINGLE_VERSION:
         if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
             raise FileError("the metadata must be exactly a format version and a spec")
-        return [(1, metadata["spec"])]
+        return [], [(1, metadata["spec"])]
     if version == SEVERAL_VERSION:
         if list(metadata) != ["format_version", "models"]:
             raise FileError("the metadata must be exactly a format version and models")
-        return parse_models(metadata["models"])
+        return [], parse_models(metadata["models"])
     if list(metadata) != ["format_version", "needs", "models"]:
         raise FileError("the metadata must be exactly a format version, needs and models")
     if not isinstance(metadata["needs"], list):
         raise FileError("the needs in the metadata must be a list")
-    if unknown := [need for need in metadata["needs"] if need not in (DECISION_THRESHOLD, TEACHER)]:
+    if unknown := [need for need in metadata["needs"] if need not in EXTENSIONS]:
         raise FileError(f"written by a newer specnet: it needs {shown(str(unknown[0]))}, which is unknown here")
-    return parse_models(metadata["models"], 1)
+    return metadata["needs"], parse_models(metadata["models"], 1)
 
 
 def parse_models(models: Any, at_least: int = 2) -> list[tuple[int, Any]]:

@@ -15,10 +15,10 @@ from specnet.data.raw_columns import raw_columns
 from specnet.display import Displayed
 from specnet.errors import DataError
 from specnet.files import PathLike, file_errors, write_file
-from specnet.model.contributions import Background, Contributions, Progress, contributions
+from specnet.model.contributions import Background, Contributions, Progress, compared_rows, contributions
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import MAX_SHARE, check_content, encode_model
+from specnet.model.file import MAX_SHARE, encode_model
 from specnet.model.gradients import column_gradients
 from specnet.model.trained_network import TrainedNetwork
 from specnet.model.unfamiliar import warn_of_unfamiliar
@@ -398,9 +398,9 @@ class Model(Displayed):
         if background is not None:
             rows = self._raw_columns(background)
             known = Background(rows, np.full(len(rows), 1 / max(len(rows), 1)))
-        if known is None or not len(known.weights):
-            hint = "pass background=X with training rows, or load the folder of a run, which has them"
-            raise DataError("contributions need rows to compare to, and the model has none", hint=hint)
+        known = compared_rows(
+            known, "contributions need rows to compare to", "pass background=X with training rows, or "
+        )
 
         def predict(rows: RawColumns) -> NDArray[np.float64]:
             return self.decoder.numbers(self.member_outputs(rows))
@@ -560,37 +560,36 @@ class Model(Displayed):
         decoders = [each.decoder for each in self.networks for _ in each.members]
         return [decoder.averaged(each.astype(np.float64)) for decoder, each in zip(decoders, raw, strict=True)]
 
-    def save(self, path: PathLike) -> None:
+    def save(self, path: PathLike, *, with_rows: bool = False) -> None:
         """Write the model to a file, atomically; equal models give equal bytes.
 
         Parameters
         ----------
         path : str or path-like
             Path that usually ends in ``.safetensors``; an existing file is overwritten.
+        with_rows : bool
+            Add the `background`, up to 100 training rows, so that `contributions` needs nothing but the file. Everyone
+            who has the file can read these rows.
 
         Raises
         ------
+        DataError
+            If `with_rows` is set and the model has no background.
         FileError
             If the file cannot be written, or the model could not be read back, for example because of weights that are
             not finite. An existing file then remains unchanged.
         """
         with file_errors(path):
-            content = self.to_bytes()
+            content = self.to_bytes(with_rows=with_rows)
         write_file(path, content)
 
-    def to_bytes(self) -> bytes:
-        """Return the content of the file that `save` writes.
+    def to_bytes(self, *, with_rows: bool = False) -> bytes:
+        """Return the content of the file that `save` writes. Arguments are those of `save`.
 
-        Raises
-        ------
-        FileError
-            If the model could not be read back.
+        Raises the errors of `save`.
         """
-        for each in self.networks:
-            each.check_members()
-        content = encode_model(self.networks, self.shares, self.error_quantiles)
-        check_content(content, [each.network for each in self.networks])
-        return content
+        background = compared_rows(self.background, "a file with rows needs training rows") if with_rows else None
+        return encode_model(self.networks, self.shares, self.error_quantiles, background)
 
     def _raw_columns(self, X: ArrayLike | RawColumns) -> RawColumns:
         """Check and return the raw columns for a public method; warn of cells unlike those of training rows."""

@@ -32,7 +32,8 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     Returns
     -------
     Model
-        The saved model, with its preprocessing and labels.
+        The saved model, with its preprocessing and labels, and with training rows to which contributions compare if the
+        file or the folder has them.
 
     Raises
     ------
@@ -41,9 +42,10 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     """
     with open_file(model_file(path)) as (stream, size):
         model = read_model(stream, size, parts, limits)
-    if os.path.isdir(path):
+    if model.background is None and os.path.isdir(path):
         folder = Path(path)
-        model.background = read_background(folder.parent / BEST if kind_of(folder) is TEAM_OF_SWEEP else folder, model)
+        rows = folder.parent / BEST if kind_of(folder) is TEAM_OF_SWEEP else folder
+        model.background = read_background(rows, model.spec.feature_kinds, model.network.resolved.columns)
     return model
 
 
@@ -56,6 +58,9 @@ def read_model(stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), li
         If the file is damaged or not a model.
     """
     try:
-        return Model.of(*decode_model(stream, size, parts, limits))
+        networks, shares, error_quantiles, background = decode_model(stream, size, parts, limits)
+        model = Model.of(networks, shares, error_quantiles)
     except DataError as error:
         raise FileError(str(error)) from error
+    model.background = background
+    return model

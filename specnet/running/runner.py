@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import frame_columns, load_table, split_rows, table_target
 from specnet.data.raw_columns import raw_columns
 from specnet.data.target_errors import parsed_for_target
-from specnet.errors import DataError, Diagnostic, signal_of
+from specnet.errors import DataError, Diagnostic, FileError, signal_of
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
 from specnet.findings import Finding
@@ -27,7 +27,7 @@ from specnet.parts.data import ColumnKind, Data, Split, Table
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.run_files import FACTS, REPORT, RUN
+from specnet.run_files import FACTS, MODEL, REPORT, RUN, WITH_ROWS
 from specnet.running.data_rows import (
     SpecData,
     check_rows,
@@ -39,7 +39,7 @@ from specnet.running.data_rows import (
 )
 from specnet.running.evaluation.evaluation import explaining
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.run_folder import RunFolder, reserved
+from specnet.running.run_folder import START_ANEW, RunFolder, reserved
 from specnet.running.training_run import RunOutcome, train_run
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_run import SavedRun
@@ -257,6 +257,7 @@ def run(
     report: bool = True,
     threads: int | None = None,
     rows: bool = True,
+    with_rows: bool = False,
 ) -> RunResult:
     """Train and evaluate the network of a spec on its own data.
 
@@ -293,6 +294,9 @@ def run(
     rows : bool
         Store rows: the rows that the page shows one by one, and hashes of the training rows, by which
         `specnet evaluate` recognizes them.
+    with_rows : bool
+        Store up to 100 training rows in the file of the model in `out` too, as `Model.save` does: `contributions` then
+        needs nothing but the file, and everyone who has it can read these rows.
 
     Returns
     -------
@@ -318,11 +322,13 @@ def run(
     The processes of several jobs import the main module: a script must call `run` below ``if __name__ == "__main__":``.
     """
     check_resume(out, force=force, resume=resume)
+    if with_rows and (out is None or not rows):
+        raise DataError("with_rows needs out and cannot be combined with rows=False")
     check_observer(observer)
     parsed = parsed_for_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
     check_jobs(jobs, parsed, observer)
-    return run_data(parsed, None, out, force, resume, jobs, observer, verbose, report, threads, rows)
+    return run_data(parsed, None, out, force, resume, jobs, observer, verbose, report, threads, rows, with_rows)
 
 
 def run_data(
@@ -337,6 +343,7 @@ def run_data(
     report: bool = True,
     threads: int | None = None,
     rows: bool = True,
+    with_rows: bool = False,
 ) -> RunResult:
     """Run a parsed spec, as `run` does, on its data; the data are read and split if None."""
     with ExitStack() as stack:
@@ -353,8 +360,11 @@ def run_data(
         identity = data.identity()
         if folder is not None and folder.is_finished(identity):
             # The page may be missing because of --no-report, or because it was deleted.
-            is_missing = report and not (folder.path / REPORT).exists()
             run = SavedRun(folder.path, parts=parsed.registry.added, limits=parsed.origin.limits)
+            if with_rows and not run.facts.get(WITH_ROWS):
+                message = f"the run in this folder has finished, and its {MODEL} has no rows"
+                raise FileError(message, hint=START_ANEW, source=str(folder.path))
+            is_missing = report and not (folder.path / REPORT).exists()
             warnings = _report(run, data, observer) if is_missing else ()
             return _finished(run, warnings)
         checkpoint = None
@@ -370,6 +380,7 @@ def run_data(
                 begin=begin,
                 folder=None if folder is None else folder.path,
                 rows=rows,
+                with_rows=with_rows,
                 keep_checkpoint=folder and partial(folder.keep, identity),
                 checkpoint=checkpoint,
                 jobs=jobs,

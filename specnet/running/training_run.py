@@ -28,7 +28,7 @@ from specnet.files.plain_data import json_lines, json_text
 from specnet.files.tensors import encode
 from specnet.findings import Judgement
 from specnet.model import Answers
-from specnet.model.background import encode_background
+from specnet.model.background import background_tensors
 from specnet.run_files import (
     BACKGROUND,
     CHECKPOINT,
@@ -42,6 +42,7 @@ from specnet.run_files import (
     SNAPSHOTS,
     SPEC_FOLDER,
     TRAINING_ROWS,
+    WITH_ROWS,
     spec_folder,
 )
 from specnet.running.data_rows import SpecData
@@ -211,6 +212,7 @@ def train_run(
     begin: float,
     folder: Path | None = None,
     rows: bool = True,
+    with_rows: bool = False,
     threads: int | None = None,
     cores: int | None = None,
     checkpoint: Checkpoint | None = None,
@@ -231,6 +233,8 @@ def train_run(
         The folder that the files are made for; no files are made if None.
     rows : bool
         Whether the files have hashes of the training rows.
+    with_rows : bool
+        Whether the model's file has training rows.
     threads : int, optional
         Number of threads of BLAS and compiled functions. Default: the result of `threads_worth`.
     cores : int, optional
@@ -265,17 +269,26 @@ def train_run(
         "spec_sha256": identity.spec_sha256,
         "data_sha256": identity.data_sha256,
         **({} if identity.teacher_sha256 is None else {"teacher_sha256": identity.teacher_sha256}),
+        **({WITH_ROWS: True} if with_rows else {}),
     }
     with file_errors(folder / MODEL):
-        files = _files(outcome, fitted, identity, facts, earlier + time.perf_counter() - begin, rows=rows)
+        seconds = earlier + time.perf_counter() - begin
+        files = _files(outcome, fitted, identity, facts, seconds, rows=rows, with_rows=with_rows)
     return replace(outcome, files=files), fitted
 
 
 def _files(
-    outcome: RunOutcome, fitted: FitResult, identity: RunIdentity, given: dict[str, Any], seconds: float, *, rows: bool
+    outcome: RunOutcome,
+    fitted: FitResult,
+    identity: RunIdentity,
+    given: dict[str, Any],
+    seconds: float,
+    *,
+    rows: bool,
+    with_rows: bool,
 ) -> Contents:
     """Return the files of a run's folder, with facts about spec and data (`given`) and the run's duration."""
-    result, content = fitted.result, fitted.model.to_bytes()
+    result, content = fitted.result, fitted.model.to_bytes(with_rows=with_rows)
     facts = _facts(outcome, fitted, given, seconds, rows=rows) | {"model_sha256": hashlib.sha256(content).hexdigest()}
     judgement = outcome.judgement
     files: Contents = {
@@ -288,7 +301,7 @@ def _files(
         FACTS: json_text(facts),
     }
     if rows and fitted.model.background is not None:
-        files[BACKGROUND] = encode_background(fitted.model.background)
+        files[BACKGROUND] = encode(background_tensors(fitted.model.background), "")
     if result.snapshots:
         files[SNAPSHOTS] = encode(result.record.tensors(), "")
     if result.interruption is not None:

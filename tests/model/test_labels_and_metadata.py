@@ -13,9 +13,9 @@ from tests.texts.pinned import Refused
 
 
 def test_metadata_is_a_version_and_a_spec(refused: Refused) -> None:
-    assert parse_metadata('{"format_version":1,"spec":{"name":"é"}}') == [(1, {"name": "é"})]
+    assert parse_metadata('{"format_version":1,"spec":{"name":"é"}}') == ([], [(1, {"name": "é"})])
     both = '{"share":3,"spec":{}},{"share":1,"spec":{"name":"é"}}'
-    assert parse_metadata('{"format_version":2,"models":[' + both + "]}") == [(3, {}), (1, {"name": "é"})]
+    assert parse_metadata('{"format_version":2,"models":[' + both + "]}") == ([], [(3, {}), (1, {"name": "é"})])
     for text in (
         *("", "[]", "[" * 100_000, "{}", "\ud800", '{"spec":{},"format_version":1}'),
         *(f'{{"format_version":{more}}}' for more in ('true,"spec":{}', '0,"spec":{}', '"1","spec":{}', "2", "1")),

@@ -41,6 +41,7 @@ from specnet.run_files import (
     TEAM_FACTS,
     TRAINING_ROWS,
     TRIALS_TABLE,
+    WITH_ROWS,
     WRITTEN,
 )
 from specnet.training import Checkpoint
@@ -128,7 +129,7 @@ RECORDS = (FACTS, SWEEP_FACTS)
 """Files of which only results are compared, not times and facts about machines."""
 _RESULTS = (
     *("end", "finished", "epochs", "steps", "seed", "spec_sha256", "data_sha256", "teacher_sha256"),
-    *(TRAINING_ROWS, "members"),
+    *(TRAINING_ROWS, WITH_ROWS, "members"),
 )
 """The entries of ``run.json`` that do not depend on the machine."""
 SECONDS = ("seconds", "training_seconds")

@@ -37,6 +37,7 @@ from specnet.run_files import (
     TRAINING_ROWS,
     TRIAL,
     TRIALS_TABLE,
+    WITH_ROWS,
     FolderKind,
     by_numbers,
     check_run,
@@ -439,7 +440,8 @@ def _verified(
     begin, table = time.perf_counter(), load_table(spec)
     data = split_data(spec, table)
     given: dict[str, Any] = {"begin": begin, "folder": run.path if written is None else written.path}
-    given |= {"rows": run.facts.get(TRAINING_ROWS) is not None, "jobs": jobs, "threads": threads, "cores": cores}
+    given |= {"rows": run.facts.get(TRAINING_ROWS) is not None, "with_rows": run.facts.get(WITH_ROWS) is True}
+    given |= {"jobs": jobs, "threads": threads, "cores": cores}
     outcome, fitted = train_run(spec, data, data.identity(), observer, **given)
     fitted.check_whole()
     language, text = text_saying(spec)

@@ -1,6 +1,7 @@
 """`specnet explain`: contributions of columns as bars and tables, the same as those of the model."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_a_table_has_the_contributions_of_all_rows_whether_or_not_the_run_has_sa
         assert sum(parts) == pytest.approx(float(each["probability_1"]), abs=1e-6)
     failed = specnet("explain moons/model.safetensors rows.npz").failed(1)
     assert "no training rows to compare to" in failed
-    assert "the folder of a run" in failed
+    assert "use the folder of its run, or a file of `specnet run SPEC --with-rows`" in failed
 
 
 def test_wrong_rows_and_damaged_files_are_errors(specnet, rows, folder):
@@ -68,3 +69,23 @@ def test_a_run_without_rows_saves_no_background(specnet, folder):
     assert not (folder / "none/background.safetensors").exists()
     np.savez(folder / "rows.npz", X=np.zeros((1, 2)))
     specnet("explain none rows.npz --row 1").ok()
+
+
+def test_the_file_of_a_run_with_rows_explains_as_its_folder_does(specnet, folder):
+    specnet("run moons.toml -o shared -q --no-report --with-rows --set training.epochs=1").ok()
+    specnet("run moons.toml -o plain -q --no-report --set training.epochs=1").ok()
+    np.savez(folder / "rows.npz", X=np.array([[0.5, 0.25], [-1.0, 1.0]]))
+    assert specnet("explain shared/model.safetensors rows.npz").out == specnet("explain plain rows.npz").out
+    assert json.loads((folder / "shared/run.json").read_text())["with_rows"] is True
+    assert "with_rows" not in json.loads((folder / "plain/run.json").read_text())
+    assert specnet("verify shared").ok().out == "the same 10 files\n"
+    shared = specnet("run moons.toml -o shared -q --no-report --with-rows --resume --set training.epochs=1")
+    assert shared.status == 0
+    again = "run moons.toml -o plain -q --no-report --with-rows --resume --set training.epochs=1"
+    assert "has finished, and its model.safetensors has no rows" in specnet(again).failed(1)
+
+
+def test_rows_in_the_file_of_a_model_are_of_one_run(specnet, folder):
+    assert "--no-rows" in specnet("run moons.toml -o none --with-rows --no-rows").failed(2)
+    assert "--folds or --seeds" in specnet("run moons.toml -o none --with-rows --seeds 2").failed(2)
+    assert not (folder / "none").exists()
