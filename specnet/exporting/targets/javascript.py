@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import tempfile
@@ -36,6 +37,8 @@ from specnet.parts.preprocessing.folding import folding_lines
 
 LARGEST_INTEGER = 2**53
 """The largest integer up to which JavaScript represents all integers exactly."""
+MAX_BITS = 24
+"""The number of bits of a float32's fraction: smaller integers times a power of two are exact."""
 
 FORMS: Forms = (
     OPERATORS
@@ -53,7 +56,7 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best gradient k codes numbered cells cell missing interval reach decoded halves answered
+bias groups best gradient k codes numbered cells cell missing interval reach decoded multiples answered
 """
 _WORD_NAMES = "folding texts encoder hashOf countToken putVector isMissing numberOf TextEncoder Map String parseInt"
 """The names that the code of texts adds."""
@@ -168,8 +171,8 @@ def inlined(model: Model, level: float | None = None) -> str:
     """Return the statements of a model's module for use within a page: without exports, and with numbers in base64.
 
     If the model has several networks, ``forward`` appends the answer of each to the array ``answered``. The bytes of
-    numbers are little-endian, as on all machines that run browsers. Arrays of numbers of
-    16 or 12 bits, as those of a model by `shortened`, take no more.
+    numbers are little-endian, as on all machines that run browsers. Arrays of
+    multiples of a step, as those of a model by `shortened`, take no more bits than they need.
 
     Parameters
     ----------
@@ -187,41 +190,43 @@ def inlined(model: Model, level: float | None = None) -> str:
 
 
 def shortened(model: Model, bits: int) -> Model:
-    """Return a copy of a model whose parameters, and vectors of texts, are rounded to numbers of few bits.
+    """Return a copy of a model whose parameters, and tables of texts, are rounded, for shorter code by `inlined`.
+
+    Each array is rounded to multiples of a power of two, and no number is cut off. A number takes about ``bits + 2``
+    bits if the array is normally distributed: its entropy is log2(√(2πe) · deviation / step).
 
     Parameters
     ----------
     model : Model
     bits : int
-        16 for float16, or 12 for float16 with 6 bits of its fraction rather than 10.
-
-    Raises
-    ------
-    UnsupportedError
-        If a parameter is beyond the largest float16, 65 504.
+        The root mean square of an array is about 2^bits steps. That of vectors of words is 2^(bits - 3) steps, since
+        many of them are added for a text.
     """
 
-    def rounded(array: Array) -> Array:
-        with np.errstate(over="ignore"):
-            patterns = array.astype(np.float16).view(np.uint16)
-        if bits == 12:
-            patterns = np.bitwise_and(patterns + np.uint16(8), np.uint16(0xFFF0))  # a carry goes on into the exponent
-        found = patterns.view(np.float16)
-        if not np.isfinite(found).all():
-            raise UnsupportedError("a parameter is too large for 16 bits")
-        return found.astype(array.dtype)
+    def rounded(array: Array, bits: int) -> Array:
+        size = float(np.sqrt(np.square(array, dtype=np.float64).mean())) if array.size else 0.0
+        step = 2.0 ** (round(math.log2(size)) - bits) if size else 1.0
+        return np.asarray(np.rint(array / step) * step, array.dtype)
 
     def with_vectors(group: StepGroup) -> StepGroup:
         step = group.steps[0] if group.steps else None
         if not isinstance(step, TextVectors):
             return group
         first, *others = group.fitted
-        return replace(group, fitted=({**first, "vectors": rounded(np.asarray(first["vectors"]))}, *others))
+        vectors, idf = (rounded(np.asarray(first[key]), bits - less) for key, less in (("vectors", 3), ("idf", 0)))
+        return replace(group, fitted=({**first, "vectors": vectors, "idf": idf}, *others))
+
+    def with_parameters(each: TrainedNetwork) -> Array:
+        theta = each.theta.copy()
+        for member in theta.reshape(-1, each.network.parameter_count):
+            for array in each.network.parameters(member).values():
+                array[...] = rounded(array, bits)
+        return theta
 
     networks = [
         TrainedNetwork(
             each.network,
-            rounded(each.theta),
+            with_parameters(each),
             each.state,
             Preparation(tuple(map(with_vectors, each.preprocessing.groups))),
             each.target_preprocessing,
@@ -309,22 +314,16 @@ function decoded(Kind, text) {
   for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
   return new Kind(bytes.buffer);
 }
-function halves(text, count) {
-  let patterns = decoded(count ? Uint8Array : Uint16Array, text);
-  if (count) {  // of 12 bits
-    const bytes = patterns;
-    patterns = new Uint16Array(count);
-    for (let i = 0, k = 0; k < bytes.length; i += 2, k += 3) {
-      patterns[i] = (bytes[k] << 8) | (bytes[k + 1] & 240);
-      patterns[i + 1] = ((bytes[k + 1] & 15) << 12) | (bytes[k + 2] << 4);
-    }
+// Multiples of a step in Rice's code: from `start` on `low` bits of each number, before it the rest in ones and a zero.
+function multiples(text, count, low, start, step) {
+  const bytes = decoded(Uint8Array, text), numbers = new Float32Array(count);
+  const bit = (position) => (bytes[position >> 3] >> (7 - (position & 7))) & 1;
+  for (let i = 0, high = 0, next = start; i < count; i++) {
+    let code = 0;
+    while (bit(high++)) code++;
+    for (let k = 0; k < low; k++) code = 2 * code + bit(next++);
+    numbers[i] = (code & 1 ? -(code + 1) / 2 : code / 2) * step;
   }
-  const scales = Float64Array.from({ length: 32 }, (_, power) => 2 ** (Math.max(power, 1) - 25));
-  const numbers = new Float32Array(patterns.length);
-  patterns.forEach((bits, i) => {
-    const power = (bits >> 10) & 31, number = ((bits & 1023) + (power ? 1024 : 0)) * scales[power];
-    numbers[i] = bits >> 15 ? -number : number;
-  });
   return numbers;
 }
 """
@@ -354,21 +353,44 @@ def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> s
 
 
 def _base64(array: Array) -> str:
-    """Return the code of a typed array that is decoded from base64; numbers of 16 or 12 bits take no more."""
-    form = f"decoded({_kind(array)}, {{}})"
-    if array.dtype == np.float32:
-        with np.errstate(over="ignore"):
-            half = array.astype(np.float16)
-        if np.isfinite(half).all() and (half == array).all():
-            array, form = half, "halves({})"
-            patterns = half.reshape(-1).view(np.uint16)
-            if not (patterns & 15).any():
-                form = f"halves({{}}, {half.size})"
-                pairs = np.resize(patterns, 2 * -(-half.size // 2)).reshape(-1, 2)
-                first, second = pairs[:, 0], pairs[:, 1]
-                array = np.stack([first >> 8, first & 240 | second >> 12, second >> 4 & 255], axis=1).astype(np.uint8)
-    content = b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
-    return form.format(f'"{content}"')
+    """Return the code of a typed array that is decoded from base64, in Rice's code where that is shorter."""
+    found = _multiples(array) if array.dtype.kind == "f" and array.size else None
+    form, content = found or (
+        f"decoded({_kind(array)}, {{}})",
+        array.astype(array.dtype.newbyteorder("<")).tobytes(),
+    )
+    return form.format(f'"{b64encode(content).decode()}"')
+
+
+def _multiples(array: Array) -> tuple[str, bytes] | None:
+    """Return the code of an array of multiples of a power of two, and its bytes; None if they would not be fewer.
+
+    Rice's code of a number n, 2n or -2n - 1 as it is positive or negative, is its quotient by 2^low in ones with a zero
+    behind, and its remainder in `low` bits. The result has all quotients, then all remainders.
+    """
+    with np.errstate(over="ignore"):
+        single = array.reshape(-1).astype(np.float32)
+    if not (np.isfinite(single).all() and single.any() and (single == array.reshape(-1)).all()):
+        return None
+    fractions, powers = np.frexp(single.astype(np.float64))
+    whole = np.ldexp(fractions, MAX_BITS).astype(np.int64)
+    # The lowest bit of a number is the step of which it is a multiple.
+    steps = powers - MAX_BITS + np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    power = int(steps[whole != 0].min())
+    if np.max(powers[whole != 0]) - power > MAX_BITS:
+        return None
+    numbers = np.ldexp(fractions, powers - power).astype(np.int64)
+    codes = np.where(numbers < 0, -2 * numbers - 1, 2 * numbers)
+    sizes = [int((codes >> low).sum()) + len(codes) * (1 + low) for low in range(MAX_BITS)]
+    low = int(np.argmin(sizes))
+    if sizes[low] >= 8 * array.nbytes:
+        return None
+    ends = np.cumsum((codes >> low) + 1)
+    bits = np.ones(sizes[low], np.uint8)
+    bits[ends - 1] = 0
+    for place in range(low):
+        bits[ends[-1] + place :: low] = codes >> (low - 1 - place) & 1
+    return f"multiples({{}}, {len(codes)}, {low}, {ends[-1]}, {2.0**power!r})", np.packbits(bits).tobytes()
 
 
 def _kind(array: Array) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,8 +24,12 @@ from specnet.running.panel.words import MAX_DECIMALS, boolean_words, date_format
 
 MAX_CODE = 2_150_000
 """The maximum number of characters of the code, so that a page with a panel has at most 2.5 MB."""
-MIN_CHARACTERS = 2
-"""The minimum number of characters of a parameter in the code, that of 12 bits in base64."""
+BITS = 12, 9, 7, 6, 5
+"""The bits of rounded weights that are tried, each if the code with more of them is too long."""
+MIN_CHARACTERS = (BITS[-1] + 2) / 6
+"""The minimum number of characters of a parameter in the code: base64 has 6 bits in each."""
+MAX_APART = 0.05
+"""The largest difference of a panel from its model: of probabilities, or in standard deviations of predictions."""
 MAX_CONTROLS = 60
 """The maximum number of columns with a control; all other cells of the row cannot be changed."""
 MAX_TEST_ROWS, MAX_MISTAKES, MAX_CELLS = 50, 5, 6_000
@@ -35,8 +39,8 @@ MAX_TRAINING_ROWS = 10_000
 """The maximum number of training rows for quantiles and the typical row."""
 MAX_PREPARED = 4_000_000
 """The maximum number of prepared cells in which the row nearest the centre is searched."""
-COMPARED_ROWS = 256
-"""The number of training rows on which shortened weights are compared with the model."""
+COMPARED_ROWS = 1_000
+"""The maximum number of rows on which rounded weights are compared with the model."""
 FEW_STEPS = 20
 """A target with fewer steps between its ends has one more decimal in predictions."""
 LEVEL = 0.9
@@ -60,7 +64,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     level = _level(model)
     try:
         raw = columns_of(model)
-        code, note = _code(model, train, level)
+        code, note = _code(model, data.splits, level)
     except ExportError as error:
         return f"{error.diagnostics[0].message[:1].upper()}{error.diagnostics[0].message[1:]}."
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
@@ -104,46 +108,67 @@ def _why(raw: Sequence[RawColumn], data: SpecData, shown: ModelAnswers) -> dict[
     }
 
 
-def _code(model: Model, train: Rows, level: float | None) -> tuple[str, str]:
+def _code(model: Model, splits: Mapping[str, Rows], level: float | None) -> tuple[str, str]:
     """Return the code of a model, and a sentence on how its predictions differ from the model's, if they do.
 
     Raises
     ------
     ExportError
-        If the model cannot be exported as code, or its code is too long.
+        If the model cannot be exported as code, its code is too long, or the rounding that shortens it is too coarse.
     """
     parameters = sum(each.theta.size for each in model.networks)
     if parameters * MIN_CHARACTERS <= MAX_CODE:
         code = inlined(model, level) if parameters * 16 / 3 <= MAX_CODE else ""
         if code and len(code) <= MAX_CODE:
             return code, ""
-        for bits in (16, 12):
+        for bits in BITS:
             short = shortened(model, bits)
             code = inlined(short, level)
             if len(code) <= MAX_CODE:
-                return code, _difference(model, short, train, bits)
+                return code, _difference(model, short, splits, bits)
     raise ExportError(
         f"the model is too large for a page: {count(parameters)} parameters, and the tables of its texts, if any"
     )
 
 
-def _difference(model: Model, short: Model, train: Rows, bits: int) -> str:
-    chosen = np.unique(np.linspace(0, len(train) - 1, COMPARED_ROWS).round().astype(np.intp))
-    rows = RawColumns(np.asarray(train.columns[chosen]), train.kinds)
-    are_probabilities = model.gives_probabilities
-    predicted = [
-        each.predict_proba(rows)
-        if are_probabilities
-        else each.predict(rows)
-        if each.network.task == "values"
-        else each.raw_outputs(rows)
+def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: int) -> str:
+    """Return a sentence on how a rounded model differs from its model on test rows, or else on training rows.
+
+    Raises
+    ------
+    ExportError
+        If it differs by more than `MAX_APART`.
+    """
+    split = TEST if splits.get(TEST) else TRAIN
+    some = splits[split]
+    chosen = np.unique(np.linspace(0, len(some) - 1, COMPARED_ROWS).round().astype(np.intp))
+    rows = RawColumns(np.asarray(some.columns[chosen]), some.kinds)
+    are_probabilities, are_values = model.gives_probabilities, model.network.task == "values"
+    own, other = (
+        np.asarray(
+            each.predict_proba(rows)
+            if are_probabilities
+            else each.predict(rows)
+            if are_values
+            else each.raw_outputs(rows),
+            np.float64,
+        )
         for each in (model, short)
-    ]
-    own, other = predicted
-    most = float(np.abs(np.asarray(own, np.float64) - other).max(initial=0))
+    )
+    most = float(np.abs(own - other).max(initial=0))
     amount = f"{rounded_up(100 * most)} percentage points" if are_probabilities else rounded_up(most)
-    rounding = f"With weights of {bits} bits, so that the page is small"
-    return f"{rounding}: differs from the model by at most {amount} on {count(len(chosen))} training rows."
+    where = f"on {count(len(chosen))} {'test' if split == TEST else 'training'} rows"
+    if most > MAX_APART * (1 if are_probabilities else float(np.std(own))):
+        raise ExportError(
+            f"the model is too large for a page: {count(sum(each.theta.size for each in model.networks))} parameters; "
+            f"with those that fit, of {bits + 2} bits, the panel would differ from it by up to {amount} {where}"
+        )
+    rounding = f"With weights of about {bits + 2} bits, so that the page is small"
+    labels = ""
+    if not are_values:
+        changed = np.not_equal(model.predict(rows), short.predict(rows)).reshape(len(chosen), -1).any(axis=1)
+        labels = f", and in the prediction of {count(int(changed.sum())) if changed.any() else 'none'} of them"
+    return f"{rounding}: differs from the model by at most {amount} {where}{labels}."
 
 
 def _level(model: Model) -> float | None:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from specnet import Model
-from specnet.errors import UnsupportedError
 from specnet.exporting.targets.javascript import inlined, shortened
+from specnet.running.panel.contents import BITS
 from tests.exporting import tables
 from tests.exporting.models import built, dense, ensemble_of, team_of
 from tests.exporting.tools import needs_node, printed_by_node
@@ -49,11 +49,19 @@ def steep() -> Model:
     return model
 
 
+def uneven() -> Model:
+    """Return a network whose weights are few steps, none or very many of them."""
+    model = built(dense(4), dense(1), input_size=3, seed=0)
+    model.theta[:] = np.resize([0, 1 / 64, -3 / 64, 0, 4095 / 64, -0.5, -1023], model.theta.size)
+    return model
+
+
 MODELS: list[tuple[Callable[[], Model], bool, int]] = [
     (table, True, 0),
     (lambda: ensemble_of(table(), 4), True, 4),
     (averaged, False, 4),
     (steep, False, 0),
+    (uneven, False, 0),
     (lambda: team_of("classes", "float32"), False, 5),
     (lambda: team_of("values", "float32"), False, 5),
 ]
@@ -70,7 +78,7 @@ def test_code_of_pages_predicts_as_the_model_does(tmp_path: Path) -> None:
     cases, expected = [], []
     for make, has_table, networks in MODELS:
         rows = tables.cells(tables.asked_rows()) if has_table else NUMBERS
-        for bits in (32, 16, 12):
+        for bits in (32, *BITS):
             model = make() if bits == 32 else shortened(make(), bits)
             cases.append({"code": inlined(model), "rows": rows})
             expected.append((outputs_of(model, has_table), networks))
@@ -84,17 +92,12 @@ def test_code_of_pages_predicts_as_the_model_does(tmp_path: Path) -> None:
             np.testing.assert_allclose(np.mean(members, axis=1), given, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("bits", "error"), [(16, 2.0**-11), (12, 2.0**-7)])
-def test_weights_of_few_bits_are_the_nearest(bits: int, error: float) -> None:
+@pytest.mark.parametrize("bits", BITS)
+def test_weights_are_rounded_to_multiples_of_a_step_and_take_the_bits_of_their_entropy(bits: int) -> None:
     model = built(dense(64), seed=0, input_size=64)
+    model.theta[:] = np.random.default_rng(0).normal(size=model.theta.size)
+    model.theta[0] = 9  # no number is cut off
     found = shortened(model, bits)
-    assert 0.5 * error < np.max(abs(found.theta / model.theta - 1)) <= 1.02 * error  # float16 is rounded once more
-    assert len(inlined(model)) - len(inlined(found)) == pytest.approx(model.theta.size * (32 - bits) / 6, rel=0.01)
-    np.testing.assert_array_equal(shortened(found, bits).theta, found.theta)
-
-
-def test_a_weight_beyond_16_bits_is_refused() -> None:
-    model = built(dense(1), seed=0, input_size=2)
-    model.theta[0] = 70_000
-    with pytest.raises(UnsupportedError, match="too large for 16 bits"):
-        shortened(model, 16)
+    np.testing.assert_array_equal(found.theta, np.round(model.theta * 2.0**bits) / 2.0**bits)
+    entropy = np.log2(np.sqrt(2 * np.pi * np.e)) + bits
+    assert (len(inlined(model)) - len(inlined(found))) * 6 / model.theta.size == pytest.approx(32 - entropy, abs=0.3)

@@ -146,14 +146,20 @@ def test_weights_have_fewer_bits_or_the_page_says_why_there_is_no_panel(shown: A
     monkeypatch.setattr(contents, "MAX_CODE", len(full) - 1)
     panel = panel_in(shown)
     assert len(panel.code) < len(full)
-    amount = float(panel.note.split("by at most ")[1].split()[0])
-    assert "bits, so that the page is small: differs from the model by at most " in panel.note
-    assert panel.note.endswith(" percentage points on 210 training rows.")
-    bits = int(panel.note.split()[3])
-    short = contents.shortened(model, bits)
-    raw = shown[1].splits["train"].raw
+    amount, bits = float(panel.note.split("by at most ")[1].split()[0]), int(panel.note.split()[4]) - 2
+    short, raw = contents.shortened(model, bits), shown[1].splits["test"].raw
     apart = 100 * abs(short.predict_proba(raw) - model.predict_proba(raw)).max()
     assert apart <= amount <= 1.1 * apart + 1e-9
+    changed = int((short.predict(raw) != model.predict(raw)).sum()) or "none"
+    assert panel.note == (
+        f"With weights of about {bits + 2} bits, so that the page is small: differs from the model by at most "
+        f"{rounded_up(apart)} percentage points on 90 test rows, and in the prediction of {changed} of them."
+    )
+    monkeypatch.setattr(contents, "MAX_APART", apart / 101)
+    reason = panel_of(*shown, with_rows=True)
+    assert isinstance(reason, str)
+    assert reason.startswith("The model is too large for a page: ")
+    assert f"the panel would differ from it by up to {rounded_up(apart)} percentage points on 90 test rows" in reason
     monkeypatch.setattr(contents, "MAX_CODE", 100)
     reason = panel_of(*shown, with_rows=True)
     assert isinstance(reason, str)
