@@ -30,6 +30,7 @@ HELD_OUT = "held_out.safetensors"
 """The outputs of a trial for held-out rows."""
 METRICS = "metrics.json"
 FINDINGS = "findings.json"
+EXPECTATIONS = "expectations.json"
 CHECKPOINT = "checkpoint.safetensors"
 REPORT = "report.html"
 RUN_FILES = (
@@ -42,6 +43,7 @@ RUN_FILES = (
     BACKGROUND,
     METRICS,
     FINDINGS,
+    EXPECTATIONS,
     FACTS,
     CHECKPOINT,
     REPORT,
@@ -352,6 +354,11 @@ def paths_start(path: str) -> Path:
     return Path(os.path.realpath(folder), start) if isinstance(start, str) else folder
 
 
+def folder_of(model: PathLike) -> Path:
+    """Return the folder of a model, given this folder or a file in it."""
+    return Path(os.path.abspath(model)) if os.path.isdir(model) else Path(os.path.abspath(model)).parent
+
+
 def training_rows(model: PathLike) -> Any:
     """Return the stored hashes of a run's training rows, given its folder or a file in it; None if nothing is stored.
 
@@ -362,7 +369,7 @@ def training_rows(model: PathLike) -> Any:
     FileError
         If the ``run.json`` of the run cannot be read.
     """
-    folder = Path(os.path.abspath(model)) if os.path.isdir(model) else Path(os.path.abspath(model)).parent
+    folder = folder_of(model)
     if kind_of(folder) is TEAM_OF_SWEEP:
         folder = folder.parent / BEST
     return _facts(folder).get(TRAINING_ROWS) if kind_of(folder) is RUN else None

@@ -172,7 +172,8 @@ def specnet_command(verbs: tuple[str, ...] = tuple(VERBS)) -> Any:
         cls=Verbs,
         help="Check, train, evaluate and export small neural networks described by a spec.",
         epilog="Exit status: 0 success; 1 error in the spec, the data, a file or the training; 2 error in the command "
-        "line; 130 after Ctrl-C; 143 after SIGTERM; 129 after SIGHUP; 141 if the output is closed early.",
+        "line; 3 an expectation of the spec is broken; 130 after Ctrl-C; 143 after SIGTERM; 129 after SIGHUP; 141 if "
+        "the output is closed early.",
         add_completion=False,
         pretty_exceptions_enable=False,
         # Plain help: formatting by rich takes as much time as everything else together.

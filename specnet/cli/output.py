@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -37,6 +37,9 @@ from specnet.report.terminal.terminal_output import (
     write_rows,
     write_table,
 )
+
+if TYPE_CHECKING:
+    from specnet.saved.expectations_file import JudgedExpectation
 
 MAX_IN_MEMORY = 2**24
 """Most bytes of data that are retained in memory until they are printed; more bytes go to a temporary file."""
@@ -70,6 +73,8 @@ class _StoppedError(SpecnetError):
 
 _STOPPED = {"Ctrl-C": 130, "SIGTERM": 143, "SIGHUP": 129}
 """Exit status after each signal that stops a verb."""
+EXPECTATION_BROKEN = 3
+"""Exit status if an expectation of a spec is broken; all files are written."""
 
 
 class _OutputError(Exception):
@@ -212,6 +217,20 @@ class Output:
                 _write_data(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
             sys.stdout.flush()
             sys.stderr.flush()
+
+
+def show_expectations(judged: Sequence[JudgedExpectation], output: Output) -> None:
+    """Print how many expectations are met, and each that is not; a broken one makes the exit status 3."""
+    from specnet.saved.expectations_file import fails, not_met, summary
+
+    if not judged:
+        return
+    output.data["expectations"] = [*judged]
+    output.parts(summary(judged))
+    for line in not_met(judged):
+        output.parts(line, label=f"{line.partition(':')[0]}:")
+    if fails(judged):
+        output.status = EXPECTATION_BROKEN
 
 
 def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:

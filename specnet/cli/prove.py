@@ -28,7 +28,7 @@ from specnet.cli.arguments import (
     rows_file,
     rows_name,
 )
-from specnet.cli.output import Output
+from specnet.cli.output import Output, show_expectations
 from specnet.errors import DataError, Diagnostic, SpecnetError
 from specnet.number_texts import count, counted, figure
 
@@ -160,7 +160,9 @@ def evaluate(
     """Evaluate a model on rows.
 
     Prints the loss and the metrics of the spec of the model, and warns about rows of its training set if MODEL is the
-    folder of a run or a file in it. MODEL can also be an .onnx, .keras or .skops file written by export.
+    folder of a run or a file in it. The expectations of such a run are judged on these rows, except the comparison with
+    baselines; the exit status is 3 if one is broken. MODEL can also be an .onnx, .keras or .skops file written by
+    export.
 
     Examples
     --------
@@ -173,7 +175,10 @@ def evaluate(
     from specnet.parts.data import settings_as_options
     from specnet.report.terminal.bars import reading_shown
     from specnet.report.terminal.scores import scores_table
-    from specnet.run_files import training_rows
+    from specnet.run_files import folder_of, training_rows
+    from specnet.running.data_rows import check_rows
+    from specnet.running.expectations.judging import expectations_for, judged
+    from specnet.saved.expectations_file import read_expectations
 
     check_model_and_data(model, data)
     loaded = load_any(model, limit)
@@ -200,6 +205,11 @@ def evaluate(
             hint = f"evaluate rows that were not used for training: `{command}`"
             output.warnings(Diagnostic("training-rows", message, source=rows_name(data), hint=hint))
     output.table(scores_table({rows_name(data): figures}))
+    tables = [each["expectation"] for each in read_expectations(folder_of(model))]
+    if expectations := [each for each in expectations_for(loaded, tables) if each.better_than is None]:
+        checked = check_rows(raw, rows.y, rows.sample_weight)
+        answers = loaded.answers(raw, rows.y, rows.sample_weight)
+        show_expectations(judged(expectations, loaded, checked, answers, ([], {})), output)
 
 
 def verify(

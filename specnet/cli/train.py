@@ -27,7 +27,7 @@ from specnet.cli.arguments import (
     out_option,
     parse_for_target,
 )
-from specnet.cli.output import Output, UsageError, stopped_by
+from specnet.cli.output import Output, UsageError, show_expectations, stopped_by
 from specnet.errors import Diagnostic, render
 from specnet.number_texts import counted
 
@@ -186,6 +186,7 @@ def _show_run(
     output.parts(verdict(figures))
     if sentence := beside_teacher(figures):
         output.parts(sentence)
+    show_expectations(result.expectations, output)
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
     document, findings = result.model.spec.document.data, ranked(result.findings)
     step = next_step(findings, figures, document, str(spec), settings, str(folder))

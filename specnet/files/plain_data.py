@@ -211,10 +211,16 @@ _LENGTH = 8
 """How many characters of a hash are shown."""
 
 
-def with_hashes(contents: Mapping[str, str | bytes], record: str) -> dict[str, str | bytes]:
-    """Return file contents with the SHA-256 of each file added to the file named `record`."""
+def with_hashes(
+    contents: Mapping[str, str | bytes], record: str, others: Mapping[str, str] | None = None
+) -> dict[str, str | bytes]:
+    """Return file contents with the SHA-256 of each file added to the file named `record`.
+
+    The record also has the given hashes of other files, whose contents do not change.
+    """
     facts = json.loads(contents[record])
-    hashes = {name: _sha256(content) for name, content in sorted(contents.items()) if name != record}
+    own = {name: _sha256(content) for name, content in contents.items()}
+    hashes = {name: value for name, value in sorted({**(others or {}), **own}.items()) if name != record}
     blank = json_text({**facts, HASHES: {**hashes, record: ""}})
     return {**contents, record: json_text({**facts, HASHES: {**hashes, record: _own_sha256(as_bytes(blank), "")}})}
 

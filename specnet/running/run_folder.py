@@ -22,7 +22,7 @@ from specnet.files import (
     write_files,
 )
 from specnet.files.locks import LOCK_NAME, locked_folder
-from specnet.files.plain_data import with_hashes
+from specnet.files.plain_data import json_text, recorded_hashes, with_hashes
 from specnet.files.tensors import parse_object
 from specnet.number_texts import counted
 from specnet.parts.averaging import Averaging
@@ -162,6 +162,15 @@ class RunFolder:
         stale = [path for path in earlier if path.parent in (self.path, self.path / BEST)]
         write_files({self.path / name: contents[name] for name in names}, removed=stale)
         clear(self.path, RUN, spared=contents)
+
+    def rewrite(self, contents: Mapping[str, str | bytes]) -> None:
+        """Write some files of a finished run again, and ``run.json`` with their hashes; empty files are removed."""
+        facts = SavedRun(self.path).facts
+        others = {name: value for name, value in recorded_hashes(facts).items() if name not in contents}
+        found = {name: content for name, content in contents.items() if content}
+        found = with_hashes({**found, FACTS: json_text(facts)}, FACTS, others)
+        removed = [self.path / FACTS, *(self.path / name for name in contents if (self.path / name).exists())]
+        write_files({self.path / name: content for name, content in found.items()}, removed=removed)
 
     @property
     def _checkpoint(self) -> Path:

@@ -20,6 +20,7 @@ from specnet.data.target_errors import parsed_for_target
 from specnet.errors import DataError, Diagnostic, FileError, signal_of
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
+from specnet.files.plain_data import json_text
 from specnet.findings import Finding
 from specnet.model import Answers, Model
 from specnet.parts.arrays import as_array, column_names, select_columns
@@ -27,7 +28,7 @@ from specnet.parts.data import ColumnKind, Data, Split, Table
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.run_files import FACTS, MODEL, REPORT, RUN, WITH_ROWS
+from specnet.run_files import EXPECTATIONS, FACTS, MODEL, REPORT, RUN, WITH_ROWS
 from specnet.running.data_rows import (
     SpecData,
     check_rows,
@@ -38,12 +39,15 @@ from specnet.running.data_rows import (
     split_errors_at,
 )
 from specnet.running.evaluation.evaluation import explaining
+from specnet.running.expectations.judging import check_labels, judge_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.run_folder import START_ANEW, RunFolder, reserved
 from specnet.running.training_run import RunOutcome, train_run
+from specnet.saved.expectations_file import JudgedExpectation, read_expectations
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
+from specnet.spec.expectations import EXPECT
 from specnet.spec.file_paths import input_files
 from specnet.training import Observer
 from specnet.training.checkpoint import LayerRecord, Snapshots
@@ -221,6 +225,8 @@ class RunResult:
         Problems of the run, with settings that solve them; causes before consequences.
     members : list of dict
         ``end``, ``epochs`` and ``training_seconds`` of each member of an ensemble, or of the only network.
+    expectations : list of dict
+        The contents of ``expectations.json``: the outcome of each expectation of the spec.
     """
 
     model: Model
@@ -233,6 +239,7 @@ class RunResult:
     snapshots: Snapshots = field(default_factory=dict, repr=False)
     findings: tuple[Finding, ...] = ()
     members: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    expectations: list[JudgedExpectation] = field(default_factory=list)
 
     def _repr_html_(self) -> str:
         """Return the HTML that a notebook shows."""
@@ -366,7 +373,7 @@ def run_data(
                 raise FileError(message, hint=START_ANEW, source=str(folder.path))
             is_missing = report and not (folder.path / REPORT).exists()
             warnings = _report(run, data, observer) if is_missing else ()
-            return _finished(run, warnings)
+            return replace(_finished(run, warnings), expectations=_judged_again(folder, parsed, run, data))
         checkpoint = None
         if folder is not None:
             checkpoint = folder.checkpoint(identity, data.resolved.spec)
@@ -419,6 +426,7 @@ def run_data(
             members=[
                 {"end": each.end, "epochs": each.epochs, "training_seconds": each.seconds} for each in fitted.members
             ],
+            expectations=outcome.expectations,
         )
 
 
@@ -437,6 +445,24 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
         findings=run.findings,
         members=[{name: each[name] for name in kinds} for each in run.checked_members(**kinds)],
     )
+
+
+def _judged_again(folder: RunFolder, parsed: Spec, run: SavedRun, data: SpecData) -> list[JudgedExpectation]:
+    """Return the outcome of the spec's expectations for a finished run, and write it if it is new."""
+    written = read_expectations(folder.path)
+    if not parsed.expect and not written:
+        return []
+    check_labels(parsed, data)
+    found = []
+    if parsed.expect:
+        test = data.splits.get(TEST)
+        answers = None if test is None else run.model.answers(test.raw, test.y, test.weight)
+        gains = run.evaluation.deciding, run.evaluation.gains
+        found = judge_run(parsed, run.model, data, answers, gains)
+    if found != written:
+        language, text = text_saying(parsed)
+        folder.rewrite({f"spec.{language}": text, EXPECTATIONS: json_text({EXPECT: found}) if found else ""})
+    return found
 
 
 def check_resume(out: PathLike | None, *, force: bool, resume: bool) -> None:

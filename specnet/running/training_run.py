@@ -29,9 +29,11 @@ from specnet.files.tensors import encode
 from specnet.findings import Judgement
 from specnet.model import Answers
 from specnet.model.background import background_tensors
+from specnet.parts.splits import TEST
 from specnet.run_files import (
     BACKGROUND,
     CHECKPOINT,
+    EXPECTATIONS,
     FACTS,
     FINDINGS,
     HISTORY,
@@ -47,9 +49,12 @@ from specnet.run_files import (
 )
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_run, explaining
+from specnet.running.expectations.judging import check_labels, judge_run
 from specnet.running.fitting import FitResult, fit_rows
+from specnet.saved.expectations_file import JudgedExpectation
 from specnet.saved.metrics_file import Evaluation, Metrics
 from specnet.spec import Spec
+from specnet.spec.expectations import EXPECT
 from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.steps.engine_choice import threads_worth
 from specnet.version import __version__
@@ -161,6 +166,8 @@ class RunOutcome:
         The findings about the run.
     answers : dict of str to Answers
         The answers for held-out rows by split; only in the process that has computed them.
+    expectations : list of JudgedExpectation
+        The outcome of each expectation of the spec.
     held_out : HeldOutAnswers or None
         For a trial, the outputs for held-out rows.
     machine : dict
@@ -182,6 +189,7 @@ class RunOutcome:
     evaluation: Evaluation = field(default_factory=lambda: Evaluation({}, {}))
     judgement: Judgement = field(default_factory=lambda: Judgement((), None))
     answers: dict[str, Answers] = field(default_factory=dict)
+    expectations: list[JudgedExpectation] = field(default_factory=list)
     held_out: HeldOutAnswers | None = None
     machine: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -247,6 +255,7 @@ def train_run(
     FileError
         If the model is too large for its format.
     """
+    check_labels(parsed, data)
     if cores is None:
         cores = available_threads() if threads is None else threads
     if threads is None:
@@ -257,8 +266,11 @@ def train_run(
             fitted = fit_rows(data, observer, cores=cores, records=True, checkpoint=checkpoint, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # metrics of enormous losses may overflow
             evaluation, judgement, answers = evaluate_run(fitted)
+            gains = evaluation.deciding, evaluation.gains
+            expectations = judge_run(parsed, fitted.model, data, answers.get(TEST), gains) if parsed.expect else []
     fitted.model.background = fitted.data.splits["train"].background()
     known: dict[str, Any] = {"evaluation": evaluation, "judgement": judgement, "answers": answers, "machine": machine}
+    known["expectations"] = expectations
     outcome = RunOutcome.of(fitted, **known)
     if folder is None:
         return outcome, fitted
@@ -300,6 +312,8 @@ def _files(
         FINDINGS: json_text({"findings": [each.as_dict() for each in judgement.findings], "tests": judgement.tests}),
         FACTS: json_text(facts),
     }
+    if outcome.expectations:
+        files[EXPECTATIONS] = json_text({EXPECT: outcome.expectations})
     if rows and fitted.model.background is not None:
         files[BACKGROUND] = encode(background_tensors(fitted.model.background), "")
     if result.snapshots:

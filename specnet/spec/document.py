@@ -39,6 +39,7 @@ from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import KIND_KEY, Registry, installed_registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
+from specnet.spec.expectations import Expectation
 from specnet.spec.reading.source_document import Details, Document
 from specnet.spec.sweep_section import SweepSpec
 
@@ -391,6 +392,9 @@ class Spec(Section):
     sweep: SweepSpec | None = Field(
         None, description="search for good values of some keys by `specnet sweep`; other commands ignore it"
     )
+    expect: tuple[Expectation, ...] | None = Field(
+        None, description="what the trained model must satisfy; judged after training, and without effect on it"
+    )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -442,13 +446,11 @@ class Spec(Section):
         return self.training.watches_validation or self.training.calibration is not None or self.fits_weights
 
     def monitored_metric(self, monitor: str) -> Metric | None:
-        """Return the metric of validation rows that `monitor` names, or None if it names a loss.
+        """Return the metric of validation rows that `monitor` names, or None if it names a loss."""
+        return None if monitor in (LOSS, VALIDATION_LOSS) else self.metric(monitor.removeprefix(VALIDATION))
 
-        If `training.metrics` lists the metric, it is returned with its settings there.
-        """
-        if monitor in (LOSS, VALIDATION_LOSS):
-            return None
-        name = monitor.removeprefix(VALIDATION)
+    def metric(self, name: str) -> Metric:
+        """Return the metric of a valid name; if `training.metrics` lists it, with its settings there."""
         for metric in self.training.metrics:
             if metric.type == name:
                 return metric

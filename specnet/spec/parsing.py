@@ -13,6 +13,7 @@ from specnet.files.plain_data import json_text
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.document import FORMS, OF_STACKS, Limits, Origin, Spec
+from specnet.spec.expectations import expectation_rules
 from specnet.spec.reading.reader import SpecSource, read, settings_of
 from specnet.spec.reading.source_document import Document, Format
 from specnet.spec.resolving.resolve import check
@@ -149,7 +150,7 @@ def checked(document: Document, registry: Registry, limits: Limits) -> Spec:
 def validated(document: Document, registry: Registry) -> Spec:
     """Return the spec of a document; raise a `SpecError` with all mistakes found without analyzing the layers."""
     data = dict(document.data)
-    problems, left_out = [*_network_rules(document), *_sweep_rules(document)], 0
+    problems, left_out = [*_network_rules(document), *_sweep_rules(document), *expectation_rules(document)], 0
     if document.format != "toml" and isinstance(data.get("$schema"), str):
         del data["$schema"]
     try:

@@ -158,7 +158,7 @@ def chance_of(
     drawn = iter(resampling.figures([each for found in (own, *others.values()) for each in found.values()]))
     resampled = {name: next(drawn) for name in own}
     intervals: Intervals = {
-        name: _interval(resampling, name, figures, test, resampled[name]) if name in own else None for name in figures
+        name: interval_of(resampling, name, figures, test, resampled[name]) if name in own else None for name in figures
     }
     baseline_intervals: dict[str, Intervals] = {}
     gains: dict[str, dict[str, dict[str, float | None]]] = {}
@@ -166,7 +166,7 @@ def chance_of(
         answers = baselines[baseline]
         redrawn = {name: next(drawn) for name in statistics}
         baseline_intervals[baseline] = {
-            name: _interval(resampling, name, compared[baseline], answers, redrawn[name])
+            name: interval_of(resampling, name, compared[baseline], answers, redrawn[name])
             for name in shared
             if name in redrawn
         }
@@ -204,7 +204,7 @@ def _statistics(spec: Spec, answers: Answers, names: Sequence[str]) -> dict[str,
     return {name: statistic for name, statistic in found.items() if statistic is not None}
 
 
-def _interval(
+def interval_of(
     resampling: Resampling, name: str, figures: Figures, answers: Answers, drawn: NDArray[np.float64]
 ) -> Interval | None:
     """Return the interval of a metric: Wilson's for an accuracy, with the effective number of weighted rows.

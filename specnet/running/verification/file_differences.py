@@ -25,6 +25,7 @@ from specnet.run_files import (
     BACKGROUND,
     BEST_SPECS,
     CHECKPOINT,
+    EXPECTATIONS,
     FACTS,
     FINDINGS,
     HELD_OUT,
@@ -121,7 +122,7 @@ def _ordered(numbers: Array) -> Array:
 
 OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
 """Files with data about a run before its end."""
-COMPARED = (*OF_BEGINNING, MODEL, BACKGROUND, METRICS, TEAM_FACTS, FINDINGS, HELD_OUT, CHECKPOINT, FACTS)
+COMPARED = (*OF_BEGINNING, MODEL, BACKGROUND, METRICS, TEAM_FACTS, FINDINGS, EXPECTATIONS, HELD_OUT, CHECKPOINT, FACTS)
 """All files of a run, a trial or a team except its page, in the order of writing."""
 OF_MANY = (*WRITTEN, RUNS_TABLE, SUMMARY, TRIALS_TABLE, *BEST_SPECS, JOURNAL, SWEEP_FACTS)
 """All files at the top of the folder of a series or a sweep, except its page."""
@@ -409,7 +410,8 @@ def _shortened(text: str) -> str:
 _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     **dict.fromkeys((*WRITTEN, *BEST_SPECS, JOURNAL), _of_text),
     **dict.fromkeys(
-        (RESOLVED, METRICS, TEAM_FACTS, FINDINGS, SUMMARY), lambda content: _named(parse_object(content, "the file"))
+        (RESOLVED, METRICS, TEAM_FACTS, FINDINGS, EXPECTATIONS, SUMMARY),
+        lambda content: _named(parse_object(content, "the file")),
     ),
     **dict.fromkeys((RUNS_TABLE, TRIALS_TABLE), _of_table),
     FACTS: _of_run,

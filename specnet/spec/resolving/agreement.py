@@ -292,11 +292,11 @@ def _check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     if training.optimizer.full_batch_only and training.batch_size not in (None, "full"):
         message = f"{training.optimizer.part_name()} needs the full batch, got batch_size {training.batch_size}"
         problems.report("batch-size", message, ("training", "batch_size"), hint='use batch_size = "full"')
-    tasks = set(_tasks(loss, outputs))
+    tasks = set(tasks_of(loss, outputs))
     for index, metric in enumerate(training.metrics):
         if problems.has("loss-target"):  # the metrics may suit the loss that the data need
             break
-        _check_metric(spec, type(metric), tasks, ("training", "metrics", index), problems)
+        check_metric(spec, type(metric), tasks, ("training", "metrics", index), problems)
     unweighable = {
         "values": f"class_weight needs a classification loss, got {loss.part_name()}",
         "binary": f"class_weight needs one class per row, but {loss.part_name()} with {outputs} outputs has several",
@@ -351,7 +351,7 @@ def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
             problems.report("target-preprocessing", message, (*path, index), hint=hint)
 
 
-def _check_metric(
+def check_metric(
     spec: Spec, metric: type[Metric], tasks: set[str], path: Path, problems: Problems, prefix: str = ""
 ) -> None:
     """Report a metric that the loss does not support; `prefix` precedes names of metrics in the hint."""
@@ -456,7 +456,7 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
     if needed and all(listed.type != metric.part_name() for listed in spec.training.metrics):
         hint = f"add it to training.metrics with {', '.join(needed)}"
         problems.report("missing-key", f"{metric.part_name()} needs settings", path, hint=hint)
-    _check_metric(spec, metric, tasks, path, problems, prefix=VALIDATION)
+    check_metric(spec, metric, tasks, path, problems, prefix=VALIDATION)
 
 
 def _check_ensemble(spec: Spec, problems: Problems) -> None:
@@ -540,7 +540,7 @@ def training_bytes(values: int, parameters: int, rows: int, dtype: str) -> int:
     return (VECTORS * parameters + rows * 2 * values) * (4 if dtype == "float32" else 8)
 
 
-def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
+def tasks_of(loss: Loss, outputs: int) -> Iterator[str]:
     """Yield the possible tasks of a loss with a number of outputs, which is 0 if unknown."""
     if loss.target == "values":
         yield "values"

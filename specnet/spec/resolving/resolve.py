@@ -30,6 +30,7 @@ from specnet.spec.resolving.agreement import (
     last_layer_claim,
     output_claims,
 )
+from specnet.spec.resolving.expectation_checks import check_expectations
 from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, walk
 from specnet.spec.resolving.problems import Problems
 
@@ -190,6 +191,7 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
         claims = [of_layers, *claims]
     output_size = agreed(claims, problems)
     check_network(spec, long.layers, nodes, input_size, output_size, problems)
+    check_expectations(spec, output_size, problems)
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
     shuffle = training.shuffle
     if shuffle is None:
@@ -205,7 +207,9 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     if training.teacher is not None and training.mixtures is None:
         long_form = long_form.with_training(mixtures=MIXTURES)
     data = spec.data and spec.data.with_defaults(spec.seed, spec.target_kind)
-    long_form = long_form.model_copy(update={"data": data, "sweep": None}).with_origin(problems.origin())
+    long_form = long_form.model_copy(update={"data": data, "sweep": None, "expect": None}).with_origin(
+        problems.origin()
+    )
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))
 
 

@@ -1,0 +1,262 @@
+"""The outcome of each expectation: met, broken or undecided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import RawColumns
+from specnet.errors import DataError, SpecError
+from specnet.model import Answers, Model
+from specnet.number_texts import rounded
+from specnet.parts.metrics.statistics import TWO_SIDED_95, effective_rows, weighted_mean
+from specnet.running.data_rows import Rows, SpecData
+from specnet.running.evaluation.intervals import independent_rows, wilson_interval
+from specnet.running.expectations.measuring import FEWEST_ROWS, measured, selected, worst_difference
+from specnet.running.expectations.moved_rows import (
+    largest_change,
+    largest_fall,
+    output_index,
+    predictions,
+)
+from specnet.running.expectations.named_cells import cell_in_words, chosen_rows, column_index, rows_of_records
+from specnet.saved.expectations_file import JudgedExpectation, Outcome
+from specnet.saved.metrics_file import Interval
+from specnet.spec import Spec, parse_spec
+from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
+from specnet.spec.reading.hints import close_match, shown
+from specnet.spec.reading.source_document import Document
+
+MOST_VALUES = 50
+"""The number of values of a column above which groups of its rows are not compared."""
+_HELD_OUT = ("test", "validation", "train")
+
+
+def check_labels(spec: Spec, data: SpecData) -> None:
+    """Raise a SpecError for each label in the expectations of a spec that its data do not have."""
+    known = [] if data.labels is None else [str(label) for label in data.labels.values.tolist()]
+    found = []
+    for index, expectation in enumerate(spec.expect or () if known else ()):
+        for key in ("of", "predicts"):
+            label = getattr(expectation, key)
+            if label is not None and str(label) not in known:
+                close = close_match(str(label), known)
+                hint = f"did you mean {shown(close)}?" if close else f"choose from {', '.join(known[:10])}"
+                found.append(
+                    spec.diagnostic("unknown-label", f"no label {shown(label)}", (EXPECT, index, key), hint=hint)
+                )
+    if found:
+        raise SpecError(*found)
+
+
+def expectations_for(model: Model, tables: Sequence[Mapping[str, Any]]) -> tuple[Expectation, ...]:
+    """Return expectations that are given as tables, checked for a model.
+
+    Raises
+    ------
+    SpecError
+        If a table is invalid, or names a metric, a baseline or a column that the model does not have.
+    """
+    spec = model.spec
+    data = spec.model_dump(mode="json", exclude_none=True) | {EXPECT: [dict(each) for each in tables]}
+    parsed = parse_spec(Document(data, folder=spec.folder), parts=spec.registry.added, limits=spec.origin.limits)
+    return parsed.expect or ()
+
+
+def judge_run(spec: Spec, model: Model, data: SpecData, test: Answers | None, gains: Gains) -> list[JudgedExpectation]:
+    """Return the outcome of each expectation of a run's spec, by its test rows.
+
+    Directions and exchanged cells are judged on validation or training rows if there are no test rows.
+
+    Parameters
+    ----------
+    spec : Spec
+        The spec with expectations.
+    model : Model
+    data : SpecData
+    test : Answers or None
+        The answers for test rows.
+    gains : tuple
+        The statistics that decide, and the gains over baselines by name and statistic, as in ``metrics.json``.
+    """
+    rows = data.splits[next(name for name in _HELD_OUT if len(data.splits.get(name, ())))]
+    return judged(spec.expect or (), model, rows, test, gains)
+
+
+Gains = tuple[Sequence[str], Mapping[str, Mapping[str, Mapping[str, float | None]]]]
+
+
+def judged(
+    expectations: Sequence[Expectation], model: Model, rows: Rows, answers: Answers | None, gains: Gains
+) -> list[JudgedExpectation]:
+    """Return the outcome of each expectation for a model's answers (None if they are not known) for rows."""
+    return [_Judge(each, model, rows, answers, gains).judged() for each in expectations]
+
+
+class _Judge:
+    def __init__(
+        self, expectation: Expectation, model: Model, rows: Rows, answers: Answers | None, gains: Gains
+    ) -> None:
+        self.expectation, self.model, self.rows, self.answers, self.gains = expectation, model, rows, answers, gains
+
+    def judged(self) -> JudgedExpectation:
+        form = self.expectation.form
+        try:
+            if form == "better_than":
+                return self._better()
+            if form == "row":
+                return self._row()
+            raw = self.rows.raw
+            mask = chosen_rows(self.model, raw, self.expectation.where)
+            if not mask.any():
+                return self._outcome("undecided", 0, reason="no such rows")
+            if form in DIRECTIONS or form == "unchanged_by":
+                return self._moved(raw.part(mask), self.rows.numbers[mask])
+            if self.answers is None:
+                return self._outcome("undecided", 0, reason="no test rows")
+            groups = None if self.rows.groups is None else self.rows.groups[mask]
+            answers = selected(self.answers, mask)
+            if form == "coverage":
+                return self._coverage(raw.part(mask), answers, groups)
+            if self.expectation.by is not None:
+                return self._differences(raw.part(mask), answers, groups)
+            return self._metric(answers, groups)
+        except DataError as error:
+            problem = error.diagnostics[0]
+            return self._outcome("undecided", 0, reason="; ".join(filter(None, (problem.message, problem.hint))))
+
+    def _outcome(self, outcome: Outcome, rows: int, **details: Any) -> JudgedExpectation:
+        expectation = self.expectation
+        counts = outcome == "broken" or (outcome == "undecided" and expectation.confident)
+        found: JudgedExpectation = {
+            "expectation": expectation.table,
+            "words": expectation.in_words(),
+            "outcome": outcome,
+            "counts": counts,
+            "rows": rows,
+        }
+        known: Any = {name: value for name, value in details.items() if value not in (None, "", [])}
+        found.update(known)
+        return found
+
+    def _metric(self, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
+        expectation = self.expectation
+        value, interval = measured(expectation.metric or "", self.model, answers, groups)
+        if value is None:
+            return self._outcome("undecided", len(answers), reason="not defined for these rows")
+        if interval is None:
+            details = {"reason": "too few rows", "needed": FEWEST_ROWS}
+            return self._outcome("undecided", len(answers), value=value, **details)
+        return self._within(value, interval, expectation.at_least, expectation.at_most, len(answers))
+
+    def _within(
+        self, value: float, interval: Interval, least: float | None, most: float | None, rows: int
+    ) -> JudgedExpectation:
+        """Return the outcome for a figure that must lie within bounds, by its interval."""
+        low, high = interval["low"], interval["high"]
+        known: dict[str, Any] = {"value": value, "low": low, "high": high}
+        least_, most_ = (-math.inf if least is None else least), (math.inf if most is None else most)
+        if least_ <= low and high <= most_:
+            return self._outcome("met", rows, **known)
+        if high < least_ or low > most_:
+            return self._outcome("broken", rows, **known)
+        open_bounds = [bound for bound in (least_, most_) if low < bound < high or bound in (low, high)]
+        distance = min((abs(value - bound) for bound in open_bounds), default=0.0)
+        needed = math.ceil(rows * ((high - low) / 2 / distance) ** 2) if distance else None
+        return self._outcome("undecided", rows, **known, needed=needed)
+
+    def _better(self) -> JudgedExpectation:
+        deciding, gains = self.gains
+        gain = gains.get(self.expectation.better_than or "", {}).get(deciding[0] if deciding else "")
+        rows = 0 if self.answers is None else len(self.answers)
+        if gain is None or gain.get("low") is None or gain.get("high") is None or gain.get("value") is None:
+            return self._outcome("undecided", rows, reason="not compared with the baseline on these rows")
+        value, low, high = (float(gain[name] or 0.0) for name in ("value", "low", "high"))
+        outcome: Outcome = "met" if low > 0 else "broken" if high < 0 else "undecided"
+        needed = math.ceil(rows * ((high - low) / 2 / value) ** 2) if outcome == "undecided" and value else None
+        reason = f"gain in {deciding[0]}"
+        return self._outcome(outcome, rows, value=value, low=low, high=high, reason=reason, needed=needed)
+
+    def _differences(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
+        expectation = self.expectation
+        index = column_index(self.model, expectation.by or "")
+        column, cells = (raw.kinds[index] if raw.kinds else None), np.asarray(raw.X[:, index], np.float64)
+        values = np.unique(cells)
+        if len(values) > MOST_VALUES:
+            hint = f"use where with ranges; the column has {len(values)} values in these rows"
+            return self._outcome("undecided", len(answers), reason=hint)
+        names, figures, errors, left_out = [], [], [], []
+        for value in values.tolist():
+            mask = np.isnan(cells) if math.isnan(value) else cells == value
+            name, its = cell_in_words(column, value), selected(answers, mask)
+            figure, interval = measured(
+                expectation.metric or "", self.model, its, None if groups is None else groups[mask]
+            )
+            if (
+                int(mask.sum()) < FEWEST_ROWS
+                or figure is None
+                or interval is None
+                or interval["low"] == interval["high"]
+            ):
+                left_out.append(name)
+                continue
+            names.append(name)
+            figures.append(figure)
+            errors.append((interval["high"] - interval["low"]) / (2 * TWO_SIDED_95))
+        without = f"without {', '.join(left_out[:5])}{', …' * (len(left_out) > 5)} (too few rows)" if left_out else ""
+        if len(names) < 2:
+            return self._outcome("undecided", len(answers), reason=without or "only one value of the column")
+        outcome, difference, pair = worst_difference(names, figures, errors, expectation.differ_by_at_most or 0.0)
+        spread = ", ".join(f"{name} {rounded(figure)}" for name, figure in zip(names, figures, strict=True))
+        reason = ", ".join(filter(None, (f"between {pair} ({spread})", without)))
+        decided: Any = outcome
+        return self._outcome(decided, len(answers), value=difference, reason=reason)
+
+    def _moved(self, raw: RawColumns, numbers: NDArray[np.intp]) -> JudgedExpectation:
+        is_direction = self.expectation.form in DIRECTIONS
+        value, rows, worst = (largest_fall if is_direction else largest_change)(
+            self.expectation, self.model, raw, numbers
+        )
+        reason = _of_worst(worst)
+        return self._outcome("broken" if worst else "met", rows, value=value, reason=reason, worst=worst)
+
+    def _row(self) -> JudgedExpectation:
+        expectation, model = self.expectation, self.model
+        raw = rows_of_records(model, [expectation.row or {}])
+        if expectation.predicts is not None:
+            given = np.asarray(model.predict(raw)).reshape(-1)[0].item()
+            is_met = str(given) == str(expectation.predicts) or given == expectation.predicts
+            return self._outcome("met" if is_met else "broken", 1, value=str(given))
+        value = float(predictions(model, raw)[0, output_index(model, expectation.of)])
+        least, most = expectation.at_least, expectation.at_most
+        is_met = (least is None or value >= least) and (most is None or value <= most)
+        return self._outcome("met" if is_met else "broken", 1, value=value)
+
+    def _coverage(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
+        level, within = self.expectation.coverage or 0.0, self.expectation.within or 0.0
+        if self.model.network.task == "values":
+            ends = self.model.predict_interval(raw, level).reshape(len(raw), -1, 2)
+            target = np.asarray(answers.target, np.float64).reshape(len(raw), -1)
+            covered = ((ends[..., 0] <= target) & (target <= ends[..., 1])).mean(axis=1)
+        else:
+            sets = self.model.predict_set(raw, level)
+            covered = sets[np.arange(len(raw)), answers.target.astype(np.intp)].astype(np.float64)
+        fraction = weighted_mean(covered, answers.weight)
+        rows = independent_rows(covered, groups) if answers.weight is None else effective_rows(answers.weight)
+        if rows < 1:
+            return self._outcome("undecided", len(raw), reason="no rows with a weight")
+        return self._within(fraction, wilson_interval(fraction * rows, rows), level - within, level + within, len(raw))
+
+
+def _of_worst(worst: Sequence[Any]) -> str:
+    """Return the most broken row in words."""
+    if not worst:
+        return ""
+    first = worst[0]
+    at = "" if first["row"] is None else f" at row {first['row']}"
+    before, after = (rounded(each) for each in first["predictions"])
+    return f"{before} → {after} from {first['changed'][0]} to {first['changed'][1]}{at}"

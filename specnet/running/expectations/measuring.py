@@ -1,0 +1,132 @@
+"""Figures of rows with their intervals, and how they differ between groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError
+from specnet.model import Answers, Model
+from specnet.network.random import stream
+from specnet.parts.metrics import Metric
+from specnet.parts.metrics.statistics import Statistic, Weightings, mean_statistic, weighted_mean
+from specnet.parts.watchers import LOSS
+from specnet.running.evaluation.intervals import Resampling, interval_of
+from specnet.saved.metrics_file import Interval
+from specnet.spec.resolving.expectation_checks import metric_type
+
+FEWEST_ROWS = 20
+"""The number of rows, or groups of rows, below which only intervals of fractions decide."""
+LEVEL = 0.05
+
+
+def selected(answers: Answers, mask: NDArray[np.bool_]) -> Answers:
+    """Return the answers for some rows."""
+    names = ("target", "loss_target", "losses", "prediction", "probability", "weight")
+    arrays = {name: getattr(answers, name) for name in names}
+    chosen: dict[str, Any] = {name: None if each is None else each[mask] for name, each in arrays.items()}
+    return replace(answers, **chosen)
+
+
+def measured(
+    name: str, model: Model, answers: Answers, groups: NDArray[np.generic] | None
+) -> tuple[float | None, Interval | None]:
+    """Return a figure of rows and its 95 % interval; None for each if there are too few rows for it.
+
+    A fraction of right rows has Wilson's interval, everything else that of a bootstrap of rows, or of groups of rows.
+    """
+    value, statistic = _figure(name, model, answers)
+    if not np.isfinite(value):
+        return None, None
+    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    resampling = Resampling(len(answers), stream(model.spec.seed, "resampling"), answers.weight, numbers)
+    (drawn,) = resampling.figures([statistic])
+    interval = interval_of(resampling, name, {name: value}, answers, drawn)
+    if interval is not None and interval["method"] != "wilson" and resampling.units < FEWEST_ROWS:
+        interval = None
+    return value, interval
+
+
+def _figure(name: str, model: Model, answers: Answers) -> tuple[float, Statistic]:
+    if name == LOSS:
+        return weighted_mean(answers.losses, answers.weight), mean_statistic(answers.losses)
+    metric = _metric(name, model)
+    figures = {
+        each: (target, given)
+        for each, target, given in metric.figures(answers.targets, answers.target, answers.prediction)
+    }
+    if name not in figures:
+        raise DataError(f'"{name}" is not one figure of this model', hint=f"choose from {', '.join(figures)}")
+    target, prediction = figures[name]
+    known, weight = answers.probability, answers.weight
+    value = metric.score(target, prediction, known, weight)
+    return value, metric.statistic(target, prediction, known) or _by_scores(metric, target, prediction, known)
+
+
+def _metric(name: str, model: Model) -> Metric:
+    part = metric_type(name, model.spec)
+    listed = name if part is None else part.part_name()
+    return (
+        next((each for each in model.spec.training.metrics if each.type in (name, listed)), None)
+        or (model.decoder.metrics(listed)[0])
+    )
+
+
+def _by_scores(
+    metric: Metric, target: NDArray[Any], prediction: NDArray[Any], probability: NDArray[Any] | None
+) -> Statistic:
+    """Return a function that computes a metric for one weighting after the other."""
+
+    def statistic(weightings: Weightings) -> NDArray[np.float64]:
+        found = []
+        for weights in weightings:
+            # A metric without weights has rows that are drawn several times; those with weight 0 are left out.
+            rows = (
+                np.flatnonzero(weights) if metric.weighted else np.repeat(np.arange(len(target)), weights.astype(int))
+            )
+            known = None if probability is None else probability[rows]
+            found.append(
+                metric.score(target[rows], prediction[rows], known, weights[rows] if metric.weighted else None)
+            )
+        return np.array(found, np.float64)
+
+    return statistic
+
+
+def worst_difference(
+    names: Sequence[str], values: Sequence[float], errors: Sequence[float], bound: float
+) -> tuple[str, float, str]:
+    """Return the outcome for the differences of a figure between groups, the largest difference, and its groups.
+
+    Each pair of groups is tested for a difference beyond the bound, with a normal deviate, at a level of 5 % over all
+    pairs (Holm 1979). The differences are within the bound if all their simultaneous intervals are (Bonferroni).
+
+    Parameters
+    ----------
+    names : sequence of str
+    values, errors : sequence of float
+        The figure of each group, and its standard error.
+    bound : float
+    """
+    normal, found = NormalDist(), []
+    pairs = [*combinations(range(len(names)), 2)]
+    reach = normal.inv_cdf(1 - LEVEL / (2 * len(pairs)))
+    is_within = True
+    for one, other in pairs:
+        difference, error = abs(values[one] - values[other]), float(np.hypot(errors[one], errors[other]))
+        is_within &= difference + reach * error <= bound
+        if error:
+            chance = normal.cdf((bound - difference) / error) + normal.cdf(-(bound + difference) / error)
+        else:
+            chance = 0.0 if difference > bound else 1.0
+        found.append((difference, chance, f"{names[one]} and {names[other]}"))
+    # Holm's procedure rejects a hypothesis at all exactly if the smallest p-value is below the level over all pairs.
+    is_broken = min(chance for _, chance, _ in found) * len(pairs) < LEVEL
+    largest = min(found, key=lambda each: each[1]) if is_broken else max(found)
+    return ("broken" if is_broken else "met" if is_within else "undecided"), largest[0], largest[2]

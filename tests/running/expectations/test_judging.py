@@ -1,0 +1,178 @@
+"""Outcomes of expectations, against models whose answers are known, and against figures computed here."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.cli.application import call
+from specnet.running.expectations.measuring import worst_difference
+from specnet.running.runner import RunResult
+
+ROWS = 240
+SPEC = """
+name = "expected"
+[data]
+type = "csv"
+path = "rows.csv"
+target = "{target}"
+features = ["size", "old", "city", "name"]
+[data.columns]
+name = "category"
+[data.split]
+test_size = 0.5
+[network]
+hidden_layer_sizes = [8]
+[training]
+loss = "{loss}"
+metrics = ["{metric}"]
+epochs = 60
+optimizer = {{ type = "adam", learning_rate = 0.05 }}
+"""
+OF_CLASSES = [
+    ("metric = 'accuracy'\nat_least = 0.5", "met"),
+    ("metric = 'accuracy'\nat_most = 0.4", "broken"),
+    ("metric = 'recall'\nat_least = 0.1\nwhere = { city = ['a', 'b'], size = { low = 0.1 }, old = true }", "met"),
+    ("metric = 'accuracy'\nat_least = 0.5\nwhere = { city = 'elsewhere' }", "undecided"),
+    ("metric = 'accuracy'\nby = 'city'\ndiffer_by_at_most = 1", "met"),
+    ("better_than = 'constant'", "met"),
+    ("increasing = 'size'\ntolerance = 0.3", "met"),
+    ("decreasing = 'size'\nof = 'yes'", "broken"),
+    ("unchanged_by = 'size'", "broken"),
+    ("unchanged_by = 'name'\nwithin = 1", "met"),
+    ("row = { size = 0.99, old = false, city = 'b' }\npredicts = 'yes'", "met"),
+    ("row = { size = 0.99, old = false, city = 'b' }\nat_most = 0.5\nof = 'yes'", "broken"),
+    ("coverage = 0.9\nwithin = 0.05", "undecided"),
+]
+
+
+def _write(folder: Path, expectations: list[str], target: str = "label", loss: str = "binary_crossentropy") -> Path:
+    generator = np.random.default_rng(3)
+    size, old, city = generator.random(ROWS), generator.random(ROWS) < 0.5, generator.choice(["a", "b", "c"], ROWS)
+    lines = ["size,old,city,name,label,price"]
+    for row in range(ROWS):
+        text = "" if row % 17 == 5 else f"{size[row]:.4f}"
+        label, price = ("yes" if size[row] > 0.5 else "no"), 3 * size[row] + 0.1 * generator.standard_normal()
+        lines.append(f"{text},{str(old[row]).lower()},{city[row]},n{row % 4},{label},{price:.4f}")
+    (folder / "rows.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    text = SPEC.format(target=target, loss=loss, metric="accuracy" if target == "label" else "r2")
+    path = folder / "spec.toml"
+    path.write_text(text + "".join(f"\n[[expect]]\n{each}\n" for each in expectations), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    folder = tmp_path_factory.mktemp("classes")
+    return specnet.run(_write(folder, [text for text, _ in OF_CLASSES]), folder / "run", report=False)
+
+
+@pytest.mark.parametrize("index", range(len(OF_CLASSES)))
+def test_outcome(classes: RunResult, index: int) -> None:
+    text, outcome = OF_CLASSES[index]
+    assert classes.expectations[index]["outcome"] == outcome, (text, classes.expectations[index])
+
+
+def test_the_file_has_the_outcomes_and_the_worst_rows(classes: RunResult) -> None:
+    assert classes.folder is not None
+    written = json.loads((classes.folder / "expectations.json").read_text(encoding="utf-8"))["expect"]
+    assert written == json.loads(json.dumps(classes.expectations))
+    broken = next(each for each in written if each["words"] == "decreasing in size of yes")
+    assert 1 <= len(broken["worst"]) <= 3
+    low, high = broken["worst"][0]["predictions"]
+    assert math.isclose(high - low, broken["value"])
+    assert set(broken["worst"][0]["cells"]) == {"size", "old", "city", "name"}
+
+
+def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -> None:
+    plain = specnet.run(_write(tmp_path, []), tmp_path / "run", report=False)
+    assert classes.folder is not None
+    assert plain.folder is not None
+    for name in ("model.safetensors", "metrics.json", "history.jsonl", "spec.resolved.json", "findings.json"):
+        assert (plain.folder / name).read_bytes() == (classes.folder / name).read_bytes(), name
+    assert not (plain.folder / "expectations.json").exists()
+
+
+def test_resuming_judges_edited_expectations_without_training(tmp_path: Path) -> None:
+    path, out = _write(tmp_path, ["metric = 'r2'\nat_least = 0.1"], "price", "mse"), tmp_path / "run"
+    first = specnet.run(path, out, report=False)
+    assert [each["outcome"] for each in first.expectations] == ["met"]
+    model = (out / "model.safetensors").stat()
+    _write(tmp_path, ["metric = 'r2'\nat_least = 0.9999", "increasing = 'size'\ntolerance = 9"], "price", "mse")
+    again = specnet.run(path, out, resume=True, report=False)
+    assert [each["outcome"] for each in again.expectations] == ["broken", "met"]
+    assert (out / "model.safetensors").stat() == model
+    assert specnet.verify(out).holds
+    _write(tmp_path, [], "price", "mse")
+    assert not specnet.run(path, out, resume=True, report=False).expectations
+    assert not (out / "expectations.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "word"),
+    [
+        ("metric = 'r2'\nat_most = 0.1", 3, "broken: r2 at most 0.1"),
+        ("metric = 'r2'\nat_least = 0.1", 0, "1 of 1 expectation met"),
+        ("coverage = 0.9\nwithin = 0.05", 0, "undecided: coverage"),
+        ("coverage = 0.9\nwithin = 0.05\nconfident = true", 3, "undecided: coverage"),
+    ],
+)
+def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, status: int, word: str) -> None:
+    path = _write(tmp_path, [text], "price", "mse")
+    assert call(["run", str(path), "-o", str(tmp_path / "run"), "--no-report"]) == status
+    assert word in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "run" / "run.json").is_file()
+
+
+def test_new_rows_are_judged(classes: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert classes.folder is not None
+    _write(tmp_path, [])
+    assert call(["evaluate", str(classes.folder), str(tmp_path / "rows.csv"), "--format", "json"]) == 3
+    found = json.loads(capsys.readouterr().out)["expectations"]
+    assert len(found) == len(OF_CLASSES) - 1  # all but the comparison with a baseline
+    known = {each["words"]: each["outcome"] for each in classes.expectations}
+    assert {each["words"]: each["outcome"] for each in found}.items() <= known.items()
+    assert found[0]["rows"] == ROWS
+
+
+def test_differences_of_equal_groups_are_seldom_broken() -> None:
+    generator = np.random.default_rng(0)
+    outcomes = []
+    for _ in range(400):
+        right = generator.random((5, 100)) < 0.85
+        values = right.mean(axis=1)
+        errors = np.sqrt(values * (1 - values) / 100)
+        outcomes.append(worst_difference("abcde", values.tolist(), errors.tolist(), 0.05)[0])
+    assert outcomes.count("broken") <= 20
+    assert worst_difference("ab", [0.9, 0.5], [0.03, 0.05], 0.05)[0] == "broken"
+    assert worst_difference("ab", [0.9, 0.9], [0.01, 0.01], 0.05)[0] == "met"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"metric": "accuracy", "better_than": "linear"}, "exactly one kind"),
+        ({"confident": True}, "exactly one kind"),
+        ({"metric": "acuracy", "at_least": 1}, 'unknown metric "acuracy"'),
+        ({"metric": "r2", "at_least": 1}, "r2"),
+        ({"metric": "accuracy"}, "either a bound or"),
+        ({"better_than": "trees"}, "not in training.baselines"),
+        ({"increasing": "sise"}, 'did you mean "size"?'),
+        ({"increasing": "city"}, "have no order"),
+        ({"metric": "accuracy", "at_least": 1, "where": {"town": "a"}}, 'no input column "town"'),
+        ({"row": {"size": 1}, "predicts": "yse"}, "choose from no, yes"),
+        ({"coverage": 0.9}, 'coverage needs "within"'),
+        ({"unchanged_by": "name", "tolerance": 1}, "cannot be combined"),
+    ],
+)
+def test_mistakes_are_found_before_training(tmp_path: Path, table: dict[str, object], message: str) -> None:
+    path = _write(tmp_path, [])
+    text = json.dumps(table).replace('": ', '" = ')
+    path.write_text(f"expect = [{text}]\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(specnet.SpecError, match=r"(?s)\d+:\d+.*") as raised:
+        specnet.run(path, tmp_path / "run", report=False)
+    assert message in str(raised.value)
+    assert not (tmp_path / "run").exists()
