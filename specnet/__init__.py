@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from specnet.running import fit as fit
     from specnet.running import run as run
     from specnet.running.distillation.distilling import distill as distill
+    from specnet.running.expectations.judging import expect as expect
     from specnet.running.repeated_runs import RepeatedResult as RepeatedResult
     from specnet.running.repeated_runs import run_many as run_many
     from specnet.running.sweeps.sweeping import nested_sweep as nested_sweep
@@ -70,6 +71,7 @@ _names, __getattr__ = lazily(
         "network": "Network build",
         "running": "RunResult fit run",
         "running.distillation.distilling": "distill",
+        "running.expectations.judging": "expect",
         "running.repeated_runs": "RepeatedResult run_many",
         "running.sweeps.sweeping": "nested_sweep sweep",
         "running.sweeps.teams": "NestedResult SweepResult",

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from specnet.data import RawColumns
+from specnet.data.raw_columns import raw_columns
 from specnet.errors import DataError, SpecError
 from specnet.model import Answers, Model
 from specnet.number_texts import rounded
 from specnet.parts.metrics.statistics import TWO_SIDED_95, effective_rows, weighted_mean
-from specnet.running.data_rows import Rows, SpecData
+from specnet.running.data_rows import Rows, SpecData, check_rows
 from specnet.running.evaluation.intervals import independent_rows, wilson_interval
 from specnet.running.expectations.measuring import FEWEST_ROWS, measured, selected, worst_difference
 from specnet.running.expectations.moved_rows import (
@@ -37,18 +38,24 @@ _HELD_OUT = ("test", "validation", "train")
 
 
 def check_labels(spec: Spec, data: SpecData) -> None:
-    """Raise a SpecError for each label in the expectations of a spec that its data do not have."""
+    """Raise a SpecError for each label in the expectations of a spec that its data do not have, or that is missing."""
     known = [] if data.labels is None else [str(label) for label in data.labels.values.tolist()]
+    has_many = len(known) > 2 or (not known and data.resolved.outputs > 1)
     found = []
-    for index, expectation in enumerate(spec.expect or () if known else ()):
+    for index, expectation in enumerate(spec.expect or ()):
         for key in ("of", "predicts"):
             label = getattr(expectation, key)
-            if label is not None and str(label) not in known:
+            if known and label is not None and str(label) not in known:
                 close = close_match(str(label), known)
                 hint = f"did you mean {shown(close)}?" if close else f"choose from {', '.join(known[:10])}"
-                found.append(
-                    spec.diagnostic("unknown-label", f"no label {shown(label)}", (EXPECT, index, key), hint=hint)
-                )
+                path = (EXPECT, index, key)
+                found.append(spec.diagnostic("unknown-label", f"no label {shown(label)}", path, hint=hint))
+        needs_output = expectation.form in (*DIRECTIONS, "row") and expectation.predicts is None
+        if has_many and needs_output and expectation.of is None:
+            what = "label" if known else "output"
+            hint = f"set of to a {what}" + (f": {', '.join(known[:10])}" if known else "")
+            path = (EXPECT, index, expectation.form)
+            found.append(spec.diagnostic("expectation", f"there are several {what}s", path, at_key=True, hint=hint))
     if found:
         raise SpecError(*found)
 
@@ -95,6 +102,46 @@ def judged(
 ) -> list[JudgedExpectation]:
     """Return the outcome of each expectation for a model's answers (None if they are not known) for rows."""
     return [_Judge(each, model, rows, answers, gains).judged() for each in expectations]
+
+
+def expect(
+    model: Model,
+    X: ArrayLike,
+    y: ArrayLike,
+    expectations: Sequence[Mapping[str, Any]],
+    sample_weight: ArrayLike | None = None,
+) -> list[JudgedExpectation]:
+    """Judge what a model must satisfy on rows, as tables ``[[expect]]`` of a spec do after training.
+
+    Parameters
+    ----------
+    model : Model
+    X : array_like or data frame (rows, columns)
+        Raw columns as for `Model.predict`.
+    y : array_like (rows,) or (rows, outputs)
+    expectations : sequence of mapping
+        Tables such as ``{"metric": "accuracy", "at_least": 0.8}``. There are no baselines for ``better_than`` here,
+        which is always undecided.
+    sample_weight : array_like (rows,), optional
+
+    Returns
+    -------
+    list of dict
+        For each table ``outcome`` (met, broken or undecided), ``words``, ``rows``, and where they are known ``value``,
+        ``low``, ``high``, ``needed`` and ``worst``.
+
+    Raises
+    ------
+    SpecError
+        If a table is invalid, or does not fit the model.
+    DataError
+        If X or y do not fit the model.
+    """
+    chosen = expectations_for(model, expectations)
+    spec, columns = model.spec, model.network.resolved.columns
+    raw = raw_columns(X, spec.feature_kinds, columns, spec.feature_names)
+    rows = check_rows(raw, y, sample_weight)
+    return judged(chosen, model, rows, model.answers(raw, rows.y, rows.weight), ([], {}))
 
 
 class _Judge:

@@ -138,6 +138,20 @@ def test_new_rows_are_judged(classes: RunResult, tmp_path: Path, capsys: pytest.
     assert found[0]["rows"] == ROWS
 
 
+def test_a_model_is_judged_in_python() -> None:
+    X = np.linspace(0, 1, 100)[:, None]
+    spec = {"network": {"layer_sizes": [1, 1], "feature_names": ["x"]}, "training": {"loss": "mse", "epochs": 300}}
+    model = specnet.fit(spec, X, 2 * X[:, 0])
+    tables = [{"increasing": "x"}, {"decreasing": "x"}, {"metric": "r2", "at_most": -1}, {"unchanged_by": "x"}]
+    found = specnet.expect(model, X, 2 * X[:, 0], tables)
+    rises = float(model.predict([[1.0]])[0] - model.predict([[0.0]])[0])
+    outcomes = ["met", "broken"] if rises > 0 else ["broken", "met"]
+    assert [each["outcome"] for each in found] == [*outcomes, "broken", "broken"]
+    assert found[outcomes.index("broken")]["value"] == pytest.approx(abs(rises), rel=1e-5)
+    with pytest.raises(specnet.SpecError, match="no input column"):
+        specnet.expect(model, X, X[:, 0], [{"increasing": "y"}])
+
+
 def test_differences_of_equal_groups_are_seldom_broken() -> None:
     generator = np.random.default_rng(0)
     outcomes = []
