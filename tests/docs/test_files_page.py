@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.raises(KeyboardInterrupt):
         specnet.run(SPEC, out / "interrupted", observer=Interrupting())
     document = tomllib.loads(SPEC)
-    specnet.run(document, out / "alone")
+    specnet.run({**document, "expect": [{"metric": "loss", "at_most": 100}]}, out / "alone")
     members = "training.ensemble={ members = 2, validation = 'split' }"
     specnet.run(SPEC, out / "ensemble", overrides=[members])
     specnet.run_many(document, out / "many", folds=2, seeds=2, jobs=1)
