@@ -332,6 +332,7 @@ def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
     output.data["metrics"] = result.run.evaluation
     output.table(scores_table(result.metrics))
     output.parts(*result.best_in_words())
+    show_expectations(result.run.expectations, output)
     if result.team is not None:
         output.data["team"] = {"shares": result.team.shares, "metrics": result.team.metrics}
         output.parts(*result.team_in_words())
@@ -343,6 +344,7 @@ def _show_nested(result: NestedResult, output: Output) -> list[str]:
     """Print the results of a nested sweep; return the number of sweeps and the names of the written files as texts."""
     from specnet.report.terminal.scores import spread_table
     from specnet.run_files import SUMMARY
+    from specnet.saved.expectations_file import over_runs
 
     output.data["folds"] = [
         {"fold": fold, "trial": each.best.number, "figure": each.best.figure, "metrics": each.worth}
@@ -350,6 +352,7 @@ def _show_nested(result: NestedResult, output: Output) -> list[str]:
     ]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
+    show_expectations(over_runs([each.run.expectations for each in result.sweeps]), output)
     return [counted(len(result.sweeps), "sweep"), f"{SUMMARY}, …"]
 
 
@@ -374,6 +377,7 @@ def _run_many(
     output.data["runs"] = [run.as_dict() for run in result.runs]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
+    show_expectations(result.expectations, output)
     _print_folder(output, folder, counted(len(result.runs), "run"), f"{RUNS_TABLE}, {SUMMARY}, …", is_opened=is_opened)
     if result.failed:
         output.mistakes(result.failure)

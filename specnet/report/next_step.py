@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from specnet.files.plain_data import toml_value, value_at
 from specnet.findings import Finding
-from specnet.number_texts import page_metric
+from specnet.number_texts import counted, page_metric
 from specnet.parts.splits import TEST
 from specnet.report.pages import headline
 from specnet.report.terminal.scores import CONSTANT
+from specnet.saved.expectations_file import JudgedExpectation, figure_in_words
 
 MINOR = frozenset({"constant-column"})
 """Codes of findings that are the next step only if there are no others: their remedies change no prediction."""
@@ -64,8 +65,9 @@ def next_step(
     spec: str,
     settings: Sequence[str],
     folder: str,
+    expectations: Sequence[JudgedExpectation] = (),
 ) -> NextStep:
-    """Return the next step after a run.
+    """Return the next step after a run; an expectation that is broken is before everything else.
 
     Parameters
     ----------
@@ -80,8 +82,12 @@ def next_step(
         Settings of the run beside its spec, as of ``--set``.
     folder : str
         Path of the run's folder in commands.
+    expectations : sequence of JudgedExpectation, optional
+        The outcome of each expectation of the spec.
     """
     first, beside = next(iter(ranked(findings)), None), headline.comparison(evaluation)
+    if broken := [each for each in expectations if each["outcome"] == "broken"]:
+        return _of_broken(broken, first, spec, settings)
     if headline.too_few_groups(evaluation) and (first is None or first.code in {*MINOR, "no-signal"}):
         command = f"{command_of(spec, settings, {})} --folds 5"
         return NextStep("Test more groups.", "", command, "On folds, every group is tested once.")
@@ -139,6 +145,21 @@ def _of_finding(finding: Finding, spec: str, settings: Sequence[str]) -> NextSte
     if command:
         return NextStep(name, _sentences(finding.sentence), command, _sentences(finding.effect, finding.words), finding)
     return NextStep(name, _sentences(finding.sentence, finding.words), "", _sentences(finding.effect), finding)
+
+
+def _of_broken(
+    broken: Sequence[JudgedExpectation], finding: Finding | None, spec: str, settings: Sequence[str]
+) -> NextStep:
+    """Return the step after broken expectations: the first one in words, with a remedy that a finding may have."""
+    first = broken[0]
+    more = len(broken) - 1
+    others = f" {counted(more, 'other expectation')} {'is' if more == 1 else 'are'} broken, too." if more else ""
+    text = f"It expects {first['words']}, found {figure_in_words(first)}.{others}"
+    name = "Do not use this model as it is: it breaks what the spec expects."
+    if finding is None or not finding.changes:
+        return NextStep(name, text)
+    reason = as_sentence(f"{finding.code.replace('-', ' ')}: {finding.sentence}")
+    return NextStep(name, f"{text} {reason}", command_of(spec, settings, finding.changes), as_sentence(finding.effect))
 
 
 def _without_comparison(evaluation: Mapping[str, Any], spec: str, settings: Sequence[str]) -> NextStep:

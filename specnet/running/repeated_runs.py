@@ -30,6 +30,7 @@ from specnet.running.run_folder import other_run, reserved
 from specnet.running.runner import RunInterrupted, check_count, check_resume
 from specnet.running.training_run import RunOutcome
 from specnet.running.workers import Task, TaskGroup, Workers
+from specnet.saved.expectations_file import JudgedExpectation, over_runs
 from specnet.saved.metrics_file import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_series import RepeatedRun
@@ -199,6 +200,11 @@ class RepeatedResult:
     runs: tuple[RepeatedRun, ...]
     summary: Summary
     folder: Path | None
+
+    @property
+    def expectations(self) -> list[JudgedExpectation]:
+        """The outcome of each expectation of the spec over the finished runs, with the number of runs that meet it."""
+        return over_runs([run.expectations for run in self.runs if run.state == "finished"])
 
     @property
     def failure(self) -> TrainingError:
@@ -373,7 +379,9 @@ class _Series:
             write_folder(self._folder / each.name, contents)
         self._progress.warned(map(self._document.located, outcome.warnings))
         metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
-        run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
+        run = RepeatedRun(
+            each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended, outcome.expectations
+        )
         self._done[each] = run
         self.write_tables()
         text = f"{run.state}: {run.message}" if run.message else scores_line(metrics)
@@ -412,7 +420,7 @@ class _Series:
         same_spec = written == self._written(each).text
         if not same_spec or facts.get("data_sha256") != self._sha256:
             raise other_run(path, same_spec=same_spec)
-        results = run.evaluation.metrics, facts["epochs"], facts["seconds"]
+        results = run.evaluation.metrics, facts["epochs"], facts["seconds"], run.expectations
         return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *results)
 
 

@@ -43,7 +43,7 @@ from specnet.running.expectations.judging import check_labels, judge_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.run_folder import START_ANEW, RunFolder, reserved
 from specnet.running.training_run import RunOutcome, train_run
-from specnet.saved.expectations_file import JudgedExpectation, read_expectations
+from specnet.saved.expectations_file import JudgedExpectation
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
@@ -371,9 +371,9 @@ def run_data(
             if with_rows and not run.facts.get(WITH_ROWS):
                 message = f"the run in this folder has finished, and its {MODEL} has no rows"
                 raise FileError(message, hint=START_ANEW, source=str(folder.path))
+            _judge_again(folder, parsed, run, data)  # removes a page with other expectations
             is_missing = report and not (folder.path / REPORT).exists()
-            warnings = _report(run, data, observer) if is_missing else ()
-            return replace(_finished(run, warnings), expectations=_judged_again(folder, parsed, run, data))
+            return _finished(run, _report(run, data, observer) if is_missing else ())
         checkpoint = None
         if folder is not None:
             checkpoint = folder.checkpoint(identity, data.resolved.spec)
@@ -444,16 +444,17 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
         snapshots=run.snapshots,
         findings=run.findings,
         members=[{name: each[name] for name in kinds} for each in run.checked_members(**kinds)],
+        expectations=[*run.expectations],
     )
 
 
-def _judged_again(folder: RunFolder, parsed: Spec, run: SavedRun, data: SpecData) -> list[JudgedExpectation]:
-    """Return the outcome of the spec's expectations for a finished run, and write it if it is new."""
-    written = read_expectations(folder.path)
+def _judge_again(folder: RunFolder, parsed: Spec, run: SavedRun, data: SpecData) -> None:
+    """Judge a finished run by a spec's expectations; if an outcome is new, write them and remove the run's page."""
+    written = run.expectations
     if not parsed.expect and not written:
-        return []
+        return
     check_labels(parsed, data)
-    found = []
+    found: list[JudgedExpectation] = []
     if parsed.expect:
         test = data.splits.get(TEST)
         answers = None if test is None else run.model.answers(test.raw, test.y, test.weight)
@@ -461,8 +462,9 @@ def _judged_again(folder: RunFolder, parsed: Spec, run: SavedRun, data: SpecData
         found = judge_run(parsed, run.model, data, answers, gains)
     if found != written:
         language, text = text_saying(parsed)
-        folder.rewrite({f"spec.{language}": text, EXPECTATIONS: json_text({EXPECT: found}) if found else ""})
-    return found
+        content = json_text({EXPECT: found}) if found else ""
+        folder.rewrite({f"spec.{language}": text, EXPECTATIONS: content, REPORT: ""})
+        run.expectations = found
 
 
 def check_resume(out: PathLike | None, *, force: bool, resume: bool) -> None:

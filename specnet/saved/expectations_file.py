@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal, NotRequired
 
 from pydantic import FiniteFloat, TypeAdapter
@@ -63,6 +65,8 @@ class JudgedExpectation(TypedDict):
         About how many rows would decide it.
     worst : list of BrokenRow
         At most three rows that break it the most.
+    runs, met_in : int
+        For folds or seeds, the number of runs, and in how many of them it is met.
     """
 
     expectation: dict[str, Any]
@@ -76,6 +80,8 @@ class JudgedExpectation(TypedDict):
     reason: NotRequired[str]
     needed: NotRequired[int]
     worst: NotRequired[list[BrokenRow]]
+    runs: NotRequired[int]
+    met_in: NotRequired[int]
 
 
 _FORM: TypeAdapter[list[JudgedExpectation]] = TypeAdapter(list[JudgedExpectation])
@@ -97,6 +103,59 @@ def read_expectations(folder: Path) -> list[JudgedExpectation]:
         return checked(_FORM.validate_python, record.get(EXPECT), "the expectations")
 
 
+def bounds_of(table: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the smallest and the largest accepted figure of an expectation, given its table; they may be infinite."""
+    if "coverage" in table:
+        return table["coverage"] - table["within"], table["coverage"] + table["within"]
+    if "better_than" in table:  # a gain of exactly 0 is none
+        return math.nextafter(0.0, 1.0), math.inf
+    return table.get("at_least", -math.inf), table.get("at_most", math.inf)
+
+
+def outcome_of(low: float, high: float, bounds: tuple[float, float]) -> Outcome:
+    """Return the outcome for the interval of a figure that must lie within bounds."""
+    least, most = bounds
+    if least <= low and high <= most:
+        return "met"
+    return "broken" if high < least or low > most else "undecided"
+
+
+def over_runs(of_runs: Sequence[Sequence[JudgedExpectation]]) -> list[JudgedExpectation]:
+    """Return the outcome of each expectation over several runs of one spec, with the number of runs that meet it.
+
+    A figure with an interval is its mean over the runs, with the means of both ends. This interval is as wide as that
+    of one run, and thus too wide for folds, whose test rows differ. Without intervals, the outcome is that of more than
+    half of the runs, otherwise undecided.
+    """
+    found: list[JudgedExpectation] = []
+    for judged in zip(*of_runs, strict=False):
+        table, outcomes = judged[0]["expectation"], Counter(each["outcome"] for each in judged)
+        together: JudgedExpectation = {
+            "expectation": table,
+            "words": judged[0]["words"],
+            "outcome": next((name for name, times in outcomes.items() if 2 * times > len(judged)), "undecided"),
+            "counts": False,
+            "rows": round(fmean(each["rows"] for each in judged)),
+            "runs": len(judged),
+            "met_in": outcomes["met"],
+        }
+        values = [value for each in judged if isinstance(value := each.get("value"), float)]
+        ends = [(each["low"], each["high"]) for each in judged if "low" in each and "high" in each]
+        if len(values) == len(judged):
+            together["value"] = fmean(values)
+        if len(ends) == len(judged):
+            together["low"], together["high"] = map(fmean, zip(*ends, strict=True))
+            together["outcome"] = outcome_of(together["low"], together["high"], bounds_of(table))
+        together["counts"] = counts(table, together["outcome"])
+        found.append(together)
+    return found
+
+
+def counts(table: Mapping[str, Any], outcome: Outcome) -> bool:
+    """Return whether an outcome of an expectation makes the exit status 3."""
+    return outcome == "broken" or (outcome == "undecided" and bool(table.get("confident")))
+
+
 def fails(judged: Sequence[JudgedExpectation]) -> bool:
     """Return whether an expectation is broken, or undecided although it must be decided."""
     return any(each["counts"] for each in judged)
@@ -111,9 +170,33 @@ def figure_in_words(judged: JudgedExpectation) -> str:
     parts = [text, judged.get("reason", "")]
     if judged["rows"] > 1:
         parts.append(counted(judged["rows"], "row"))
+    if "runs" in judged and "met_in" in judged:
+        parts.append(f"met in {count(judged['met_in'])} of {counted(judged['runs'], 'run')}")
     if "needed" in judged:
         parts.append(f"about {count(judged['needed'])} would decide")
     return ", ".join(filter(None, parts))
+
+
+def worst_in_words(row: BrokenRow) -> str:
+    """Return a row that breaks an expectation: its predictions, the cells that were changed, and its cells."""
+    cells = ", ".join(f"{name} = {cell}" for name, cell in row["cells"].items())
+    return f"{_change_in_words(row)} ({cells})"
+
+
+def _change_in_words(row: BrokenRow) -> str:
+    before, after = (rounded(each) for each in row["predictions"])
+    at = "" if row["row"] is None else f"row {row['row']}: "
+    return f"{at}{before} → {after} from {' to '.join(row['changed'])}"
+
+
+def met_in_words(judged: Sequence[JudgedExpectation]) -> str:
+    """Return how many expectations are met, such as ``7 of 8 met``; empty if there are none."""
+    return f"{sum(each['outcome'] == 'met' for each in judged)} of {len(judged)} met" if judged else ""
+
+
+def in_order(judged: Sequence[JudgedExpectation]) -> list[JudgedExpectation]:
+    """Return expectations by their outcome: broken, undecided, met."""
+    return [each for name in ("broken", "undecided", "met") for each in judged if each["outcome"] == name]
 
 
 def summary(judged: Sequence[JudgedExpectation]) -> str:
@@ -125,5 +208,12 @@ def summary(judged: Sequence[JudgedExpectation]) -> str:
 
 def not_met(judged: Sequence[JudgedExpectation]) -> list[str]:
     """Return a line for each expectation that is not met, those that are broken first."""
-    chosen = [each for name in ("broken", "undecided") for each in judged if each["outcome"] == name]
-    return [f"{each['outcome']}: {each['words']}: {figure_in_words(each)}".removesuffix(": ") for each in chosen]
+    chosen = [each for each in in_order(judged) if each["outcome"] != "met"]
+    return [
+        ": ".join(filter(None, (each["outcome"], each["words"], figure_in_words(each), *_worst_change(each))))
+        for each in chosen
+    ]
+
+
+def _worst_change(judged: JudgedExpectation) -> list[str]:
+    return [_change_in_words(row) for row in judged.get("worst", [])[:1]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from specnet.parts.part import Part
 from specnet.parts.splits import best_split
 from specnet.parts.watchers import LOSS
 from specnet.run_files import LARGEST_RECORD
+from specnet.saved.expectations_file import JudgedExpectation
 from specnet.spec import Limits
 
 Made = TypeVar("Made")
@@ -48,6 +50,8 @@ class SavedFolder:
         The number of completed epochs.
     codes : tuple of str
         The codes of the findings.
+    expectations : sequence of JudgedExpectation
+        The outcome of each expectation of the spec; over several runs, that of their means.
     loss : str
         A description of the loss; only losses with the same description are comparable. Empty if unknown.
     trials, runs : int or None
@@ -91,6 +95,10 @@ class SavedFolder:
 
     @cached_property
     def codes(self) -> tuple[str, ...]:
+        return ()
+
+    @cached_property
+    def expectations(self) -> Sequence[JudgedExpectation]:
         return ()
 
     @cached_property
@@ -144,6 +152,7 @@ class SavedFolder:
             "seconds": self.seconds,
             "epochs": self.epochs,
             "findings": list(self.codes),
+            "expectations": dict(Counter(each["outcome"] for each in self.expectations)),
             "loss": self.loss or None,
             "trials": self.trials,
             "runs": self.runs,

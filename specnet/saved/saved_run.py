@@ -34,6 +34,7 @@ from specnet.run_files import (
     kind_of,
     written_spec,
 )
+from specnet.saved.expectations_file import JudgedExpectation, read_expectations
 from specnet.saved.metrics_file import Evaluation
 from specnet.saved.saved_folder import FINISHED, INTERRUPTED, SavedFolder, loss_in_words
 from specnet.spec import Spec, parse_spec
@@ -295,6 +296,10 @@ class SavedRun(SavedFolder):
     @cached_property
     def codes(self) -> tuple[str, ...]:
         return tuple(finding.code for finding in self.findings)
+
+    @cached_property
+    def expectations(self) -> Sequence[JudgedExpectation]:
+        return read_expectations(self.path)
 
     @cached_property
     def loss(self) -> str:

@@ -35,6 +35,7 @@ from specnet.run_files import (
     seed_and_fold,
     written_spec,
 )
+from specnet.saved.expectations_file import JudgedExpectation, over_runs
 from specnet.saved.metrics_file import Metrics, Summary, read_csv, summarized
 from specnet.saved.saved_folder import BROKEN, FINISHED, UNFINISHED, SavedFolder
 from specnet.saved.saved_run import SavedRun
@@ -59,6 +60,8 @@ class RepeatedRun:
         The metrics by split and name.
     epochs : int
     seconds : float
+    expectations : sequence of JudgedExpectation
+        The contents of its ``expectations.json``.
     """
 
     name: str
@@ -69,6 +72,7 @@ class RepeatedRun:
     metrics: Metrics
     epochs: int
     seconds: float = field(compare=False)
+    expectations: Sequence[JudgedExpectation] = field(default=(), compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the run as plain data."""
@@ -282,6 +286,10 @@ class SavedSeries(SavedFolder):
     @cached_property
     def codes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(code for each in self.inner for code in each.codes))
+
+    @cached_property
+    def expectations(self) -> Sequence[JudgedExpectation]:
+        return over_runs([run.expectations for run in self.shown if run.state == FINISHED])
 
     @cached_property
     def loss(self) -> str:

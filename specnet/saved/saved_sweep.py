@@ -33,6 +33,7 @@ from specnet.run_files import (
     kind_of,
     trial_name,
 )
+from specnet.saved.expectations_file import JudgedExpectation
 from specnet.saved.metrics_file import read_csv
 from specnet.saved.saved_folder import FINISHED, UNFINISHED, SavedFolder, have_one_loss, loss_in_words
 from specnet.saved.saved_run import Curve, SavedRun, read_curves
@@ -297,6 +298,10 @@ class SavedSweep(SavedFolder):
     @cached_property
     def codes(self) -> tuple[str, ...]:
         return self.best.codes if self.is_finished else ()
+
+    @cached_property
+    def expectations(self) -> Sequence[JudgedExpectation]:
+        return self.best.expectations if self.is_finished else ()
 
     @cached_property
     def loss(self) -> str:

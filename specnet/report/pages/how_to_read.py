@@ -10,6 +10,11 @@ HOW_TO_READ = {
         "The most useful next step, as a command to copy. An effect is measured on rows that the network was not "
         "trained on, or named as expected.",
     ),
+    "expectations": (
+        "Expectations",
+        "Met: the whole 95 % interval is within the bound. Broken: the whole interval is beyond it. Undecided: the "
+        "interval contains the bound, and more test rows may decide. Chance affects no single rows and directions.",
+    ),
     "gains": (
         "Gain over simpler predictors",
         "Right of 0 the network is better than the other predictor; an arrow leads beyond the axis. If a line, a 95 % "

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from specnet.report.pages.how_to_read import kinds_on
 from specnet.report.svg.colours import CHART_STYLE, theme
 from specnet.report.svg.markup import isolated
+from specnet.saved.expectations_file import figure_in_words, in_order, met_in_words, worst_in_words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -35,6 +36,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {"sha256": _sha256, "anchor": _anchor, "isolated": isolated, "kinds_on": kinds_on}
+    made.filters |= {each.__name__: each for each in (figure_in_words, in_order, met_in_words, worst_in_words)}
     return made
 
 

@@ -62,7 +62,9 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     beginning = beginning_of(evaluation, resolved.spec.training.metrics, headline.network(members))
     if not is_finished:
         beginning["verdict"] = f"{run.remark().capitalize()}. {beginning['verdict']}"
-    step = next_step(run.findings, evaluation, given.document.data, *to_run) if is_finished else resuming(*to_run)
+    step = resuming(*to_run)
+    if is_finished:
+        step = next_step(run.findings, evaluation, given.document.data, *to_run, run.expectations)
     return rendered(
         "report.html.j2",
         step=step,
@@ -72,6 +74,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         name=name,
         kicker=[name, overview.summary(), overview.parameters(), f"predicts {shown.target}"],
         **beginning,
+        judged=run.expectations,
         tests="the tests" if run.judgement.tests is None else counted(run.judgement.tests, "test"),
         better=headline.BASELINES.get(beside[1], beside[1]) if beside is not None and beside[0] < 0 else "",
         as_sentence=as_sentence,

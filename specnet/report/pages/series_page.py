@@ -185,6 +185,7 @@ def series_page(series: SavedSeries) -> str:
     return rendered(
         "series.html.j2",
         name=series.title,
+        judged=series.expectations,
         command=series.command,
         facts_rows=list(series.conditions()),
         kind=kind,

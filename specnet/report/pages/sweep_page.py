@@ -136,6 +136,7 @@ def sweep_page(sweep: SavedSweep) -> str:
     return rendered(
         "sweep.html.j2",
         name=name,
+        judged=sweep.expectations,
         has_report=has_report,
         team_has_report=_has_page(sweep.team),
         several=facts.several(),

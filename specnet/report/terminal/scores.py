@@ -12,6 +12,7 @@ from specnet.parts.metrics import Metric, main_metric, metric_of
 from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.terminal.terminal_output import TextTable
+from specnet.saved.expectations_file import JudgedExpectation, met_in_words
 from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
 from specnet.spec.reading.hints import close_match
 
@@ -153,7 +154,7 @@ def _figure_texts(
     return {name: metric(name, figures.get(name), None if name == LOSS else within.get(name)) for name in names}
 
 
-WORDS = ("run", "loss function", "findings", "state")
+WORDS = ("run", "loss function", "findings", "expectations", "state")
 """Columns of words; all other columns contain numbers."""
 
 
@@ -182,6 +183,8 @@ class RunTable:
         self.columns |= {title: _numbers(numbers, count) for title, numbers in counts.items() if any(numbers)}
         self.columns["time"] = _numbers([record.seconds for record in records], duration)
         self.columns["findings"] = _words([", ".join(record.codes) for record in records])
+        if any(record.expectations for record in records):
+            self.columns["expectations"] = _met([record.expectations for record in records])
         if any(record.state != FINISHED for record in records):
             self.columns["state"] = _words([record.remark() for record in records])
 
@@ -238,6 +241,13 @@ class RunTable:
 
 def _numbers(values: Sequence[float | None], text: Any) -> tuple[Sequence[str], Sequence[Any]]:
     return [ABSENT if value is None else text(value) for value in values], values
+
+
+def _met(judged: Sequence[Sequence[JudgedExpectation]]) -> tuple[Sequence[str], Sequence[Any]]:
+    """Return how many expectations of each run are met; runs are sorted by the fraction."""
+    met = [[each["outcome"] == "met" for each in of_run] for of_run in judged]
+    fractions = [sum(each) / len(each) if each else None for each in met]
+    return [met_in_words(of_run) or ABSENT for of_run in judged], fractions
 
 
 def _words(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[Any]]:

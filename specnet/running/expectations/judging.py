@@ -25,8 +25,7 @@ from specnet.running.expectations.moved_rows import (
     predictions,
 )
 from specnet.running.expectations.named_cells import cell_in_words, chosen_rows, column_index, rows_of_records
-from specnet.saved.expectations_file import JudgedExpectation, Outcome
-from specnet.saved.metrics_file import Interval
+from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of
 from specnet.spec import Spec, parse_spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
 from specnet.spec.reading.hints import close_match, shown
@@ -178,12 +177,12 @@ class _Judge:
 
     def _outcome(self, outcome: Outcome, rows: int, **details: Any) -> JudgedExpectation:
         expectation = self.expectation
-        counts = outcome == "broken" or (outcome == "undecided" and expectation.confident)
+        table = expectation.table
         found: JudgedExpectation = {
-            "expectation": expectation.table,
+            "expectation": table,
             "words": expectation.in_words(),
             "outcome": outcome,
-            "counts": counts,
+            "counts": counts(table, outcome),
             "rows": rows,
         }
         known: Any = {name: value for name, value in details.items() if value not in (None, "", [])}
@@ -198,23 +197,17 @@ class _Judge:
         if interval is None:
             details = {"reason": "too few rows", "needed": FEWEST_ROWS}
             return self._outcome("undecided", len(answers), value=value, **details)
-        return self._within(value, interval, expectation.at_least, expectation.at_most, len(answers))
+        return self._within(value, interval["low"], interval["high"], len(answers))
 
-    def _within(
-        self, value: float, interval: Interval, least: float | None, most: float | None, rows: int
-    ) -> JudgedExpectation:
+    def _within(self, value: float, low: float, high: float, rows: int, reason: str = "") -> JudgedExpectation:
         """Return the outcome for a figure that must lie within bounds, by its interval."""
-        low, high = interval["low"], interval["high"]
-        known: dict[str, Any] = {"value": value, "low": low, "high": high}
-        least_, most_ = (-math.inf if least is None else least), (math.inf if most is None else most)
-        if least_ <= low and high <= most_:
-            return self._outcome("met", rows, **known)
-        if high < least_ or low > most_:
-            return self._outcome("broken", rows, **known)
-        open_bounds = [bound for bound in (least_, most_) if low < bound < high or bound in (low, high)]
-        distance = min((abs(value - bound) for bound in open_bounds), default=0.0)
-        needed = math.ceil(rows * ((high - low) / 2 / distance) ** 2) if distance else None
-        return self._outcome("undecided", rows, **known, needed=needed)
+        bounds, needed = bounds_of(self.expectation.table), None
+        outcome = outcome_of(low, high, bounds)
+        if outcome == "undecided":
+            distance = min(abs(value - bound) for bound in bounds if low <= bound <= high)
+            # More than this number of rows is no help to a reader, whose figure equals the bound.
+            needed = math.ceil(rows * ((high - low) / 2 / distance) ** 2) if distance > (high - low) / 2_000 else None
+        return self._outcome(outcome, rows, value=value, low=low, high=high, reason=reason, needed=needed)
 
     def _better(self) -> JudgedExpectation:
         deciding, gains = self.gains
@@ -223,10 +216,7 @@ class _Judge:
         if gain is None or gain.get("low") is None or gain.get("high") is None or gain.get("value") is None:
             return self._outcome("undecided", rows, reason="not compared with the baseline on these rows")
         value, low, high = (float(gain[name] or 0.0) for name in ("value", "low", "high"))
-        outcome: Outcome = "met" if low > 0 else "broken" if high < 0 else "undecided"
-        needed = math.ceil(rows * ((high - low) / 2 / value) ** 2) if outcome == "undecided" and value else None
-        reason = f"gain in {deciding[0]}"
-        return self._outcome(outcome, rows, value=value, low=low, high=high, reason=reason, needed=needed)
+        return self._within(value, low, high, rows, f"gain in {deciding[0]}")
 
     def _differences(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
         expectation = self.expectation
@@ -268,8 +258,7 @@ class _Judge:
         value, rows, worst = (largest_fall if is_direction else largest_change)(
             self.expectation, self.model, raw, numbers
         )
-        reason = _of_worst(worst)
-        return self._outcome("broken" if worst else "met", rows, value=value, reason=reason, worst=worst)
+        return self._outcome("broken" if worst else "met", rows, value=value, worst=worst)
 
     def _row(self) -> JudgedExpectation:
         expectation, model = self.expectation, self.model
@@ -284,7 +273,7 @@ class _Judge:
         return self._outcome("met" if is_met else "broken", 1, value=value)
 
     def _coverage(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
-        level, within = self.expectation.coverage or 0.0, self.expectation.within or 0.0
+        level = self.expectation.coverage or 0.0
         if self.model.network.task == "values":
             ends = self.model.predict_interval(raw, level).reshape(len(raw), -1, 2)
             target = np.asarray(answers.target, np.float64).reshape(len(raw), -1)
@@ -296,14 +285,5 @@ class _Judge:
         rows = independent_rows(covered, groups) if answers.weight is None else effective_rows(answers.weight)
         if rows < 1:
             return self._outcome("undecided", len(raw), reason="no rows with a weight")
-        return self._within(fraction, wilson_interval(fraction * rows, rows), level - within, level + within, len(raw))
-
-
-def _of_worst(worst: Sequence[Any]) -> str:
-    """Return the most broken row in words."""
-    if not worst:
-        return ""
-    first = worst[0]
-    at = "" if first["row"] is None else f" at row {first['row']}"
-    before, after = (rounded(each) for each in first["predictions"])
-    return f"{before} → {after} from {first['changed'][0]} to {first['changed'][1]}{at}"
+        interval = wilson_interval(fraction * rows, rows)
+        return self._within(fraction, interval["low"], interval["high"], len(raw))

@@ -72,6 +72,7 @@ def test_a_run_is_a_row(specnet, trained):
         "seconds": facts["training_seconds"],
         "epochs": 5,
         "metrics": {split: metrics[split] for split in ("train", "test")},
+        "expectations": {},
         "loss": "binary_crossentropy(positive_weight=1.0)",
         "trials": None,
         "runs": None,

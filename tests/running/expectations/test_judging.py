@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import specnet
 from specnet.cli.application import call
 from specnet.running.expectations.measuring import worst_difference
 from specnet.running.runner import RunResult
+from specnet.saved.expectations_file import over_runs, read_expectations
 
 ROWS = 240
 SPEC = """
@@ -94,6 +96,50 @@ def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -
     for name in ("model.safetensors", "metrics.json", "history.jsonl", "spec.resolved.json", "findings.json"):
         assert (plain.folder / name).read_bytes() == (classes.folder / name).read_bytes(), name
     assert not (plain.folder / "expectations.json").exists()
+
+
+def test_the_page_has_expectations_behind_the_verdict(tmp_path: Path) -> None:
+    texts = ["metric = 'r2'\nat_most = 0.1", "decreasing = 'size'", "metric = 'r2'\nat_least = 0.2"]
+    path, out = _write(tmp_path, texts, "price", "mse"), tmp_path / "run"
+    specnet.run(path, out)
+    first = (out / "report.html").read_text(encoding="utf-8")
+    positions = [first.index(text) for text in ("</h1>", "1 of 3 met", ">Broken<", ">Met<", "What now", "Do not use")]
+    assert positions == sorted(positions)
+    assert len(re.findall(r"<li>.*?row \d+.*?→", first)) == 3
+    _write(tmp_path, texts[2:], "price", "mse")
+    specnet.run(path, out, resume=True)
+    again = (out / "report.html").read_text(encoding="utf-8")
+    assert "1 of 1 met" in again
+    assert "Do not use" not in again
+    specnet.run(_write(tmp_path, [], "price", "mse"), out, resume=True)
+    assert 'id="expectations"' not in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_folds_say_in_how_many_runs_an_expectation_is_met(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["metric = 'r2'\nat_most = 0.1", "increasing = 'size'\ntolerance = 9", "metric = 'r2'\nat_least = 0.2"]
+    path, out = _write(tmp_path, texts, "price", "mse"), tmp_path / "many"
+    assert call(["run", str(path), "--folds", "3", "-o", str(out), "--jobs", "1"]) == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "broken: r2 at most 0.1" in shown
+    assert "met in 0 of 3 runs" in shown
+    assert "2 of 3 met" in (out / "report.html").read_text(encoding="utf-8")
+    assert call(["runs", str(tmp_path)]) == 0
+    assert "2 of 3 met" in capsys.readouterr().out
+    runs = [read_expectations(out / f"fold{fold}") for fold in range(3)]
+    mean = over_runs(runs)[0]
+    assert mean["value"] == pytest.approx(sum(each[0]["value"] for each in runs) / 3)  # type: ignore[misc]
+    assert call(["compare", *(str(out / f"fold{fold}") for fold in range(2)), "-o", str(tmp_path / "both.html")]) == 0
+    assert "2 of 3 met" in (tmp_path / "both.html").read_text(encoding="utf-8")
+
+
+def test_the_best_run_of_a_sweep_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _write(tmp_path, ["metric = 'r2'\nat_most = 0.1"], "price", "mse")
+    search = '\n[sweep]\ntrials = 2\n[sweep.space]\n"training.epochs" = [20, 60]\n'
+    split = "test_size = 0.5\nvalidation_size = 0.2"
+    path.write_text(path.read_text("utf-8").replace("test_size = 0.5", split) + search, encoding="utf-8")
+    assert call(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--jobs", "1"]) == 3
+    assert "broken: r2 at most 0.1" in " ".join(capsys.readouterr().out.split())
+    assert "0 of 1 met" in (tmp_path / "sweep" / "report.html").read_text(encoding="utf-8")
 
 
 def test_resuming_judges_edited_expectations_without_training(tmp_path: Path) -> None:
