@@ -10,7 +10,15 @@ from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 Purpose = Literal[
-    "initial weights", "shuffling", "dropout", "resampling", "baselines", "importance", "mixtures", "contributions"
+    "initial weights",
+    "shuffling",
+    "dropout",
+    "resampling",
+    "baselines",
+    "importance",
+    "mixtures",
+    "contributions",
+    "exchanges",
 ]
 _NUMBERS: dict[Purpose, int] = {
     "initial weights": 0,
@@ -21,6 +29,7 @@ _NUMBERS: dict[Purpose, int] = {
     "importance": 5,
     "mixtures": 6,
     "contributions": 7,
+    "exchanges": 8,
 }
 _STEP_STRIDE = 2**64
 _STEP_FACTOR = pow(0x2360ED051FC65DA44385DF649FCCF645, _STEP_STRIDE, 2**128)

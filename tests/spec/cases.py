@@ -138,15 +138,17 @@ CODES = {
         duplicate-key encoding key not-finite null number-range syntax too-deep too-large wrong-type
     """,
         "document": """
-        bias-initializer bias-rate bounds-order column-count duplicate-column embedding-size field-clash length
-        misplaced-key missing-key name network-form out-of-bounds parametric schedule space-key split too-large
+        bias-initializer bias-rate bounds-order column-count duplicate-column embedding-size expectation field-clash
+        length misplaced-key missing-key name network-form out-of-bounds parametric schedule space-key split too-large
         unknown-key unknown-part unknown-value weight-initializer wrong-type
     """,
         "network": """
-        activation-count batch-size bias-initializer calibration class-weight duplicate-name ensemble feature-names
-        layer-inputs layer-place layer-sizes legacy-initializer loss-target metric-task no-validation optimizer-option
+        activation-count batch-size bias-initializer calibration class-weight duplicate-name ensemble expectation
+        feature-names layer-inputs layer-place layer-sizes legacy-initializer loss-target
+        metric-task no-validation optimizer-option
         output-activation output-size reserved-name size-clash target-preprocessing teacher
-        too-many-layers too-many-parameters too-much-memory unknown-layer unread-layer
+        too-many-layers too-many-parameters too-much-memory unknown-column unknown-layer
+        unread-layer
     """,
         "unsayable": """
         bias-rate bounds-order column-count duplicate-column embedding-size field-clash not-finite number-range

@@ -233,12 +233,7 @@ class _Judge:
             figure, interval = measured(
                 expectation.metric or "", self.model, its, None if groups is None else groups[mask]
             )
-            if (
-                int(mask.sum()) < FEWEST_ROWS
-                or figure is None
-                or interval is None
-                or interval["low"] == interval["high"]
-            ):
+            if int(mask.sum()) < FEWEST_ROWS or figure is None or interval is None:
                 left_out.append(name)
                 continue
             names.append(name)

@@ -15,9 +15,9 @@ from specnet.errors import DataError
 from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics import Metric
-from specnet.parts.metrics.statistics import Statistic, Weightings, mean_statistic, weighted_mean
+from specnet.parts.metrics.statistics import Statistic, Weightings, effective_rows, mean_statistic, weighted_mean
 from specnet.parts.watchers import LOSS
-from specnet.running.evaluation.intervals import Resampling, interval_of
+from specnet.running.evaluation.intervals import Resampling, interval_of, wilson_interval
 from specnet.saved.metrics_file import Interval
 from specnet.spec.resolving.expectation_checks import metric_type
 
@@ -39,7 +39,9 @@ def measured(
 ) -> tuple[float | None, Interval | None]:
     """Return a figure of rows and its 95 % interval; None for each if there are too few rows for it.
 
-    A fraction of right rows has Wilson's interval, everything else that of a bootstrap of rows, or of groups of rows.
+    An accuracy has Wilson's interval, everything else that of a bootstrap of rows, or of groups of rows. If the best or
+    the worst value of a metric of classes, 0 or 1, is that of all resamples, it has Wilson's interval for the number of
+    rows of the rarest class: of 5 rows that are all found, few are known not to be.
     """
     value, statistic = _figure(name, model, answers)
     if not np.isfinite(value):
@@ -48,9 +50,26 @@ def measured(
     resampling = Resampling(len(answers), stream(model.spec.seed, "resampling"), answers.weight, numbers)
     (drawn,) = resampling.figures([statistic])
     interval = interval_of(resampling, name, {name: value}, answers, drawn)
-    if interval is not None and interval["method"] != "wilson" and resampling.units < FEWEST_ROWS:
-        interval = None
+    if interval is None or interval["method"] == "wilson":
+        return value, interval
+    if resampling.units < FEWEST_ROWS:
+        return value, None
+    if interval["low"] == interval["high"] and value in (0, 1) and model.network.task != "values":
+        interval = wilson_interval(value * (rows := _rarest(answers, groups)), rows)
     return value, interval
+
+
+def _rarest(answers: Answers, groups: NDArray[np.generic] | None) -> float:
+    """Return the number of rows, or groups of rows, of the rarest class; weighted rows count as `effective_rows`."""
+    found = []
+    for column in answers.target.reshape(len(answers), -1).T:
+        for label in np.unique(column):
+            mask = column == label
+            if groups is not None:
+                found.append(float(len(np.unique(groups[mask]))))
+            else:
+                found.append(float(mask.sum()) if answers.weight is None else effective_rows(answers.weight[mask]))
+    return max(1.0, min(found))
 
 
 def _figure(name: str, model: Model, answers: Answers) -> tuple[float, Statistic]:

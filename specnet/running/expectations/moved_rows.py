@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from specnet.data import RawColumns
 from specnet.errors import DataError
 from specnet.model import Model
+from specnet.network.random import stream
 from specnet.parts.data import Column
 from specnet.running.expectations.named_cells import cell_in_words, column_index, row_in_words
 from specnet.saved.expectations_file import BrokenRow
@@ -18,7 +19,7 @@ from specnet.spec.expectations import Expectation
 MOVED_ROWS = 256
 QUANTILES = 17
 EXCHANGED_ROWS = 2_048
-EXCHANGES = 3
+EXCHANGES = 5
 WORST = 3
 ROUNDING = 16
 """Differences up to this number of units in the last digit of the largest prediction are rounding."""
@@ -120,17 +121,21 @@ def _grid(cells: NDArray[Any], column: Column | None) -> NDArray[np.float64]:
 def largest_change(
     expectation: Expectation, model: Model, raw: RawColumns, numbers: NDArray[np.intp] | None
 ) -> tuple[float, int, list[BrokenRow]]:
-    """Exchange the cells of a column between rows; return the largest change of a prediction, as `largest_fall`."""
+    """Exchange the cells of a column between rows; return the largest change of a prediction, as `largest_fall`.
+
+    Up to 2 048 rows are drawn, and each has the cells of five others: an order of the rows hides nothing.
+    """
     index = column_index(model, expectation.unchanged_by or "")
-    chosen = np.unique(np.linspace(0, len(raw) - 1, min(EXCHANGED_ROWS, len(raw))).round().astype(np.intp))
+    generator = stream(model.spec.seed, "exchanges")
+    chosen = np.sort(generator.choice(len(raw), min(EXCHANGED_ROWS, len(raw)), replace=False))
     rows = RawColumns(raw.X[chosen], raw.kinds)
     if len(rows) < 2:
         raise DataError("cells are exchanged between at least 2 rows")
     column, before = (raw.kinds[index] if raw.kinds else None), predictions(model, rows)
     largest, given, after = np.zeros(len(rows)), np.zeros(len(rows)), before.copy()
-    for shift in sorted({1 + (len(rows) - 1) * part // (EXCHANGES + 1) for part in range(EXCHANGES)}):
-        table = rows.X.copy()
-        table[:, index] = np.roll(table[:, index], shift)
+    for _ in range(EXCHANGES):
+        table, order = rows.X.copy(), generator.permutation(len(rows))
+        table[order, index] = rows.X[np.roll(order, 1), index]  # one circle, so that no row has its own cell again
         moved = predictions(model, RawColumns(table, raw.kinds))
         change = np.abs(moved - before).max(axis=1)
         larger = change > largest

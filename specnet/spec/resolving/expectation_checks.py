@@ -32,6 +32,10 @@ def check_expectations(spec: Spec, outputs: int, problems: Problems) -> None:
             message = "a direction needs a model of values or probabilities"
             problems.report("expectation", message, (*path, expectation.form))
         _check_columns(spec, expectation, path, problems)
+        targets = getattr(spec.data, "targets", ())
+        if loss.target == "values" and targets and expectation.of is not None and expectation.of not in targets:
+            message, hint = f"no output {shown(expectation.of)}", f"choose from {first_few(targets)}"
+            problems.report("expectation", message, (*path, "of"), hint=hint)
 
 
 def metric_type(name: str, spec: Spec) -> type[Metric] | None:
@@ -44,12 +48,20 @@ def metric_type(name: str, spec: Spec) -> type[Metric] | None:
 
 
 def _check_metric_name(spec: Spec, name: str, outputs: int, path: Path, problems: Problems) -> None:
-    if name == LOSS or any(metric.type == name for metric in spec.training.metrics):
+    if name == LOSS:
         return
-    metric = metric_type(name, spec)
-    if metric is None:
+    metric, targets = metric_type(name, spec), getattr(spec.data, "targets", ())
+    figures = [] if metric is None else [metric.part_name()]
+    if metric is not None and metric.has_units and len(targets) > 1:
+        figures = [f"{metric.part_name()}_{target}" for target in targets]
+    if figures and name not in figures:
+        hint = f"choose from {first_few(figures)}"
+        problems.report("expectation", f"{shown(name)} is not a metric of this model", path, hint=hint)
+    elif any(each.type == name for each in spec.training.metrics):
+        return
+    elif metric is None:
         hint = part_hint(name, Metric.kind, spec.registry)
-        problems.report("unknown-part", f"unknown metric {shown(name)}", path, hint=hint)
+        problems.report("expectation", f"unknown metric {shown(name)}", path, hint=hint)
     elif not problems.has("loss-target"):
         check_metric(spec, metric, set(tasks_of(spec.training.loss, outputs)), path, problems)
 
@@ -63,7 +75,7 @@ def _check_baseline(spec: Spec, name: str, path: Path, problems: Problems) -> No
             if close
             else f"add it to training.baselines, or choose from {', '.join(known)}"
         )
-        problems.report("unknown-value", f"{shown(name)} is not in training.baselines", path, hint=hint)
+        problems.report("expectation", f"{shown(name)} is not in training.baselines", path, hint=hint)
 
 
 def _check_columns(spec: Spec, expectation: Expectation, path: Path, problems: Problems) -> None:
