@@ -33,7 +33,9 @@ def spec_model(name: str, ensemble: int | None = None) -> Model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpecnetWarning)  # pixels of digits are 0 in all rows
         members = [] if ensemble is None else [f"training.ensemble={ensemble}"]
-        return specnet.run(SPECS / name, overrides=["training.epochs=2", "training.baselines=[]", *members]).model
+        return specnet.run(
+            SPECS / name, overrides=["training.epochs=2", "training.baselines=[]", "expect=[]", *members]
+        ).model
 
 
 def built(

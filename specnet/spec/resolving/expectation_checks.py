@@ -70,11 +70,8 @@ def _check_baseline(spec: Spec, name: str, path: Path, problems: Problems) -> No
     known = spec.training.baselines
     if name not in known:
         close = close_match(name, known)
-        hint = (
-            f"did you mean {shown(close)}?"
-            if close
-            else f"add it to training.baselines, or choose from {', '.join(known)}"
-        )
+        others = f", or choose from {', '.join(known)}" if known else ""
+        hint = f"did you mean {shown(close)}?" if close else f"add it to training.baselines{others}"
         problems.report("expectation", f"{shown(name)} is not in training.baselines", path, hint=hint)
 
 
