@@ -111,7 +111,10 @@ def truth(kind: str, model: Model, task: str, frame: pd.DataFrame, y: Any) -> fl
         return float(model.predict_set(frame, 0.9)[np.arange(len(y)), [index[each] for each in y]].mean())
     frame = frame.iloc[:2_000]
     values = [f"n{name}" for name in range(NAMES)] if kind == "name" else np.linspace(0, 1, 101)
-    found = np.array([answers(model, task, frame.assign(**{kind: value})) for value in values])
+    moved = [frame.assign(**{kind: value}) for value in values]
+    if kind == "name" and task != "values":  # of any class
+        return float(np.ptp([model.predict_proba(each) for each in moved], axis=0).max())
+    found = np.array([answers(model, task, each) for each in moved])
     if kind == "name":
         return float(np.ptp(found, axis=0).max())
     signed = -found if kind == "age" else found

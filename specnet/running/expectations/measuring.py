@@ -15,7 +15,14 @@ from specnet.errors import DataError
 from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics import Metric
-from specnet.parts.metrics.statistics import Statistic, Weightings, effective_rows, mean_statistic, weighted_mean
+from specnet.parts.metrics.statistics import (
+    TWO_SIDED_95,
+    Statistic,
+    Weightings,
+    effective_rows,
+    mean_statistic,
+    weighted_mean,
+)
 from specnet.parts.watchers import LOSS
 from specnet.running.evaluation.intervals import Resampling, interval_of, wilson_interval
 from specnet.saved.metrics_file import Interval
@@ -54,9 +61,27 @@ def measured(
         return value, interval
     if resampling.units < FEWEST_ROWS:
         return value, None
+    if interval["method"] == "bootstrap":
+        interval = _expanded(value, interval, resampling.units)
+        if name != LOSS and model.network.task != "values":  # metrics of classes are in [-1, 1], most in [0, 1]
+            least = 0.0 if np.nanmin(drawn) >= 0 else -1.0
+            interval |= {"low": max(least, interval["low"]), "high": min(1.0, interval["high"])}
     if interval["low"] == interval["high"] and value in (0, 1) and model.network.task != "values":
         interval = wilson_interval(value * (rows := _rarest(answers, groups)), rows)
     return value, interval
+
+
+def _expanded(value: float, interval: Interval, units: int) -> Interval:
+    """Return the interval of a bootstrap with its ends farther from the figure, which few rows make too near.
+
+    Quantiles of a bootstrap do not know Student's distribution and n − 1: Hesterberg (2015), "What teachers should know
+    about the bootstrap", section 4.2.
+    """
+    from scipy.special import stdtrit
+
+    wider = float(stdtrit(units - 1, 0.975)) / TWO_SIDED_95 * (units / (units - 1)) ** 0.5
+    low, high = (value + wider * (end - value) for end in (interval["low"], interval["high"]))
+    return {"low": low, "high": high, "method": "bootstrap"}
 
 
 def _rarest(answers: Answers, groups: NDArray[np.generic] | None) -> float:
