@@ -54,6 +54,7 @@ from specnet.exporting.export_columns import RawColumn, codes_among, network_col
 from specnet.model import TrainedNetwork
 from specnet.model.gradients import has_derivatives
 from specnet.model.symbolic import answer_of, symbolic
+from specnet.network import Network
 from specnet.network.layout import PlacedBlock
 from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.activations import Activation
@@ -398,7 +399,8 @@ class NetworkPlan:
         count, pattern = len(trained.members), prefix + "members.{}." * trained.is_ensemble
         self.members, self.is_averaged = [pattern.format(number) for number in range(count)], count > 1
         layout = network.layout
-        learned = [layout.arrays(theta, "theta") | layout.state_arrays(state) for theta, state in trained.members]
+        self._trained_members = [(_used(network, theta), state) for theta, state in trained.members]
+        learned = [layout.arrays(theta, "theta") | layout.state_arrays(state) for theta, state in self._trained_members]
         self.layers = tuple(self._layer(number, node, learned) for number, node in enumerate(network.nodes))
         self.stages = [self.prepare, *(stage for layer in self.layers for stage in layer), self.finish]
         self.gradient: Stage | None = None
@@ -423,17 +425,17 @@ class NetworkPlan:
     def _layer(self, number: int, node: Node, arrays: Sequence[Mapping[str, Array]]) -> tuple[Stage, ...]:
         """Return the stages of a layer, given the layer's index and node and the arrays of each member."""
         sizes, network = node.input_sizes, self.trained.network
-        layer, activation = node.layer.split_activation()
+        layer, activation = node.split_activation()
         blocks = network.layout.of_node(number)
         count = len(layer.parameters(sizes)) if layer else 0
         values = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in blocks]
-        stages, title = [], _title(node, sizes, activation)
+        stages, title = [], _title(node, sizes, node.layer.split_activation()[1])
 
         def add(
             part: Layer | Activation, value: Value, sources: Sequence[Value], blocks: Sequence[PlacedBlock]
         ) -> None:
             stage = stage_of(value, sources, node.key, arrays, network.dtype, self._expansions)
-            learned = tuple(_learned(node, part, blocks, *member) for member in self.trained.members)
+            learned = tuple(_learned(node, part, blocks, *member) for member in self._trained_members)
             stages.append(replace(stage, part=part, node=node, title=title, arrays=learned))
 
         if layer is not None:
@@ -462,6 +464,25 @@ class NetworkPlan:
                 found[source].append(number)
         found[len(self.layers) - 1].append(len(self.layers))
         return found
+
+
+def _used(network: Network, theta: Array) -> Array:
+    """Return the numbers that layers compute with, in the layout of theta: of monotone columns some lose their signs.
+
+    Programs for other tools then need neither the reparametrization nor the orders of features.
+    """
+    found = theta
+    for number, node in enumerate(network.nodes):
+        if not node.has_order or not (blocks := network.layout.of_node(number)):
+            continue
+        values = [state_value(placed.name, placed.block.shape) for placed in blocks]
+        arrays = {placed.name: placed.view(theta) for placed in blocks}
+        bound = NUMPY.bind(plan(node.used(values), expansions=NUMPY.expansions), network.dtype, {}, arrays)
+        bound.run()
+        found = found.copy()
+        for placed, array in zip(blocks, bound.outputs, strict=True):
+            placed.view(found)[...] = array
+    return found
 
 
 def _learned(

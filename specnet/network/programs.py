@@ -330,14 +330,15 @@ class Blueprint:
         for number, node in enumerate(self.nodes):
             inputs = [x if source < 0 else applied[source].output for source in node.inputs]
             blocks = [state_value(f"theta.{placed.name}", placed.block.shape) for placed in self.layout.of_node(number)]
-            layer, activation = node.layer.split_activation()
+            layer, activation = node.split_activation()
+            used = node.used(blocks)
             count = len(layer.parameters(node.input_sizes)) if layer else 0
             raw = output = inputs[0]
             if layer is not None:
                 scope, shape = LayerScope(requests, node), (layer.output_size(node.input_sizes), BATCH)
-                raw = output = ask_value(layer, shape, layer.apply, scope, inputs, blocks[:count])
+                raw = output = ask_value(layer, shape, layer.apply, scope, inputs, used[:count])
             if activation is not None:
-                output = ask_value(activation, (node.size, BATCH), activation.apply, raw, blocks[count:])
+                output = ask_value(activation, (node.size, BATCH), activation.apply, raw, used[count:])
             applied.append(AppliedLayer(tuple(inputs), raw, output, tuple(blocks)))
         return Forward(x, tuple(applied), requests.commits, requests.schedules)
 

@@ -391,9 +391,30 @@ def prepare(
         If the rows do not fit.
     """
     training = splits[TRAIN]
+    spec = _with_numbered_labels(spec, labels)
     prepared, preparation = fit_preparation(spec, training, labels, preparation)
     resolved = resolve(prepared, inputs=training.table.shape[1], outputs=outputs, data=data, rows=len(training))
     return SpecData(resolved, labels, preparation, splits, warnings, table)
+
+
+def _with_numbered_labels(spec: Spec, labels: Labels | None) -> Spec:
+    """Return a spec in which the labels of monotone columns have their numbers.
+
+    Raises
+    ------
+    DataError
+        If there is no such label.
+    """
+    monotone = spec.network.monotone
+    if labels is None or not monotone:
+        return spec
+    names, found = [str(label) for label in labels.values], {}
+    for key, column in monotone.items():
+        if column.of is not None and column.of not in names:
+            message = f'no label "{column.of}"; the labels are {labels}'
+            raise DataError(spec.diagnostic("monotone", message, ("network", "monotone", key)))
+        found[key] = column.model_copy(update={"output": None if column.of is None else names.index(column.of)})
+    return spec.with_network(monotone=found)
 
 
 def spec_of_arrays(spec: Spec, rows: Rows, names: Sequence[str] | None) -> Spec:

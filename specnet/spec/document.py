@@ -161,6 +161,25 @@ StepsOrGroups = Sequence[Preprocessing | ColumnGroup]
 Baseline = Literal["constant", "linear", "neighbours", "trees"]
 
 
+class MonotoneColumn(Section):
+    """The direction in which predictions move, or stay, if a column rises and all others remain."""
+
+    direction: Literal["increasing", "decreasing"] = Field(description="direction of the prediction")
+    of: str | None = Field(
+        None, description="label whose probability moves; default: the second of two classes, or all outputs"
+    )
+    output: NonNegativeInteger | None = Field(None, description="number of the label; found when rows are read")
+
+
+Monotone = Annotated[
+    MonotoneColumn,
+    or_short(
+        MonotoneColumn,
+        lambda value: {"direction": value} if isinstance(value, str) else value,
+        {"enum": ["increasing", "decreasing"]},
+    ),
+]
+
 FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
 OF_STACKS = ("activations", "weight_initializer", "bias_initializer")
 """Keys that only `layer_sizes` and `hidden_layer_sizes` support, the two forms of a stack of dense layers."""
@@ -202,6 +221,11 @@ class NetworkSpec(Section):
     weight_initializer: Initializer | None = Field(None, description="initializer of all weights of a stack")
     bias_initializer: Initializer | None = Field(None, description="initializer of all biases of a stack")
     layers: tuple[Layer, ...] | None = Field(None, description="layers of any type, in order")
+    monotone: dict[ColumnName, Monotone] | None = Field(
+        None,
+        description="columns with which predictions never fall (increasing) or never rise (decreasing), by name, or by "
+        "number as text if columns have no names; weights and activations of the network are built so",
+    )
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("feature_names", self.feature_names or ())

@@ -20,6 +20,8 @@ class Activation(PartKind):
     """Whether each output depends only on the input at the same position."""
     is_identity: ClassVar[bool] = False
     """Whether it returns x unchanged."""
+    is_one_sided: ClassVar[bool] = False
+    """Whether it is convex, or nearly so, so that sums of it with weights that are not negative are too."""
     default_initializer: ClassVar[str] = "glorot_uniform"
     """The initializer of a dense layer's weight in front of it, where a spec names none."""
     onnx: ClassVar[OnnxOperator | None] = None
@@ -41,6 +43,11 @@ class Activation(PartKind):
             If the activation does not take so many; the message says why.
         """
         return size
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether no output falls if the input at the same position rises; False unless an activation says so."""
+        return False
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
         """Return the activation's own parameters for a number of features."""
@@ -73,7 +80,15 @@ class Activation(PartKind):
         return with_local_derivative(y, x) if slope is None else custom(y, [x], lambda d: (d * slope,))
 
 
-class Linear(Activation):
+class Ordered(Activation):
+    """An activation that does not fall, unless a learned mixture makes it steeper."""
+
+    @property
+    def keeps_order(self) -> bool:
+        return not self.parametric
+
+
+class Linear(Ordered):
     """x: the identity."""
 
     aliases = ("identity",)

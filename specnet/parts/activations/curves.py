@@ -18,12 +18,12 @@ from specnet.compiler import (
 )
 from specnet.compiler import softplus as softplus_of
 from specnet.compiler import tanh as tanh_of
-from specnet.parts.activations.base import Activation
+from specnet.parts.activations.base import Ordered
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
 from specnet.parts.part import FieldProblem, Names
 
 
-class Clip(Activation):
+class Clip(Ordered):
     """x, clipped to two bounds, such as those of a quantity. Its derivative at the bounds is 0."""
 
     names = Names(torch=("Hardtanh", "nn.functional.hardtanh({x}, min_val={minimum}, max_val={maximum})"))
@@ -40,7 +40,7 @@ class Clip(Activation):
         return minimum(maximum(x, self.minimum), self.maximum)
 
 
-class TanhShrink(Activation):
+class TanhShrink(Ordered):
     """x − tanh(x): shrinks values towards 0 by at most 1; for sparse codes."""
 
     names = Names("tanh_shrink", torch=("Tanhshrink", "nn.functional.tanhshrink({x})"))
@@ -50,7 +50,7 @@ class TanhShrink(Activation):
         return x - tanh_of(x)
 
 
-class SoftShrink(Activation):
+class SoftShrink(Ordered):
     """x shifted towards 0 by λ, and 0 within ±λ: the soft threshold of sparse coding (Donoho 1995).
 
     PyTorch calls the field ``lambd``, Keras ``threshold``.
@@ -68,7 +68,7 @@ class SoftShrink(Activation):
         return 1 - equal(y, 0.0)
 
 
-class HardShrink(Activation):
+class HardShrink(Ordered):
     """x, but 0 within ±λ: the hard threshold of sparse coding (Donoho and Johnstone 1994).
 
     PyTorch calls the field ``lambd``, Keras ``threshold``.
@@ -83,7 +83,7 @@ class HardShrink(Activation):
         return x * greater(absolute(x), self.threshold)
 
 
-class Softsign(Activation):
+class Softsign(Ordered):
     """x/(1 + |x|): between −1 and 1 like tanh, with heavier tails (Bergstra et al. 2009)."""
 
     onnx = ("Softsign", {})
@@ -98,9 +98,10 @@ class Softsign(Activation):
         return rest * rest
 
 
-class Softplus(Activation):
+class Softplus(Ordered):
     """ln(1 + exp(x)): a smooth rectifier, always positive (Dugas et al. 2001)."""
 
+    is_one_sided = True
     names = Names("softplus", torch=("Softplus", "nn.functional.softplus({x}, threshold=40)"))  # 20 would be 2e-9 off
     type: Literal["softplus"] = "softplus"
 
@@ -111,12 +112,13 @@ class Softplus(Activation):
         return -expm1(-y)
 
 
-class Squareplus(Activation):
+class Squareplus(Ordered):
     """(x + √(x² + b))/2: a smooth rectifier without exponentials (Barron 2021).
 
     Computed as max(x, 0) + (b/2)/(|x| + √(x² + b)), without cancellation.
     """
 
+    is_one_sided = True
     names = Names("squareplus")
     type: Literal["squareplus"] = "squareplus"
     b: PositiveNumber = Field(4.0, description="b, width of the bend at 0; 4 gives the value 1 there")
@@ -130,9 +132,10 @@ class Squareplus(Activation):
         return 1 / (1 + 0.25 * self.b / (y * y))
 
 
-class Exponential(Activation):
+class Exponential(Ordered):
     """exp(x): a rate from its logarithm, such as the mean of a poisson, gamma or tweedie loss."""
 
+    is_one_sided = True
     names = Names("exponential", torch=("", "torch.exp({x})"), sklearn="exp")
     type: Literal["exponential"] = "exponential"
 

@@ -6,19 +6,20 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specnet.compiler import Value, expm1, greater, maximum, minimum, where
-from specnet.parts.activations.base import Activation, Rectifier
+from specnet.parts.activations.base import Ordered, Rectifier
 from specnet.parts.fields import Fraction, PositiveNumber
 from specnet.parts.initializers import ConstantWeights
 from specnet.parts.parameters import ParameterBlock, per_feature
 from specnet.parts.part import Names
 
 
-class LeakyRelu(Rectifier):
+class LeakyRelu(Ordered, Rectifier):
     """max(x, s·x): a rectifier with a small slope for negative values (Maas et al. 2013).
 
     The slope s is 0.01 here and in PyTorch, 0.2 in Keras's function and 0.3 in its layer.
     """
 
+    is_one_sided = True
     onnx = ("LeakyRelu", {"alpha": "negative_slope"})
     names = Names(
         keras_layer=("LeakyReLU", "negative_slope"),
@@ -49,9 +50,10 @@ class Prelu(Rectifier):
         return maximum(x, 0.0) + slope * minimum(0.0, x)
 
 
-class Elu(Rectifier):
+class Elu(Ordered, Rectifier):
     """x above 0, α·(exp(x) − 1) below: a rectifier that is smooth below 0 (Clevert et al. 2016)."""
 
+    is_one_sided = True
     onnx = ("Elu", {"alpha": "alpha"})
     names = Names("elu", ("ELU", "alpha"), ("ELU", "nn.functional.elu({x}, alpha={alpha})"))
     type: Literal["elu"] = "elu"
@@ -64,9 +66,10 @@ class Elu(Rectifier):
         return _exponential_slope(y, 1.0, self.alpha)
 
 
-class Celu(Rectifier):
+class Celu(Ordered, Rectifier):
     """x above 0, α·(exp(x/α) − 1) below: an elu that is smooth for every α (Barron 2017)."""
 
+    is_one_sided = True
     onnx = ("Celu", {"alpha": "alpha"})
     names = Names("celu", torch=("CELU", "nn.functional.celu({x}, alpha={alpha})"))
     type: Literal["celu"] = "celu"
@@ -79,9 +82,10 @@ class Celu(Rectifier):
         return minimum(y, 0.0) / self.alpha + 1
 
 
-class Selu(Activation):
+class Selu(Ordered):
     """λ·elu(x, α) with λ and α that preserve mean 0 and variance 1 across layers (Klambauer et al. 2017)."""
 
+    is_one_sided = True
     ALPHA: ClassVar[float] = 1.6732632423543772848170429916717
     SCALE: ClassVar[float] = 1.0507009873554804934193349852946
     default_initializer = "lecun_normal"
@@ -106,6 +110,10 @@ class Threshold(Rectifier):
     type: Literal["threshold"] = "threshold"
     threshold: float = Field(1.0, description="θ, above which values are kept")
     default_value: float = Field(0.0, description="value of all others")
+
+    @property
+    def keeps_order(self) -> bool:
+        return not self.parametric and self.default_value <= self.threshold
 
     def expression(self, x: Value) -> Value:
         return where(greater(x, self.threshold), x, self.default_value)

@@ -3,13 +3,14 @@
 from typing import Literal
 
 from specnet.compiler import Value, maximum, minimum
-from specnet.parts.activations.base import Rectifier
+from specnet.parts.activations.base import Ordered, Rectifier
 from specnet.parts.part import Names
 
 
-class Relu(Rectifier):
+class Relu(Ordered, Rectifier):
     """max(x, 0): the rectifier (Nair and Hinton 2010). Its derivative at 0 is 0."""
 
+    is_one_sided = True
     onnx = ("Relu", {})
     names = Names("relu", torch=("ReLU", "nn.functional.relu({x})"), sklearn="relu")
     type: Literal["relu"] = "relu"
@@ -18,7 +19,7 @@ class Relu(Rectifier):
         return maximum(x, 0.0)
 
 
-class Relu6(Rectifier):
+class Relu6(Ordered, Rectifier):
     """x, clipped to [0, 6]: a rectifier for low precision (Krizhevsky 2010). Its derivative at 0 and 6 is 0."""
 
     names = Names("relu6", torch=("ReLU6", "nn.functional.relu6({x})"))

@@ -11,11 +11,11 @@ from specnet.compiler import (
 from specnet.compiler import sigmoid as sigmoid_of
 from specnet.compiler import softplus as softplus_of
 from specnet.compiler import tanh as tanh_of
-from specnet.parts.activations.base import Activation
+from specnet.parts.activations.base import Ordered
 from specnet.parts.part import Names
 
 
-class Sigmoid(Activation):
+class Sigmoid(Ordered):
     """1/(1 + exp(−x)): maps any number to a probability."""
 
     aliases = ("logistic",)
@@ -26,7 +26,7 @@ class Sigmoid(Activation):
         return sigmoid_of(x)
 
 
-class HardSigmoid(Activation):
+class HardSigmoid(Ordered):
     """x/6 + ½, clipped to [0, 1]: a piecewise linear sigmoid (Courbariaux et al. 2015, Howard et al. 2019).
 
     As in PyTorch and Keras 3. Keras 2 has the slope 0.2 instead of 1/6, still the default in ONNX.
@@ -39,7 +39,7 @@ class HardSigmoid(Activation):
         return minimum(maximum(x * (1 / 6) + 0.5, 0.0), 1.0)
 
 
-class LogSigmoid(Activation):
+class LogSigmoid(Ordered):
     """−ln(1 + exp(−x)): the logarithm of the sigmoid, for log-likelihoods."""
 
     names = Names("log_sigmoid", torch=("LogSigmoid", "nn.functional.logsigmoid({x})"))
@@ -52,7 +52,7 @@ class LogSigmoid(Activation):
         return -expm1(y)
 
 
-class Tanh(Activation):
+class Tanh(Ordered):
     """tanh(x): maps to values between −1 and 1."""
 
     names = Names("tanh", torch=("Tanh", "torch.tanh({x})"), sklearn="tanh")
@@ -62,7 +62,7 @@ class Tanh(Activation):
         return tanh_of(x)
 
 
-class HardTanh(Activation):
+class HardTanh(Ordered):
     """x, clipped to [−1, 1]: a piecewise linear tanh (Collobert 2004). Its derivative at −1 and 1 is 0."""
 
     names = Names("hard_tanh", torch=("Hardtanh", "nn.functional.hardtanh({x})"))

@@ -10,6 +10,7 @@ from specnet.compiler import Shape, Value
 from specnet.parts.activations import Activation
 from specnet.parts.fields import LayerName, NonNegativeNumber
 from specnet.parts.initializers import Initializer
+from specnet.parts.orders import Orders
 from specnet.parts.parameters import ParameterBlock, StateTensor
 from specnet.parts.part import OnnxOperator, described
 from specnet.parts.registry import PartKind
@@ -79,6 +80,8 @@ class Layer(PartKind):
     """Whether the layer can only read the network's columns, so that it cannot follow another layer."""
     reads_passed_columns: ClassVar[bool] = False
     """Whether the layer may also read columns that earlier layers pass through unchanged."""
+    keeps_order: ClassVar[bool] = False
+    """Whether each output rises or stays where the input features at the same position rise, given `ordered` blocks."""
     size_field: ClassVar[str | None] = None
     """The field that determines `declared_size`."""
     separates_losses: ClassVar[bool] = False
@@ -147,6 +150,17 @@ class Layer(PartKind):
     def passed(self, input_sizes: tuple[int, ...]) -> tuple[int | None, ...]:
         """Map each output to the input that it passes through unchanged, or to None; empty if no input is."""
         return ()
+
+    def orders(self, inputs: Sequence[Orders]) -> Orders | None:
+        """Return the orders of the outputs, given those of each input; None if the layer does not keep them.
+
+        It is called if a feature of an input has an order.
+        """
+        return inputs[0] if self.keeps_order else None
+
+    def ordered(self, parameters: Sequence[Value], inputs: Sequence[Orders], outputs: Orders) -> Sequence[Value]:
+        """Return the blocks that `apply` uses instead of the learned ones, so that outputs have these orders."""
+        return parameters
 
     def chosen(self, size: int) -> tuple[int, ...]:
         """Return the indices of the columns that the layer transforms, given the number of columns."""

@@ -31,6 +31,7 @@ from specnet.parts.fields import Indices, PositiveInteger, PositiveIntegers, Pos
 from specnet.parts.initializers import Fans, Initializer, PytorchLinear, RandomNormal, RandomUniform
 from specnet.parts.layers.base import LearningLayer, Scope
 from specnet.parts.layers.bins import quantile_edges, tree_edges
+from specnet.parts.orders import Orders
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.parts.part import FieldProblem, written
 from specnet.parts.preprocessing.column_operations import picked, runs
@@ -79,6 +80,11 @@ class _ColumnLayer(LearningLayer):
         (size,) = input_sizes
         others = self.others(size)
         return (*others, *[None] * (self.output_size(input_sizes) - len(others)))
+
+    def orders(self, inputs: Sequence[Orders]) -> Orders | None:
+        (columns,) = inputs
+        is_kept = self.keeps_order or not any(columns[index] for index in self.chosen(len(columns)))
+        return tuple(columns[index] for index in self.origins((len(columns),))) if is_kept else None
 
     def joined(self, x: Value, made: Sequence[Value]) -> Value:
         """Return the unchanged columns of x, followed by the features of the transformed columns."""
@@ -227,12 +233,18 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
 
     reads_columns = True
     reads_passed_columns = True
+    keeps_order = True
     type: Literal["piecewise_linear_embedding"] = "piecewise_linear_embedding"
     bins: PositiveInteger = Field(16, description="number of bins per column")
     strategy: Literal["quantile", "tree"] = Field("quantile", description="how edges are found, as listed above")
     size: PositiveInteger | None = Field(
         None, description="size of the embedding per column; default: the bins themselves"
     )
+
+    def orders(self, inputs: Sequence[Orders]) -> Orders | None:
+        (columns,) = inputs
+        is_weighted = self.size is not None and any(columns[index] for index in self.chosen(len(columns)))
+        return None if is_weighted else super().orders(inputs)
 
     def made_size(self, count: int) -> int:
         return (self.size or self.bins) * count

@@ -15,6 +15,7 @@ from specnet.parts.schedules import Schedule, metric_problems
 class Dropout(Layer):
     """Randomly sets units to 0 during training and scales up the rest by 1/(1 − rate) (Srivastava et al. 2014)."""
 
+    keeps_order = True
     names = Names(keras_layer=("Dropout", "rate"))
     type: Literal["dropout"] = "dropout"
     rate: Fraction = Field(0.5, description="fraction of units dropped during training")
@@ -40,6 +41,7 @@ class Dropout(Layer):
 class GaussianNoise(Layer):
     """Adds Gaussian noise to each value during training, as a regularizer (Bishop 1995)."""
 
+    keeps_order = True
     names = Names(keras_layer=("GaussianNoise", "stddev"))
     type: Literal["gaussian_noise"] = "gaussian_noise"
     stddev: NonNegativeNumber = Field(0.1, description="standard deviation of the noise")

@@ -9,6 +9,7 @@ from specnet.compiler import Value, custom, greater, maximum, sqrt, sum_over
 from specnet.parts.fields import Fraction, PositiveNumber
 from specnet.parts.initializers import Ones, Zeros
 from specnet.parts.layers.base import LearningLayer, Scope
+from specnet.parts.orders import Orders, not_negative
 from specnet.parts.parameters import ParameterBlock, StateTensor, per_feature
 from specnet.parts.part import Names
 
@@ -22,6 +23,7 @@ class Scale(LearningLayer):
     and penalties; with an l1 penalty they select columns. The optional shift starts at 0 and does not decay.
     """
 
+    keeps_order = True
     example = "use_shift = true"
     type: Literal["scale"] = "scale"
     use_shift: bool = Field(False, description="add a learned shift for each feature after scaling")
@@ -30,6 +32,9 @@ class Scale(LearningLayer):
         (features,) = input_sizes
         shift = (per_feature("shift", features, Zeros()),) if self.use_shift else ()
         return (per_feature("factor", features, Ones(), decays=True), *shift)
+
+    def ordered(self, parameters: Sequence[Value], inputs: Sequence[Orders], outputs: Orders) -> Sequence[Value]:
+        return (not_negative(parameters[0], outputs), *parameters[1:])
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,), (factor, *shift) = inputs, parameters
@@ -57,6 +62,7 @@ class BatchNormalization(_Normalization):
     averages during training.
     """
 
+    keeps_order = True
     onnx = ("BatchNormalization", {"epsilon": "epsilon"})
     names = Names(
         keras_layer=("BatchNormalization", "momentum", "epsilon"),
@@ -69,6 +75,9 @@ class BatchNormalization(_Normalization):
     )
     type: Literal["batch_normalization"] = "batch_normalization"
     momentum: Fraction = Field(0.99, description="fraction of the running averages kept at each step")
+
+    def ordered(self, parameters: Sequence[Value], inputs: Sequence[Orders], outputs: Orders) -> Sequence[Value]:
+        return (not_negative(parameters[0], outputs), *parameters[1:])
 
     def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
         (features,) = input_sizes

@@ -10,6 +10,7 @@ from pydantic import Field
 from specnet.compiler import Value, concatenate
 from specnet.parts.fields import PositiveInteger
 from specnet.parts.layers.base import Layer, Scope
+from specnet.parts.orders import Orders
 from specnet.parts.part import Names
 
 
@@ -23,10 +24,17 @@ class _Elementwise(Layer):
             raise ValueError(f"{self.type} needs inputs of equal size, got {' and '.join(map(str, input_sizes))}")
         return input_sizes[0]
 
+    def orders(self, inputs: Sequence[Orders]) -> Orders | None:
+        if not self.keeps_order:
+            return None
+        found = [{*each} - {0} for each in zip(*inputs, strict=True)]
+        return tuple(each.pop() if each else 0 for each in found) if all(len(each) < 2 for each in found) else None
+
 
 class Add(_Elementwise):
     """Sum of its inputs, such as a residual branch and its shortcut (He et al. 2016)."""
 
+    keeps_order = True
     example = 'inputs = ["branch", "input"]'
     names = Names(keras_layer=("Add",))
     type: Literal["add"] = "add"
@@ -53,6 +61,7 @@ class Average(_Elementwise):
     the mean of its inputs. So it is an ensemble of networks of different layers within one network.
     """
 
+    keeps_order = True
     separates_losses = True
     example = 'inputs = ["branch", "input"]'
     names = Names(keras_layer=("Average",))
@@ -75,6 +84,7 @@ class Average(_Elementwise):
 class Concatenate(Layer):
     """Features of all its inputs, in order."""
 
+    keeps_order = True
     input_count = "several"
     example = 'inputs = ["branch", "input"]'
     names = Names(keras_layer=("Concatenate",))
@@ -82,6 +92,9 @@ class Concatenate(Layer):
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         return sum(input_sizes)
+
+    def orders(self, inputs: Sequence[Orders]) -> Orders:
+        return tuple(order for each in inputs for order in each)
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         return concatenate(*inputs)

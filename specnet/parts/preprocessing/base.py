@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.parts.arrays import RowView
+from specnet.parts.orders import Orders
 from specnet.parts.registry import PartKind
 
 BLOCK = 2**20
@@ -58,6 +59,9 @@ class Preprocessing(PartKind):
     fits_views : bool
         Whether `fit` only reads columns by slices of rows or of columns, so that its argument may be a `RowView`
         instead of an array.
+    keeps_order : bool
+        Whether each output column rises or stays where the input column at the same position rises, and further output
+        columns depend only on which cells are missing.
     dtypes : mapping of str to str
         Dtypes of learned arrays by name; float64 for names that are missing.
     tables : frozenset of str
@@ -74,6 +78,7 @@ class Preprocessing(PartKind):
     reads_texts: ClassVar[bool] = False
     invertible: ClassVar[bool] = False
     fits_views: ClassVar[bool] = False
+    keeps_order: ClassVar[bool] = False
     tables: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset()
     dtypes: ClassVar[Mapping[str, str]] = {}
@@ -85,6 +90,13 @@ class Preprocessing(PartKind):
     def input_size(self, outputs: int) -> int:
         """Return the number of input columns for `outputs` output columns, if that is defined."""
         return outputs
+
+    def orders(self, columns: Orders) -> Orders | None:
+        """Return the orders of the output columns, given those of the columns; None if the step does not keep them."""
+        size = self.output_size(len(columns)) or 0
+        if not any(columns):
+            return (0,) * size
+        return (*columns, *[0] * (size - len(columns))) if self.keeps_order else None
 
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
         """Return the shapes of the learned arrays for `columns` columns; None for a length that depends on the rows."""

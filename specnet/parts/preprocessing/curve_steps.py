@@ -17,6 +17,7 @@ _NEAR_ONE = 0.999
 class _Curve(Preprocessing):
     """A step without learned arrays."""
 
+    keeps_order = True
     fits_views = True
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:

@@ -37,6 +37,7 @@ class QuantileRanks(Preprocessing):
     """
 
     learned = ("knots",)
+    keeps_order = True
     fits_views = True
     type: Literal["quantile"] = "quantile"
     points: Annotated[Integer, Ge(2), Le(65537)] = Field(
@@ -106,6 +107,7 @@ class Standardize(Preprocessing):
 
     learned = ("mean", "scale")
     invertible = True
+    keeps_order = True
     fits_views = True
     type: Literal["standardize"] = "standardize"
 
@@ -145,6 +147,7 @@ class _Shifted(Preprocessing):
     """(x − origin) · scale, with a scale of 0 for a constant column; origin and scale are learned."""
 
     invertible = True
+    keeps_order = True
     fits_views = True
 
     def check(self, fitted: Fitted) -> None:
@@ -196,6 +199,7 @@ class ClipColumns(Preprocessing):
 
     learned = ("minimum", "maximum")
     invertible = True
+    keeps_order = True
     fits_views = True
     type: Literal["clip"] = "clip"
 

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from specnet.compiler import Value
 from specnet.errors import Path
+from specnet.parts.activations import Activation
 from specnet.parts.layers import Dense, Layer
+from specnet.parts.mirrored import Mirrored
+from specnet.parts.orders import Orders
 from specnet.spec.reading.hints import close_match, either, shown
 
 LAYERS: Path = ("network", "layers")
@@ -36,6 +40,12 @@ class Node(NamedTuple):
     columns : tuple of int or None
         For each feature of its output the index of the data column that it passes on unchanged, or None. Empty if it
         passes on no columns, or if a size is unknown.
+    orders : tuple of int
+        The order of each feature of its output; empty in a network without monotone columns.
+    input_orders : tuple of tuple of int
+        The orders of each input's features; empty in a network without monotone columns.
+    forms : tuple of int
+        The form of its activation for each unit; empty if all have the activation itself.
     """
 
     layer: Layer
@@ -45,6 +55,25 @@ class Node(NamedTuple):
     input_sizes: tuple[int, ...]
     size: int
     columns: tuple[int | None, ...] = ()
+    orders: Orders = ()
+    input_orders: tuple[Orders, ...] = ()
+    forms: tuple[int, ...] = ()
+
+    def split_activation(self) -> tuple[Layer | None, Activation | None]:
+        """Return the layer without its last activation, and this activation in the forms that the units have."""
+        layer, activation = self.layer.split_activation()
+        if activation is not None and self.forms:
+            activation = Mirrored(activation=activation, forms=self.forms)
+        return layer, activation
+
+    def used(self, parameters: Sequence[Value]) -> Sequence[Value]:
+        """Return the blocks that the layer computes with, given the learned ones: signs may follow from the orders."""
+        return self.layer.ordered(parameters, self.input_orders, self.orders) if self.has_order else parameters
+
+    @property
+    def has_order(self) -> bool:
+        """Whether a monotone column moves one of its inputs."""
+        return any(map(any, self.input_orders))
 
     @property
     def size_path(self) -> Path:
