@@ -65,6 +65,14 @@ def new(
         bool, typer.Option("--quick", help="One network, which trains in about a tenth of the time.")
     ] = False,
     sweep: Annotated[bool, typer.Option("--sweep", help="Add a search over settings, for specnet sweep.")] = False,
+    increasing: Annotated[
+        list[str] | None,
+        typer.Option("--increasing", metavar="NAME", help="Column with which predictions never fall (repeatable)."),
+    ] = None,
+    decreasing: Annotated[
+        list[str] | None,
+        typer.Option("--decreasing", metavar="NAME", help="Column with which predictions never rise (repeatable)."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar=SETTING, help="How the table is read, such as data.skip=2 (repeatable)."),
@@ -84,6 +92,7 @@ def new(
     specnet new penguins.toml --data specs/data/penguins.csv --target species
     specnet new search.toml --data specs/data/penguins.csv --target species --sweep
     specnet new first.toml --data specs/data/penguins.csv --target species --quick
+    specnet new mass.toml --data specs/data/penguins.csv --target body_mass_g --increasing flipper_length_mm
     specnet new residual.toml --template residual
     """
     from specnet.files import refuse_taken, write_files
@@ -94,7 +103,11 @@ def new(
     from specnet.spec.json_schema import schema_text
 
     check_suffix(file, (".toml",), "the name of the spec")
-    _check_choice(data, target, template, {"--set": settings, "--quick": quick, "--sweep": sweep})
+    monotone = dict.fromkeys(increasing or (), "increasing") | dict.fromkeys(decreasing or (), "decreasing")
+    if len(monotone) < len(increasing or ()) + len(decreasing or ()):
+        raise UsageError("a column has one direction", source="--increasing, --decreasing")
+    directions = {"--increasing": increasing, "--decreasing": decreasing}
+    _check_choice(data, target, template, {"--set": settings, "--quick": quick, "--sweep": sweep, **directions})
     schema_file = file.with_name(SCHEMA_NAME)
     schema = schema_text(installed_registry())
     is_current = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
@@ -105,7 +118,9 @@ def new(
     reading_seconds = 0.0
     if data is not None and target:
         table = _table(data, _named_once(target), settings or ())
-        text, content, reading_seconds = _for_table(output, file, table, name, shown, sweep=sweep, quick=quick)
+        text, content, reading_seconds = _for_table(
+            output, file, table, name, shown, monotone, sweep=sweep, quick=quick
+        )
     else:
         text = starting_spec(template or TemplateName.CLASSIFICATION, name=name, file=shown)
     write_files({file: text, **({} if is_current else {schema_file: schema})})
@@ -130,7 +145,13 @@ def _check_choice(
 
 
 def _for_table(
-    output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool
+    output: Output,
+    file: Path,
+    table: TableFile,
+    name: str,
+    shown: str,
+    monotone: Mapping[str, str],
+    **options: bool,
 ) -> tuple[str, Table, float]:
     """Return the text of a spec for a table, the rows of the table, and the CPU time in seconds of reading these.
 
@@ -163,6 +184,7 @@ def _for_table(
         path=Path(os.path.relpath(path, file.parent)).as_posix(),
         target=table.targets,
         reading={name: getattr(table, name) for name in _reading_keys(table) if name in table.model_fields_set},
+        monotone=monotone,
         **options,
     )
     return text, content, reading_seconds

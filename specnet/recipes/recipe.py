@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from specnet.errors import DataError
 from specnet.files.plain_data import toml_key, toml_text
 from specnet.parts.data import OF_TEXTS, Kind, TargetKind
 from specnet.parts.preprocessing import ONE_HOT_CODES, CategoryEmbedding
@@ -81,6 +82,9 @@ _BY_TARGET: dict[TargetKind, _Settings] = {
     "values": _Settings(("standardize",), "mish", 0.15, 0.2, 0.1, 256, 128),
     "classes": _Settings(("standardize", {"type": "smooth_clip", "limit": 5.0}), "selu", 0.15, 0.04, 0.05, 100, 128),
 }
+_MIXED = '{{ type = "{}", parametric = true }}, learning_rate_factor = 0.1'
+_MONOTONE_ACTIVATION = "softplus"
+"""Activation of recipes with monotone columns, of which mish and selu's learned mixture cannot be one."""
 _CALIBRATIONS: dict[TargetKind, str] = {"values": "linear", "classes": "temperature"}
 """Calibrations that are used with few rows."""
 
@@ -111,6 +115,7 @@ def recipe(
     reading: Mapping[str, Any] = MappingProxyType({}),
     sweep: bool = False,
     quick: bool = False,
+    monotone: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Return a commented spec for a table, as TOML.
 
@@ -131,11 +136,27 @@ def recipe(
         Whether to add a ``[sweep]`` section around the settings.
     quick : bool
         Whether to train one network, in about a tenth of the time.
+    monotone : mapping of str to str, optional
+        The directions of monotone columns by name: ``increasing`` or ``decreasing``.
+
+    Raises
+    ------
+    DataError
+        If a monotone column is not one of the numeric or boolean features.
     """
     targets = [target] if isinstance(target, str) else [*target]
     no_features = {*targets, facts.structure.group}
     features = [column for column in facts.columns if column.kind != "ignore" and column.name not in no_features]
+    _check_monotone(monotone, features, facts.classes if facts.outputs == 1 else 0)
     settings, kinds = _settings(facts, features, quick), [column.kind for column in features]
+    if monotone:  # a linear part and a learned mixture could turn a direction
+        settings = replace(
+            settings,
+            activation=_MONOTONE_ACTIVATION,
+            calibration=settings.calibration.removeprefix(_CALIBRATIONS["values"]),
+            embeds=settings.embeds
+            and any(column.kind not in OF_TEXTS for column in features if column.name not in monotone),
+        )
     # Layers refer to columns by their indices after preprocessing. Preprocessing groups columns by kind, in the order
     # of each kind's first column.
     # Years are read like numbers, so they are in the group of these.
@@ -180,7 +201,9 @@ def recipe(
         binned=binned,
         has_vectors=has_vectors,
         has_answers=has_answers,
-        numbers=range(sum(column.columns for column in features if column.kind not in OF_TEXTS)),
+        numbers=_numbers(ordered, monotone),
+        monotone=monotone,
+        hidden_activation=f'"{settings.activation}"' if monotone else _MIXED.format(settings.activation),
         spiked=spiked,
         outputs=facts.outputs if facts.target == "values" or facts.classes == 2 else facts.classes,
         metrics=_metrics(facts),
@@ -190,6 +213,29 @@ def recipe(
         trials=TRIALS,
         blocks=[f"network.layers.{each}.layers" for each in blocks],
     )
+
+
+def _check_monotone(monotone: Mapping[str, str], features: list[ColumnFacts], classes: int) -> None:
+    if monotone and classes > 2:
+        message = f"with {classes} classes a direction is that of one label's probability"
+        hint = (
+            'leave out --increasing and --decreasing, and write [network.monotone] with { direction = "…", of = "…" }'
+        )
+        raise DataError(message, hint=hint)
+    known = {column.name: column for column in features}
+    for name, direction in monotone.items():
+        column = known.get(name)
+        if column is None or not (column.is_year or column.kind in ("numeric", "boolean")):
+            words = "is no feature of the table" if column is None else f"is of the kind {column.kind}"
+            hint = "choose a column of numbers"
+            raise DataError(f'column "{name}" cannot be {direction}, because it {words}', hint=hint)
+
+
+def _numbers(ordered: list[ColumnFacts], monotone: Mapping[str, str]) -> list[int]:
+    """Return the indices of prepared numbers and dates that are not monotone, given the features in their order."""
+    sizes = [(column.name, column.columns) for column in ordered if column.kind not in OF_TEXTS]
+    names = [name for name, size in sizes for _ in range(size)]
+    return [index for index, name in enumerate(names) if name not in monotone]
 
 
 def _split(facts: TableFacts, settings: _Settings) -> str:

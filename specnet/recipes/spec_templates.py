@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specnet.files.plain_data import toml_value
+from specnet.files.plain_data import toml_key, toml_value
 from specnet.number_texts import counted
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"toml": toml_value, "beside": beside, "column_list": _column_list, "comment": _comment}
+    made.filters |= {
+        "toml": toml_value,
+        "toml_key": toml_key,
+        "beside": beside,
+        "column_list": _column_list,
+        "comment": _comment,
+    }
     made.globals |= {"counted": counted, "rounded": _rounded}
     return made
 

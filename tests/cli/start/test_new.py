@@ -27,6 +27,22 @@ def test_the_schema_is_printed_or_written_as_it_is(specnet, folder):
     assert specnet("schema -o s.json --force --format json").document == {"errors": [], "file": "s.json"}
 
 
+def test_monotone_columns_are_part_of_the_recipe(specnet, folder):
+    rng = np.random.default_rng(0)
+    size, weight, other = rng.random((3, 80))
+    cells = {"size": size, "weight": weight, "other": other, "price": np.exp(size) - weight + np.sin(9 * other)}
+    pandas.DataFrame(cells).to_csv(folder / "cars.csv", index=False)
+    options = "new cars.toml --data cars.csv --target price --quick"
+    specnet(f"{options} --increasing size --decreasing weight").ok()
+    specnet("validate cars.toml").ok()
+    directions = parse_spec(folder / "cars.toml").network.monotone
+    assert {name: each.direction for name, each in directions.items()} == {"size": "increasing", "weight": "decreasing"}
+    specnet(f"{options} --force --sweep --increasing size --increasing weight --increasing other").ok()
+    specnet("validate cars.toml").ok()
+    assert "one direction" in specnet(f"{options} --force --increasing size --decreasing size").failed(2)
+    assert "no feature" in specnet(f"{options} --force --increasing colour").failed(1)
+
+
 @pytest.mark.slow
 def test_a_starter_is_valid_and_runs(specnet, folder):
     assert specnet("new").went() == "spec.toml, specnet.schema.json\n"
