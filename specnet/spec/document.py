@@ -207,6 +207,9 @@ class NetworkSpec(Section):
     target_preprocessing: tuple[Preprocessing, ...] = Field(
         (), description="preprocessing steps for a numeric target; predictions are transformed back to its units"
     )
+    target_range: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        None, description="least and largest possible value: predictions are clipped to it, and targets in training"
+    )
     layer_sizes: Annotated[tuple[PositiveInteger, ...], Field(min_length=2)] | None = Field(
         None, description="sizes of all layers of a stack of dense layers, from inputs to outputs"
     )
@@ -229,6 +232,8 @@ class NetworkSpec(Section):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from named_twice("feature_names", self.feature_names or ())
+        if self.target_range is not None and self.target_range[1] <= self.target_range[0]:
+            yield FieldProblem(("target_range",), "expected the least value and a larger one")
         if self.weight_initializer is not None and self.weight_initializer.needs_vector:
             message = f"{self.weight_initializer.part_name()} is for biases and cannot initialize weights"
             yield FieldProblem(("weight_initializer",), message, "weight-initializer")

@@ -258,3 +258,23 @@ def test_a_network_without_monotone_columns_is_as_before():
     spec = spec_of([dense(4, "relu"), dense(1)])
     del spec["network"]["monotone"]
     assert all(node.orders == node.input_orders == node.forms == () for node in specnet.build(spec).nodes)
+
+
+def test_predictions_stay_within_the_range_of_the_target(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = training_rows(rng)
+    spec = spec_of([dense(8, "relu"), dense(1)], epochs=30)
+    del spec["network"]["monotone"]
+    spec["network"] |= {"target_range": [-0.5, 2], "target_preprocessing": ["standardize"]}
+    model = specnet.fit(spec, X, y)
+    predicted = model.predict(100 * X)
+    assert (predicted.min(), predicted.max()) == (-0.5, 2.0)
+    specnet.export(model, "numpy", tmp_path / "net.py")
+    assert specnet.parse_spec(model.spec.to_json()).network.target_range is None
+    for wrong, words in (([2, 2], "a larger one"), ([0], "target_range")):
+        with pytest.raises(specnet.SpecError, match=words):
+            specnet.parse_spec({**spec, "network": {**spec["network"], "target_range": wrong}})
+    labels = {**spec, "training": {"loss": "binary_crossentropy"}}
+    labels["network"] = {key: value for key, value in spec["network"].items() if key != "target_preprocessing"}
+    with pytest.raises(specnet.SpecError, match="needs a numeric target"):
+        specnet.parse_spec(labels)

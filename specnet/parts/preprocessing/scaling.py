@@ -1,5 +1,6 @@
 """Steps that convert each column to a common scale, or to ranks, by statistics of its training rows."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from specnet.compiler import Value, expand, grouped_matmul, repeat, rows
 from specnet.parts.fields import Integer
+from specnet.parts.part import FieldProblem
 from specnet.parts.preprocessing.base import (
     Columns,
     Fitted,
@@ -192,9 +194,9 @@ class Minmax(_Shifted):
 
 
 class ClipColumns(Preprocessing):
-    """min(max(x, least), largest) per column, by the least and largest number of the training set.
+    """min(max(x, least), largest) per column, by the least and largest number of the training set, or by set bounds.
 
-    As target_preprocessing it keeps predictions within the range of the training targets.
+    As target_preprocessing it keeps predictions within the range of the training targets, or within the bounds.
     """
 
     learned = ("minimum", "maximum")
@@ -202,9 +204,19 @@ class ClipColumns(Preprocessing):
     keeps_order = True
     fits_views = True
     type: Literal["clip"] = "clip"
+    least: float | None = Field(None, description="lower bound of all columns; default: that of the training set")
+    largest: float | None = Field(None, description="upper bound of all columns; default: that of the training set")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.least is not None and self.largest is not None and self.largest <= self.least:
+            yield FieldProblem(("largest",), f"expected a number above least, {self.least:g}")
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         least, largest = _range(columns, weight)
+        if self.least is not None:
+            least, largest = np.full_like(least, self.least), np.maximum(largest, self.least)
+        if self.largest is not None:
+            least, largest = np.minimum(least, self.largest), np.full_like(largest, self.largest)
         return self, {"minimum": least, "maximum": largest}
 
     def check(self, fitted: Fitted) -> None:

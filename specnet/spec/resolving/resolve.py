@@ -18,7 +18,7 @@ from specnet.parts.data import Data
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import ActivationLayer, Dense, Layer
 from specnet.parts.part import Part
-from specnet.parts.preprocessing import Preprocessing, prepared_size
+from specnet.parts.preprocessing import ClipColumns, Preprocessing, prepared_size
 from specnet.spec.document import FORMS, OF_STACKS, ColumnGroup, NetworkSpec, Spec, StepsOrGroups
 from specnet.spec.resolving.agreement import (
     Given,
@@ -179,6 +179,7 @@ def known_outputs(spec: Spec) -> int | None:
 
 def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     """Resolve a spec as far as possible, with 0 for unknown sizes, and report its mistakes."""
+    spec = _with_range(spec, problems)
     network, training = spec.network, spec.training
     check_before_layers(spec, problems)
     input_size = agreed([*input_claims(spec, given)], problems)
@@ -215,6 +216,24 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
         problems.origin()
     )
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))
+
+
+def _with_range(spec: Spec, problems: Problems) -> Spec:
+    """Return a spec whose first step of the target is a clip to `target_range`, so that it is the last of predictions.
+
+    A clip does not fall, not even in the last bit, and reaches both ends; a scaled sigmoid would do neither, and its
+    slope vanishes near them.
+    """
+    steps, ends = spec.network.target_preprocessing, spec.network.target_range
+    if ends is None:
+        return spec
+    path: Path = ("network", "target_preprocessing")
+    problems.written |= {(*path, number + 1): (*path, number) for number in range(len(steps))}
+    problems.written[*path, 0] = ("network", "target_range")
+    if not steps:
+        problems.written[path] = ("network", "target_range")
+    clip = ClipColumns(least=ends[0], largest=ends[1])
+    return spec.with_network(target_range=None, target_preprocessing=(clip, *steps))
 
 
 def with_ordinals(written: StepsOrGroups) -> tuple[StepsOrGroups, "Embedding | None"]:
