@@ -61,6 +61,8 @@ FOLDS = 5
 """Number of folds; the quantiles for each fold are fitted to the other folds."""
 TRIED = np.arange(0.05, 1, 0.05)
 """Levels at which quantiles are compared by their pinball loss."""
+_LESS_STEEP = 1 - 2.0**-40
+"""Steepest change of a quantile by the prediction, if ends of intervals must not fall; less than 1 by `_SLACK`."""
 _SLACK = 1 + 2.0**-49
 """Compensates for the rounding of a scale and its interpolation."""
 
@@ -97,6 +99,7 @@ class ErrorQuantiles:
         *,
         not_negative: NDArray[np.bool_] | None = None,
         groups: NDArray[np.generic] | None = None,
+        is_monotone: bool = False,
     ) -> Self:
         """Return the quantiles of errors, given answers for held-out rows; empty for margins and several labels.
 
@@ -111,6 +114,8 @@ class ErrorQuantiles:
             Whether an output has no negative target; for values only.
         groups : ndarray (rows,), optional
             Groups of rows that are not independent of each other.
+        is_monotone : bool
+            Whether no end of an interval may fall if its prediction rises: intervals are widened as far as needed.
         """
         errors = errors_of(answers, task)
         if errors is None:
@@ -129,6 +134,8 @@ class ErrorQuantiles:
         if knots < 2:
             return cls(same, not_negative=low)
         every = [_at_knots(*each, knots, own) for each, own in zip(found, same, strict=True)]
+        if is_monotone and task == "values":
+            every = [(each, _as_steep_as_predictions(each, values)) for each, values in every]
         return cls(np.array([values for _, values in every]), np.array([each for each, _ in every]), low)
 
     def reach(self, level: float) -> bool:
@@ -260,6 +267,13 @@ def _scaled(
     if len(knots) < 2 or not _is_clear(gains, weight, groups):
         return _NO_KNOTS
     return knots, np.multiply.outer(_conformal(errors / scales, weight)[:levels], means)
+
+
+def _as_steep_as_predictions(knots: Numbers, values: Numbers) -> Numbers:
+    """Return the least quantiles (levels, knots), not below `values`, that change by less than predictions do."""
+    distances = np.abs(np.subtract.outer(knots, knots)) * _LESS_STEEP
+    steep: Numbers = (values[:, np.newaxis, :] - distances).max(axis=2)
+    return steep
 
 
 def _grouped(

@@ -146,6 +146,11 @@ class Network(Displayed):
         return "multilabel" if target == "binary" and self.outputs > 1 else target
 
     @property
+    def is_monotone(self) -> bool:
+        """Whether predictions never fall if some of the columns move in their directions."""
+        return bool(self.spec.network.monotone)
+
+    @property
     def class_count(self) -> int | None:
         """The number of classes; None if the network is not a classifier."""
         return {"binary": 2, "classes": self.outputs}.get(self.task)

@@ -149,7 +149,9 @@ class FitResult:
         targets = [each.y.reshape(len(each), -1) for name, each in self.data.splits.items() if name != TEST]
         is_of_values = model.network.task == "values"
         low = np.min([each.min(axis=0) for each in targets], axis=0) >= 0 if is_of_values else None
-        return ErrorQuantiles.of(answers, model.network.task, not_negative=low, groups=rows.groups)
+        return ErrorQuantiles.of(
+            answers, model.network.task, not_negative=low, groups=rows.groups, is_monotone=model.network.is_monotone
+        )
 
     def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
         X, network = self.inputs[TRAIN], self.model.network

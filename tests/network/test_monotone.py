@@ -6,6 +6,8 @@ import pytest
 import specnet
 from specnet.compiler import BATCH, input_value
 from specnet.errors import SpecnetError
+from specnet.model.decoder import Answers
+from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.parts.activations import Activation
 from specnet.parts.layers import Layer
 from specnet.parts.mirrored import Mirrored, forms_of
@@ -278,3 +280,20 @@ def test_predictions_stay_within_the_range_of_the_target(tmp_path):
     labels["network"] = {key: value for key, value in spec["network"].items() if key != "target_preprocessing"}
     with pytest.raises(specnet.SpecError, match="needs a numeric target"):
         specnet.parse_spec(labels)
+
+
+@pytest.mark.parametrize("is_monotone", [True, False])
+def test_ends_of_intervals_fall_only_in_networks_without_directions(is_monotone: bool):
+    rng = np.random.default_rng(0)
+    prediction = np.sort(rng.random(2000))
+    size = np.where(prediction < 0.5, 0.05, 2.0) * np.where(prediction > 0.8, 0.05, 1)
+    target = prediction + size * rng.normal(size=2000)
+    answers = Answers(target, target[:, np.newaxis], np.abs(target), prediction, None, None)
+    quantiles = ErrorQuantiles.of(answers, "values", is_monotone=is_monotone)
+    assert quantiles.knots.size
+    line = np.unique(rng.uniform(-0.5, 1.5, 20_000))
+    low, high = quantiles.ends(line, 0.95).T
+    falls = [-np.diff(end).min() for end in (low, high)]
+    assert [fall <= 4 * np.spacing(np.abs(high).max()) for fall in falls] == [is_monotone] * 2
+    covered = np.abs(target - prediction) <= np.diff(quantiles.ends(prediction, 0.95))[:, 0] / 2
+    assert covered.mean() >= 0.94

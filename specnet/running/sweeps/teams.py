@@ -129,7 +129,13 @@ def _joined(judge: Judge, outputs: TrialOutputs, shares: Mapping[int, int], toge
     known = [model.error_quantiles.not_negative for model in models]
     low = np.all(known, axis=0) if all(found.size for found in known) else None
     task, groups = models[0].network.task, np.concatenate([run.units for run in judge.runs])
-    quantiles = ErrorQuantiles.of(Answers.joined(judge.answers(together)), task, not_negative=low, groups=groups)
+    quantiles = ErrorQuantiles.of(
+        Answers.joined(judge.answers(together)),
+        task,
+        not_negative=low,
+        groups=groups,
+        is_monotone=any(model.network.is_monotone for model in models),
+    )
     return Model.joined(models, counts, quantiles)
 
 
