@@ -166,6 +166,7 @@ def test_every_layer_keeps_orders_or_is_refused():
         ([dense(4, "mish"), dense(1)], "network.layers.0.activation"),
         ([dense(4, {"type": "relu", "parametric": True}), dense(1)], "network.layers.0.activation"),
         ([dense(4, "prelu"), dense(1)], "network.layers.0.activation"),
+        ([{"type": "periodic_embedding", "columns": [1]}, dense(4, "silu"), dense(1)], "network.layers.1.activation"),
         ([dense(4, "relu"), {"type": "layer_normalization"}, dense(1)], "network.layers.1"),
         ([{"type": "periodic_embedding"}, dense(1)], "network.layers.0"),
         ([{"type": "piecewise_linear_embedding", "size": 3}, dense(1)], "network.layers.0"),

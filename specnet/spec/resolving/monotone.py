@@ -157,9 +157,13 @@ def _check_roughly(nodes: Sequence[Node], report: Report) -> None:
     for number, node in enumerate(nodes):
         picks_columns = getattr(node.layer, "columns", None) is not None
         moves = any(source == INPUT_INDEX or (source >= 0 and moved[source]) for source in node.inputs)
-        moved.append(moves and not picks_columns)
+        # Monotone columns are among those that a layer passes on, if it does not refuse them itself.
+        moved.append(moves and not (picks_columns and not getattr(node.layer, "keep_others", True)))
         if moved[number]:
-            if not isinstance(node.layer, Dense) and node.layer.orders([(1, 0)] * len(node.inputs)) is None:
+            if (
+                not (picks_columns or isinstance(node.layer, Dense))
+                and node.layer.orders([(1, 0)] * len(node.inputs)) is None
+            ):
                 _report_layer(node, report)
             _check_activation(node, number in last, report)
 
