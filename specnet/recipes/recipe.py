@@ -82,11 +82,11 @@ _BY_TARGET: dict[TargetKind, _Settings] = {
     "values": _Settings(("standardize",), "mish", 0.15, 0.2, 0.1, 256, 128),
     "classes": _Settings(("standardize", {"type": "smooth_clip", "limit": 5.0}), "selu", 0.15, 0.04, 0.05, 100, 128),
 }
-_MIXED = '{{ type = "{}", parametric = true }}, learning_rate_factor = 0.1'
+_MIXED = '{{ type = "{}", parametric = true }}{}, learning_rate_factor = 0.1'
 _MONOTONE_BINS = 8
 """Bins of each monotone column, in which predictions rise at different rates. On mpg, 4 and 16 were worse."""
 _MONOTONE_ACTIVATION = "elu"
-"""Activation of recipes with monotone columns, of which mish and selu's learned mixture cannot be one."""
+"""Activation of units that monotone columns move; mish and selu's learned mixture may fall."""
 _CALIBRATIONS: dict[TargetKind, str] = {"values": "linear", "classes": "temperature"}
 """Calibrations that are used with few rows."""
 
@@ -151,14 +151,9 @@ def recipe(
     features = [column for column in facts.columns if column.kind != "ignore" and column.name not in no_features]
     _check_monotone(monotone, features, facts.classes if facts.outputs == 1 else 0)
     settings, kinds = _settings(facts, features, quick), [column.kind for column in features]
-    if monotone:  # a linear part and a learned mixture could turn a direction
-        settings = replace(
-            settings,
-            activation=_MONOTONE_ACTIVATION,
-            calibration=settings.calibration.removeprefix(_CALIBRATIONS["values"]),
-            embeds=settings.embeds
-            and any(column.kind not in OF_TEXTS for column in features if column.name not in monotone),
-        )
+    if monotone:
+        others = (column for column in features if column.name not in monotone)
+        settings = replace(settings, embeds=settings.embeds and any(column.kind not in OF_TEXTS for column in others))
     # Layers refer to columns by their indices after preprocessing. Preprocessing groups columns by kind, in the order
     # of each kind's first column.
     # Years are read like numbers, so they are in the group of these.
@@ -207,7 +202,10 @@ def recipe(
         monotone=monotone,
         rising=_rising(ordered, monotone, after_waves=settings.embeds),
         bins=_MONOTONE_BINS,
-        hidden_activation=f'"{settings.activation}"' if monotone else _MIXED.format(settings.activation),
+        monotone_activation=_MONOTONE_ACTIVATION,
+        hidden_activation=_MIXED.format(
+            settings.activation, f', monotone = "{_MONOTONE_ACTIVATION}"' if monotone else ""
+        ),
         spiked=spiked,
         outputs=facts.outputs if facts.target == "values" or facts.classes == 2 else facts.classes,
         metrics=_metrics(facts),

@@ -3,7 +3,8 @@
 A model comes in, with its outputs for rows that its networks were not trained on. For probabilities, the temperature T
 (Guo et al. 2017) goes out, and the model with logits divided by T. For values, it is the share of a ridge regression
 that is mixed into each network, by stacking (Wolpert 1992, Breiman 1996) of two models whose shares add up to 1; the
-share minimizes the squared error of the held-out rows. Both are built into the weights, so files, exports and engines
+share minimizes the squared error of the held-out rows. In a network with monotone columns its coefficients have their
+signs. Both are built into the weights, so files, exports and engines
 do not change.
 """
 
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
 from specnet.parts.arrays import FLOAT64, Array
+from specnet.parts.layers import Dense
 from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
 from specnet.running.evaluation.predictors import ridge_coefficients
-from specnet.spec.resolving.graph import linear_part, logits_nodes
+from specnet.spec.resolving.graph import Node, linear_part, logits_nodes
 from specnet.training import TrainingRows
 
 Numbers = NDArray[np.float64]
@@ -201,7 +203,8 @@ def with_linear_share(
     """
     everything = np.ones(len(training), bool)
     used = [everything] if folds is None else [folds != number for number in range(len(model.members))]
-    linear = [_fitted(training.some(rows)) for rows in used]
+    signs = _signs(model.network.nodes)
+    linear = [_fitted(training.some(rows), signs) for rows in used]
     outputs, target = np.mean(raw, axis=0, dtype=FLOAT64), held_out.target.reshape(len(held_out), -1)
     predicted = np.empty_like(outputs)
     for rows, coefficients in zip(used, linear, strict=True):
@@ -220,10 +223,18 @@ def with_linear_share(
     return _mixed(model, every, share), found
 
 
-def _fitted(rows: TrainingRows) -> Numbers:
+def _signs(nodes: Sequence[Node]) -> NDArray[np.int_] | None:
+    """Return the signs of the linear part's coefficients, (features,), 0 for either; None without monotone columns."""
+    found = linear_part(nodes)
+    assert found is not None, "a resolved spec mixes no others"
+    node = nodes[found[0]]
+    return np.array(node.input_orders[0]) if node.has_order else None  # predicted values all have the order 1
+
+
+def _fitted(rows: TrainingRows, signs: NDArray[np.int_] | None) -> Numbers:
     weight = np.ones(len(rows)) if rows.weight is None else rows.weight.astype(FLOAT64)
     target = rows.target.reshape(len(rows), -1).astype(FLOAT64)
-    return ridge_coefficients(rows.X.astype(FLOAT64), target, weight)
+    return ridge_coefficients(rows.X.astype(FLOAT64), target, weight, signs)
 
 
 def _mean(numbers: Numbers, weight: Numbers | None) -> float:
@@ -236,11 +247,14 @@ def _mixed(model: Model, linear: Sequence[Numbers], share: float) -> Model:
     found = linear_part(nodes)
     assert found is not None, "a resolved spec mixes no others"
     part, terms = found
+    layer, factors = nodes[part].layer, np.ones((linear[0].shape[0], 1))
+    if nodes[part].has_order and isinstance(layer, Dense):
+        factors[:-1, 0] = layer.order_factors(nodes[part].input_orders[0])
     theta = model.theta.copy()
     for flat, coefficients in zip(np.atleast_2d(theta), linear, strict=True):
         for number in terms:
             for placed in layout.of_node(number):
                 placed.view(flat)[...] *= 1 - share
         (block,) = layout.of_node(part)
-        block.view(flat)[...] += share * coefficients
+        block.view(flat)[...] += share * coefficients / factors
     return with_parameters(model, theta)

@@ -77,9 +77,9 @@ def test_threshold_falls_if_its_constant_lies_above():
     "part", [each for each in activations() if each.is_one_sided], ids=lambda part: part.part_name()
 )
 def test_no_form_of_an_activation_falls_and_they_bend_both_ways(part: type[Activation]):
-    forms = forms_of((0, 1, 1, 1))
-    assert forms == (0, 0, 1, 2)
-    mirrored = Mirrored(activation=part(), forms=forms)
+    forms = forms_of((0, 1, 1, 1), mirrors=True)
+    assert forms == (0, 1, 2, 3)
+    mirrored = Mirrored(activation=part(), free=part(), forms=forms)
     x = np.tile(np.linspace(-4, 4, 801), (4, 1))
     (y,) = evaluate([mirrored.apply(input_value("x", (4, BATCH)))], {"x": x})
     assert np.diff(y).min() >= -1e-12
@@ -166,6 +166,10 @@ def test_every_layer_keeps_orders_or_is_refused():
         ([dense(4, "mish"), dense(1)], "network.layers.0.activation"),
         ([dense(4, {"type": "relu", "parametric": True}), dense(1)], "network.layers.0.activation"),
         ([dense(4, "prelu"), dense(1)], "network.layers.0.activation"),
+        (
+            [dense(4), {"type": "activation", "activation": "relu", "monotone": "mish"}, dense(1)],
+            "network.layers.1.monotone",
+        ),
         ([{"type": "periodic_embedding", "columns": [1]}, dense(4, "silu"), dense(1)], "network.layers.1.activation"),
         ([dense(4, "relu"), {"type": "layer_normalization"}, dense(1)], "network.layers.1"),
         ([{"type": "periodic_embedding"}, dense(1)], "network.layers.0"),
@@ -199,10 +203,7 @@ def test_a_wrong_column_or_direction_is_an_error(changes: dict, words: str):
         specnet.parse_spec(spec)
 
 
-def test_a_linear_calibration_and_an_unclear_label_are_errors():
-    spec = spec_of([dense(1)], calibration="linear")
-    with pytest.raises(specnet.SpecError, match="could turn the direction"):
-        specnet.parse_spec(spec)
+def test_an_unclear_label_is_an_error():
     with pytest.raises(specnet.SpecError, match="must be named"):
         specnet.parse_spec(spec_of([dense(3)], "categorical_crossentropy"))
 
@@ -244,6 +245,37 @@ def test_a_trained_model_and_its_exports_agree_and_do_not_fall(tmp_path):
     model.save(tmp_path / "net.specnet")
     again = specnet.load_model(tmp_path / "net.specnet")
     np.testing.assert_array_equal(again.predict(low), model.predict(low))
+
+
+def test_a_linear_calibration_has_coefficients_of_the_right_signs():
+    rng = np.random.default_rng(0)
+    X, _ = training_rows(rng)
+    layers = [dense(4, "tanh"), dense(1, name="network"), dense(1, name="linear", inputs=["input"], trainable=False)]
+    layers += [{"type": "add", "inputs": ["network", "linear"]}]
+    spec = spec_of(layers, monotone={**DIRECTIONS, "3": "increasing"}, epochs=1, ensemble=2, calibration="linear")
+    spec["network"]["layers"][2]["weight_initializer"] = "zeros"
+    model = specnet.fit(spec, X, 2 * X[:, 0] - X[:, 1] + X[:, 2])
+    low, high = moved(rng)
+    assert (model.predict(low) - model.predict(high)).max() <= 1e-14
+    slopes = model.gradient(low)[:, 0]
+    assert slopes[:, 0].min() > 0.5  # of a column in its direction; one whose slope has the other sign has none
+    assert slopes[:, 2].max() <= 0
+    assert slopes[:, 3].min() >= 0
+    assert -1.5 < slopes[:, 1].mean() < -0.3
+
+
+def test_free_units_may_have_an_activation_that_falls(tmp_path):
+    hidden = {"type": "activation", "activation": {"type": "mish", "parametric": True}}
+    layers = [dense(8), {**hidden, "monotone": "elu"}, dense(8), {**hidden, "monotone": "tanh"}, dense(1)]
+    network = specnet.build(spec_of(layers))
+    assert network.nodes[1].forms == (0, 0, 0, 0, 1, 1, 2, 3)
+    assert network.nodes[3].forms == (0, 0, 0, 0, 1, 1, 1, 1)
+    assert falls(network) <= 16
+    X, y = training_rows(np.random.default_rng(0))
+    model = specnet.fit(spec_of(layers, epochs=2), X, y)
+    assert specnet.export(model, "numpy", tmp_path / "net.py").proof.difference < 1e-12
+    with pytest.raises(specnet.SpecError, match="no effect"):
+        specnet.build(spec_of(layers, monotone={}))
 
 
 def test_outputs_begin_at_the_scale_of_a_free_network():

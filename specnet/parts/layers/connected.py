@@ -108,11 +108,16 @@ class Dense(LearningLayer):
         the mirrored forms of activations cancel in part.
         """
         (orders,), (block, *learned) = inputs, parameters
-        factor = 1 / math.sqrt(1 + (sum(map(abs, orders)) - 1) * _RISING_TOGETHER * 2 / math.pi)
         rows = (*orders, 0) if self.use_bias else orders
-        signs = matmul(numbers_by_feature([factor * order for order in rows]), numbers_by_feature(outputs), flip_b=True)
+        factors = [factor * bool(order) for factor, order in zip(self.order_factors(rows), rows, strict=True)]
+        signs = matmul(numbers_by_feature(factors), numbers_by_feature(outputs), flip_b=True)
         is_free = numbers_by_feature([not order for order in rows])
         return (block * is_free + absolute(block) * signs, *learned)
+
+    def order_factors(self, orders: Orders) -> list[float]:
+        """Return ±c for each feature with an order, and 1 for others: the weight of rising outputs is |w| times it."""
+        factor = 1 / math.sqrt(1 + (sum(map(abs, orders)) - 1) * _RISING_TOGETHER * 2 / math.pi)
+        return [factor * order if order else 1.0 for order in orders]
 
     def split_activation(self) -> tuple[Layer | None, Activation | None]:
         return self.model_copy(update={"activation": None}), self.activation
@@ -133,6 +138,10 @@ class ActivationLayer(LearningLayer):
     example = 'activation = "tanh"'
     type: Literal["activation"] = "activation"
     activation: Activation = Field(description="activation to apply")
+    monotone: Activation | None = Field(
+        None,
+        description="activation of the units that a column of [network.monotone] moves; default: the same as of others",
+    )
 
     def with_activation(self, activation: Activation) -> Self:
         return self

@@ -12,6 +12,7 @@ features) are the features of the same rows, and `head` is the model that `outpu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -430,16 +431,33 @@ def _fitted_shares(target: NDArray[np.intp], classes: int, fit: FittedShares) ->
     return shares
 
 
-def ridge_coefficients(features: Numbers, target: Numbers, weight: Numbers) -> Numbers:
-    """Return the coefficients of a ridge regression, (features + 1, targets), the last row being the intercepts."""
+def ridge_coefficients(
+    features: Numbers, target: Numbers, weight: Numbers, signs: NDArray[np.int_] | None = None
+) -> Numbers:
+    """Return the coefficients of a ridge regression, (features + 1, targets), the last row being the intercepts.
+
+    Where `signs` (features,) are 1 or -1, no coefficient has the other sign: least squares with bounds (Stark and
+    Parker 1995).
+    """
     mean, target_mean = (np.average(rows, axis=0, weights=weight) for rows in (features, target))
     roots = np.sqrt(weight)[:, np.newaxis]
     rows, target = (features - mean) * roots, (target - target_mean) * roots
-    if rows.shape[1] <= len(rows):
+    if signs is not None and signs.any():
+        found = _bounded(rows, target, np.where(signs > 0, 0.0, -np.inf), np.where(signs < 0, 0.0, np.inf))
+    elif rows.shape[1] <= len(rows):
         found = np.linalg.solve(rows.T @ rows + PENALTY * np.eye(rows.shape[1]), rows.T @ target)
     else:
         found = rows.T @ np.linalg.solve(rows @ rows.T + PENALTY * np.eye(len(rows)), target)
     return np.concatenate([found, (target_mean - mean @ found)[np.newaxis]])
+
+
+def _bounded(rows: Numbers, target: Numbers, low: Numbers, high: Numbers) -> Numbers:
+    from scipy.optimize import lsq_linear
+
+    size = rows.shape[1]
+    rows = np.concatenate([rows, math.sqrt(PENALTY) * np.eye(size)])
+    columns = [np.concatenate([each, np.zeros(size)]) for each in target.T]
+    return np.stack([lsq_linear(rows, each, (low, high), method="bvls").x for each in columns], axis=1)
 
 
 NEIGHBOURS = 15

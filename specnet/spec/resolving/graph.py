@@ -63,8 +63,13 @@ class Node(NamedTuple):
         """Return the layer without its last activation, and this activation in the forms that the units have."""
         layer, activation = self.layer.split_activation()
         if activation is not None and self.forms:
-            activation = Mirrored(activation=activation, forms=self.forms)
+            activation = Mirrored(activation=self.ordered_activation or activation, free=activation, forms=self.forms)
         return layer, activation
+
+    @property
+    def ordered_activation(self) -> Activation | None:
+        """The activation of units that monotone columns move."""
+        return getattr(self.layer, "monotone", None) or self.layer.split_activation()[1]
 
     def used(self, parameters: Sequence[Value]) -> Sequence[Value]:
         """Return the blocks that the layer computes with, given the learned ones: signs may follow from the orders."""

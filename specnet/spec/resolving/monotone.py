@@ -47,8 +47,17 @@ def with_orders(spec: Spec, nodes: Sequence[Node], columns: int, outputs: int, p
     return _Orders(inputs, _output_orders(spec, outputs), problems.report).of(nodes)
 
 
+def check_without_orders(nodes: Sequence[Node], problems: Problems) -> None:
+    """Report activations of units that monotone columns would move."""
+    for node in nodes:
+        if getattr(node.layer, "monotone", None) is not None:
+            message = "monotone has no effect in a network without monotone columns"
+            hint = "name columns in [network.monotone], or remove monotone"
+            problems.report("monotone", message, (*node.path, "monotone"), hint=hint)
+
+
 def _check_settings(spec: Spec, outputs: int, problems: Problems) -> None:
-    """Report directions that do not suit the outputs, and a calibration that would turn them."""
+    """Report directions that do not suit the outputs."""
     monotone, loss = spec.network.monotone or {}, spec.training.loss
     labels = {column.of for column in monotone.values()}
     for name, column in monotone.items():
@@ -64,10 +73,6 @@ def _check_settings(spec: Spec, outputs: int, problems: Problems) -> None:
         elif len(labels) > 1:
             message = "all monotone columns must name the same label"
             problems.report("monotone", message, path, hint="use one label, and turn the direction of the others")
-    if spec.training.calibration == "linear":
-        message = "calibration by a linear model could turn the direction of a monotone column"
-        hint = "remove training.calibration"
-        problems.report("monotone", message, ("training", "calibration"), hint=hint)
 
 
 def _check_target(spec: Spec, problems: Problems) -> None:
@@ -175,13 +180,14 @@ def _report_layer(node: Node, report: Report) -> None:
 
 def _check_activation(node: Node, is_output: bool, report: Report) -> None:
     """Report an activation that may fall; a softmax of one logit with an order does not at the output."""
-    activation, field = node.layer.split_activation()[1], node.layer.activation_field
+    activation, field = node.ordered_activation, node.layer.activation_field
     if activation is None or activation.keeps_order:
         return
     if is_output and activation.part_name() in ("softmax", "log_softmax"):
         return
     words = "with a learned mixture " if activation.parametric else ""
     message = f"{activation.part_name()} {words}may fall, but the network has monotone columns"
+    field = field if activation is node.layer.split_activation()[1] else "monotone"
     path = node.path if field is None else (*node.path, field)
     report("monotone", message, path, hint="use one that does not, such as relu, elu, softplus or tanh")
 
@@ -198,11 +204,12 @@ class _Orders:
             sources = tuple(self.inputs if source == INPUT_INDEX else made[source].orders for source in node.inputs)
             is_output = number in last
             orders = self._orders(node, sources, is_output)
-            activation = node.layer.split_activation()[1]
+            activation, own = node.ordered_activation, node.layer.split_activation()[1]
             forms: tuple[int, ...] = ()
             if activation is not None and any(orders):
                 _check_activation(node, is_output, self.report)
-                forms = forms_of(orders) if activation.is_one_sided and not is_output else ()
+                mirrors = activation.is_one_sided and not is_output
+                forms = forms_of(orders, mirrors=mirrors) if mirrors or activation is not own else ()
             made.append(node._replace(orders=orders, input_orders=sources, forms=forms))
         if made[-1].orders != self.outputs:
             message = "the order of the outputs does not follow from the layers"

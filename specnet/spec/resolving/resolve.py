@@ -32,7 +32,7 @@ from specnet.spec.resolving.agreement import (
 )
 from specnet.spec.resolving.expectation_checks import check_expectations
 from specnet.spec.resolving.graph import INPUT_INDEX, LAYERS, Node, walk
-from specnet.spec.resolving.monotone import with_orders
+from specnet.spec.resolving.monotone import check_without_orders, with_orders
 from specnet.spec.resolving.problems import Problems
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     if network.monotone:
         columns = column_count(spec, input_size, given.inputs)
         nodes = with_orders(spec, nodes, columns, output_size, problems)
+    else:
+        check_without_orders(nodes, problems)
     check_network(spec, long.layers, nodes, input_size, output_size, problems)
     check_expectations(spec, output_size, problems)
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)
