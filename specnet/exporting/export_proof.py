@@ -16,6 +16,7 @@ from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.files import file_errors
 from specnet.model import Model
+from specnet.model.directions import MOST_ULPS, keeps_last_bit, largest_fall
 from specnet.model.gradients import has_derivatives
 from specnet.parts.arrays import Array
 
@@ -92,6 +93,11 @@ class Proof:
     derivatives : float or None
         The largest difference of a derivative, as a fraction of the largest one by the same column; None if the export
         has no derivatives.
+    fall : float or None
+        The largest fall while monotone columns move in their directions, in units of the last place of the largest
+        prediction; None in a model without such columns.
+    never_falls : bool
+        Whether predictions keep the directions to the last bit, by construction.
     """
 
     rows: int
@@ -99,13 +105,20 @@ class Proof:
     obstacle: str = ""
     rounding: float = 0.0
     derivatives: float | None = None
+    fall: float | None = None
+    never_falls: bool = False
 
     def __str__(self) -> str:
         if self.difference is None:
             return f"not compared with the model: {self.obstacle}"
         text = f"compared with the model on {self.rows} rows: max difference {self.difference:.2g}"
         text += f" (float32 rounding {self.rounding:.2g})" * bool(self.rounding)
-        return text if self.derivatives is None else f"{text}, of derivatives {self.derivatives:.2g} of the largest"
+        if self.derivatives is not None:
+            text += f", of derivatives {self.derivatives:.2g} of the largest"
+        if self.fall is not None:
+            promise = "none to the last bit" if self.never_falls else f"at most {MOST_ULPS:g} are allowed"
+            text += f"; monotone columns: largest fall {self.fall:.2g} units of the last place, {promise}"
+        return text
 
 
 def prove(target: Target, program: Program, files: dict[Path, bytes], name: str) -> Proof:
@@ -141,6 +154,9 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         if program.has_derivatives:
             given = answers.derivatives
             apart = _checked_derivatives(program, rows, given, lambda some: target.run(program, file, some).derivatives)
+        exact, fall = target.adds_in_order and keeps_last_bit(program.model), None
+        if program.model.network.is_monotone:
+            fall = _checked_fall(program, rows, lambda some: target.run(program, file, some).outputs, exact=exact)
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # large edge rows would raise the tolerance of the other rows
     has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.networks)
@@ -156,7 +172,22 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         if not _labels_agree(answers, expected, part, _margins(expected.outputs[part], program) > 2 * allowed):
             raise ExportError("the export predicts other labels than the model; nothing was written")
     _check_ends(answers.intervals, expected.intervals, ordinary)
-    return Proof(ROWS, max(difference for difference, _ in compared), rounding=rounding, derivatives=apart)
+    most = max(difference for difference, _ in compared)
+    return Proof(ROWS, most, rounding=rounding, derivatives=apart, fall=fall, never_falls=exact)
+
+
+def _checked_fall(program: Program, rows: RawColumns, answer: Callable[[RawColumns], Array], *, exact: bool) -> float:
+    """Return the largest fall while monotone columns move; refuse one that is larger than promised.
+
+    Raises
+    ------
+    ExportError
+    """
+    found, most = largest_fall(program.model, rows, program.dtype, answer), 0.0 if exact else MOST_ULPS
+    if not found <= most:
+        message = f"a prediction falls by {found:.2g} units of the last place while a monotone column moves"
+        raise ExportError(f"{message} (allowed {most:g}); nothing was written")
+    return found
 
 
 def _checked_derivatives(

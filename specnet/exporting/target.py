@@ -72,6 +72,8 @@ class Target(ABC):
         Whether a file can contain several networks with different layers.
     takes_words : bool
         Whether a file can make vectors of texts.
+    adds_in_order : bool
+        Whether each row is computed alone, with sums in one fixed order, so that rounded sums do not fall.
     is_program : bool
         Whether exported files are programs; the files of other targets can be read by `specnet.importing`.
     """
@@ -83,6 +85,7 @@ class Target(ABC):
     gives_derivatives: ClassVar[bool] = False
     takes_teams: ClassVar[bool] = False
     takes_words: ClassVar[bool] = False
+    adds_in_order: ClassVar[bool] = False
     is_program: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:

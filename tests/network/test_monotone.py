@@ -1,5 +1,7 @@
 """Networks with monotone columns: whatever their parameters, no prediction falls."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,19 @@ def test_an_activation_keeps_the_order_if_it_says_so(part: type[Activation]):
     (y,) = evaluate([activation.apply(input_value("x", (1, BATCH)))], {"x": x})
     assert activation.keeps_order == bool((np.diff(y[0]) >= -1e-12).all())
     assert not part(parametric=True).keeps_order
+
+
+@pytest.mark.parametrize(
+    "part", [each for each in activations() if each.keeps_last_bit], ids=lambda part: part.part_name()
+)
+def test_an_activation_that_keeps_the_last_bit_does_so_between_adjacent_numbers(part: type[Activation]):
+    x = np.concatenate([np.zeros(1), np.geomspace(1e-30, 20, 1501), [1, 3, 6]]).astype(np.float32)
+    x = np.concatenate([-x, x])
+    x = np.unique([np.nextafter(x, np.float32(-99)), x, np.nextafter(x, np.float32(99))])
+    mirrored = Mirrored(activation=part(), free=part(), forms=(0, 1, 2, 3))
+    (y,) = evaluate([mirrored.apply(input_value("x", (4, BATCH)))], {"x": np.tile(x, (4, 1))}, np.float32)
+    assert y.dtype == np.float32
+    assert np.diff(y).min() >= 0
 
 
 def test_threshold_falls_if_its_constant_lies_above():
@@ -241,7 +256,14 @@ def test_a_trained_model_and_its_exports_agree_and_do_not_fall(tmp_path):
     model = specnet.fit(spec, X, y)
     low, high = moved(rng)
     assert (model.predict(low) - model.predict(high)).max() <= 1e-14
-    assert specnet.export(model, "numpy", tmp_path / "net.py").proof.difference < 1e-12
+    proof = specnet.export(model, "numpy", tmp_path / "net.py").proof
+    assert proof.difference < 1e-12
+    assert 0 <= proof.fall <= 4
+    assert "at most 4 are allowed" in str(proof)
+    if shutil.which("node"):
+        proof = specnet.export(model, "javascript", tmp_path / "net.js").proof
+        assert proof.never_falls
+        assert "largest fall 0 units of the last place, none to the last bit" in str(proof)
     model.save(tmp_path / "net.specnet")
     again = specnet.load_model(tmp_path / "net.specnet")
     np.testing.assert_array_equal(again.predict(low), model.predict(low))

@@ -168,6 +168,7 @@ class _WideC(C):
 
 class CTarget(Target):
     suffix = ".c"
+    adds_in_order = True
     gives_derivatives = True
     is_program = True
     writes_float32 = True

@@ -85,6 +85,7 @@ class _JavaScript(Language):
 
 
 class JavaScriptTarget(Target):
+    adds_in_order = True
     suffix = ".js"
     is_program = True
     gives_intervals = True

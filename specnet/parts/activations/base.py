@@ -20,6 +20,8 @@ class Activation(PartKind):
     """Whether each output depends only on the input at the same position."""
     is_identity: ClassVar[bool] = False
     """Whether it returns x unchanged."""
+    keeps_last_bit: ClassVar[bool] = False
+    """Whether its rounded output never falls, in any of the forms that networks with monotone columns use."""
     is_one_sided: ClassVar[bool] = False
     """Whether it is convex, or nearly so, so that sums of it with weights that are not negative are too."""
     default_initializer: ClassVar[str] = "glorot_uniform"
@@ -93,6 +95,7 @@ class Linear(Ordered):
 
     aliases = ("identity",)
     is_identity = True
+    keeps_last_bit = True
     names = Names(keras="linear", sklearn="identity")
     type: Literal["linear"] = "linear"
 

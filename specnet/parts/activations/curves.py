@@ -26,6 +26,7 @@ from specnet.parts.part import FieldProblem, Names
 class Clip(Ordered):
     """x, clipped to two bounds, such as those of a quantity. Its derivative at the bounds is 0."""
 
+    keeps_last_bit = True
     names = Names(torch=("Hardtanh", "nn.functional.hardtanh({x}, min_val={minimum}, max_val={maximum})"))
     type: Literal["clip"] = "clip"
     minimum: float = Field(0.0, description="lower bound")

@@ -10,6 +10,7 @@ from specnet.parts.part import Names
 class Relu(Ordered, Rectifier):
     """max(x, 0): the rectifier (Nair and Hinton 2010). Its derivative at 0 is 0."""
 
+    keeps_last_bit = True
     is_one_sided = True
     onnx = ("Relu", {})
     names = Names("relu", torch=("ReLU", "nn.functional.relu({x})"), sklearn="relu")
@@ -22,6 +23,7 @@ class Relu(Ordered, Rectifier):
 class Relu6(Ordered, Rectifier):
     """x, clipped to [0, 6]: a rectifier for low precision (Krizhevsky 2010). Its derivative at 0 and 6 is 0."""
 
+    keeps_last_bit = True
     names = Names("relu6", torch=("ReLU6", "nn.functional.relu6({x})"))
     type: Literal["relu6"] = "relu6"
 

@@ -32,6 +32,7 @@ class HardSigmoid(Ordered):
     As in PyTorch and Keras 3. Keras 2 has the slope 0.2 instead of 1/6, still the default in ONNX.
     """
 
+    keeps_last_bit = True
     names = Names("hard_sigmoid", torch=("Hardsigmoid", ""))  # whose slope is a sixth in float32, also for float64
     type: Literal["hard_sigmoid"] = "hard_sigmoid"
 
@@ -65,6 +66,7 @@ class Tanh(Ordered):
 class HardTanh(Ordered):
     """x, clipped to [−1, 1]: a piecewise linear tanh (Collobert 2004). Its derivative at −1 and 1 is 0."""
 
+    keeps_last_bit = True
     names = Names("hard_tanh", torch=("Hardtanh", "nn.functional.hardtanh({x})"))
     type: Literal["hard_tanh"] = "hard_tanh"
 

@@ -62,6 +62,8 @@ class Preprocessing(PartKind):
     keeps_order : bool
         Whether each output column rises or stays where the input column at the same position rises, and further output
         columns depend only on which cells are missing.
+    keeps_last_bit : bool
+        Whether this is true of rounded columns too, also of `invert`.
     dtypes : mapping of str to str
         Dtypes of learned arrays by name; float64 for names that are missing.
     tables : frozenset of str
@@ -79,6 +81,7 @@ class Preprocessing(PartKind):
     invertible: ClassVar[bool] = False
     fits_views: ClassVar[bool] = False
     keeps_order: ClassVar[bool] = False
+    keeps_last_bit: ClassVar[bool] = False
     tables: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset()
     dtypes: ClassVar[Mapping[str, str]] = {}

@@ -53,6 +53,7 @@ class Impute(Preprocessing):
     learned = ("fill",)
     takes_missing = True
     keeps_order = True
+    keeps_last_bit = True
     fits_views = True
     type: Literal["impute"] = "impute"
     strategy: Literal["median", "mean", "most_frequent", "constant", "error"] = Field(

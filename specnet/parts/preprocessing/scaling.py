@@ -110,6 +110,7 @@ class Standardize(Preprocessing):
     learned = ("mean", "scale")
     invertible = True
     keeps_order = True
+    keeps_last_bit = True
     fits_views = True
     type: Literal["standardize"] = "standardize"
 
@@ -150,6 +151,7 @@ class _Shifted(Preprocessing):
 
     invertible = True
     keeps_order = True
+    keeps_last_bit = True
     fits_views = True
 
     def check(self, fitted: Fitted) -> None:
@@ -202,6 +204,7 @@ class ClipColumns(Preprocessing):
     learned = ("minimum", "maximum")
     invertible = True
     keeps_order = True
+    keeps_last_bit = True
     fits_views = True
     type: Literal["clip"] = "clip"
     least: float | None = Field(None, description="lower bound of all columns; default: that of the training set")
