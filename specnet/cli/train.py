@@ -187,6 +187,9 @@ def _show_run(
     if sentence := beside_teacher(figures):
         output.parts(sentence)
     show_expectations(result.expectations, output)
+    if monotone := figures.get("monotone"):
+        words = "monotone columns: the largest fall of a prediction is"
+        output.parts(f"{words} {monotone['largest_fall']:.2g} units of its last place, by rounding")
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
     document, findings = result.model.spec.document.data, ranked(result.findings)
     step = next_step(findings, figures, document, str(spec), settings, str(folder))

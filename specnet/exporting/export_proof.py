@@ -16,7 +16,7 @@ from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.files import file_errors
 from specnet.model import Model
-from specnet.model.directions import MOST_ULPS, keeps_last_bit, largest_fall
+from specnet.model.directions import MOST_ULPS, keeps_last_bit, largest_fall, outputs_of
 from specnet.model.gradients import has_derivatives
 from specnet.parts.arrays import Array
 
@@ -312,13 +312,6 @@ def answers_of(program: Program, rows: RawColumns) -> ExportAnswers:
         return ExportAnswers(outputs, None, None if ends is None else ends.reshape(*outputs.shape, 2))
     one = program.task == "binary" and program.model.gives_probabilities
     return ExportAnswers(outputs[:, 1:] if one else outputs, program.model.predict(rows))
-
-
-def outputs_of(model: Model, X: Array | RawColumns) -> Array:
-    """Return a model's values or probabilities, or margins if it has no probabilities, (rows, outputs)."""
-    if model.network.task == "values":
-        return model.predict(X).reshape(len(X), -1)
-    return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
 
 
 def _compared(

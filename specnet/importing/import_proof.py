@@ -9,8 +9,9 @@ import numpy as np
 from specnet.data import RawColumns
 from specnet.errors import DataError, FileError
 from specnet.exporting.export_columns import columns_of, with_texts
-from specnet.exporting.export_proof import outputs_of, put_categories
+from specnet.exporting.export_proof import put_categories
 from specnet.model import Model
+from specnet.model.directions import outputs_of
 from specnet.parts.arrays import Array
 
 ROWS, SPREADS = 80, (0.5, 1.0, 3.0)

@@ -20,6 +20,8 @@ from specnet.parts.arrays import Array
 
 MOST_ULPS = 4.0
 """The largest fall, in units of the last place of the largest prediction."""
+MOVED_ROWS = 256
+"""Number of rows whose monotone columns are moved after training."""
 _POINTS = 16
 """Number of points over its range at which a column is set, each followed by the next larger number."""
 
@@ -85,6 +87,13 @@ def largest_fall(
         unit = np.spacing(np.abs(found[np.isfinite(found)]).max(initial=0.0).astype(dtype))
         worst = max(worst, float(falls[np.isfinite(falls)].max(initial=0.0)) / float(unit))
     return worst
+
+
+def outputs_of(model: Model, X: Array | RawColumns) -> Array:
+    """Return a model's values or probabilities, or margins if it has no probabilities, (rows, outputs)."""
+    if model.network.task == "values":
+        return model.predict(X).reshape(len(X), -1)
+    return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
 
 
 def _points(cells: NDArray[np.float64], dtype: np.dtype[np.floating]) -> NDArray[np.float64]:

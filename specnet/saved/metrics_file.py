@@ -111,6 +111,9 @@ class Evaluation:
         For a network with a teacher: ``networks``, ``parameters`` and ``bytes`` of the teacher, unless it is columns of
         the table; ``own_parameters`` of the network; ``metrics`` of the teacher by split; and ``agreement`` by split,
         the accuracy or R² of the network with the teacher's predictions as the truth. Not in the file if empty.
+    monotone : dict
+        ``largest_fall`` while monotone columns of training rows move in their directions, in units of the last place of
+        the largest prediction. Not in the file if the network has no such columns.
     """
 
     rows: dict[str, int]
@@ -124,6 +127,7 @@ class Evaluation:
     groups: dict[str, int] = field(default_factory=dict)
     calibration: dict[str, FiniteFloat | Figures] = field(default_factory=dict)
     teacher: TeacherFigures | dict[str, int] = field(default_factory=dict)
+    monotone: dict[str, FiniteFloat] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Evaluation:
@@ -153,7 +157,7 @@ class Evaluation:
     def record(self) -> dict[str, Any]:
         """Return the evaluation as plain data, with the metrics of each split under its name."""
         rest = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name in ("teacher", "groups"):
+        for name in ("teacher", "groups", "monotone"):
             if not rest[name]:
                 del rest[name]
         return {"rows": rest.pop("rows"), **rest.pop("metrics"), **rest}

@@ -286,6 +286,21 @@ def test_a_linear_calibration_has_coefficients_of_the_right_signs():
     assert -1.5 < slopes[:, 1].mean() < -0.3
 
 
+def test_a_run_moves_its_columns_and_refuses_falls(tmp_path, monkeypatch):
+    X, y = training_rows(np.random.default_rng(0))
+    lines = "\n".join(",".join(map(repr, row)) for row in np.column_stack([X, y]).tolist())
+    (tmp_path / "rows.csv").write_text(f"a,b,c,d,y\n{lines}\n")
+    data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"}
+    network = {"hidden_layer_sizes": [8], "activations": "relu", "monotone": {"a": "increasing", "c": "decreasing"}}
+    spec = {"data": data, "network": network, "training": {"loss": "mean_squared_error", "epochs": 2}}
+    found = specnet.run(spec, report=False).evaluation["monotone"]
+    assert found.keys() == {"largest_fall"}
+    assert 0 <= found["largest_fall"] <= 4
+    monkeypatch.setattr(specnet.Model, "predict", lambda self, rows: -rows.X[:, 0])
+    with pytest.raises(specnet.errors.TrainingError, match="falls by"):
+        specnet.run(spec, report=False)
+
+
 def test_free_units_may_have_an_activation_that_falls(tmp_path):
     hidden = {"type": "activation", "activation": {"type": "mish", "parametric": True}}
     layers = [dense(8), {**hidden, "monotone": "elu"}, dense(8), {**hidden, "monotone": "tanh"}, dense(1)]

@@ -6,16 +6,19 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.data import RawColumns
 from specnet.data.repeated_rows import repeated_rows
 from specnet.errors import Diagnostic, NotFiniteError, TrainingError
 from specnet.findings import Evidence, Judgement, Scores, UnseenRows, judge
 from specnet.findings.data_findings import SHARED
 from specnet.model import Answers, Model
+from specnet.model.directions import MOST_ULPS, MOVED_ROWS, largest_fall, outputs_of
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.metrics import ExpectedCalibrationError, Metric, main_metric
@@ -44,7 +47,7 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
     Raises
     ------
     TrainingError
-        If a loss of the model is not finite.
+        If a loss of the model is not finite, or predictions fall by more than rounding while monotone columns move.
     """
     data, model, result = fitted.data, fitted.model, fitted.result
     splits, metrics, network = data.splits, model.spec.training.metrics, model.network
@@ -61,6 +64,8 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
         evaluation.calibration["error"] = errors
     if data.teacher is not None:
         evaluation = replace(evaluation, teacher=_beside_teacher(data.teacher, model, data, answers))
+    if network.is_monotone:
+        evaluation.monotone["largest_fall"] = _largest_fall(model, splits[TRAIN])
     evaluation.calibration.update({name: dict(figures) for name, figures in (fitted.weights or {}).items()})
     if fitted.calibration is not None:
         evaluation.calibration.update(fitted.calibration.figures())
@@ -68,6 +73,22 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Judgement, dict[str, An
     scores = train_score, unseen, folds, test
     evidence = run_evidence(fitted.encoder, fitted.training, splits, result.history, result.layer_records, scores)
     return evaluation, judge(evidence), answers
+
+
+def _largest_fall(model: Model, rows: Rows) -> float:
+    """Return the largest fall while monotone columns of some rows move over their ranges.
+
+    Raises
+    ------
+    TrainingError
+        If it is larger than by rounding.
+    """
+    some = RawColumns(np.asarray(rows.columns[:MOVED_ROWS]), rows.kinds)
+    found = largest_fall(model, some, model.network.dtype, partial(outputs_of, model))
+    if not found <= MOST_ULPS:
+        message = f"a prediction falls by {found:.2g} units of the last place while a monotone column moves"
+        raise TrainingError(f"{message}; rounding may cause {MOST_ULPS:g}", hint='set network.dtype = "float64"')
+    return found
 
 
 def _beside_teacher(
