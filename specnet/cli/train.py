@@ -188,8 +188,9 @@ def _show_run(
         output.parts(sentence)
     show_expectations(result.expectations, output)
     if monotone := figures.get("monotone"):
-        words = "monotone columns: the largest fall of a prediction is"
-        output.parts(f"{words} {monotone['largest_fall']:.2g} units of its last place, by rounding")
+        fall = monotone["largest_fall"]
+        words = f"falls by {fall:.2g} units of the last place, by rounding" if fall else "falls"
+        output.parts(f"monotone columns: {'a' if fall else 'no'} prediction {words}")
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
     document, findings = result.model.spec.document.data, ranked(result.findings)
     step = next_step(findings, figures, document, str(spec), settings, str(folder))
