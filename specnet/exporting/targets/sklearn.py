@@ -34,7 +34,6 @@ class SklearnTarget(Target):
     suffix = ".skops"
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
-        required("skops.io", "sklearn-export")
         model, note = without_idle_imputation(model)
         return Program(model, dtype, {}, note)
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from specnet import ExportError, Model, SpecClassifier, export
 from specnet.errors import MissingPackageError, UnsupportedError
 from specnet.importing import open_model
-from tests.exporting.models import DTYPES, built, dense, exported, spec_model
+from tests.exporting.models import DTYPES, built, dense, ensemble_of, exported, spec_model
 from tests.exporting.tools import LIBRARIES, PEER, peers
 from tests.model.models import KINDS, make_model, make_rows
 from tests.registry import find, names
@@ -69,6 +69,15 @@ def test_a_library_that_is_missing_is_named_with_its_extra(target, tmp_path, mon
         export(make_model("value"), target, tmp_path / f"m{LIBRARIES[target]}")
     assert target in caught.value.diagnostics[0].message
     assert f"pip install '.[{target}]'" in (caught.value.diagnostics[0].hint or "")
+
+
+def test_scikit_learn_refuses_an_ensemble_before_it_needs_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with pytest.raises(UnsupportedError, match="no equivalent of an ensemble"):
+        export(ensemble_of(make_model("value")), "sklearn", tmp_path / "m.skops")
+    with pytest.raises(MissingPackageError, match="skops"):
+        export(make_model("value"), "sklearn", tmp_path / "m.skops")
+    assert not (tmp_path / "m.skops").exists()
 
 
 @peers
