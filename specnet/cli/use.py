@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -165,7 +166,7 @@ def explain(
     specnet explain runs/moons_2_5_1/1 rows.npz --row 1
     specnet explain runs/wine_csv/1 specs/data/wine.csv -o contributions.csv
     """
-    from specnet.cli.prediction_files import WRITERS, Formulas, Predictions, csv_bytes, exact
+    from specnet.cli.prediction_files import ROWS_AT_ONCE, WRITERS, Formulas, Predictions, csv_bytes, exact
     from specnet.data import large_cell_in, read_inputs
     from specnet.files import refuse_taken, write_file
     from specnet.parts.data import settings_as_options
@@ -197,7 +198,8 @@ def explain(
         if row is not None:
             if found.missing:
                 raise DataError(*found.warnings())
-            _show_row(output, loaded, raw, row, progress.show)
+            words = _words_of_row(row, file, loaded, raw, ROWS_AT_ONCE, encoding)
+            _show_row(output, loaded, raw, row, words, progress.show)
         elif out is not None:
             write_file(out, WRITERS[out.suffix](found, Formulas(escape=False)))
         elif output.as_json:
@@ -242,11 +244,34 @@ MAX_BARS = 12
 """The maximum number of columns with a bar; the others are summed."""
 
 
-def _show_row(output: Output, model: Model, raw: RawColumns, row: int, progress: Callable[[int, int], None]) -> None:
-    """Print the contributions to the prediction of the only row, the largest first."""
+def _words_of_row(
+    row: int, file: Path, model: Model, raw: RawColumns, rows: int, encoding: str | None
+) -> dict[str, str]:
+    """Return the words of a table for the booleans and dates of a row (from 1), by column; `rows` are read at once."""
+    from specnet.data import read_cells
+    from specnet.parts.data import table_file_type
+
+    names = [column.name for column in raw.kinds if column.kind in ("boolean", "datetime")]
+    if not names or table_file_type(file) is None:
+        return {}
+    part, number = divmod(row - 1, rows)
+    cells = next(islice(read_cells(file, model.network.resolved, names, rows, encoding), part, None))
+    return {name: str(column.texts[number]).strip() for name, column in cells.items()}
+
+
+def _show_row(
+    output: Output,
+    model: Model,
+    raw: RawColumns,
+    row: int,
+    words: Mapping[str, str],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Print the contributions to the prediction of the only row, the largest first; `words` are of `_words_of_row`."""
     import numpy as np
 
     from specnet.cli.prediction_files import explained_names
+    from specnet.number_texts import true_minus
     from specnet.report.terminal.bars import signed_bar
 
     values, base, errors = model.contributions(raw, progress=progress)
@@ -261,9 +286,9 @@ def _show_row(output: Output, model: Model, raw: RawColumns, row: int, progress:
     wrong = None if errors is None else errors[0, :, which]
 
     def text(value: float, sign: str = "") -> str:
-        return f"{100 * value:{sign}.1f} %" if chances else f"{value:{sign}.4g}"
+        return true_minus(f"{100 * value:{sign}.1f} %" if chances else f"{value:{sign}.4g}")
 
-    cells = [_cell(raw, index) for index in range(raw.X.shape[1])]
+    cells = [_cell(raw, index, words) for index in range(raw.X.shape[1])]
     columns = explained_names(model)
     order = np.argsort(-np.abs(own), kind="stable").tolist()
     output.data |= {
@@ -298,12 +323,14 @@ def _show_row(output: Output, model: Model, raw: RawColumns, row: int, progress:
     output.rows(lines)
 
 
-def _cell(raw: RawColumns, index: int) -> str:
-    """Return the text of a cell of the only row."""
+def _cell(raw: RawColumns, index: int, words: Mapping[str, str]) -> str:
+    """Return the text of a cell of the only row, given those that are written as in its file."""
     from specnet.findings.slices import cell_in_words
     from specnet.number_texts import cell_text
 
     cell = float(raw.X[0, index])
+    if raw.kinds and cell == cell and (word := words.get(raw.kinds[index].name)):
+        return word
     if raw.kinds:
         return cell_in_words(raw.kinds[index], cell) or "missing"
     return "missing" if cell != cell else cell_text(cell)

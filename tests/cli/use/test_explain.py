@@ -29,7 +29,7 @@ def test_a_row_is_shown_as_bars_with_its_prediction_and_the_base(specnet, rows, 
     )
     assert given["prediction"] == pytest.approx(given["base"] + sum(each["value"] for each in given["contributions"]))
     first = given["contributions"][0]
-    assert f"{100 * first['value']:+.1f} %" in shown.splitlines()[2]
+    assert f"{100 * first['value']:+.1f} %".replace("-", "−") in shown.splitlines()[2]
     assert "━" in shown.splitlines()[2]
     assert f"{100 * given['base']:.1f} %" in shown
 
@@ -89,3 +89,19 @@ def test_rows_in_the_file_of_a_model_are_of_one_run(specnet, folder):
     assert "--no-rows" in specnet("run moons.toml -o none --with-rows --no-rows").failed(2)
     assert "--folds or --seeds" in specnet("run moons.toml -o none --with-rows --seeds 2").failed(2)
     assert not (folder / "none").exists()
+
+
+def test_a_row_of_a_table_is_shown_in_the_words_of_its_file(specnet, folder):
+    lines = [
+        f"{'-' * (n % 2)}{n}.5,{'Yes' if n % 3 else 'No'},{1 + n % 28:02}/02/2020,{'Yes' if n % 3 else 'No'}"
+        for n in range(60)
+    ]
+    (folder / "members.csv").write_text("\n".join(["height,member,since,bought", *lines]))
+    specnet("new members.toml --data members.csv --target bought --quick").ok()
+    specnet("run members.toml -o members -q --no-report --set training.epochs=3").ok()
+    first, second = (specnet(f"explain members members.csv --row {row} --format json").document for row in (1, 2))
+    cells = [{each["column"]: each["cell"] for each in given["contributions"]} for given in (first, second)]
+    assert cells[0] == {"height": "0.5", "member": "No", "since": "01/02/2020"}
+    assert cells[1] == {"height": "−1.5", "member": "Yes", "since": "02/02/2020"}
+    shown = specnet("explain members members.csv --row 2").ok().out
+    assert "-" not in shown
