@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -386,8 +387,10 @@ def compare(
 ) -> None:
     """Compare runs in one page.
 
-    Writes their scores, their curves laid over each other, and the settings that differ into one HTML file that needs
-    nothing else. A folder of folds or seeds stands for its runs, a sweep for the run of its best trial.
+    Says which run is best, and whether chance may explain its gain over the others on the test rows, which are
+    predicted again. Writes this, the scores, the curves laid over each other, and the settings that differ into one
+    HTML file that needs nothing else. A folder of folds or seeds stands for its runs, a sweep for the run of its best
+    trial.
 
     Examples
     --------
@@ -403,8 +406,10 @@ def compare(
         raise UsageError("expected at least two runs, got one", hint=hint)
     check_page(out, force=force)
     from specnet.files import write_file
-    from specnet.report.pages.comparison_page import comparison_page
+    from specnet.report.pages.comparison_page import best_run, comparison_page, reason_apart, short_names
+    from specnet.report.terminal.bars import CountProgress
     from specnet.run_files import check_run
+    from specnet.running.evaluation.run_comparison import compared_runs
     from specnet.saved.saved_run import SavedRun
 
     words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
@@ -414,7 +419,13 @@ def compare(
         run.check()
         if not run.history:
             raise FileError("the history of the run is empty", source=str(run.path))
-    write_file(out, comparison_page(saved, shlex.join(words), out.parent))
+    compared: dict[str, dict[str, Any]] | str = reason_apart(saved)
+    if not compared:
+        with CountProgress(sys.stderr if output.speaks else None, "runs compared") as progress:
+            compared = compared_runs(saved, short_names([run.name for run in saved]), progress.show)
+    write_file(out, comparison_page(saved, compared, shlex.join(words), out.parent))
+    output.data["verdict"] = best_run(saved, compared)
+    output.line(output.data["verdict"])
     output.data["file"] = str(out)
     output.page(out, is_opened=open_page)
 

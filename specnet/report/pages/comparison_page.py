@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from specnet.number_texts import ABSENT, counted, interval, page_metric, true_minus
-from specnet.parts.metrics import main_metric, metric_of
+from specnet.number_texts import ABSENT, counted, page_metric
+from specnet.parts.metrics import main_metric
 from specnet.parts.splits import SPLITS, TEST, adjective
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.headline import words
-from specnet.report.pages.page_beginning import WITHOUT_INTERVALS, Gain, gains_chart, in_order, larger_is_better
+from specnet.report.pages.headline import clearly_worse, compared_values, known_gains, words
+from specnet.report.pages.page_beginning import PAIRED, gain_text, gains_chart, larger_is_better, paired_gains
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import (
     MAX_NAMED,
@@ -34,13 +34,18 @@ from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
 
 
-def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
+def comparison_page(
+    runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str, command: str, start: Path
+) -> str:
     """Return the page of several runs as HTML.
 
     Parameters
     ----------
     runs : sequence of SavedRun
         Runs to compare. Settings are compared with those of the first run.
+    compared : mapping or str
+        By deciding statistic: contents of ``metrics.json`` of the run that is best by it, with the other runs as
+        baselines, and its name as ``best``. Or a sentence with the reason why there is none.
     command : str
         Command line that creates the page.
     start : Path
@@ -51,8 +56,8 @@ def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
     return rendered(
         "compare.html.j2",
         count=counted(len(runs), "run"),
-        sentence=f"{_unfinished(runs)}{best_run(runs, specs)}",
-        strip=_strip(runs, specs),
+        sentence=f"{_unfinished(runs)}{best_run(runs, compared)}",
+        strip=_strip(runs, compared),
         table=_on_page(RunTable(runs).table()),
         addresses=[page_of(run.path, start) for run in runs],
         swatches=[curve_style(index) for index in range(len(runs))],
@@ -108,81 +113,85 @@ def _unfinished(runs: Sequence[SavedRun]) -> str:
     return f"Not finished: {', '.join(found)}. " if found else ""
 
 
-def _strip(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> Figure | None:
-    """Return a chart of the best run's gains over other runs and simpler predictors; None if their rows differ."""
-    name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
-    names, is_reduction = short_names([run.name for run in runs]), not larger_is_better(name)
-    found = {called: run.score(TEST, name) for called, run in zip(names, runs, strict=True)}
-    scores = {called: score for called, score in found.items() if score is not None}
-    if _apart(runs, specs, is_known=len(scores) == len(runs), is_loss=name == LOSS):
+def _strip(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str) -> Figure | None:
+    """Return a chart of the best run's gains over other runs and simpler predictors; None without a comparison."""
+    if isinstance(compared, str):
         return None
-    best = (min if is_reduction else max)(scores, key=lambda called: scores[called])
-    own, baselines = scores.pop(best), runs[names.index(best)].evaluation.baselines
-    known = {baseline: baselines[baseline].get(TEST, {}).get(name) for baseline in in_order(baselines)}
-    scores |= {baseline: value for baseline, value in known.items() if value is not None}
-    gains = {
-        other: Gain(page_metric(name, value), value - own if is_reduction else own - value)
-        for other, value in scores.items()
-    }
+    name, _ = clearly_worse(compared)
+    evaluation = compared[name]
+    gains = dict(paired_gains(evaluation, name))
+    if not gains:
+        return None
+    best, nearest = evaluation["best"], min(gains, key=lambda other: gains[other].reach)
+    value, bounds = compared_values(evaluation, nearest, name)[0], gains[nearest].bounds
+    names = short_names([run.name for run in runs])
+    gains |= paired_gains(runs[names.index(best)].evaluation.record(), name)
+    drawn = "groups of test rows" if evaluation["groups"] else "the test rows"
     label = words(name)
-    note = f"{label[:1].upper()}{label[1:]} of {best} on test rows: {page_metric(name, own)}. {WITHOUT_INTERVALS}"
-    return gains_chart(
-        f"Gain of {best}",
-        note,
-        name,
-        gains,
-        min(gains, key=lambda other: gains[other].reach),
-        is_reduction=is_reduction,
+    note = (
+        f"{label[:1].upper()}{label[1:]} of {best} on test rows: {page_metric(name, value, bounds)}. "
+        f"{PAIRED.format(drawn)}"
     )
+    return gains_chart(f"Gain of {best}", note, name, gains, nearest, is_reduction=not larger_is_better(name))
 
 
-def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:
-    """Return a sentence that names the best run by its test score, or explains why the runs cannot be ranked."""
+def reason_apart(runs: Sequence[SavedRun]) -> str:
+    """Return a sentence with the reason why runs cannot be ranked, and what to do; empty if they can be."""
     name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
-    scores = [run.score(TEST, name) for run in runs]
-    known = [score for score in scores if score is not None]
-    if apart := _apart(runs, specs, is_known=len(known) == len(runs), is_loss=name == LOSS):
-        return f"{counted(len(runs), 'run')} side by side; {apart}."
-    measured = specs[0].monitored_metric(metric_of(name, (each.type for each in specs[0].training.metrics)) or name)
-    best = max(known) if measured is not None and measured.larger_is_better else min(known)
-    label, shown = words(name), page_metric(name, best)
-    if chance := _overlap(runs, scores, name, best):
-        return chance
-    winners = [run.name for run, score in zip(runs, scores, strict=True) if score == best]
-    others = [score for score in known if score != best]
-    if not others:
-        return f"All {len(runs)} runs reach the same test {label}: {shown}."
-    rest = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(others), max(others))))
-    leading = f"{winners[0]} reaches" if len(winners) == 1 else f"{counted(len(winners), 'run')} reach"
-    behind = "the other" if len(others) == 1 else f"the other {len(others)}"
-    return f"{leading} the best test {label}, {shown}; {behind}: {rest}."
+    is_known = all(run.score(TEST, name) is not None for run in runs)
+    apart = _apart(runs, [run.spec for run in runs], is_known=is_known, is_loss=name == LOSS)
+    return f"{apart}." if apart else ""
 
 
-def _overlap(runs: Sequence[SavedRun], scores: Sequence[float | None], name: str, best: float) -> str:
-    """Return a sentence if the interval of the best score contains another score, so that chance may rank them."""
-    winner = runs[scores.index(best)]
-    ends = winner.evaluation.record().get("intervals", {}).get(TEST, {}).get(name)
-    others = sorted(
-        {score for score in scores if score is not None and score != best}, key=lambda score: abs(score - best)
-    )
-    if not ends or not others or not ends["low"] <= others[0] <= ends["high"]:
-        return ""
-    around = true_minus(interval(name, ends["low"], ends["high"]))
+def best_run(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str) -> str:
+    """Return a sentence that names the best run, and the runs that are clearly worse; or why runs cannot be ranked.
+
+    Parameters
+    ----------
+    runs : sequence of SavedRun
+    compared : mapping or str
+        As for `comparison_page`.
+    """
+    if isinstance(compared, str):
+        return f"{counted(len(runs), 'run')} side by side; {compared}"
+    name, worse = clearly_worse(compared)
+    evaluation = compared[name]
+    gains, best, label = known_gains(evaluation, name), evaluation["best"], words(name)
+    rows = counted(evaluation["rows"][TEST], "test row")
+    if not gains:
+        return f"{counted(len(runs), 'run')} side by side; {rows} are too few to compare them."
+    nearest = min(gains, key=lambda other: gains[other]["value"])
+    own, its = (page_metric(name, value, gains[nearest]) for value in compared_values(evaluation, nearest, name))
+    if not any(gain["value"] for gain in gains.values()):
+        return f"No clear difference: all {len(runs)} runs reach the same test {label}, {own}."
+    if not worse:
+        ends = [gain_text(name, gains[nearest][end], gains[nearest]) for end in ("low", "high")]
+        unit = " points" if name.endswith("accuracy") else ""
+        return (
+            f"No clear difference: {best} has the best test {label}, {own}, {nearest} {its}; on {rows} the gain may be "
+            f"{ends[0]} to {ends[1]}{unit}."
+        )
+    others = len(runs) - 1
+    if len(worse) == others:
+        rival = nearest if others == 1 else f"all {others} other runs"
+        beside = its if others == 1 else f"at best {its}"
+        return f"{best} is better than {rival}: test {label} {own} against {beside}, on {rows}."
     return (
-        f"No clear difference: {winner.name} has the best test {words(name)}, {page_metric(name, best)}, but its 95 % "
-        f"interval, {around}, contains {page_metric(name, others[0])} of another."
+        f"{best} is better than {len(worse)} of the {others} other runs, with no clear difference from "
+        f"{nearest if len(worse) == others - 1 else f'the other {others - len(worse)}'}: test {label} {own} against "
+        f"{its} of {nearest}, on {rows}."
     )
 
 
 def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
     """Return the reason why runs cannot be ranked; empty if they have a common score on the same rows."""
     if not is_known or (is_loss and not have_one_loss(run.loss for run in runs)):
-        return "they have no score of test rows in common"
+        return "they have no score of test rows in common; compare runs of one loss or one metric"
     if len(_data(runs)) > 1:
-        return "their data differ, and so their scores cannot be ranked"
+        return "their data differ, and so their scores cannot be ranked; compare runs of one table"
     rules = [spec.data.split.test_rule for spec in specs if spec.data is not None]
     if any(rule != rules[0] for rule in rules):
-        return "they are tested on different rows, and so their scores cannot be ranked"
+        return "they are tested on different rows, and so their scores cannot be ranked; give all the same data.split"
     return ""
 
 

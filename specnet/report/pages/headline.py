@@ -135,6 +135,36 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
     return 0, baseline, first if baseline in gains[first] else last
 
 
+def clearly_worse(compared: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """Return the statistic that decides between several runs, and the runs that are worse than the best one by it.
+
+    For runs that are equally good, the probability that any is named is at most `LEVEL`. Each run may be the best by
+    chance, so all pairs of runs count as tests: the p-values are compared with Holm's (1979) levels for so many, and
+    for as many statistics as can decide.
+
+    Parameters
+    ----------
+    compared : mapping
+        By statistic: contents of ``metrics.json`` of the run that is best by it, with the other runs as baselines.
+
+    Returns
+    -------
+    tuple
+        The first statistic by which most runs are worse, and their names. If none is, the first statistic.
+    """
+    found: dict[str, list[str]] = {}
+    for name, evaluation in compared.items():
+        known = known_gains(evaluation, name)
+        runs = len(evaluation["gains"]) + 1
+        found[name] = []
+        for number, other in enumerate(sorted(known, key=lambda other: _p_value(known[other]))):
+            if _p_value(known[other]) > LEVEL / len(compared) / (runs * (runs - 1) // 2 - number):
+                break
+            if known[other]["value"] > 0:
+                found[name].append(other)
+    return max(found.items(), key=lambda item: len(item[1]))
+
+
 def too_few_groups(evaluation: Mapping[str, Any]) -> str:
     """Return a sentence if no outcome other than 0 is possible, because test rows have too few groups; else nothing.
 

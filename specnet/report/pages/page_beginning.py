@@ -168,7 +168,7 @@ def strip_of(evaluation: Mapping[str, Any], network: str) -> Figure | None:
     beside, split = comparison(evaluation), best_split(evaluation)
     if beside is not None:
         _, first, name = beside
-        gains = dict(_paired(evaluation, name))
+        gains = dict(paired_gains(evaluation, name))
         value, bounds = compared_values(evaluation, first, name)[0], evaluation["gains"][first][name]
         drawn = "groups of test rows" if evaluation.get("groups") else "the test rows"
         note = FROM_SCORES if bounds.get("method") == UNPAIRED else PAIRED.format(drawn)
@@ -196,7 +196,7 @@ def _is_reduction(evaluation: Mapping[str, Any], baseline: str, name: str) -> bo
     return bool(evaluation["gains"][baseline][name]["value"] * (own - its) < 0)
 
 
-def _paired(evaluation: Mapping[str, Any], name: str) -> Iterator[tuple[str, Gain]]:
+def paired_gains(evaluation: Mapping[str, Any], name: str) -> Iterator[tuple[str, Gain]]:
     """Yield the gains with intervals in a statistic, in the order in which pages name baselines."""
     known = known_gains(evaluation, name)
     for baseline in in_order(known):

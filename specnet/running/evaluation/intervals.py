@@ -178,14 +178,15 @@ def chance_of(
             values = (
                 (figures[name], compared[baseline][name])
                 if known
-                else tuple(_value(each[name], answers) for each in (own, statistics))
+                else tuple(statistic_value(each[name], answers) for each in (own, statistics))
             )
             gain = _gain(resampling, name, direction, values, (resampled[name], redrawn[name]), (test, answers))
             gains[baseline][name] = gain if known else gain | dict(zip(("model", "baseline"), values, strict=True))
     return intervals, baseline_intervals, gains
 
 
-def _value(statistic: Statistic, answers: Answers) -> float | None:
+def statistic_value(statistic: Statistic, answers: Answers) -> float | None:
+    """Return the value of a statistic for the weights of answers' rows, None if it is undefined."""
     weight = np.ones(len(answers)) if answers.weight is None else answers.weight
     value = float(statistic(weight[None, :])[0])
     return value if np.isfinite(value) else None

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from html import unescape
+from html import escape, unescape
 
 import pytest
 
@@ -43,7 +43,8 @@ def read_json(path):
 def test_scores_curves_and_settings_of_runs(specnet, folder, train):
     train("runs/a", "training.epochs=100", "training.optimizer.learning_rate=0.05")
     train("runs/b", "data.split.validation_size=0.2")
-    assert specnet("compare runs/a runs/b").went() == "compare.html\n"
+    verdict, file = specnet("compare runs/a runs/b").went().splitlines()
+    assert file == "compare.html"
     page = (folder / "compare.html").read_text("utf-8")
     shown = cells(page)
     figures = {run: read_json(folder / "runs" / run / "metrics.json") for run in "ab"}
@@ -58,19 +59,31 @@ def test_scores_curves_and_settings_of_runs(specnet, folder, train):
     start = shown.index("training.epochs")
     assert shown[start : start + 3] == ["training.epochs", "100", "20"]
     assert "training.loss" not in shown
-    best = max("ab", key=lambda run: figures[run]["test"]["accuracy"])
-    found = figures[best]["intervals"]["test"]["accuracy"]
-    (other,) = {*"ab"} - {best}
-    is_open = found["low"] <= figures[other]["test"]["accuracy"] <= found["high"]
-    heading = f"No clear difference: runs/{best} has" if is_open else f"runs/{best} reaches"
-    assert f"<h1>{heading} the best test accuracy, " in page
-    # The gains of the better run over the other one and over the simpler predictors are on one axis.
+    # The gains of the better run over the other one and over simpler predictors are on one axis, and the terminal has
+    # the same sentence.
+    assert f"<h1>{escape(verdict)}</h1>" in page
     (strip,) = (label for label in labels(page) if label.startswith("Gain of "))
-    winner, _, gains = strip.removeprefix("Gain of ").partition(": ")
-    assert {winner, gains.split()[0]} == {"a", "b"}
-    assert all(f"{name} " in gains for name in figures[best]["baselines"])
+    winner, _, gain = strip.removeprefix("Gain of ").partition(": ")
+    (other,) = {*"ab"} - {winner}
+    assert gain.startswith(f"{other} ")
+    assert all(f", {name} " in gain for name in figures[winner]["baselines"])
+    assert verdict.startswith(
+        (f"{winner} is better than {other}: test ", f"No clear difference: {winner} has the best")
+    )
     document = specnet("compare runs/a runs/b --format json --force").document
-    assert document == {"errors": [], "file": "compare.html"}
+    assert document == {"errors": [], "file": "compare.html", "verdict": verdict}
+
+
+def test_runs_whose_rows_are_gone_are_not_ranked(specnet, folder, train):
+    train("a,b")
+    for run in "ab":
+        facts = read_json(folder / run / "run.json") | {"data_sha256": "0" * 64}
+        (folder / run / "run.json").write_text(json.dumps(facts))
+    verdict, _ = specnet("compare a b").went().splitlines()
+    changed = "a: The rows that the spec describes have changed since the run."
+    assert verdict == f"2 runs side by side; {changed} Restore them, then compare again."
+    verdict, _ = specnet("compare a a --force").went().splitlines()
+    assert verdict == "2 runs side by side; a run is named twice. Name each run once."
 
 
 def test_the_page_fetches_nothing(specnet, folder, train):
@@ -83,7 +96,7 @@ def test_the_page_fetches_nothing(specnet, folder, train):
     assert all(address.startswith(("data:", "#")) for address in addresses)
     assert "url(" not in page
     assert "All runs have the same resolved spec." in page
-    assert "All 2 runs reach the same test accuracy" in page
+    assert "No clear difference: all 2 runs reach the same test accuracy" in page
 
 
 def test_names_are_shown_as_text(specnet, folder, train):

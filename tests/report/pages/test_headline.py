@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-import specnet
 from specnet.report.pages import comparison_page, headline, page_beginning
-from specnet.saved import metrics_file, saved_run
+from specnet.saved import saved_run
 from tests.benchmarks.verdicts import MAX_FALSE, false_verdicts
 from tests.registry import find
 
@@ -142,14 +141,19 @@ def test_without_other_predictors_there_are_no_gains() -> None:
 
 
 def test_the_best_of_negative_scores_is_told_with_minus_signs() -> None:
-    data = {"type": "make_regression", "n_samples": 20, "n_features": 2}
-    training = {"loss": "mean_squared_error", "epochs": 1}
-    spec = specnet.parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": training})
-    runs = []
-    for name, score in {"one": -0.0625, "two": -0.188, "three": -0.3724}.items():
-        run = saved_run.SavedRun(name)  # of which nothing is on the disk
-        run.spec, run.document, run.facts = spec, {}, {"finished": True, "data_sha256": "0"}
-        run.evaluation = metrics_file.Evaluation({}, {"test": {"loss": 1.0, "r2": score}})
-        runs.append(run)
-    told = "one reaches the best test R², −0.0625; the other 2: −0.3724 to −0.1880."
-    assert comparison_page.best_run(runs, [spec] * 3) == told
+    """The two others are worse if both p-values are small enough for three pairs of runs."""
+    scores = {"two": -0.188, "three": -0.372}
+    runs = [saved_run.SavedRun(name) for name in ("one", *scores)]  # of which nothing is on the disk
+    for p_values, told in {
+        (0.02, 0.01): "one is better than all 2 other runs: test R² −0.06 against at best −0.19, on 40 test rows.",
+        (0.04, 0.01): "one is better than 1 of the 2 other runs, with no clear difference from two: test R² −0.06 "
+        "against −0.19 of two, on 40 test rows.",
+        (0.02, 0.03): "No clear difference: one has the best test R², −0.06, two −0.19; on 40 test rows the gain may "
+        "be −0.07 to +0.32.",
+    }.items():
+        gains = {}
+        for (name, score), p_value in zip(scores.items(), p_values, strict=True):
+            gain = {"value": -0.0625 - score, "low": -0.0625 - score - 0.2, "high": -0.0625 - score + 0.195}
+            gains[name] = {"r2": gain | {"p_value": p_value, "model": -0.0625, "baseline": score}}
+        compared = {"r2": {"best": "one", "rows": {"test": 40}, "gains": gains}}
+        assert comparison_page.best_run(runs, compared) == told

@@ -7,6 +7,7 @@ from sklearn import metrics
 
 from specnet.model import Answers
 from specnet.parts.metrics.statistics import precision_statistic, recall_statistic
+from specnet.report.pages.headline import clearly_worse
 from specnet.running.evaluation.paired_tests import p_value, rare_class
 
 
@@ -59,3 +60,34 @@ def test_one_of_two_classes_is_rare_by_its_share_of_the_test_rows(share: float, 
     probability = np.full((200, 2), 0.5)
     assert rare_class(Answers(target, target, np.zeros(200), target, probability, None)) == expected
     assert rare_class(Answers(target, target, np.zeros(200), target, None, None)) is None
+
+
+def test_of_thirty_runs_that_are_equally_good_the_best_is_rarely_called_better_than_any():
+    generator, rows, runs = np.random.default_rng(0), 200, 30
+    named = uncorrected = 0
+    for _ in range(300):
+        losses = generator.normal(size=(runs, rows))
+        best = int(losses.mean(axis=1).argmin())
+        others = np.delete(losses, best, axis=0)
+        named += bool(worse_runs(losses[best], others))
+        uncorrected += stats.ttest_rel(others, losses[best][None], axis=1).pvalue.min() < 0.05
+    assert named <= 0.06 * 300
+    assert uncorrected > 0.5 * 300
+    # Runs that are clearly worse are named, and those alone: all of these beside the first, which differs by chance.
+    losses = generator.normal(size=(runs, rows))
+    losses[2:] += 1
+    losses = losses[np.argsort(losses.mean(axis=1))]
+    assert worse_runs(losses[0], losses[1:]) == [f"run {number}" for number in range(1, runs - 1)]
+
+
+def worse_runs(best, others):
+    """Return the runs that are called worse than the best one, given losses."""
+    tests = stats.ttest_rel(others, best[None], axis=1)
+    gains = {}
+    for number, (other, chance) in enumerate(zip(others, tests.pvalue, strict=True)):
+        value = float(other.mean() - best.mean())
+        gain = {"value": value, "low": value, "high": value, "p_value": float(chance)}
+        gains[f"run {number}"] = {"loss": gain | {"model": float(best.mean()), "baseline": float(other.mean())}}
+    name, worse = clearly_worse({"loss": {"gains": gains}})
+    assert name == "loss"
+    return sorted(worse, key=lambda run: int(run.split()[1]))
