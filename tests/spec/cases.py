@@ -145,7 +145,7 @@ CODES = {
         "network": """
         activation-count batch-size bias-initializer calibration class-weight duplicate-name ensemble expectation
         feature-names layer-inputs layer-place layer-sizes legacy-initializer loss-target
-        metric-task no-validation optimizer-option
+        metric-task monotone no-validation optimizer-option
         output-activation output-size reserved-name size-clash target-preprocessing teacher
         too-many-layers too-many-parameters too-much-memory unknown-column unknown-layer
         unread-layer

@@ -19,8 +19,7 @@ class LeakyRelu(Ordered, Rectifier):
     The slope s is 0.01 here and in PyTorch, 0.2 in Keras's function and 0.3 in its layer.
     """
 
-    keeps_last_bit = True
-    is_one_sided = True
+    is_one_sided = keeps_last_bit = True
     onnx = ("LeakyRelu", {"alpha": "negative_slope"})
     names = Names(
         keras_layer=("LeakyReLU", "negative_slope"),

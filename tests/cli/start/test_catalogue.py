@@ -132,7 +132,7 @@ def test_signs_of_markdown_are_shown_as_they_stand(catalogue):
     assert shown == entry.summary
 
 
-SECTIONS = ["spec", "network", "training", "sweep", "data.split", "network.preprocessing.N"]
+SECTIONS = ["spec", "network", "training", "sweep", "expect.N", "data.split", "network.preprocessing.N"]
 SECTIONS += ["training.early_stopping", "training.ensemble"]
 
 
@@ -162,7 +162,7 @@ def test_lists_are_short_in_a_usual_window(catalogue):
 def test_the_long_sections_stand_for_themselves(specnet):
     (spec,) = specnet("parts spec --format json").document["parts"]
     assert {field["name"] for field in spec["fields"]} == {
-        *("name", "seed", "random_generator", "data", "network", "training", "sweep")
+        *("name", "seed", "random_generator", "data", "network", "training", "sweep", "expect")
     }
     (training,) = specnet("parts training --format json").document["parts"]
     names = [field["name"] for field in training["fields"]]

@@ -160,10 +160,11 @@ def test_an_unknown_engine_is_an_error():
 @pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_runs_of_reference_specs_agree_and_write_the_same_bytes_again(path: Path, tmp_path: Path):
+    short = [*SHORT, "expect=[]"]  # the baselines of an expectation are left out
     results = []
     for name, engine in (("a", "compiled"), ("b", "compiled"), ("n", "numpy")):
         watch = Chosen()
-        made = specnet.run(path, tmp_path / name, overrides=SHORT, engine=engine, observer=watch, report=False)
+        made = specnet.run(path, tmp_path / name, overrides=short, engine=engine, observer=watch, report=False)
         results.append(made)
         assert {made for made, _ in watch.engines} == {engine}
         assert facts(tmp_path / name) == (engine, "as training.engine says")
