@@ -56,5 +56,5 @@ def with_effect(finding: Finding) -> Finding:
         return finding
     if effect is None:
         return replace(finding, effect=IN_WORDS.get(finding.code, ""))
-    text = f"in {effect.better} of {effect.runs} runs made to have this finding, the change lowered the test loss"
-    return replace(finding, effect=f"{text}, by {effect.fall} % in the median")
+    text = f"in {effect.better} of {effect.runs} experiments with this finding, the change lowered the test loss"
+    return replace(finding, effect=f"{text}, by a median of {effect.fall} %")

@@ -200,8 +200,8 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     whole = bool(np.all(confusion == np.rint(confusion)))
     text = (lambda value: count(int(value))) if whole else rounded
     of_class = confusion.sum(axis=1)[shown]
-    note = f"{text(right)} of {text(total)} test rows right; lines: true classes, columns: predicted ones"
-    note += "; off the diagonal, in grey: mistakes"
+    note = f"{text(right)} of {text(total)} test rows right"
+    note += "; true classes from top to bottom, predicted classes from left to right; mistakes are grey"
     if len(classes) > MAX_CLASSES:
         note += f". The {MAX_CLASSES} classes that are mistaken most often, of {count(len(classes))}"
     axes = Axis.of_names(names, "predicted"), Axis.of_names(names, "true")

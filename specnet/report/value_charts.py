@@ -245,7 +245,7 @@ def importance_figure(importance: Importance) -> Figure:
         chart.text(max(high, 0.0), index, texts[index], anchor="start", right=5)
     note = (
         f"How much the {what} {verb}s when a column is shuffled among {counted(importance.rows, 'test row')}, "
-        f"mean of {importance.shuffles} times. Lines: normal 95 % intervals over these rows; "
+        f"on average over {importance.shuffles} shuffles. Lines are normal 95 % intervals over these rows; "
         "a column whose line reaches 0 may not matter"
     )
     if len(order) < len(importance.columns):

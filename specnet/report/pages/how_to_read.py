@@ -29,7 +29,7 @@ HOW_TO_READ = {
     "importance": (
         "Importance",
         "Each bar shows how much the score suffers when the column is shuffled, so that its values no longer belong to "
-        "their rows. If two columns say the same, both may look unimportant.",
+        "their rows. If two columns carry the same information, both may seem unimportant.",
     ),
     "response": (
         "Response to a column",
@@ -46,13 +46,13 @@ HOW_TO_READ = {
     ),
     "confusion": (
         "Confusion",
-        "A line of the table is a true class, a column a predicted one. The diagonal is right, in the colour of its "
-        "class; grey cells are mistakes, darker if they are more of the class.",
+        "Each row of the table is a true class, each column a predicted one. The diagonal has correct predictions, "
+        "in the colour of the class. Grey cells are mistakes; the darker, the larger their fraction of the class.",
     ),
     "roc": (
         "ROC curve",
-        "Each point is a threshold: up is the fraction of the second class that is found, right the fraction of the "
-        "first class that is taken for it. The diagonal is guessing; an area of 1 is perfect.",
+        "Each point is a threshold: its height is the fraction of the second class that is found, its distance from "
+        "the left the fraction of the first class mistaken for it. The diagonal is guessing; an area of 1 is perfect.",
     ),
     "recall": (
         "Precision and recall",
@@ -61,8 +61,8 @@ HOW_TO_READ = {
     ),
     "calibration": (
         "Calibration",
-        "On the diagonal, probabilities mean what they say: of rows with 70 %, 70 % come true. Below it they "
-        "are too high. If most vertical lines cross the diagonal, the probabilities can be used.",
+        "On the diagonal, probabilities are right: of all predictions with 70 %, 70 % come true. Below it they are too "
+        "high. If most vertical lines cross the diagonal, you can trust the probabilities.",
     ),
     "threshold": (
         "Another threshold",
@@ -86,12 +86,11 @@ HOW_TO_READ = {
     ),
     "curves": (
         "Curves of several runs",
-        "A line is a run. Lines that end close to each other agree; a line far from the others had bad luck or "
-        "another setting.",
+        "Each line is a run. Lines that end close together agree; an outlier had bad luck or another setting.",
     ),
     "layers": (
         "Diagnostics",
-        "A line is a layer. A line that is a thousand times below the others is of a layer that hardly learns.",
+        "Each line is a layer. A layer whose line is a thousand times below the others hardly learns.",
     ),
     "spread": (
         "Each run",
@@ -100,8 +99,8 @@ HOW_TO_READ = {
     ),
     "trials": (
         "The search",
-        "A dot is a trial with its own settings; the line is the best so far. A line that has been flat for long says "
-        "that more trials would hardly help.",
+        "A dot is a trial with its own settings; the line is the best so far. If it has been flat for long, more "
+        "trials would hardly help.",
     ),
     "key": (
         "A searched key",

@@ -257,7 +257,7 @@ def _failing(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
     if not wrong.any():
         return f"None of {rows} is wrong."
     text = f"{count(int(wrong.sum()))} of {rows} {'is' if wrong.sum() == 1 else 'are'} wrong"
-    return f"{text}; those of which the model is the surest come first." if wrong.sum() > 1 else f"{text}."
+    return f"{text}, the most confident mistakes first." if wrong.sum() > 1 else f"{text}."
 
 
 def _uses(shown: ModelAnswers) -> list[Figure]:

@@ -208,8 +208,8 @@ def _worth(view: SweepView) -> Iterator[str]:
     if len(view.ranked) > 1:
         yield (
             f"Trial {best.number} was chosen as the best of {count(len(view.trials))} by its {view.label}, "
-            f"{reached}. The same rows measured it, so chance has helped: expect worse on new rows, "
-            "and the more so after many trials."
+            f"{reached}. The rows that chose it also measured it, so it is optimistic, the more "
+            "trials the more: expect worse on new rows."
         )
         if view.is_calibrated:
             yield (
@@ -247,11 +247,14 @@ def _team(sweep: SavedSweep) -> Iterator[str]:
     if sweep.shares:
         total = sum(sweep.shares.values())
         members = [f"{number} ({100 * share / total:.0f} %)" for number, share in sweep.shares.items()]
-        one = len(members) == 1
-        yield (
-            f"The team in team/ is {'trial' if one else 'the weighted mean of trials'} {', '.join(members)}, chosen on "
-            "rows that each network was not trained on."
-        )
+        if len(members) == 1:
+            alone = next(iter(sweep.shares))
+            yield f"The team is trial {alone} alone: no other trial clearly improved its predictions."
+        else:
+            yield (
+                f"The team predicts the weighted mean of trials {', '.join(members)}. They were chosen on rows that "
+                "their networks were not trained on."
+            )
 
 
 def _scores_table(view: SweepView) -> TextTable | None:
@@ -266,12 +269,20 @@ def _scores_table(view: SweepView) -> TextTable | None:
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(view.trials))}": validation}
     rows |= {split: view.sweep.comparable(split) for split in (TEST, TRAIN) if view.sweep.comparable(split)}
     team = {} if view.sweep.team is None else view.sweep.team.evaluation.metrics
-    if any(team.get(split) != view.sweep.evaluation.get(split) for split in (TEST, TRAIN)):
-        rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
-    names = dict.fromkeys([chosen_by, view.name, *(name for figures in rows.values() for name in figures)])
+    of_team = {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
+    names = dict.fromkeys(
+        [chosen_by, view.name, *(name for figures in [*rows.values(), *of_team.values()] for name in figures)]
+    )
+    texts = {
+        title: [page_metric(name, figures.get(name)) for name in names]
+        for title, figures in {**rows, **of_team}.items()
+    }
+    # The single-trial team and its run differ by rounding, so the rows are compared as shown.
+    if all(texts[f"{split}, team"] == texts.get(split) for split in (TEST, TRAIN) if team.get(split)):
+        texts = {title: texts[title] for title in rows}
     return TextTable(
         ["rows", *map(words, names)],
-        [[title, *(page_metric(name, figures.get(name)) for name in names)] for title, figures in rows.items()],
+        [[title, *shown] for title, shown in texts.items()],
         right=frozenset(range(1, len(names) + 1)),
     )
 

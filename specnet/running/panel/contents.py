@@ -263,7 +263,7 @@ def _central(raw: Sequence[RawColumn], data: SpecData, model: Model, known: NDAr
     nearest = int(chosen[np.argmin(np.nan_to_num(distances, nan=np.inf))])
     (name,) = names_of_rows(data, train, [nearest])
     (cells,) = _row_cells(raw, train, [nearest])
-    return {"cells": cells, "text": f"The most typical training row: {name}, the nearest to the centre of all."}
+    return {"cells": cells, "text": f"The most typical training row, nearest to the centre of the data: {name}."}
 
 
 def _shares(group: StepGroup, train: Rows, columns: int) -> NDArray[np.float64]:

@@ -84,7 +84,7 @@ def _importance(reading: Reading, truth: Truth, found: Figures) -> None:
     caption, plot = reading.cards["Importance"]
     test, columns = truth.target["test"], truth.columns["test"]
     unit = "accuracy" if truth.labels else "R²" if len(truth.outputs) == 1 else "loss"
-    found.each("importance", caption, "among N test rows, mean of N times", len(test), SHOWN_SHUFFLES)
+    found.each("importance", caption, "among N test rows, on average over N shuffles", len(test), SHOWN_SHUFFLES)
     generator, own = np.random.default_rng(1), truth.scores[unit](test, truth.own["test"])
     sign, at = (1 if unit == "loss" else -1), plot.x
     changes: dict[str, NDArray[np.float64]] = {}

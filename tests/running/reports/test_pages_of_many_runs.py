@@ -282,7 +282,7 @@ def test_at_most_a_third_of_the_trials_stand_out(tmp_path: Path, trials: int, le
     assert len(re.findall(r'class="point class-2[^"]*"', key_charts(folder)["training.l2"])) == leading
     text = said(folder)
     assert (f"Green triangles are the {leading} best" in text) is (leading > 1)
-    assert (f"What the first {leading} share is likely to matter" in text) is (leading > 1)
+    assert (f"A setting that the first {leading} trials have in common is likely to matter" in text) is (leading > 1)
 
 
 def test_pages_begin_with_what_has_not_finished(tmp_path: Path) -> None:
