@@ -28,7 +28,7 @@ MIN_CLASS_ROWS = 8
 LOW_RECALL = 0.5
 DECISION_THRESHOLD = "training.decision_threshold"
 MAX_LISTED = 5
-_ROWS = {VALIDATION: "validation rows", OUT_OF_FOLD: "training rows out of fold"}
+_ROWS = {VALIDATION: "validation rows", OUT_OF_FOLD: "out-of-fold training rows"}
 
 
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
@@ -180,11 +180,11 @@ def _threshold(evidence: Evidence, kind: int) -> tuple[float, str] | None:
         if after.f1 <= max(before.f1, always.f1):
             return None
     name, total = _name(evidence, kind), int((measures.target == kind).sum())
-    chosen = "it is the share of the second class in the training rows"
+    chosen = "it equals the fraction of the second class in the training rows"
     if chooses is not None:
-        chosen = f"the {_ROWS[chooses.name]} chose it"
+        chosen = f"it was chosen on {_ROWS[chooses.name]}"
     if measures is chooses:
-        chosen = "these rows also chose it, so expect less on new rows"
+        chosen = "it was chosen on these rows, so expect less on new rows"
     effect = (
         f"on {count(len(measures.target))} {_ROWS.get(measures.name, 'test rows')}, the threshold {threshold:g} finds "
         f"{count(after.found)} of {count(total)} {name} rather than {count(before.found)}, at "

@@ -146,7 +146,7 @@ def test_without_rows_that_choose_the_threshold_is_the_share_of_the_second_class
     assert found.changes == {"training.decision_threshold": 0.14}
     hits, alarms = (int((rows.second[rows.target == kind] >= 0.14).sum()) for kind in (1, 0))
     assert f"finds {hits} of 20 yes rather than 0, at {alarms} false alarm" in found.effect
-    assert "share of the second class in the training rows" in found.effect
+    assert "fraction of the second class in the training rows" in found.effect
     weighted = network(training={"class_weight": "balanced"})
     (none,) = found_by("class-imbalance", evidence(target=share, unseen=rows, test=rows, network=weighted))
     assert none.changes == {}

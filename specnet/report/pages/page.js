@@ -94,8 +94,8 @@ for (const box of document.querySelectorAll(".thresholds")) {
     const hit = hits[slider.value], alarm = alarms[slider.value], rest = others - alarm, miss = positives - hit;
     slider.ariaValueText = value.textContent = String(at[slider.value]);
     box.querySelectorAll("tbody td").forEach((cell, k) => cell.textContent = count([rest, alarm, miss, hit][k]));
-    rates.textContent = `Accuracy ${percent(hit + rest, positives + others)}. Of ${count(hit + alarm)} rows predicted as ${names[1]}, `
-      + `${percent(hit, hit + alarm)} are (precision); of ${count(positives)} that are, ${percent(hit, positives)} are found (recall). False alarms: ${count(alarm)}.`;
+    const precision = hit + alarm ? `Precision: ${percent(hit, hit + alarm)} of ${count(hit + alarm)} rows predicted as ${names[1]}` : `No row is predicted as ${names[1]}`;
+    rates.textContent = `Accuracy ${percent(hit + rest, positives + others)}. ${precision}. Recall: ${percent(hit, positives)} of ${count(positives)} are found. False alarms: ${count(alarm)}.`;
     typed.hidden = slider.value === slider.defaultValue || !(at[slider.value] > 0 && at[slider.value] < 1);
     typed.querySelector("code").textContent = `--set training.decision_threshold=${at[slider.value]}`;
     movePoint("roc-point", alarm / others, hit / positives);

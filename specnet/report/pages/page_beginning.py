@@ -31,6 +31,8 @@ HEIGHT, LINE = 52.0, 24.0
 """Height of a chart without its lines, and of each line."""
 MAX_REACH = 4.0
 """The axis ends at most at this multiple of the gain to be read first; larger gains are arrows."""
+MAX_MEASURED = 22
+"""Most characters of what an axis measures; a longer text would be cut at the ends of the axis."""
 EDGE = 0.95
 """A dot beyond this part of the axis is left out, because the arrow at the end is there."""
 PAIRED = "Lines are 95\N{NO-BREAK SPACE}% intervals of paired differences (bootstrap of {})."
@@ -123,7 +125,8 @@ def gains_chart(
     """
     scale, unit = (100.0, " points") if name.endswith("accuracy") else (1.0, "")
     what = "points of" if unit else "reduction of" if is_reduction else "gain in"
-    label = f"← worse · {what} {words(name)} · better →"
+    measured = f"{what} {words(name)}"
+    label = f"← worse · {measured if len(measured) <= MAX_MEASURED else words(name)} · better →"
     largest = max(each.reach for each in gains.values())
     nearest = gains[first].reach if first in gains else 0.0
     end = scale * min(largest, MAX_REACH * nearest or largest) * 1.06 or 1.0

@@ -14,8 +14,8 @@ from tests.findings.made import BOUNDARIES, found_by
 INDEX = """\
 # Errors, warnings and findings
 
-An error names its place, its code, what is wrong, and mostly what to write instead. Nothing is computed before all
-errors of a spec are told. A warning does not stop a command. A finding is about a run: what was seen, and what to
+An error names its location, its code, what is wrong, and mostly what to write instead. Nothing is computed before all
+errors of a spec are reported. A warning does not stop a command. A finding is about a run: what was seen, and what to
 change. Codes stay the same from version to version; `--format json` prints them as `code`.
 
 [Errors in specs](specs.md)

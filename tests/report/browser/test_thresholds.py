@@ -81,11 +81,12 @@ def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: t
         (rest, miss), (alarm, hit) = counts
         cells = [float(text) for text in tab.locator(".thresholds td.number").all_inner_texts()]
         np.testing.assert_allclose(cells, [rest, alarm, miss, hit], rtol=1e-3)
-        told, precision = tab.locator(".thresholds [role=status]").inner_text(), hit / (hit + alarm) if hit else None
-        assert told.startswith(f"Accuracy {100 * (rest + hit) / weight.sum():.1f} %. Of ")
-        assert f"{'–' if precision is None else f'{100 * precision:.1f} %'} are (precision); of " in told
-        assert f"{100 * hit / (hit + miss):.1f} % are found (recall)." in told
-        assert f"False alarms: {alarm:.4g}." in told
+        shown = tab.locator(".thresholds [role=status]").inner_text()
+        assert shown.startswith(f"Accuracy {100 * (rest + hit) / weight.sum():.1f} %. ")
+        predicted = f"Precision: {100 * hit / (hit + alarm):.1f} % of " if hit + alarm else "No row is predicted as "
+        assert predicted in shown
+        assert f"Recall: {100 * hit / (hit + miss):.1f} % of " in shown
+        assert f"False alarms: {alarm:.4g}." in shown
         assert tab.locator(".to-type").is_visible() == (0 < at < 1)
         assert tab.locator(".to-type code").text_content() == f"--set training.decision_threshold={at:g}"
         if model.labels[1] == "rare":
