@@ -31,7 +31,7 @@ def number_literal(number: Any) -> str:
     return f"{text}f" if isinstance(number, np.float32) else text
 
 
-NAME, CALL, SIGN, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
+NAME, CALL, UNARY, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
 """Levels of precedence. Only a name or a number can be repeated in a text without being computed twice."""
 
 
@@ -67,9 +67,9 @@ Forms = Mapping[Operation, Form]
 ARITHMETIC: dict[Operation, Form] = {
     ADD: Form("{} + {}", SUM, (SUM, PRODUCT)),
     SUBTRACT: Form("{} - {}", SUM, (SUM, PRODUCT)),
-    MULTIPLY: Form("{} * {}", PRODUCT, (PRODUCT, SIGN)),
-    DIVIDE: Form("{} / {}", PRODUCT, (PRODUCT, SIGN)),
-    NEGATIVE: Form("-{}", SIGN, (CALL,)),
+    MULTIPLY: Form("{} * {}", PRODUCT, (PRODUCT, UNARY)),
+    DIVIDE: Form("{} / {}", PRODUCT, (PRODUCT, UNARY)),
+    NEGATIVE: Form("-{}", UNARY, (CALL,)),
     operations.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
     operations.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
 }
@@ -100,4 +100,4 @@ def extreme_form(operation: Operation, number: int) -> Form:
 def c_number(number: Any) -> Text:
     """Return a number in C, in its own precision."""
     text = number_literal(number)
-    return Text(text, SIGN if text[0] == "-" else NAME)
+    return Text(text, UNARY if text[0] == "-" else NAME)

@@ -560,13 +560,13 @@ def _own_features(x: Value, columns: Sequence[RawColumn], number: int) -> Value:
 
 
 def _spread(preparation: Preparation, own: Sequence[RawColumn]) -> Preparation:
-    """Return preprocessing that reads the features of each text in the place of its column."""
+    """Return preprocessing that reads the features of each text instead of its column."""
     starts = np.cumsum([0, *(column.features for column in own)]).tolist()
     groups = []
     for group in preparation.groups:
         assert group.indices is not None, "columns with kinds have explicit groups"
-        places = (place for index in group.indices for place in range(starts[index], starts[index + 1]))
-        groups.append(replace(group, indices=tuple(places)))
+        features = (feature for index in group.indices for feature in range(starts[index], starts[index + 1]))
+        groups.append(replace(group, indices=tuple(features)))
     return Preparation(tuple(groups))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from specnet.compiler import Expansions, Operation, absolute, exp, log1p, maximum, operations
-from specnet.compiler.expressions import CALL, NAME, SIGN, Form, Text, number_text
+from specnet.compiler.expressions import CALL, NAME, UNARY, Form, Text, number_text
 from specnet.compiler.value import INPUT
 from specnet.exporting.export_plan import Operand, Step
 
@@ -91,7 +91,7 @@ def python_number(number: float) -> Text:
     text = number_text(number)
     if text.lstrip("-") in ("inf", "nan"):
         return Text(f'float("{text}")', CALL)
-    return Text(text, SIGN if text[0] == "-" else NAME)
+    return Text(text, UNARY if text[0] == "-" else NAME)
 
 
 class FreeNames:

@@ -28,7 +28,7 @@ from specnet.files.atomic import file_errors, write_all
 LARGEST_IN_MEMORY = 2**28
 """Largest array in memory, in bytes."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_MORE_SPACE = "set TMPDIR to a folder with more room"
+_MORE_SPACE = "set TMPDIR to a folder with more free space"
 
 
 def is_large(shape: Sequence[int], dtype: DTypeLike = np.float64) -> bool:

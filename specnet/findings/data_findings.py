@@ -29,7 +29,7 @@ MAX_RANKED = 20_000
 def constant_column(evidence: Evidence) -> Iterator[Finding]:
     """Columns with one value in all training rows, unless they are pixels."""
     rows, flat = len(evidence.cells), _constant_columns(evidence)
-    if rows < 2 or (flat and image_side(evidence.cells) is not None):
+    if rows < 2 or (flat and image_width(evidence.cells) is not None):
         raise UntestableError
     if not flat:
         return
@@ -41,20 +41,20 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
     yield Finding("constant-column", "warning", sentence, changes, "" if changes else "leave it out of data.features")
 
 
-def image_side(columns: Array | RowView) -> int | None:
+def image_width(columns: Array | RowView) -> int | None:
     """Return the width of the square grey images whose pixels are the columns, or None if the columns are no pixels.
 
     Grey values are nonnegative whole numbers, and an image has at least 6 × 6 pixels.
     """
-    side = math.isqrt(columns.shape[1])
-    if side < MIN_PIXELS or side * side != columns.shape[1]:
+    width = math.isqrt(columns.shape[1])
+    if width < MIN_PIXELS or width * width != columns.shape[1]:
         return None
     for piece in pieces(columns):
         values = np.asarray(columns[piece], np.float64)
         with np.errstate(invalid="ignore"):
             if not np.all((values >= 0) & (values == np.rint(values))):
                 return None
-    return side
+    return width
 
 
 def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:

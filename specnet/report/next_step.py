@@ -172,9 +172,9 @@ def _without_comparison(evaluation: Mapping[str, Any], spec: str, settings: Sequ
 
 def command_of(spec: str, settings: Iterable[str], changes: Mapping[str, Any]) -> str:
     """Return the command that runs a spec with settings, changed by further values; None removes a key."""
-    kept = [setting for setting in settings if setting.partition("=")[0].strip() not in changes]
+    unchanged = [setting for setting in settings if setting.partition("=")[0].strip() not in changes]
     changed = [f"{path}={_value(value)}" for path, value in changes.items()]
-    return shlex.join(["specnet", "run", spec, *(word for each in (*kept, *changed) for word in ("--set", each))])
+    return shlex.join(["specnet", "run", spec, *(word for each in (*unchanged, *changed) for word in ("--set", each))])
 
 
 def _value(value: Any) -> str:

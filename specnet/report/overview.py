@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from specnet.compiler import BATCH, Value, input_value, state_value
-from specnet.compiler.expressions import CALL, NAME, PRODUCT, SIGN, SUM, Form, Forms, Text
+from specnet.compiler.expressions import CALL, NAME, PRODUCT, SUM, UNARY, Form, Forms, Text
 from specnet.compiler.operations import AFFINE, CONCATENATE, MATMUL, SQRT
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import ADD, CONSTANT, DIVIDE, EXPAND, INPUT, MULTIPLY, NEGATIVE, STATE, SUBTRACT
@@ -28,8 +28,8 @@ _FORMS: Forms = {
     ADD: Form("{} + {}", SUM, (SUM, SUM)),
     SUBTRACT: Form("{} − {}", SUM, (SUM, PRODUCT)),
     MULTIPLY: Form("{}·{}", PRODUCT, (PRODUCT, PRODUCT)),
-    DIVIDE: Form("{}/{}", PRODUCT, (PRODUCT, SIGN)),
-    NEGATIVE: Form("−{}", SIGN, (CALL,)),
+    DIVIDE: Form("{}/{}", PRODUCT, (PRODUCT, UNARY)),
+    NEGATIVE: Form("−{}", UNARY, (CALL,)),
     SQRT: Form("√({})", CALL),
     EXPAND: Form("{}", NAME, (NAME,)),
 }

@@ -477,7 +477,7 @@ class PlaneStory:
             pictures.append(self._picture(title, note, description, surface, sums[:, unit]))
         text = "Along its line a unit's weighted sum, with its bias, is 0. "
         if silent:
-            text += "On one side the unit is silent; on the other its output grows with the distance (yellow)."
+            text += "Its output is 0 in one half of the plane, and grows with the distance in the other (yellow)."
         else:
             text += "Yellow is a positive output and violet a negative one."
         if weights is not None:

@@ -219,15 +219,15 @@ def _plane(shown: ModelAnswers, data: SpecData) -> Plane | None:
 
 
 def _images(data: SpecData, *, with_rows: bool) -> NDArray[np.float64] | None:
-    from specnet.findings.data_findings import image_side
+    from specnet.findings.data_findings import image_width
 
     if "test" not in data.splits:
         return None
     columns = data.splits["train"].columns
-    side = image_side(columns)
-    if side is None:
+    width = image_width(columns)
+    if width is None:
         return None
-    rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, side, side)[: None if with_rows else 0]
+    rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, width, width)[: None if with_rows else 0]
     return rows / (float(np.asarray(columns).max(initial=0)) or 1.0)
 
 

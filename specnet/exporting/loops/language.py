@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from specnet.compiler import Operation
-from specnet.compiler.expressions import CALL, SIGN, Form, Forms, Text
+from specnet.compiler.expressions import CALL, UNARY, Form, Forms, Text
 from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_plan import Operand, Step
@@ -140,7 +140,7 @@ class Language(ABC):
 
     def read(self, element: Text) -> Text:
         """Return an element of an array in the precision of the expressions."""
-        return Text(self.reading + element.within(CALL), SIGN) if self.reading else element
+        return Text(self.reading + element.within(CALL), UNARY) if self.reading else element
 
     def loop(self, count: int, body: Sequence[str], index: str = "i") -> list[str]:
         """Return the lines of a loop up to a count; only the body if the count is 1."""

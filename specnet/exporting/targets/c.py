@@ -24,8 +24,8 @@ from specnet.compiler.expressions import (
     CHOICE,
     NAME,
     OPERATORS,
-    SIGN,
     SUM,
+    UNARY,
     Form,
     Text,
     c_number,
@@ -119,14 +119,14 @@ class C(Language):
         suffix, zero = "f" if is_float else "", self.number(0.0).code
         is_one = f"{{category}} >= 0 && {{category}} < {{categories}} && {{category}} == ({kind})(int){{category}}"
         nothing = "NAN" if is_float else f"({kind})NAN"  # NAN is a float
-        self.missing = Text(nothing, NAME if is_float else SIGN)
+        self.missing = Text(nothing, NAME if is_float else UNARY)
         self.lookup = f"{is_one} ? {{table}}[{{index}}] : {nothing}"
         self.reading, self.storing = (f"({kind})", "(real)") if dtype != real else ("", "")
         forms = {
             operations.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
             operations.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-            operations.SIGN: Form(f"({kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
-            CAST: Form(f"({kind}){{}}", SIGN, (CALL,)),
+            operations.SIGN: Form(f"({kind})(({{0}} > {zero}) - ({{0}} < {zero}))", UNARY, (NAME,)),
+            CAST: Form(f"({kind}){{}}", UNARY, (CALL,)),
         }
         self.forms = OPERATORS | function_forms(f"{{}}{suffix}", absolute=f"fabs{suffix}") | forms
 
@@ -271,18 +271,18 @@ def _columns(program: Program, stem: str) -> list[str]:
     """Return a line for each column with its name, if known, and a description of its cells."""
     if not program.model.feature_names and not program.has_cells:
         return []
-    places, lines = [], []
+    indices, lines = [], []
     for number, column in zip(program.starts, program.columns, strict=False):
         meaning = column.meaning.replace("missing", "NAN")
         if column.has_words:
             meaning = f"{stem}_text({number}, text, x)"
         elif column.is_text:
             meaning = f"{stem}_code({number}, text)"
-        places.append(f"x[{number}]" + f" to x[{number + column.features - 1}]" * (column.features > 1))
+        indices.append(f"x[{number}]" + f" to x[{number + column.features - 1}]" * (column.features > 1))
         words = [comment(column.name), *([meaning] if program.has_cells else [])]
         lines.append(": ".join(filter(None, words)))
-    width = max(map(len, places))
-    return [f"{place:{width}} {line}" for place, line in zip(places, lines, strict=True)]
+    width = max(map(len, indices))
+    return [f"{index:{width}} {line}" for index, line in zip(indices, lines, strict=True)]
 
 
 def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import operations
-from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, SIGN, Form, Forms, Text, number_text
+from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, UNARY, Form, Forms, Text, number_text
 from specnet.compiler.value import CAST
 from specnet.data import Preparation, RawColumns, StepGroup
 from specnet.errors import ExportError, UnsupportedError
@@ -78,7 +78,7 @@ class _JavaScript(Language):
 
     def number(self, number: float) -> Text:
         text = number_text(number).replace("inf", "Infinity").replace("nan", "NaN")
-        return Text(text, SIGN if text[0] == "-" else NAME)
+        return Text(text, UNARY if text[0] == "-" else NAME)
 
     def remark(self, text: str) -> str:
         return f"// {text}"

@@ -1,6 +1,6 @@
 """Edges of the bins of a column: quantiles of its numbers, or thresholds of a decision tree for the target.
 
-Where there are fewer edges than asked for, bins of width 0 precede the last one.
+Where there are fewer edges than requested, bins of width 0 precede the last one.
 """
 
 import numpy as np

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 SEPARATOR = " "
-"""The character that takes the place of all separators."""
+"""The character that replaces all separators."""
 _TABLE = Path(__file__).with_name("folding.txt")
 
 

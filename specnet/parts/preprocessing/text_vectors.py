@@ -275,8 +275,8 @@ class TextVectors(Preprocessing):
         distinct, index = np.unique(hashes, return_inverse=True)
         having = np.bincount(index, rows[at], len(distinct))
         frequent = np.flatnonzero(having >= self.minimum_count)
-        kept = np.sort(frequent[np.argsort(-having[frequent], kind="stable")[: self.maximum_tokens]])
-        return distinct[kept], np.log((1 + total) / (1 + having[kept])) + 1
+        chosen = np.sort(frequent[np.argsort(-having[frequent], kind="stable")[: self.maximum_tokens]])
+        return distinct[chosen], np.log((1 + total) / (1 + having[chosen])) + 1
 
     def _vectors(
         self,
@@ -348,5 +348,5 @@ def _directions(
     made = matrix @ basis
     mean = rows @ made / total
     deviation = np.sqrt(np.maximum((rows @ made**2) / total - mean**2, 0))
-    kept = deviation > _RANK * deviation.max(initial=0)
-    return basis[:, kept] / deviation[kept], (mean / np.where(deviation > 0, deviation, 1))[kept]
+    chosen = deviation > _RANK * deviation.max(initial=0)
+    return basis[:, chosen] / deviation[chosen], (mean / np.where(deviation > 0, deviation, 1))[chosen]

@@ -174,8 +174,8 @@ def _network_changes(network: Mapping[str, Any], units: int) -> Iterator[Change]
     activations = network.get("activations")
     if isinstance(activations, list | tuple):
         ends = len(activations) - (len(sizes) - len(first) - len(last))
-        kept = list(activations[: len(hidden)]) + list(activations[len(activations) - ends :] if ends > 0 else [])
-        yield Change(("network", "activations"), kept)
+        shortened = list(activations[: len(hidden)]) + list(activations[len(activations) - ends :] if ends > 0 else [])
+        yield Change(("network", "activations"), shortened)
 
 
 def smaller_layers(layers: Any, units: int) -> list[dict[str, Any]]:

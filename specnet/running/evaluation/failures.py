@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from specnet.findings.data_findings import image_side
+from specnet.findings.data_findings import image_width
 from specnet.findings.slices import Errors, Slice, slices_of
 from specnet.model import Answers, Model
 from specnet.parts.data import Column
@@ -24,7 +24,7 @@ MAX_TRAINING_ROWS = 10_000
 def slices_on_test(model: Model, data: SpecData, answers: Answers) -> list[Slice]:
     """Return the slices of test rows on which a model fails more often than on the others; none for images."""
     test, train = data.splits[TEST], data.splits[TRAIN]
-    if len(test) * test.columns.shape[1] > MAX_CELLS or image_side(test.columns) is not None:
+    if len(test) * test.columns.shape[1] > MAX_CELLS or image_width(test.columns) is not None:
         return []
     errors = errors_of(model, answers)
     counts = slice(None) if answers.weight is None else answers.weight > 0

@@ -38,7 +38,7 @@ def rare_class(test: Answers) -> int | None:
 def deciding_metrics(spec: Spec, test: Answers, main: str | None) -> list[str]:
     """Return the names of the statistics by which a model is compared with baselines, the one to report first.
 
-    These are the main metric and the loss; for a rare class, the average precision in place of the accuracy. If
+    These are the main metric and the loss; for a rare class, the average precision instead of the accuracy. If
     classes are weighted, or a decision threshold is set, neither the loss nor the accuracy is what the spec is after.
     """
     training = spec.training

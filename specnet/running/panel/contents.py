@@ -12,7 +12,7 @@ from specnet.data import RawColumns, StepGroup, trained_gaps
 from specnet.errors import DataError, ExportError
 from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
 from specnet.exporting.targets.javascript import inlined, shortened
-from specnet.findings.data_findings import image_side
+from specnet.findings.data_findings import image_width
 from specnet.model import Answers, Model
 from specnet.model.contributions import EXACT_COLUMNS, column_ranks
 from specnet.number_texts import cell_text, count, rounded_up, true_minus
@@ -68,13 +68,13 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     except ExportError as error:
         return f"{error.diagnostics[0].message[:1].upper()}{error.diagnostics[0].message[1:]}."
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
-    side = image_side(train.columns)
+    width = image_width(train.columns)
     order = np.arange(len(raw)) if shown.importance is None else np.argsort(-shown.importance.mean, kind="stable")
     gaps = np.any([trained_gaps(each, len(raw)) for each in model.preparations], axis=0)
     words = boolean_words(data)
     columns = [
         _column(int(index), shown.columns[index], raw[index], known[:, index], bool(gaps[index]), train, words)
-        for index in order[: MAX_CONTROLS if side is None else 0]
+        for index in order[: MAX_CONTROLS if width is None else 0]
     ]
     decimals = _decimals_of_targets(train) if model.network.task == "values" else None
     rows, mistakes = _rows(raw, data, shown, decimals) if with_rows else ([], [])
@@ -91,8 +91,8 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         note,
         float(np.nextafter(model.boundary, 0) if model.decoder.includes_boundary else model.boundary),
         decimals,
-        None if side is None else (side, float(known.max(initial=1))),
-        _why(raw, data, shown) if with_rows and side is None else None,
+        None if width is None else (width, float(known.max(initial=1))),
+        _why(raw, data, shown) if with_rows and width is None else None,
     )
 
 
@@ -321,9 +321,9 @@ def _truth(answers: Answers, row: int, shown: ModelAnswers, decimals: Sequence[i
     if shown.classes and np.ndim(target) == 0:
         return f"true {shown.classes[int(target)]}, predicted {shown.classes[int(given)]}"
     both = [np.atleast_1d(each).tolist() for each in (target, given)]
-    places = decimals or [0] * len(both[0])
-    texts = [[_number(value, place) for value, place in zip(each, places, strict=True)] for each in both]
-    names = [f"{name}: " if len(places) > 1 else "" for name in shown.outputs]
+    digits = decimals or [0] * len(both[0])
+    texts = [[_number(value, shown_digits) for value, shown_digits in zip(each, digits, strict=True)] for each in both]
+    names = [f"{name}: " if len(digits) > 1 else "" for name in shown.outputs]
     return "; ".join(f"{name}true {true}, predicted {made}" for name, true, made in zip(names, *texts, strict=True))
 
 

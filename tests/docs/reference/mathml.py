@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from specnet.compiler import Shape, Value, expressions, operations
 from specnet.compiler import value as values
-from specnet.compiler.expressions import CALL, COMPARISON, NAME, PRODUCT, SIGN, Form, Forms, Text
+from specnet.compiler.expressions import CALL, COMPARISON, NAME, PRODUCT, UNARY, Form, Forms, Text
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import ADD, CONSTANT, DIVIDE, INPUT, MULTIPLY, NEGATIVE, STATE, SUBTRACT, number_of
 
@@ -178,7 +178,7 @@ def _number(number: float) -> Text:
     if exponent:
         power = f"<msup><mn>10</mn><mn>{int(exponent)}</mn></msup>".replace("-", "−")
         shown = power if digits == "1" else f"{shown}<mo>·</mo>{power}"
-    return Text(f"<mo>−</mo>{shown}", SIGN) if number < 0 else Text(shown)
+    return Text(f"<mo>−</mo>{shown}", UNARY) if number < 0 else Text(shown)
 
 
 # ----------------------------------------------------------------------------------------- formulas in docstrings

@@ -413,7 +413,7 @@ def test_what_is_worse_than_a_simple_model_says_so_first_and_has_no_clean_bill(t
     page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
     heading = next(text for text in page.texts if text.startswith("Worse than a linear model: R² "))
     assert heading.endswith("against 0.985 on 100 test rows.")
-    assert "A linear model is better, and 15 tests of the data, the training and the results did not find" in page.text
+    assert "A linear model is better; 15 tests of the data, the training and the results found no reason" in page.text
     assert "Nothing stands out" not in page.text
 
 
