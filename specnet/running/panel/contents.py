@@ -15,7 +15,7 @@ from specnet.exporting.targets.javascript import inlined, shortened
 from specnet.findings.data_findings import image_width
 from specnet.model import Answers, Model
 from specnet.model.contributions import EXACT_COLUMNS, column_ranks
-from specnet.number_texts import cell_text, count, rounded_up, true_minus
+from specnet.number_texts import cell_text, count, counted, rounded_up, true_minus
 from specnet.parts.splits import TEST, TRAIN
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
 from specnet.running.data_rows import Rows, SpecData
@@ -166,8 +166,9 @@ def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: in
     rounding = f"With weights of about {bits + 2} bits, so that the page is small"
     labels = ""
     if not are_values:
-        changed = np.not_equal(model.predict(rows), short.predict(rows)).reshape(len(chosen), -1).any(axis=1)
-        labels = f", and in the prediction of {count(int(changed.sum())) if changed.any() else 'none'} of them"
+        different = np.not_equal(model.predict(rows), short.predict(rows)).reshape(len(chosen), -1)
+        changed = int(different.any(axis=1).sum())
+        labels = f"; {counted(changed, 'prediction changes', 'predictions change')}"
     return f"{rounding}: differs from the model by at most {amount} {where}{labels}."
 
 

@@ -11,10 +11,14 @@ import pandas as pd
 import pytest
 
 from specnet import Model, Observer, load_model, number_texts, run
+from specnet.exporting.targets.javascript import inlined, shortened
 from specnet.model import contributions
 from specnet.report.svg.colours import CLASS_COUNT
 from specnet.report.svg.markup import isolated
+from specnet.running.panel import contents
+from specnet.running.panel.contents import BITS
 from tests.report.browser.tables import CLUMSY, table
+from tests.texts.calling import called
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
@@ -212,8 +216,11 @@ def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tup
         assert "1 price, 90 %: 99.99988–100.00012" in tab.locator("#ask .answer").inner_text()
 
 
-def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path) -> None:
-    """Letter by letter: in other letters and with accents it is the same text, and nothing at all is a missing cell."""
+def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letter by letter: in other letters and with accents it is the same text, and nothing at all is a missing cell.
+
+    A page with less space answers as the model with rounded weights does, and says how much that differs.
+    """
     rng = np.random.default_rng(0)
     liked = rng.random(120) < 0.5
     said = [" ".join(rng.choice(["crisp", "fresh"] if good else ["stale", "soggy"], 3)) + " noodles" for good in liked]
@@ -244,6 +251,18 @@ def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path) -> None:
         np.testing.assert_allclose(tab.evaluate("answers(cells)"), answer[0], rtol=1e-5, atol=1e-5)
         best = int(answer[0].argmax())
         assert told(tab).startswith(f"{model.labels[best]} ")
+    rows = [["stale crisp noodles", 5.0], ["soggy", 4.0], ["of other words", 3.25]]
+    monkeypatch.setattr(contents, "MAX_APART", 1)  # few weights differ much
+    for bits in BITS:
+        short = shortened(model, bits)
+        monkeypatch.setattr(contents, "MAX_CODE", len(inlined(short)))
+        called("report", tmp_path / "run").ok()
+        tab.reload()
+        found = tab.evaluate("rows => rows.map(answers)", rows)
+        wanted = short.predict_proba(pd.DataFrame(rows, columns=["said", "price"]))
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+        note = f"With weights of about {bits + 2} bits, so that the page is small: differs from the model by at most"
+        assert note in tab.locator("#ask").inner_text()
     tab.close()
 
 
