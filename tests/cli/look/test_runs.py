@@ -127,7 +127,9 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
     page = Path("runs.html").read_text("utf-8")
     assert re.findall(r"<th scope=\"col\".*?>(.*?)</th>", page)[:2] == ["run", "state"]
     assert re.findall(r"<th scope=\"row\">.*</th><td>(\w+)", page)[-1] == "finished"
-    assert specnet("compare runs/moons/1 runs/numbers/1").went() == "compare.html\n"
+    told = specnet("compare runs/moons/1 runs/numbers/1").went()
+    apart = "2 runs side by side; they have no score of test rows in common; compare runs of one loss or one metric."
+    assert told == f"{apart}\ncompare.html\n"
     heading = re.findall("<h1>(.*?)</h1>", Path("compare.html").read_text("utf-8"))
     assert heading[0].startswith("Not finished: runs/moons/1: interrupted after epoch 7. ")
     specnet("report runs/moons/1").went()
@@ -348,6 +350,9 @@ def test_losses_in_other_units_are_not_compared(specnet, of_prices):
     order = [row[0] for row in found if row[0] in ("log", "longer")]
     assert order == sorted(order, key=loss)
     specnet("compare runs/plain runs/log").went()
-    assert "2 runs side by side; they have no score of test rows in common." in (of_prices / "compare.html").read_text()
+    assert (
+        "2 runs side by side; they have no score of test rows in common; compare"
+        in (of_prices / "compare.html").read_text()
+    )
     specnet("compare runs/longer runs/log --force").went()
     assert "the best test loss" in (of_prices / "compare.html").read_text()
