@@ -157,9 +157,9 @@ def explain(
 
     Compares a row with 100 training rows that stand for all. The base is their mean prediction, and the contributions
     of the columns (Shapley values) add up to the prediction minus the base. The rows are in the folder of a run, and in
-    the model's file only with run --with-rows. Contributions are exact for up to 8 columns;
-    otherwise they are means over random orders of the columns, and --row shows their standard errors. Without --row,
-    writes a table with the predictions and contributions of all rows.
+    the model's file only with run --with-rows. Contributions are exact for up to 8 columns; otherwise they are means
+    over random orders of the columns, and --row shows their standard errors. Without --row, writes a table with the
+    predictions and contributions of all rows.
 
     Examples
     --------
@@ -326,14 +326,11 @@ def _show_row(
 def _cell(raw: RawColumns, index: int, words: Mapping[str, str]) -> str:
     """Return the text of a cell of the only row, given those that are written as in its file."""
     from specnet.findings.slices import cell_in_words
-    from specnet.number_texts import cell_text
 
     cell = float(raw.X[0, index])
     if raw.kinds and cell == cell and (word := words.get(raw.kinds[index].name)):
         return word
-    if raw.kinds:
-        return cell_in_words(raw.kinds[index], cell) or "missing"
-    return "missing" if cell != cell else cell_text(cell)
+    return cell_in_words(raw.kinds[index] if raw.kinds else None, cell)
 
 
 @cache

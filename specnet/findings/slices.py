@@ -82,10 +82,12 @@ class Errors:
     groups: NDArray[Any] | None = None
 
 
-def cell_in_words(column: Column, cell: float) -> str:
-    """Return a raw cell of a column as text; a missing cell is ``missing``."""
+def cell_in_words(column: Column | None, cell: float) -> str:
+    """Return a raw cell of a column as text (None for plain numbers); a missing cell is ``missing``."""
     if np.isnan(cell):
         return "missing"
+    if column is None:
+        return cell_text(cell)
     if column.texts is not None:
         return str(column.texts[int(cell)])
     if column.kind == "boolean":

@@ -17,6 +17,7 @@ from specnet.data import RawColumns
 from specnet.model.model import Model
 from specnet.model.trained_network import TrainedNetwork
 from specnet.parts.arrays import Array
+from specnet.spec import Spec
 
 MOST_ULPS = 4.0
 """The largest fall, in units of the last place of the largest prediction."""
@@ -34,7 +35,7 @@ def keeps_last_bit(model: Model) -> bool:
 def _has_exact_parts(trained: TrainedNetwork) -> bool:
     activations = [node.ordered_activation for node in trained.network.nodes if any(node.orders)]
     count = trained.network.resolved.columns
-    names = trained.spec.feature_names or tuple(map(str, range(count)))
+    names = _names(trained.spec, count)
     monotone = trained.spec.network.monotone or {}
     moved = [
         step
@@ -68,7 +69,7 @@ def largest_fall(
     float
         In units of the last place of the largest answer that is finite.
     """
-    names = model.spec.feature_names or tuple(map(str, range(rows.X.shape[1])))
+    names = _names(model.spec, rows.X.shape[1])
     worst = 0.0
     for name, column in (model.spec.network.monotone or {}).items():
         index = names.index(name)
@@ -94,6 +95,11 @@ def outputs_of(model: Model, X: Array | RawColumns) -> Array:
     if model.network.task == "values":
         return model.predict(X).reshape(len(X), -1)
     return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
+
+
+def _names(spec: Spec, columns: int) -> tuple[str, ...]:
+    """Return the names of columns in ``[network.monotone]``, which are numbers if columns have no names."""
+    return spec.feature_names or tuple(map(str, range(columns)))
 
 
 def _points(cells: NDArray[np.float64], dtype: np.dtype[np.floating]) -> NDArray[np.float64]:

@@ -235,18 +235,19 @@ def _check_monotone(monotone: Mapping[str, str], features: list[ColumnFacts], cl
 
 def _numbers(ordered: list[ColumnFacts], monotone: Mapping[str, str]) -> list[int]:
     """Return the indices of prepared numbers and dates that are not monotone, given the features in their order."""
-    sizes = [(column.name, column.columns) for column in ordered if column.kind not in OF_TEXTS]
-    names = [name for name, size in sizes for _ in range(size)]
-    return [index for index, name in enumerate(names) if name not in monotone]
+    return [index for index, name in enumerate(_prepared(ordered)) if name not in monotone]
 
 
 def _rising(ordered: list[ColumnFacts], monotone: Mapping[str, str], *, after_waves: bool) -> list[int]:
     """Return the indices of monotone columns: among prepared columns, or among those that the embedding passes on."""
     if after_waves:  # other numbers are embedded behind them
         return [*range(len(monotone))]
-    sizes = [(column.name, column.columns) for column in ordered if column.kind not in OF_TEXTS]
-    names = [name for name, size in sizes for _ in range(size)]
-    return [index for index, name in enumerate(names) if name in monotone]
+    return [index for index, name in enumerate(_prepared(ordered)) if name in monotone]
+
+
+def _prepared(ordered: list[ColumnFacts]) -> list[str]:
+    """Return the feature of each prepared number or date."""
+    return [column.name for column in ordered if column.kind not in OF_TEXTS for _ in range(column.columns)]
 
 
 def _split(facts: TableFacts, settings: _Settings) -> str:

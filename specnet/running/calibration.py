@@ -4,8 +4,7 @@ A model comes in, with its outputs for rows that its networks were not trained o
 (Guo et al. 2017) goes out, and the model with logits divided by T. For values, it is the share of a ridge regression
 that is mixed into each network, by stacking (Wolpert 1992, Breiman 1996) of two models whose shares add up to 1; the
 share minimizes the squared error of the held-out rows. In a network with monotone columns its coefficients have their
-signs. Both are built into the weights, so files, exports and engines
-do not change.
+signs. Both are built into the weights, so files, exports and engines do not change.
 """
 
 from __future__ import annotations

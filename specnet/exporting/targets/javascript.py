@@ -172,8 +172,8 @@ def inlined(model: Model, level: float | None = None) -> str:
     """Return the statements of a model's module for use within a page: without exports, and with numbers in base64.
 
     If the model has several networks, ``forward`` appends the answer of each to the array ``answered``. The bytes of
-    numbers are little-endian, as on all machines that run browsers. Arrays of
-    multiples of a step, as those of a model by `shortened`, take no more bits than they need.
+    numbers are little-endian, as on all machines that run browsers. Arrays of multiples of a step, as those of a model
+    by `shortened`, take no more bits than they need.
 
     Parameters
     ----------

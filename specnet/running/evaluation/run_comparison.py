@@ -81,10 +81,8 @@ def compared_runs(
             continue
         best = (max if larger_is_better(statistic) else min)(known, key=lambda name: known[name])
         # Where the best run is the same by both statistics, so are its gains.
-        found[statistic] = next(
-            (each for each in found.values() if each["best"] == best),
-            _against(spec, best, answers, figures, first),
-        )
+        same = next((each for each in found.values() if each["best"] == best), None)
+        found[statistic] = same or _against(spec, best, answers, figures, first)
     return found or "they have no score of test rows in common. Compare runs of one loss or one metric."
 
 

@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import RawColumns
 from specnet.data.raw_columns import raw_columns
 from specnet.errors import DataError, SpecError
+from specnet.findings.slices import cell_in_words
 from specnet.model import Answers, Model
 from specnet.number_texts import rounded
 from specnet.parts.metrics.statistics import TWO_SIDED_95, effective_rows, weighted_mean
+from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.running.data_rows import Rows, SpecData, check_rows
 from specnet.running.evaluation.intervals import independent_rows, wilson_interval
 from specnet.running.expectations.measuring import FEWEST_ROWS, measured, selected, worst_difference
@@ -24,7 +26,7 @@ from specnet.running.expectations.moved_rows import (
     output_index,
     predictions,
 )
-from specnet.running.expectations.named_cells import cell_in_words, chosen_rows, column_index, rows_of_records
+from specnet.running.expectations.named_cells import chosen_rows, column_index, rows_of_records
 from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of
 from specnet.spec import Spec, parse_spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
@@ -33,7 +35,6 @@ from specnet.spec.reading.source_document import Document
 
 MOST_VALUES = 50
 """The number of values of a column above which groups of its rows are not compared."""
-_HELD_OUT = ("test", "validation", "train")
 
 
 def check_labels(spec: Spec, data: SpecData) -> None:
@@ -89,7 +90,7 @@ def judge_run(spec: Spec, model: Model, data: SpecData, test: Answers | None, ga
     gains : tuple
         The statistics that decide, and the gains over baselines by name and statistic, as in ``metrics.json``.
     """
-    rows = data.splits[next(name for name in _HELD_OUT if len(data.splits.get(name, ())))]
+    rows = data.splits[next(name for name in (TEST, VALIDATION, TRAIN) if len(data.splits.get(name, ())))]
     return judged(spec.expect or (), model, rows, test, gains)
 
 
@@ -245,8 +246,7 @@ class _Judge:
         outcome, difference, pair = worst_difference(names, figures, errors, expectation.differ_by_at_most or 0.0)
         spread = ", ".join(f"{name} {rounded(figure)}" for name, figure in zip(names, figures, strict=True))
         reason = ", ".join(filter(None, (f"between {pair} ({spread})", without)))
-        decided: Any = outcome
-        return self._outcome(decided, len(answers), value=difference, reason=reason)
+        return self._outcome(outcome, len(answers), value=difference, reason=reason)
 
     def _moved(self, raw: RawColumns, numbers: NDArray[np.intp]) -> JudgedExpectation:
         is_direction = self.expectation.form in DIRECTIONS
@@ -263,9 +263,7 @@ class _Judge:
             is_met = str(given) == str(expectation.predicts) or given == expectation.predicts
             return self._outcome("met" if is_met else "broken", 1, value=str(given))
         value = float(predictions(model, raw)[0, output_index(model, expectation.of)])
-        least, most = expectation.at_least, expectation.at_most
-        is_met = (least is None or value >= least) and (most is None or value <= most)
-        return self._outcome("met" if is_met else "broken", 1, value=value)
+        return self._outcome(outcome_of(value, value, bounds_of(expectation.table)), 1, value=value)
 
     def _coverage(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
         level = self.expectation.coverage or 0.0

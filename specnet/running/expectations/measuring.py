@@ -25,6 +25,7 @@ from specnet.parts.metrics.statistics import (
 )
 from specnet.parts.watchers import LOSS
 from specnet.running.evaluation.intervals import Resampling, interval_of, wilson_interval
+from specnet.saved.expectations_file import Outcome
 from specnet.saved.metrics_file import Interval
 from specnet.spec.resolving.expectation_checks import metric_type
 
@@ -145,7 +146,7 @@ def _by_scores(
 
 def worst_difference(
     names: Sequence[str], values: Sequence[float], errors: Sequence[float], bound: float
-) -> tuple[str, float, str]:
+) -> tuple[Outcome, float, str]:
     """Return the outcome for the differences of a figure between groups, the largest difference, and its groups.
 
     Each pair of groups is tested for a difference beyond the bound, with a normal deviate, at a level of 5 % over all
@@ -173,4 +174,5 @@ def worst_difference(
     # Holm's procedure rejects a hypothesis at all exactly if the smallest p-value is below the level over all pairs.
     is_broken = min(chance for _, chance, _ in found) * len(pairs) < LEVEL
     largest = min(found, key=lambda each: each[1]) if is_broken else max(found)
-    return ("broken" if is_broken else "met" if is_within else "undecided"), largest[0], largest[2]
+    outcome: Outcome = "broken" if is_broken else "met" if is_within else "undecided"
+    return outcome, largest[0], largest[2]

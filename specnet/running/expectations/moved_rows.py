@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from specnet.data import RawColumns
 from specnet.errors import DataError
+from specnet.findings.slices import cell_in_words
 from specnet.model import Model
+from specnet.model.directions import MOVED_ROWS, outputs_of
 from specnet.network.random import stream
 from specnet.parts.data import Column
-from specnet.running.expectations.named_cells import cell_in_words, column_index, row_in_words
+from specnet.running.expectations.named_cells import column_index, row_in_words
 from specnet.saved.expectations_file import BrokenRow
 from specnet.spec.expectations import Expectation
 
-MOVED_ROWS = 256
 QUANTILES = 17
 EXCHANGED_ROWS = 2_048
 EXCHANGES = 5
@@ -29,8 +30,7 @@ def predictions(model: Model, raw: RawColumns) -> NDArray[np.float64]:
     """Return the predicted values, or the probabilities of classes, (rows, outputs)."""
     if model.network.task != "values" and not model.gives_probabilities:
         raise DataError("expectations about predictions need values or probabilities; this model outputs margins")
-    given = model.predict(raw) if model.network.task == "values" else model.predict_proba(raw)
-    return np.asarray(given, np.float64).reshape(len(raw), -1)
+    return np.asarray(outputs_of(model, raw), np.float64).reshape(len(raw), -1)
 
 
 def output_index(model: Model, of: Any) -> int:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from specnet.data import RawColumns, read_inputs
 from specnet.errors import DataError
+from specnet.findings.slices import cell_in_words
 from specnet.model import Model
-from specnet.number_texts import cell_text
-from specnet.parts.data import Column
 from specnet.parts.preprocessing.categories import MISSING
 
 
@@ -83,13 +82,6 @@ def text_cells(raw: RawColumns, index: int) -> NDArray[Any]:
     missing = np.isnan(raw.X[:, index])
     codes = np.where(missing, 0, raw.X[:, index]).astype(np.intp)
     return np.where(missing, MISSING, np.asarray([*texts.tolist(), ""], object)[codes])
-
-
-def cell_in_words(column: Column | None, cell: float) -> str:
-    """Return the text of a cell for messages."""
-    if np.isnan(cell):
-        return "missing"
-    return cell_text(cell) if column is None else column.cell_text(cell).strip('"')
 
 
 def row_in_words(model: Model, raw: RawColumns, row: int) -> dict[str, str]:

@@ -15,6 +15,7 @@ from specnet.exporting.targets.javascript import inlined, shortened
 from specnet.findings.data_findings import image_width
 from specnet.model import Answers, Model
 from specnet.model.contributions import EXACT_COLUMNS, column_ranks
+from specnet.model.directions import outputs_of
 from specnet.number_texts import cell_text, count, counted, rounded_up, true_minus
 from specnet.parts.splits import TEST, TRAIN
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
@@ -143,18 +144,8 @@ def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: in
     some = splits[split]
     chosen = np.unique(np.linspace(0, len(some) - 1, COMPARED_ROWS).round().astype(np.intp))
     rows = RawColumns(np.asarray(some.columns[chosen]), some.kinds)
-    are_probabilities, are_values = model.gives_probabilities, model.network.task == "values"
-    own, other = (
-        np.asarray(
-            each.predict_proba(rows)
-            if are_probabilities
-            else each.predict(rows)
-            if are_values
-            else each.raw_outputs(rows),
-            np.float64,
-        )
-        for each in (model, short)
-    )
+    are_probabilities = model.gives_probabilities
+    own, other = (np.asarray(outputs_of(each, rows), np.float64) for each in (model, short))
     most = float(np.abs(own - other).max(initial=0))
     amount = f"{rounded_up(100 * most)} percentage points" if are_probabilities else rounded_up(most)
     where = f"on {count(len(chosen))} {'test' if split == TEST else 'training'} rows"
@@ -165,7 +156,7 @@ def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: in
         )
     rounding = f"With weights of about {bits + 2} bits, so that the page is small"
     labels = ""
-    if not are_values:
+    if model.network.task != "values":
         different = np.not_equal(model.predict(rows), short.predict(rows)).reshape(len(chosen), -1)
         changed = int(different.any(axis=1).sum())
         labels = f"; {counted(changed, 'prediction changes', 'predictions change')}"
