@@ -12,7 +12,7 @@ import pytest
 
 from specnet import Observer, run
 from tests.cli.conftest import COMMAND, environment, spec_of_rows, take_interrupts
-from tests.cli.on_terminal import CODES, Seen, on_terminal, opened, read_all
+from tests.cli.on_terminal import CODES, Seen, on_terminal, opened, read_all, read_until
 
 pytestmark = pytest.mark.slow  # runs that last until they are seen, and processes on a terminal
 
@@ -46,13 +46,6 @@ def started(folder, *arguments):
     )
     os.close(slave)
     return running, master
-
-
-def read_until(master, said):
-    printed = b""
-    while said not in printed:
-        printed += os.read(master, 65536)
-    return printed
 
 
 def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet, folder):
