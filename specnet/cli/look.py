@@ -413,7 +413,9 @@ def compare(
     from specnet.saved.saved_run import SavedRun
 
     words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
-    saved = [SavedRun(run, limits=read_limits(limit)) for run in found]
+    saved = [
+        SavedRun(run, name, limits=read_limits(limit)) for run, name in zip(found, short_names(found), strict=True)
+    ]
     for run in saved:
         check_run(run.path)
         run.check()
@@ -422,7 +424,7 @@ def compare(
     compared: dict[str, dict[str, Any]] | str = reason_apart(saved)
     if not compared:
         with CountProgress(sys.stderr if output.speaks else None, "runs compared") as progress:
-            compared = compared_runs(saved, short_names([run.name for run in saved]), progress.show)
+            compared = compared_runs(saved, progress.show)
     write_file(out, comparison_page(saved, compared, shlex.join(words), out.parent))
     output.data["verdict"] = best_run(saved, compared)
     output.line(output.data["verdict"])

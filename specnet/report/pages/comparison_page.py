@@ -27,7 +27,7 @@ from specnet.report.spec_differences import setting_text, spec_differences
 from specnet.report.svg.charts import Figure
 from specnet.report.terminal.scores import RunTable
 from specnet.report.terminal.terminal_output import TextTable
-from specnet.run_files import page_of
+from specnet.run_files import BEST, page_of
 from specnet.saved.saved_folder import FINISHED, have_one_loss
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Spec
@@ -124,7 +124,7 @@ def _strip(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] |
         return None
     best, nearest = evaluation["best"], min(gains, key=lambda other: gains[other].reach)
     value, bounds = compared_values(evaluation, nearest, name)[0], gains[nearest].bounds
-    names = short_names([run.name for run in runs])
+    names = [run.name for run in runs]
     gains |= paired_gains(runs[names.index(best)].evaluation.record(), name)
     drawn = "groups of test rows" if evaluation["groups"] else "the test rows"
     label = words(name)
@@ -175,12 +175,17 @@ def best_run(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]]
     if len(worse) == others:
         rival = nearest if others == 1 else f"all {others} other runs"
         beside = its if others == 1 else f"at best {its}"
-        return f"{best} is better than {rival}: test {label} {own} against {beside}, on {rows}."
+        return f"{_subject(best)} is better than {rival}: test {label} {own} against {beside}, on {rows}."
     return (
-        f"{best} is better than {len(worse)} of the {others} other runs, with no clear difference from "
+        f"{_subject(best)} is better than {len(worse)} of the {others} other runs, with no clear difference from "
         f"{nearest if len(worse) == others - 1 else f'the other {others - len(worse)}'}: test {label} {own} against "
         f"{its} of {nearest}, on {rows}."
     )
+
+
+def _subject(name: str) -> str:
+    """Return the name of a run as the first words of a sentence."""
+    return f"Run {name.removeprefix('run ')}"
 
 
 def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
@@ -229,17 +234,30 @@ def _values(key: str, found: Sequence[Mapping[str, Sequence[Any]]]) -> Iterator[
             yield ABSENT if is_within else setting_text(before)
 
 
-def short_names(names: Sequence[str]) -> list[str]:
-    """Return paths without their common start: ``run 1`` and ``run 2`` for ``runs/moons/1`` and ``runs/moons/2``."""
-    steps = [name.rstrip("/").split("/") for name in names]
-    shortest = min(map(len, steps)) - 1
-    same = next((depth for depth in range(shortest) if len({each[depth] for each in steps}) > 1), shortest)
-    rest = ["/".join(each[same:]) for each in steps]
-    return [f"run {name}" if name.isdecimal() else name for name in rest]
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of paths that tell runs apart, the same for relative and absolute paths.
+
+    The run of a sweep's best trial has the name of the sweep. Numbers alone are ``run 1`` and ``run 2`` if all ends are
+    numbers, as in ``runs/moons/1`` and ``runs/moons/2``; otherwise the folder above is in the name.
+    """
+    folders = [path.absolute() for path in paths]
+    steps = [(folder.parent if folder.name == BEST else folder).parts for folder in folders]
+    last = [each[-1] for each in steps]
+    if len({*last}) == len(last) and all(map(str.isdecimal, last)):
+        return [f"run {name}" for name in last]
+    return ["/".join(_end(each, steps)).replace("//", "/") for each in steps]
+
+
+def _end(steps: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> Sequence[str]:
+    """Return the shortest end that no other path has; the last step if another path is the same."""
+    for length in range(2 if steps[-1].isdecimal() else 1, len(steps)):
+        if sum(other[-length:] == steps[-length:] for other in others) == 1:
+            return steps[-length:]
+    return steps if others.count(steps) == 1 else steps[-1:]
 
 
 def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
-    titles = short_names([run.name for run in runs])
+    titles = [run.name for run in runs]
     lines = [
         (index, member, curve, page_metric(name, curve.values[-1]))
         for index, run in enumerate(runs)

@@ -30,7 +30,8 @@ from specnet.report.terminal.scores import scores_table
 HEIGHT, LINE = 52.0, 24.0
 """Height of a chart without its lines, and of each line."""
 MAX_REACH = 4.0
-"""The axis ends at most at this multiple of the gain to be read first; larger gains are arrows."""
+"""The axis ends at this multiple of the gain to be read first, or where two of three gains are within it; larger gains
+are arrows."""
 MAX_MEASURED = 22
 """Most characters of what an axis measures; a longer text would be cut at the ends of the axis."""
 EDGE = 0.95
@@ -127,9 +128,10 @@ def gains_chart(
     what = "points of" if unit else "reduction of" if is_reduction else "gain in"
     measured = f"{what} {words(name)}"
     label = f"← worse · {measured if len(measured) <= MAX_MEASURED else words(name)} · better →"
-    largest = max(each.reach for each in gains.values())
+    reaches = sorted(each.reach for each in gains.values())
     nearest = gains[first].reach if first in gains else 0.0
-    end = scale * min(largest, MAX_REACH * nearest or largest) * 1.06 or 1.0
+    least = reaches[-(-2 * len(reaches) // 3) - 1]
+    end = scale * min(reaches[-1], max(MAX_REACH * nearest, least)) * 1.06 or 1.0
     texts = {other: gain_text(name, each.value, each.bounds) for other, each in gains.items()}
     described = [f"{other} {each.score}: {texts[other]}{unit}" for other, each in gains.items()]
     x = Axis(-end, end, label)

@@ -17,7 +17,7 @@ from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, VERDICTS, in_words, on_axis, words
 from specnet.report.pages.page_beginning import Gain, gains_chart, larger_is_better
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.sweep_page import shown_setting
+from specnet.report.pages.sweep_page import FAILURES, shown_setting
 from specnet.report.pages.training_charts import (
     MAX_NAMED,
     MAX_POINTS,
@@ -29,7 +29,7 @@ from specnet.report.pages.training_charts import (
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure, mark_alone
 from specnet.report.svg.colours import CLASS_COUNT
-from specnet.report.terminal.scores import spread_table
+from specnet.report.terminal.scores import is_negative_loss, spread_table
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import page_of
 from specnet.saved.saved_folder import FINISHED
@@ -72,7 +72,7 @@ class SeriesView:
     folds, seeds : list of int
         Folds and seeds of the runs, in ascending order.
     metrics : list of str
-        All metrics of this split, `main` first and the loss last.
+        The metrics of this split but for the loss with a minus, `main` first and the loss last.
     beside : list of str
         Names of the simpler predictors.
     larger_is_better : bool
@@ -101,7 +101,8 @@ class SeriesView:
         self.searches = [run for run in self.finished if run.sweep is not None]
         self.is_nested = bool(self.searches)
         self.seeds = sorted({run.seed for run in self.runs if run.seed is not None})
-        self.metrics = sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
+        shown = [name for name in self.summary.get(self.split, ()) if not is_negative_loss(name, series.metrics)]
+        self.metrics = sorted(shown, key=lambda name: (name != self.main, name == LOSS))
         self.beside = [name for name in BASELINES if self.split in self.baselines.get(name, ())]
         self.larger_is_better = larger_is_better(self.main)
         of_each = {name: self.baselines[name][self.split] for name in self.beside}
@@ -195,7 +196,9 @@ def series_page(series: SavedSeries) -> str:
         scores=in_words(spread_table({**record.summary, **beside})),
         is_nested=record.is_nested,
         folds=folds,
+        forward=bool(folds) and _split(series).get("time") is not None,
         seeds=seeds,
+        has_band=len(record.finished) > 1,
         spread=[f"{100 * each:.1f} points" if in_percent else figure(each) for each in record.spread or ()],
         legend=marks if folds and len(seeds) > 1 else [],
         spreads=list(_spreads(record)),
@@ -209,6 +212,13 @@ def series_page(series: SavedSeries) -> str:
     )
 
 
+def _split(series: SavedSeries) -> Mapping[str, Any]:
+    """Return the split of the first finished run; empty if no run has finished."""
+    data = series.first.document.get("data") if series.first is not None else None
+    split = data.get("split") if isinstance(data, Mapping) else None
+    return split if isinstance(split, Mapping) else {}
+
+
 def _number(record: SeriesView) -> str:
     return counted(len(record.runs), "sweep" if record.is_nested else "run")
 
@@ -218,15 +228,18 @@ def _unfinished(record: SeriesView) -> str:
     states = Counter(run.state for run in record.runs if run.state != FINISHED)
     if not record.finished or not states:
         return ""
-    listed = ", ".join(f"{count(number)} {state}" for state, number in states.items())
-    return f"Not all of {_number(record)} have finished ({listed}). "
+    (first, number), *others = [(FAILURES.get(state, "did not finish"), number) for state, number in states.items()]
+    rest = "".join(f", {count(number)} {verb}" for verb, number in others)
+    return f"{count(number)} of {_number(record)} {first}{rest}. "
 
 
 def series_sentence(record: SeriesView) -> str:
     """Return a sentence with the mean result of the runs."""
     finished, total = len(record.finished), len(record.runs)
     if not finished:
-        return "The run has not finished." if total == 1 else f"None of {count(total)} runs has finished."
+        first = "The run has not finished" if total == 1 else f"None of {count(total)} runs has finished"
+        reasons = {run.message for run in record.runs}
+        return f"{first}: {reasons.pop()}." if len(reasons) == 1 and all(reasons) else f"{first}."
     of_all = "" if finished == total else f"{count(finished)} of "
     found = record.summary[record.split][record.main]
     rows = adjective(record.split)
@@ -235,8 +248,8 @@ def series_sentence(record: SeriesView) -> str:
     if found["mean"] is None:
         return f"{what}: the {label} is not defined for any of them."
     shown = _spread(record.main, found)
-    if found["std"] is None:
-        return f"{what} with {a} {label} of {shown}; a spread needs more than one."
+    if finished == 1:
+        return f"{what} reached {a} {label} of {shown}; a spread needs more than one."
     if record.gain(record.reference) is None:
         return f"{what} average {a} {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
@@ -261,7 +274,7 @@ def _strip(record: SeriesView) -> Figure | None:
         "Lines are 95\N{NO-BREAK SPACE}% intervals of paired differences over folds (Student's t, for training rows in "
         "common)."
         if any(each.low is not None for each in gains.values())
-        else "Without intervals, which need folds that have all finished."
+        else f"Without intervals, which need folds{' that have all finished' * bool(record.folds)}."
     )
     own = f"Mean {adjective(split)} {words(name)} of the networks: {_spread(name, record.summary[split][name])}."
     title, note = "Gain over simpler predictors", f"{own} {about}"
@@ -310,8 +323,10 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
             radius=4.5,
             hover=[f"{run.name}: {page_metric(name, value)}" for run, value in known],
         )
-        note = f" The short lines are {BASELINES[record.reference]}." if simple else ""
-        yield Figure(title, f"Mean and standard deviation {spread}.{note}", chart.svg(), "spread")
+        lines = "short lines are" if len(simple) > 1 else "short line is"
+        note = f" The {lines} {BASELINES[record.reference]}." if simple else ""
+        what = "Mean and standard deviation" if len(known) > 1 else "The only value is"
+        yield Figure(title, f"{what} {spread}.{note}", chart.svg(), "spread")
 
 
 def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> Iterator[Figure]:

@@ -40,6 +40,8 @@ BEST_CURVES = ("series-2", "series-0", "series-1")
 BEST, PRUNED, DIVERGED, REFUSED = 2, 5, 7, 8
 """Indices of classes whose marks and colours show the state of trials."""
 MARKS = {"pruned": PRUNED, "diverged": DIVERGED, "refused": REFUSED}
+FAILURES = {"diverged": "diverged", "refused": "failed"}
+"""Verbs of the states of trials and runs that ended with an error."""
 PRUNED_STYLE = "series-5 dashed faint"
 REST_STYLES = "series-8 faint", "series-8 fainter"
 """Styles of the curves of other trials: of few, and of many."""
@@ -146,7 +148,7 @@ def sweep_page(sweep: SavedSweep) -> str:
         written=spec_text(written_spec(sweep.path)),
         facts_rows=list(facts.rows()),
         kicker=[name, "sweep", facts.sampler(), counted(len(view.trials), "trial")],
-        sentence=f"{_undone(view)}{sweep_sentence(view)}",
+        sentence=f"{_undone(view)}{sweep_sentence(view)}{_failed(view)}",
         strip=strip_of(sweep.evaluation, "best trial") if sweep.evaluation else None,
         unfinished=_unfinished(view),
         worth=list(_worth(view)),
@@ -189,6 +191,15 @@ def _undone(view: SweepView) -> str:
     """Return a sentence that comes first if trials are missing; empty if not, or if no trial has ended."""
     done, planned = len(view.trials), view.sweep.facts.trials
     return f"Not finished: {count(done)} of {counted(planned, 'trial')}. " if 0 < done < planned else ""
+
+
+def _failed(view: SweepView) -> str:
+    """Return a sentence on the trials that ended with an error; empty without any, or without others."""
+    states = Counter(trial.state for trial in view.trials if trial.state in FAILURES)
+    if not states or not view.ranked:
+        return ""
+    ended = [f"{counted(number, 'trial')} {FAILURES[state]}" for state, number in states.items()]
+    return f" {', '.join(ended)}."
 
 
 def _unfinished(view: SweepView) -> str:

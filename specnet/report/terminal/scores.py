@@ -47,7 +47,7 @@ def scores_table(
         Metrics of the spec, which define whether larger values are better.
     """
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
-    names = [name for name in names if not _is_negative_loss(name, scores)]
+    names = [name for name in names if not is_negative_loss(name, scores)]
     known = {
         split: {name: interval(name, ends["low"], ends["high"]) for name, ends in bounds.items() if ends}
         for split, bounds in (intervals or {}).items()
@@ -79,8 +79,11 @@ def scores_table(
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
 
 
-def _is_negative_loss(name: str, scores: Scores) -> bool:
-    """Return whether a metric is the loss with a minus, as ``neg_log_loss`` may be, but for the rounding of float32."""
+def is_negative_loss(name: str, scores: Scores) -> bool:
+    """Return whether a metric is the loss with a minus, as ``neg_log_loss`` may be, but for the rounding of float32.
+
+    Tables and pages do not repeat it.
+    """
     pairs = [(figures.get(LOSS), figures.get(name)) for figures in scores.values()]
     return name != LOSS and all(
         loss is not None and value is not None and math.isclose(value, -loss, rel_tol=1e-4) for loss, value in pairs
@@ -128,7 +131,9 @@ def scores_line(scores: Scores) -> str:
 
 def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:
     """Return a table of means and standard deviations of the scores of a series, such as ``97.2 % ± 0.8``."""
-    names = list(dict.fromkeys(name for figures in summary.values() for name in figures))
+    means = {split: {name: each["mean"] for name, each in figures.items()} for split, figures in summary.items()}
+    names = list(dict.fromkeys(name for figures in means.values() for name in figures))
+    names = [name for name in names if not is_negative_loss(name, means)]
     rows = [(split, *(_spread(name, figures.get(name)) for name in names)) for split, figures in summary.items()]
     return TextTable(["", *names], rows, right=frozenset(range(1, len(names) + 1)))
 

@@ -23,9 +23,7 @@ from specnet.saved.saved_run import SavedRun
 from specnet.spec import Spec
 
 
-def compared_runs(
-    runs: Sequence[SavedRun], names: Sequence[str], show: Callable[[int, int], None]
-) -> dict[str, dict[str, Any]] | str:
+def compared_runs(runs: Sequence[SavedRun], show: Callable[[int, int], None]) -> dict[str, dict[str, Any]] | str:
     """Return how the best of several runs compares with the others on their test rows, by each deciding statistic.
 
     The rows are read and predicted again.
@@ -34,8 +32,6 @@ def compared_runs(
     ----------
     runs : sequence of SavedRun
         At least two runs.
-    names : sequence of str
-        A name for each run.
     show : callable
         Called with the number of runs that have been predicted, and the number of runs.
 
@@ -46,6 +42,7 @@ def compared_runs(
         best by it, with the other runs as baselines, and ``best``, its name. Or a sentence with the reason why there is
         none, and what to do.
     """
+    names = [run.name for run in runs]
     if len({*names}) < len(names):
         return "a run is named twice. Name each run once."
     answers: dict[str, Answers] = {}

@@ -131,7 +131,7 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
     apart = "2 runs side by side; they have no score of test rows in common; compare runs of one loss or one metric."
     assert told == f"{apart}\ncompare.html\n"
     heading = re.findall("<h1>(.*?)</h1>", Path("compare.html").read_text("utf-8"))
-    assert heading[0].startswith("Not finished: runs/moons/1: interrupted after epoch 7. ")
+    assert heading[0].startswith("Not finished: moons/1: interrupted after epoch 7. ")
     specnet("report runs/moons/1").went()
     assert "<h1>Interrupted after epoch 7. " in (trained / "moons/1/report.html").read_text("utf-8")
 

@@ -145,8 +145,8 @@ def test_the_best_of_negative_scores_is_told_with_minus_signs() -> None:
     scores = {"two": -0.188, "three": -0.372}
     runs = [saved_run.SavedRun(name) for name in ("one", *scores)]  # of which nothing is on the disk
     for p_values, told in {
-        (0.02, 0.01): "one is better than all 2 other runs: test R² −0.06 against at best −0.19, on 40 test rows.",
-        (0.04, 0.01): "one is better than 1 of the 2 other runs, with no clear difference from two: test R² −0.06 "
+        (0.02, 0.01): "Run one is better than all 2 other runs: test R² −0.06 against at best −0.19, on 40 test rows.",
+        (0.04, 0.01): "Run one is better than 1 of the 2 other runs, with no clear difference from two: test R² −0.06 "
         "against −0.19 of two, on 40 test rows.",
         (0.02, 0.03): "No clear difference: one has the best test R², −0.06, two −0.19; on 40 test rows the gain may "
         "be −0.07 to +0.32.",

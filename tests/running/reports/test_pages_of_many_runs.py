@@ -289,9 +289,7 @@ def test_pages_begin_with_what_has_not_finished(tmp_path: Path) -> None:
     runs = [(f"fold{fold}", None, fold, scores(0.25, 0.75)) for fold in (0, 1)]
     folder = write_series(tmp_path / "many", [*runs, ("fold2", None, 2, "the loss is not finite")])
     (heading,) = re.findall("<h1>(.*?)</h1>", page_again(folder).read_text("utf-8"))
-    assert heading.startswith(
-        "Not all of 3 runs have finished (1 diverged). 2 of 3 runs average a test accuracy of 75.0 %"
-    )
+    assert heading.startswith("1 of 3 runs diverged. 2 of 3 runs average a test accuracy of 75.0 %")
     assert re.search("run state test accuracy .* fold2 diverged: the loss is not finite – ", said(folder))
 
 
