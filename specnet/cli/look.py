@@ -321,7 +321,7 @@ def runs(
     sort: Annotated[
         str | None,
         typer.Option(
-            "--sort", metavar="COLUMN", help="Sort by a column of the table; in descending order after -, as in -loss."
+            "--sort", metavar="COLUMN", help="Sort all runs by a column; in descending order after -, as in -loss."
         ),
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write a page that leads to those of the runs.")] = False,
@@ -333,9 +333,11 @@ def runs(
 
     Shows the main metric and the loss of the test set (without one those out of fold, of the validation or of the
     training set), the time of the training and the codes of the findings, and which runs were interrupted, have not
-    finished, or cannot be read. A sweep is one row, with the run of its best trial; folds and seeds are one, with means
-    and standard deviations: name their folder to list its runs. Searches the folder and three levels below. With --html
-    the table is an HTML file that needs nothing else, in which the name of each row leads to its report.
+    finished, or cannot be read. Runs that were tested on the same rows are in one table, the best run first; before
+    them is a table of those that have not finished. A sweep is one row, with the run of its best trial; folds and seeds
+    are one, with means and standard deviations: name their folder to list its runs. Searches the folder and three
+    levels below. With --html the tables are an HTML file that needs nothing else, in which the name of each row leads
+    to its report.
 
     Examples
     --------
@@ -350,29 +352,38 @@ def runs(
     page = out or Path("runs.html")
     if html:
         check_page(page, force=force)
+    from specnet.report.terminal.ranked_runs import ranked
     from specnet.report.terminal.scores import RunTable
     from specnet.saved.saved_series import find_runs, saved_in
 
     found = find_runs(folder)
     names = [str(run.relative_to(folder)) if run != folder else str(run) for run in found]
-    table = RunTable([saved_in(run, name) for run, name in zip(found, names, strict=True)])
-    if sort is not None:
+    records = [saved_in(run, name) for run, name in zip(found, names, strict=True)]
+    if sort is None:
+        tables = ranked(records)
+    else:
         try:
-            table = table.sorted_by(sort)
+            tables = [RunTable(records).sorted_by(sort)]
         except KeyError as error:
             raise UsageError(f'unknown column "{sort}"', hint=error.args[0], source="--sort") from None
-    output.data["runs"] = [record.row() for record in table.records]
+    output.data["runs"] = [record.row() for table in tables for record in table.records]
     if html:
         from specnet.files import write_file
         from specnet.report.pages.comparison_page import runs_page
 
         sorting = [] if sort is None else ["--sort", sort]
         command = shlex.join(["specnet", "runs", str(folder), "--html", *sorting, "--out", str(page)])
-        write_file(page, runs_page(table, command, page.parent))
+        write_file(page, runs_page(tables, command, page.parent))
         output.data["file"] = str(page)
         output.page(page, is_opened=open_page)
-    elif table.records:
-        output.table(table.table())
+    elif records:
+        for index, table in enumerate(tables):
+            if index:
+                output.line()
+            if len(tables) > 1:
+                order = f", best {table.ranked_by} first" if table.ranked_by else ""
+                output.line(f"{table.title}{order}")
+            output.table(table.table())
     else:
         output.line(f"no runs in {folder}")
 

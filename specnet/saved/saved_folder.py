@@ -52,6 +52,10 @@ class SavedFolder:
         The codes of the findings.
     expectations : sequence of JudgedExpectation
         The outcome of each expectation of the spec; over several runs, that of their means.
+    tested_on : mapping
+        What has to be equal for scores to be ranked: ``target`` and ``data`` by name, ``source``, the path of the table
+        or the hash of other data, ``rows``, the number of rows of the best split, and the fields of the split that
+        decide which rows are for testing. Empty if unknown.
     loss : str
         A description of the loss; only losses with the same description are comparable. Empty if unknown.
     trials, runs : int or None
@@ -100,6 +104,10 @@ class SavedFolder:
     @cached_property
     def expectations(self) -> Sequence[JudgedExpectation]:
         return ()
+
+    @cached_property
+    def tested_on(self) -> Mapping[str, Any]:
+        return {}
 
     @cached_property
     def loss(self) -> str:

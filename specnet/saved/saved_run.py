@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
@@ -19,6 +22,7 @@ from specnet.findings import Finding, Judgement
 from specnet.findings.finding import read_finding
 from specnet.model import Model, load_model
 from specnet.parts.arrays import spaced_indices
+from specnet.parts.data.base import Split
 from specnet.run_files import (
     FACTS,
     FINDINGS,
@@ -30,6 +34,7 @@ from specnet.run_files import (
     RESOLVED,
     RUN,
     SNAPSHOTS,
+    SPEC_FOLDER,
     TRAINING_ROWS,
     kind_of,
     written_spec,
@@ -300,6 +305,26 @@ class SavedRun(SavedFolder):
     @cached_property
     def expectations(self) -> Sequence[JudgedExpectation]:
         return read_expectations(self.path)
+
+    @cached_property
+    def tested_on(self) -> Mapping[str, Any]:
+        data = self.document.get("data")
+        if not isinstance(data, Mapping):
+            return {}
+        try:
+            rule = Split.model_validate(data.get("split", {})).test_rule
+        except ValidationError:  # of a later version
+            return {}
+        # Other columns of a table leave its rows as they are, and change the hash.
+        path, target, folder = data.get("path"), data.get("target"), self.facts.get(SPEC_FOLDER, ".")
+        table = Path(path).name if isinstance(path, str) else ""
+        return {
+            "target": ", ".join(target) if isinstance(target, list) else target,
+            "data": table or data.get("type"),
+            "source": os.path.abspath(self.path / str(folder) / path) if table else self.data_sha256,  # type: ignore[operator]
+            "rows": None if "fold" in rule else self.evaluation.rows.get(self.split),
+            **rule,
+        }
 
     @cached_property
     def loss(self) -> str:

@@ -292,6 +292,11 @@ class SavedSeries(SavedFolder):
         return over_runs([run.expectations for run in self.shown if run.state == FINISHED])
 
     @cached_property
+    def tested_on(self) -> Mapping[str, Any]:
+        rows = next((each.tested_on for each in self.inner if each.tested_on), {})
+        return {name: value for name, value in rows.items() if name != "fold"}
+
+    @cached_property
     def loss(self) -> str:
         losses = {each.loss for each in self.inner}
         return losses.pop() if len(losses) == 1 else ""

@@ -304,6 +304,10 @@ class SavedSweep(SavedFolder):
         return self.best.expectations if self.is_finished else ()
 
     @cached_property
+    def tested_on(self) -> Mapping[str, Any]:
+        return self.best.tested_on if self.is_finished else {}
+
+    @cached_property
     def loss(self) -> str:
         return self.best.loss if self.is_finished else ""
 

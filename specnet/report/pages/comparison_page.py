@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from specnet.number_texts import ABSENT, counted, page_metric
+from specnet.number_texts import ABSENT, count, counted, page_metric
 from specnet.parts.metrics import main_metric
 from specnet.parts.splits import SPLITS, TEST, adjective
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import clearly_worse, compared_values, known_gains, words
-from specnet.report.pages.page_beginning import PAIRED, gain_text, gains_chart, larger_is_better, paired_gains
+from specnet.report.pages.page_beginning import PAIRED, gain_text, gains_chart, paired_gains
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import (
     MAX_NAMED,
@@ -25,7 +25,7 @@ from specnet.report.pages.training_charts import (
 )
 from specnet.report.spec_differences import setting_text, spec_differences
 from specnet.report.svg.charts import Figure
-from specnet.report.terminal.scores import RunTable
+from specnet.report.terminal.scores import RunTable, larger_is_better
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import BEST, page_of
 from specnet.saved.saved_folder import FINISHED, have_one_loss
@@ -70,23 +70,25 @@ def comparison_page(
     )
 
 
-def runs_page(table: RunTable, command: str, start: Path) -> str:
-    """Return the page that lists runs with links to their pages, as HTML; runs that have not finished are first.
+def runs_page(tables: Sequence[RunTable], command: str, start: Path) -> str:
+    """Return the page that lists runs with links to their pages, as HTML.
 
     Parameters
     ----------
-    table : RunTable
+    tables : sequence of RunTable
     command : str
         Command line that creates the page.
     start : Path
         Folder of the page; links are relative to it.
     """
-    records = sorted(table.records, key=lambda run: run.state == FINISHED)
+    records = [run for table in tables for run in table.records]
+    unfinished = sum(run.state != FINISHED for run in records)
     return rendered(
         "runs.html.j2",
         count=counted(len(records), "run"),
-        table=_on_page(RunTable(records).table()),
-        addresses=[page_of(run.path, start) for run in records],
+        unfinished=f", {count(unfinished)} not finished" if unfinished else "",
+        tables=[(each, _column_title(each.ranked_by), _on_page(each.table())) for each in tables],
+        addresses=[[page_of(run.path, start) for run in each.records] for each in tables],
         command=command,
     )
 

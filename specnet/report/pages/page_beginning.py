@@ -6,10 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specnet.number_texts import page_metric, true_minus
-from specnet.parts.metrics import Metric, metric_of
-from specnet.parts.registry import installed_registry
+from specnet.parts.metrics import Metric
 from specnet.parts.splits import SPLITS, TEST, best_split
-from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import (
     BASELINES,
     UNPAIRED,
@@ -25,7 +23,7 @@ from specnet.report.pages.headline import (
 )
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.terminal.scores import scores_table
+from specnet.report.terminal.scores import larger_is_better, scores_table
 
 HEIGHT, LINE = 52.0, 24.0
 """Height of a chart without its lines, and of each line."""
@@ -97,13 +95,6 @@ def gain_text(name: str, value: float, bounds: Mapping[str, Any] | None = None) 
         return true_minus(f"{100 * value:+z.1f}")
     text = page_metric(name, value, bounds)
     return text if text.startswith("−") else f"+{text}"
-
-
-def larger_is_better(name: str) -> bool:
-    """Return whether larger values of a metric are better; True for a metric of a module that is not loaded."""
-    registry = installed_registry()
-    part = registry.find("metric", metric_of(name, registry.names("metric")))
-    return name != LOSS and bool(getattr(part, "larger_is_better", True))
 
 
 def gains_chart(

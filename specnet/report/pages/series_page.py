@@ -15,7 +15,7 @@ from specnet.parts.metrics import main_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, VERDICTS, in_words, on_axis, words
-from specnet.report.pages.page_beginning import Gain, gains_chart, larger_is_better
+from specnet.report.pages.page_beginning import Gain, gains_chart
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_page import FAILURES, shown_setting
 from specnet.report.pages.training_charts import (
@@ -29,7 +29,7 @@ from specnet.report.pages.training_charts import (
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure, mark_alone
 from specnet.report.svg.colours import CLASS_COUNT
-from specnet.report.terminal.scores import is_negative_loss, spread_table
+from specnet.report.terminal.scores import is_negative_loss, larger_is_better, spread_table
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import page_of
 from specnet.saved.saved_folder import FINISHED

@@ -9,6 +9,7 @@ from typing import Any
 
 from specnet.number_texts import ABSENT, count, duration, interval, metric, metric_spread
 from specnet.parts.metrics import Metric, main_metric, metric_of
+from specnet.parts.registry import installed_registry
 from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.terminal.terminal_output import TextTable
@@ -90,6 +91,13 @@ def is_negative_loss(name: str, scores: Scores) -> bool:
     )
 
 
+def larger_is_better(name: str) -> bool:
+    """Return whether larger values of a metric are better; True for a metric of a module that is not loaded."""
+    registry = installed_registry()
+    part = registry.find("metric", metric_of(name, registry.names("metric")))
+    return name != LOSS and bool(getattr(part, "larger_is_better", True))
+
+
 def teacher_table(
     evaluation: Mapping[str, Any], sizes: Mapping[str, int], speeds: Mapping[str, float | None]
 ) -> TextTable:
@@ -169,14 +177,22 @@ class RunTable:
     Each split has separate columns. The table has the numbers of runs and of trials if a row is a series or a sweep,
     the loss functions if losses cannot be compared, and states if a run has not finished.
 
+    Parameters
+    ----------
+    records : sequence of SavedFolder
+    title : str
+        What the runs have in common.
+    ranked_by : str
+        Column by which the runs are sorted, the best first; empty if they are not ranked.
+
     Attributes
     ----------
     columns : dict
         Columns by title: the texts and the sort keys of the runs; the key of a missing value is None.
     """
 
-    def __init__(self, records: Sequence[SavedFolder]) -> None:
-        self.records = list(records)
+    def __init__(self, records: Sequence[SavedFolder], title: str = "Scores", ranked_by: str = "") -> None:
+        self.records, self.title, self.ranked_by = list(records), title, ranked_by
         self._is_one_loss = have_one_loss(record.loss for record in records)
         counts = {"runs": [record.runs for record in records], "trials": [record.trials for record in records]}
         self.columns: dict[str, tuple[Sequence[str], Sequence[Any]]] = {

@@ -12,7 +12,7 @@ from specnet.model import Answers
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.splits import TEST
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.page_beginning import larger_is_better
+from specnet.report.terminal.scores import larger_is_better
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.evaluation import defined
 from specnet.running.evaluation.intervals import Figures, chance_of, statistic_value

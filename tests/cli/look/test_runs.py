@@ -56,14 +56,14 @@ def listed(specnet, *options):
 
 
 def test_a_run_is_a_row(specnet, trained):
-    header, *found = rows(specnet("runs").went())
+    header, *found = rows(specnet("runs --sort run").went())
     assert header == ["run", "test accuracy", "test r2", "test loss", "loss function", "time", "findings"]
     assert [row[0] for row in found] == ["moons/1", "moons/2", "numbers/1"]
     test = read_json(trained / "moons/1/metrics.json")["test"]
     assert found[0][1:4] == [f"{100 * test['accuracy']:.1f} %", "–", f"{test['loss']:.4f}"]
-    assert rows(specnet("runs -q").out) == [header, *found]
+    assert rows(specnet("runs --sort run -q").out) == [header, *found]
     facts, metrics = (read_json(trained / "moons/2" / name) for name in ("run.json", "metrics.json"))
-    document = listed(specnet)[1]
+    document = listed(specnet, "--sort", "run")[1]
     assert document.pop("findings") is not None
     assert document == {
         "run": "moons/2",
@@ -104,8 +104,31 @@ def test_any_column_sorts_both_ways(specnet, trained, column):
 def test_numbers_of_runs_sort_by_size(specnet, trained):
     for number in (10, 9, 100):
         shutil.copytree(trained / "moons/1", trained / f"moons/{number}")
-    assert [row[0] for row in rows(specnet("runs runs/moons").out)[1:]] == ["1", "2", "9", "10", "100"]
-    assert [row[0] for row in rows(specnet("runs .").out)[1:3]] == ["runs/moons/1", "runs/moons/2"]
+    assert [row[0] for row in rows(specnet("runs runs/moons --sort run").out)[1:]] == ["1", "2", "9", "10", "100"]
+    assert [row[0] for row in rows(specnet("runs . --sort run").out)[1:3]] == ["runs/moons/1", "runs/moons/2"]
+
+
+def test_runs_of_one_target_are_in_a_table_the_best_first(specnet, trained):
+    shutil.copytree(trained / "moons/1", trained / "moons/3")
+    for number, accuracy in (("1", 0.5), ("2", 0.75), ("3", 0.75)):
+        path = trained / f"moons/{number}/metrics.json"
+        metrics = read_json(path)
+        metrics["test"]["accuracy"] = accuracy
+        path.write_text(json.dumps(metrics))
+    moons, numbers = (rows(table) for table in specnet("runs").went().split("\n\n"))
+    assert moons[:2] == [
+        ["make_moons, best test accuracy first"],
+        ["run", "test accuracy", "test loss", "time", "findings"],
+    ]
+    order = ["moons/2", "moons/3", "moons/1"]
+    assert [row[0] for row in moons[2:]] == order
+    assert [row[0] for row in numbers] == ["make_regression", "run", "numbers/1"]
+    assert [each["run"] for each in listed(specnet)] == [*order, "numbers/1"]
+    specnet("runs --html").went()
+    text = Page(Path("runs.html").read_text("utf-8")).text
+    assert "make_moons By test accuracy, the best first." in text
+    named = dict.fromkeys(re.findall(r"moons/\d|make_regression|numbers/1", text))
+    assert [*named] == [*order, "make_regression", "numbers/1"]
 
 
 def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
@@ -126,7 +149,9 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
     specnet("runs --html").went()
     page = Path("runs.html").read_text("utf-8")
     assert re.findall(r"<th scope=\"col\".*?>(.*?)</th>", page)[:2] == ["run", "state"]
-    assert re.findall(r"<th scope=\"row\">.*</th><td>(\w+)", page)[-1] == "finished"
+    states = re.findall(r"<th scope=\"row\">.*</th><td>(\w+)", page)
+    assert sorted(states) == ["interrupted", "unfinished", "unfinished"]
+    assert page.index(">numbers/1<") > page.index(">moons/2<")
     told = specnet("compare runs/moons/1 runs/numbers/1").went()
     apart = "2 runs side by side; they have no score of test rows in common; compare runs of one loss or one metric."
     assert told == f"{apart}\ncompare.html\n"
@@ -154,7 +179,7 @@ BREAKS = {
 @pytest.mark.parametrize(("name", "content"), [(name, content) for name, each in BREAKS.items() for content in each])
 def test_a_broken_file_is_told_and_the_rest_is_shown(specnet, trained, name, content, pinned):
     (trained / "moons/1" / name).write_bytes(content)
-    header, *found = rows(specnet("runs").went())
+    header, *found = rows(specnet("runs --sort run").went())
     assert header[-1] == "state"
     assert found[0][0] == "moons/1"
     pinned(found[0][-1])
@@ -207,7 +232,7 @@ def test_a_run_without_test_rows_has_a_dash(specnet, folder):
     specnet("run whole.toml -q").ok()
     assert rows(specnet("runs").out)[0] == ["run", "train accuracy", "train loss", "time", "findings"]
     specnet("run moons.toml -q").ok()
-    header, whole, tested = rows(specnet("runs").out)
+    header, whole, tested = rows(specnet("runs --sort run").out)
     columns = ["test accuracy", "test loss", "train accuracy", "train loss"]
     assert header == ["run", *columns, "time", "findings"]
     for (name, *cells), split in ((whole, "train"), (tested, "test")):
@@ -263,12 +288,12 @@ def test_a_sweep_is_one_row_and_its_trials_are_none(specnet, trained):
     sweeps = trained.parent / "sweeps"
     write_sweep(sweeps / "moons/1", [trial(0, 0.5), trial(1, None, "pruned"), trial(2, 0.25)])
     write_sweep(sweeps / "moons/2", [trial(0, 0.5)], metrics=None, planned=9)
-    assert rows(specnet("runs sweeps").went()) == [
+    assert rows(specnet("runs sweeps --sort run").went()) == [
         ["run", "test accuracy", "test loss", "trials", "time", "findings", "state"],
         ["moons/1", "87.5 %", "0.3750", "3", "1.5 s", "finished"],
         ["moons/2", "–", "–", "1", "0.5 s", "unfinished after 1 trial"],
     ]
-    (record, _) = listed(specnet, "sweeps")
+    (record, _) = listed(specnet, "sweeps", "--sort", "run")
     assert (record["run"], record["state"], record["trials"]) == ("moons/1", "finished", 3)
     assert record["metrics"] == {split: METRICS[split] for split in ("train", "validation", "test")}
     assert rows(specnet("runs sweeps/moons/1").out)[1][0] == "sweeps/moons/1"
@@ -289,7 +314,7 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet, tra
     for fold, accuracy in enumerate((0.5, 0.75)):
         write_sweep(nested / f"fold{fold}", [trial(0, 0.5), trial(1, 0.25)], metrics=scores(0.25, accuracy))
     (nested / "summary.json").write_text(json.dumps(summarized([scores(0.25, 0.5), scores(0.25, 0.75)])))
-    header, *found = rows(specnet("runs").went())
+    header, *found = rows(specnet("runs --sort run").went())
     titles = ["test accuracy", "test r2", "test loss", "loss function", "runs", "time", "findings", "state"]
     assert header == ["run", *titles]
     assert [row[0] for row in found] == ["many/1", "many/2", "moons/1", "moons/2", "nested/1", "numbers/1"]
@@ -299,14 +324,14 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet, tra
     assert found[4] == ["nested/1", "62.5 % ± 17.7", "–", "0.2500 ± 0.0000", "2", "2.0 s", "finished"]
     assert [row[0] for row in rows(specnet("runs", many).out)[1:]] == ["fold2", "fold10"]
     assert [row[0] for row in rows(specnet("runs", nested).out)[1:]] == ["fold0", "fold1"]
-    (record, *_) = listed(specnet)
+    (record, *_) = listed(specnet, "--sort", "run")
     assert (record["runs"], record["metrics"]["test"]["accuracy"]) == (2, 0.375)
     assert record["deviations"]["test"]["accuracy"] == pytest.approx(0.5 / 2**0.5)
     specnet("runs --html").went()
     assert 'href="runs/many/2/report.html"' in (trained.parent / "runs.html").read_text("utf-8")
     (failed / "runs.csv").write_text("run\nfold2\n")
     (many / ".specnet-lock").touch()
-    told = rows(specnet("runs").out)
+    told = rows(specnet("runs --sort run").out)
     assert told[1][-1] == "unfinished after 2 runs"
     assert told[2][-1] == "broken: runs.csv: not a valid table of runs: column 'seed' is missing"
 
