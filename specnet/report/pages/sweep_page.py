@@ -20,6 +20,7 @@ from specnet.report.pages.training_charts import MAX_POINTS, curves_chart, is_wi
 from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure, mark_alone
+from specnet.report.terminal.scores import is_negative_loss
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import REPORT, written_spec
 from specnet.saved.saved_folder import FINISHED
@@ -281,9 +282,10 @@ def _scores_table(view: SweepView) -> TextTable | None:
     rows |= {split: view.sweep.comparable(split) for split in (TEST, TRAIN) if view.sweep.comparable(split)}
     team = {} if view.sweep.team is None else view.sweep.team.evaluation.metrics
     of_team = {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
-    names = dict.fromkeys(
+    known = dict.fromkeys(
         [chosen_by, view.name, *(name for figures in [*rows.values(), *of_team.values()] for name in figures)]
     )
+    names = [name for name in known if name == chosen_by or not is_negative_loss(name, {**rows, **of_team})]
     texts = {
         title: [page_metric(name, figures.get(name)) for name in names]
         for title, figures in {**rows, **of_team}.items()

@@ -118,6 +118,14 @@ def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
     assert begins["verdict"] == "Root mean squared error 3.3 on 4 test rows."
 
 
+def test_a_gain_that_is_far_away_does_not_hide_the_others() -> None:
+    """The axis ends where two of three gains are within it, however small the one to be read first is."""
+    values = {"nearest": 0.001, "b": 0.2, "c": 0.25, "d": 0.3, "far": 40.0}
+    gains = {name: page_beginning.Gain("1", value, 0.9 * value, 1.1 * value) for name, value in values.items()}
+    chart = page_beginning.gains_chart("Gain", "", "r2", gains, "nearest", is_reduction=False).chart
+    assert chart.count('class="arrow whisker"') == 1
+
+
 def test_texts_of_gains_are_not_cut_off() -> None:
     gains = {
         name: page_beginning.Gain(text, -0.0979, -0.2, 0.1) for name, text in [("neighbours", "−1.234e+05"), ("a", "1")]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from specnet.report.terminal.scores import scores_table
+from specnet.report.terminal.scores import scores_table, spread_table
 from tests.registry import find
 
 CASES = tomllib.loads(Path(__file__).with_name("scores.toml").read_text("utf-8"))
@@ -30,3 +30,9 @@ def test_a_table_of_scores(name: str) -> None:
 def test_splits_need_neither_intervals_nor_baselines() -> None:
     case = CASES["what there is not has no column"]
     assert scores_table(case["scores"]).lines() == case["lines"].splitlines()
+
+
+def test_a_series_does_not_repeat_the_loss_with_a_minus() -> None:
+    figures = {"loss": 0.5, "accuracy": 0.75, "neg_log_loss": -0.5}
+    summary = {"test": {name: {"mean": value, "std": 0.1} for name, value in figures.items()}}
+    assert spread_table(summary).header == ["", "loss", "accuracy"]
