@@ -1,6 +1,8 @@
 """Settings of the documentation, which ``python -m tests.docs`` builds."""
 
+import re
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,12 +39,24 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 toc_object_entries = False  # headings have the same names
 
+COMMANDS = re.compile(
+    r'<div class="highlight-(?:sh|bash|powershell) .*?</pre>|<span class="pre">-.*?</span>', re.DOTALL
+)
+OPTION = re.compile(r"(?<=[\s>])--?[a-zA-Z][\w-]*")
+
 
 def setup(app):
     """Write what comes from runs, if it is missing, and the pages that come from the code itself."""
     examples.write_missing(Path(app.srcdir))
     app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))
+    app.connect("html-page-context", unbroken)
     app.connect("build-finished", lambda app, error: error or quiet(Path(app.outdir)))
+
+
+def unbroken(app, pagename, templatename, context, doctree):
+    """Let lines of a page break between the options of a command, and not at the hyphens within one."""
+    commands = partial(OPTION.sub, r'<span class="option">\g<0></span>')
+    context["body"] = COMMANDS.sub(lambda found: commands(found[0]), context.get("body", ""))
 
 
 def quiet(site):

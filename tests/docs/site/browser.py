@@ -1,4 +1,4 @@
-"""The built site in Chromium, opened from its files: what its search finds first, and messages in the console."""
+"""The built site in Chromium, opened from its files: what search finds first, messages, output and commands in full."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from tests.report.browser.checks import NAMES
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+NARROW, WIDE = 390, 1440
+"""Widths of windows in CSS pixels."""
 FIRST = {
     "imbalanced": "how_to/rare_classes.html",
     "windows": "how_to/install.html",
@@ -26,6 +28,23 @@ FIRST = {
     "install": "how_to/install.html",
 }
 """What a reader types, and the page that search has to list first."""
+CUT_OFF = """() => [...document.querySelectorAll(".highlight-text:not(.diagram) pre")]
+  .some(each => each.scrollWidth > each.clientWidth)"""
+"""Whether a page has output that is wider than its frame."""
+BROKEN = r"""() => {
+  const blocks = ".bd-article :is(.highlight-sh, .highlight-bash, .highlight-powershell, code)", found = [];
+  for (const block of document.querySelectorAll(blocks)) {
+    const texts = document.createTreeWalker(block, NodeFilter.SHOW_TEXT), range = document.createRange();
+    for (let text = texts.nextNode(); text; text = texts.nextNode())
+      for (const { 0: option, index } of text.data.matchAll(/(?<!\S)--?[a-zA-Z][\w-]*/g)) {
+        range.setStart(text, index);
+        range.setEnd(text, index + option.length);
+        if (range.getClientRects().length > 1) found.push(option);
+      }
+  }
+  return found;
+}"""
+"""The options of a page's commands within which a line breaks."""
 GENERATED = "reference"
 """The folder whose pages come from the code: one page of each kind is opened."""
 
@@ -36,9 +55,9 @@ def is_there() -> bool:
 
 
 def wrong(site: Path) -> Iterator[str]:
-    """Name the queries whose first result is another page, and the messages of pages."""
-    with _opened() as browser:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+    """Name messages, cut output and broken options of pages, and the queries whose first result is another page."""
+    with opened() as browser:
+        page = browser.new_page(viewport={"width": WIDE, "height": 900})
         messages = list[str]()
         page.on("console", lambda message: messages.append(message.text))
         page.on("pageerror", lambda error: messages.append(str(error)))
@@ -47,6 +66,11 @@ def wrong(site: Path) -> Iterator[str]:
             page.goto(path.as_uri())
             yield from (f"{path.relative_to(site)}: the console has {message}" for message in messages)
             messages.clear()
+            if page.evaluate(CUT_OFF):
+                yield f"{path.relative_to(site)}: output is cut off"
+            page.set_viewport_size({"width": NARROW, "height": 900})
+            yield from (f"{path.relative_to(site)}: a line breaks within {each}" for each in page.evaluate(BROKEN))
+            page.set_viewport_size({"width": WIDE, "height": 900})
         for query, expected in FIRST.items():
             if (found := _first_result(page, site, query)) != expected:
                 yield f"search for {query!r} finds {found} first, not {expected}"
@@ -72,7 +96,7 @@ def _chromium() -> str | None:
 
 
 @contextmanager
-def _opened() -> Iterator[Browser]:
+def opened() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # which the build itself does not need
 
     with sync_playwright() as playwright:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.docs.documents import ROOT, STATED, Document, built_documents, shell, snippet, without_times
 from tests.docs.site import pictures
 
-MOONS = "specnet run specs/moons.toml -o moons --quiet"
+MOONS = "specnet run specs/moons.toml -o moons --quiet\nspecnet export moons --to javascript -o moons.mjs --quiet\n"
 FIGURE = re.compile(
     r'<figure class="card[^"]*" id="([\w-]+)".*?<figcaption>(.*?)</figcaption>(.*?)</figure>', re.DOTALL
 )
@@ -32,6 +32,7 @@ def write(folder: Path) -> list[str]:
         shell(MOONS, Path(name))
         pictures.write(Path(name) / "moons", folder / "_pictures")
         _copy_pages(Path(name), folder / "_examples" / "examples")
+        shutil.copy(Path(name) / "moons.mjs", folder / "_examples" / "examples")
     for document in built_documents():
         with _with_specs() as name:
             runs = Path(name)

@@ -13,7 +13,7 @@ from specnet.report.plane_story import PlaneStory
 from specnet.report.svg.charts import Axis, Chart, Figure
 from specnet.running.folder_pages import answers_shown, rows_again
 from specnet.saved.saved_run import SavedRun
-from tests.docs.site import dot_plots, stages
+from tests.docs.site import dot_plots, stages, try_it
 from tests.reference import tutorial
 from tests.reference.wrong_gradient import STEPS, losses, mistaken_backward
 
@@ -22,7 +22,7 @@ EVERY = 100
 
 
 def write(run: Path, folder: Path) -> None:
-    """Write the pictures of a run of the reference network into a folder."""
+    """Write the pictures of a run of the reference network, and of its export beside it, into a folder."""
     folder.mkdir(exist_ok=True)
     others = ("wrong_gradient", _pictures([_wrong_gradient()])), ("stages", stages.diagram())
     plots = [(name, _pictures(figures, "plots")) for name, figures in dot_plots.figures()]
@@ -37,6 +37,7 @@ def _of_run(run: Path) -> Iterator[tuple[str, str]]:
     (_, _, cuts), (_, _, sums) = story.sections
     yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])
     yield "answer", _pictures([story.answer])
+    yield "try_it", try_it.section(shown.plane, run.with_suffix(".mjs").read_text("utf-8"))
     yield "cuts", _pictures(cuts, "small")
     yield "sums", _pictures(sums, "small")
     parameters = network.parameters(saved.model.members[0][0])
