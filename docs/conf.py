@@ -2,7 +2,6 @@
 
 import re
 import sys
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -42,6 +41,7 @@ toc_object_entries = False  # headings have the same names
 COMMANDS = re.compile(
     r'<div class="highlight-(?:sh|bash|powershell) .*?</pre>|<span class="pre">-.*?</span>', re.DOTALL
 )
+EQUALS = '<span class="o">=</span>'
 OPTION = re.compile(r"(?<=[\s>])--?[a-zA-Z][\w-]*")
 
 
@@ -54,9 +54,13 @@ def setup(app):
 
 
 def unbroken(app, pagename, templatename, context, doctree):
-    """Let lines of a page break between the options of a command, and not at the hyphens within one."""
-    commands = partial(OPTION.sub, r'<span class="option">\g<0></span>')
-    context["body"] = COMMANDS.sub(lambda found: commands(found[0]), context.get("body", ""))
+    """Let lines of commands break between options and behind an equals sign, not at the hyphens within an option."""
+
+    def marked(found):
+        text = OPTION.sub(r'<span class="option">\g<0></span>', found[0])
+        return text.replace(EQUALS, f"{EQUALS}<wbr>")
+
+    context["body"] = COMMANDS.sub(marked, context.get("body", ""))
 
 
 def quiet(site):
