@@ -68,6 +68,16 @@ class TokenVectors:
         self.pairs, self.lengths = step.pairs, (step.shortest, step.longest)
         self.hashes, self.idf, self.vectors, self.means = hashes, idf, vectors, means
 
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another table makes the same features of each text: networks of a team often share theirs."""
+        if not isinstance(other, TokenVectors):
+            return NotImplemented
+        settings, others = (self.words, self.pairs, self.lengths), (other.words, other.pairs, other.lengths)
+        arrays = other.arrays()
+        return settings == others and all(np.array_equal(array, arrays[key]) for key, array in self.arrays().items())
+
     @property
     def size(self) -> int:
         """The number of features of a text."""

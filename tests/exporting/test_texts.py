@@ -191,9 +191,9 @@ def test_any_text(target: str, tmp_path: Path):
 
 
 def team(dtype: str, loss: str) -> Model:
-    """Return a team of an ensemble and of a network that saw other texts."""
+    """Return a team of an ensemble, of a network that saw other texts, and of one that saw those of the first."""
     first, other = model_of(dtype, loss), model_of(dtype, loss, 3)
-    return Model.joined([ensemble_of(first), other], [2, 1])
+    return Model.joined([ensemble_of(first), other, first], [2, 1, 1])
 
 
 @pytest.mark.parametrize("target", TAKING)
@@ -201,6 +201,8 @@ def team(dtype: str, loss: str) -> Model:
 def test_teams_and_ensembles(dtype: str, target: str, tmp_path: Path):
     model, path = team(dtype, CLASSES), tmp_path / f"m{tools.SUFFIXES[target]}"
     assert exported(model, target, path).proof.rounding == 0
+    if target == "javascript":
+        assert path.read_text().count("hasPairs:") == 4  # of six tables, two are the same
     rows = raw(model, rows_of(7))
     found = tools.run_export(target, model, path, rows).outputs
     np.testing.assert_allclose(

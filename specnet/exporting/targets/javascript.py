@@ -39,6 +39,8 @@ LARGEST_INTEGER = 2**53
 """The largest integer up to which JavaScript represents all integers exactly."""
 MAX_BITS = 24
 """The number of bits of a float32's fraction: smaller integers times a power of two are exact."""
+FEW_BITS = 10
+"""The minimum number of bits of rounded arrays that are small, such as biases."""
 
 FORMS: Forms = (
     OPERATORS
@@ -58,7 +60,9 @@ throws transient true try typeof undefined var void volatile while with yield Ma
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
 bias groups best gradient k codes numbered cells cell missing interval reach decoded multiples answered
 """
-_WORD_NAMES = "folding texts encoder hashOf countToken putVector isMissing numberOf TextEncoder Map String parseInt"
+_WORD_NAMES = """
+folding tables texts encoder hashOf countToken vectorOf remembered isMissing numberOf TextEncoder Map String parseInt
+"""
 """The names that the code of texts adds."""
 
 
@@ -190,7 +194,7 @@ def inlined(model: Model, level: float | None = None) -> str:
     return _DECODED + _module(program, _JavaScriptOfPage(), _base64).replace("\nexport ", "\n")
 
 
-def shortened(model: Model, bits: int) -> Model:
+def shortened(model: Model, bits: int, vector_bits: int) -> Model:
     """Return a copy of a model whose parameters, and tables of texts, are rounded, for shorter code by `inlined`.
 
     Each array is rounded to multiples of a power of two, and no number is cut off. A number takes about ``bits + 2``
@@ -200,8 +204,9 @@ def shortened(model: Model, bits: int) -> Model:
     ----------
     model : Model
     bits : int
-        The root mean square of an array is about 2^bits steps. That of vectors of words is 2^(bits - 3) steps, since
-        many of them are added for a text.
+        The root mean square of a matrix is about 2^bits steps. Other arrays, which are small, have at least `FEW_BITS`.
+    vector_bits : int
+        The same for vectors of words.
     """
 
     def rounded(array: Array, bits: int) -> Array:
@@ -214,14 +219,15 @@ def shortened(model: Model, bits: int) -> Model:
         if not isinstance(step, TextVectors):
             return group
         first, *others = group.fitted
-        vectors, idf = (rounded(np.asarray(first[key]), bits - less) for key, less in (("vectors", 3), ("idf", 0)))
+        vectors = rounded(np.asarray(first["vectors"]), vector_bits)
+        idf = rounded(np.asarray(first["idf"]), max(bits, FEW_BITS))
         return replace(group, fitted=({**first, "vectors": vectors, "idf": idf}, *others))
 
     def with_parameters(each: TrainedNetwork) -> Array:
         theta = each.theta.copy()
         for member in theta.reshape(-1, each.network.parameter_count):
             for array in each.network.parameters(member).values():
-                array[...] = rounded(array, bits)
+                array[...] = rounded(array, bits if array.ndim > 1 else max(bits, FEW_BITS))
         return theta
 
     networks = [
@@ -252,11 +258,16 @@ def _module(
         for index, column in enumerate(program.columns)
         if column.codes is not None
     }
+    tables: dict[str, str] = {}
+    first: dict[str, str] = {}  # networks of a team may have equal tables, and an ensemble's members of fixed numbers
+    for table, name in loops.tables.items():
+        code = _table(loops, table, written or _listed)
+        tables[name] = first.setdefault(code, name) if code in first else code
     return rendered(
         "module.js",
         **_facts(program),
         codes=codes,
-        text_columns=_text_columns(program, written or _listed),
+        **_texts(program, written or _listed),
         folding=folding_lines() if program.words else (),
         tables={name: _table(loops, table, written or _listed) for table, name in loops.tables.items()},
         arrays=[array for body in (*loops.models, loops.body, *derivatives) for array in body.sizes.items()],
@@ -272,8 +283,18 @@ def _module(
     )
 
 
-def _text_columns(program: Program, written: Callable[[Array], str]) -> dict[int, list[dict[str, Any]]]:
-    """Return the tables of texts as code by the index of their column."""
+def _texts(program: Program, written: Callable[[Array], str]) -> dict[str, Any]:
+    """Return the different tables of texts as code, and the names of those of each column by its index.
+
+    Networks of a team often have equal ones.
+    """
+    distinct: list[TokenVectors] = []
+    found: dict[int, list[str]] = {}
+    for index in program.words:
+        for table in program.columns[index].tables:
+            if table not in distinct:
+                distinct.append(table)
+            found.setdefault(index, []).append(f"tables[{distinct.index(table)}]")
 
     def coded(table: TokenVectors) -> dict[str, Any]:
         shortest, longest = table.lengths
@@ -281,7 +302,7 @@ def _text_columns(program: Program, written: Callable[[Array], str]) -> dict[int
         sizes = {"words": table.words, "shortest": shortest, "longest": longest}
         return {**sizes, "has_pairs": str(table.pairs).lower(), **arrays}
 
-    return {index: [coded(table) for table in program.columns[index].tables] for index in program.words}
+    return {"text_tables": [*map(coded, distinct)], "text_columns": found}
 
 
 def _ends(program: Program) -> str:

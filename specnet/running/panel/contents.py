@@ -25,10 +25,12 @@ from specnet.running.panel.words import MAX_DECIMALS, boolean_words, date_format
 
 MAX_CODE = 2_150_000
 """The maximum number of characters of the code, so that a page with a panel has at most 2.5 MB."""
-BITS = 12, 9, 7, 6, 5
-"""The bits of rounded weights that are tried, each if the code with more of them is too long."""
-MIN_CHARACTERS = (BITS[-1] + 2) / 6
-"""The minimum number of characters of a parameter in the code: base64 has 6 bits in each."""
+BITS = (12, 9), (9, 6), (7, 4), (6, 4), (5, 3), (4, 3), (3, 2), (2, 2), (1, 2), (1, 1)
+"""The bits of rounded weights and of vectors of words that are tried, each if the code with more of them is too long.
+
+Vectors need fewer, since a text adds many of them; but the networks of an ensemble or a team, whose roundings are
+different and nearly cancel in the mean, read the same vectors.
+"""
 MAX_APART = 0.05
 """The largest difference of a panel from its model: of probabilities, or in standard deviations of predictions."""
 MAX_CONTROLS = 60
@@ -118,12 +120,12 @@ def _code(model: Model, splits: Mapping[str, Rows], level: float | None) -> tupl
         If the model cannot be exported as code, its code is too long, or the rounding that shortens it is too coarse.
     """
     parameters = sum(each.theta.size for each in model.networks)
-    if parameters * MIN_CHARACTERS <= MAX_CODE:
-        code = inlined(model, level) if parameters * 16 / 3 <= MAX_CODE else ""
-        if code and len(code) <= MAX_CODE:
-            return code, ""
-        for bits in BITS:
-            short = shortened(model, bits)
+    code = inlined(model, level) if parameters * 16 / 3 <= MAX_CODE else ""
+    if code and len(code) <= MAX_CODE:
+        return code, ""
+    for bits, vector_bits in BITS:
+        if parameters * (bits + 1) / 6 <= MAX_CODE:  # base64 has 6 bits in a character
+            short = shortened(model, bits, vector_bits)
             code = inlined(short, level)
             if len(code) <= MAX_CODE:
                 return code, _difference(model, short, splits, bits)

@@ -147,7 +147,7 @@ def test_weights_have_fewer_bits_or_the_page_says_why_there_is_no_panel(shown: A
     panel = panel_in(shown)
     assert len(panel.code) < len(full)
     amount, bits = float(panel.note.split("by at most ")[1].split()[0]), int(panel.note.split()[4]) - 2
-    short, raw = contents.shortened(model, bits), shown[1].splits["test"].raw
+    short, raw = contents.shortened(model, bits, dict(contents.BITS)[bits]), shown[1].splits["test"].raw
     apart = 100 * abs(short.predict_proba(raw) - model.predict_proba(raw)).max()
     assert apart <= amount <= 1.1 * apart + 1e-9
     changed = int((short.predict(raw) != model.predict(raw)).sum())
