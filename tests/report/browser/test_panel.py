@@ -92,7 +92,10 @@ def test_answers_for_rows_are_those_of_the_model(panel: tuple[Any, Model]) -> No
 
 
 def test_why_is_what_the_model_contributes(panel: tuple[Any, Model]) -> None:
-    """The same rows, the same orders: exact for these columns, and once more by random orders."""
+    """The same rows, the same orders: exact for these columns, and once more by random orders.
+
+    Before the end there are those of the first rows, with the standard errors of a sample of all.
+    """
     tab, model = panel
     names, why = list(model.feature_names or ()), tab.evaluate("ask.why")
     row = tab.evaluate("ask.rows[0].cells")
@@ -103,10 +106,10 @@ def test_why_is_what_the_model_contributes(panel: tuple[Any, Model]) -> None:
         return made
 
     compute = """row => {
-        const work = contributionsTo(row);
+        const work = contributionsTo(row), parts = [];
         let state = work.next();
-        while (!state.done) state = work.next();
-        return state.value;
+        for (; !state.done; state = work.next()) if (state.value) parts.push(state.value);
+        return { ...state.value, parts };
     }"""
     of_model = model.contributions(frame([row]), frame(why["rows"]))
     assert why["ranks"] is None
@@ -114,6 +117,13 @@ def test_why_is_what_the_model_contributes(panel: tuple[Any, Model]) -> None:
     found = tab.evaluate(compute, row)
     np.testing.assert_allclose(found["base"], of_model.base, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found["values"], of_model.values[0], rtol=1e-4, atol=1e-5)
+    assert [part["used"] for part in found["parts"]] == [*range(1, 20)]
+    of_rows = [model.contributions(frame([row]), frame([other])).values[0] for other in why["rows"][:5]]
+    part = found["parts"][4]
+    np.testing.assert_allclose(part["values"], np.mean(of_rows, axis=0), rtol=1e-4, atol=1e-5)
+    errors = np.std(of_rows, axis=0, ddof=1) * np.sqrt((1 - 5 / 20) / 5)
+    np.testing.assert_allclose(part["errors"], errors, rtol=1e-3, atol=1e-5)
+    assert (found["parts"][0]["errors"], found["errors"]) == (None, None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contributions, "EXACT_COLUMNS", 4)
         of_model = model.contributions(frame([row]), frame(why["rows"]))
@@ -124,7 +134,7 @@ def test_why_is_what_the_model_contributes(panel: tuple[Any, Model]) -> None:
     assert of_model.errors is not None
     np.testing.assert_allclose(found["errors"], of_model.errors[0], rtol=1e-3, atol=1e-5)
     tab.evaluate("choose(ask.rows[0])")
-    tab.wait_for_selector("#ask .why .bar")
+    tab.wait_for_selector("#ask .why[aria-busy=false] .bar")
     assert tab.locator("#ask .why .bar").count() == len(names)
     tab.evaluate("choose(ask.typical)")
 
