@@ -368,7 +368,8 @@ def write_team_report(
     shown = model_answers(team.model, rows, with_rows=best.stores_rows)
     if not isinstance(rows, str):
         shown = _with_failing_rows(shown, rows, with_rows=best.stores_rows)
-        shown = replace(shown, panel=panel_of(shown, rows, with_rows=best.stores_rows))
+        trials = [f"trial {int(trial)}" for trial in read_shares(folder)]
+        shown = replace(shown, panel=panel_of(shown, rows, with_rows=best.stores_rows, trials=trials))
     sweep = SavedSweep(folder.parent, parts=parts, limits=limits)
     evaluation = _beside_baselines(team.evaluation.record(), sweep, team.model.spec.training.metrics)
     text = team_page(shown, evaluation, read_shares(folder), f"../best{best.written.suffix}")

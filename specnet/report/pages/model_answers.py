@@ -113,6 +113,8 @@ class AskPanel:
         Training rows to which a row is compared, as raw cells, ``rows``, and their ``weights``; ``ranks`` of the
         columns in random orders, or None if all coalitions are computed; and the ``names`` of all columns. None without
         rows, and for images.
+    trials : sequence of (str, int)
+        For a team the name of each trial and the number of its networks, in the order in which `code` calls them.
     """
 
     code: str
@@ -128,6 +130,7 @@ class AskPanel:
     decimals: Sequence[int | None] | None = None
     pad: tuple[int, float] | None = None
     why: Mapping[str, Any] | None = None
+    trials: Sequence[tuple[str, int]] = ()
 
     def data(self, plane: Sequence[Axis] | None) -> dict[str, Any]:
         """Return what the script needs as plain data, with the ends of the axes of a plane if there is one."""

@@ -191,6 +191,19 @@ function inClasses(now, chosen, votes) {
   return `${ask.names[chosen]}${/\d$/.test(ask.names[chosen]) ? "," : ""} ${share(now[chosen])}${beyond}${agree}`;
 }
 
+// "Trial 0: Adelie 58 %, 7 of 8 networks; trial 3: Gentoo 51 %, 5 of 8."
+function inTrials(members) {
+  let end = 0;
+  const texts = ask.trials.map(([name, count]) => {
+    const own = members.slice(end, end += count), mean = own[0].map((_, k) => own.reduce((sum, y) => sum + y[k], 0) / count);
+    if (!classes) return `${name}: ${mean.map((v, k) => ask.kind === "multilabel" ? `${ask.names[k]} ${share(v)}` : fixed(v, ask.decimals?.[k] ?? null)).join(", ")}`;
+    const chosen = best(mean), chance = ask.kind === "binary" ? [1 - mean[0], mean[0]] : mean;
+    const agree = count > 1 ? `, ${own.filter(y => best(y) === chosen).length} of ${count} networks` : "";
+    return `${name}: ${ask.names[chosen]}${/\d$/.test(ask.names[chosen]) ? "," : ""} ${share(chance[chosen])}${agree}`;
+  });
+  return `${texts.join("; ").replace(/^t/, "T").replace(/(trial) /gi, "$1\u00a0")}.`;
+}
+
 // "24 mpg, 90 %: 20–28".
 function inNumbers(v, k) {
   if (ask.kind === "multilabel") return `${ask.names[k]} ${share(v)}`;
@@ -207,6 +220,7 @@ function draw() {
   queued = 0;
   now = answers(cells);
   const votes = net.answered.map(best), y = ask.kind === "binary" ? [now[1]] : now;
+  if (ask.trials.length) find(".trials").textContent = isolated(inTrials(net.answered));
   showAnswer(now, best(y), votes);
   plan();
   if (typeof showWhy === "function") showWhy(cells, now);

@@ -51,7 +51,7 @@ WHY_ROWS = 20
 """The number of training rows to which the panel compares."""
 
 
-def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPanel | str:
+def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool, trials: Sequence[str] = ()) -> AskPanel | str:
     """Return the interactive panel of a model, or a sentence with the reason why the page has none.
 
     Parameters
@@ -62,6 +62,8 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         Rows of the run.
     with_rows : bool
         Whether the panel may have rows: the typical one, and test rows to choose.
+    trials : sequence of str
+        The names of a team's trials. The model has equally many consecutive networks of each.
     """
     model, train = shown.model, data.splits[TRAIN]
     level = _level(model)
@@ -81,7 +83,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
     ]
     decimals = _decimals_of_targets(train) if model.network.task == "values" else None
     rows, mistakes = _rows(raw, data, shown, decimals) if with_rows else ([], [])
-    kind = _kind(model)
+    kind, runs = _kind(model), len(model.networks) // max(len(trials), 1)
     return AskPanel(
         code,
         columns,
@@ -96,6 +98,10 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPane
         decimals,
         None if width is None else (width, float(known.max(initial=1))),
         _why(raw, data, shown) if with_rows and width is None else None,
+        [
+            (name, sum(len(each.members) for each in model.networks[runs * number : runs * (number + 1)]))
+            for number, name in enumerate(trials)
+        ],
     )
 
 

@@ -324,3 +324,26 @@ def test_the_prediction_stays_in_sight(panel: tuple[Any, Model]) -> None:
         names = tab.evaluate("ask.names")
         answer = tab.evaluate("inClasses(ask.names.map((_, k) => [.3, .7, 0][k]), 1, [1, 0, 1])")
         assert answer == f"{names[1]} 70 %, 2 of 3 networks agree"
+
+
+def test_trials_of_a_team_have_answers_of_their_own(panel: tuple[Any, Model]) -> None:
+    """A team has the networks of its trials one after the other."""
+    tab, model = panel
+    tab.evaluate("ask.trials = [['trial 3', 2], ['trial 0', 1]]")
+    members = {
+        "classes": [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]],
+        "binary": [[0.8], [0.4], [0.1]],
+        "values": [[1.0], [2.0], [4.0]],
+    }[tab.evaluate("ask.kind")]
+    found = tab.evaluate("members => inTrials(members)", members).replace("\u00a0", " ")
+    tab.evaluate("ask.trials = []")
+    if model.labels is None:
+        decimals = tab.evaluate("ask.decimals[0]")
+        first, second = ("1.5", "4") if decimals is None else (f"{1.5:.{decimals}f}", f"{4:.{decimals}f}")
+        assert found == f"Trial 3: {first}; trial 0: {second}."
+    else:
+        names = tab.evaluate("ask.names")
+        first, second = (
+            (f"{names[1]} 60 %", f"{names[0]} 90 %") if len(names) == 2 else (f"{names[2]} 45 %", f"{names[0]} 60 %")
+        )
+        assert found == f"Trial 3: {first}, 1 of 2 networks; trial 0: {second}."

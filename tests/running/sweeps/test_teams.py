@@ -197,6 +197,8 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     assert page == (folder / "team/report.html").read_text()
     assert '<a href="team/report.html">' in (folder / "report.html").read_text()
     assert '<section id="ask" hidden>' in page
+    trials = json.dumps([[f"trial {number}", 4] for number in result.team.shares])
+    assert f'"trials": {trials}' in page
     # It has the simpler predictors of the same test rows.
     best = json.loads((folder / "best/metrics.json").read_text())
     strip = re.findall('aria-label="(Gain over simpler predictors: .*?)"', page)
