@@ -9,13 +9,25 @@ Columns of texts have no derivatives: their prepared columns are inputs of the p
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.compiler import BATCH, UnavailableError, Value, concatenate, gradients, input_value, plan, sum_over
+from specnet.compiler import (
+    BATCH,
+    BoundPlan,
+    UnavailableError,
+    Value,
+    concatenate,
+    gradients,
+    input_value,
+    plan,
+    sum_over,
+)
 from specnet.data import Preparation, RawColumns, StepGroup
 from specnet.model.decoder import Decoder
 from specnet.model.symbolic import answer_of, symbolic
@@ -28,6 +40,8 @@ COLUMNS, WEIGHTS = "columns", "weights of the answers"
 NUMBERS_AT_ONCE, ROWS_AT_ONCE, ROW_MULTIPLE = 2**19, 2**12, 16
 """The largest number of elements of an array and of rows that are computed together; rows are a multiple of the last
 number, so that few programs are bound."""
+FEW_ROWS, PROGRAMS = 256, 4
+"""The largest number of rows, and the number, of bound programs that a thread uses again."""
 _HAVE_DERIVATIVES: frozenset[Kind] = frozenset({"numeric", "datetime"})
 
 
@@ -70,6 +84,7 @@ class NetworkGradient:
         backend = trained.network.blueprint.backend
         self._plan, self._bind = plan([gradient], expansions=backend.expansions), backend.bind
         widest = max(call.shape[0] for call in self._plan.calls if BATCH in call.shape and len(call.shape) == 2)
+        self._local = threading.local()
         self._rows = max(ROW_MULTIPLE, min(ROWS_AT_ONCE, NUMBERS_AT_ONCE // int(widest) // ROW_MULTIPLE * ROW_MULTIPLE))
 
     def inputs(self, trained: TrainedNetwork, raw: RawColumns) -> dict[str, Array]:
@@ -91,12 +106,13 @@ class NetworkGradient:
         """Add the derivatives of each member times its weight to an array (rows, answers, columns)."""
         inputs, count = self.inputs(trained, raw), len(raw)
         rows = min(self._rows, -(-count // ROW_MULTIPLE) * ROW_MULTIPLE)
+        try:
+            bound, arrays = self._bound(rows)
+        except UnavailableError as error:
+            raise not_available(trained.spec, error) from error
         for own, weight in zip(self.arrays, weights, strict=True):
-            arrays = {name: np.ascontiguousarray(array, FLOAT64) for name, array in own.items()}
-            try:
-                bound = self._bind(self._plan, FLOAT64, {BATCH: rows}, arrays)
-            except UnavailableError as error:
-                raise not_available(trained.spec, error) from error
+            for name, array in own.items():
+                arrays[name][...] = array
             for start in range(0, count, rows):
                 stop = min(start + rows, count)
                 for name, array in bound.inputs.items():
@@ -108,6 +124,15 @@ class NetworkGradient:
                     with np.errstate(all="ignore"):  # missing cells, and branches of `where` that are not taken
                         bound.run()
                     total[start:stop, answer] += weight * bound.outputs[0].T[: stop - start]
+
+    def _bound(self, rows: int) -> tuple[BoundPlan, dict[str, Array]]:
+        """Return the program of this thread for a number of rows, and the arrays from which it reads its states."""
+        if not hasattr(self._local, "bind"):
+            arrays = {name: np.array(array, FLOAT64, order="C") for name, array in self.arrays[0].items()}
+            bind, program = self._bind, self._plan  # a function that refers to this object would be freed later
+            self._local.bind, self._local.arrays = lambda rows: bind(program, FLOAT64, {BATCH: rows}, arrays), arrays
+            self._local.few = lru_cache(PROGRAMS)(self._local.bind)
+        return (self._local.few if rows <= FEW_ROWS else self._local.bind)(rows), self._local.arrays
 
 
 _gradients: WeakKeyDictionary[TrainedNetwork, NetworkGradient] = WeakKeyDictionary()

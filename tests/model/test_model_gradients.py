@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,18 @@ def test_a_model_that_is_no_longer_used_is_freed() -> None:
     del model
     gc.collect()
     assert network() is None
+
+
+def test_threads_and_numbers_of_rows_do_not_mix() -> None:
+    """Programs are bound once: each thread has its own, with the parameters of the member that is computed."""
+    model = ensemble_of(make_model("values"))
+    rows = rows_for(model, 400)
+    parts = [rows.part(slice(start, start + size)) for start in range(0, 100, 10) for size in (1, 20, 300)]
+    expected = [ensemble_of(make_model("values")).gradient(part) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(model.gradient, parts))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("seed", range(40))
