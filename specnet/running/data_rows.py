@@ -127,17 +127,19 @@ class Rows:
 
     def split(self, split: RowSplit) -> dict[str, Rows]:
         """Return the rows of each part of a split, by name."""
-        parts = {name: self._part(indices) for name, indices in split.parts().items()}
+        parts = {name: self.some(indices) for name, indices in split.parts().items()}
         return {**parts, TRAIN: replace(parts[TRAIN], folds=split.folds)}
 
-    def _part(self, indices: NDArray[np.intp]) -> Rows:
+    def some(self, indices: NDArray[np.intp]) -> Rows:
+        """Return the rows with these indices; weights are relative to the mean of the weights of these rows."""
         row, column = self.table.strides
         # Sums follow the memory order, and a copy stores whole rows: only a table that does so gives the same bits.
         if row >= column and len(indices) == len(self) and np.array_equal(indices, np.arange(len(self))):
             return self
         weight = None if self.weight is None else relative_weights(self.weight[indices])
-        groups, times = (None if each is None else each[indices] for each in (self.groups, self.times))
-        return replace(self, y=self.y[indices], weight=weight, chosen=indices, groups=groups, times=times)
+        names = ("folds", "groups", "times")
+        others = {name: array[indices] for name in names if (array := getattr(self, name)) is not None}
+        return replace(self, y=self.y[indices], weight=weight, chosen=self.numbers[indices], **others)
 
     def background(self, count: int = BACKGROUND_ROWS) -> Background:
         """Return at most `count` rows that stand for all, as `background_of` chooses them."""

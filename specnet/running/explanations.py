@@ -130,6 +130,14 @@ MAX_TRAINING_ROWS = 10_000
 """The maximum number of training rows for the values that a column is set to."""
 
 
+def predicted_rows(model: Model, columns: int, rows: int) -> int:
+    """Return the maximum number of rows that a model with these columns predicts for importance and responses."""
+    count = affordable_rows(model, columns, rows)
+    if count < MIN_ROWS:
+        return 0
+    return count * (1 + SHUFFLES * columns) + min(columns, MAX_RESPONSES) * min(RESPONSE_ROWS, rows) * MAX_POINTS
+
+
 MovedCells = tuple[NDArray[np.float64], list[str], Unit | None]
 """The values that a column is set to, their texts, and their unit, as in `Response`."""
 

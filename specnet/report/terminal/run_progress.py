@@ -20,7 +20,6 @@ from specnet.report.terminal.bars import CURVE_WIDTH, SECONDS_BETWEEN_FRAMES, Li
 from specnet.training.after_epoch import ALL_EPOCHS, INTERRUPTED, weights_epoch
 from specnet.training.checkpoint import MEMBER
 from specnet.training.observer import Observer, Observers, PythonWarnings
-from specnet.training.steps.engine_choice import about, expected_seconds
 
 if TYPE_CHECKING:
     from specnet.network import Network
@@ -29,21 +28,14 @@ if TYPE_CHECKING:
 SECONDS_TO_FIRST_LINE = 1.0
 """Time before the first line if the stream is not a terminal; the time of each further line is twice as long."""
 MIN_SECONDS_LEFT = 0.1
-MIN_SECONDS_EXPECTED = 1.0
-"""Expected time of training above which the first line has it."""
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
-    """Return the parts of a run's first line: name, network, members and parameters, rows of each split.
-
-    If training is expected to take more than a second, the last part is the expected time.
-    """
+    """Return the parts of a run's first line: name, network, members and parameters, rows of each split."""
     plan = Overview(network.resolved)
     is_usual = [*rows] in (["train"], ["train", "test"])
     counts = [count(number) if is_usual else f"{count(number)} {split}" for split, number in rows.items()]
-    parts = [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(counts)} rows"]
-    seconds = expected_seconds(network, rows["train"])
-    return [*parts, about(seconds)] if seconds > MIN_SECONDS_EXPECTED else parts
+    return [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(counts)} rows"]
 
 
 class RunProgress(Observer):
