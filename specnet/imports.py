@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.abc import MetaPathFinder
@@ -57,3 +59,22 @@ class AroundImports(MetaPathFinder):
             yield
         finally:
             self._thread.imports = False
+
+
+@contextmanager
+def import_seconds() -> Iterator[list[float]]:
+    """Yield a list of the CPU seconds that imports have taken so far within the context."""
+    seconds: list[float] = []
+
+    @contextmanager
+    def timed(_: ModuleSpec) -> Iterator[None]:
+        begun = time.process_time()
+        yield
+        seconds.append(time.process_time() - begun)
+
+    finder = AroundImports(timed)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield seconds
+    finally:
+        sys.meta_path.remove(finder)

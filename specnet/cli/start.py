@@ -155,8 +155,10 @@ def _for_table(
 ) -> tuple[str, Table, float]:
     """Return the text of a spec for a table, the rows of the table, and the CPU time in seconds of reading these.
 
-    The warnings about the table are printed.
+    The time includes imports by the search for structure in the rows: a run needs the same libraries for texts, for
+    bins and for a split by groups or times. The warnings about the table are printed.
     """
+    from specnet.imports import import_seconds
     from specnet.parts.data import settings_as_options
     from specnet.recipes import read_with_texts, recipe, table_facts
 
@@ -165,7 +167,8 @@ def _for_table(
         with settings_as_options("new"):
             content = read_with_texts(table, Path())
             reading_seconds = time.process_time() - begun
-            facts = table_facts(table, Path(), content)
+            with import_seconds() as seconds:
+                facts = table_facts(table, Path(), content)
     except DataError as error:
         problems = (replace(each, source=each.source or path, path=()) for each in error.diagnostics)
         raise DataError(*problems) from None
@@ -187,7 +190,7 @@ def _for_table(
         monotone=monotone,
         **options,
     )
-    return text, content, reading_seconds
+    return text, content, reading_seconds + sum(seconds)
 
 
 def _print_seconds(output: Output, file: Path, content: Table, reading_seconds: float) -> None:

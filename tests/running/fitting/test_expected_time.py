@@ -1,10 +1,13 @@
 """The expected time of a run follows from the times of its parts, by arithmetic."""
 
+import importlib
 import itertools
+import sys
 
 import pytest
 
 from specnet.compiler.thread_limits import thread_limit
+from specnet.imports import import_seconds
 from specnet.model import Model
 from specnet.running import expected_time
 from specnet.running.expected_time import PREDICTED_ROWS, START_AND_REPORT_SECONDS, run_seconds
@@ -104,3 +107,18 @@ def test_operations_are_counted_where_no_epoch_can_be_timed(clock):
     counted = expected_seconds(data.network, TRAIN)
     assert run_seconds(data, READING) == pytest.approx(OTHERS + ENCODING + counted + EVALUATION)
     assert clock.epochs == 1
+
+
+def test_imports_of_a_context_count(tmp_path, monkeypatch):
+    for name, imported in (("outer", "import inner_of_new"), ("inner", ""), ("later", "")):
+        wait = "import time; end = time.process_time() + 0.01\nwhile time.process_time() < end: pass\n"
+        (tmp_path / f"{name}_of_new.py").write_text(f"{wait}{imported}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = [*sys.meta_path]
+    with import_seconds() as seconds:
+        importlib.import_module("outer_of_new")
+        counted = sum(seconds)
+    assert counted >= 0.02, "an import within an import counts"
+    assert sys.meta_path == before
+    importlib.import_module("later_of_new")
+    assert sum(seconds) == counted
