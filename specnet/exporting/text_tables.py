@@ -68,8 +68,6 @@ class TokenVectors:
         self.pairs, self.lengths = step.pairs, (step.shortest, step.longest)
         self.hashes, self.idf, self.vectors, self.means = hashes, idf, vectors, means
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __eq__(self, other: object) -> bool:
         """Return whether another table makes the same features of each text: networks of a team often share theirs."""
         if not isinstance(other, TokenVectors):

@@ -34,9 +34,9 @@ from specnet.run_files import (
     RESOLVED,
     RUN,
     SNAPSHOTS,
-    SPEC_FOLDER,
     TRAINING_ROWS,
     kind_of,
+    paths_start,
     written_spec,
 )
 from specnet.saved.expectations_file import JudgedExpectation, read_expectations
@@ -315,13 +315,14 @@ class SavedRun(SavedFolder):
             rule = Split.model_validate(data.get("split", {})).test_rule
         except ValidationError:  # of a later version
             return {}
-        # Other columns of a table leave its rows as they are, and change the hash.
-        path, target, folder = data.get("path"), data.get("target"), self.facts.get(SPEC_FOLDER, ".")
-        table = Path(path).name if isinstance(path, str) else ""
+        path, target = data.get("path"), data.get("target")
+        name, source = data.get("type"), self.data_sha256
+        if isinstance(path, str):  # other columns of a table leave its rows as they are, and change the hash
+            name, source = Path(path).name, os.path.abspath(paths_start(str(self.path / RESOLVED)) / path)
         return {
             "target": ", ".join(target) if isinstance(target, list) else target,
-            "data": table or data.get("type"),
-            "source": os.path.abspath(self.path / str(folder) / path) if table else self.data_sha256,  # type: ignore[operator]
+            "data": name,
+            "source": source,
             "rows": None if "fold" in rule else self.evaluation.rows.get(self.split),
             **rule,
         }

@@ -258,11 +258,6 @@ def _module(
         for index, column in enumerate(program.columns)
         if column.codes is not None
     }
-    tables: dict[str, str] = {}
-    first: dict[str, str] = {}  # networks of a team may have equal tables, and an ensemble's members of fixed numbers
-    for table, name in loops.tables.items():
-        code = _table(loops, table, written or _listed)
-        tables[name] = first.setdefault(code, name) if code in first else code
     return rendered(
         "module.js",
         **_facts(program),

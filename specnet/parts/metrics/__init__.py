@@ -15,7 +15,7 @@ else:
     __all__, __getattr__ = lazily(
         __name__,
         {
-            "base": "Metric main_metric metric_of ExpectedCalibrationError",
+            "base": "Metric larger_is_better main_metric metric_of ExpectedCalibrationError",
             "scorers": "F1 F1Macro F1Micro F1Samples F1Weighted Jaccard JaccardMacro JaccardMicro JaccardSamples "
             "JaccardWeighted Precision PrecisionMacro PrecisionMicro PrecisionSamples PrecisionWeighted "
             "Recall RecallMacro RecallMicro RecallSamples RecallWeighted Accuracy RocAuc RocAucOvo "

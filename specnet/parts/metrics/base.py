@@ -11,7 +11,7 @@ from pydantic import Field
 from specnet.parts.blame import ask
 from specnet.parts.fields import PositiveInteger
 from specnet.parts.metrics.statistics import Statistic
-from specnet.parts.registry import PartKind
+from specnet.parts.registry import PartKind, installed_registry
 
 Task = Literal["binary", "classes", "multilabel", "values"]
 
@@ -36,6 +36,13 @@ def metric_of(figure: str, metrics: Iterable[str]) -> str | None:
     """Return the metric of a figure, whose name may end in the name of a target; None if no metric matches."""
     found = [name for name in metrics if figure == name or figure.startswith(f"{name}_")]
     return max(found, key=len, default=None)
+
+
+def larger_is_better(figure: str) -> bool:
+    """Return whether larger values of a metric are better; True for a metric of a module that is not loaded."""
+    registry = installed_registry()
+    part = registry.find("metric", metric_of(figure, registry.names("metric")))
+    return figure != "loss" and bool(getattr(part, "larger_is_better", True))
 
 
 class Metric(PartKind):

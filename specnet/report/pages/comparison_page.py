@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.number_texts import ABSENT, count, counted, page_metric
-from specnet.parts.metrics import main_metric
+from specnet.parts.metrics import larger_is_better, main_metric
 from specnet.parts.splits import SPLITS, TEST, adjective
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import clearly_worse, compared_values, known_gains, words
@@ -25,7 +25,7 @@ from specnet.report.pages.training_charts import (
 )
 from specnet.report.spec_differences import setting_text, spec_differences
 from specnet.report.svg.charts import Figure
-from specnet.report.terminal.scores import RunTable, larger_is_better
+from specnet.report.terminal.scores import RunTable
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import BEST, page_of
 from specnet.saved.saved_folder import FINISHED, have_one_loss

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specnet.number_texts import page_metric, true_minus
-from specnet.parts.metrics import Metric
+from specnet.parts.metrics import Metric, larger_is_better
 from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.report.pages.headline import (
     BASELINES,
@@ -23,7 +23,7 @@ from specnet.report.pages.headline import (
 )
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.terminal.scores import larger_is_better, scores_table
+from specnet.report.terminal.scores import scores_table
 
 HEIGHT, LINE = 52.0, 24.0
 """Height of a chart without its lines, and of each line."""

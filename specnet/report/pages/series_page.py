@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
-from specnet.parts.metrics import main_metric
+from specnet.parts.metrics import larger_is_better, main_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, VERDICTS, in_words, on_axis, words
@@ -29,7 +29,7 @@ from specnet.report.pages.training_charts import (
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure, mark_alone
 from specnet.report.svg.colours import CLASS_COUNT
-from specnet.report.terminal.scores import is_negative_loss, larger_is_better, spread_table
+from specnet.report.terminal.scores import is_negative_loss, spread_table
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import page_of
 from specnet.saved.saved_folder import FINISHED

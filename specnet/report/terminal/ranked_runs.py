@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from specnet.parts.metrics import larger_is_better
 from specnet.parts.watchers import LOSS
-from specnet.report.terminal.scores import RunTable, larger_is_better
+from specnet.report.terminal.scores import RunTable
 from specnet.saved.saved_folder import FINISHED, SavedFolder
 
 OTHERS = "Other runs"
@@ -38,7 +40,8 @@ def _group(record: SavedFolder) -> tuple[Any, ...]:
     tested_on = {name: value for name, value in record.tested_on.items() if name not in ("target", "data")}
     tested_on["fold"] = "fold" in tested_on
     name = record.main_metric or LOSS
-    return (*sorted(map(repr, tested_on.items())), _target(record), record.split, name, record.loss * (name == LOSS))
+    loss = record.loss if name == LOSS else ""
+    return (*sorted(map(repr, tested_on.items())), _target(record), record.split, name, loss)
 
 
 def _sorted(records: Sequence[SavedFolder], title: str) -> RunTable:
@@ -48,10 +51,12 @@ def _sorted(records: Sequence[SavedFolder], title: str) -> RunTable:
     if len(records) < 2 or not first.tested_on or "fold" in first.tested_on:
         return RunTable(records, title)
     sign = -1 if larger_is_better(name) else 1
-    known = [(value, record) for record in records if (value := record.score(split, name)) is not None]
-    known.sort(key=lambda each: sign * each[0])
-    absent = [record for record in records if record.score(split, name) is None]
-    return RunTable([*(record for _, record in known), *absent], title, f"{split} {name}")
+
+    def badness(record: SavedFolder) -> float:
+        value = record.score(split, name)
+        return math.inf if value is None else sign * value
+
+    return RunTable(sorted(records, key=badness), title, f"{split} {name}")
 
 
 def _target(record: SavedFolder) -> str:

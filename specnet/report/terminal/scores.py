@@ -9,7 +9,6 @@ from typing import Any
 
 from specnet.number_texts import ABSENT, count, duration, interval, metric, metric_spread
 from specnet.parts.metrics import Metric, main_metric, metric_of
-from specnet.parts.registry import installed_registry
 from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.terminal.terminal_output import TextTable
@@ -89,13 +88,6 @@ def is_negative_loss(name: str, scores: Scores) -> bool:
     return name != LOSS and all(
         loss is not None and value is not None and math.isclose(value, -loss, rel_tol=1e-4) for loss, value in pairs
     )
-
-
-def larger_is_better(name: str) -> bool:
-    """Return whether larger values of a metric are better; True for a metric of a module that is not loaded."""
-    registry = installed_registry()
-    part = registry.find("metric", metric_of(name, registry.names("metric")))
-    return name != LOSS and bool(getattr(part, "larger_is_better", True))
 
 
 def teacher_table(

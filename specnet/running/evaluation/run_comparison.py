@@ -9,10 +9,9 @@ import numpy as np
 
 from specnet.errors import SpecnetError
 from specnet.model import Answers
-from specnet.parts.metrics import main_metric, metric_of
+from specnet.parts.metrics import larger_is_better, main_metric, metric_of
 from specnet.parts.splits import TEST
 from specnet.parts.watchers import LOSS
-from specnet.report.terminal.scores import larger_is_better
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.evaluation import defined
 from specnet.running.evaluation.intervals import Figures, chance_of, statistic_value
