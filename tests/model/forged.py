@@ -15,6 +15,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,10 @@ def forgery(content: bytes, generator: random.Random) -> bytes:
         else:
             change_tensors(tensors, generator)
     return save(tensors, {"specnet": json.dumps(metadata, ensure_ascii=False)})
+
+
+def seeded_forgery(content: bytes, seed: int) -> bytes:
+    return forgery(content, random.Random(seed))
 
 
 def change_document(document: Any, generator: random.Random) -> None:
@@ -214,10 +219,10 @@ def main(arguments: list[str]) -> int:
         for kind, (content, rows) in models(folder).items():
             forge: Callable[[int], bytes]
             if arguments == ["bits"]:
-                count, forge = 8 * (header_of(content) - 8), lambda bit, content=content: with_flipped_bit(content, bit)
+                count, forge = 8 * (header_of(content) - 8), partial(with_flipped_bit, content)
             else:
                 count = int(arguments[0]) if arguments else 1000
-                forge = lambda seed, content=content: forgery(content, random.Random(seed))  # noqa: E731
+                forge = partial(seeded_forgery, content)
             found: Counter[str] = Counter()
             for number in range(count):
                 try:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from specnet.number_texts import rounded
 from tests.benchmarks.pages.figures import Figures
-from tests.benchmarks.pages.reading import Plot, Reading
+from tests.benchmarks.pages.reading import Plot, Reading, matched
 from tests.benchmarks.pages.truth import Truth
 
 SIMPLER = {
@@ -157,7 +157,7 @@ def sweep_figures(page: Path, found: Figures) -> None:
         values.append(truth.scores["accuracy"](truth.target["validation"], truth.own["validation"]))
         spec = truth.model.spec
         sizes = json.loads((trial / "spec.json").read_text())["network"]["hidden_layer_sizes"]
-        settings.append((sizes, spec.training.optimizer.learning_rate))  # type: ignore[attr-defined]
+        settings.append((sizes, spec.training.optimizer.learning_rate))  # type: ignore[attr-defined] # Adam
     best = int(np.argmax(values))
     found.each(
         "best",
@@ -169,7 +169,7 @@ def sweep_figures(page: Path, found: Figures) -> None:
     )
     plot = reading.cards["Validation accuracy by trial"][1]
     for x, y, hover in [*plot.marks("dot"), *plot.marks("point")]:
-        number = int(re.search(r"trial (\d+)", hover)[1])  # type: ignore[index]
+        number = int(matched(r"trial (\d+)", hover))
         found.each("trial", hover, "trial .*: N %", values[number])
         found.placed(f"trial {number}", [float(plot.x.off(x, number)), _off(plot, y, values[number])])
     order = np.argsort([-value for value in values], kind="stable")
@@ -189,7 +189,7 @@ def sweep_figures(page: Path, found: Figures) -> None:
     for x, y, hover in plot.marks("point"):
         if not hover:
             continue
-        number = int(re.search(r"trial (\d+)", hover)[1])  # type: ignore[index]
+        number = int(matched(r"trial (\d+)", hover))
         found.each("rate", hover, ": N % at N", values[number], settings[number][1])
         found.placed(
             f"rate of trial {number}", [float(plot.x.off(x, settings[number][1])), _off(plot, y, values[number])]
@@ -212,7 +212,8 @@ def _of_best(reading: Reading, folder: Path, found: Figures) -> None:
 
 def runs_figures(page: Path, found: Figures) -> None:
     """Compare the figures of compared or listed runs."""
-    reading, rows = Reading(page), Reading(page).table("Scores")
+    reading = Reading(page)
+    rows = reading.runs()
     runs = {Path(row["run"]).name: page.parent / Path(row["run"]).name for row in rows}
     truths = {name: Truth(folder, folder / "spec.json") for name, folder in runs.items()}
     scores = {name: _scores(truth) for name, truth in truths.items()}
@@ -231,7 +232,7 @@ def runs_figures(page: Path, found: Figures) -> None:
     for x, y, hover in plot.marks("hit"):
         name = hover.split(", ")[0]
         history = [json.loads(line) for line in (runs[name] / "history.jsonl").read_text().splitlines()]
-        epoch = int(re.search(r"epoch (\d+)", hover)[1])  # type: ignore[index]
+        epoch = int(matched(r"epoch (\d+)", hover))
         found.each(f"training loss of {name}", hover, ": N", history[epoch - 1]["loss"])
         found.placed(
             f"training loss of {name}", [float(plot.x.off(x, epoch)), _off(plot, y, history[epoch - 1]["loss"])]
@@ -239,7 +240,7 @@ def runs_figures(page: Path, found: Figures) -> None:
     for row in reading.table("Settings that differ"):
         for (column, cell), (name, truth) in zip(list(row.items())[1:], truths.items(), strict=True):
             found.text("setting", Path(column).name, name)
-            found.same(f"{row['key']} of {name}", cell, truth.model.spec.training.optimizer.learning_rate)  # type: ignore[attr-defined]
+            found.same(f"{row['key']} of {name}", cell, truth.model.spec.training.optimizer.learning_rate)  # type: ignore[attr-defined] # Adam
     shown = re.search(r"best test R², ([\d.]+)", reading.verdict)
     if shown:
         found.same("verdict", shown[1], max(each["R²"] for each in scores.values()))

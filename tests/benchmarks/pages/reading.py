@@ -26,6 +26,13 @@ HALF_UNIT = 0.0501
 """Coordinates are rounded to a tenth of a unit."""
 
 
+def matched(pattern: str, text: str) -> str:
+    """Return the part of a text that is in parentheses in a pattern, which must match."""
+    found = re.search(pattern, text)
+    assert found is not None, f"{pattern} is not in {text}"
+    return str(found[1])
+
+
 class _Tree(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -148,7 +155,7 @@ class Plot:
 
     @property
     def hovers(self) -> list[str]:
-        return [plain(each.find("title")) for each in self.svg.iter() if each.find("title") is not None]  # type: ignore[arg-type]
+        return [plain(title) for each in self.svg.iter() if (title := each.find("title")) is not None]
 
     def marks(self, style: str) -> Iterator[tuple[float, float, str]]:
         """Yield x and y of the middles of circles or marks of a style, with their hover texts."""
@@ -169,6 +176,11 @@ class Plot:
                 title = each.find("title")
                 numbers = re.findall(r"[ML]([-\d.]+) ([-\d.]+)", each.get("d", ""))
                 yield np.array(numbers, np.float64), "" if title is None else plain(title)
+
+
+def _rows(table: Element) -> list[dict[str, str]]:
+    header = [plain(cell) for cell in next(next(table.iter("thead")).iter("tr"))]
+    return [dict(zip(header, map(plain, row), strict=True)) for row in next(table.iter("tbody"))]
 
 
 class Reading:
@@ -200,10 +212,12 @@ class Reading:
 
     def table(self, label: str) -> list[dict[str, str]]:
         """Return the rows of a table, by the titles of its columns; the first one is called "" if it has none."""
-        region = next(each for each in self.root.iter("div") if each.get("aria-label") == label)
-        header = [plain(cell) for cell in next(region.iter("thead")).iter("tr").__next__()]
-        rows = [[plain(cell) for cell in row] for row in next(region.iter("tbody"))]
-        return [dict(zip(header, row, strict=True)) for row in rows]
+        return _rows(next(each for each in self.root.iter("div") if each.get("aria-label") == label))
+
+    def runs(self) -> list[dict[str, str]]:
+        """Return the rows of all tables of runs."""
+        tables = map(_rows, self.root.iter("table"))
+        return [row for rows in tables for row in rows if next(iter(row)) == "run"]
 
     def data(self, name: str) -> Any:
         """Return the content of an attribute with data, of the first element that has it."""

@@ -13,7 +13,7 @@ from sklearn import metrics
 
 from specnet.number_texts import cell_text, rounded
 from tests.benchmarks.pages.figures import Figures
-from tests.benchmarks.pages.reading import Reading
+from tests.benchmarks.pages.reading import Reading, matched
 from tests.benchmarks.pages.truth import Truth, wilson
 
 SPLITS = "train", "test"
@@ -102,7 +102,7 @@ def _importance(reading: Reading, truth: Truth, found: Figures) -> None:
         title = each.find("title")
         if title is not None and title.text:
             width, left = float(each.get("width", "")), float(each.get("x", ""))
-            value = float(re.search(r": ([−\d.]+)", title.text)[1].replace("−", "-"))  # type: ignore[index]
+            value = float(matched(r": ([−\d.]+)", title.text).replace("−", "-"))
             end = left + width if value > 0 else left
             off = max(abs(float(at.values(end)) - value) - 10.0 ** -len(str(value).partition(".")[2]), 0.0)
             found.placed(f"bar of {title.text}", [off / at.unit])
