@@ -95,9 +95,10 @@ function drawWhy(row, now, found) {
   const others = causes.slice(SHOWN_CAUSES);
   if (others.length) shown.push([`${others.length} other${others.length > 1 ? "s" : ""}`, others.reduce((sum, { v }) => sum + v, 0)]);
   const largest = Math.max(...shown.map(([, v]) => Math.abs(v))) || 1;
+  const unknown = "…".padEnd(text(now[output]).length, "\u2007");  // as wide as digits, so that lines break alike
   whyBox.textContent = "";
   make("h3", whyBox, { textContent: "Why" });
-  make("p", whyBox, { textContent: isolated(`${name}: typical ${base ? text(base[output]) : "…"}, this row ${text(now[output])}. Each column moves it by:`) });
+  make("p", whyBox, { textContent: isolated(`${name}: typical ${base ? text(base[output]) : unknown}, this row ${text(now[output])}. Each column moves it by:`) });
   for (const [label, v] of shown) {
     const line = make("div", whyBox, { className: "bar" }), half = 50 * Math.abs(v) / largest;
     make("span", line, { textContent: isolated(label), title: label });
@@ -107,7 +108,7 @@ function drawWhy(row, now, found) {
     make("b", line, { textContent: found ? change(v) : "…" });
   }
   const compared = used < all ? `${used} of ${all}` : all, most = errors && text(Math.max(...errors.map(each => each[output])));
-  const accuracy = errors ? `Standard errors are at most ${most}.` : used === all ? "Exact, as all combinations of columns are computed." : "…";
+  const accuracy = errors ? `Standard errors are at most ${most}.` : used === all ? "Exact: all combinations of columns." : "…";
   make("p", whyBox, { className: "quiet", textContent: `Compared with ${compared} training rows.\n${accuracy}` });
 }
 

@@ -153,6 +153,6 @@ def test_nothing_moves_after_a_page_is_shown(chromium: Any, report: Report, name
     phone.add_init_script(MOVES)
     phone.goto(report(name).as_uri())
     phone.locator("#ask").scroll_into_view_if_needed()
-    phone.wait_for_selector(".why b:not(:text('…'))")
+    phone.wait_for_selector(".why[aria-busy=false]")
     assert phone.evaluate("window.moves ?? []") == []
     phone.close()
