@@ -159,17 +159,15 @@ def run(
         with reading_shown(sys.stderr if output.speaks else None):
             result = run_spec(parsed, folder, jobs=jobs, threads=threads, with_rows=with_rows, **options)
     source = folder / "spec.toml" if spec == STANDARD_INPUT else spec
-    _show_run(result, folder, output, source, overrides or ())
+    _show_run(result, folder, output, parsed, source, overrides or ())
     _print_folder(output, folder, f"{MODEL}, {METRICS}, …", is_opened=open_page)
 
 
 def _show_run(
-    result: RunResult, folder: Path, output: Output, spec: Path | str = "", settings: Sequence[str] = ()
+    result: RunResult, folder: Path, output: Output, spec: Spec, source: Path | str = "", settings: Sequence[str] = ()
 ) -> None:
     """Print the scores, the verdict and the findings of a run; with the path of its spec also commands to go on."""
-    from specnet.findings.class_findings import DECISION_THRESHOLD
     from specnet.findings.slices import slice_sentence
-    from specnet.report.next_step import as_sentence, next_step, ranked
     from specnet.report.pages.headline import beside_teacher, verdict
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import RUN_FILES
@@ -192,24 +190,41 @@ def _show_run(
         words = f"falls by {fall:.2g} units of the last place, by rounding" if fall else "falls"
         output.parts(f"monotone columns: {'a' if fall else 'no'} prediction {words}")
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
-    document, findings = result.model.spec.document.data, ranked(result.findings)
-    step = next_step(findings, figures, document, str(spec), settings, str(folder))
-    if step.is_end:
-        output.parts(step.headline)
-    elif step.finding is None and not step.command.startswith("specnet predict"):
-        output.parts(" ".join(filter(None, (step.headline, step.text))))
-        if spec and step.command:
-            output.command(step.command)
-    for finding in findings[:MAX_FINDINGS]:
-        output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
-        if spec and finding is step.finding and step.command:
-            output.command(step.command)
-            if DECISION_THRESHOLD in finding.changes:  # measured in this run; expected effects are on the page
-                output.parts(as_sentence(finding.effect))
-    if more := findings[MAX_FINDINGS:]:
-        output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
+    _show_next_step(result, folder, output, spec, source, settings)
     if slices := figures["tables"].get("test", {}).get("slices"):
         output.parts(slice_sentence(slices[0]))
+
+
+def _show_next_step(
+    result: RunResult, folder: Path, output: Output, spec: Spec, source: Path | str, settings: Sequence[str]
+) -> None:
+    """Print the next step of a run, as its page has it, and the findings; commands only with the path of the spec."""
+    from specnet.findings.class_findings import DECISION_THRESHOLD
+    from specnet.report.next_step import as_sentence, next_step, ranked
+    from specnet.saved.expectations_file import fails
+
+    findings, to_run = ranked(result.findings), (str(source), settings, str(folder))
+    step = next_step(findings, result.evaluation, spec.document.data, *to_run, result.expectations)
+
+    def show_command() -> None:
+        if source and step.command:
+            output.command(step.command)
+            if step.finding and DECISION_THRESHOLD in step.finding.changes:  # measured in this run
+                output.parts(as_sentence(step.finding.effect))
+
+    if step.is_end:
+        output.parts(step.headline)
+    elif step.finding is None or fails(result.expectations):
+        if not step.command.startswith("specnet predict"):
+            output.parts(" ".join(filter(None, (step.headline, step.text))))
+            show_command()
+        findings = [finding for finding in findings if finding is not step.finding]
+    for finding in findings[:MAX_FINDINGS]:
+        output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
+        if finding is step.finding:
+            show_command()
+    if more := findings[MAX_FINDINGS:]:
+        output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
 
 
 def sweep(
@@ -307,7 +322,7 @@ def distill(
         options["verbose"] = output.speaks
         with reading_shown(sys.stderr if output.speaks else None):
             result = run_spec(spec, folder, observer=_warnings_of_runs(output), **options)
-    _show_run(result, folder, output)
+    _show_run(result, folder, output, spec)
     _show_lost(result, row_speeds(spec, result.model), folder, output)
     _print_folder(output, folder, f"{MODEL}, {METRICS}, …", is_opened=open_page)
 

@@ -13,7 +13,7 @@ from specnet.number_texts import counted, page_metric
 from specnet.parts.splits import TEST
 from specnet.report.pages import headline
 from specnet.report.terminal.scores import CONSTANT
-from specnet.saved.expectations_file import JudgedExpectation, figure_in_words
+from specnet.saved.expectations_file import JudgedExpectation, figure_in_words, in_order
 
 MINOR = frozenset({"constant-column"})
 """Codes of findings that are the next step only if there are no others: their remedies change no prediction."""
@@ -67,7 +67,7 @@ def next_step(
     folder: str,
     expectations: Sequence[JudgedExpectation] = (),
 ) -> NextStep:
-    """Return the next step after a run; an expectation that is broken is before everything else.
+    """Return the next step after a run; an expectation that ends it with status 3 is before everything else.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def next_step(
         The outcome of each expectation of the spec.
     """
     first, beside = next(iter(ranked(findings)), None), headline.comparison(evaluation)
-    if broken := [each for each in expectations if each["outcome"] == "broken"]:
-        return _of_broken(broken, first, spec, settings)
+    if failing := [each for each in in_order(expectations) if each["counts"]]:
+        return _of_failing(failing, first, spec, settings, folder)
     if headline.too_few_groups(evaluation) and (first is None or first.code in {*MINOR, "no-signal"}):
         command = f"{command_of(spec, settings, {})} --folds 5"
         return NextStep("Test more groups.", "", command, "On folds, every group is tested once.")
@@ -147,19 +147,25 @@ def _of_finding(finding: Finding, spec: str, settings: Sequence[str]) -> NextSte
     return NextStep(name, _sentences(finding.sentence, finding.words), "", _sentences(finding.effect), finding)
 
 
-def _of_broken(
-    broken: Sequence[JudgedExpectation], finding: Finding | None, spec: str, settings: Sequence[str]
+def _of_failing(
+    failing: Sequence[JudgedExpectation], finding: Finding | None, spec: str, settings: Sequence[str], folder: str
 ) -> NextStep:
-    """Return the step after broken expectations: the first one in words, with a remedy that a finding may have."""
-    first = broken[0]
-    more = len(broken) - 1
-    others = f" {counted(more, 'other expectation')} {'is' if more == 1 else 'are'} broken, too." if more else ""
+    """Return the step after expectations that end a run with status 3: the first in words, with a finding's remedy.
+
+    Those that are undecided are the last; if there are no others, more test rows are the remedy.
+    """
+    first, more = failing[0], len(failing) - 1
+    others = f" {counted(more, 'other expectation')} {'is' if more == 1 else 'are'} not met either." if more else ""
     text = f"It expects {first['words']}, found {figure_in_words(first)}.{others}"
+    if first["outcome"] == "undecided":
+        name = "Test more rows: these do not decide what the spec expects."
+        is_on_new_rows = "better_than" not in first["expectation"]  # baselines are not saved
+        return NextStep(name, text, shlex.join(["specnet", "evaluate", folder, "more_rows.csv"]) * is_on_new_rows)
     name = "Do not use this model as it is: it breaks what the spec expects."
-    if finding is None or not finding.changes:
+    if finding is None or not finding.changes or finding.code in MINOR:
         return NextStep(name, text)
-    reason = as_sentence(f"{finding.code.replace('-', ' ')}: {finding.sentence}")
-    return NextStep(name, f"{text} {reason}", command_of(spec, settings, finding.changes), as_sentence(finding.effect))
+    step = _of_finding(finding, spec, settings)
+    return step._replace(headline=name, text=f"{text} {step.headline.removesuffix('.')}: {step.text}")
 
 
 def _without_comparison(evaluation: Mapping[str, Any], spec: str, settings: Sequence[str]) -> NextStep:

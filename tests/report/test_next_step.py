@@ -8,6 +8,7 @@ import pytest
 
 from specnet.findings import Finding
 from specnet.report.next_step import command_of, next_step, ranked, resuming
+from specnet.saved.expectations_file import JudgedExpectation
 from specnet.spec.reading.reader import apply_overrides
 
 
@@ -76,6 +77,54 @@ def test_a_finding_has_its_effect_and_further_advice() -> None:
     assert [each.code for each in ranked([CONSTANT, OVERFITTING, RATE])] == [
         *("rate-too-high", "overfitting", "constant-column")
     ]
+
+
+def expectation(words: str, outcome: Any = "broken", **changes: Any) -> JudgedExpectation:
+    given: JudgedExpectation = {
+        "expectation": {"metric": "accuracy"},
+        "words": words,
+        "outcome": outcome,
+        "counts": outcome == "broken",
+        "rows": 50,
+        "value": 0.8,
+    }
+    return given | changes  # type: ignore[return-value] # keys of the same type
+
+
+@pytest.mark.parametrize(
+    ("findings", "judged", "headline", "text", "command"),
+    [
+        ([OVERFITTING], [expectation("a", "met")], "Overfitting.", "Overfitting was seen.", "specnet run"),
+        ([OVERFITTING], [expectation("a", "undecided")], "Overfitting.", "Overfitting was seen.", "specnet run"),
+        ([OVERFITTING], [expectation("a")], "Do not use", "0.8, 50 rows. Overfitting: Overfitting was", "specnet run"),
+        ([CONSTANT], [expectation("a")], "Do not use", "It expects a, found 0.8, 50 rows.", ""),
+        ([NO_SIGNAL], [expectation("a")], "Do not use", "It expects a, found 0.8, 50 rows.", ""),
+        (
+            [],
+            [expectation("a", "undecided", counts=True), expectation("b"), expectation("c")],
+            "Do not use",
+            "It expects b, found 0.8, 50 rows. 2 other expectations are not met either.",
+            "",
+        ),
+        ([OVERFITTING], [expectation("a", "undecided", counts=True)], "Test more rows", "It expects a", "evaluate"),
+        (
+            [],
+            [expectation("a", "undecided", counts=True, expectation={"better_than": "linear"})],
+            "Test more rows",
+            "It expects a",
+            "",
+        ),
+    ],
+)
+def test_expectations_that_are_not_met_are_first(
+    findings: list[Finding], judged: list[JudgedExpectation], headline: str, text: str, command: str
+) -> None:
+    """A remedy that changes no prediction meets no expectation; with more rows, an undecided one is decided."""
+    step = next_step(findings, evaluation(linear=3), {}, "spec.toml", [], "runs/1", judged)
+    assert step.headline.startswith(headline)
+    assert text in step.text
+    assert command in step.command
+    assert bool(step.command) == bool(command)
 
 
 def test_advice_for_the_linear_model_has_its_score() -> None:

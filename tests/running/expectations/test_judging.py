@@ -1,5 +1,6 @@
 """Outcomes of expectations, against models whose answers are known, and against figures computed here."""
 
+import html
 import json
 import math
 import re
@@ -171,6 +172,33 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, s
     assert call(["run", str(path), "-o", str(tmp_path / "run"), "--no-report"]) == status
     assert word in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "run" / "run.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("texts", "headline", "command"),
+    [
+        (["metric = 'r2'\nat_most = 0.1", "better_than = 'constant'"], "Do not use this model as it is: ", ""),
+        (["coverage = 0.9\nwithin = 0.05\nconfident = true"], "Test more rows: ", "specnet evaluate {} more_rows.csv"),
+        (["metric = 'r2'\nat_least = 0.1"], "", ""),
+    ],
+)
+def test_page_and_terminal_have_one_next_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], texts: list[str], headline: str, command: str
+) -> None:
+    path, out = _write(tmp_path, texts, "price", "mse"), tmp_path / "run"
+    status = call(["run", str(path), "-o", str(out)])
+    shown, page = capsys.readouterr().out, (out / "report.html").read_text(encoding="utf-8")
+    now = re.sub(r"\s+", " ", html.unescape(re.sub("<[^>]+>", " ", page[page.index('id="now"') :])))
+    assert (status == 3) == bool(headline)
+    if status == 3:
+        (line,) = (line for line in shown.splitlines() if line.startswith(headline))
+        assert line in now.replace("\N{MINUS SIGN}", "-")
+        assert (command.format(out) in shown) == (command.format(".") in now) == True  # noqa: E712 - both are there
+    assert "Use the linear model" not in shown or status == 0
+    assert call(["run", str(path), "-o", str(out), "--resume"]) == status
+    assert capsys.readouterr().out == shown, (
+        "advice is about the given spec, also if the model was read from its folder"
+    )
 
 
 def test_new_rows_are_judged(classes: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
