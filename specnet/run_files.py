@@ -117,7 +117,9 @@ def _names(*names: str) -> str:
 
 
 RUN = FolderKind("a run", (FACTS,), _names(*RUN_FILES))
-TEAM_OF_SWEEP = FolderKind("the team of a sweep", (TEAM_FACTS,), _names(MODEL, METRICS, TEAM_FACTS, REPORT))
+TEAM_OF_SWEEP = FolderKind(
+    "the team of a sweep", (TEAM_FACTS,), _names(MODEL, METRICS, EXPECTATIONS, TEAM_FACTS, REPORT)
+)
 _TRIAL_FILES = rf"{_names(*RUN_FILES, HELD_OUT)}|{_REPETITION}\.({_names(MODEL, HELD_OUT)})"
 TRIAL = FolderKind("a trial", (FACTS,), _TRIAL_FILES)
 _TRIALS = FolderKind("trials", (), "(?!)", {r"\d{4,}": TRIAL})

@@ -351,10 +351,10 @@ def _show_sweep(result: SweepResult, folder: Path, output: Output) -> list[str]:
     output.data["metrics"] = result.run.evaluation
     output.table(scores_table(result.metrics))
     output.parts(*result.best_in_words())
-    show_expectations(result.run.expectations, output)
     if result.team is not None:
         output.data["team"] = {"shares": result.team.shares, "metrics": result.team.metrics}
         output.parts(*result.team_in_words())
+    show_expectations(result.expectations, output)
     written = [spec, f"{BEST}/", *([] if result.team is None else [f"{TEAM}/"]), "…"]
     return [counted(len(result.trials), "trial"), ", ".join(written)]
 
@@ -371,7 +371,7 @@ def _show_nested(result: NestedResult, output: Output) -> list[str]:
     ]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
-    show_expectations(over_runs([each.run.expectations for each in result.sweeps]), output)
+    show_expectations(over_runs([each.expectations for each in result.sweeps]), output)
     return [counted(len(result.sweeps), "sweep"), f"{SUMMARY}, …"]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from specnet.compiler.thread_limits import limited_threads
 from specnet.data import load_table, split_rows
 from specnet.data.target_errors import parsed_for_target
 from specnet.errors import DataError, Position, TrainingError
@@ -24,12 +25,12 @@ from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import SeriesProgress, shown_series
 from specnet.report.terminal.scores import scores_line
 from specnet.run_files import FACTS, LARGEST_RECORD, RUNS_TABLE, SERIES, SUMMARY, clear, seed_and_fold
-from specnet.running.data_rows import data_hash, split_errors_at
+from specnet.running.data_rows import data_hash, split_data, split_errors_at
 from specnet.running.folder_pages import attempted, remove_report, write_page
-from specnet.running.run_folder import other_run, reserved
-from specnet.running.runner import RunInterrupted, check_count, check_resume
+from specnet.running.run_folder import RunFolder, other_run, reserved
+from specnet.running.runner import RunInterrupted, check_count, check_resume, judge_again
 from specnet.running.training_run import RunOutcome
-from specnet.running.workers import Task, TaskGroup, Workers
+from specnet.running.workers import THREADS, Task, TaskGroup, Workers
 from specnet.saved.expectations_file import JudgedExpectation, over_runs
 from specnet.saved.metrics_file import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.saved.saved_run import SavedRun
@@ -341,7 +342,7 @@ class _Series:
         self._planned, self._folder, self._progress, self._resumes = planned, folder, progress, resumes
         self._document = document_saying(parsed)
         self._writer = SpecWriter(self._document, parsed.registry)
-        self._parsed, self._sha256, self._rows = parsed, data_hash(table), rows
+        self._parsed, self._table, self._sha256, self._rows = parsed, table, data_hash(table), rows
         self._texts: dict[Repetition, Written] = {}
         self._done: dict[Repetition, RepeatedRun] = {}
 
@@ -403,7 +404,7 @@ class _Series:
         return self._texts[each]
 
     def _finished(self, each: Repetition) -> RepeatedRun | None:
-        """Return a run that has already finished in the folder, or None.
+        """Return a run that has already finished in the folder, or None; other expectations are judged again.
 
         Raises
         ------
@@ -414,12 +415,18 @@ class _Series:
         path = self._folder / each.name
         if not (path / FACTS).is_file():
             return None
-        run = SavedRun(path)
+        run = SavedRun(path, parts=self._parsed.registry.added, limits=self._parsed.origin.limits)
         facts = run.checked_facts(epochs=int, seconds=int | float)
-        written = read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace")
-        same_spec = written == self._written(each).text
-        if not same_spec or facts.get("data_sha256") != self._sha256:
-            raise other_run(path, same_spec=same_spec)
+        text = self._written(each).text
+        if read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace") != text:
+            spec, folder = self._task(each).spec(self._table), RunFolder(path, resumes=True)
+            data = split_data(spec, self._table)
+            if not folder.is_finished(data.identity(self._sha256)):
+                return None
+            with limited_threads(THREADS):  # as workers compute
+                judge_again(folder, spec, run, data, {self._spec_name: text})
+        elif facts.get("data_sha256") != self._sha256:
+            raise other_run(path, same_spec=True)
         results = run.evaluation.metrics, facts["epochs"], facts["seconds"], run.expectations
         return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *results)
 

@@ -371,7 +371,8 @@ def run_data(
             if with_rows and not run.facts.get(WITH_ROWS):
                 message = f"the run in this folder has finished, and its {MODEL} has no rows"
                 raise FileError(message, hint=START_ANEW, source=str(folder.path))
-            _judge_again(folder, parsed, run, data)  # removes a page with other expectations
+            language, text = text_saying(parsed)
+            judge_again(folder, parsed, run, data, {f"spec.{language}": text})  # removes a page with other expectations
             is_missing = report and not (folder.path / REPORT).exists()
             return _finished(run, _report(run, data, observer) if is_missing else ())
         checkpoint = None
@@ -448,10 +449,22 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
     )
 
 
-def _judge_again(folder: RunFolder, parsed: Spec, run: SavedRun, data: SpecData) -> None:
-    """Judge a finished run by a spec's expectations; if an outcome is new, write them and remove the run's page."""
-    written = run.expectations
-    if not parsed.expect and not written:
+def judge_again(folder: RunFolder, parsed: Spec, run: SavedRun, data: SpecData, written: Mapping[str, str]) -> None:
+    """Judge a finished run by a spec's expectations; if an outcome is new, write them and remove the run's page.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    parsed : Spec
+    run : SavedRun
+        The run in the folder; its expectations are replaced.
+    data : SpecData
+        The data of the spec.
+    written : mapping
+        The spec's text by the name of its file, which is written too.
+    """
+    known = run.expectations
+    if not parsed.expect and not known:
         return
     check_labels(parsed, data)
     found: list[JudgedExpectation] = []
@@ -460,10 +473,8 @@ def _judge_again(folder: RunFolder, parsed: Spec, run: SavedRun, data: SpecData)
         answers = None if test is None else run.model.answers(test.raw, test.y, test.weight)
         gains = run.evaluation.deciding, run.evaluation.gains
         found = judge_run(parsed, run.model, data, answers, gains)
-    if found != written:
-        language, text = text_saying(parsed)
-        content = json_text({EXPECT: found}) if found else ""
-        folder.rewrite({f"spec.{language}": text, EXPECTATIONS: content, REPORT: ""})
+    if found != known:
+        folder.rewrite({**written, EXPECTATIONS: json_text({EXPECT: found}) if found else "", REPORT: ""})
         run.expectations = found
 
 

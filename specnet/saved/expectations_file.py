@@ -22,6 +22,10 @@ from specnet.spec.expectations import EXPECT
 Outcome = Literal["met", "broken", "undecided"]
 
 
+CONFIDENCE = 98
+"""How much of a normal distribution the interval of a figure contains, in percent; of a gain over a baseline 95."""
+
+
 class BrokenRow(TypedDict):
     """A row that breaks an expectation.
 
@@ -58,7 +62,7 @@ class JudgedExpectation(TypedDict):
     rows : int
         The number of rows that it was judged on.
     value, low, high : float or None
-        The figure with its 95 % interval, if it has one.
+        The figure with the interval that decides, if it has one: of 98 %, of a gain over a baseline of 95 %.
     reason : str
         What decided it, or what is missing; may be empty.
     needed : int
@@ -166,7 +170,8 @@ def figure_in_words(judged: JudgedExpectation) -> str:
     value = judged.get("value")
     text = value if isinstance(value, str) else "" if value is None else rounded(value)
     if "low" in judged and "high" in judged:
-        text += f" ({rounded(judged['low'])} to {rounded(judged['high'])})"
+        percent = 95 if "better_than" in judged["expectation"] else CONFIDENCE
+        text += f" ({percent} %: {rounded(judged['low'])} to {rounded(judged['high'])})"
     parts = [text, judged.get("reason", "")]
     if judged["rows"] > 1:
         parts.append(counted(judged["rows"], "row"))

@@ -301,7 +301,7 @@ class SavedSweep(SavedFolder):
 
     @cached_property
     def expectations(self) -> Sequence[JudgedExpectation]:
-        return self.best.expectations if self.is_finished else ()
+        return (self.team or self.best).expectations if self.is_finished else ()
 
     @cached_property
     def tested_on(self) -> Mapping[str, Any]:

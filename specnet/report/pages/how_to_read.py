@@ -12,8 +12,9 @@ HOW_TO_READ = {
     ),
     "expectations": (
         "Expectations",
-        "Met: the whole 95 % interval is within the bound. Broken: the whole interval is beyond it. Undecided: the "
-        "interval contains the bound, and more test rows may decide. Chance affects no single rows and directions.",
+        "Met: the whole 98 % interval is within the bound. Broken: the whole interval is beyond it, as for 1 of 100 "
+        "models that meet the bound exactly. Undecided: the interval contains the bound, and more test rows may "
+        "decide. Chance affects no single rows and directions.",
     ),
     "gains": (
         "Gain over simpler predictors",

@@ -15,11 +15,19 @@ from specnet.errors import DataError, SpecError
 from specnet.findings.slices import cell_in_words
 from specnet.model import Answers, Model
 from specnet.number_texts import rounded
-from specnet.parts.metrics.statistics import TWO_SIDED_95, effective_rows, weighted_mean
+from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.running.data_rows import Rows, SpecData, check_rows
-from specnet.running.evaluation.intervals import independent_rows, wilson_interval
-from specnet.running.expectations.measuring import FEWEST_ROWS, measured, selected, worst_difference
+from specnet.running.evaluation.intervals import independent_rows
+from specnet.running.expectations.measuring import (
+    FEWEST_ROWS,
+    error_of,
+    fraction_ends,
+    measured,
+    rows_of,
+    selected,
+    worst_difference,
+)
 from specnet.running.expectations.moved_rows import (
     largest_change,
     largest_fall,
@@ -192,13 +200,13 @@ class _Judge:
 
     def _metric(self, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
         expectation = self.expectation
-        value, interval = measured(expectation.metric or "", self.model, answers, groups)
+        value, ends = measured(expectation.metric or "", self.model, answers, groups)
         if value is None:
             return self._outcome("undecided", len(answers), reason="not defined for these rows")
-        if interval is None:
+        if ends is None:
             details = {"reason": "too few rows", "needed": FEWEST_ROWS}
             return self._outcome("undecided", len(answers), value=value, **details)
-        return self._within(value, interval["low"], interval["high"], len(answers))
+        return self._within(value, *ends, len(answers))
 
     def _within(self, value: float, low: float, high: float, rows: int, reason: str = "") -> JudgedExpectation:
         """Return the outcome for a figure that must lie within bounds, by its interval."""
@@ -231,15 +239,14 @@ class _Judge:
         for value in values.tolist():
             mask = np.isnan(cells) if math.isnan(value) else cells == value
             name, its = cell_in_words(column, value), selected(answers, mask)
-            figure, interval = measured(
-                expectation.metric or "", self.model, its, None if groups is None else groups[mask]
-            )
-            if int(mask.sum()) < FEWEST_ROWS or figure is None or interval is None:
+            its_groups = None if groups is None else groups[mask]
+            figure, ends = measured(expectation.metric or "", self.model, its, its_groups)
+            if int(mask.sum()) < FEWEST_ROWS or figure is None or ends is None:
                 left_out.append(name)
                 continue
             names.append(name)
             figures.append(figure)
-            errors.append((interval["high"] - interval["low"]) / (2 * TWO_SIDED_95))
+            errors.append(error_of(ends))
         without = f"without {', '.join(left_out[:5])}{', …' * (len(left_out) > 5)} (too few rows)" if left_out else ""
         if len(names) < 2:
             return self._outcome("undecided", len(answers), reason=without or "only one value of the column")
@@ -275,8 +282,7 @@ class _Judge:
             sets = self.model.predict_set(raw, level)
             covered = sets[np.arange(len(raw)), answers.target.astype(np.intp)].astype(np.float64)
         fraction = weighted_mean(covered, answers.weight)
-        rows = independent_rows(covered, groups) if answers.weight is None else effective_rows(answers.weight)
-        if rows < 1:
+        if not math.isfinite(fraction):
             return self._outcome("undecided", len(raw), reason="no rows with a weight")
-        interval = wilson_interval(fraction * rows, rows)
-        return self._within(fraction, interval["low"], interval["high"], len(raw))
+        rows = independent_rows(covered, groups) if answers.weight is None else rows_of(answers.weight, len(raw))
+        return self._within(fraction, *fraction_ends(fraction, rows), len(raw))

@@ -16,7 +16,6 @@ from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import (
-    TWO_SIDED_95,
     Statistic,
     Weightings,
     effective_rows,
@@ -24,14 +23,20 @@ from specnet.parts.metrics.statistics import (
     weighted_mean,
 )
 from specnet.parts.watchers import LOSS
-from specnet.running.evaluation.intervals import Resampling, interval_of, wilson_interval
-from specnet.saved.expectations_file import Outcome
-from specnet.saved.metrics_file import Interval
+from specnet.running.evaluation.intervals import Resampling
+from specnet.saved.expectations_file import CONFIDENCE, Outcome
 from specnet.spec.resolving.expectation_checks import metric_type
 
 FEWEST_ROWS = 20
 """The number of rows, or groups of rows, below which only intervals of fractions decide."""
-LEVEL = 0.05
+LEVEL = (100 - CONFIDENCE) / 200
+"""How often an interval lies wholly above the figure of all rows that there could be, and how often wholly below it.
+
+Only one end can break an expectation, so that a true one is called broken at this level.
+"""
+
+Ends = tuple[float, float]
+"""The lower and the upper end of an interval."""
 
 
 def selected(answers: Answers, mask: NDArray[np.bool_]) -> Answers:
@@ -44,45 +49,78 @@ def selected(answers: Answers, mask: NDArray[np.bool_]) -> Answers:
 
 def measured(
     name: str, model: Model, answers: Answers, groups: NDArray[np.generic] | None
-) -> tuple[float | None, Interval | None]:
-    """Return a figure of rows and its 95 % interval; None for each if there are too few rows for it.
+) -> tuple[float | None, Ends | None]:
+    """Return a figure of rows and the ends of its interval; None for each if there are too few rows for it.
 
-    An accuracy has Wilson's interval, everything else that of a bootstrap of rows, or of groups of rows. If the best or
-    the worst value of a metric of classes, 0 or 1, is that of all resamples, it has Wilson's interval for the number of
-    rows of the rarest class: of 5 rows that are all found, few are known not to be.
+    An accuracy has the interval of a fraction, everything else that of a bootstrap of rows, or of groups of rows. If
+    the best or the worst value of a metric of classes, 0 or 1, is that of most resamples, it has the interval of a
+    fraction of the rows of the rarest class: of 5 rows that are all found, few are known not to be.
     """
     value, statistic = _figure(name, model, answers)
     if not np.isfinite(value):
         return None, None
+    if name == "accuracy" and groups is None:
+        return value, fraction_ends(value, rows_of(answers.weight, len(answers)))
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
     resampling = Resampling(len(answers), stream(model.spec.seed, "resampling"), answers.weight, numbers)
     (drawn,) = resampling.figures([statistic])
-    interval = interval_of(resampling, name, {name: value}, answers, drawn)
-    if interval is None or interval["method"] == "wilson":
-        return value, interval
-    if resampling.units < FEWEST_ROWS:
+    drawn = drawn[np.isfinite(drawn)]
+    # A single wrong row would be in 63 % of resamples; few have no row of the rarest class.
+    if value in (0, 1) and (drawn == value).mean() > 0.5 and model.network.task != "values":
+        return value, fraction_ends(value, _rarest(answers, groups))
+    if resampling.units < FEWEST_ROWS or drawn.size < 2:
         return value, None
-    if interval["method"] == "bootstrap":
-        interval = _expanded(value, interval, resampling.units)
-        if name != LOSS and model.network.task != "values":  # metrics of classes are in [-1, 1], most in [0, 1]
-            least = 0.0 if np.nanmin(drawn) >= 0 else -1.0
-            interval |= {"low": max(least, interval["low"]), "high": min(1.0, interval["high"])}
-    if interval["low"] == interval["high"] and value in (0, 1) and model.network.task != "values":
-        interval = wilson_interval(value * (rows := _rarest(answers, groups)), rows)
-    return value, interval
+    low, high = _resampled_ends(value, drawn, resampling)
+    if name != LOSS and model.network.task != "values":  # metrics of classes are in [-1, 1], most in [0, 1]
+        low, high = max(0.0 if drawn.min() >= 0 else -1.0, low), min(1.0, high)
+    return value, (low, high)
 
 
-def _expanded(value: float, interval: Interval, units: int) -> Interval:
-    """Return the interval of a bootstrap with its ends farther from the figure, which few rows make too near.
+def _resampled_ends(value: float, drawn: NDArray[np.float64], resampling: Resampling) -> Ends:
+    """Return the ends of the interval of a bootstrap, farther from the figure than its quantiles.
 
-    Quantiles of a bootstrap do not know Student's distribution and n − 1: Hesterberg (2015), "What teachers should know
-    about the bootstrap", section 4.2.
+    Quantiles do not know Student's distribution and n − 1, so that few rows make them too near: Hesterberg (2015),
+    "What teachers should know about the bootstrap", section 4.2.
     """
     from scipy.special import stdtrit
 
-    wider = float(stdtrit(units - 1, 0.975)) / TWO_SIDED_95 * (units / (units - 1)) ** 0.5
-    low, high = (value + wider * (end - value) for end in (interval["low"], interval["high"]))
-    return {"low": low, "high": high, "method": "bootstrap"}
+    normal, units = NormalDist().inv_cdf(1 - LEVEL), resampling.units
+    if resampling.is_large:
+        half = normal * float(drawn.std(ddof=1))
+        return value - half, value + half
+    wider = float(stdtrit(units - 1, 1 - LEVEL)) / normal * (units / (units - 1)) ** 0.5
+    low, high = (value + wider * (float(end) - value) for end in np.quantile(drawn, (LEVEL, 1 - LEVEL)))
+    return low, high
+
+
+def fraction_ends(fraction: float, rows: float) -> Ends:
+    """Return the ends of the interval of a fraction of independent rows (Clopper and Pearson 1934).
+
+    Each end is wrong at most as often as `LEVEL` says, for any number of rows. Those of Wilson's interval are as often
+    only together: of 20 to 60 rows, of which most are right, its upper end is too low up to three times as often.
+
+    Parameters
+    ----------
+    fraction : float
+    rows : float
+        At least 1; for weighted rows the number of unweighted rows with an equally precise mean.
+    """
+    from scipy.special import betaincinv
+
+    hits, misses = fraction * rows, (1 - fraction) * rows
+    low = float(betaincinv(hits, misses + 1, LEVEL)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, misses, 1 - LEVEL)) if misses > 0 else 1.0
+    return low, high
+
+
+def error_of(ends: Ends) -> float:
+    """Return the standard error of a figure whose interval is that of a normal distribution."""
+    return (ends[1] - ends[0]) / (2 * NormalDist().inv_cdf(1 - LEVEL))
+
+
+def rows_of(weight: NDArray[np.float64] | None, count: int) -> float:
+    """Return the number of equally weighted rows with an equally precise mean; at least 1."""
+    return float(count) if weight is None else max(1.0, effective_rows(weight))
 
 
 def _rarest(answers: Answers, groups: NDArray[np.generic] | None) -> float:
@@ -94,7 +132,7 @@ def _rarest(answers: Answers, groups: NDArray[np.generic] | None) -> float:
             if groups is not None:
                 found.append(float(len(np.unique(groups[mask]))))
             else:
-                found.append(float(mask.sum()) if answers.weight is None else effective_rows(answers.weight[mask]))
+                found.append(rows_of(None if answers.weight is None else answers.weight[mask], int(mask.sum())))
     return max(1.0, min(found))
 
 
@@ -149,8 +187,8 @@ def worst_difference(
 ) -> tuple[Outcome, float, str]:
     """Return the outcome for the differences of a figure between groups, the largest difference, and its groups.
 
-    Each pair of groups is tested for a difference beyond the bound, with a normal deviate, at a level of 5 % over all
-    pairs (Holm 1979). The differences are within the bound if all their simultaneous intervals are (Bonferroni).
+    Each pair of groups is tested for a difference beyond the bound, with a normal deviate, at `LEVEL` over all pairs
+    (Holm 1979). The differences are within the bound if all their simultaneous intervals are (Bonferroni).
 
     Parameters
     ----------
@@ -161,7 +199,7 @@ def worst_difference(
     """
     normal, found = NormalDist(), []
     pairs = [*combinations(range(len(names)), 2)]
-    reach = normal.inv_cdf(1 - LEVEL / (2 * len(pairs)))
+    reach = normal.inv_cdf(1 - LEVEL / len(pairs))
     is_within = True
     for one, other in pairs:
         difference, error = abs(values[one] - values[other]), float(np.hypot(errors[one], errors[other]))

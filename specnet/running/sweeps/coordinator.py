@@ -38,7 +38,7 @@ from specnet.run_files import (
 )
 from specnet.running.data_rows import data_hash, split_data
 from specnet.running.repeated_runs import Repetition, changed, check_rows_of, repetitions
-from specnet.running.run_folder import START_ANEW
+from specnet.running.run_folder import START_ANEW, RunFolder
 from specnet.running.sweeps.search import Search, Settings, columns, required_optuna
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trials import TrialOutputs, TrialTask, measured, table_text, trial_files, trial_of
@@ -46,7 +46,7 @@ from specnet.running.training_run import BLAS, CPU_FEATURES, RunOutcome, library
 from specnet.running.workers import MACHINE, THREADS, TaskGroup, Workers, perform, this_machine
 from specnet.saved.saved_sweep import CALIBRATED_LOSS, Trial, best_trial, read_sweep_facts, read_trial
 from specnet.spec import Spec
-from specnet.spec.parsing import document_saying
+from specnet.spec.parsing import document_saying, text_saying
 from specnet.spec.searching import PRUNED_AFTER
 from specnet.spec.spec_writing import SWEEP, Change, SpecWriter
 from specnet.spec.sweep_section import SweepSpec
@@ -236,6 +236,11 @@ class _DrawnTrial(TaskGroup[int]):
         self.trial: Trial | None = None
 
 
+def _differs(path: Path, text: str) -> bool:
+    """Return whether a file exists and has another text."""
+    return path.is_file() and read_file(path, LARGEST_RECORD).decode(errors="replace") != text
+
+
 class Coordinator:
     """A sweep of one spec.
 
@@ -255,6 +260,8 @@ class Coordinator:
         document = document_saying(spec)
         self._document = document.without(SWEEP)
         self.writer = SpecWriter(document, spec.registry)
+        language, text = text_saying(spec)
+        self._was_edited = _differs(folder.path / f"spec.{language}", text)
         self._begin = time.perf_counter()
         base = spec.model_copy(update={"sweep": None})
         self._sha256 = data_hash(table)
@@ -347,6 +354,8 @@ class Coordinator:
         self._under_way.append(drawn)
         if known is not None:
             drawn.trial = known
+            if self._was_edited:
+                self._rewrite_spec(number, changes)
             return drawn
         pruning, folds = self._search.pruning(), None
         document = changed(self._document, changes, f"trial {number}")
@@ -361,6 +370,14 @@ class Coordinator:
         drawn.members = [None] if folds is None else range(folds)
         drawn.tasks = [replace(task, member=member) for task in drawn.runs for member in drawn.members]
         return drawn
+
+    def _rewrite_spec(self, number: int, changes: list[Change]) -> None:
+        """Write the spec of a saved trial again, which has other expectations or comments than before."""
+        path, name = self._path(number), f"spec.{self.writer.format}"
+        with suppress(SpecError):  # a trial that was refused has none
+            text = self.writer.text(changes, self.folder.start or path)
+            if _differs(path / name, text):
+                self.folder.later(RunFolder(path).rewrite, {name: text})
 
     def _report_next(self) -> Iterator[None]:
         """Report the first trial under way as soon as it has ended; yield None until then."""

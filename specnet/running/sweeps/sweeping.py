@@ -303,7 +303,7 @@ def _best_run(
     # The rows of the spec as written decide by its threshold, which is not that of a best trial with another one.
     thresholds = {each.training.decision_threshold for each in (run.model.spec, search.spec)}
     if search.judge is not None and search.outputs and len(thresholds) == 1:
-        team = written_team(path, search.judge, search.outputs, search.data, run.model)
+        team = written_team(path, search.spec, search.judge, search.outputs, search.data, run.model)
         if report:
             write = partial(write_team_report, parts=registry, limits=limits, model=team.model, data=data)
             progress.warned(attempted(write, path / TEAM))

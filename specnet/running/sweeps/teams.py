@@ -23,16 +23,19 @@ from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.number_texts import metric as metric_text
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, TRAIN, VALIDATION
 from specnet.parts.watchers import VALIDATION_LOSS
-from specnet.run_files import METRICS, MODEL, TEAM, TEAM_FACTS
+from specnet.run_files import EXPECTATIONS, METRICS, MODEL, TEAM, TEAM_FACTS
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_answers
+from specnet.running.expectations.judging import judge_run
 from specnet.running.runner import RunResult
 from specnet.running.sweeps.trial_judge import Judge, JudgedRows, Outputs
 from specnet.running.sweeps.trials import TrialOutputs
 from specnet.running.training_run import Contents
+from specnet.saved.expectations_file import JudgedExpectation
 from specnet.saved.metrics_file import Evaluation, Metrics, Summary
 from specnet.saved.saved_sweep import CALIBRATED_LOSS, State, Trial
 from specnet.spec import Spec
+from specnet.spec.expectations import EXPECT
 
 ROUNDS = 25
 """The maximum number of rounds."""
@@ -55,6 +58,8 @@ class TrialTeam:
     evaluation : Evaluation
         The evaluation of the model by the metrics of the spec as written. The metrics of held-out rows are optimistic,
         because they chose the team.
+    expectations : list of JudgedExpectation
+        The outcome of each expectation of the spec for the team.
     best : dict
         The metrics of the best trial's run, measured in the same way; empty until they are known.
     """
@@ -62,6 +67,7 @@ class TrialTeam:
     shares: dict[int, int]
     model: Model = field(repr=False)
     evaluation: Evaluation = field(repr=False)
+    expectations: list[JudgedExpectation] = field(default_factory=list)
     best: Metrics = field(default_factory=dict, repr=False)
 
     @property
@@ -73,6 +79,7 @@ class TrialTeam:
         """Return the files of the team's folder."""
         shares = {str(number): share for number, share in self.shares.items()}
         return {
+            **({EXPECTATIONS: json_text({EXPECT: self.expectations})} if self.expectations else {}),
             MODEL: self.model.to_bytes(),
             METRICS: json_text(self.evaluation.record()),
             TEAM_FACTS: json_text({"rounds": sum(shares.values()), "shares": shares}),
@@ -108,13 +115,13 @@ def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[in
     return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0]))), together
 
 
-def _evaluated(model: Model, data: SpecData) -> Evaluation:
-    """Return the evaluation of a model on all splits, by the metrics of the spec as written."""
+def _evaluated(model: Model, data: SpecData) -> tuple[Evaluation, dict[str, Answers]]:
+    """Return the evaluation of a model by the metrics of the spec as written, and its answers, on all splits."""
     answers = {}
     for name, rows in data.splits.items():
         judged = JudgedRows.of(data, name)
         answers[name] = judged.answers(judged.decoder.raw_of(model.comparable(rows.raw)))
-    return evaluate_answers(model, data.resolved.spec, answers, data)
+    return evaluate_answers(model, data.resolved.spec, answers, data), answers
 
 
 def _joined(judge: Judge, outputs: TrialOutputs, shares: Mapping[int, int], together: Outputs, spec: Spec) -> Model:
@@ -139,23 +146,27 @@ def _joined(judge: Judge, outputs: TrialOutputs, shares: Mapping[int, int], toge
     return Model.joined(models, counts, quantiles)
 
 
-def made_team(judge: Judge, outputs: TrialOutputs, data: SpecData) -> TrialTeam:
+def made_team(spec: Spec, judge: Judge, outputs: TrialOutputs, data: SpecData) -> TrialTeam:
     """Return the team of trials, evaluated on the rows of the spec as written; test rows do not affect the choice."""
     shares, together = chosen_shares(judge, outputs)
     model = _joined(judge, outputs, shares, together, data.resolved.spec)
-    evaluation = _evaluated(model, data)
+    evaluation, answers = _evaluated(model, data)
+    gains = evaluation.deciding, evaluation.gains
+    expectations = judge_run(spec, model, data, answers.get(TEST), gains) if spec.expect else []
     metrics = evaluation.metrics
     split = OUT_OF_FOLD if judge.runs[0].name == TRAIN else VALIDATION
     metrics[split] = {**metrics.get(split, {}), **judge.figures_of(together)}
     metrics = {name: metrics[name] for name in SPLITS if name in metrics}
-    return TrialTeam(shares, model, replace(evaluation, metrics=metrics))
+    return TrialTeam(shares, model, replace(evaluation, metrics=metrics), expectations)
 
 
-def written_team(sweep: Path, judge: Judge, outputs: TrialOutputs, data: SpecData, best: Model) -> TrialTeam:
+def written_team(
+    sweep: Path, spec: Spec, judge: Judge, outputs: TrialOutputs, data: SpecData, best: Model
+) -> TrialTeam:
     """Write the team of trials into a sweep's folder, and return it; `best` is the model of the best trial's run."""
-    team = made_team(judge, outputs, data)
+    team = made_team(spec, judge, outputs, data)
     write_folder(sweep / TEAM, team.contents())
-    return replace(team, best=_evaluated(best, data).metrics)
+    return replace(team, best=_evaluated(best, data)[0].metrics)
 
 
 @dataclass(frozen=True)
@@ -201,6 +212,11 @@ class SweepResult:
     def worth(self) -> Metrics:
         """The metrics of the final model: the team, or the best trial's run if the sweep has no team."""
         return self.metrics if self.team is None else self.team.metrics
+
+    @property
+    def expectations(self) -> list[JudgedExpectation]:
+        """The outcome of each expectation of the spec for the final model."""
+        return self.run.expectations if self.team is None else self.team.expectations
 
     def best_in_words(self) -> list[str]:
         """Return the best trial, its metric and the states of all trials as texts; the best of many is optimistic."""

@@ -62,6 +62,7 @@ from specnet.saved.metrics_file import read_csv
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_sweep import SavedSweep, Trial, best_trial, read_trials
 from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec.expectations import EXPECT
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.source_document import Document
 from specnet.spec.spec_writing import SpecWriter
@@ -131,7 +132,8 @@ class ComparedSweep(SavedSweep):
         document = document_saying(found)
         resolved = self.identity["spec"]
         network = {key: value for key, value in resolved["network"].items() if key != "input_size"}
-        data = {**resolved, "network": network, "data": document.data["data"]}  # folds may have fewer categories
+        of_folder = {key: document.data[key] for key in ("data", EXPECT) if key in document.data}
+        data = {**resolved, "network": network, **of_folder}  # folds may have fewer categories
         return parse_spec(Document(data, folder=document.folder), parts=self.parts, limits=self.limits)
 
     def repetitions(self, spec: Spec) -> tuple[Repetition, ...]:

@@ -235,7 +235,7 @@ def verified_team(sweep: ComparedSweep, name: str, out: Path | None) -> Verified
             outputs.add_written(trial.number)
     judge, contents = sweep.judge(table), Contents()
     if judge is not None and outputs:
-        contents = made_team(judge, outputs, split_data(sweep.spec, table)).contents()
+        contents = made_team(sweep.spec, judge, outputs, split_data(sweep.spec, table)).contents()
     team = ComparedRun(sweep.path / TEAM, name, sweep=sweep)
     if not team.files and not contents:
         return None

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binom, binomtest
 
 import specnet
 from specnet.cli.application import call
-from specnet.running.expectations.measuring import worst_difference
+from specnet.running.expectations.measuring import fraction_ends, worst_difference
 from specnet.running.runner import RunResult
 from specnet.saved.expectations_file import over_runs, read_expectations
 
@@ -133,7 +134,28 @@ def test_folds_say_in_how_many_runs_an_expectation_is_met(tmp_path: Path, capsys
     assert "2 of 3 met" in (tmp_path / "both.html").read_text(encoding="utf-8")
 
 
-def test_the_best_run_of_a_sweep_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", ["--folds", "--seeds"])
+def test_edited_expectations_of_a_series_are_judged_without_training(tmp_path: Path, option: str) -> None:
+    path, out = _write(tmp_path, ["metric = 'r2'\nat_least = 0.1"], "price", "mse"), tmp_path / "many"
+    command = ["run", str(path), option, "2", "-o", str(out), "--jobs", "1", "-q"]
+    assert call(command) == 0
+    models = {file: file.stat().st_mtime_ns for file in out.glob("*/model.safetensors")}
+    _write(tmp_path, ["metric = 'r2'\nat_least = 0.9999", "increasing = 'size'\ntolerance = 9"], "price", "mse")
+    assert call([*command, "--resume"]) == 3
+    assert "1 of 2 met" in (out / "report.html").read_text(encoding="utf-8")
+    assert {file: file.stat().st_mtime_ns for file in models} == models
+    assert len(models) == 2
+    for file in models:
+        assert [each["outcome"] for each in read_expectations(file.parent)] == ["broken", "met"]
+    assert specnet.verify(out).holds
+    _write(tmp_path, [], "price", "mse")
+    assert call([*command, "--resume"]) == 0
+    assert not any(read_expectations(file.parent) for file in models)
+    path.write_text(path.read_text("utf-8").replace("epochs = 60", "epochs = 61"), encoding="utf-8")
+    assert call([*command, "--resume"]) == 1
+
+
+def test_the_model_of_a_sweep_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = _write(tmp_path, ["metric = 'r2'\nat_most = 0.1"], "price", "mse")
     search = '\n[sweep]\ntrials = 2\n[sweep.space]\n"training.epochs" = [20, 60]\n'
     split = "test_size = 0.5\nvalidation_size = 0.2"
@@ -141,6 +163,17 @@ def test_the_best_run_of_a_sweep_is_judged(tmp_path: Path, capsys: pytest.Captur
     assert call(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--jobs", "1"]) == 3
     assert "broken: r2 at most 0.1" in " ".join(capsys.readouterr().out.split())
     assert "0 of 1 met" in (tmp_path / "sweep" / "report.html").read_text(encoding="utf-8")
+    team, model = tmp_path / "sweep" / "team", tmp_path / "sweep" / "best" / "model.safetensors"
+    assert [each["outcome"] for each in read_expectations(team)] == ["broken"]
+    written = model.stat().st_mtime_ns
+    path.write_text(path.read_text("utf-8").replace("at_most = 0.1", "at_least = 0.1"), encoding="utf-8")
+    assert call(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--jobs", "1", "--resume"]) == 0
+    assert "1 of 1 expectation met" in " ".join(capsys.readouterr().out.split())
+    assert model.stat().st_mtime_ns == written
+    assert [each["outcome"] for each in read_expectations(team)] == ["met"]
+    assert specnet.verify(tmp_path / "sweep").holds
+    assert call(["evaluate", str(team), str(tmp_path / "rows.csv"), "--format", "json"]) == 0
+    assert [each["rows"] for each in json.loads(capsys.readouterr().out)["expectations"]] == [ROWS]
 
 
 def test_resuming_judges_edited_expectations_without_training(tmp_path: Path) -> None:
@@ -226,6 +259,18 @@ def test_a_model_is_judged_in_python() -> None:
         specnet.expect(model, X, X[:, 0], [{"increasing": "y"}])
 
 
+@pytest.mark.parametrize("rows", [20, 60, 200])
+def test_each_end_of_the_interval_of_a_fraction_is_seldom_wrong(rows: int) -> None:
+    hits = np.arange(rows + 1)
+    ends = np.array([fraction_ends(each / rows, rows) for each in hits])
+    exact = [binomtest(int(each), rows).proportion_ci(0.98, "exact") for each in hits]
+    np.testing.assert_allclose(ends, exact, atol=1e-12)
+    for truth in np.linspace(0.5, 0.99, 50):
+        chance = binom.pmf(hits, rows, truth)
+        assert chance[ends[:, 1] < truth].sum() <= 0.01
+        assert chance[ends[:, 0] > truth].sum() <= 0.01
+
+
 def test_differences_of_equal_groups_are_seldom_broken() -> None:
     generator = np.random.default_rng(0)
     outcomes = []
@@ -234,7 +279,7 @@ def test_differences_of_equal_groups_are_seldom_broken() -> None:
         values = right.mean(axis=1)
         errors = np.sqrt(values * (1 - values) / 100)
         outcomes.append(worst_difference("abcde", values.tolist(), errors.tolist(), 0.05)[0])
-    assert outcomes.count("broken") <= 20
+    assert outcomes.count("broken") <= 8
     assert worst_difference("ab", [0.9, 0.5], [0.03, 0.05], 0.05)[0] == "broken"
     assert worst_difference("ab", [0.9, 0.9], [0.01, 0.01], 0.05)[0] == "met"
 
