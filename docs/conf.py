@@ -17,6 +17,7 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build", "_examples", "_pictures"]
 html_theme = "pydata_sphinx_theme"
 html_title = "specnet"
+templates_path = ["_templates"]
 smartquotes = False  # quotes are those of specs
 html_static_path = ["_static"]
 html_css_files = ["charts.css", "site.css"]
@@ -24,6 +25,7 @@ html_extra_path = ["_examples"]
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navbar_align": "left",
+    "navbar_persistent": ["search_field"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": [],
     "footer_end": [],
@@ -39,10 +41,12 @@ numpydoc_show_class_members = False
 toc_object_entries = False  # headings have the same names
 
 COMMANDS = re.compile(
-    r'<div class="highlight-(?:sh|bash|powershell) .*?</pre>|<span class="pre">-.*?</span>', re.DOTALL
+    r'<div class="highlight-(?:sh|bash|powershell) .*?</pre>|<span class="pre">(?:-|\'\.\[).*?</span>', re.DOTALL
 )
 EQUALS = '<span class="o">=</span>'
-OPTION = re.compile(r"(?<=[\s>])--?[a-zA-Z][\w-]*")
+OPTION = re.compile(r"(?<=[\s>])(?:--?[a-zA-Z][\w-]*|'\.\[[\w,-]+\]')")
+FOLDED = re.compile(r"(<a [^>]*>(.*?)</a><details[^>]*><summary)>")
+TAG = re.compile("<.*?>")
 
 
 def setup(app):
@@ -50,11 +54,11 @@ def setup(app):
     examples.write_missing(Path(app.srcdir))
     app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))
     app.connect("html-page-context", unbroken)
-    app.connect("build-finished", lambda app, error: error or quiet(Path(app.outdir)))
+    app.connect("build-finished", lambda app, error: error or mended(Path(app.outdir)))
 
 
 def unbroken(app, pagename, templatename, context, doctree):
-    """Let lines of commands break between options and behind an equals sign, not at the hyphens within an option."""
+    """Let lines of commands break between options and behind an equals sign, not within an option or an extra."""
 
     def marked(found):
         text = OPTION.sub(r'<span class="option">\g<0></span>', found[0])
@@ -63,7 +67,15 @@ def unbroken(app, pagename, templatename, context, doctree):
     context["body"] = COMMANDS.sub(marked, context.get("body", ""))
 
 
-def quiet(site):
-    """Take out what the theme's scripts write to the console of every page."""
+def mended(site):
+    """Take out what the theme's scripts write to the console, and name the buttons that fold its lists of pages."""
+
+    def named(found):
+        return f'{found[1]} aria-label="Pages of {TAG.sub("", found[2])}">'
+
+    for path in site.rglob("*.html"):
+        text = path.read_text("utf-8")
+        if FOLDED.search(text):
+            path.write_text(FOLDED.sub(named, text), encoding="utf-8")
     for path in (site / "_static" / "scripts" / "pydata-sphinx-theme.js", site / "search.html"):
         path.write_text(path.read_text("utf-8").replace("console.log(", "void("), encoding="utf-8")

@@ -39,7 +39,7 @@ def _overview() -> Iterator[str]:
     yield from ["## Shell completion", "", "`--completion` prints a script. To keep it:", ""]
     scripts = [called("--completion", shell).out for shell in ("bash", "zsh", "fish")]
     kept = [re.search(r"# To keep it: (.*)", script) for script in scripts]
-    yield from ["```text", *(found[1] for found in kept if found), "```", ""]
+    yield from ["```bash", *(found[1] for found in kept if found), "```", ""]
     yield from ["## Exit status", "", "| status | meaning |", "| --- | --- |"]
     for status, meaning in re.findall(r"(\d+) ([^;.]+)", group.epilog):
         yield f"| {status} | {meaning} |"
@@ -63,7 +63,7 @@ def _page(name: str, command: Any) -> Iterator[str]:
         yield from ["## Arguments", "", *_records(arguments)]
     yield from ["## Options", "", *_records(options)]
     _, _, examples = command.epilog.partition("Examples:\n")
-    yield from ["## Examples", "", "```text", *(line.removeprefix("  ") for line in examples.splitlines()), "```", ""]
+    yield from ["## Examples", "", "```bash", *(line.removeprefix("  ") for line in examples.splitlines()), "```", ""]
 
 
 def _records(records: list[tuple[str, str]]) -> Iterator[str]:

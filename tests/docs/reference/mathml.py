@@ -65,7 +65,7 @@ def display(lines: Sequence[str]) -> str:
     rows = "".join(f"<mtr><mtd>{line}</mtd></mtr>" for line in lines)
     table = f'<mtable class="lines" displaystyle="true">{rows}</mtable>'
     content = _with_parentheses(table if others else f"<mrow>{first}</mrow>")
-    return f'<div class="formula"><math display="block">{content}</math></div>'
+    return f'<div class="formula" tabindex="0"><math display="block">{content}</math></div>'
 
 
 def _with_parentheses(content: str) -> str:
