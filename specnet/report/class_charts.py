@@ -12,8 +12,8 @@ from specnet.number_texts import count, counted, interval, percent, rounded
 from specnet.parts.arrays import spaced_indices
 from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wilson_bounds
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure
+from specnet.report.svg.axes import Axis, fit_along_x
+from specnet.report.svg.charts import HEIGHT, RIGHT_EDGE, WIDTH, Chart, Figure
 from specnet.report.svg.colours import class_line, colour_of
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ def _counts(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | 
 
 MAX_CLASSES = 30
 """Most classes in a confusion matrix; of more, the classes with the most errors are shown."""
+AROUND, ROW = 60.0, 12.0
+"""Height of a confusion matrix around its rows, and the smallest height of a row in which its name fits."""
 MAX_NUMBERED = 12
 """Largest number of classes for which the cells of a confusion matrix contain numbers."""
 IMBALANCED = 0.2
@@ -204,8 +206,13 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     note += "; true classes from top to bottom, predicted classes from left to right; mistakes are grey"
     if len(classes) > MAX_CLASSES:
         note += f". The {MAX_CLASSES} classes that are mistaken most often, of {count(len(classes))}"
-    axes = Axis.of_names(names, "predicted"), Axis.of_names(names, "true")
-    height = max(HEIGHT, WIDTH - 50) if len(names) > 4 else HEIGHT
+    columns = rows = names
+    if not fit_along_x(names, WIDTH, RIGHT_EDGE):
+        columns = [str(k) for k in range(1, len(names) + 1)]
+        rows = [f"{name} {k}" for k, name in zip(columns, names, strict=True)]
+        note += ". Columns have the numbers of the rows"
+    axes = Axis.of_names(columns, "predicted"), Axis.of_names(rows, "true")
+    height = max(HEIGHT, WIDTH - 50, AROUND + ROW * len(names)) if len(names) > 4 else HEIGHT
     chart = Chart(f"Confusion matrix: {text(right)} of {text(total)} test rows right", *axes, height=height)
     for i, true in enumerate(names):
         for j, predicted in enumerate(names):
@@ -306,7 +313,7 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     chart.points(predicted, observed, hover=hover, radius=4.0, style=dot)
     ends = sorted({int(min(counts)), int(max(counts))})
     note = (
-        "On the diagonal a probability of 0.8 comes true 8 times in 10. "
+        "On the diagonal a probability of 80 % comes true 8 times in 10. "
         f"Each point is {' to '.join(map(str, ends))} rows, with its 95 % Wilson interval. "
         f"Grey bars: how many rows have such a probability, at most {count(most)}. {error}."
     )
@@ -318,7 +325,7 @@ def _histogram(chart: Chart, probability: Numbers) -> int:
     counts, edges = np.histogram(probability, BARS, (0.0, 1.0))
     for rows, low, high in zip(counts.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
         if rows:
-            hover = f"{counted(rows, 'row')}: probability {low:.2f} to {high:.2f}"
+            hover = f"{counted(rows, 'row')}: probability {100 * low:.0f} to {100 * high:.0f} %"
             chart.rectangle((low, high), (0.0, HIGHEST_BAR * rows / counts.max()), "quiet", hover=hover)
     return int(counts.max())
 
@@ -340,6 +347,7 @@ def _calibration_error(answers: Answers) -> float:
 
 
 def _unit_chart(description: str, x: str, y: str, guide: Sequence[float]) -> Chart:
-    chart = Chart(description, Axis(0.0, 1.0, x), Axis(0.0, 1.02, y))
+    ends = (1.0, x), (1.02, y)
+    chart = Chart(description, *(Axis(0.0, end, f"{label} in %", unit="percent") for end, label in ends))
     chart.line([0, 1], guide, "guide")
     return chart

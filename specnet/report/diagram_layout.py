@@ -323,7 +323,18 @@ def columns_drawn(
     left, right = (max(BORDER, space + RADIUS + 2 * EDGE) for space in widest)
     width = max(MIN_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * BORDER
     step = (width - left - right) / max(slot_count - 1, 1)
-    stacks = {rank: [k for k, column in enumerate(columns) if column.rank == rank] for rank in shown}
+    # A connection that skips columns is an arc from the top of one column to the top of another.
+    arched = {
+        k
+        for target, column in enumerate(columns)
+        for source in column.sources
+        if column.rank - columns[source].rank > 1
+        for k in (source, target)
+    }
+    stacks = {
+        rank: sorted((k for k, column in enumerate(columns) if column.rank == rank), key=lambda k: k not in arched)
+        for rank in shown
+    }
     laid = {
         rank: _stacked(columns, stack[:MAX_BRANCHES], float(round(left + slots[rank] * step)), captions, names)
         for rank, stack in stacks.items()

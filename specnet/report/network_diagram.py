@@ -51,8 +51,8 @@ ABOUT_MAPS = (
 )
 MAX_HOVERED = 64
 """Most rows of a picture of weights that each show their largest weight on hover; with more, only the whole does."""
-NARROW_MAP = 64.0
-"""Width of a picture of weights if the source column has connections to other columns too."""
+NARROW_MAP = 50.0
+"""Width of a narrow picture of weights, which fits between the captions of two columns."""
 MAX_SHOWN = 32
 """Largest smaller size of a matrix of weights that pages show without a click; of more weights, little can be seen."""
 FILE_MARGIN = 16.0
@@ -166,13 +166,14 @@ class NetworkDiagram:
     def _map(self, source: int, target: int) -> Iterator[str]:
         """Yield the picture of a weight matrix: a row for each input unit, a column for each unit of the layer.
 
-        It is narrow and beside its target if other columns read the source too.
+        It is as high as the source and reaches from it to the target; if it is narrow, it is beside the target and as
+        high as the target.
         """
         start, end = self.placement.columns[source], self.placement.columns[target]
         rows, columns = self.orders[source], self.orders[target]
         weight = self.maps[target][np.ix_(columns, rows)].T
         left, right, ends = start.x + start.reach + EDGE, end.x - end.reach - EDGE, start.rows
-        if sum(source == other for other, _ in self.placement.neighbours) > 1:
+        if self._is_narrow(source, target):
             left, ends = right - NARROW_MAP, end.rows
             curves = (_curve(start, replace(end, x=left + end.reach), y, sum(ends) / 2) for y in start.ends)
             yield f'<path class="link plain" d="{"".join(curves)}"/>'
@@ -186,6 +187,18 @@ class NetworkDiagram:
             named = f"from {self._unit(source, rows[index + row])} to {self._unit(target, columns[column])}"
             texts.append(f"largest weight {rounded(float(piece[row, column]))}, {named}")
         yield from _bands(frame, texts)
+
+    def _is_narrow(self, source: int, target: int) -> bool:
+        """Return whether other columns read the source too, or a wide picture would cover a caption beside it."""
+        columns, neighbours = self.placement.columns, self.placement.neighbours
+        if sum(source == other for other, _ in neighbours) > 1:
+            return True
+        x = columns[target].x
+        wide = [columns[start].rows for start, end in neighbours if end in self.maps and columns[end].x == x]
+        beside = [placed for placed in columns.values() if placed.x == x]
+        return any(
+            top < placed.bottom and bottom > placed.caption - LINE_HEIGHT for top, bottom in wide for placed in beside
+        )
 
     def _weighted(self, weight: NDArray[np.float64], start: Placed, end: Placed) -> Iterator[str]:
         """Yield a line for each of the largest weights, from the smallest to the largest, which is on top."""
@@ -201,10 +214,15 @@ class NetworkDiagram:
                 yield f'<path d="{curve}" {stroke}>{hover_text(rounded(float(value)))}</path>'
 
     def _arc(self, source: int, target: int, peak: float) -> str:
-        """Return an arc from one column to another over the columns between; `peak` is the height of its middle."""
+        """Return an arc from one column to another over the columns between; `peak` is the height of its top."""
         start, end = self.placement.columns[source], self.placement.columns[target]
         above, below = start.top - 3, end.top - 3
-        control = (peak - (above + below) / 8) / 0.75
+        # The top of the Bézier curve is at the peak if 1/√d = 1/√(A + d) + 1/√(B + d): d is how far the control points
+        # are above the peak, A and B how far the ends are below it. This iteration contracts.
+        rise = 0.0
+        for _ in range(50):
+            rise = ((above - peak + rise) ** -0.5 + (below - peak + rise) ** -0.5) ** -2
+        control = peak - rise
         reach = min((end.x - start.x) / 4, 60.0)
         first, last = f"{number(start.x)} {number(above)}", f"{number(end.x)} {number(below)}"
         bend = f"{number(start.x + reach)} {number(control)} {number(end.x - reach)} {number(control)}"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
-from specnet.number_texts import cell_text, count, counted, percent, points, rounded, true_minus
+from specnet.number_texts import cell_text, counted, percent, points, rounded, true_minus
 from specnet.parts.arrays import spaced_indices
 from specnet.report.svg.axes import Axis, Unit, unit_of
 from specnet.report.svg.charts import Chart, Figure
@@ -71,7 +72,7 @@ class Response:
         Values to which the column is set.
     texts : sequence of str
         Texts of these cells.
-    unit : {"number", "year", "day"} or None
+    unit : {"number", "whole", "year", "day"} or None
         What the cells are on an axis; None for names.
     outputs : tuple of int
         Indices of the outputs that are shown. Of several classes, the class that the column changes most is first.
@@ -126,7 +127,10 @@ def value_figures(
         unit = unit_of(target[:, column])
         text = cell_text if unit == "year" else rounded
         hover = [f"true {text(a)}, predicted {text(b)}" for a, b in zip(true, predicted, strict=True)]
-        x, y = (Axis.over(predicted, true, margin=0.04, label=label, unit=unit) for label in ("predicted", "true"))
+        x, y = (
+            Axis.over(predicted, true, margin=0.04, label=f"{which} {name}", unit=unit)
+            for which in ("predicted", "true")
+        )
         title = f"Predicted and true values{of}"
         chart = Chart(f"{title}: true ones from {text(true.min())} to {text(true.max())}", x, y)
         chart.line([x.low, x.high], [x.low, x.high], "guide")
@@ -146,8 +150,8 @@ def value_figures(
         yield Figure(title, f"{note}.", chart.svg(), "predicted")
         residual = true - predicted
         largest, every = np.max(np.abs(residual)), target[:, column] - prediction[:, column]
-        x = Axis.over(predicted, margin=0.04, label="predicted", unit=unit)
-        y = Axis.over([-largest, largest], margin=0.04, label="true − predicted")
+        x = Axis.over(predicted, margin=0.04, label=f"predicted {name}", unit=unit)
+        y = Axis.over([-largest, largest], margin=0.04, label=f"{name}: true − predicted")
         spread = f"ean {rounded(every.mean())}, standard deviation {rounded(every.std())}"
         chart = Chart(f"Residuals{of}: m{spread}", x, y)
         chart.line([x.low, x.high], [0, 0], "guide")
@@ -225,12 +229,27 @@ MIN_HEIGHT, LINE = 58.0, 20.0
 
 
 def importance_figure(importance: Importance) -> Figure:
-    """Return the chart of permutation importance, with a bar for each of the most important columns."""
-    order = np.argsort(-importance.mean, kind="stable")[:MAX_COLUMNS]
-    names = [importance.columns[index] for index in order]
+    """Return the chart of permutation importance, with a bar for each of the most important columns.
+
+    Columns whose importance is shown as 0 have no bar; if there are no others, the figure is a sentence without chart.
+    """
     is_share = importance.score == "accuracy"
     what, verb = {"loss": ("loss", "rise")}.get(importance.score, (importance.score if is_share else "R²", "fall"))
     text, scale = (points, 100.0) if is_share else (rounded, 1.0)
+    by_mean, nothing = np.argsort(-importance.mean, kind="stable"), text(0.0)
+    order = [index for index in by_mean if text(importance.mean[index]) != nothing]
+    all_columns, unit = counted(len(importance.columns), "column"), " percentage points" * is_share
+    measured = f"among {counted(importance.rows, 'test row')}, on average over {importance.shuffles} shuffles"
+    if not order:
+        note = f"None of {all_columns} matters: if one is shuffled {measured}, the {what} {verb}s by {nothing}{unit}."
+        return Figure("Importance", note, Markup(), "importance")
+    left_out = len(importance.columns) - len(order)
+    if len(order) > MAX_COLUMNS:
+        rest = f"; the first {MAX_COLUMNS} of {all_columns}"
+    else:
+        rest = f"; without {counted(left_out, 'column')} of {nothing}{unit}" if left_out else ""
+    order = order[:MAX_COLUMNS]
+    names = [importance.columns[index] for index in order]
     texts = [true_minus(text(float(importance.mean[index]))) for index in order]
     mean, lows, highs = (scale * each[order] for each in (importance.mean, importance.low, importance.high))
     most = max(float(highs.max()), 0.0) or scale / 100
@@ -239,17 +258,14 @@ def importance_figure(importance: Importance) -> Figure:
     chart = Chart(description, x, Axis.of_names(names), height=max(96.0, MIN_HEIGHT + LINE * len(names)))
     for index, (value, low, high) in enumerate(zip(mean, lows, highs, strict=True)):
         ends = " to ".join(true_minus(text(float(end / scale))) for end in (low, high))
-        hover = f"{names[index]}: {texts[index]}{' percentage points' * is_share}, 95 % interval {ends}"
+        hover = f"{names[index]}: {texts[index]}{unit}, 95 % interval {ends}"
         chart.rectangle((0.0, value), (index - 0.36, index + 0.36), "bar", hover=hover)
         chart.line([low, high], [index, index], "whisker")
         chart.text(max(high, 0.0), index, texts[index], anchor="start", right=5)
     note = (
-        f"How much the {what} {verb}s when a column is shuffled among {counted(importance.rows, 'test row')}, "
-        f"on average over {importance.shuffles} shuffles. Lines are normal 95 % intervals over these rows; "
-        "a column whose line reaches 0 may not matter"
+        f"How much the {what} {verb}s when a column is shuffled {measured}. Lines are normal 95 % intervals over these "
+        f"rows; a column whose line reaches 0 may not matter{rest}"
     )
-    if len(order) < len(importance.columns):
-        note += f"; the first {len(order)} of {count(len(importance.columns))}"
     return Figure("Importance", f"{note}.", chart.svg(), "importance")
 
 

@@ -132,8 +132,8 @@ def test_calibration_has_a_bar_of_rows_for_each_probability(classes: int) -> Non
     expected = np.array([np.sum((probability >= k / 20) & (probability < (k + 1) / 20)) for k in range(20)])
     drawn = Drawn(figure.chart)
     bars = drawn.all("rect", "quiet")
-    told = [re.fullmatch(r"(\d+) rows?: probability ([\d.]+) to ([\d.]+)", bar[0].text or "") for bar in bars]
-    found = {round(20 * float(each[2])): int(each[1]) for each in told if each}
+    told = [re.fullmatch(r"(\d+) rows?: probability (\d+) to (\d+) %", bar[0].text or "") for bar in bars]
+    found = {int(each[2]) // 5: int(each[1]) for each in told if each}
     assert found == {place: count for place, count in enumerate(expected.tolist()) if count}
     tops = np.array([place_of(bar)[3] for bar in bars])
     np.testing.assert_allclose(tops / max(tops), expected[expected > 0] / expected.max(), atol=0.005)
@@ -150,26 +150,53 @@ def test_points_of_calibration_stand_in_their_intervals() -> None:
         assert re.search(r"came true [\d.]+ %, 95 % Wilson interval [\d.]+–[\d.]+ %", point[0].text or "")
 
 
-def importance_chart(score: str, *mean: float, half: float = 0.0123) -> str:
+def importance_of(score: str, *mean: float, half: float = 0.0123) -> class_charts.Figure:
     names = [f"x{place}" for place in range(len(mean))]
     means = value_charts.Importance(score, 100, 5, names, np.array(mean), np.array(mean) - half, np.array(mean) + half)
-    return value_charts.importance_figure(means).chart
+    return value_charts.importance_figure(means)
 
 
-def test_columns_that_do_not_matter_have_an_axis_with_ticks_that_one_can_read() -> None:
-    for score, most in [("accuracy", 3.0), ("r2", 0.03)]:
-        chart = importance_chart(score, 0.0, 0.0, half=0.0)
-        assert "·10" not in chart
-        ticks = [float(text) for text in re.findall(r">(0(?:\.\d+)?|[1-9]\.\d)</text>", chart)]
-        assert 0 < max(ticks) <= most
+@pytest.mark.parametrize(
+    ("score", "mean", "fall"),
+    [("accuracy", 0.0004, "the accuracy falls by 0.0 percentage points"), ("r2", 0.0, "the R² falls by 0.")],
+)
+def test_columns_of_no_importance_have_a_sentence_and_no_chart(score: str, mean: float, fall: str) -> None:
+    figure = importance_of(score, mean, -mean)
+    assert not figure.chart
+    assert figure.note.startswith("None of 2 columns matters")
+    assert fall in figure.note
+
+
+def test_columns_whose_importance_is_0_as_shown_have_no_bar() -> None:
+    figure = importance_of("accuracy", 0.249, *[0.0004] * 20, -0.012)
+    assert Drawn(figure.chart).texts()[:2] == ["x0", "x21"]
+    assert figure.note.endswith("; without 20 columns of 0.0 percentage points.")
+    assert importance_of("accuracy", *[0.1] * 13).note.endswith("; the first 12 of 13 columns.")
 
 
 def test_importance_is_in_percentage_points() -> None:
-    chart = importance_chart("accuracy", 0.249, -0.0004, -0.012)
-    assert "Permutation importance: x0 24.9, x1 0.0, x2 −1.2" in chart
+    chart = importance_of("accuracy", 0.249, -0.0004, -0.012).chart
+    assert "Permutation importance: x0 24.9, x2 −1.2" in chart
     assert "fall of accuracy in percentage points" in chart
     assert "x0: 24.9 percentage points, 95 % interval 23.7 to 26.1" in chart
-    assert "-" not in Drawn(importance_chart("r2", 0.9, -0.01)).root.attrib["aria-label"]
+    assert "-" not in Drawn(importance_of("r2", 0.9, -0.01).chart).root.attrib["aria-label"]
+
+
+@pytest.mark.parametrize("count", [3, 9, 30])
+def test_columns_of_a_confusion_matrix_can_be_told_apart(count: int) -> None:
+    """Names that do not fit beside each other are numbers, which stand after the names of the rows."""
+    names = [f"animation of kind {k}" for k in range(count)]
+    for shown, numbered in ((names, True), ([name[-2:].strip() for name in names], False)):
+        (figure,) = class_charts.class_figures(np.eye(count).tolist(), shown, None)
+        drawn = Drawn(figure.chart)
+        columns = [t.text for t in drawn.all("text") if t.get("text-anchor") == "middle" and not t.get("class")]
+        rows = [t for t in drawn.all("text") if t.get("text-anchor") == "end" and not t.get("class")]
+        whole = [t[0].text if len(t) else t.text for t in rows]
+        assert len(set(columns)) == len(columns) >= (count if count < 30 else 8)
+        assert len(rows) == count
+        assert whole == [f"{name} {k + 1}" if numbered else name for k, name in enumerate(shown)]
+        assert set(columns) <= {str(k + 1) for k in range(count)} if numbered else set(columns) <= {*shown}
+        assert ("Columns have the numbers of the rows" in figure.note) == numbered
 
 
 def test_residuals_are_told_of_all_rows_where_some_are_drawn() -> None:

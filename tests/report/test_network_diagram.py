@@ -11,6 +11,7 @@ import pytest
 from specnet import Resolved
 from specnet.report.diagram_layout import columns_of
 from specnet.report.network_diagram import MAX_PIXELS, NetworkDiagram
+from specnet.report.svg.markup import text_width
 from tests.report.drawn import CLUMSY, Drawn, coordinates, image_of, numbers, place_of
 from tests.report.networks import dense, initial, network, residual
 
@@ -37,6 +38,22 @@ def curves_in(picture: Drawn) -> list[list[float]]:
     """Return the coordinates of each curve of the only path without weights."""
     (plain,) = picture.all("path", "plain")
     return [coordinates(curve) for curve in plain.attrib["d"].split("M")[1:]]
+
+
+def points_of(curve: list[float]) -> list[tuple[float, float]]:
+    """Return points of a cubic Bézier curve, given the coordinates of its ends and controls, by its definition."""
+    t = np.linspace(0, 1, 200)
+    weights = np.stack([(1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3], axis=1)
+    return [(x, y) for x, y in (weights @ np.reshape(curve, (4, 2))).tolist()]
+
+
+def captions_of(picture: Drawn) -> list[tuple[float, float, float, float]]:
+    """Return left, right, top and bottom of the captions below columns, a little less than they may be wide."""
+    found = []
+    for text in (*picture.all("text", "caption"), *picture.all("text", "detail")):
+        (x, y), half = numbers(text, "x", "y"), 0.4 * text_width(text.text or "")
+        found.append((x - half, x + half, y - 9, y))
+    return found
 
 
 def test_a_unit_is_a_circle_and_a_layer_a_column() -> None:
@@ -132,7 +149,7 @@ def test_a_column_stands_where_its_longest_path_ends() -> None:
     joint = columns["layers.3"][0][0]
     ends = [(columns["input 1"][0][0], joint), (columns["layers.short"][0][0], joint)]
     assert sorted((arc[0], arc[-2]) for arc in arcs) == ends
-    peaks = [arc[1] / 8 + 3 * arc[3] / 8 + 3 * arc[5] / 8 + arc[7] / 8 for arc in arcs]
+    peaks = [min(y for _, y in points_of(arc)) for arc in arcs]
     assert 0 < min(peaks) <= max(peaks) < min(y for places in columns.values() for _, y in places) - 11
     assert abs(peaks[0] - peaks[1]) > 8
     # Concatenated units have the order of the inputs: those of the second come after the three of the first.
@@ -331,3 +348,29 @@ def test_pictures_stand_apart_from_circles_captions_and_each_other() -> None:
     for left, top, width, height in boxes:
         assert not any(left < x < left + width and top < y < top + height for x, y in points)
     assert all(a[0] + a[2] < b[0] for a, b in pairwise(boxes))
+
+
+def test_captions_of_branches_are_clear_of_pictures_and_arcs() -> None:
+    """The third branch is read by a layer far behind it, and two branches change from few units to many and back."""
+    resolved = network(
+        dense(6, "relu", name="small", inputs=["input"]),
+        dense(90, "relu", name="wide", inputs=["input"]),
+        dense(1, name="short", inputs=["input"]),
+        dense(128, "relu", name="after_small", inputs=["small"]),
+        dense(3, "relu", name="after_wide", inputs=["wide"]),
+        {"type": "concatenate", "inputs": ["after_small", "after_wide"]},
+        dense(1, name="long"),
+        {"type": "add", "inputs": ["long", "short"]},
+        {"type": "activation", "activation": "sigmoid"},
+        inputs=20,
+    )
+    picture = drawn(resolved)
+    captions = captions_of(picture)
+    assert len(captions) > 20
+    for left, top, width, height in map(place_of, picture.all("image")):
+        for first, last, above, below in captions:
+            assert last < left or first > left + width or below < top or above > top + height
+    (arc,) = (coordinates(each.attrib["d"]) for each in picture.all("path", "skip"))
+    places = points_of(arc)
+    assert min(y for _, y in places) > 0
+    assert not [p for p in places for box in captions if box[0] < p[0] < box[1] and box[2] < p[1] < box[3]]

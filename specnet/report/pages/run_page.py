@@ -129,15 +129,22 @@ def _how_split(split: Split) -> str:
     return ", drawn at random" + (" with equal shares of the classes" if split.stratify else "")
 
 
-def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the table of layers, with the size of weights and dead units at the end of training."""
+def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> TextTable:
+    """Return the table of layers, with weights and dead units at the end of training, without empty columns."""
+    header = ("layer", "out", "formula", "parameters", "first weights", "last, rms", "dead units")
+    right = {"out", "parameters", "last, rms", "dead units"}
+    cells = []
     last_record = {layer["layer"]: layer for layer in run.layer_records[-1]["layers"]} if run.layer_records else {}
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
         record, size = last_record.get(node.key), weights.get(node.key)
         last = "" if size is None else rounded(size)
         dead = percent(record["dead"]) if record and visible_activation(node.layer) else ""
-        yield name, units, formula, parameters, first_weights, last, dead
+        cells.append((name, units, formula, parameters, first_weights, last, dead))
+    filled = [index for index in range(len(header)) if any(row[index] for row in cells)]
+    rows = [[row[index] for index in filled] for row in cells]
+    aligned = frozenset(at for at, index in enumerate(filled) if header[index] in right)
+    return TextTable([header[index] for index in filled], rows, right=aligned)
 
 
 def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:

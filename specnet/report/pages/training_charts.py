@@ -151,9 +151,9 @@ def training_figures(
         yield _loss(history, evaluation, delivered, members)
     of = " of the first member" if members > 1 else ""
     note = f"Size of one step ÷ size of the weights{of}; 0.0001 to 0.01 is usual"
-    yield from _layers("How far one step moves the weights", note, layer_records, "step")
+    yield from _layers("How far one step moves the weights", note, layer_records, "step", "step ÷ weights")
     note = f"Root mean square{of}; layers far apart learn at different speeds"
-    yield from _layers("Gradient of each layer", note, layer_records, "gradient")
+    yield from _layers("Gradient of each layer", note, layer_records, "gradient", "root mean square of the gradient")
 
 
 def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[int], members: int) -> Figure:
@@ -226,7 +226,7 @@ def _epochs(delivered: Sequence[int]) -> str:
     return f"epochs {count(first)} to {count(last)}, the dashed lines"
 
 
-def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: str) -> Iterator[Figure]:
+def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: str, label: str) -> Iterator[Figure]:
     """Yield the chart of a statistic of each layer by epoch, or nothing if no record has it."""
     seen = [record for record in records if any(layer[key] is not None for layer in record["layers"])]
     if not seen:
@@ -239,7 +239,8 @@ def _layers(title: str, note: str, records: Sequence[Mapping[str, Any]], key: st
     shown = {seen[0]["layers"][index]["layer"]: layers[index] for index in chosen}
     x = Axis.over(epochs, label="epoch", log=epochs[-1] > MANY_EPOCHS, unit="whole")
     ends = ", ".join(f"{name} {rounded(values[-1])}" for name, values in shown.items())
-    chart = Chart(f"{title}, at the end: {ends}", x, Axis.over(*shown.values(), log=True, margin=0.05))
+    y = Axis.over(*shown.values(), label=label, log=True, margin=0.05)
+    chart = Chart(f"{title}, at the end: {ends}", x, y)
     for index, (name, values) in enumerate(shown.items()):
         chart.line(epochs, values, curve_style(index), name=name, hover=at_epoch(name, rounded))
     yield Figure(title, f"{note}.", chart.svg(), "layers")

@@ -20,6 +20,8 @@ SMALLEST_SPAN = 1e-12
 """Smallest span of a range, as a fraction of its largest value; a narrower range is drawn like a single value."""
 EDGE = 4.0
 """Margin around a picture without axes."""
+NEARLY = 0.1
+"""An axis of percentages that ends at least this near to 100 %, as a fraction of its range, ends there."""
 LABEL_SIZE = 11.5
 TICK_GAP = 8.0
 """Minimum distance between the texts of two ticks along x."""
@@ -45,11 +47,12 @@ Vector = NDArray[np.float64]
 
 
 def unit_of(values: ArrayLike) -> Unit:
-    """Return whether values look like years: whole numbers from 1800 to 2100, and at least one."""
+    """Return whether values are years, which are whole numbers from 1800 to 2100, other whole numbers, or numbers."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
-    is_year = (known == np.floor(known)) & (known >= FIRST_YEAR) & (known <= LAST_YEAR)
-    return "year" if known.size and is_year.all() else "number"
+    if not known.size or (known != np.floor(known)).any():
+        return "number"
+    return "year" if known.min() >= FIRST_YEAR and known.max() <= LAST_YEAR else "whole"
 
 
 def shown_values(values: ArrayLike, log: bool = False) -> NDArray[np.bool_]:
@@ -128,6 +131,8 @@ class Axis:
             return cls(low - max(space, 1e-280), high + max(space, 1e-280), label, unit=unit)
         starts_at_zero = zero and 0 < low < high / 3
         space = margin * (high - low)
+        if unit == "percent" and 1 - NEARLY * (high - low) < high <= 1:
+            high = 1.0  # otherwise an axis up to 99 % would have no tick at its end
         return cls(0.0 if starts_at_zero else low - space, high + space, label, unit=unit)
 
     @classmethod
@@ -287,6 +292,23 @@ def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float,
     return frame, "".join(drawn)
 
 
+def fit_along_x(names: Sequence[str], width: float, right: float) -> bool:
+    """Return whether names fit beside each other along x in a chart of this width with the same names along y.
+
+    `right` is the width that is left free on the right.
+    """
+    left = min(max(map(text_width, names)), MAX_FOR_TICKS * width) + 10
+    _, available = _stride(names, width - right - left)
+    return all(text_width(name) <= available for name in names)
+
+
+def _stride(names: Sequence[str], width: float) -> tuple[int, float]:
+    """Return the distance between names that are shown along x, and the maximum width of each."""
+    cell, widest = width / len(names), max(map(text_width, names))
+    stride = max(math.ceil(min(widest + TICK_GAP / 2, 2 * TEXT_SIZE) / cell), 1)
+    return stride, max(cell * stride - TICK_GAP / 2, TEXT_SIZE)
+
+
 def _ticks_along_y(axis: Axis, height: float) -> list[tuple[float, str]]:
     if axis.names:
         stride = -(-len(axis.names) * LABEL_SIZE // height)
@@ -297,9 +319,7 @@ def _ticks_along_y(axis: Axis, height: float) -> list[tuple[float, str]]:
 def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> tuple[list[tuple[float, str]], float]:
     """Return the ticks that fit beside each other, as middle and text, and the maximum width of a text."""
     if axis.names:
-        cell = frame.width / len(axis.names)
-        stride = max(int(-(-2 * TEXT_SIZE // cell)), 1)
-        available = max(cell * stride - TICK_GAP / 2, TEXT_SIZE)
+        stride, available = _stride(axis.names, frame.width)
         return _placed(axis, axis.ticks(len(axis.names))[::stride], frame, width, available), available
     for most in range(MAX_ALONG_X, 1, -1):
         placed = _placed(axis, axis.ticks(most), frame, width, width)

@@ -30,6 +30,8 @@ SMALL_MARKS = (
 )
 """Smaller marks of classes for pictures without axes."""
 LINE_HEIGHT = 14.0
+BELOW = 4.0
+"""How far names at the ends of lines may extend below the frame: to the upper edge of a tick at the end of the axis."""
 BOLD = 1.08
 """Width of bold text relative to ordinary text."""
 TOLERANCE = 0.1
@@ -168,7 +170,8 @@ def endings(frame: Frame, all_endings: Sequence[Ending], max_width: float) -> st
     If there are too many for the height, numbers are left out first, then names between the first and the last.
     """
     ordered = sorted(all_endings, key=lambda ending: ending[0] if frame.reverse else -ending[0])
-    most = int((frame.height + LINE_HEIGHT) / LINE_HEIGHT)
+    highest, lowest = frame.top - LINE_HEIGHT / 2, frame.bottom + BELOW
+    most = int((lowest - highest) / LINE_HEIGHT)
     if sum(1 + bool(value) for _, _, value, _ in ordered) > most:
         ordered = [(position, name, "", style) for position, name, _, style in ordered]
     if len(ordered) > most:
@@ -176,9 +179,8 @@ def endings(frame: Frame, all_endings: Sequence[Ending], max_width: float) -> st
     heights = [LINE_HEIGHT * (1 + bool(value)) for _, _, value, _ in ordered]
     middles = frame.down(np.array([position for position, *_ in ordered]))
     tops = moved_apart([middle - height / 2 for middle, height in zip(middles, heights, strict=True)], heights)
-    lowest = frame.bottom + LINE_HEIGHT / 2
     shift = min(0.0, lowest - (tops[-1] + heights[-1])) if tops else 0.0
-    drawn, edge = [], frame.top - LINE_HEIGHT / 2
+    drawn, edge = [], highest
     for (_, name, value, style), top, height in zip(ordered, tops, heights, strict=True):
         edge = max(top + shift, edge)
         baseline = edge + 0.78 * LINE_HEIGHT
@@ -209,7 +211,7 @@ WIDTH, HEIGHT = 340.0, 236.0
 """Size of an ordinary chart in units, which are about pixels on a phone."""
 MAX_HOVERS = 40
 """Most points of a line that show their values on hover."""
-RIGHT_EDGE = 12.0
+RIGHT_EDGE = 14.0
 MAX_FOR_NAMES = 0.37
 """Maximum width of names at the ends of lines, as a fraction of the chart's width."""
 

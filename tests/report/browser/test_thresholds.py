@@ -45,8 +45,8 @@ def places(tab: Any, chart: str) -> tuple[np.ndarray, np.ndarray]:
     told = "(texts, names) => texts.map(text => [text.innerHTML, ...names.map(name => text.getAttribute(name))])"
     found = {}
     for text, anchor, x, y in tab.locator(f"#{chart} svg text").evaluate_all(told, names):
-        if text in ("0", "1.0", "1.00"):
-            found[anchor == "end", float(text)] = float(y if anchor == "end" else x)
+        if text in ("0", "100"):  # percent
+            found[anchor == "end", float(text) / 100] = float(y if anchor == "end" else x)
     # A text stands lower than its tick.
     zero, one = ([found[False, end], found[True, end] - 0.35 * 12] for end in (0.0, 1.0))
     return np.array(zero), np.array(one)

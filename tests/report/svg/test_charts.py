@@ -109,6 +109,10 @@ def test_ranges_of_axes() -> None:
         (Axis.over([18262, 18262], unit="day"), "2019-12-31 | 2020-01-01 | 2020-01-02"),
         (Axis(0.55, 0.7, unit="percent"), "55 | 60 | 65 | 70"),
         (Axis(1, 2, unit="whole"), "1 | 2"),
+        (Axis.over([70, 78], unit="whole"), "70 | 72 | 74 | 76 | 78"),
+        (Axis.over([0, 0.987], unit="percent"), "0 | 25 | 50 | 75 | 100"),
+        (Axis.over([0.9, 0.996], unit="percent"), "90.0 | 92.5 | 95.0 | 97.5 | 100.0"),
+        (Axis.over([0, 0.81], unit="percent"), "0 | 20 | 40 | 60 | 80"),
         (Axis(1, 15, unit="whole"), "5 | 10 | 15"),
         (Axis(0.03, 2, log=True), "0.03 | 0.1 | 0.3 | 1"),
     ],
@@ -123,13 +127,14 @@ def test_ticks_read_well(axis: Axis, texts: str) -> None:
         ([1800, 2007.0, np.nan], "year"),
         ([2100], "year"),
         ([2007.5, 2008], "number"),
-        ([1799, 1900], "number"),
-        ([1990, 2101], "number"),
+        ([1799, 1900], "whole"),
+        ([1990, 2101], "whole"),
+        ([70, 82, np.nan], "whole"),
         ([np.nan], "number"),
         ([], "number"),
     ],
 )
-def test_whole_numbers_of_our_centuries_are_years(values: list[float], unit: str) -> None:
+def test_whole_numbers_have_whole_ticks_and_those_of_our_centuries_are_years(values: list[float], unit: str) -> None:
     assert unit_of(values) == unit
 
 
@@ -365,6 +370,18 @@ def test_names_at_the_ends_of_lines_do_not_touch(count: int) -> None:
     assert 0 < ends[0] <= ends[-1] < 236
     names = [text for text, _ in texts if text.startswith("layer")]
     assert names.index(f"layer {count - 1}") < names.index("layer 0")
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_names_at_the_ends_of_lines_are_above_the_ticks(count: int) -> None:
+    """A tick at the end of the axis extends to the right as far as the names begin."""
+    chart = Chart("layers", Axis(0, 100, "epoch"), Axis(0, 1))
+    for k in range(count):
+        chart.line([0, 100], [0.5, 0.0], f"series-{k}", name=f"layer {k}")
+    baselines = {element.text: float(element.attrib["y"]) for element in drawn(chart).all("text")}
+    names = [y for text, y in baselines.items() if str(text).startswith("layer")]
+    assert len(names) == count
+    assert max(names) + 3 < baselines["100"] - 8
 
 
 def test_texts_are_moved_into_the_chart() -> None:
