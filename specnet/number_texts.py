@@ -50,14 +50,33 @@ def _certain_decimals(width: float) -> int | None:
     return max(1 - math.floor(math.log10(width)), 0) if 1e-3 <= width < 1e5 else None
 
 
-def percent(value: float) -> str:
+def percent(value: float, decimals: int = 1) -> str:
     """Return a fraction in percent: ``85.4 %``."""
-    return f"{points(value)} %"
+    return f"{points(value, decimals)} %"
 
 
-def points(value: float) -> str:
+def points(value: float, decimals: int = 1) -> str:
     """Return a difference of fractions in percentage points: ``3.5``."""
-    return f"{100 * value:z.1f}"
+    return f"{100 * value:z.{decimals}f}"
+
+
+def signed(text: str) -> str:
+    """Return the text of a difference with its sign."""
+    return text if text.startswith(("−", "-")) else f"+{text}"
+
+
+def step_decimals(largest: float, least: int | None = None) -> int | None:
+    """Return the decimals of all numbers in a picture of steps: two digits of the largest one, and at least `least`.
+
+    It is `least` if the steps are so small or large that the numbers have no common decimals.
+    """
+    power = int(f"{largest:.1e}".split("e")[1]) if largest else 9
+    return max(1 - power, least or 0) if -5 <= power < 9 else least
+
+
+def fixed(value: float, decimals: int | None) -> str:
+    """Return a number for HTML pages with so many decimals, or as `cell_text` does if they are None."""
+    return cell_text(value) if decimals is None else true_minus(f"{value:z.{decimals}f}")
 
 
 def short(value: float) -> str:

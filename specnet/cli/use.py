@@ -271,7 +271,7 @@ def _show_row(
     import numpy as np
 
     from specnet.cli.prediction_files import explained_names
-    from specnet.number_texts import true_minus
+    from specnet.number_texts import fixed, signed, step_decimals
     from specnet.report.terminal.bars import signed_bar
 
     values, base, errors = model.contributions(raw, progress=progress)
@@ -285,8 +285,11 @@ def _show_row(
     own, name = values[0, :, which], names[which] if len(names) == len(base) else "prediction"
     wrong = None if errors is None else errors[0, :, which]
 
-    def text(value: float, sign: str = "") -> str:
-        return true_minus(f"{100 * value:{sign}.1f} %" if chances else f"{value:{sign}.4g}")
+    scale, unit, of_steps = (100, " %", " points") if chances else (1, "", "")
+    decimals = step_decimals(scale * float(np.abs(own).max()), 1 if chances else None)
+
+    def size(value: float) -> str:
+        return fixed(scale * value, decimals)
 
     cells = [_cell(raw, index, words) for index in range(raw.X.shape[1])]
     columns = explained_names(model)
@@ -306,20 +309,20 @@ def _show_row(
             for index in order
         ],
     }
-    output.parts(f"row {row}: {name} {text(total[which])}", f"typical: {text(base[which])}")
+    output.parts(f"row {row}: {name} {size(total[which])}{unit}", f"typical: {size(base[which])}{unit}")
     output.line()
     largest = float(np.abs(own).max()) or 1.0
     lines = [
         (
             columns[index],
             cells[index],
-            text(own[index], "+") + ("" if wrong is None else f" ± {text(wrong[index])}"),
+            signed(size(own[index])) + ("" if wrong is None else f" ± {size(wrong[index])}") + of_steps,
             signed_bar(sys.stdout, own[index] / largest, 10),
         )
         for index in order[:MAX_BARS]
     ]
     if rest := order[MAX_BARS:]:
-        lines.append((counted(len(rest), "other"), "", text(own[rest].sum(), "+"), ""))
+        lines.append((counted(len(rest), "other"), "", signed(size(own[rest].sum())) + of_steps, ""))
     output.rows(lines)
 
 

@@ -1,3 +1,32 @@
+// Numbers as `specnet.number_texts` writes them.
+const minus = text => text.replace("-", "−");
+const raised = { "+": "", "-": "⁻", ..."⁰¹²³⁴⁵⁶⁷⁸⁹" };
+function number(v, digits = 4) {
+  if (!Number.isFinite(v)) return "?";
+  if (v && !(Math.abs(v) >= 1e-4 && Math.abs(v) < (Number.isInteger(v) ? 1e15 : 1e9))) {
+    const [factor, power] = v.toExponential(digits - 1).split("e");
+    return minus(`${+factor}·10${[...power].map(character => raised[character]).join("")}`);
+  }
+  const power = +v.toExponential().split("e")[1];
+  return Number.isInteger(v) || power >= digits - 1 ? fixed(v, 0) : minus(String(+decimal(v, digits - 1 - power)));
+}
+// A tie, such as 0.125, is rounded to the even digit, which toFixed does not do.
+function decimal(v, decimals) {
+  const text = v.toFixed(decimals), last = +text.at(-1), isTie = v.toFixed(decimals + 40).endsWith(`5${"0".repeat(39)}`);
+  return isTie && last % 2 ? text.slice(0, -1) + (last - 1) : text;
+}
+const fixed = (v, decimals) => decimals === null || !Number.isFinite(v) ? number(v) : minus(decimal(v, decimals).replace(/^-(?=[0.]*$)/, ""));
+const percent = (p, decimals = 1) => Number.isFinite(p) ? `${fixed(100 * p, decimals)} %` : "?";
+// The decimals of all numbers in a picture: two digits of the largest step.
+function stepDecimals(largest, least) {
+  const power = largest ? +largest.toExponential(1).split("e")[1] : 9;
+  return power < -5 || power >= 9 ? least : Math.max(1 - power, least ?? 0);
+}
+
+// No-break spaces within numbers, and between a number and its unit, as `specnet.report.svg.markup.unbroken` puts them.
+const WITHIN_NUMBERS = /([0-9]) (?=[%±×]|[0-9]{3}(?![0-9])|(?:points|[kM]?B|GB|[nµm]?s|min|h)\b)|([±×²]|AUC|F1|[Cc]lass|[Tt]rial) (?=[−0-9])/g;
+const unbroken = text => text.replace(WITHIN_NUMBERS, "$1$2\u00a0");
+
 // The text of a mark is shown beside the pointer at once, and by touch; a browser's own hint takes a second.
 const hint = document.body.appendChild(Object.assign(document.createElement("div"), { className: "hint", hidden: true }));
 hint.setAttribute("aria-hidden", "true");
@@ -9,7 +38,7 @@ function showHint(event) {
   }
   hint.hidden = !(mark && mark.dataset.title);
   if (hint.hidden) return;
-  hint.textContent = mark.dataset.title;
+  hint.textContent = unbroken(mark.dataset.title);
   const { offsetWidth, offsetHeight } = hint, right = document.documentElement.clientWidth - offsetWidth - 8;
   hint.style.left = `${scrollX + Math.max(8, Math.min(event.clientX + 14, right))}px`;
   hint.style.top = `${scrollY + (event.clientY > offsetHeight + 24 ? event.clientY - offsetHeight - 12 : event.clientY + 20)}px`;
@@ -88,14 +117,13 @@ if (player) {
 for (const box of document.querySelectorAll(".thresholds")) {
   const names = JSON.parse(box.dataset.names), { at, hits, alarms, positives, others } = JSON.parse(box.dataset.counts);
   const [slider, value, rates, typed] = ["input", "output", "[role=status]", ".to-type"].map(name => box.querySelector(name));
-  const count = v => String(Number.isInteger(v) ? v : +v.toPrecision(4));
-  const percent = (part, whole) => whole ? (100 * part / whole).toFixed(1) + " %" : "–";
+  const among = (part, whole) => whole ? percent(part / whole) : "–";
   slider.oninput = () => {
     const hit = hits[slider.value], alarm = alarms[slider.value], rest = others - alarm, miss = positives - hit;
     slider.ariaValueText = value.textContent = String(at[slider.value]);
-    box.querySelectorAll("tbody td").forEach((cell, k) => cell.textContent = count([rest, alarm, miss, hit][k]));
-    const precision = hit + alarm ? `Precision: ${percent(hit, hit + alarm)} of ${count(hit + alarm)} rows predicted as ${names[1]}` : `No row is predicted as ${names[1]}`;
-    rates.textContent = `Accuracy ${percent(hit + rest, positives + others)}. ${precision}. Recall: ${percent(hit, positives)} of ${count(positives)} are found. False alarms: ${count(alarm)}.`;
+    box.querySelectorAll("tbody td").forEach((cell, k) => cell.textContent = number([rest, alarm, miss, hit][k]));
+    const precision = hit + alarm ? `Precision: ${among(hit, hit + alarm)} of ${number(hit + alarm)} rows predicted as ${names[1]}` : `No row is predicted as ${names[1]}`;
+    rates.textContent = unbroken(`Accuracy ${among(hit + rest, positives + others)}. ${precision}. Recall: ${among(hit, positives)} of ${number(positives)} are found. False alarms: ${number(alarm)}.`);
     typed.hidden = slider.value === slider.defaultValue || !(at[slider.value] > 0 && at[slider.value] < 1);
     typed.querySelector("code").textContent = `--set training.decision_threshold=${at[slider.value]}`;
     movePoint("roc-point", alarm / others, hit / positives);

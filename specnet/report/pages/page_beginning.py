@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from specnet.number_texts import page_metric, true_minus
+from specnet.number_texts import page_metric, points, signed, true_minus
 from specnet.parts.metrics import Metric, larger_is_better
 from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.report.pages.headline import (
@@ -23,6 +23,7 @@ from specnet.report.pages.headline import (
 )
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
+from specnet.report.svg.markup import text_width
 from specnet.report.terminal.scores import scores_table
 
 HEIGHT, LINE = 52.0, 24.0
@@ -30,8 +31,8 @@ HEIGHT, LINE = 52.0, 24.0
 MAX_REACH = 4.0
 """The axis ends at this multiple of the gain to be read first, or where two of three gains are within it; larger gains
 are arrows."""
-MAX_MEASURED = 22
-"""Most characters of what an axis measures; a longer text would be cut at the ends of the axis."""
+LABEL_WIDTH = 280.0
+"""Width of the axis; a wider label would be cut."""
 EDGE = 0.95
 """A dot beyond this part of the axis is left out, because the arrow at the end is there."""
 PAIRED = "Lines are 95\N{NO-BREAK SPACE}% intervals of paired differences (bootstrap of {})."
@@ -91,10 +92,7 @@ class Gain(NamedTuple):
 
 def gain_text(name: str, value: float, bounds: Mapping[str, Any] | None = None) -> str:
     """Return a difference of a metric with its sign: accuracies in percentage points, without the unit."""
-    if name.endswith("accuracy"):
-        return true_minus(f"{100 * value:+z.1f}")
-    text = page_metric(name, value, bounds)
-    return text if text.startswith("−") else f"+{text}"
+    return signed(true_minus(points(value)) if name.endswith("accuracy") else page_metric(name, value, bounds))
 
 
 def gains_chart(
@@ -116,9 +114,10 @@ def gains_chart(
         Whether smaller values of the metric are better.
     """
     scale, unit = (100.0, " points") if name.endswith("accuracy") else (1.0, "")
-    what = "points of" if unit else "reduction of" if is_reduction else "gain in"
-    measured = f"{what} {words(name)}"
-    label = f"← worse · {measured if len(measured) <= MAX_MEASURED else words(name)} · better →"
+    what, of = ("points", "of") if unit else ("reduction", "of") if is_reduction else ("gain", "in")
+    measured = f"{what} {of} {words(name)} · better →"
+    labels = (f"← worse · {measured}", measured, f"← worse · {what} · better →")
+    label = next((each for each in labels if text_width(each) <= LABEL_WIDTH), labels[-1])
     reaches = sorted(each.reach for each in gains.values())
     nearest = gains[first].reach if first in gains else 0.0
     least = reaches[-(-2 * len(reaches) // 3) - 1]

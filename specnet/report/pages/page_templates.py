@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from specnet.report.pages.how_to_read import kinds_on
 from specnet.report.svg.colours import CHART_STYLE, theme
-from specnet.report.svg.markup import isolated
+from specnet.report.svg.markup import isolated, unbroken
 from specnet.saved.expectations_file import figure_in_words, in_order, met_in_words, worst_in_words
 
 if TYPE_CHECKING:
@@ -34,10 +34,16 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_finalized,
     )
     made.filters |= {"sha256": _sha256, "anchor": _anchor, "isolated": isolated, "kinds_on": kinds_on}
     made.filters |= {each.__name__: each for each in (figure_in_words, in_order, met_in_words, worst_in_words)}
     return made
+
+
+def _finalized(value: Any) -> Any:
+    """Return a value of a template with no-break spaces, unless it is markup, such as what a reader copies."""
+    return unbroken(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def rendered(template: str, **content: Any) -> str:

@@ -5,19 +5,8 @@ const POINTS = 40, COARSE = 5, SLICE = 12, SHOWN = 12, MAX_BARS = 12, WIDTH = 24
 const make = (kind, parent, more = {}) => parent.appendChild(Object.assign(document.createElement(kind), more));
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*/g;
 const isolated = text => text.replace(RIGHT_TO_LEFT, "\u2068$&\u2069");  // such a name would change the order of what follows it
-const minus = text => text.replace("-", "−");
-const raised = { "+": "", "-": "⁻", ..."⁰¹²³⁴⁵⁶⁷⁸⁹" };
-function number(v, digits = 4) {
-  if (!Number.isFinite(v)) return "?";
-  if (v && !(Math.abs(v) >= 1e-4 && Math.abs(v) < (Number.isInteger(v) ? 1e15 : 1e9))) {
-    const [factor, power] = v.toExponential(digits - 1).split("e");
-    return minus(`${+factor}·10${[...power].map(character => raised[character]).join("")}`);
-  }
-  return minus(Number.isInteger(v) || Math.abs(v) >= 10 ** (digits - 1) ? v.toFixed(0) : String(+v.toPrecision(digits)));
-}
-const percent = p => Number.isFinite(p) ? (100 * p).toFixed(p > .001 && p < .999 ? 1 : 2) + " %" : "?";
-const fixed = (v, decimals) => decimals === null || !Number.isFinite(v) ? number(v) : minus((+v.toFixed(decimals) || 0).toFixed(decimals));
-const share = p => p >= .01 && p <= .99 ? `${Math.round(100 * p)} %` : Number.isFinite(p) ? `${(100 * p).toFixed(1)} %` : "?";
+
+const sentence = text => unbroken(isolated(text));
 
 // A date in the file's notation, and what the browser's field for it needs.
 const iso = v => new Date(Math.round(v * 86400) * 1000).toISOString();
@@ -180,33 +169,33 @@ function showAnswer(now, chosen, votes) {
     make("b", line, { textContent: percent(now[k]) });
   }
   const words = classes ? inClasses(now, chosen, votes) : now.map((v, k) => inNumbers(v, k)).join("; ");
-  answerBox.textContent = isolated(words);
+  answerBox.textContent = sentence(words);
   if (surface) mark(words);
 }
 
-// "Adelie 56 %, 7 of 8 networks agree".
+// "Adelie 56.3 %, 7 of 8 networks agree".
 function inClasses(now, chosen, votes) {
-  const beyond = decides && ask.boundary !== .5 ? ` (threshold ${share(ask.boundary)})` : "";
+  const beyond = decides && ask.boundary !== .5 ? ` (threshold ${percent(ask.boundary)})` : "";
   const agree = votes.length ? `, ${votes.filter(vote => vote === chosen).length} of ${votes.length} networks agree` : "";
-  return `${ask.names[chosen]}${/\d$/.test(ask.names[chosen]) ? "," : ""} ${share(now[chosen])}${beyond}${agree}`;
+  return `${ask.names[chosen]}${/\d$/.test(ask.names[chosen]) ? "," : ""} ${percent(now[chosen])}${beyond}${agree}`;
 }
 
-// "Trial 0: Adelie 58 %, 7 of 8 networks; trial 3: Gentoo 51 %, 5 of 8."
+// "Trial 0: Adelie 58.1 %, 7 of 8 networks; trial 3: Gentoo 51.4 %, 5 of 8."
 function inTrials(members) {
   let end = 0;
   const texts = ask.trials.map(([name, count]) => {
     const own = members.slice(end, end += count), mean = own[0].map((_, k) => own.reduce((sum, y) => sum + y[k], 0) / count);
-    if (!classes) return `${name}: ${mean.map((v, k) => ask.kind === "multilabel" ? `${ask.names[k]} ${share(v)}` : fixed(v, ask.decimals?.[k] ?? null)).join(", ")}`;
+    if (!classes) return `${name}: ${mean.map((v, k) => ask.kind === "multilabel" ? `${ask.names[k]} ${percent(v)}` : fixed(v, ask.decimals?.[k] ?? null)).join(", ")}`;
     const chosen = best(mean), chance = ask.kind === "binary" ? [1 - mean[0], mean[0]] : mean;
     const agree = count > 1 ? `, ${own.filter(y => best(y) === chosen).length} of ${count} networks` : "";
-    return `${name}: ${ask.names[chosen]}${/\d$/.test(ask.names[chosen]) ? "," : ""} ${share(chance[chosen])}${agree}`;
+    return `${name}: ${ask.names[chosen]}${/\d$/.test(ask.names[chosen]) ? "," : ""} ${percent(chance[chosen])}${agree}`;
   });
-  return `${texts.join("; ").replace(/^t/, "T").replace(/(trial) /gi, "$1\u00a0")}.`;
+  return `${texts.join("; ").replace(/^t/, "T")}.`;
 }
 
-// "24 mpg, 90 %: 20–28".
+// "24.1 mpg, 90 %: 20.3–27.9".
 function inNumbers(v, k) {
-  if (ask.kind === "multilabel") return `${ask.names[k]} ${share(v)}`;
+  if (ask.kind === "multilabel") return `${ask.names[k]} ${percent(v)}`;
   const decimals = ask.decimals?.[k] ?? null, ends = net.interval ? [net.interval(cells)].flat(2).slice(2 * k, 2 * k + 2) : [];
   if (!ends.length) return `${fixed(v, decimals)} ${ask.names[k]}`;
   const [low, high] = ends, width = high - low, largest = Math.max(Math.abs(low), Math.abs(high));
@@ -220,7 +209,7 @@ function draw() {
   queued = 0;
   now = answers(cells);
   const votes = net.answered.map(best), y = ask.kind === "binary" ? [now[1]] : now;
-  if (ask.trials.length) find(".trials").textContent = isolated(inTrials(net.answered));
+  if (ask.trials.length) find(".trials").textContent = sentence(inTrials(net.answered));
   showAnswer(now, best(y), votes);
   plan();
   if (typeof showWhy === "function") showWhy(cells, now);
@@ -262,7 +251,7 @@ function update() {
 function choose(row) {
   cells = [...row.cells];
   update();
-  truth.textContent = row.text;
+  truth.textContent = sentence(row.text);
 }
 
 // The plane of two columns: pointing at its picture sets the row, and the prediction is written below it.
@@ -286,7 +275,7 @@ function mark(words) {
   const seen = surface.getBoundingClientRect(), center = { cx: left + across * width, cy: top + (1 - up) * height };
   const size = { rx: 7 * width / seen.width, ry: 7 * height / seen.height, class: "chosen-point" };
   for (const [name, value] of Object.entries({ ...center, ...size })) marker.setAttribute(name, value);
-  pointed.textContent = isolated(ask.columns.map(({ name, index }) => `${name} ${number(cells[index])}`).join(", ") + ": " + words);
+  pointed.textContent = sentence(ask.columns.map(({ name, index }) => `${name} ${number(cells[index])}`).join(", ") + ": " + words);
 }
 if (surface) Object.assign(surface.closest("figure"), { onpointerdown: point, onpointermove: event => event.buttons & 1 && point(event) });
 

@@ -84,9 +84,7 @@ function* alongOrders(row, other, differs, orders, first, after) {
 function drawWhy(row, now, found) {
   const { values, errors, base, used } = found ?? { values: row.map(() => now.map(() => 0)) }, all = ask.why.rows.length;
   const output = classes ? best(ask.kind === "binary" ? [now[1]] : now) : 0, name = ask.names[output];
-  const areChances = classes || ask.kind === "multilabel";
-  const text = v => areChances ? percent(v) : number(v);
-  const change = v => (v < 0 ? "−" : "+") + text(Math.abs(v));
+  const areChances = classes || ask.kind === "multilabel", scale = areChances ? 100 : 1;
   const causes = values.map((value, j) => ({ j, v: value[output] })).sort((a, b) => Math.abs(b.v) - Math.abs(a.v));
   const shown = causes.slice(0, SHOWN_CAUSES).map(({ j, v }) => {
     const column = ask.columns.find(each => each.index === j), cell = row[j];
@@ -94,22 +92,26 @@ function drawWhy(row, now, found) {
   });
   const others = causes.slice(SHOWN_CAUSES);
   if (others.length) shown.push([`${others.length} other${others.length > 1 ? "s" : ""}`, others.reduce((sum, { v }) => sum + v, 0)]);
-  const largest = Math.max(...shown.map(([, v]) => Math.abs(v))) || 1;
+  const largest = Math.max(...shown.map(([, v]) => Math.abs(v)));
+  const decimals = stepDecimals(scale * Math.abs(causes[0].v), areChances ? 1 : ask.decimals?.[output] ?? null);
+  const size = v => fixed(scale * v, decimals), text = v => size(v) + (areChances ? " %" : "");
+  const change = v => size(v).replace(/^(?!−)/, "+");
   const unknown = "…".padEnd(text(now[output]).length, "\u2007");  // as wide as digits, so that lines break alike
   whyBox.textContent = "";
   make("h3", whyBox, { textContent: "Why" });
-  make("p", whyBox, { textContent: isolated(`${name}: typical ${base ? text(base[output]) : unknown}, this row ${text(now[output])}. Each column moves it by:`) });
+  make("p", whyBox, { textContent: sentence(`${name}: typical ${base ? text(base[output]) : unknown}, this row ${text(now[output])}. ${areChances ? "In percentage points, each" : "Each"} column moves it by:`) });
   for (const [label, v] of shown) {
-    const line = make("div", whyBox, { className: "bar" }), half = 50 * Math.abs(v) / largest;
-    make("span", line, { textContent: isolated(label), title: label });
+    const line = make("div", whyBox, { className: "bar" }), half = 50 * Math.abs(v) / (largest || 1);
+    make("span", line, { textContent: sentence(label), title: label });
     Object.assign(make("i", make("span", line, { ariaHidden: "true" })).style, {
       width: `${half}%`, marginLeft: `${v < 0 ? 50 - half : 50}%`,
     });
     make("b", line, { textContent: found ? change(v) : "…" });
   }
-  const compared = used < all ? `${used} of ${all}` : all, most = errors && text(Math.max(...errors.map(each => each[output])));
-  const accuracy = errors ? `Standard errors are at most ${most}.` : used === all ? "Exact: all combinations of columns." : "…";
-  make("p", whyBox, { className: "quiet", textContent: `Compared with ${compared} training rows.\n${accuracy}` });
+  const compared = used < all ? `${used} of ${all}` : all, last = scale * 10 ** (decimals ?? 9);
+  const most = errors && size(Math.ceil(last * Math.max(...errors.map(each => each[output]))) / last);
+  const accuracy = errors ? `Standard errors are at most ${most}${areChances ? " points" : ""}.` : used === all ? "Exact: all combinations of columns." : "…";
+  make("p", whyBox, { className: "quiet", textContent: unbroken(`Compared with ${compared} training rows.\n${accuracy}`) });
 }
 
 // Waits until the controls rest, then computes a few milliseconds at a time, so that the page stays fluid. Bars are

@@ -16,6 +16,10 @@ _WIDTHS = (
     *(("&<>=+~#^×±−", 0.84), ("mwMW@%—→", 1.0)),
 )
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*")
+_WITHIN_NUMBERS = re.compile(
+    r"([0-9]) (?=[%±×]|[0-9]{3}(?![0-9])|(?:points|[kM]?B|GB|[nµm]?s|min|h)\b)"
+    "|([±×²]|AUC|F1|[Cc]lass|[Tt]rial) (?=[−0-9])"
+)
 _WIDTH_OF = {character: width for characters, width in _WIDTHS for character in characters}
 
 
@@ -30,6 +34,14 @@ def escaped(text: str) -> Markup:
 def isolated(text: str) -> str:
     """Return a text with right-to-left names isolated, so that they do not reorder the following words."""
     return _RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", text)
+
+
+def unbroken(text: str) -> str:
+    """Return a text with no-break spaces within numbers, and between a number and its unit, sign or symbol.
+
+    ``page.js`` has the same expression.
+    """
+    return _WITHIN_NUMBERS.sub("\\1\\2\N{NO-BREAK SPACE}", text)
 
 
 def number(value: float) -> str:

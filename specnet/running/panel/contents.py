@@ -16,7 +16,7 @@ from specnet.findings.data_findings import image_width
 from specnet.model import Answers, Model
 from specnet.model.contributions import EXACT_COLUMNS, column_ranks
 from specnet.model.directions import outputs_of
-from specnet.number_texts import cell_text, count, counted, rounded_up, true_minus
+from specnet.number_texts import count, counted, fixed, rounded_up
 from specnet.parts.splits import TEST, TRAIN
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
 from specnet.running.data_rows import Rows, SpecData
@@ -167,7 +167,8 @@ def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: in
     if model.network.task != "values":
         different = np.not_equal(model.predict(rows), short.predict(rows)).reshape(len(chosen), -1)
         changed = int(different.any(axis=1).sum())
-        labels = f"; {counted(changed, 'prediction changes', 'predictions change')}"
+        many = counted(changed, "prediction changes", "predictions change")
+        labels = f"; {many if changed else 'no prediction changes'}"
     return f"{rounding}: differs from the model by at most {amount} {where}{labels}."
 
 
@@ -322,10 +323,6 @@ def _truth(answers: Answers, row: int, shown: ModelAnswers, decimals: Sequence[i
         return f"true {shown.classes[int(target)]}, predicted {shown.classes[int(given)]}"
     both = [np.atleast_1d(each).tolist() for each in (target, given)]
     digits = decimals or [0] * len(both[0])
-    texts = [[_number(value, shown_digits) for value, shown_digits in zip(each, digits, strict=True)] for each in both]
+    texts = [[fixed(value, shown_digits) for value, shown_digits in zip(each, digits, strict=True)] for each in both]
     names = [f"{name}: " if len(digits) > 1 else "" for name in shown.outputs]
     return "; ".join(f"{name}true {true}, predicted {made}" for name, true, made in zip(names, *texts, strict=True))
-
-
-def _number(value: float, decimals: int | None) -> str:
-    return cell_text(value) if decimals is None else true_minus(f"{value:z.{decimals}f}")

@@ -29,7 +29,7 @@ def test_a_row_is_shown_as_bars_with_its_prediction_and_the_base(specnet, rows, 
     )
     assert given["prediction"] == pytest.approx(given["base"] + sum(each["value"] for each in given["contributions"]))
     first = given["contributions"][0]
-    assert f"{100 * first['value']:+.1f} %".replace("-", "−") in shown.splitlines()[2]
+    assert f"{100 * first['value']:+.1f} points".replace("-", "−") in shown.splitlines()[2]
     assert "━" in shown.splitlines()[2]
     assert f"{100 * given['base']:.1f} %" in shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from specnet import Model, Observer, load_model, number_texts, run
 from specnet.exporting.targets.javascript import inlined, shortened
 from specnet.model import contributions
+from specnet.number_texts import true_minus
 from specnet.report.svg.colours import CLASS_COUNT
-from specnet.report.svg.markup import isolated
+from specnet.report.svg.markup import isolated, unbroken
 from specnet.running.panel import contents
 from specnet.running.panel.contents import BITS
 from tests.report.browser.tables import CLUMSY, table
@@ -65,13 +67,13 @@ def expected(model: Model, rows: list[list[Any]]) -> np.ndarray:
 
 def shares(probability: float) -> str:
     """A probability as the panel writes it beside its class."""
-    return f"{100 * probability:.{0 if 0.01 <= probability <= 0.99 else 1}f} %"
+    return f"{100 * probability:.1f} %"
 
 
 def told(tab: Any) -> str:
     """What the panel says once it has drawn."""
     tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return str(tab.locator("#ask .answer").inner_text())
+    return str(tab.locator("#ask .answer").inner_text()).replace("\u00a0", " ")
 
 
 def test_answers_for_rows_are_those_of_the_model(panel: tuple[Any, Model]) -> None:
@@ -136,6 +138,12 @@ def test_why_is_what_the_model_contributes(panel: tuple[Any, Model]) -> None:
     tab.evaluate("choose(ask.rows[0])")
     tab.wait_for_selector("#ask .why[aria-busy=false] .bar")
     assert tab.locator("#ask .why .bar").count() == len(names)
+    said = tab.locator("#ask .why p").first.inner_text()
+    # All of one picture have the decimals of its largest step, and steps of probabilities are percentage points.
+    texts = [*re.findall(r"(?:typical|row) (−?[\d.]+\d)", said), *tab.locator("#ask .why b").all_inner_texts()]
+    assert len({len(text.partition(".")[2]) for text in texts}) == 1, texts
+    assert all(re.fullmatch(r"[+−][\d.]+", text) for text in texts[2:])
+    assert ("In percentage points, each column moves it by:" in said) is (model.labels is not None)
     tab.evaluate("choose(ask.typical)")
 
 
@@ -185,7 +193,7 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
     np.testing.assert_allclose(cells, [low + 0.25 * (high - low), bottom + 0.75 * (top - bottom)], atol=0.01)
     best = model.predict_proba([cells])[0].max()
     assert answer.endswith(f", {shares(best)}")
-    assert tab.locator(".pointed").inner_text().endswith(f": {answer}")
+    assert tab.locator(".pointed").inner_text().replace("\u00a0", " ").endswith(f": {answer}")
     mark = tab.locator(".chosen-point").bounding_box()
     assert mark["x"] + mark["width"] / 2 == pytest.approx(box["x"] + 0.25 * box["width"], abs=2)
     assert mark["y"] + mark["height"] / 2 == pytest.approx(box["y"] + 0.25 * box["height"], abs=2)
@@ -194,7 +202,21 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
 def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(panel: tuple[Any, Model]) -> None:
     tab, _ = panel
     numbers = [0.0, 3.0, -0.25, 1234.56, 123_456_789.0, -1.9924e12, -1.99241e12 / 7, 4.321e-5, -2.888e-8, 3e17]
-    assert tab.evaluate("numbers => numbers.map(number)", numbers) == [*map(number_texts.cell_text, numbers)]
+    drawn = np.random.default_rng(0)
+    numbers += [k / 8 for k in range(-40, 40)] + [10.125, 1234.5, 0.03125]  # many are ties of two roundings
+    numbers += (drawn.normal(size=200) * 10 ** drawn.uniform(-7, 9, 200)).tolist()
+    assert tab.evaluate("numbers => numbers.map(v => number(v))", numbers) == [*map(number_texts.cell_text, numbers)]
+    decimals = [0, 1, 2, 4]
+    written = tab.evaluate("([vs, ds]) => vs.map(v => ds.map(d => [fixed(v, d), percent(v, d)]))", [numbers, decimals])
+    for value, texts in zip(numbers, written, strict=True):
+        percents = (true_minus(number_texts.percent(value, each)) for each in decimals)
+        fixed = (number_texts.fixed(value, each) for each in decimals)
+        assert texts == [[*both] for both in zip(fixed, percents, strict=True)]
+    sizes = [0.0, 9.96, 99.5, 1e3, 43.8, 0.0996, 0.03, 1e-5, 9e-7, 1e9, *np.abs(numbers).tolist()]
+    found = tab.evaluate("sizes => sizes.map(v => [stepDecimals(v, null), stepDecimals(v, 1)])", sizes)
+    assert found == [[number_texts.step_decimals(v), number_texts.step_decimals(v, 1)] for v in sizes]
+    sentence = "Trial 3: 50.0 % of 3 850 rows, R² 0.853, ± 4.84 in 20 s; class 0, +3.0 points, AUC 0.7, 9 MB"
+    assert tab.evaluate("text => unbroken(text)", sentence) == unbroken(sentence)
     assert tab.evaluate("[number(-0), number(NaN)]") == ["0", "?"]
     name = "שלום עולם"
     assert tab.evaluate(f"isolated('{name}, 60.8 %')") == isolated(f"{name}, 60.8 %") == f"\u2068{name}\u2069, 60.8 %"
@@ -221,9 +243,9 @@ def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tup
             net.interval = own;
         }"""
         tab.evaluate(between, [-2.888e-8, 0.6442])
-        assert "1 price, 90 %: 0–0.6442" in tab.locator("#ask .answer").inner_text()
+        assert "1 price, 90 %: 0–0.6442" in told(tab)
         tab.evaluate(between, [99.99988, 100.00012])
-        assert "1 price, 90 %: 99.99988–100.00012" in tab.locator("#ask .answer").inner_text()
+        assert "1 price, 90 %: 99.99988–100.00012" in told(tab)
 
 
 def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +345,7 @@ def test_the_prediction_stays_in_sight(panel: tuple[Any, Model]) -> None:
     if model.labels is not None:
         names = tab.evaluate("ask.names")
         answer = tab.evaluate("inClasses(ask.names.map((_, k) => [.3, .7, 0][k]), 1, [1, 0, 1])")
-        assert answer == f"{names[1]} 70 %, 2 of 3 networks agree"
+        assert answer == f"{names[1]} 70.0 %, 2 of 3 networks agree"
 
 
 def test_trials_of_a_team_have_answers_of_their_own(panel: tuple[Any, Model]) -> None:
@@ -335,7 +357,7 @@ def test_trials_of_a_team_have_answers_of_their_own(panel: tuple[Any, Model]) ->
         "binary": [[0.8], [0.4], [0.1]],
         "values": [[1.0], [2.0], [4.0]],
     }[tab.evaluate("ask.kind")]
-    found = tab.evaluate("members => inTrials(members)", members).replace("\u00a0", " ")
+    found = tab.evaluate("members => inTrials(members)", members)
     tab.evaluate("ask.trials = []")
     if model.labels is None:
         decimals = tab.evaluate("ask.decimals[0]")
@@ -344,6 +366,8 @@ def test_trials_of_a_team_have_answers_of_their_own(panel: tuple[Any, Model]) ->
     else:
         names = tab.evaluate("ask.names")
         first, second = (
-            (f"{names[1]} 60 %", f"{names[0]} 90 %") if len(names) == 2 else (f"{names[2]} 45 %", f"{names[0]} 60 %")
+            (f"{names[1]} 60.0 %", f"{names[0]} 90.0 %")
+            if len(names) == 2
+            else (f"{names[2]} 45.0 %", f"{names[0]} 60.0 %")
         )
         assert found == f"Trial 3: {first}, 1 of 2 networks; trial 0: {second}."

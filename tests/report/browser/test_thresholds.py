@@ -81,7 +81,7 @@ def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: t
         (rest, miss), (alarm, hit) = counts
         cells = [float(text) for text in tab.locator(".thresholds td.number").all_inner_texts()]
         np.testing.assert_allclose(cells, [rest, alarm, miss, hit], rtol=1e-3)
-        shown = tab.locator(".thresholds [role=status]").inner_text()
+        shown = tab.locator(".thresholds [role=status]").inner_text().replace("\u00a0", " ")
         assert shown.startswith(f"Accuracy {100 * (rest + hit) / weight.sum():.1f} %. ")
         predicted = f"Precision: {100 * hit / (hit + alarm):.1f} % of " if hit + alarm else "No row is predicted as "
         assert predicted in shown

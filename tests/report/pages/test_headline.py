@@ -93,6 +93,19 @@ def test_gains_are_in_points_of_accuracy_if_accuracy_decides() -> None:
     assert "← worse · points of accuracy · better →" in figure.chart
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("balanced_accuracy", "points of balanced accuracy · better →"),
+        ("root_mean_squared_error", "← worse · reduction · better →"),
+    ],
+)
+def test_the_axis_of_gains_always_says_what_its_numbers_are(name: str, label: str) -> None:
+    gains = {"linear": page_beginning.Gain("70.2 %", 0.05)}
+    figure = page_beginning.gains_chart("Gain", "", name, gains, "linear", is_reduction=name.endswith("error"))
+    assert f">{label}</text>" in figure.chart
+
+
 def test_gains_from_the_intervals_of_both_scores_are_not_called_paired() -> None:
     evaluation = evaluation_of(CASES["verdicts"]["better by both"])
     for each in evaluation["gains"].values():

@@ -48,9 +48,22 @@ def test_numbers_of_a_table_have_minus_signs_and_its_words_keep_their_hyphens() 
 def test_names_from_right_to_left_do_not_turn_what_follows_them() -> None:
     card = environment().from_string('{% from "parts.html.j2" import card %}{{ card(figure) }}')
     figure = SimpleNamespace(title="a", note="Mean of שלום עולם: 0.5 % at אב, 7 % at <b>.", chart=Markup(), kind="")
-    assert "Mean of \u2068שלום עולם\u2069: 0.5 % at \u2068אב\u2069, 7 % at &lt;b&gt;." in card.render(figure=figure)
+    shown = card.render(figure=figure)
+    assert "Mean of \u2068שלום עולם\u2069: 0.5\xa0% at \u2068אב\u2069, 7\xa0% at &lt;b&gt;." in shown
     assert hover_text("אב: 0.5 %") == "<title>\u2068אב\u2069: 0.5 %</title>"
     assert isolated("Grüße, 日本: −0.5 %") == "Grüße, 日本: −0.5 %"
+
+
+def test_numbers_do_not_break_from_their_units_and_commands_have_plain_spaces() -> None:
+    broken = "50.0 % of 3 850 rows: R² 0.853, ± 4.84 in 3 min 20 s; class 0, +3.0 points, AUC −0.1, 21 × 2 MB, 9 rows"
+    parts = re.split(" +", environment().from_string("{{ text }}").render(text=broken))
+    assert [part.replace("\xa0", " ") for part in parts if "\xa0" in part] == [
+        *("50.0 %", "3 850", "R² 0.853,", "± 4.84", "3 min", "20 s;"),
+        *("class 0,", "+3.0 points,", "AUC −0.1,", "21 × 2 MB,"),
+    ]
+    command = "specnet run a.toml --set data.path=2 MB"
+    copied = environment().from_string('{% from "parts.html.j2" import command_text %}{{ command_text(command) }}')
+    assert re.sub("<.*?>", "", copied.render(command=command)).strip() == command
 
 
 def test_style_asks_for_nothing() -> None:

@@ -151,7 +151,7 @@ def test_weights_have_fewer_bits_or_the_page_says_why_there_is_no_panel(shown: A
     apart = 100 * abs(short.predict_proba(raw) - model.predict_proba(raw)).max()
     assert apart <= amount <= 1.1 * apart + 1e-9
     changed = int((short.predict(raw) != model.predict(raw)).sum())
-    labels = "1 prediction changes" if changed == 1 else f"{changed} predictions change"
+    labels = ["no prediction changes", "1 prediction changes", f"{changed} predictions change"][min(changed, 2)]
     assert panel.note == (
         f"With weights of about {bits + 2} bits, so that the page is small: differs from the model by at most "
         f"{rounded_up(apart)} percentage points on 90 test rows; {labels}."
