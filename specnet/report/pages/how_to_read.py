@@ -12,7 +12,7 @@ HOW_TO_READ = {
     ),
     "expectations": (
         "Expectations",
-        "Met: the whole 98 % interval is within the bound. Broken: the whole interval is beyond it, as for 1 of 100 "
+        "Met: the whole 98 % interval is within the bound. Broken: all of it is beyond, as for 1 of 100 "
         "models that meet the bound exactly. Undecided: the interval contains the bound, and more test rows may "
         "decide. Chance affects no single rows and directions.",
     ),
