@@ -6,7 +6,6 @@ import inspect
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
@@ -20,6 +19,7 @@ from typer.main import get_command
 
 from specnet.cli.arguments import COUNT, SETTING, QuietOption, format_option
 from specnet.cli.output import CatalogueFormat, OutputFormat, UsageError, reporting
+from specnet.similar_names import close_match, did_you_mean
 
 _SECTION = "\n\nExamples\n--------\n"
 _BY_NAME = Parameter.KEYWORD_ONLY
@@ -220,8 +220,8 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
     if message.startswith("No such command"):
         name, verbs = next(word for word in arguments if word[:1] != "-"), [*error.ctx.command.commands]
         others = {other: verb for verb, names in _OTHER_TOOLS.items() for other in names.split()}
-        close = get_close_matches(name, [*verbs, *others], n=1)
-        hint = f'did you mean "{others.get(close[0], close[0])}"?' if close else f"choose from {', '.join(verbs)}"
+        close = close_match(name, [*verbs, *others])
+        hint = f'did you mean "{others.get(close, close)}"?' if close else f"choose from {', '.join(verbs)}"
         return UsageError(f'unknown command "{name}"', hint=hint)
     if found := _UNEXPECTED.match(message):
         if "=" in found[1] and _takes_settings(error):
@@ -231,8 +231,7 @@ def _usage_error(error: Any, arguments: Sequence[str]) -> UsageError:
         return UsageError(f'unexpected argument "{found[1]}"', hint=hint)
     if message.startswith("Invalid") and "|" in str(parameter.metavar):
         choices = parameter.metavar.split("|")
-        if close := get_close_matches(_value(option, arguments), choices, n=1):
-            hint = f'did you mean "{close[0]}"?'
+        hint = did_you_mean(_value(option, arguments), choices)
         return UsageError(f"unknown value of {option}; choose from {', '.join(choices)}", hint=hint, source=option)
     if message.startswith("Invalid") and parameter.metavar == COUNT:
         minimum = getattr(parameter, "min", None) or parameter.type.min  # by the version of typer
@@ -249,8 +248,8 @@ def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
     name = error.option_name.lstrip("-").replace("-", "_")
     takes_settings = len(name) > 1 and _takes_settings(error)
     path = _path_of_key(name, exactly=True) if takes_settings else None
-    if path is None and (close := get_close_matches(error.option_name, error.possibilities or (), n=1)):
-        return f"did you mean {close[0]}?"
+    if path is None and (close := close_match(error.option_name, error.possibilities or ())):
+        return f"did you mean {close}?"
     if path is None and takes_settings:
         path = _path_of_key(name, exactly=False)
     return f"use --set {path}={_value(error.option_name, arguments)}" if path else None
@@ -263,7 +262,7 @@ def _takes_settings(error: Any) -> bool:
 def _path_of_key(name: str, *, exactly: bool) -> str | None:
     """Return the path of the key with this name, or a similar name if not `exactly`; None if unknown or in a list."""
     from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
-    from specnet.spec.reading.hints import KEYS, close_match
+    from specnet.spec.reading.hints import KEYS
 
     keys = [key for key in Keys(shipped_schema()) if ENTRY not in key.path.split(".")]
     names = [key.name for key in keys]

@@ -14,8 +14,9 @@ from specnet.parts.initializers import Initializer
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
 from specnet.report.terminal.terminal_output import MIN_GAP, TextTable
+from specnet.similar_names import did_you_mean
 from specnet.spec.json_schema import json_schema
-from specnet.spec.reading.hints import KEYS, close_match
+from specnet.spec.reading.hints import KEYS
 
 NEEDED = "needed"
 """Text in the column of defaults for a required field."""
@@ -165,8 +166,8 @@ class Catalogue:
         """Return a hint for an unknown name: a similar name, or how to list all names."""
         names = [*self.kinds, *(name for entry in self._entries for name in (entry.name, *entry.aliases))]
         names += [key.name for key in self._keys]
-        close = KEYS.get(name) or close_match(name, names)
-        return f'did you mean "{close}"?' if close else "list them with `specnet parts`"
+        known = KEYS.get(name, name)
+        return did_you_mean(known, names) or "list them with `specnet parts`"
 
 
 def kinds_table(entries: Iterable[Entry]) -> TextTable:

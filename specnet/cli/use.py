@@ -34,6 +34,7 @@ from specnet.cli.arguments import (
 from specnet.cli.output import Output, UsageError
 from specnet.errors import DataError
 from specnet.number_texts import counted
+from specnet.similar_names import did_you_mean
 
 if TYPE_CHECKING:
     from specnet.data import RawColumns
@@ -393,11 +394,8 @@ def export(
     from specnet.exporting import find_target
 
     if target not in _targets():
-        from difflib import get_close_matches
-
-        close = get_close_matches(target, _targets(), n=1)
-        hint = f'did you mean "{close[0]}"?' if close else None
-        raise UsageError(f'unknown format "{target}"; choose from {", ".join(_targets())}', hint=hint, source="--to")
+        message = f'unknown format "{target}"; choose from {", ".join(_targets())}'
+        raise UsageError(message, hint=did_you_mean(target, _targets()), source="--to")
     if out is not None:
         kind = find_target(target)
         check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the file name of a {target} export")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Self
 
@@ -21,6 +20,7 @@ from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.running.data_rows import Rows, target_of_steps
+from specnet.similar_names import did_you_mean
 from specnet.spec import Spec
 from specnet.training import TrainingRows
 from specnet.training.after_epoch import watcher_name
@@ -358,7 +358,7 @@ def _row_weights(
                 f'class_weight has unknown label "{name}"; the labels are {labels}',
                 (*path, name),
                 at_key=True,
-                hint=f'did you mean "{close[0]}"?' if (close := get_close_matches(name, names, n=1)) else None,
+                hint=did_you_mean(name, names),
             )
             for name in class_weight
             if name not in names

@@ -14,7 +14,7 @@ from specnet.parts.watchers import LOSS
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.expectations_file import JudgedExpectation, met_in_words
 from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
-from specnet.spec.reading.hints import close_match
+from specnet.similar_names import did_you_mean
 
 CONSTANT = "constant"
 INTERVAL = "95 %"
@@ -230,8 +230,7 @@ class RunTable:
             plain = title.replace("_", " ")
             if requested in (plain, *(plain.removeprefix(f"{split} ".replace("_", " ")) for split in SPLITS)):
                 return title
-        close = close_match(name, titles)
-        raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
+        raise KeyError(did_you_mean(name, titles) or f"choose from {', '.join(titles)}")
 
     def _shown(self) -> list[tuple[str, str]]:
         """Return (split, figure) of each column of scores: main metric and loss of the best split of each run."""

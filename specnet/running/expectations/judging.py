@@ -15,6 +15,7 @@ from specnet.errors import DataError, SpecError
 from specnet.findings.slices import cell_in_words
 from specnet.model import Answers, Model
 from specnet.number_texts import rounded
+from specnet.parts.arrays import first_few
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.running.data_rows import Rows, SpecData, check_rows
@@ -36,9 +37,10 @@ from specnet.running.expectations.moved_rows import (
 )
 from specnet.running.expectations.named_cells import chosen_rows, column_index, rows_of_records
 from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of
+from specnet.similar_names import did_you_mean
 from specnet.spec import Spec, parse_spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
-from specnet.spec.reading.hints import close_match, shown
+from specnet.spec.reading.hints import shown
 from specnet.spec.reading.source_document import Document
 
 MOST_VALUES = 50
@@ -54,8 +56,7 @@ def check_labels(spec: Spec, data: SpecData) -> None:
         for key in ("of", "predicts"):
             label = getattr(expectation, key)
             if known and label is not None and str(label) not in known:
-                close = close_match(str(label), known)
-                hint = f"did you mean {shown(close)}?" if close else f"choose from {', '.join(known[:10])}"
+                hint = did_you_mean(str(label), known) or f"choose from {first_few(known)}"
                 path = (EXPECT, index, key)
                 found.append(spec.diagnostic("unknown-label", f"no label {shown(label)}", path, hint=hint))
         needs_output = expectation.form in (*DIRECTIONS, "row") and expectation.predicts is None

@@ -13,9 +13,9 @@ from specnet.parts.fields import NAME_RULES
 from specnet.parts.layers import Layer
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
+from specnet.similar_names import close_match, did_you_mean
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.reading.hints import (
-    close_match,
     either,
     key_hint,
     kind_name,
@@ -106,8 +106,7 @@ class _Explanation:
                 return self._say("wrong-type", message, path)
             case "literal_error":
                 choices = self._choices(path)
-                close = close_match(value, choices) if isinstance(value, str) else None
-                hint = f'did you mean "{close}"?' if close else None
+                hint = did_you_mean(value, choices) if isinstance(value, str) else None
                 return self._say("unknown-value", f"expected {either(choices)}, got {shown(value)}", path, hint)
             case "unknown-value":
                 return self._say(code, f"expected {context['words']}, got {shown(value)}", path)

@@ -3,18 +3,16 @@
 A suggestion is the closest known name, or specnet's name for a term of another library.
 """
 
-import json
 import math
 import re
 from collections.abc import Container, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from specnet.errors import Path
 from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, monitored_names
+from specnet.similar_names import close_match, compared, did_you_mean, quoted
 
-_LONGEST = 60
 _NOUNS = {"averaging": "weight averaging", "data": "data source", "preprocessing": "preprocessing step"}
 
 
@@ -25,8 +23,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "a list"
     if isinstance(value, str):
-        text = value if len(value) <= _LONGEST else value[:_LONGEST] + "…"
-        return json.dumps(text, ensure_ascii=not text.isprintable())
+        return quoted(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -138,15 +135,6 @@ PARTS = _by_word(
 """Map a name of other libraries to the name of a part; used if the kind has that part."""
 
 
-def close_match(name: str, names: Iterable[str]) -> str | None:
-    """Return the known name most similar to a name, ignoring case, hyphens and spaces; None if none is similar."""
-    by_form = {_form(candidate): candidate for candidate in names}
-    if len(name) > 100:
-        return None
-    close = get_close_matches(_form(name), by_form, cutoff=0.7)
-    return by_form[close[0]] if close else None
-
-
 def monitor_hint(name: str, registry: Registry) -> str:
     """Return the hint for a name that cannot be monitored: a similar valid name, or the choices."""
     known = _like_metric(name, registry)
@@ -166,7 +154,7 @@ def metric_hint(name: str, registry: Registry) -> str:
 def _like_metric(name: str, registry: Registry) -> str | None:
     """Return the name of the metric or loss similar to a name, or None."""
     metric = re.sub("^val(idation)?_", "", name)
-    part = registry.find("metric", metric) or registry.find("metric", PARTS.get(_form(metric)))
+    part = registry.find("metric", metric) or registry.find("metric", PARTS.get(compared(metric)))
     known = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
     return part.part_name() if part else close_match(metric, known)
 
@@ -174,19 +162,18 @@ def _like_metric(name: str, registry: Registry) -> str | None:
 def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[str]]) -> str:
     """Return the hint for an unknown key: a similar key of the table, the table to which it belongs, or all keys."""
     keys = list(keys)
-    name = KEYS.get(_form(key), key)
+    name = KEYS.get(compared(key), key)
     if name in keys:
         return f'did you mean "{name}"?'
     owner = next((owner for owner, theirs in elsewhere.items() if name in theirs), None)
     if owner:
         return f'"{name}" belongs to {owner}'
-    close = close_match(key, keys)
-    return f'did you mean "{close}"?' if close else f"choose from {', '.join(keys)}"
+    return did_you_mean(key, keys) or f"choose from {', '.join(keys)}"
 
 
 def layer_hint(key: str, value: Any) -> str | None:
     """Return the hint, with an example, for a key that is a layer type in specnet; None for other keys."""
-    layer = LAYERS.get(_form(key))
+    layer = LAYERS.get(compared(key))
     if layer is None:
         return None
     rate = value if isinstance(value, float) and 0 <= value < 1 else 0.5
@@ -208,7 +195,7 @@ def name_hint(name: str, path: Path, rules: str | None) -> str | None:
 def part_hint(name: str, kind: str, registry: Registry) -> str:
     """Return the hint for an unknown part name: a similar name of its kind, the kind that has it, or all names."""
     names = registry.names(kind)
-    known = PARTS.get(_form(name))
+    known = PARTS.get(compared(name))
     if known not in names:
         known = close_match(name, names)
     if known:
@@ -221,7 +208,3 @@ def part_hint(name: str, kind: str, registry: Registry) -> str:
     if len(names) > 30:
         return f"list them with `specnet parts {kind}`"
     return f"choose from {', '.join(part.part_name() for part in registry.of_kind(kind))}"
-
-
-def _form(name: str) -> str:
-    return name.lower().replace("-", "_").replace(" ", "_")

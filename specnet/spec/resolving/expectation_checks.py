@@ -9,9 +9,10 @@ from specnet.parts.arrays import first_few
 from specnet.parts.data import OF_TEXTS, kind_of
 from specnet.parts.metrics import Metric
 from specnet.parts.watchers import LOSS
+from specnet.similar_names import did_you_mean
 from specnet.spec.document import Spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
-from specnet.spec.reading.hints import close_match, part_hint, shown
+from specnet.spec.reading.hints import part_hint, shown
 from specnet.spec.resolving.agreement import check_metric, tasks_of
 from specnet.spec.resolving.problems import Problems
 
@@ -69,9 +70,8 @@ def _check_metric_name(spec: Spec, name: str, outputs: int, path: Path, problems
 def _check_baseline(spec: Spec, name: str, path: Path, problems: Problems) -> None:
     known = spec.training.baselines
     if name not in known:
-        close = close_match(name, known)
         others = f", or choose from {', '.join(known)}" if known else ""
-        hint = f"did you mean {shown(close)}?" if close else f"add it to training.baselines{others}"
+        hint = did_you_mean(name, known) or f"add it to training.baselines{others}"
         problems.report("expectation", f"{shown(name)} is not in training.baselines", path, hint=hint)
 
 
@@ -81,8 +81,7 @@ def _check_columns(spec: Spec, expectation: Expectation, path: Path, problems: P
         return
     for inner, name in expectation.columns:
         if name not in names:
-            close = close_match(name, names)
-            hint = f"did you mean {shown(close)}?" if close else f"choose from {first_few(names)}"
+            hint = did_you_mean(name, names) or f"choose from {first_few(names)}"
             problems.report("unknown-column", f"no input column {shown(name)}", (*path, *inner), hint=hint)
         elif inner[0] in DIRECTIONS and name in kinds and kind_of(kinds[name]) in OF_TEXTS:
             hint = "choose a column of numbers, dates or true and false"

@@ -9,7 +9,8 @@ from specnet.parts.activations import Activation
 from specnet.parts.layers import Dense, Layer
 from specnet.parts.mirrored import Mirrored
 from specnet.parts.orders import Orders
-from specnet.spec.reading.hints import close_match, either, shown
+from specnet.similar_names import did_you_mean
+from specnet.spec.reading.hints import either, shown
 
 LAYERS: Path = ("network", "layers")
 INPUT = "input"
@@ -228,8 +229,7 @@ class _Graph:
             if name in later:
                 hint = f"move layer {shown(name)} above this one"
             else:
-                close = close_match(name, outputs)
-                hint = f'did you mean "{close}"?' if close else f"choose from {either(outputs)}"
+                hint = did_you_mean(name, outputs) or f"choose from {either(outputs)}"
             self.report(
                 "unknown-layer", f"no layer {shown(name)} above this one", (*here, "inputs", position), hint=hint
             )

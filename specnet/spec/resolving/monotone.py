@@ -8,8 +8,9 @@ from specnet.parts.layers import Dense
 from specnet.parts.mirrored import forms_of
 from specnet.parts.orders import Orders
 from specnet.parts.preprocessing import Preprocessing
+from specnet.similar_names import did_you_mean
 from specnet.spec.document import ColumnGroup, Spec
-from specnet.spec.reading.hints import close_match, shown
+from specnet.spec.reading.hints import shown
 from specnet.spec.resolving.graph import INPUT_INDEX, Node, Report
 from specnet.spec.resolving.problems import Problems
 
@@ -92,10 +93,8 @@ def _signs(spec: Spec, columns: int, problems: Problems) -> dict[int | str, int]
         elif (names is None and spec.data is not None) or (names is not None and key in names):
             found[key] = sign  # without names, those of a table that is not read yet
         else:
-            close = None if names is None else close_match(key, names)
-            hint = f"did you mean {shown(close)}?" if close else None
-            if names is None:
-                hint = "without names of columns use their numbers, counted from 0, as text"
+            numbers = "without names of columns use their numbers, counted from 0, as text"
+            hint = numbers if names is None else did_you_mean(key, names)
             problems.report("unknown-column", f"no input column {shown(key)}", (*PATH, key), hint=hint)
     return found
 

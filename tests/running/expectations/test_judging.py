@@ -296,7 +296,7 @@ def test_differences_of_equal_groups_are_seldom_broken() -> None:
         ({"increasing": "sise"}, 'did you mean "size"?'),
         ({"increasing": "city"}, "have no order"),
         ({"metric": "accuracy", "at_least": 1, "where": {"town": "a"}}, 'no input column "town"'),
-        ({"row": {"size": 1}, "predicts": "yse"}, "choose from no, yes"),
+        ({"row": {"size": 1}, "predicts": "yse"}, 'did you mean "yes"?'),
         ({"coverage": 0.9}, 'coverage needs "within"'),
         ({"unchanged_by": "name", "tolerance": 1}, "cannot be combined"),
     ],

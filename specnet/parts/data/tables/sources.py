@@ -7,7 +7,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from difflib import get_close_matches
 from functools import cached_property
 from glob import glob
 from itertools import islice, permutations, repeat
@@ -27,6 +26,7 @@ from specnet.parts.data.tables.cells import is_grouped, number, trimmed
 from specnet.parts.data.tables.duck import Duck, DuckError, file_size, is_nested, sql_is_grouped, sql_plain_number
 from specnet.parts.data.tables.faults import DELIMITERS
 from specnet.parts.data.tables.setting_hints import setting
+from specnet.similar_names import close_match
 
 MAX_COLUMNS = 30_000
 """Maximum number of columns. A spec with many more names would be too large to be saved."""
@@ -306,11 +306,6 @@ def trimmed_texts(cells: Sequence[str | None], missing: Collection[str]) -> list
     return [known[cell] for cell in cells]
 
 
-def most_similar(names: Sequence[str], name: str) -> str | None:
-    """Return the column name that is most similar to a name, or None if no name is similar."""
-    return next(iter(get_close_matches(name, names, 1)), None)
-
-
 def unused_delimiter(names: Sequence[str]) -> str | None:
     """Return the delimiter in the name of a file's only column, or None; with a delimiter, it is several columns."""
     return next((each for each in DELIMITERS if len(names) == 1 and each in names[0]), None)
@@ -319,7 +314,7 @@ def unused_delimiter(names: Sequence[str]) -> str | None:
 def unknown_columns(source: TableSource, requested: Sequence[str]) -> Diagnostic:
     """Return the error about requested columns, at least one, that a file does not have."""
     path, names = source.paths[0], source.names
-    close = [most_similar(names, name) for name in requested]
+    close = [close_match(name, names) for name in requested]
     delimiter = unused_delimiter(names)
     if delimiter is not None:
         hint = setting("delimiter", toml_text(delimiter))

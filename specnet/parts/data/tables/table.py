@@ -51,11 +51,11 @@ from specnet.parts.data.tables.sources import (
     MAX_MISTAKES,
     Mistake,
     TableSource,
-    most_similar,
     trimmed_texts,
     unknown_columns,
     unused_delimiter,
 )
+from specnet.similar_names import close_match
 
 LARGEST_TEXTS = 2**30
 """Maximum size in bytes of the distinct texts of a category column."""
@@ -154,7 +154,7 @@ class TableReader:
                 yield error([name], *(("target",) if len(self.targets) == 1 else ("target", index)))
         features = self.names or ()
         missing = [index for index, name in enumerate(features) if name not in self.indices]
-        unlike = {n: features[n] for n in missing if most_similar(self.source.names, features[n]) is None}
+        unlike = {n: features[n] for n in missing if close_match(features[n], self.source.names) is None}
         for index in missing:
             if index not in unlike or len(unlike) == 1:
                 yield error([features[index]], "features", index)
@@ -171,7 +171,7 @@ class TableReader:
             return None
         needed = [*dict.fromkeys([*(self.names or ()), *self.specified])]
         others = [name for name in self.source.names if name not in needed]
-        similar = {name: most_similar(others, name) for name in missing}
+        similar = {name: close_match(name, others) for name in missing}
         if renamed := [f'"{own}" to "{name}"' for name, own in similar.items() if own is not None]:
             return f"rename {first_few(renamed)} in the file if it is the same column"
         return f"the model needs the columns {first_few(needed)}; the file has {first_few(self.source.names)}"
