@@ -16,7 +16,7 @@ from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.files import file_errors
 from specnet.model import Model
-from specnet.model.directions import MOST_ULPS, keeps_last_bit, largest_fall, outputs_of
+from specnet.model.directions import MOST_ULPS, directions, largest_fall, outputs_of
 from specnet.model.gradients import has_derivatives
 from specnet.parts.arrays import Array
 
@@ -154,9 +154,9 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         if program.has_derivatives:
             given = answers.derivatives
             apart = _checked_derivatives(program, rows, given, lambda some: target.run(program, file, some).derivatives)
-        exact, fall = target.adds_in_order and keeps_last_bit(program.model), None
-        if program.model.network.is_monotone:
-            fall = _checked_fall(program, rows, lambda some: target.run(program, file, some).outputs, exact=exact)
+        fall = None
+        if directions(program.model):
+            fall = _checked_fall(program, rows, lambda some: target.run(program, file, some).outputs)
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # large edge rows would raise the tolerance of the other rows
     has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.networks)
@@ -173,17 +173,17 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
             raise ExportError("the export predicts other labels than the model; nothing was written")
     _check_ends(answers.intervals, expected.intervals, ordinary)
     most = max(difference for difference, _ in compared)
-    return Proof(ROWS, most, rounding=rounding, derivatives=apart, fall=fall, never_falls=exact)
+    return Proof(ROWS, most, rounding=rounding, derivatives=apart, fall=fall, never_falls=program.never_falls)
 
 
-def _checked_fall(program: Program, rows: RawColumns, answer: Callable[[RawColumns], Array], *, exact: bool) -> float:
+def _checked_fall(program: Program, rows: RawColumns, answer: Callable[[RawColumns], Array]) -> float:
     """Return the largest fall while monotone columns move; refuse one that is larger than promised.
 
     Raises
     ------
     ExportError
     """
-    found, most = largest_fall(program.model, rows, program.dtype, answer), 0.0 if exact else MOST_ULPS
+    found, most = largest_fall(program.model, rows, program.dtype, answer), 0.0 if program.never_falls else MOST_ULPS
     if not found <= most:
         message = f"a prediction falls by {found:.2g} units of the last place while a monotone column moves"
         raise ExportError(f"{message} (allowed {most:g}); nothing was written")

@@ -36,6 +36,9 @@ _FUNCTIONS = (
     operations.FLOOR,
 )
 
+ROUNDED_ONCE = (operations.EXP, operations.EXPM1, operations.TANH)
+"""The functions that never fall in float32 if they are computed in float64 and rounded, and may fall otherwise."""
+
 
 def function_forms(name: str, **others: str) -> dict[Operation, Form]:
     """Return the forms of functions whose names follow a pattern; `others` gives exceptions by operation name."""

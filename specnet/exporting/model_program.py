@@ -15,6 +15,7 @@ from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import columns_of
 from specnet.exporting.export_plan import Constants, NetworkPlan, Stage
 from specnet.model import Model
+from specnet.model.directions import promise
 from specnet.model.file import name_prefixes
 from specnet.parts.arrays import Array
 
@@ -94,6 +95,8 @@ class Program:
         A remark for the user who exports the model.
     takes_words : bool
         Whether the target has code for columns of texts that become vectors.
+    never_falls : bool
+        Whether predictions keep the directions of monotone columns to the last bit, by how the target computes.
 
     Attributes
     ----------
@@ -133,9 +136,16 @@ class Program:
     """
 
     def __init__(
-        self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "", *, takes_words: bool = False
+        self,
+        model: Model,
+        dtype: np.dtype[Any],
+        expansions: Expansions,
+        note: str = "",
+        *,
+        takes_words: bool = False,
+        never_falls: bool = False,
     ) -> None:
-        self.model, self.dtype, self.note = model, dtype, note
+        self.model, self.dtype, self.note, self.never_falls = model, dtype, note, never_falls
         if len({each.network.dtype for each in model.networks}) > 1:
             raise UnsupportedError("a team of networks in float32 and in float64 cannot be exported")
         self.columns = columns_of(model)
@@ -278,6 +288,11 @@ class Program:
     def origin(self) -> str:
         """A sentence on the origin of an exported file."""
         return f"Written by specnet from the spec with SHA-256 {self.model.spec.sha256}."
+
+    @property
+    def promise(self) -> str:
+        """A sentence on monotone columns; empty if there are none."""
+        return promise(self.model, never_falls=self.never_falls)
 
     @property
     def meaning(self) -> str:

@@ -16,6 +16,7 @@ from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.expression_text import TEXT_EXPANSIONS
 from specnet.exporting.model_program import Program
 from specnet.model import Model
+from specnet.model.directions import directions, keeps_last_bit
 from specnet.parts.arrays import Array
 from specnet.parts.preprocessing import Impute, Preprocessing
 
@@ -74,6 +75,8 @@ class Target(ABC):
         Whether a file can make vectors of texts.
     adds_in_order : bool
         Whether each row is computed alone, with sums in one fixed order, so that rounded sums do not fall.
+    rounds_once : bool
+        Whether, where this keeps the last bit, functions such as tanh in float32 are computed in float64 and rounded.
     is_program : bool
         Whether exported files are programs; the files of other targets can be read by `specnet.importing`.
     """
@@ -86,6 +89,7 @@ class Target(ABC):
     takes_teams: ClassVar[bool] = False
     takes_words: ClassVar[bool] = False
     adds_in_order: ClassVar[bool] = False
+    rounds_once: ClassVar[bool] = False
     is_program: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
@@ -96,7 +100,9 @@ class Target(ABC):
         MissingPackageError
             If a package that the target needs is not installed.
         """
-        return Program(model, dtype, TEXT_EXPANSIONS, takes_words=self.takes_words)
+        never_falls = bool(directions(model)) and self.adds_in_order
+        never_falls = never_falls and keeps_last_bit(model, rounds_once=self.rounds_once and dtype == np.float32)
+        return Program(model, dtype, TEXT_EXPANSIONS, takes_words=self.takes_words, never_falls=never_falls)
 
     def with_derivatives(self, program: Program) -> Program:
         """Add derivatives by columns to a program of this target, and return it.

@@ -1,15 +1,11 @@
 """Networks with monotone columns: whatever their parameters, no prediction falls."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 import specnet
 from specnet.compiler import BATCH, input_value
 from specnet.errors import SpecnetError
-from specnet.model.decoder import Answers
-from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.parts.activations import Activation
 from specnet.parts.layers import Layer
 from specnet.parts.mirrored import Mirrored, forms_of
@@ -248,27 +244,6 @@ def test_the_probability_of_the_named_label_never_falls(label: str | None, label
         specnet.fit(wrong, X, names[codes])
 
 
-def test_a_trained_model_and_its_exports_agree_and_do_not_fall(tmp_path):
-    rng = np.random.default_rng(0)
-    X, y = training_rows(rng)
-    spec = spec_of([*BODIES["batch_normalization"], dense(1)], epochs=3, ensemble=2)
-    spec["network"] |= {"preprocessing": ["robust"], "target_preprocessing": ["clip", "standardize"]}
-    model = specnet.fit(spec, X, y)
-    low, high = moved(rng)
-    assert (model.predict(low) - model.predict(high)).max() <= 1e-14
-    proof = specnet.export(model, "numpy", tmp_path / "net.py").proof
-    assert proof.difference < 1e-12
-    assert 0 <= proof.fall <= 4
-    assert "at most 4 are allowed" in str(proof)
-    if shutil.which("node"):
-        proof = specnet.export(model, "javascript", tmp_path / "net.js").proof
-        assert proof.never_falls
-        assert "largest fall 0 units of the last place, none to the last bit" in str(proof)
-    model.save(tmp_path / "net.specnet")
-    again = specnet.load_model(tmp_path / "net.specnet")
-    np.testing.assert_array_equal(again.predict(low), model.predict(low))
-
-
 def test_a_linear_calibration_has_coefficients_of_the_right_signs():
     rng = np.random.default_rng(0)
     X, _ = training_rows(rng)
@@ -284,21 +259,6 @@ def test_a_linear_calibration_has_coefficients_of_the_right_signs():
     assert slopes[:, 2].max() <= 0
     assert slopes[:, 3].min() >= 0
     assert -1.5 < slopes[:, 1].mean() < -0.3
-
-
-def test_a_run_moves_its_columns_and_refuses_falls(tmp_path, monkeypatch):
-    X, y = training_rows(np.random.default_rng(0))
-    lines = "\n".join(",".join(map(repr, row)) for row in np.column_stack([X, y]).tolist())
-    (tmp_path / "rows.csv").write_text(f"a,b,c,d,y\n{lines}\n")
-    data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"}
-    network = {"hidden_layer_sizes": [8], "activations": "relu", "monotone": {"a": "increasing", "c": "decreasing"}}
-    spec = {"data": data, "network": network, "training": {"loss": "mean_squared_error", "epochs": 2}}
-    found = specnet.run(spec, report=False).evaluation["monotone"]
-    assert found.keys() == {"largest_fall"}
-    assert 0 <= found["largest_fall"] <= 4
-    monkeypatch.setattr(specnet.Model, "predict", lambda self, rows: -rows.X[:, 0])
-    with pytest.raises(specnet.errors.TrainingError, match="falls by"):
-        specnet.run(spec, report=False)
 
 
 def test_free_units_may_have_an_activation_that_falls(tmp_path):
@@ -350,20 +310,3 @@ def test_predictions_stay_within_the_range_of_the_target(tmp_path):
     labels["network"] = {key: value for key, value in spec["network"].items() if key != "target_preprocessing"}
     with pytest.raises(specnet.SpecError, match="needs a numeric target"):
         specnet.parse_spec(labels)
-
-
-@pytest.mark.parametrize("is_monotone", [True, False])
-def test_ends_of_intervals_fall_only_in_networks_without_directions(is_monotone: bool):
-    rng = np.random.default_rng(0)
-    prediction = np.sort(rng.random(2000))
-    size = np.where(prediction < 0.5, 0.05, 2.0) * np.where(prediction > 0.8, 0.05, 1)
-    target = prediction + size * rng.normal(size=2000)
-    answers = Answers(target, target[:, np.newaxis], np.abs(target), prediction, None, None)
-    quantiles = ErrorQuantiles.of(answers, "values", is_monotone=is_monotone)
-    assert quantiles.knots.size
-    line = np.unique(rng.uniform(-0.5, 1.5, 20_000))
-    low, high = quantiles.ends(line, 0.95).T
-    falls = [-np.diff(end).min() for end in (low, high)]
-    assert [fall <= 4 * np.spacing(np.abs(high).max()) for fall in falls] == [is_monotone] * 2
-    covered = np.abs(target - prediction) <= np.diff(quantiles.ends(prediction, 0.95))[:, 0] / 2
-    assert covered.mean() >= 0.94

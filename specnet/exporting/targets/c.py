@@ -39,7 +39,7 @@ from specnet.exporting.array_functions import filled
 from specnet.exporting.c_literals import comment, integer_literal, text_literal
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, Step
-from specnet.exporting.expression_text import TEXT_EXPANSIONS, function_forms
+from specnet.exporting.expression_text import ROUNDED_ONCE, TEXT_EXPANSIONS, function_forms
 from specnet.exporting.file_templates import rendered
 from specnet.exporting.loops.gradient_loops import GradientRoutine
 from specnet.exporting.loops.language import Language, Variable
@@ -98,6 +98,8 @@ class C(Language):
         The C type of numbers in expressions.
     real : numpy.dtype
         The precision of arrays.
+    rounds_once : bool
+        Whether functions such as tanh in float32 are computed in double and rounded, so that they never fall.
     """
 
     name = "c"
@@ -112,7 +114,7 @@ class C(Language):
     passed_on = ", workspace"
     twice = MappingProxyType({operations.MAXIMUM: (0, 1), operations.MINIMUM: (0, 1), operations.SIGN: (0,)})
 
-    def __init__(self, dtype: np.dtype[Any], kind: str, real: np.dtype[Any]) -> None:
+    def __init__(self, dtype: np.dtype[Any], kind: str, real: np.dtype[Any], *, rounds_once: bool = False) -> None:
         self.dtype = dtype
         self.constant, self.variable = f"const {kind} {{}} = {{}};", f"{kind} {{}} = {{}};"
         is_float = dtype == np.float32
@@ -129,6 +131,8 @@ class C(Language):
             CAST: Form(f"({kind}){{}}", UNARY, (CALL,)),
         }
         self.forms = OPERATORS | function_forms(f"{{}}{suffix}", absolute=f"fabs{suffix}") | forms
+        if rounds_once and is_float:
+            self.forms |= {each: Form(f"({kind}){each.name}((double){{}})", UNARY, (CALL,)) for each in ROUNDED_ONCE}
 
     def number(self, number: float) -> Text:
         return self.missing if math.isnan(number) else c_number(self.dtype.type(number))
@@ -168,7 +172,7 @@ class _WideC(C):
 
 class CTarget(Target):
     suffix = ".c"
-    adds_in_order = True
+    adds_in_order = rounds_once = True
     gives_derivatives = True
     is_program = True
     writes_float32 = True
@@ -296,7 +300,8 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         *(f"{stem}_{name}{end}" for name in _FUNCTION_NAMES for end in ("", "_work")),
     ]
     prepared = C(FLOAT64, "double", program.dtype)
-    loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
+    real = C(program.dtype, "real", program.dtype, rounds_once=program.never_falls)
+    loops = Loops(program, prepared, real, reserved)
     derivatives = GradientRoutine(loops, _WideC(program.dtype)) if program.has_derivatives else None
     bodies = [*loops.models, loops.body, *([derivatives] if derivatives else [])]
     lines = [line for body in bodies for line in body.lines]

@@ -30,7 +30,7 @@ from specnet.exporting.array_functions import (
 )
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import LINEAR, NetworkPlan, Step
-from specnet.exporting.expression_text import FreeNames
+from specnet.exporting.expression_text import ROUNDED_ONCE, FreeNames
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
 from specnet.parts.arrays import FLOAT64, Array
@@ -47,13 +47,14 @@ _RESERVED = """
 X FEATURES LABELS REACH KNOTS GAPS SLOPES CODES OPTIONAL BOOLEANS WORDS DATES SHORT_YEARS NUMBERS DURATIONS MARKERS
 MISSING TEXTS FOLDING START PRIME folding hash_of tokens_of vector_of vectors_of
 datetime timedelta timezone array_of text_of numbers_as_written number_of numbers_of numbered days_of is_number
-read_cell read_rows print_answers source file error stored outputs predict predict_proba interval gradient
+read_cell read_rows print_answers dense source file error stored outputs predict predict_proba interval gradient
 """
 """The names that the template uses."""
 
 
 class NumpyTarget(Target):
     suffix = ".py"
+    adds_in_order = rounds_once = True
     is_program = True
     gives_intervals = True
     gives_derivatives = True
@@ -147,6 +148,10 @@ class _NumpyWriter(RowWriter):
         super().__init__(program, names, tables)
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
+        if step.operation is LINEAR and self.program.never_falls:
+            return Form(f"dense({', '.join(['{}'] * len(operands))})")
+        if step.operation in ROUNDED_ONCE and self.program.never_falls and dtype != FLOAT64:
+            return Form(f"np.{step.operation.name}({{}}.astype(np.float64)).astype(np.{dtype})", CALL, (CALL,))
         if step.operation is LINEAR and len(operands) == 2:
             return Form("{} @ {}.T", PRODUCT, (PRODUCT, CALL))
         if step.operation is LINEAR:

@@ -213,7 +213,7 @@ class _Graph(OnnxNodes):
         imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
         model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", __version__
-        model.doc_string = program.note
+        model.doc_string = ". ".join(filter(None, (program.note, program.promise)))
         facts = {"spec_sha256": program.model.spec.sha256, FACTS: written(graph_facts(program, self.arrays))}
         helper.set_model_props(model, facts | token_facts(self.tokens))
         return model

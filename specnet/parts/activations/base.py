@@ -22,6 +22,8 @@ class Activation(PartKind):
     """Whether it returns x unchanged."""
     keeps_last_bit: ClassVar[bool] = False
     """Whether its rounded output never falls, in any of the forms that networks with monotone columns use."""
+    keeps_last_bit_rounded_once: ClassVar[bool] = False
+    """Whether this is so in float32 if each function such as exp is computed in float64 and rounded."""
     is_one_sided: ClassVar[bool] = False
     """Whether it is convex, or nearly so, so that sums of it with weights that are not negative are too."""
     default_initializer: ClassVar[str] = "glorot_uniform"

@@ -136,7 +136,7 @@ class Squareplus(Ordered):
 class Exponential(Ordered):
     """exp(x): a rate from its logarithm, such as the mean of a poisson, gamma or tweedie loss."""
 
-    is_one_sided = True
+    is_one_sided = keeps_last_bit_rounded_once = True
     names = Names("exponential", torch=("", "torch.exp({x})"), sklearn="exp")
     type: Literal["exponential"] = "exponential"
 

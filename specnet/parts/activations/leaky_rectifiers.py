@@ -53,7 +53,7 @@ class Prelu(Rectifier):
 class Elu(Ordered, Rectifier):
     """x above 0, α·(exp(x) − 1) below: a rectifier that is smooth below 0 (Clevert et al. 2016)."""
 
-    is_one_sided = True
+    is_one_sided = keeps_last_bit_rounded_once = True
     onnx = ("Elu", {"alpha": "alpha"})
     names = Names("elu", ("ELU", "alpha"), ("ELU", "nn.functional.elu({x}, alpha={alpha})"))
     type: Literal["elu"] = "elu"
@@ -69,7 +69,7 @@ class Elu(Ordered, Rectifier):
 class Celu(Ordered, Rectifier):
     """x above 0, α·(exp(x/α) − 1) below: an elu that is smooth for every α (Barron 2017)."""
 
-    is_one_sided = True
+    is_one_sided = keeps_last_bit_rounded_once = True
     onnx = ("Celu", {"alpha": "alpha"})
     names = Names("celu", torch=("CELU", "nn.functional.celu({x}, alpha={alpha})"))
     type: Literal["celu"] = "celu"
@@ -85,7 +85,7 @@ class Celu(Ordered, Rectifier):
 class Selu(Ordered):
     """λ·elu(x, α) with λ and α that preserve mean 0 and variance 1 across layers (Klambauer et al. 2017)."""
 
-    is_one_sided = True
+    is_one_sided = keeps_last_bit_rounded_once = True
     ALPHA: ClassVar[float] = 1.6732632423543772848170429916717
     SCALE: ClassVar[float] = 1.0507009873554804934193349852946
     default_initializer = "lecun_normal"

@@ -18,6 +18,7 @@ from specnet.parts.part import Names
 class Sigmoid(Ordered):
     """1/(1 + exp(−x)): maps any number to a probability."""
 
+    keeps_last_bit_rounded_once = True
     aliases = ("logistic",)
     names = Names("sigmoid", torch=("Sigmoid", "torch.sigmoid({x})"), sklearn="logistic")
     type: Literal["sigmoid"] = "sigmoid"
@@ -56,6 +57,7 @@ class LogSigmoid(Ordered):
 class Tanh(Ordered):
     """tanh(x): maps to values between −1 and 1."""
 
+    keeps_last_bit_rounded_once = True
     names = Names("tanh", torch=("Tanh", "torch.tanh({x})"), sklearn="tanh")
     type: Literal["tanh"] = "tanh"
 

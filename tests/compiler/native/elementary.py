@@ -93,7 +93,7 @@ def arguments(name: str, dtype: np.dtype, count: int, generator: np.random.Gener
     smallest, largest = np.log(float(info.smallest_subnormal)), np.log(float(info.max))
     magnitudes = 10 ** generator.uniform(-12, 4, each)
     signs = generator.choice([-1, 1], each)
-    turns = [smallest, largest, 0, -1, 1, 4, 6, 10, 20, 8192, 65536, float(info.tiny), float(info.max) * 0.999]
+    turns = [smallest, largest, 0, -1, 0.625, 1, 4, 6, 10, 20, 8192, 65536, float(info.tiny), float(info.max) * 0.999]
     turns += [2**0.5, 2**-0.5, 2**0.5 - 1, 2**-0.5 - 1]
     places = [generator.choice(turns, each // 2), generator.integers(-2200, 2200, each // 2) * (np.log(2) / 4)]
     near = np.concatenate([*places, generator.choice(near_right_angles(dtype), each)]).astype(dtype)

@@ -104,6 +104,20 @@ def test_errors_are_measured_in_units_of_the_last_place(dtype):
     assert ulp_errors(y, high, low).tolist() == [2, 0.5, 0, 2, 0, np.inf]
 
 
+@pytest.mark.parametrize("name", ["exp", "expm1", "tanh", "sigmoid"])
+def test_no_function_falls_between_adjacent_numbers(name, dtype, libraries):
+    """In float64 by at most an ulp; `python -m tests.benchmarks.falls functions` tests all numbers in float32."""
+    x = arguments(name, dtype, 2_000, np.random.default_rng(0))
+    bits = x.view(f"i{dtype.itemsize}")[:, np.newaxis] + np.arange(-32, 33)
+    lines = bits.astype(f"i{dtype.itemsize}").view(dtype)
+    lines = np.sort(lines[np.isfinite(lines).all(axis=1)], axis=1)
+    for library in libraries:
+        y = applied(library, name, lines.ravel()).reshape(lines.shape)
+        with np.errstate(invalid="ignore"):
+            falls = (y[:, :-1] - y[:, 1:]) / np.spacing(np.abs(y[:, 1:]))
+        assert np.nanmax(falls) <= (0 if dtype == np.float32 else 1)
+
+
 @pytest.mark.parametrize("name", NUMPY)
 def test_special_values_are_numpys(name, dtype, libraries):
     x = special_values(dtype)

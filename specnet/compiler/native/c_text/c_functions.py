@@ -6,7 +6,8 @@ becomes vector instructions with gcc at -O1 -ftree-vectorize and above, for AVX-
 
 All results are within 3 ulp of the exact ones over the whole range of finite arguments, or within 3 units of the
 smallest denormal number, with and without contraction to fused multiply-adds. Zeros, infinities and NaN are as in
-NumPy. Bits are shifted and added as unsigned numbers, which C defines for all values.
+NumPy. Bits are shifted and added as unsigned numbers, which C defines for all values. In float32, exp, expm1, tanh and
+sigmoid never fall between adjacent numbers, so that networks with monotone columns do not because of them.
 
 `r_sin` and `r_cos` of arguments up to 65536 (8192 in float32) are vectorised like the other functions. Larger arguments
 are reduced one by one, in a separate function, of which gcc makes a vector variant. Other compilers, such as clang, do
@@ -38,6 +39,8 @@ typedef uint32_t word;
 #define EXP_HIGHEST 89.0f             /* above it exp is infinite */
 #define EXPM1_LOWEST -20.0f           /* below it expm1 is -1 */
 #define TANH_HIGHEST 10.0f            /* above it tanh is 1 */
+#define TANH_NEAR 0.625f
+#define SIGMOID_LOWEST 0x1p-30f       /* below it sigmoid is exp */
 #define LOG2_E 0x1.715476p0f
 #define EXP_LN2_HIGH 0x1.62e4p-1f     /* ln 2 in two parts, the first with so few bits that its multiples are exact */
 #define EXP_LN2_LOW 0x1.7f7d1cp-20f
@@ -68,6 +71,8 @@ POLYNOMIALS_FLOAT32 = {
     ),
     # erf(x)/x - 1 of x², 0 ≤ x ≤ 1; 2^-29.7.
     "erf_near": (0.128379166, -0.37612626, 0.112836003, -0.0268544443, 0.00518953521, -0.000802084105, 7.88911784e-05),
+    # (tanh(x)/x - 1)/x² of x², |x| ≤ 0.625: Cephes, tanhf.c.
+    "tanh_near": (-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3),
     # log(1 - erf(x)), 1 ≤ x ≤ 4; of erf: 2^-29.8.
     "erf_far": (-0.000341522245, -1.12708914, -0.638144851, -0.103106737, 0.0218380522, -0.00294765411, 0.00018637866),
     # (sin(r)/r - 1)/r² and (cos(r) - 1 + r²/2)/r⁴ of r², |r| ≤ π/4: Cephes, sinf.c.
@@ -95,6 +100,8 @@ typedef uint64_t word;
 #define EXP_HIGHEST 710.0             /* above it exp is infinite */
 #define EXPM1_LOWEST -40.0            /* below it expm1 is -1 */
 #define TANH_HIGHEST 20.0             /* above it tanh is 1 */
+#define TANH_NEAR 0.625
+#define SIGMOID_LOWEST 0x1p-60        /* below it sigmoid is exp */
 #define LOG2_E 0x1.71547652b82fep0
 #define EXP_LN2_HIGH 0x1.62e42feep-1  /* ln 2 in two parts, the first with so few bits that its multiples are exact */
 #define EXP_LN2_LOW 0x1.a39ef35793c76p-33
@@ -132,6 +139,12 @@ POLYNOMIALS_FLOAT64 = {
         *(0.12837916709551256, -0.37612638903183548, 0.11283791670945253, -0.026866170643276233),
         *(0.0052239776074236213, -0.00085483259897058529, 0.00012055295320815185, -1.4924744670342449e-05),
         *(1.6447517773201075e-06, -1.6209176697240427e-07, 1.3722979850269634e-08, -7.8011958222979995e-10),
+    ),
+    # (tanh(x)/x - 1)/x² of x², |x| ≤ 0.625; of tanh: 2^-56.9.
+    "tanh_near": (
+        *(-0.3333333333333333, 0.13333333333333042, -0.053968253967896666, 0.021869488518994312),
+        *(-0.008863235102935029, 0.0035921217472709827, -0.0014557753814086393, 0.0005896605030472117),
+        *(-0.00023759014908800234, 9.257015852602979e-05, -3.119996874178646e-05, 6.484612156316395e-06),
     ),
     # log(1 - erf(x)), 1 ≤ x ≤ 6; of erf: 2^-54.8.
     "erf_far": (
@@ -192,29 +205,28 @@ INLINE real r_exp(real x) { return exp_within(at_least(EXP_LOWEST, at_most(EXP_H
 /* exp(-|x|) */
 INLINE real exp_decaying(real x) { return exp_within(at_least(EXP_LOWEST, -LIBRARY(fabs)(x))); }
 
-/* 2^n expm1(r) + 2^n - 1; all is divided by the second factor until the end, lest 2^n overflow. */
+/* 2^n expm1(r) + 2^n - 1; all is divided by the second factor until the end, lest 2^n overflow. The smaller terms are
+   added first, so that no rounded result is below that of a smaller x. */
 INLINE real r_expm1(real x) {
   real shifted;
   const real r = exp_reduced(at_least(EXPM1_LOWEST, at_most(EXP_HIGHEST, x)), &shifted);
   const real first = first_factor(shifted), second = second_factor(shifted, first);
   const real one = real_of(((word)(2 * BIAS) << MANTISSA) - bits(second));
-  const real y = (((first - one) + first * r) + first * (r * r * exp_series(r))) * second;
+  const real y = ((first - one) + first * (r + r * r * exp_series(r))) * second;
   return x == 0 ? x : y;
 }
 
-/* t / (t + 2) of t = expm1(2|x|) */
+/* a + a^3 near(a^2) below TANH_NEAR, 1 - 2/(exp(2a) + 1) above, of a = |x| */
 INLINE real r_tanh(real x) {
-  real shifted;
-  const real r = exp_reduced(2 * at_most(TANH_HIGHEST, LIBRARY(fabs)(x)), &shifted);
-  const real power = real_of((bits(shifted) - BIAS) << MANTISSA);
-  const real t = ((power - 1) + power * r) + power * (r * r * exp_series(r));
-  return LIBRARY(copysign)(t / (t + 2), x);
+  const real a = at_most(TANH_HIGHEST, LIBRARY(fabs)(x)), square = a * a;
+  const real near = a + a * (square * tanh_near(square)), far = 1 - 2 / (exp_within(2 * a) + 1);
+  return LIBRARY(copysign)(a < TANH_NEAR ? near : far, x);
 }
 
-/* exp(x) is a number of its own for negative x, where exp(-x) may overflow. */
+/* exp(x) is a number of its own for negative x, where exp(-x) may overflow. As e/(1 + e) it might fall by rounding. */
 INLINE real r_sigmoid(real x) {
-  const real e = exp_decaying(x);
-  return (x < 0 ? e : 1) / (1 + e);
+  const real e = exp_decaying(x), below = e < SIGMOID_LOWEST ? e : 1 / (1 + 1 / e);
+  return x < 0 ? below : 1 / (1 + e);
 }
 """
 
