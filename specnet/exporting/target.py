@@ -100,9 +100,13 @@ class Target(ABC):
         MissingPackageError
             If a package that the target needs is not installed.
         """
-        never_falls = bool(directions(model)) and self.adds_in_order
-        never_falls = never_falls and keeps_last_bit(model, rounds_once=self.rounds_once and dtype == np.float32)
+        never_falls = self.never_falls(model, dtype)
         return Program(model, dtype, TEXT_EXPANSIONS, takes_words=self.takes_words, never_falls=never_falls)
+
+    def never_falls(self, model: Model, dtype: np.dtype[Any]) -> bool:
+        """Return whether an export in `dtype` keeps the directions of monotone columns to the last bit."""
+        rounds_once = self.rounds_once and dtype == np.float32
+        return bool(directions(model)) and self.adds_in_order and keeps_last_bit(model, rounds_once=rounds_once)
 
     def with_derivatives(self, program: Program) -> Program:
         """Add derivatives by columns to a program of this target, and return it.

@@ -14,8 +14,10 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from specnet.exporting import TARGETS, find_target
 from specnet.findings.slices import slice_sentence
-from specnet.number_texts import count, counted
+from specnet.model.directions import MOVED_ROWS, promise
+from specnet.number_texts import count, counted, figure
 from specnet.parts.splits import TEST
 from specnet.report.class_charts import class_figures, class_thresholds
 from specnet.report.svg.axes import Axis
@@ -230,6 +232,7 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
         "uses": _uses(shown),
         "responses": shown.responses,
         "covered": "" if covered is None else coverage_sentence(covered, shown.outputs, shown.model.network.task),
+        "directions": _directions(shown.model, evaluation),
         "is_weighted": shown.answers is not None and shown.answers.weight is not None,
         "outputs": output_table(evaluation, shown.outputs, shown.model.network.task),
         "has_test_rows": TEST in evaluation,
@@ -241,6 +244,21 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
         "least_sure": shown.least_sure,
         "slices": [*map(slice_sentence, tables.get("slices", ()))],
     }
+
+
+def _directions(model: Model, evaluation: Mapping[str, Any]) -> str:
+    """Return what holds for monotone columns, and in which exports to the last bit; empty without such columns."""
+    sentences = [promise(model, never_falls=False)]
+    if not sentences[0]:
+        return ""
+    if "monotone" in evaluation:
+        fall = evaluation["monotone"]["largest_fall"]
+        largest = f"The largest fall was {figure(fall)} units" if fall else "None fell"
+        sentences.append(f"{largest} while these columns moved in {MOVED_ROWS} training rows.")
+    names = [name for name in TARGETS if find_target(name).never_falls(model, model.network.dtype)]
+    if names:
+        sentences.append(f"Exported to {' or '.join(names)} they do not fall even in the last bit.")
+    return " ".join(sentences)
 
 
 def _failing(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
