@@ -24,6 +24,7 @@ from multiprocessing.resource_tracker import ensure_running
 from queue import SimpleQueue
 from typing import Any
 
+from specnet.errors import TrainingError
 from specnet.files.interruptions import SIGNALS, Interruptions
 from specnet.files.large import Shared
 
@@ -144,7 +145,11 @@ def processes(count: int, begin: Begin, given: object) -> Iterator[Processes]:
     ------
     PicklingError, AttributeError, TypeError
         If the shared object cannot be pickled.
+    TrainingError
+        On Windows, where processes inherit neither open files nor blocked signals.
     """
+    if os.name == "nt":
+        raise TrainingError("several processes need Linux or macOS", hint="use --jobs 1 (jobs=1)")
     with closing(Shared.of(given)) as shared:
         pool = Processes(count)
         try:
@@ -161,8 +166,11 @@ def signals_blocked() -> Iterator[None]:
     """Block signals while processes are started; these inherit the block until they ignore the signals themselves.
 
     A signal that another thread receives waits too: an error between the start of a process and sending its arguments
-    would leave two processes that wait for each other.
+    would leave two processes that wait for each other. Windows has no masks of signals.
     """
+    if os.name == "nt":
+        yield
+        return
     with Interruptions(terminates=True) as waiting:
         waiting.hold()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -6,6 +6,7 @@ functions, so that exact results do not depend on the number of cores or on thei
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
 import time
@@ -256,7 +257,7 @@ class Workers(ExitStack):
     table : Table
         The rows of all tasks.
     jobs : int, optional
-        Number of processes. Default: the number of physical cores.
+        Number of processes. Default: the number of physical cores, and 1 on Windows.
     executor : Executor, optional
         Computes all tasks, instead of processes that are started here; it is not shut down.
 
@@ -475,7 +476,9 @@ def _end(begun: Future[None]) -> None:
 
 
 def _physical_cores() -> int:
-    """Return the number of physical cores that this process may use."""
+    """Return the number of physical cores that this process may use; 1 where there cannot be several processes."""
+    if os.name == "nt":
+        return 1
     from joblib import cpu_count  # scikit-learn's
 
     with warnings.catch_warnings():

@@ -11,14 +11,17 @@ from multiprocessing import active_children
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import specnet
 from specnet.files.large import Shared
 from specnet.processes import ProcessEnded, RemoteTraceback, interruptions, processes, send_event, signals_blocked
 
 ROOT = Path(__file__).parents[2]
+MOONS = ROOT / "specs" / "moons.toml"
 RESULT = 300_000
 """Bytes, more than a link takes at once: most of a worker's time goes into sending them."""
 
@@ -122,3 +125,15 @@ def test_a_signal_waits_while_processes_are_started_also_if_another_thread_takes
         done.set()
         thread.join()
         signal.signal(number, before)
+
+
+def test_on_windows_one_process_computes_all(monkeypatch: pytest.MonkeyPatch):
+    windows = SimpleNamespace(name="nt")
+    monkeypatch.setattr("specnet.processes.os", windows)
+    monkeypatch.setattr("specnet.running.workers.os", windows)
+    monkeypatch.delattr(signal, "pthread_sigmask")
+    with signals_blocked():
+        pass
+    assert specnet.run_many(MOONS, folds=2, overrides=["training.epochs=1"]).runs
+    with pytest.raises(specnet.TrainingError, match="need Linux or macOS"), processes(2, begin, 1):
+        pass
