@@ -32,7 +32,7 @@ _ROWS = {VALIDATION: "validation rows", OUT_OF_FOLD: "out-of-fold training rows"
 
 
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
-    """A class of under 0.3/K of the training rows of which under half of the rows held out are found.
+    """A class of under 0.3/K of the training rows (K classes), of which under half of the rows held out are found.
 
     Of more than two classes, one that `low_recall` lists is left to it. A decision threshold is a choice between misses
     and false alarms, so that with one only a class that is never predicted is reported.

@@ -179,7 +179,7 @@ VANISHED = 1e-3
 
 
 def dead_units(evidence: Evidence) -> Iterator[Finding]:
-    """A layer of which over 40 % of the units have the same output on every row looked at."""
+    """A layer of which over 40 % of the units have the same output on every examined row."""
     for layer, first, share in _hidden(evidence, "dead"):
         if share <= MANY_DEAD:
             continue

@@ -45,7 +45,7 @@ def contenders(case: Case, engines_missing: str | None, peers_missing: list[str]
 def training(report: Report) -> None:
     """One training step, gathering of the batch included, and that of the compiled engine for smaller vectors."""
     columns = [column for engine in (NUMPY, COMPILED) for column in (f"{engine} ÷ it", "at most (goal)")]
-    report.table("training step", "", "µs", "CPU µs", *columns)
+    report.table("training step", "computed by", "µs", "CPU µs", *columns)
     found = []
     for case in CASES:
         with threadpool_limits(threads_of(case), user_api="blas"):

@@ -115,7 +115,7 @@ WHOLE = {
 
 def whole_runs(report: Report) -> None:
     """The time of a training, and how well the network predicts the test set: both have to be compared."""
-    report.table("whole training", "", "network, epochs and batches", "s", "CPU s", "test accuracy")
+    report.table("whole training", "computed by", "network, epochs and batches", "s", "CPU s", "test accuracy")
     for title, whole in WHOLE.items():
         rows, contenders, trained = whole.rows(), whole.contenders(), dict[str, Predict]()
 

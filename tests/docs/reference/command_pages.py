@@ -70,4 +70,5 @@ def _records(records: list[tuple[str, str]]) -> Iterator[str]:
     """Return arguments or options with what they mean, as a list of definitions."""
     for names, meaning in records:
         least = re.sub(r" +\[x>=(\d+)\]", r" At least \1.", meaning)
-        yield from [f"`{names}`", f": {escaped(least)}", ""]
+        options = re.sub(r"(?<!\S)--[a-z][a-z-]*", r"`\g<0>`", escaped(least))
+        yield from [f"`{names}`", f": {options}", ""]

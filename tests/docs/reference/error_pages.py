@@ -76,14 +76,14 @@ def _sentence(text: str) -> str:
 
 def _findings() -> Iterator[str]:
     yield from ["# Findings of runs", "", "A run writes its findings to `findings.json` and shows them in its report."]
-    yield from ["A finding is not looked for where one before it already explains it.", ""]
+    yield from ["A rule is skipped after an earlier finding that explains its result.", ""]
     for code, (find, unless) in RULES.items():
         evidence = next(there for boundary, there, _ in BOUNDARIES if boundary == code)
         (found,) = found_by(code, evidence)
         explained = ", ".join(f"[`{other}`](#{other})" for other in sorted(unless))
         yield from [f"## `{code}`", "", escaped((inspect.getdoc(find) or "").partition("\n\n")[0]), ""]
         yield from _block(f"{found.severity}: {found.sentence}\n    {found.remedy}".rstrip(), "text")
-        yield from [f"Not looked for after {explained}.", ""] if explained else []
+        yield from [f"Skipped after {explained}.", ""] if explained else []
 
 
 def _block(text: str, language: str) -> list[str]:
