@@ -70,7 +70,7 @@ Condition = Annotated[Any, PlainValidator(_read_condition), WithJsonSchema(_COND
 
 
 class Expectation(Section):
-    """What a trained model must satisfy; exactly one of the keys of `KEYS` is its kind."""
+    """What a model must satisfy: metric, better_than, increasing, decreasing, unchanged_by, row or coverage."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [kind]} for kind in KEYS]})
 
