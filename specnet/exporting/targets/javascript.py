@@ -7,7 +7,7 @@ import math
 import shutil
 import subprocess
 import tempfile
-from base64 import b64encode
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -52,13 +52,19 @@ FORMS: Forms = (
         operations.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
     }
 )
+DIGITS = bytes(code for code in range(ord("#"), ord("~") + 1) if code != ord("\\"))
+"""The 91 characters of packed numbers, none of which has another meaning in a string of a script."""
+CHARACTER_BITS = 6.5
+"""The number of bits in a character: 2^13 < 91^2."""
+
 _RESERVED = """
 abstract arguments await boolean break byte case catch char class const continue debugger default delete do double else
 enum eval export extends false final finally float for function goto if implements import in instanceof int interface
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best gradient k codes numbered cells cell missing interval reach decoded multiples answered
+bias groups best gradient k codes numbered cells cell missing interval reach numbers packed unpack
+ready answered Uint8Array Blob Response DecompressionStream Promise
 """
 _WORD_NAMES = """
 folding tables texts encoder hashOf countToken vectorOf remembered isMissing numberOf TextEncoder Map String parseInt
@@ -173,11 +179,11 @@ class _JavaScriptOfPage(_JavaScript):
 
 
 def inlined(model: Model, level: float | None = None) -> str:
-    """Return the statements of a model's module for use within a page: without exports, and with numbers in base64.
+    """Return the statements of a model's module for use within a page: without exports, and with compressed numbers.
 
-    If the model has several networks, ``forward`` appends the answer of each to the array ``answered``. The bytes of
-    numbers are little-endian, as on all machines that run browsers. Arrays of multiples of a step, as those of a model
-    by `shortened`, take no more bits than they need.
+    Functions can be called when the promise ``ready`` is fulfilled. If the model has several networks, ``forward``
+    appends the answer of each to the array ``answered``. Arrays of multiples of a step, as those of a model
+    by `shortened`, take about as many bits as their entropy.
 
     Parameters
     ----------
@@ -190,8 +196,9 @@ def inlined(model: Model, level: float | None = None) -> str:
     ExportError
         As `specnet.exporting.export` does.
     """
-    program = TARGET.program(model, model.network.dtype).with_interval(level)
-    return _DECODED + _module(program, _JavaScriptOfPage(), _base64).replace("\nexport ", "\n")
+    program, packed = TARGET.program(model, model.network.dtype).with_interval(level), _Packed()
+    module = _module(program, _JavaScriptOfPage(), packed.written).replace("\nexport ", "\n")
+    return f"{rendered('packed.js')}{module}{packed.unpacking()}"
 
 
 def shortened(model: Model, bits: int, vector_bits: int) -> Model:
@@ -324,26 +331,6 @@ _ANSWERS = {
     "binary": "labels[Number(y[{last}] {above})]",
     "classes": "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]",
 }
-_DECODED = """\
-const answered = [];
-function decoded(Kind, text) {
-  const characters = atob(text), bytes = new Uint8Array(characters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
-  return new Kind(bytes.buffer);
-}
-// Multiples of a step in Rice's code: from `start` on `low` bits of each number, before it the rest in ones and a zero.
-function multiples(text, count, low, start, step) {
-  const bytes = decoded(Uint8Array, text), numbers = new Float32Array(count);
-  const bit = (position) => (bytes[position >> 3] >> (7 - (position & 7))) & 1;
-  for (let i = 0, high = 0, next = start; i < count; i++) {
-    let code = 0;
-    while (bit(high++)) code++;
-    for (let k = 0; k < low; k++) code = 2 * code + bit(next++);
-    numbers[i] = (code & 1 ? -(code + 1) / 2 : code / 2) * step;
-  }
-  return numbers;
-}
-"""
 
 
 def _capital(text: str) -> str:
@@ -369,22 +356,50 @@ def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> s
     return f"[\n{members}]"
 
 
-def _base64(array: Array) -> str:
-    """Return the code of a typed array that is decoded from base64, in Rice's code where that is shorter."""
-    found = _multiples(array) if array.dtype.kind == "f" and array.size else None
-    form, content = found or (
-        f"decoded({_kind(array)}, {{}})",
-        array.astype(array.dtype.newbyteorder("<")).tobytes(),
-    )
-    return form.format(f'"{b64encode(content).decode()}"')
+class _Packed:
+    """The numbers of a page: little-endian, as on all machines that run browsers, in few characters of its script.
 
-
-def _multiples(array: Array) -> tuple[str, bytes] | None:
-    """Return the code of an array of multiples of a power of two, and its bytes; None if they would not be fewer.
-
-    Rice's code of a number n, 2n or -2n - 1 as it is positive or negative, is its quotient by 2^low in ones with a zero
-    behind, and its remainder in `low` bits. The result has all quotients, then all remainders.
+    A number has as many bytes as the largest of its array needs: a multiple of a step, as those of a model by
+    `shortened`, often one. The first bytes of all numbers of an array are followed by all second ones, and so on, since
+    Huffman's code for bytes of one kind is shorter: about the entropy of rounded weights, and a seventh less than 32
+    bits for others.
     """
+
+    def __init__(self) -> None:
+        self._bytes: list[bytes] = []
+        self._size = 0
+
+    def written(self, array: Array) -> str:
+        """Return the code of a typed array whose numbers are packed with all others."""
+        kind, found, start = _kind(array), _multiples(array), self._size
+        codes, step = found or (array.reshape(-1).astype(array.dtype.newbyteorder("<")), None)
+        width = codes.itemsize if step is None else max(1, -(-int(codes.max()).bit_length() // 8))
+        places = codes.view(np.uint8).reshape(len(codes), codes.itemsize)[:, :width]
+        self._bytes.append(places.T.tobytes())
+        self._size += places.size
+        if step is None:
+            return f"numbers({kind}, {len(codes)}, {start}, {width})"
+        return f"numbers(Float32Array, {len(codes)}, {start}, {width}, {step!r})"
+
+    def unpacking(self) -> str:
+        """Return the statement that fills in the numbers of all arrays."""
+        # Of repetitions only those of one byte: others are chance in weights, and take longer to find than to write.
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+        content = deflate.compress(b"".join(self._bytes)) + deflate.flush()
+        bits, size = np.unpackbits(np.frombuffer(content, np.uint8)), round(2 * CHARACTER_BITS)
+        groups = np.pad(bits, (0, -len(bits) % size)).reshape(-1, size)
+        pairs = divmod(np.packbits(np.pad(groups, ((0, 0), (16 - size, 0)))).view(">u2"), len(DIGITS))
+        text = np.frombuffer(DIGITS, np.uint8)[np.stack(pairs, axis=1)].tobytes().decode()
+        return f'\nconst ready = unpack("{text}", {len(content)});\n'
+
+
+def _multiples(array: Array) -> tuple[Array, float] | None:
+    """Return codes of an array of multiples of a power of two, and this step; None if they would not be smaller.
+
+    The code of a number n is 2n or -2n - 1, as it is positive or negative.
+    """
+    if array.dtype.kind != "f" or not array.size:
+        return None
     with np.errstate(over="ignore"):
         single = array.reshape(-1).astype(np.float32)
     if not (np.isfinite(single).all() and single.any() and (single == array.reshape(-1)).all()):
@@ -397,17 +412,7 @@ def _multiples(array: Array) -> tuple[str, bytes] | None:
     if np.max(powers[whole != 0]) - power > MAX_BITS:
         return None
     numbers = np.ldexp(fractions, powers - power).astype(np.int64)
-    codes = np.where(numbers < 0, -2 * numbers - 1, 2 * numbers)
-    sizes = [int((codes >> low).sum()) + len(codes) * (1 + low) for low in range(MAX_BITS)]
-    low = int(np.argmin(sizes))
-    if sizes[low] >= 8 * array.nbytes:
-        return None
-    ends = np.cumsum((codes >> low) + 1)
-    bits = np.ones(sizes[low], np.uint8)
-    bits[ends - 1] = 0
-    for place in range(low):
-        bits[ends[-1] + place :: low] = codes >> (low - 1 - place) & 1
-    return f"multiples({{}}, {len(codes)}, {low}, {ends[-1]}, {2.0**power!r})", np.packbits(bits).tobytes()
+    return np.where(numbers < 0, -2 * numbers - 1, 2 * numbers).astype("<u4"), 2.0**power
 
 
 def _kind(array: Array) -> str:

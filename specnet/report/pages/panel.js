@@ -26,7 +26,7 @@ const FIELDS = { time: [11, 19], "datetime-local": [0, 19], date: [0, 10] };
 const fieldText = (v, field) => iso(v).slice(...FIELDS[field]);
 const fieldValue = (text, field) => Date.parse(field === "date" ? text : (field === "time" ? "1970-01-01T" : "") + text + "Z") / DAY;
 const colour = k => `var(--class-${classes ? k % 10 : k + 1})`;  // curves of values are at most three
-let cells = [...ask.typical.cells], queued = 0, working = 0, jobs = [], range = [0, 1], now;
+let cells = [...ask.typical.cells], queued = 0, working = 0, jobs = [], range = [0, 1], isReady = false, now;
 
 // What the model predicts for a row: the probability of each class, or each value.
 function answers(row) {
@@ -165,7 +165,7 @@ function showAnswer(now, chosen, votes) {
   for (const k of classes ? shown : []) {
     const line = make("div", bars, { className: "bar" });
     make("span", line, { textContent: ask.names[k] });
-    Object.assign(make("i", make("span", line)).style, { width: `${100 * now[k]}%`, background: colour(k) });
+    Object.assign(make("i", make("span", line)).style, { width: `${100 * now[k] || 0}%`, background: colour(k) });
     make("b", line, { textContent: percent(now[k]) });
   }
   const words = classes ? inClasses(now, chosen, votes) : now.map((v, k) => inNumbers(v, k)).join("; ");
@@ -196,7 +196,7 @@ function inTrials(members) {
 // "24.1 mpg, 90 %: 20.3–27.9".
 function inNumbers(v, k) {
   if (ask.kind === "multilabel") return `${ask.names[k]} ${percent(v)}`;
-  const decimals = ask.decimals?.[k] ?? null, ends = net.interval ? [net.interval(cells)].flat(2).slice(2 * k, 2 * k + 2) : [];
+  const decimals = ask.decimals?.[k] ?? null, ends = net.interval && isReady ? [net.interval(cells)].flat(2).slice(2 * k, 2 * k + 2) : [];
   if (!ends.length) return `${fixed(v, decimals)} ${ask.names[k]}`;
   const [low, high] = ends, width = high - low, largest = Math.max(Math.abs(low), Math.abs(high));
   // As many digits as distinguish the ends, of those that float32 has; rounding alone keeps an end from being 0.
@@ -207,12 +207,21 @@ function inNumbers(v, k) {
 
 function draw() {
   queued = 0;
+  if (!isReady) return drawUnknown();
   now = answers(cells);
   const votes = net.answered.map(best), y = ask.kind === "binary" ? [now[1]] : now;
   if (ask.trials.length) find(".trials").textContent = sentence(inTrials(net.answered));
   showAnswer(now, best(y), votes);
   plan();
-  if (typeof showWhy === "function") showWhy(cells, now);
+  if (ask.why) showWhy(cells, now);
+}
+
+// Lines of the same height, which are invisible, while the numbers of the model are unpacked.
+function drawUnknown() {
+  const unknown = ask.names.map(() => NaN), members = ask.trials.flatMap(([, count]) => Array(count).fill(ask.kind === "binary" ? [NaN] : unknown));
+  if (members.length) find(".trials").textContent = sentence(inTrials(members));
+  showAnswer(unknown, 0, members.map(() => 0));
+  if (ask.why) drawWhy(cells, unknown, null);
 }
 
 // Curves take longer than a prediction: they are computed a few milliseconds in each frame, the coarse points first.
@@ -359,4 +368,13 @@ button(ask.rows.length ? "The typical row" : "Typical values", () => ask.typical
 ask.mistakes.forEach((row, k) => button(k ? String(k + 1) : ask.decimals ? "Largest error 1" : "Mistake 1", () => row));
 find(".more").hidden = all.length <= SHOWN;
 for (const part of document.querySelectorAll("#ask, .scripted")) part.hidden = false;
+box.ariaBusy = "true";
 choose(ask.typical);
+net.ready.then(() => {
+  box.ariaBusy = "false";
+  isReady = true;
+  update();
+}, () => {
+  box.ariaBusy = "false";
+  box.replaceChildren(find("h2"), "This browser cannot unpack the model; one of 2023 or later can.");
+});

@@ -117,10 +117,9 @@ function drawWhy(row, now, found) {
 // Waits until the controls rest, then computes a few milliseconds at a time, so that the page stays fluid. Bars are
 // drawn as soon as there are any, and again while they become more accurate.
 function showWhy(cells, now) {
-  if (!ask.why) return;
   clearTimeout(whyWaits);
   const row = [...cells];
-  if (!whyBox.firstChild) drawWhy(row, now, null);
+  if (!typical.length) drawWhy(row, now, null);
   whyBox.ariaBusy = "true";
   whyWork = contributionsTo(row);
   let found = null, drawn = 0;

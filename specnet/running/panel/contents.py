@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from specnet.data import RawColumns, StepGroup, trained_gaps
 from specnet.errors import DataError, ExportError
 from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
-from specnet.exporting.targets.javascript import inlined, shortened
+from specnet.exporting.targets.javascript import CHARACTER_BITS, inlined, shortened
 from specnet.findings.data_findings import image_width
 from specnet.model import Answers, Model
 from specnet.model.contributions import EXACT_COLUMNS, column_ranks
@@ -126,11 +126,11 @@ def _code(model: Model, splits: Mapping[str, Rows], level: float | None) -> tupl
         If the model cannot be exported as code, its code is too long, or the rounding that shortens it is too coarse.
     """
     parameters = sum(each.theta.size for each in model.networks)
-    code = inlined(model, level) if parameters * 16 / 3 <= MAX_CODE else ""
+    code = inlined(model, level) if parameters * 26 / CHARACTER_BITS <= MAX_CODE else ""
     if code and len(code) <= MAX_CODE:
         return code, ""
     for bits, vector_bits in BITS:
-        if parameters * (bits + 1) / 6 <= MAX_CODE:  # base64 has 6 bits in a character
+        if parameters * (bits + 1) / CHARACTER_BITS <= MAX_CODE:
             short = shortened(model, bits, vector_bits)
             code = inlined(short, level)
             if len(code) <= MAX_CODE:

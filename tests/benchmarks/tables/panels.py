@@ -38,7 +38,8 @@ UNKNOWN = "\U0010ffff never seen"
 """A text after all others, as texts of columns ascend."""
 PREDICT = """
 import { readFileSync } from "node:fs";
-const net = new Function(readFileSync("code.js", "utf-8") + "; return { forward }")();
+const net = new Function(readFileSync("code.js", "utf-8") + "; return { ready, forward }")();
+await net.ready;
 console.log(JSON.stringify(JSON.parse(readFileSync("rows.json")).map((row) => Array.from(net.forward(row)))));
 """
 

@@ -52,6 +52,7 @@ def panel(chromium: Any, asked: tuple[Path, Model]) -> Iterator[tuple[Any, Model
     """The page, opened once for all that is asked there, and the model."""
     tab = chromium.new_page(viewport={"width": 340, "height": 236})
     tab.goto(asked[0].as_uri())
+    tab.wait_for_selector("#ask[aria-busy=false]")
     yield tab, asked[1]
     tab.close()
 
@@ -72,6 +73,7 @@ def shares(probability: float) -> str:
 
 def told(tab: Any) -> str:
     """What the panel says once it has drawn."""
+    tab.wait_for_selector("#ask[aria-busy=false]")
     tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return str(tab.locator("#ask .answer").inner_text()).replace("\u00a0", " ")
 
