@@ -47,7 +47,7 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     if 2 * found < rows or not rows:
         share = percent(float(evidence.counts[rarest] / evidence.counts.sum()))
         seen = _recall(evidence, unseen, rarest) if rows else f"none of the {unseen.name} rows is of it"
-        sentence = f"class {_name(evidence, rarest)} is {share} of the training rows, and {seen}"
+        sentence = f"class {_label(evidence, rarest)} is {share} of the training rows, and {seen}"
         yield Finding("class-imbalance", "warning", sentence, *_remedy(evidence, rarest))
 
 
@@ -117,8 +117,20 @@ def _low_classes(unseen: UnseenRows, classes: int) -> list[int]:
     return [kind for _, kind in sorted(low)]
 
 
-def _name(evidence: Evidence, kind: int) -> Any:
-    return kind if evidence.labels is None else evidence.labels.values[kind]
+def _label(evidence: Evidence, kind: int) -> str:
+    return str(kind if evidence.labels is None else evidence.labels.values[kind])
+
+
+def _name(evidence: Evidence, kind: int) -> str:
+    """Return a class in words: its label, or ``class 2`` if this is a number."""
+    label = _label(evidence, kind)
+    return f"class {label}" if label.isdecimal() else label
+
+
+def _counted(evidence: Evidence, kind: int) -> str:
+    """Return a class after a number of its rows, such as ``Yes``, or ``of class 2``."""
+    label = _label(evidence, kind)
+    return f"of class {label}" if label.isdecimal() else label
 
 
 def _recall(evidence: Evidence, unseen: UnseenRows, kind: int) -> str:
@@ -131,7 +143,7 @@ def _recall(evidence: Evidence, unseen: UnseenRows, kind: int) -> str:
 
 def _found(evidence: Evidence, unseen: UnseenRows, kind: int) -> str:
     its = unseen.target == kind
-    name, rows, found = _name(evidence, kind), int(its.sum()), int((unseen.prediction[its] == kind).sum())
+    name, rows, found = _counted(evidence, kind), int(its.sum()), int((unseen.prediction[its] == kind).sum())
     never = "" if (unseen.prediction == kind).any() else ", which is never predicted"
     return f"{count(found)} of {count(rows)} {name} are found{never}"
 
@@ -179,7 +191,7 @@ def _threshold(evidence: Evidence, kind: int) -> tuple[float, str] | None:
         always = _counts(each.target, np.full(len(each.target), kind), kind)
         if after.f1 <= max(before.f1, always.f1):
             return None
-    name, total = _name(evidence, kind), int((measures.target == kind).sum())
+    name, total = _counted(evidence, kind), int((measures.target == kind).sum())
     chosen = "it equals the fraction of the second class in the training rows"
     if chooses is not None:
         chosen = f"it was chosen on {_ROWS[chooses.name]}"

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from specnet.files.plain_data import toml_value, value_at
 from specnet.findings import Finding
+from specnet.findings.finding import Changes
 from specnet.number_texts import counted, page_metric
-from specnet.parts.splits import TEST
+from specnet.parts.splits import TEST, VALIDATION
 from specnet.report.pages import headline
 from specnet.report.terminal.scores import CONSTANT
 from specnet.saved.expectations_file import JudgedExpectation, figure_in_words, in_order
 
 MINOR = frozenset({"constant-column"})
 """Codes of findings that are the next step only if there are no others: their remedies change no prediction."""
-LINEAR: Mapping[str, Any] = {
+LINEAR_MODEL = "linear"
+LINEAR: Changes = {
     "network.layers": None,
     "network.layer_sizes": None,
     "network.activations": None,
     "network.hidden_layer_sizes": [],
-    "training.calibration": None,
     "training.batch_size": None,
+    "training.loss.label_smoothing": None,
     "training.optimizer": "lbfgs",
     "training.l2": 0.001,
 }
 """Settings of a linear model, which an optimizer without a learning rate fits best; None for those to remove."""
+AGAINST_OVERFITTING = ("training", "early_stopping"), ("training", "l2")
+"""Paths of the settings that findings advise first against overfitting."""
+OWN_TEST_ROWS = frozenset({"test", "validation", "column", "folds"})
+"""Keys of a split that say which rows are test rows, so that folds have none to choose."""
 _BARE_TEXT = re.compile(r"(?!(true|false|inf|nan)$)[A-Za-z_][A-Za-z_]*")
 
 
@@ -86,35 +93,80 @@ def next_step(
         The outcome of each expectation of the spec.
     """
     first, beside = next(iter(ranked(findings)), None), headline.comparison(evaluation)
+    with_changes = partial(command_of, spec, settings)
     if failing := [each for each in in_order(expectations) if each["counts"]]:
-        return _of_failing(failing, first, spec, settings, folder)
+        return _of_failing(failing, first, with_changes, folder)
     if headline.too_few_groups(evaluation) and (first is None or first.code in {*MINOR, "no-signal"}):
-        command = f"{command_of(spec, settings, {})} --folds 5"
-        return NextStep("Test more groups.", "", command, "On folds, every group is tested once.")
+        return _on_folds(NextStep("Test more groups."), "every group is tested once", document, with_changes({}))
+    if beside is not None and beside[1] == CONSTANT and _is_behind_linear(evaluation, beside[2]):
+        beside = -1, LINEAR_MODEL, beside[2]
     if first is not None and (first.code not in MINOR or beside is None or beside[0] > 0):
-        return _of_finding(first, spec, settings)
+        is_tried = any(value_at(document, path) is not None for path in AGAINST_OVERFITTING)
+        if not (first.code == "overfitting" and is_tried and beside is not None and beside[:2] == (-1, LINEAR_MODEL)):
+            return _of_finding(first, with_changes)
     if beside is None:
-        return _without_comparison(evaluation, spec, settings)
+        return _without_comparison(evaluation, document, with_changes)
     outcome, baseline, name = beside
-    rival = headline.BASELINES.get(baseline, baseline)
-    if baseline == CONSTANT and outcome <= 0:
-        reason = "These columns and rows do not show that anything can be predicted: more rows, or other columns, may."
-        return NextStep("Do not use this network." if outcome else "No clear signal.", reason)
-    if baseline == "linear" and outcome <= 0:
-        advice = f"Use the linear model: {'better' if outcome else 'equal'} and simpler."
-        written = {key for key in LINEAR if value_at(document, tuple(key.split("."))) is not None}
-        changes = {key: value for key, value in LINEAR.items() if value is not None or key in written}
+    if baseline == CONSTANT and outcome < 0:
+        return NextStep("Do not use this network.", "More rows, or other columns, may help.")
+    if baseline == CONSTANT and not outcome:
+        rows = counted(evaluation["rows"][TEST], "test row")
+        text = f"{rows} do not show that the network is better than a constant answer."
+        return _on_folds(NextStep("No clear signal.", text), "all rows are tested", document, with_changes({}))
+    if baseline == LINEAR_MODEL and outcome <= 0 and (changes := _to_linear(document)):
         value, effect = evaluation["baselines"][baseline][TEST].get(name), ""
         if value is not None:
             score = page_metric(name, value, evaluation["gains"][baseline][name])
             effect = f"The linear model beside this run has {headline.words(name)} {score} on test rows."
-        return NextStep(advice, "", command_of(spec, settings, changes), effect)
+        advice = f"Use the linear model: {'better' if outcome else 'equal'} and simpler."
+        return NextStep(advice, "", with_changes(changes), effect)
+    rival = headline.BASELINES.get(baseline, baseline)
     if outcome < 0:
-        advice = f"{rival.capitalize()} are better. Try the mean of five networks."
-        return NextStep(advice, command=command_of(spec, settings, {"training.ensemble": 5}))
-    reason = "" if outcome else f"The network is as good as {rival}, and predicts without the training rows."
+        return _of_worse(rival, evaluation, document, with_changes)
+    reason = ""
+    if not outcome:
+        reason = f"The network is as good as {rival}"
+        reason += ", and predicts without the training rows." if baseline == "neighbours" else "."
     command = shlex.join(["specnet", "predict", folder, "new_rows.csv", "-o", "predictions.csv"])
     return NextStep("Predict new rows.", reason, command, "Or write the model as code or ONNX: specnet export.")
+
+
+def _is_behind_linear(evaluation: Mapping[str, Any], name: str) -> bool:
+    """Return whether a linear model is clearly better than the network by a statistic, and better than a constant."""
+    gains = headline.known_gains(evaluation, name)
+    constant, linear = gains.get(CONSTANT), gains.get(LINEAR_MODEL)
+    return constant is not None and linear is not None and linear["high"] < min(0.0, constant["value"])
+
+
+def _to_linear(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes that make a network a linear model; empty if it has no hidden layer."""
+    network = value_at(document, ("network",)) or {}
+    hidden, sizes, layers = map(network.get, ("hidden_layer_sizes", "layer_sizes", "layers"))
+    if (hidden is not None and not len(hidden)) or len(sizes or ()) == 2 or len(layers or ()) == 1:
+        return {}
+    written = {key for key in LINEAR if value_at(document, tuple(key.split("."))) is not None}
+    return {key: value for key, value in LINEAR.items() if value is not None or key in written}
+
+
+def _on_folds(step: NextStep, reason: str, document: Mapping[str, Any], command: str) -> NextStep:
+    """Return a step with the command that tests on folds, unless the spec says which rows are test rows."""
+    split = value_at(document, ("data", "split"))
+    if isinstance(split, Mapping) and not OWN_TEST_ROWS.isdisjoint(split):
+        return step
+    return step._replace(command=f"{command} --folds 5", effect=f"On folds, {reason}.")
+
+
+def _of_worse(
+    rival: str, evaluation: Mapping[str, Any], document: Mapping[str, Any], with_changes: Callable[[Changes], str]
+) -> NextStep:
+    """Return the step of a network that is worse than a simpler predictor, without a finding that says why."""
+    be = "are" if rival.endswith("s") else "is"
+    if value_at(document, ("training", "ensemble")) is not None:
+        text = "A search over other settings may find a better network: see [sweep] in the documentation."
+        return NextStep(f"{rival.capitalize()} {be} better.", text)
+    ensemble = {"members": 5, "validation": "split"} if VALIDATION in evaluation else 5
+    advice = f"{rival.capitalize()} {be} better. Try the mean of five networks."
+    return NextStep(advice, command=with_changes({"training.ensemble": ensemble}))
 
 
 def resuming(spec: str, settings: Sequence[str], folder: str) -> NextStep:
@@ -137,10 +189,10 @@ def _rank(finding: Finding) -> tuple[bool, bool, bool]:
     return finding.code in MINOR, finding.severity != "error", not finding.changes
 
 
-def _of_finding(finding: Finding, spec: str, settings: Sequence[str]) -> NextStep:
+def _of_finding(finding: Finding, with_changes: Callable[[Changes], str]) -> NextStep:
     if finding.code == "no-signal":
         return NextStep("No signal: stop here.", _sentences(finding.sentence, finding.words), "", "", finding, True)
-    command = command_of(spec, settings, finding.changes) if finding.changes else ""
+    command = with_changes(finding.changes) if finding.changes else ""
     name = f"{finding.code.replace('-', ' ').capitalize()}."
     if command:
         return NextStep(name, _sentences(finding.sentence), command, _sentences(finding.effect, finding.words), finding)
@@ -148,7 +200,7 @@ def _of_finding(finding: Finding, spec: str, settings: Sequence[str]) -> NextSte
 
 
 def _of_failing(
-    failing: Sequence[JudgedExpectation], finding: Finding | None, spec: str, settings: Sequence[str], folder: str
+    failing: Sequence[JudgedExpectation], finding: Finding | None, with_changes: Callable[[Changes], str], folder: str
 ) -> NextStep:
     """Return the step after expectations that end a run with status 3: the first in words, with a finding's remedy.
 
@@ -164,21 +216,32 @@ def _of_failing(
     name = "Do not use this model as it is: it breaks what the spec expects."
     if finding is None or not finding.changes or finding.code in MINOR:
         return NextStep(name, text)
-    step = _of_finding(finding, spec, settings)
+    step = _of_finding(finding, with_changes)
     return step._replace(headline=name, text=f"{text} {step.headline.removesuffix('.')}: {step.text}")
 
 
-def _without_comparison(evaluation: Mapping[str, Any], spec: str, settings: Sequence[str]) -> NextStep:
-    if TEST in evaluation:
-        command = command_of(spec, settings, {"training.baselines": ["constant", "linear", "neighbours"]})
-        return NextStep("Compare it with simpler models.", command=command)
-    command = command_of(spec, settings, {"data.split.test_size": 0.2})
-    return NextStep("Hold out test rows.", "Only rows that training has not seen show what to expect.", command)
+def _without_comparison(
+    evaluation: Mapping[str, Any], document: Mapping[str, Any], with_changes: Callable[[Changes], str]
+) -> NextStep:
+    if TEST not in evaluation:
+        command = with_changes({"data.split.test_size": 0.2})
+        return NextStep("Hold out test rows.", "Only rows that training has not seen show what to expect.", command)
+    command = with_changes({"training.baselines": ["constant", "linear", "neighbours"]})
+    return NextStep("Compare it with simpler models.", command=command)
 
 
-def command_of(spec: str, settings: Iterable[str], changes: Mapping[str, Any]) -> str:
-    """Return the command that runs a spec with settings, changed by further values; None removes a key."""
-    unchanged = [setting for setting in settings if setting.partition("=")[0].strip() not in changes]
+def command_of(spec: str, settings: Iterable[str], changes: Changes) -> str:
+    """Return the command that runs a spec with settings, changed by further values; None removes a key.
+
+    Settings that a change overrides are left out. One whose key is removed is not: only it may have set the key.
+    """
+    overridden = {path for path, value in changes.items() if value is not None}
+
+    def is_unchanged(setting: str) -> bool:
+        key = setting.partition("=")[0].strip()
+        return key not in overridden and not key.startswith(tuple(f"{path}." for path in overridden))
+
+    unchanged = filter(is_unchanged, settings)
     changed = [f"{path}={_value(value)}" for path, value in changes.items()]
     return shlex.join(["specnet", "run", spec, *(word for each in (*unchanged, *changed) for word in ("--set", each))])
 

@@ -32,21 +32,26 @@ Effects = dict[str, list[float]]
 """By the code of a finding, the loss of test rows after its remedy, as a multiple of that before, in each run."""
 
 
-def run(case: dict[str, Any], seed: int, settings: Sequence[str] = ()) -> tuple[tuple[Finding, ...], float | None]:
-    """Return the findings and the test loss of a run; if its loss is not finite, the cause that its error names."""
+def spec_of(case: dict[str, Any], seed: int, folder: Path) -> dict[str, Any]:
+    """Write the rows of a case to a folder, and return its spec."""
     X, y, loss = getattr(rows, case["rows"])(seed)
     split = {"test_size": 0.2, "validation_size": 0.2, "stratify": loss != rows.VALUES}
+    if "is_table" in case:
+        data = {"type": "csv", "path": f"{folder}/rows.csv", "target": "y"}
+        header = ",".join([*(f"x{place}" for place in range(X.shape[1])), "y"])
+        cells = np.column_stack([X, y])
+        np.savetxt(data["path"], cells, delimiter=",", header=header, comments="", fmt="%.17g")
+    else:
+        data = {"type": "npz", "path": f"{folder}/rows.npz"}
+        np.savez(data["path"], X=X, y=y)
+    training = {"loss": loss, "engine": "numpy", **case["training"]}
+    return {"seed": seed, "data": {**data, "split": split}, "network": case["network"], "training": training}
+
+
+def run(case: dict[str, Any], seed: int, settings: Sequence[str] = ()) -> tuple[tuple[Finding, ...], float | None]:
+    """Return the findings and the test loss of a run; if its loss is not finite, the cause that its error names."""
     with tempfile.TemporaryDirectory() as folder:
-        if "is_table" in case:
-            data = {"type": "csv", "path": f"{folder}/rows.csv", "target": "y"}
-            header = ",".join([*(f"x{place}" for place in range(X.shape[1])), "y"])
-            cells = np.column_stack([X, y])
-            np.savetxt(data["path"], cells, delimiter=",", header=header, comments="", fmt="%.17g")
-        else:
-            data = {"type": "npz", "path": f"{folder}/rows.npz"}
-            np.savez(data["path"], X=X, y=y)
-        training = {"loss": loss, "engine": "numpy", **case["training"]}
-        spec = {"seed": seed, "data": {**data, "split": split}, "network": case["network"], "training": training}
+        spec = spec_of(case, seed, Path(folder))
         try:
             result = specnet.run(spec, overrides=settings, observer=specnet.Observer())
             return result.findings, result.metrics["test"]["loss"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ LINEAR = (
         ([], {"linear": 0}, "Use the linear model: equal and simpler.", LINEAR, False),
         ([], {"linear": -3}, "Use the linear model: better and simpler.", LINEAR, False),
         ([], {"neighbours": -3}, "The 15 nearest neighbours are better.", "training.ensemble=5", False),
-        ([], {"constant": 0}, "No clear signal.", "", False),
+        ([], {"constant": 0}, "No clear signal.", "--folds 5", False),
         ([], {"constant": -3}, "Do not use this network.", "", False),
         ([NO_SIGNAL], {"constant": 0}, "No signal: stop here.", "", True),
         ([], {"linear": 3}, "Predict new rows.", "specnet predict 'a run' new_rows.csv", False),
@@ -67,7 +68,7 @@ def test_what_to_do(findings: list[Finding], gains: Any, headline: str, command:
     assert bool(step.command) == bool(command)
     assert step.is_end == is_end
     if command and "predict" not in command:
-        assert step.command.startswith("specnet run 'my spec.toml' --set training.epochs=3 --set ")
+        assert step.command.startswith("specnet run 'my spec.toml' --set training.epochs=3 --")
 
 
 def test_a_finding_has_its_effect_and_further_advice() -> None:
@@ -140,6 +141,70 @@ def test_too_few_groups_are_no_reason_to_stop(findings: list[Finding]) -> None:
     assert step.command == "specnet run spec.toml --folds 5"
 
 
+@pytest.mark.parametrize("key", ["test", "validation", "column", "folds"])
+def test_folds_are_advised_only_if_the_spec_does_not_choose_the_test_rows(key: str) -> None:
+    few = {**evaluation(constant=0.01, linear=0.02), "groups": {"test": 6}}
+    document = {"data": {"split": {key: "rows.csv"}}}
+    for of, headline in ((few, "Test more groups."), (evaluation(constant=0), "No clear signal.")):
+        step = next_step([], of, document, "spec.toml", [], "runs/1")
+        assert (step.headline, step.command) == (headline, "")
+
+
+LINEAR_NETWORKS = [{"hidden_layer_sizes": []}, {"layer_sizes": (3, 1)}, {"layers": [{"type": "dense"}]}]
+
+
+@pytest.mark.parametrize("network", LINEAR_NETWORKS)
+@pytest.mark.parametrize(("gain", "headline"), [(0, "Predict new rows."), (-3, "A linear model is better. Try the")])
+def test_a_linear_model_is_not_advised_to_be_one(network: dict[str, Any], gain: float, headline: str) -> None:
+    step = next_step([], evaluation(linear=gain), {"network": network}, "spec.toml", [], ".")
+    assert step.headline.startswith(headline)
+    assert "without the training rows" not in step.text
+
+
+def test_a_linear_model_that_predicts_is_a_signal() -> None:
+    """The network is worse than both, but the linear model is better than the constant."""
+    step = next_step([], evaluation(constant=-1, linear=-3), DOCUMENT, "spec.toml", [], ".")
+    assert step.headline == "Use the linear model: better and simpler."
+    step = next_step([], evaluation(constant=-3, linear=-1), DOCUMENT, "spec.toml", [], ".")
+    assert step.headline == "Do not use this network."
+
+
+@pytest.mark.parametrize(
+    ("training", "baseline", "headline"),
+    [
+        ({}, "linear", "Overfitting."),
+        ({"early_stopping": True}, "linear", "Use the linear model: better and simpler."),
+        ({"l2": 0.003}, "linear", "Use the linear model: better and simpler."),
+        ({"early_stopping": True}, "neighbours", "Overfitting."),
+    ],
+)
+def test_remedies_against_overfitting_end_at_a_better_linear_model(
+    training: dict[str, Any], baseline: str, headline: str
+) -> None:
+    step = next_step([OVERFITTING], evaluation(**{baseline: -3}), {"training": training}, "spec.toml", [], ".")
+    assert step.headline == headline
+
+
+def test_an_ensemble_is_advised_once_and_validated_on_the_rows_that_there_are() -> None:
+    worse = evaluation(neighbours=-3)
+    step = next_step([], {**worse, "validation": {"loss": 1.0}}, {}, "spec.toml", [], ".")
+    assert step.command.endswith("""--set 'training.ensemble={ members = 5, validation = "split" }'""")
+    step = next_step([], worse, {"training": {"ensemble": 5}}, "spec.toml", [], ".")
+    assert (step.headline, step.command) == ("The 15 nearest neighbours are better.", "")
+
+
+def test_settings_are_left_out_only_if_a_change_overrides_them() -> None:
+    """A removal has its setting before it, which may be the only one that sets the key."""
+    settings = ["training.calibration=temperature", "training.optimizer.learning_rate=0.1", "training.optimizer_x=1"]
+    command = command_of("a.toml", settings, {"training.calibration": None, "training.optimizer": "lbfgs"})
+    assert command == (
+        "specnet run a.toml --set training.calibration=temperature --set training.optimizer_x=1 "
+        "--set training.calibration= --set training.optimizer=lbfgs"
+    )
+    data, _ = apply_overrides({"training": {}}, shlex.split(command)[4::2])
+    assert data == {"training": {"optimizer_x": 1, "optimizer": "lbfgs"}}
+
+
 def test_an_interrupted_run_is_to_be_resumed() -> None:
     step = resuming("spec.toml", ["training.epochs=9"], "a run")
     assert step.command == "specnet run spec.toml --set training.epochs=9 -o 'a run' --resume"
@@ -155,8 +220,6 @@ def test_without_test_rows_some_are_to_be_held_out() -> None:
 )
 def test_commands_set_what_is_advised(value: Any) -> None:
     """What a shell makes of the command is what a spec takes; earlier settings of the same key are dropped."""
-    import shlex
-
     words = shlex.split(command_of("a spec.toml", ["a.b=1", "a.c=7"], {"a.b": value}))
     assert words[:3] == ["specnet", "run", "a spec.toml"]
     assert words[3::2] == ["--set", "--set"]

@@ -196,7 +196,8 @@ def defined(figures: Mapping[str, float]) -> Figures:
 def _on_unseen_rows(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> UnseenRows | None:
     """Return scores of a model and of baselines on its first held-out split: validation, otherwise test.
 
-    For classes, the overconfidence is included: the mean probability of the predicted class minus the accuracy.
+    For classes, the overconfidence is included: the mean probability of the predicted class minus the accuracy. Its
+    standard error is at least that of right probabilities, as for rows that are all predicted correctly, it would be 0.
     """
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
     score = None if name is None else score_of(network, answers[name])
@@ -216,7 +217,10 @@ def _on_unseen_rows(fitted: FitResult, answers: Mapping[str, Answers], baselines
     if ours.probability is not None and ours.target.ndim == 1:
         confidence = np.take_along_axis(ours.probability, ours.prediction[:, None], axis=1)[:, 0].astype(np.float64)
         excess = confidence - np.equal(ours.target, ours.prediction)
-        overconfidence = mean_with_error(excess, ours.weight, groups)
+        mean, error = mean_with_error(excess, ours.weight, groups)
+        weight = np.ones(len(ours)) if ours.weight is None else ours.weight
+        least = math.sqrt(float((weight**2 * confidence * (1 - confidence)).sum())) / float(weight.sum())
+        overconfidence = mean, max(error, least)
     second = _second(ours)
     return UnseenRows(name, ours.target, ours.prediction, score, worth, known, gains, overconfidence, second)
 
