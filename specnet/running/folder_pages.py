@@ -369,7 +369,8 @@ def write_team_report(
     if not isinstance(rows, str):
         shown = _with_failing_rows(shown, rows, with_rows=best.stores_rows)
         trials = [f"trial {int(trial)}" for trial in read_shares(folder)]
-        shown = replace(shown, panel=panel_of(shown, rows, with_rows=best.stores_rows, trials=trials))
+        several = trials if len(trials) > 1 else ()  # a single trial predicts what the team does
+        shown = replace(shown, panel=panel_of(shown, rows, with_rows=best.stores_rows, trials=several))
     sweep = SavedSweep(folder.parent, parts=parts, limits=limits)
     evaluation = _beside_baselines(team.evaluation.record(), sweep, team.model.spec.training.metrics)
     text = team_page(shown, evaluation, read_shares(folder), f"../best{best.written.suffix}")

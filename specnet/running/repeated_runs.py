@@ -33,6 +33,7 @@ from specnet.running.training_run import RunOutcome
 from specnet.running.workers import THREADS, Task, TaskGroup, Workers
 from specnet.saved.expectations_file import JudgedExpectation, over_runs
 from specnet.saved.metrics_file import Summary, cells_of, columns_of, csv_text, summarized
+from specnet.saved.saved_folder import FINISHED, UNFINISHED
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_series import RepeatedRun
 from specnet.spec import Limits, Spec, SpecSource, parse_spec, with_engine
@@ -205,7 +206,7 @@ class RepeatedResult:
     @property
     def expectations(self) -> list[JudgedExpectation]:
         """The outcome of each expectation of the spec over the finished runs, with the number of runs that meet it."""
-        return over_runs([run.expectations for run in self.runs if run.state == "finished"])
+        return over_runs([run.expectations for run in self.runs if run.state == FINISHED])
 
     @property
     def failure(self) -> TrainingError:
@@ -216,7 +217,7 @@ class RepeatedResult:
     @property
     def failed(self) -> tuple[RepeatedRun, ...]:
         """The runs that have not finished."""
-        return tuple(run for run in self.runs if run.state != "finished")
+        return tuple(run for run in self.runs if run.state != FINISHED)
 
 
 def run_many(
@@ -354,7 +355,7 @@ class _Series:
     @property
     def summary(self) -> Summary:
         """The summary of the metrics of finished runs."""
-        return summarized([run.metrics for run in self.runs if run.state == "finished"])
+        return summarized([run.metrics for run in self.runs if run.state == FINISHED])
 
     def run(self, workers: Workers) -> None:
         """Compute the runs that are not finished in the folder yet."""
@@ -375,7 +376,7 @@ class _Series:
         return Task.of(data, self._parsed, self._sha256, rows=self._rows)
 
     def _end(self, each: Repetition, outcome: RunOutcome) -> None:
-        if self._folder is not None and outcome.state == "finished":
+        if self._folder is not None and outcome.state == FINISHED:
             contents = with_hashes({self._spec_name: self._written(each).text, **outcome.files}, FACTS)
             write_folder(self._folder / each.name, contents)
         self._progress.warned(map(self._document.located, outcome.warnings))
@@ -389,9 +390,10 @@ class _Series:
         self._progress.ended(each.name, text, duration(outcome.seconds))
 
     def write_tables(self) -> None:
-        """Write the table and the summary of the completed runs."""
+        """Write the table of all planned runs and the summary of the finished ones."""
         if self._folder is not None:
-            write_files({self._folder / name: text for name, text in series_tables(self.runs).items()})
+            rows = [self._done.get(each) or _unfinished(each) for each in self._planned]
+            write_files({self._folder / name: text for name, text in series_tables(rows).items()})
 
     @property
     def _spec_name(self) -> str:
@@ -428,7 +430,12 @@ class _Series:
         elif facts.get("data_sha256") != self._sha256:
             raise other_run(path, same_spec=True)
         results = run.evaluation.metrics, facts["epochs"], facts["seconds"], run.expectations
-        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *results)
+        return RepeatedRun(each.name, each.seed, each.fold, FINISHED, "", *results)
+
+
+def _unfinished(each: Repetition) -> RepeatedRun:
+    """Return the row of a run that has not ended, so that the table of an interrupted series has all planned runs."""
+    return RepeatedRun(each.name, each.seed, each.fold, UNFINISHED, "", {}, 0, 0.0)
 
 
 def series_tables(runs: Sequence[RepeatedRun]) -> dict[str, str]:
@@ -443,7 +450,7 @@ def series_tables(runs: Sequence[RepeatedRun]) -> dict[str, str]:
         ]
         for run in runs
     ]
-    summary = summarized([run.metrics for run in runs if run.state == "finished"])
+    summary = summarized([run.metrics for run in runs if run.state == FINISHED])
     return {
         RUNS_TABLE: csv_text([*header, "epochs", "seconds", "message"], rows),
         SUMMARY: json_text(summary),

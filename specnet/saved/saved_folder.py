@@ -140,7 +140,7 @@ class SavedFolder:
         if self.state == INTERRUPTED and self.epochs is not None:
             return f"interrupted after epoch {self.epochs}"
         done = self.trials if self.runs is None else self.runs
-        if self.state == UNFINISHED and done is not None:
+        if self.state == UNFINISHED and not self.message and done is not None:
             return f"unfinished after {counted(done, 'trial' if self.runs is None else 'run')}"
         return f"{self.state}: {self.message}" if self.message else self.state
 

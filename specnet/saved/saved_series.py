@@ -53,7 +53,8 @@ class RepeatedRun:
     seed, fold : int or None
         The seed and the fold of the run, if runs of the series differ in them.
     state : str
-        ``finished``; ``diverged`` if its loss was not finite, ``refused`` after any other error.
+        ``finished``; ``diverged`` if its loss was not finite, ``refused`` after any other error, ``unfinished`` if the
+        series was interrupted before.
     message : str
         The reason why it has not finished.
     metrics : dict
@@ -144,16 +145,16 @@ class SeriesRun(SavedRun):
         """Return the run of a row of ``runs.csv`` in a folder."""
         run = cls(folder / row.name, row.name)
         run.seed, run.fold, run.state, run.message = row.seed, row.fold, row.state, row.message
-        run.metrics, run.epochs = row.metrics, row.epochs
+        run.metrics, run.epochs = row.metrics, row.epochs or None
         return run
 
     @classmethod
     def of_sweep(cls, folder: Path) -> SeriesRun:
-        """Return the run of the best trial of a fold's sweep, with the metrics of the sweep's team."""
+        """Return the run of the best trial of a fold's sweep, with the metrics of its team; it may not have begun."""
         sweep = SavedSweep(folder)
         run = cls(folder / BEST, folder.name)
         (run.seed, run.fold), run.message = seed_and_fold(folder.name) or (None, None), ""
-        if sweep.best_trial is None or not sweep.has_run:
+        if kind_of(folder) is not SWEEP or sweep.best_trial is None or not sweep.has_run:
             run.state, run.metrics, run.epochs = UNFINISHED, {}, None
         else:
             run.state, run.sweep = FINISHED, sweep
@@ -195,7 +196,10 @@ class SavedSeries(SavedFolder):
         """The runs that the page of the series shows."""
         if kind_of(self.path) is SERIES:
             return [SeriesRun.of_row(self.path, row) for row in read_runs(self.path)]
-        return [SeriesRun.of_sweep(path) for path in parts_of(self.path, NESTED) if kind_of(path) is SWEEP]
+        found = {path.name: path for path in parts_of(self.path, NESTED) if kind_of(path) is SWEEP}
+        folds = [f"fold{fold}" for fold in range(_folds(next(iter(found.values()))))] if found else []
+        paths = {name: self.path / name for name in folds} | found
+        return [SeriesRun.of_sweep(paths[name]) for name in sorted(paths, key=by_numbers)]
 
     @cached_property
     def first(self) -> SeriesRun | None:
@@ -243,32 +247,28 @@ class SavedSeries(SavedFolder):
         return "" if first is None or first.sweep is None else first.sweep.facts.metric.removeprefix("validation_")
 
     @cached_property
-    def rows(self) -> Sequence[RepeatedRun | SavedFolder]:
-        """The rows of the table of runs; for sweeps, which have no such table, their folders."""
-        return read_runs(self.path) if kind_of(self.path) is SERIES else self.inner or self.shown
-
-    @cached_property
     def summary(self) -> Summary:
         """The contents of ``summary.json``."""
-        return read_summary(self.path, has_finished=any(row.state == FINISHED for row in self.rows))
+        return read_summary(self.path, has_finished=any(run.state == FINISHED for run in self.shown))
 
     @property
     def _is_locked(self) -> bool:
         return (self.path / LOCK_NAME).is_file()
 
-    @property
-    def _others(self) -> list[str]:
-        """The states of the runs that have not finished."""
-        return [each.state for each in (*self.rows, *self.inner) if each.state != FINISHED]
+    @cached_property
+    def _states(self) -> Mapping[str, str]:
+        """The state of each planned run by name; of its folder, if it has one."""
+        return {each.name: each.state for each in (*self.shown, *self.inner)}
 
     @cached_property
     def state(self) -> str:
-        return UNFINISHED if self._is_locked else next(iter(self._others), FINISHED)
+        others = [state for state in self._states.values() if state != FINISHED]
+        return UNFINISHED if self._is_locked or UNFINISHED in others else next(iter(others), FINISHED)
 
     @cached_property
     def message(self) -> str:
-        others = [] if self._is_locked else self._others
-        return f"{count(len(others))} of {counted(len(self.rows), 'run')}" if others else ""
+        number = [*self._states.values()].count(self.state)
+        return f"{count(number)} of {counted(len(self._states), 'run')}" if number and self.state != FINISHED else ""
 
     @cached_property
     def metrics(self) -> Mapping[str, Mapping[str, float | None]]:
@@ -303,7 +303,15 @@ class SavedSeries(SavedFolder):
 
     @cached_property
     def runs(self) -> int | None:
-        return len(self.rows)
+        return len(self._states)
+
+
+def _folds(sweep: Path) -> int:
+    """Return the number of folds for testing that the sweep of one of them was made for; 0 if unknown."""
+    found: Any = SavedSweep(sweep).record
+    for key in ("identity", "spec", "data", "split", "folds"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int) else 0
 
 
 MAX_DEPTH = 3

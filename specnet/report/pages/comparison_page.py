@@ -267,7 +267,7 @@ def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
     ]
     ends = [f"{titles[index]} {last}" for index, member, _, last in lines if not member]
     title, curves = curve_title(name), [curve for _, _, curve, _ in lines]
-    description = f"{title} by epoch, at last: {'; '.join(ends)}"
+    description = f"{title} by epoch, in the last: {'; '.join(ends)}"
     chart = curves_chart(description, curves, name, title.lower(), is_whole=True)
     for index, member, curve, last in lines:
         ending = "" if member or len(ends) > MAX_NAMED else titles[index]

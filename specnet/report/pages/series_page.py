@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from statistics import fmean, variance
 from typing import Any
@@ -17,7 +18,7 @@ from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, VERDICTS, in_words, on_axis, words
 from specnet.report.pages.page_beginning import Gain, gains_chart
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.sweep_page import FAILURES, shown_setting
+from specnet.report.pages.sweep_page import FAILURES, MARKS, PRUNED, shown_setting
 from specnet.report.pages.training_charts import (
     MAX_NAMED,
     MAX_POINTS,
@@ -32,7 +33,7 @@ from specnet.report.svg.colours import CLASS_COUNT
 from specnet.report.terminal.scores import is_negative_loss, spread_table
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import page_of
-from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_folder import FINISHED, UNFINISHED
 from specnet.saved.saved_run import Curves
 from specnet.saved.saved_series import SavedSeries, SeriesRun
 
@@ -180,8 +181,13 @@ def series_page(series: SavedSeries) -> str:
         run.name: curve_style(index) if named else fold_styles.get(run.fold, "series-8 faint")
         for index, run in enumerate(record.runs)
     }
+    shown_folds = set() if named else {run.fold for run in record.finished}
     curves, in_percent = list(_curves(record, styles, named=named)), record.main.endswith("accuracy")
-    marks = [(mark_alone(index), f"seed {seed}") for index, seed in enumerate(seeds)]
+    marks = (
+        [(mark_alone(index), f"seed {seed}") for index, seed in enumerate(seeds)] if folds and len(seeds) > 1 else []
+    )
+    left_out = dict.fromkeys(run.state for run in record.runs if run.state != FINISHED)
+    marks += [(mark_alone(_mark(state)), state) for state in left_out]
     beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
     return rendered(
         "series.html.j2",
@@ -193,23 +199,30 @@ def series_page(series: SavedSeries) -> str:
         kicker=list(filter(None, [series.title, kind, _number(record)])),
         sentence=f"{_unfinished(record)}{series_sentence(record)}",
         strip=_strip(record),
-        scores=in_words(spread_table({**record.summary, **beside})),
+        scores=_scores({**record.summary, **beside}),
         is_nested=record.is_nested,
         folds=folds,
         forward=bool(folds) and _split(series).get("time") is not None,
         seeds=seeds,
         has_band=len(record.finished) > 1,
         spread=[f"{100 * each:.1f} points" if in_percent else figure(each) for each in record.spread or ()],
-        legend=marks if folds and len(seeds) > 1 else [],
+        legend=marks,
+        is_whole=len(record.finished) == len(record.runs),
+        resumes=UNFINISHED in left_out,
         spreads=list(_spreads(record)),
         table=_runs_table(record),
-        swatches=list(styles.values()) if named and curves else [],
+        swatches=[styles[run.name] * (run.state == FINISHED) for run in record.runs] if named and curves else [],
         addresses=[page_of(run.own_folder, series.path) if run.state == FINISHED else "" for run in record.runs],
         curves=curves,
-        fold_styles=[] if named else [(style, f"fold {fold}") for fold, style in fold_styles.items()],
+        fold_styles=[(style, f"fold {fold}") for fold, style in fold_styles.items() if fold in shown_folds],
         choices=_choices_table(record.searches),
         worth=_worth(record),
     )
+
+
+def _scores(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:
+    table = in_words(spread_table(summary))
+    return replace(table, header=["rows", *table.header[1:]])
 
 
 def _split(series: SavedSeries) -> Mapping[str, Any]:
@@ -217,6 +230,11 @@ def _split(series: SavedSeries) -> Mapping[str, Any]:
     data = series.first.document.get("data") if series.first is not None else None
     split = data.get("split") if isinstance(data, Mapping) else None
     return split if isinstance(split, Mapping) else {}
+
+
+def _mark(state: str) -> int:
+    """Return the mark of a run that has not finished."""
+    return MARKS.get(state, PRUNED)
 
 
 def _number(record: SeriesView) -> str:
@@ -240,25 +258,26 @@ def series_sentence(record: SeriesView) -> str:
         first = "The run has not finished" if total == 1 else f"None of {count(total)} runs has finished"
         reasons = {run.message for run in record.runs}
         return f"{first}: {reasons.pop()}." if len(reasons) == 1 and all(reasons) else f"{first}."
-    of_all = "" if finished == total else f"{count(finished)} of "
+    which = _number(record) if finished == total else f"the other {'one' if finished == 1 else count(finished)}"
     found = record.summary[record.split][record.main]
     rows = adjective(record.split)
     label, a = f"{rows} {words(record.main)}", "an" if record.split == OUT_OF_FOLD else "a"
-    what = f"{'The results of ' if record.is_nested else ''}{of_all}{_number(record)}"
+    what = f"the results of {which}" if record.is_nested and finished > 1 else which
+    start = f"{what[0].upper()}{what[1:]}"
     if found["mean"] is None:
-        return f"{what}: the {label} is not defined for any of them."
+        return f"{start}: the {label} is not defined for any of them."
     shown = _spread(record.main, found)
-    if finished == 1:
-        return f"{what} reached {a} {label} of {shown}; a spread needs more than one."
+    reached = f"{start} {'reached' if finished == 1 else 'average'} {a} {label} of {shown}"
+    if total == 1:
+        return f"{reached}; a spread needs more than one."
     if record.gain(record.reference) is None:
-        return f"{what} average {a} {label} of {shown}."
+        return f"{reached}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
     if record.outcome is None:
         verb = "have" if simple.endswith("s") else "has"
-        return f"{what} average {a} {label} of {shown}; on the same rows {simple} {verb} {its}."
-    beside = f"{VERDICTS[record.outcome]} {simple}"
-    return f"{beside}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
+        return f"{reached}; on the same rows {simple} {verb} {its}."
+    return f"{VERDICTS[record.outcome]} {simple}: {which} average {a} {label} of {shown} against {its}."
 
 
 def _strip(record: SeriesView) -> Figure | None:
@@ -291,6 +310,11 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
     by, beside = ("fold", seeds) if folds else ("seed", [])
     groups = folds or seeds
     middle, step = max(len(beside) - 1, 0) / 2, 2 * JITTER / max(len(beside) - 1, 1)
+
+    def position(run: SeriesRun) -> float:
+        aside = step * (beside.index(run.seed) - middle) if run.seed in beside else 0.0
+        return aside + groups.index(getattr(run, by))
+
     for name in record.metrics[:MAX_SPREADS]:
         found = record.summary[record.split][name]
         scores = ((run, run.score(record.split, name)) for run in record.finished)
@@ -305,7 +329,9 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
         label, unit = on_axis(name, words(name))
         y = Axis.over(shown, label=label, unit=unit, margin=0.08)
         values = "; ".join(f"{run.name} {metric(name, value)}" for run, value in known)
-        chart = Chart(f"{title}: mean {spread}; {values}", Axis.of_names(map(str, groups), by), y)
+        left_out = [run for run in record.runs if run not in record.finished]
+        x = Axis.of_names(map(str, groups), by)
+        chart = Chart(f"{title}: mean {spread}; {values}", x, y, margin="no value" if left_out else "")
         edges = -0.5, len(groups) - 0.5
         if std:
             chart.rectangle(edges, (mean - std, mean + std), "class-1", opacity=BAND, hover=f"mean ± std: {spread}")
@@ -314,10 +340,14 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
             ends = groups.index(group) - REACH, groups.index(group) + REACH
             hover = f"{by} {group}, {BASELINES[record.reference]}: {page_metric(name, value)}"
             chart.line(ends, [value, value], "whisker", title=hover)
-        positions = np.array([groups.index(getattr(run, by)) for run, _ in known])
         kinds = np.array([beside.index(run.seed) if run.seed in beside else 0 for run, _ in known])
+        chart.apart(
+            list(map(position, left_out)),
+            [_mark(run.state) for run in left_out],
+            [f"{run.name}: {run.state}" for run in left_out],
+        )
         chart.points(
-            positions + step * (kinds - middle),
+            [position(run) for run, _ in known],
             [value for _, value in known],
             kinds if len(beside) > 1 else None,
             radius=4.5,
@@ -336,17 +366,24 @@ def _curves(record: SeriesView, styles: Mapping[str, str], *, named: bool) -> It
         title, curves = curve_title(name), [record.curves[run.name][name] for run in runs]
         ends = [curve.values[-1] for curve in curves]
         last_values = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(ends), max(ends))))
-        description = f"{title} by epoch in {counted(len(runs), 'run')}, at last {last_values}"
+        description = f"{title} by epoch in {counted(len(runs), 'run')}, in the last epoch {last_values}"
         chart = curves_chart(description, curves, name, title.lower())
         for run, curve in zip(runs, curves, strict=True):
             last = page_metric(name, curve.values[-1])
-            chart.line(*curve, styles[run.name], name=run.name * named, value=last, title=f"{run.name}, at last {last}")
-        yield Figure(title, f"{rows_note(name)} At last {last_values}.", chart.svg(), "curves")
+            chart.line(
+                *curve,
+                styles[run.name],
+                name=run.name * named,
+                value=last,
+                title=f"{run.name}, in the last epoch {last}",
+            )
+        yield Figure(title, f"{rows_note(name)} In the last epoch: {last_values}.", chart.svg(), "curves")
 
 
 def _runs_table(record: SeriesView) -> TextTable:
     runs = record.runs
-    scores = [(record.split, name) for name in record.metrics] + [(TRAIN, record.main)] * (record.split != TRAIN)
+    scores = [(record.split, name) for name in record.metrics]
+    scores += [(TRAIN, record.main)] * (record.split != TRAIN and bool(record.finished))
     columns = {"run": [run.name for run in runs]}
     if len(record.finished) < len(runs):
         columns["state"] = [f"{run.state}: {run.message}" if run.message else run.state for run in runs]

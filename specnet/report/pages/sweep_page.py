@@ -364,7 +364,7 @@ def _by_trial(view: SweepView) -> Figure:
     for trial in out:
         chart.beyond([trial.number], above=not view.larger_is_better, hover=view.trial_text(trial))
     chart.points([best.number], [figure], [BEST], held_out=True, hover=[view.trial_text(best)])
-    note = f"The line is the best so far, at last {best_figure} in trial {best.number}."
+    note = f"The line is the best so far. The best of all, {best_figure}, is that of trial {best.number}."
     if others:
         note += " Trials without a value are in the margin below."
     if out:
@@ -386,7 +386,7 @@ def _curves(view: SweepView) -> Figure:
     drawn = [(trial, view.losses[trial.number]) for trial in view.trials if trial.number in view.losses]
     best = [trial for trial, _ in view.ranked if trial.number in view.losses][: len(BEST_CURVES)]
     title = "Validation loss of every trial"
-    ends = "; ".join(f"trial {trial.number} at last {_last(view, trial)}" for trial in best)
+    ends = "; ".join(f"trial {trial.number} in the last epoch {_last(view, trial)}" for trial in best)
     description = f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}"
     chart = curves_chart(description, [curve for _, curve in drawn], LOSS, "validation loss")
     rest_style = REST_STYLES[len(drawn) > MANY_CURVES]

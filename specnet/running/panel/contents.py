@@ -63,7 +63,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool, trials: Se
     with_rows : bool
         Whether the panel may have rows: the typical one, and test rows to choose.
     trials : sequence of str
-        The names of a team's trials. The model has equally many consecutive networks of each.
+        The names of a team's trials, if it has several. The model has equally many consecutive networks of each.
     """
     model, train = shown.model, data.splits[TRAIN]
     level = _level(model)

@@ -43,7 +43,7 @@ from specnet.running.training_run import Contents, RunOutcome
 from specnet.running.verification.compared_runs import ComparedRun, ComparedSweep, facts_of
 from specnet.running.verification.result import Verification, VerifiedRun
 from specnet.running.workers import Task, TaskGroup, Workers
-from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_folder import FINISHED, UNFINISHED
 from specnet.saved.saved_series import read_runs
 from specnet.saved.saved_sweep import Trial
 from specnet.spec import Limits
@@ -161,7 +161,8 @@ class FoundRuns:
                     run.text = writer.text(each.changes, run.path)
             for name, row in rows.items():
                 each = repetition_named(name)
-                if each is not None and row.state != FINISHED and name not in names and sample is self._epochs is None:
+                has_failed = row.state not in (FINISHED, UNFINISHED) and name not in names
+                if each is not None and has_failed and sample is self._epochs is None:
                     self.failed[name] = changed(document, each.changes, name).data
         others = [VerifiedRun(name, message=message) for name, message in sorted(missing.items())]
         self._take(_chosen(runs, sample), others, len(runs))

@@ -12,7 +12,7 @@ import pytest
 
 import specnet
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
-from tests.running.sweeps.searches import MEMBERS
+from tests.running.sweeps.searches import MEMBERS, TPE
 from tests.texts.calling import called
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -50,9 +50,10 @@ def nested(folder: Path) -> Path:
 
 
 @pytest.mark.trains
-def test_page_of_a_team_is_in_order(faults: Callable[..., list[str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("spec", "trials"), [(TPE, 1), (MEMBERS, 3)])
+def test_page_of_a_team_is_in_order(faults: Callable[..., list[str]], tmp_path: Path, spec: str, trials: int) -> None:
     overrides = ["training.epochs=2"]
-    specnet.sweep(MEMBERS, tmp_path / "sweep", jobs=1, trials=3, overrides=overrides, observer=specnet.Observer())
+    specnet.sweep(spec, tmp_path / "sweep", jobs=1, trials=trials, overrides=overrides, observer=specnet.Observer())
     assert not faults(tmp_path / "sweep/team/report.html")
 
 

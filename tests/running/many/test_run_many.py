@@ -6,13 +6,17 @@ import csv
 import json
 import os
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import specnet
 from specnet import DataError, FileError, RepeatedResult, SpecError
+from specnet.running.folder_pages import page_again
+from specnet.saved.saved_series import saved_in
 from tests.made import data_of
 from tests.running.many.executors import EXECUTORS
 from tests.running.passed_parts import Looking, Picky
@@ -93,6 +97,36 @@ def test_the_summary_is_numpys(done: tuple[Path, RepeatedResult]):
     assert [(line["seed"], line["fold"], line["state"], line["epochs"]) for line in lines] == [
         (str(seed), str(fold), "finished", "4") for seed in (0, 1) for fold in (0, 1, 2)
     ]
+
+
+class Interrupting(ThreadPoolExecutor):
+    """Computes two runs, and is then interrupted."""
+
+    submitted = 0
+
+    def submit(self, *args: Any, **options: Any) -> Future[Any]:
+        self.submitted += 1
+        if self.submitted > 2:
+            raise KeyboardInterrupt
+        future = super().submit(*args, **options)
+        wait([future])
+        return future
+
+
+def test_an_interrupted_series_has_all_planned_runs_in_its_table(rows: Path, done: tuple[Path, RepeatedResult]):
+    out, (whole, _) = rows.parent / "half", done
+    with pytest.raises(KeyboardInterrupt), Interrupting(1) as executor:
+        specnet.run_many(rows, out, folds=3, seeds=2, executor=executor)
+    lines, expected = table(out), table(whole)
+    assert [line["run"] for line in lines] == [line["run"] for line in expected]
+    states = [line["state"] for line in lines]
+    assert states.count("unfinished") >= 4
+    assert states.count("unfinished") + states.count("finished") == 6
+    saved = saved_in(out)
+    assert (saved.state, saved.message) == ("unfinished", f"{states.count('unfinished')} of 6 runs")
+    assert page_again(out).is_file()
+    specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
+    assert fingerprint(out) == fingerprint(whole)
 
 
 def test_each_row_is_tested_once_and_seeds_see_the_same_rows(done: tuple[Path, RepeatedResult]):

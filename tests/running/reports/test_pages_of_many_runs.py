@@ -289,8 +289,11 @@ def test_pages_begin_with_what_has_not_finished(tmp_path: Path) -> None:
     runs = [(f"fold{fold}", None, fold, scores(0.25, 0.75)) for fold in (0, 1)]
     folder = write_series(tmp_path / "many", [*runs, ("fold2", None, 2, "the loss is not finite")])
     (heading,) = re.findall("<h1>(.*?)</h1>", page_again(folder).read_text("utf-8"))
-    assert heading.startswith("1 of 3 runs diverged. 2 of 3 runs average a test accuracy of 75.0 %")
-    assert re.search("run state test accuracy .* fold2 diverged: the loss is not finite – ", said(folder))
+    assert heading.startswith("1 of 3 runs diverged. The other 2 average a test accuracy of 75.0")
+    text = said(folder)
+    assert re.search("run state test accuracy .* fold2 diverged: the loss is not finite – ", text)
+    assert "no value" in text  # where the fold that diverged is drawn
+    assert "every row is tested once" not in text
 
 
 def test_nested_sweeps_are_told_by_their_best_runs(tmp_path: Path, pinned: Pinned) -> None:
@@ -301,6 +304,12 @@ def test_nested_sweeps_are_told_by_their_best_runs(tmp_path: Path, pinned: Pinne
     text = said(tmp_path / "nested")
     pinned(text)
     assert "likely to matter" not in text  # all of the searches draw alike
+    facts = json.loads((tmp_path / "nested/fold2/sweep.json").read_text())
+    facts["identity"]["spec"]["data"] = {"split": {"folds": 12}}
+    (tmp_path / "nested/fold2/sweep.json").write_text(json.dumps(facts))
+    assert "10 of 12 sweeps did not finish. The results of the other 2 average a test accuracy" in said(
+        tmp_path / "nested"
+    )
     for fold in (10, 2):
         (tmp_path / f"nested/fold{fold}/best/run.json").unlink()
     pinned(said(tmp_path / "nested"))
@@ -319,7 +328,7 @@ def test_curve_of_several_networks_is_their_mean(tmp_path: Path, pinned: Pinned)
     (folder / "trials" / "0000" / "history.jsonl").write_text("\n".join(lines) + "\n")
     pinned(said(folder))
     # The first network alone has a third epoch: 3.0; the means before are 2.0 and 3.0.
-    assert any("trial 0 at last 3.0000" in label for label in labels(folder))
+    assert any("trial 0 in the last epoch 3.0000" in label for label in labels(folder))
 
 
 def test_trial_from_elsewhere_is_refused(tmp_path: Path, refused: Refused) -> None:
@@ -456,7 +465,7 @@ def test_curves_have_the_colours_of_the_legend(tmp_path: Path, folds: int) -> No
     runs = [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.5)) for s in range(3) for f in range(folds)]
     text = page_again(write_series(tmp_path / "many", runs)).read_text("utf-8")
     legend = re.findall(r'swatch.*?<path class="([^"]+)".*?fold (\d+)', text)
-    lines = set(re.findall(r'<path class="([^"]+)"[^>]*><title>seed\d_fold(\d+), at last', text))
+    lines = set(re.findall(r'<path class="([^"]+)"[^>]*><title>seed\d_fold(\d+), in the last', text))
     if folds == 5:
         assert sorted(legend) == sorted(lines)
         assert len({style for style, _ in legend}) == folds
