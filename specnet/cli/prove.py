@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,7 +170,7 @@ def evaluate(
     specnet evaluate runs/moons_2_5_1/1 rows.npz
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
-    from specnet.data import RawColumns, large_cell_in, read_table
+    from specnet.data import RawColumns, large_cell_in, read_table, table_part
     from specnet.data.row_hashes import RowSet, row_hashes
     from specnet.model import unfamiliar_cells
     from specnet.parts.data import settings_as_options
@@ -177,8 +178,8 @@ def evaluate(
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import folder_of, training_rows
     from specnet.running.data_rows import check_rows
-    from specnet.running.expectations.judging import expectations_for, judged
-    from specnet.saved.expectations_file import read_expectations
+    from specnet.running.expectations.judging import expectations_of, judged
+    from specnet.running.panel.row_names import names_in_file
 
     check_model_and_data(model, data)
     loaded = load_any(model, limit)
@@ -193,6 +194,12 @@ def evaluate(
             if problem is not None:
                 raise DataError(problem) from None
             raise
+        expectations = [each for each in expectations_of(loaded, folder_of(model)) if each.better_than is None]
+        checked, answers = check_rows(raw, rows.y, rows.sample_weight), None
+        if expectations:
+            answers = loaded.answers(raw, rows.y, rows.sample_weight)
+        names = partial(names_in_file, table_part(file, loaded.network.resolved, encoding), rows)
+        found = judged(expectations, loaded, checked, answers, names=names)
     output.warnings(*unfamiliar_cells(loaded.preparations, raw, rows_name(data)))
     output.data |= {"rows": len(raw), "metrics": figures}
     if known := RowSet.from_data(training_rows(model)):
@@ -205,11 +212,7 @@ def evaluate(
             hint = f"evaluate rows that were not used for training: `{command}`"
             output.warnings(Diagnostic("training-rows", message, source=rows_name(data), hint=hint))
     output.table(scores_table({rows_name(data): figures}))
-    tables = [each["expectation"] for each in read_expectations(folder_of(model))]
-    if expectations := [each for each in expectations_for(loaded, tables) if each.better_than is None]:
-        checked = check_rows(raw, rows.y, rows.sample_weight)
-        answers = loaded.answers(raw, rows.y, rows.sample_weight)
-        show_expectations(judged(expectations, loaded, checked, answers, ([], {})), output)
+    show_expectations(found, output)
 
 
 def verify(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from specnet.data.checked_tables import read_cells as read_cells
     from specnet.data.checked_tables import read_inputs as read_inputs
     from specnet.data.checked_tables import read_table as read_table
+    from specnet.data.checked_tables import table_part as table_part
     from specnet.data.checked_tables import table_target as table_target
     from specnet.data.column_preprocessing import check_fitted as check_fitted
     from specnet.data.column_preprocessing import column_groups as column_groups
@@ -57,7 +58,7 @@ else:
         __name__,
         {
             "checked_tables": "about_file first_large_cell large_cell_in large_cell_problem large_rows "
-            "largest_cell load_table read_cells read_inputs read_table table_target",
+            "largest_cell load_table read_cells read_inputs read_table table_part table_target",
             "column_preprocessing": "check_fitted column_groups with_fitted_steps",
             "data_warnings": "TrainingData column_warnings target_warnings",
             "dependent_rows": "Dependence dependences names_a_group names_of_groups",

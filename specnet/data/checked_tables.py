@@ -301,8 +301,7 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None, 
     FileError
         If it cannot be read.
     """
-    source = os.fspath(path)
-    part = _encoded(_part_for(source, resolved.spec), encoding)
+    source, part = os.fspath(path), table_part(path, resolved, encoding)
     try:
         table = check_table(part.load(Path(), resolved.spec.target_kind))
         if not table.columns:
@@ -326,15 +325,22 @@ def _refuse_unknown_labels(y: Array, labels: Array, source: str) -> None:
         raise DataError(Diagnostic("unknown-label", message, source=source, hint=hint))
 
 
-def _part_for(source: str, spec: Spec) -> Data:
-    """Return the data part that reads a file as the spec's data part would."""
+def table_part(path: PathLike, resolved: Resolved, encoding: str | None = None) -> Data:
+    """Return the data part that reads a file as the spec's data part would; parameters as for `read_table`.
+
+    Raises
+    ------
+    DataError
+        If it is no file of rows that the model can read.
+    """
+    source, spec = os.fspath(path), resolved.spec
     if source.lower().endswith(".npz"):
         data_parts.refuse_bytes(source, source)
         return data_parts.Npz(path=source)
     part = spec.data.for_file(source) if spec.data is not None else None
     if part is None:
         raise _unreadable(source, spec)
-    return part
+    return _encoded(part, encoding)
 
 
 def _unreadable(source: str, spec: Spec) -> DataError:

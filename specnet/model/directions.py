@@ -127,7 +127,7 @@ def largest_fall(
         index = names.index(name)
         line = np.linspace(np.nanmin(rows.X[:, index]), np.nanmax(rows.X[:, index]), _POINTS)
         points = _beside(_points(model, rows, index, line), dtype)
-        found = _rising(model, column, _moved(rows, index, points, answer))
+        found = _rising(model, column, moved_answers(rows, index, points, answer).astype(np.float64))
         within = np.abs(found[(points >= line[0]) & (points <= line[-1])])
         smallest = _SMALLEST * within[np.isfinite(within)].max(initial=0.0)
         is_finite = np.isfinite(found[:-1]) & np.isfinite(found[1:])
@@ -145,7 +145,7 @@ def _points(model: Model, rows: RawColumns, index: int, line: NDArray[np.float64
     some = replace(rows, X=rows.X[:_BENT_ROWS])
     bends = np.tile(line[:, np.newaxis], len(some))
     for _ in range(_NEARER):
-        slopes = np.diff(_moved(some, index, bends, partial(outputs_of, model)), axis=0)
+        slopes = np.diff(moved_answers(some, index, bends, partial(outputs_of, model)).astype(np.float64), axis=0)
         sharpest = np.nan_to_num(np.abs(np.diff(slopes, axis=0))).sum(axis=2).argmax(axis=0)
         low, high = (bends[sharpest + offset, np.arange(len(some))] for offset in (0, 2))
         bends = np.linspace(low, high, _NEAR)
@@ -159,14 +159,23 @@ def _beside(points: NDArray[np.float64], dtype: np.dtype[np.floating]) -> NDArra
     return np.sort(both, axis=0).astype(np.float64)
 
 
-def _moved(
+def moved_answers(
     rows: RawColumns, index: int, points: NDArray[np.float64], answer: Callable[[RawColumns], Array]
-) -> NDArray[np.float64]:
-    """Return the answers (points, rows, outputs) with a column at points (points, rows)."""
+) -> Array:
+    """Return the answers (points, rows, outputs) with a column at points, (points, rows) or (points, 1) for all rows.
+
+    Parameters
+    ----------
+    rows : RawColumns
+    index : int
+        The column.
+    points : ndarray
+    answer : callable
+        Function from rows to answers, (rows, outputs).
+    """
     X = np.repeat(rows.X[np.newaxis], len(points), axis=0)
     X[:, :, index] = points
-    found = answer(replace(rows, X=X.reshape(-1, X.shape[2])))
-    return found.astype(np.float64).reshape(*points.shape, -1)
+    return answer(replace(rows, X=X.reshape(-1, X.shape[2]))).reshape(len(points), len(rows), -1)
 
 
 def _rising(model: Model, column: MonotoneColumn, found: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -371,9 +371,11 @@ class _Series:
 
     def _task(self, each: Repetition) -> Task:
         """Return the task of a run; if runs are saved, its document has paths relative to the run's folder."""
-        is_written = self._folder is not None
-        data = self._written(each).data if is_written else changed(self._document, each.changes, each.name).data
-        return Task.of(data, self._parsed, self._sha256, rows=self._rows)
+        if self._folder is None:
+            data, folder = changed(self._document, each.changes, each.name).data, self._parsed.folder
+        else:
+            data, folder = self._written(each).data, self._folder / each.name
+        return Task.of(data, self._parsed, self._sha256, rows=self._rows, folder=folder)
 
     def _end(self, each: Repetition, outcome: RunOutcome) -> None:
         if self._folder is not None and outcome.state == FINISHED:

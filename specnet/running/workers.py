@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
 
 from specnet.compiler.thread_limits import limited_threads
@@ -57,6 +58,8 @@ class Task:
     limits : Limits or None
     rows : bool
         Whether the run stores hashes of its training rows.
+    folder : Path or None
+        The folder that relative paths of the document start from; None for the working directory.
     beginning : Beginning or None
         The part of the training to compute; None for the whole run.
     known : dict
@@ -68,6 +71,7 @@ class Task:
     parts: tuple[type[Part], ...] = ()
     limits: Limits | None = None
     rows: bool = field(default=True, kw_only=True)
+    folder: Path | None = field(default=None, kw_only=True)
     beginning: Beginning | None = field(default=None, kw_only=True)
     known: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
 
@@ -93,7 +97,7 @@ class Task:
         """
         if "spec" in self.known:
             return cast(Spec, self.known["spec"])
-        spec = parse_spec(Document(self.data), parts=self.parts, limits=self.limits)
+        spec = parse_spec(Document(self.data, folder=self.folder), parts=self.parts, limits=self.limits)
         if spec.target_kind != table.target:
             message = f"the loss needs {spec.target_kind} as the target, but the rows were read with {table.target}"
             raise DataError(spec.diagnostic("loss-target", message, ("training", "loss")))

@@ -31,8 +31,10 @@ class BrokenRow(TypedDict):
 
     Attributes
     ----------
-    row : int or None
-        Its index among all rows of the data, from 0; None for the row of an expectation.
+    row : int
+        Its index among all rows of the data, from 0.
+    name : str
+        Its name in words, such as ``line 132``, with the identifier that the file may have.
     cells : dict of str to str
         Its cells by name.
     changed : list of str
@@ -41,7 +43,8 @@ class BrokenRow(TypedDict):
         The predictions for both.
     """
 
-    row: int | None
+    row: int
+    name: NotRequired[str]
     cells: dict[str, str]
     changed: list[str]
     predictions: list[FiniteFloat]
@@ -190,8 +193,8 @@ def worst_in_words(row: BrokenRow) -> str:
 
 def _change_in_words(row: BrokenRow) -> str:
     before, after = (rounded(each) for each in row["predictions"])
-    at = "" if row["row"] is None else f"row {row['row']}: "
-    return f"{at}{before} → {after} from {' to '.join(row['changed'])}"
+    at = row.get("name", f"row {row['row'] + 1}")
+    return f"{at}: {before} → {after} from {' to '.join(row['changed'])}"
 
 
 def met_in_words(judged: Sequence[JudgedExpectation]) -> str:

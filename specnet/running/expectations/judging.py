@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,12 +33,13 @@ from specnet.running.expectations.measuring import (
 )
 from specnet.running.expectations.moved_rows import (
     largest_change,
-    largest_fall,
+    largest_wrong_move,
     output_index,
     predictions,
 )
-from specnet.running.expectations.named_cells import chosen_rows, column_index, rows_of_records
-from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of
+from specnet.running.expectations.named_cells import chosen_rows, column_index, label_index, rows_of_records
+from specnet.running.panel.row_names import names_of_rows
+from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of, read_expectations
 from specnet.similar_names import did_you_mean
 from specnet.spec import Spec, parse_spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
@@ -49,16 +52,18 @@ MOST_VALUES = 50
 
 def check_labels(spec: Spec, data: SpecData) -> None:
     """Raise a SpecError for each label in the expectations of a spec that its data do not have, or that is missing."""
-    known = [] if data.labels is None else [str(label) for label in data.labels.values.tolist()]
+    known = [] if data.labels is None else [*map(str, data.labels.values.tolist())]
     has_many = len(known) > 2 or (not known and data.resolved.outputs > 1)
     found = []
     for index, expectation in enumerate(spec.expect or ()):
         for key in ("of", "predicts"):
-            label = getattr(expectation, key)
-            if known and label is not None and str(label) not in known:
+            label, path = getattr(expectation, key), (EXPECT, index, key)
+            if known and label is not None and label_index(label, known) is None:
                 hint = did_you_mean(str(label), known) or f"choose from {first_few(known)}"
-                path = (EXPECT, index, key)
                 found.append(spec.diagnostic("unknown-label", f"no label {shown(label)}", path, hint=hint))
+            elif key == "predicts" and label is not None and not known:
+                message, hint = "a model without classes predicts no label", "use at_least or at_most"
+                found.append(spec.diagnostic("expectation", message, path, at_key=True, hint=hint))
         needs_output = expectation.form in (*DIRECTIONS, "row") and expectation.predicts is None
         if has_many and needs_output and expectation.of is None:
             what = "label" if known else "output"
@@ -83,6 +88,11 @@ def expectations_for(model: Model, tables: Sequence[Mapping[str, Any]]) -> tuple
     return parsed.expect or ()
 
 
+def expectations_of(model: Model, folder: Path) -> tuple[Expectation, ...]:
+    """Return the expectations by which the run in a folder was judged, checked for its model; errors as above."""
+    return expectations_for(model, [each["expectation"] for each in read_expectations(folder)])
+
+
 def judge_run(spec: Spec, model: Model, data: SpecData, test: Answers | None, gains: Gains) -> list[JudgedExpectation]:
     """Return the outcome of each expectation of a run's spec, by its test rows.
 
@@ -100,17 +110,67 @@ def judge_run(spec: Spec, model: Model, data: SpecData, test: Answers | None, ga
         The statistics that decide, and the gains over baselines by name and statistic, as in ``metrics.json``.
     """
     rows = data.splits[next(name for name in (TEST, VALIDATION, TRAIN) if len(data.splits.get(name, ())))]
-    return judged(spec.expect or (), model, rows, test, gains)
+    return judged(spec.expect or (), model, rows, test, gains, names=partial(names_of_rows, data, rows))
 
 
+Program = Callable[[RawColumns], tuple[NDArray[Any], NDArray[Any] | None]]
 Gains = tuple[Sequence[str], Mapping[str, Mapping[str, Mapping[str, float | None]]]]
 
 
+RowNames = Callable[[Sequence[int]], Sequence[str]]
+"""A function that returns the names of rows, given their indices, such as ``line 132``."""
+
+
 def judged(
-    expectations: Sequence[Expectation], model: Model, rows: Rows, answers: Answers | None, gains: Gains
+    expectations: Sequence[Expectation],
+    model: Model,
+    rows: Rows,
+    answers: Answers | None = None,
+    gains: Gains = ((), {}),
+    *,
+    names: RowNames | None = None,
+    program: Program | None = None,
 ) -> list[JudgedExpectation]:
-    """Return the outcome of each expectation for a model's answers (None if they are not known) for rows."""
-    return [_Judge(each, model, rows, answers, gains).judged() for each in expectations]
+    """Return the outcome of each expectation for a model, or for a program that is exported from it.
+
+    Parameters
+    ----------
+    expectations : sequence of Expectation
+    model : Model
+    rows : Rows
+    answers : Answers, optional
+        The answers for these rows. Without them, metrics and coverages are undecided.
+    gains : tuple
+        As for `judge_run`; without them, comparisons with baselines are undecided.
+    names : callable, optional
+        Default: ``row 1`` and so on.
+    program : callable, optional
+        Function from raw rows to the answers of a program: the outputs that the model has, (rows, outputs), and labels,
+        (rows,), or None. Default: the model.
+    """
+    names = names or (lambda chosen: [f"row {index + 1}" for index in chosen])
+    judge = partial(_Judge, model=model, rows=rows, answers=answers, gains=gains, names=names, program=program)
+    return [judge(each).judged() for each in expectations]
+
+
+def judge_export(
+    expectations: Sequence[Expectation], model: Model, raw: RawColumns, program: Program
+) -> list[JudgedExpectation]:
+    """Return the outcomes of expectations about rows, directions and exchanged cells for an exported program.
+
+    Parameters
+    ----------
+    expectations : sequence of Expectation
+        Those of other kinds are left out.
+    model : Model
+        The model that the program is exported from.
+    raw : RawColumns
+        The rows in which cells are moved and exchanged.
+    program : callable
+        As for `judged`.
+    """
+    chosen = [each for each in expectations if each.form in (*DIRECTIONS, "unchanged_by", "row")]
+    return judged(chosen, model, Rows(raw.X, np.zeros(len(raw)), kinds=raw.kinds or ()), program=program)
 
 
 def expect(
@@ -150,14 +210,30 @@ def expect(
     spec, columns = model.spec, model.network.resolved.columns
     raw = raw_columns(X, spec.feature_kinds, columns, spec.feature_names)
     rows = check_rows(raw, y, sample_weight)
-    return judged(chosen, model, rows, model.answers(raw, rows.y, rows.weight), ([], {}))
+    return judged(chosen, model, rows, model.answers(raw, rows.y, rows.weight))
 
 
 class _Judge:
     def __init__(
-        self, expectation: Expectation, model: Model, rows: Rows, answers: Answers | None, gains: Gains
+        self,
+        expectation: Expectation,
+        model: Model,
+        rows: Rows,
+        answers: Answers | None,
+        gains: Gains,
+        names: RowNames,
+        program: Program | None,
     ) -> None:
         self.expectation, self.model, self.rows, self.answers, self.gains = expectation, model, rows, answers, gains
+        self.names, self.program = names, program
+
+    def predictions(self, raw: RawColumns) -> NDArray[Any]:
+        """Return the values or the probabilities of all classes that model or program predict, (rows, outputs)."""
+        return predictions(self.model, raw) if self.program is None else self.program(raw)[0]
+
+    def labels(self, raw: RawColumns) -> NDArray[Any] | None:
+        """Return the labels that model or program predict, (rows,)."""
+        return self.model.predict(raw) if self.program is None else self.program(raw)[1]
 
     def judged(self) -> JudgedExpectation:
         form = self.expectation.form
@@ -171,7 +247,7 @@ class _Judge:
             if not mask.any():
                 return self._outcome("undecided", 0, reason="no such rows")
             if form in DIRECTIONS or form == "unchanged_by":
-                return self._moved(raw.part(mask), self.rows.numbers[mask])
+                return self._moved(raw.part(mask), np.flatnonzero(mask))
             if self.answers is None:
                 return self._outcome("undecided", 0, reason="no test rows")
             groups = None if self.rows.groups is None else self.rows.groups[mask]
@@ -256,21 +332,26 @@ class _Judge:
         reason = ", ".join(filter(None, (f"between {pair} ({spread})", without)))
         return self._outcome(outcome, len(answers), value=difference, reason=reason)
 
-    def _moved(self, raw: RawColumns, numbers: NDArray[np.intp]) -> JudgedExpectation:
-        is_direction = self.expectation.form in DIRECTIONS
-        value, rows, worst = (largest_fall if is_direction else largest_change)(
-            self.expectation, self.model, raw, numbers
-        )
+    def _moved(self, raw: RawColumns, indices: NDArray[np.intp]) -> JudgedExpectation:
+        move = largest_wrong_move if self.expectation.form in DIRECTIONS else largest_change
+        value, rows, worst = move(self.expectation, self.model, raw, self.predictions)
+        for each in worst:
+            index = int(indices[each["row"]])
+            each["row"], (each["name"],) = int(self.rows.numbers[index]), self.names([index])
         return self._outcome("broken" if worst else "met", rows, value=value, worst=worst)
 
     def _row(self) -> JudgedExpectation:
         expectation, model = self.expectation, self.model
         raw = rows_of_records(model, [expectation.row or {}])
         if expectation.predicts is not None:
-            given = np.asarray(model.predict(raw)).reshape(-1)[0].item()
-            is_met = str(given) == str(expectation.predicts) or given == expectation.predicts
-            return self._outcome("met" if is_met else "broken", 1, value=str(given))
-        value = float(predictions(model, raw)[0, output_index(model, expectation.of)])
+            labels = None if model.labels is None else model.labels.tolist()
+            index = None if labels is None else label_index(expectation.predicts, labels)
+            given = self.labels(raw)
+            if labels is None or index is None or given is None:
+                return self._outcome("undecided", 1, reason=f"the model has no label {expectation.predicts}")
+            (label,) = given.tolist()
+            return self._outcome("met" if label == labels[index] else "broken", 1, value=str(label))
+        value = float(self.predictions(raw)[0, output_index(model, expectation.of)])
         return self._outcome(outcome_of(value, value, bounds_of(expectation.table)), 1, value=value)
 
     def _coverage(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:

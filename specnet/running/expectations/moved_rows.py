@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from specnet.data import RawColumns
 from specnet.errors import DataError
 from specnet.findings.slices import cell_in_words
 from specnet.model import Model
-from specnet.model.directions import MOVED_ROWS, outputs_of
+from specnet.model.directions import MOVED_ROWS, moved_answers, outputs_of
 from specnet.network.random import stream
 from specnet.parts.data import Column
-from specnet.running.expectations.named_cells import column_index, row_in_words
+from specnet.running.expectations.named_cells import column_index, label_index, row_in_words
 from specnet.saved.expectations_file import BrokenRow
 from specnet.spec.expectations import Expectation
 
@@ -26,11 +27,15 @@ ROUNDING = 16
 """Differences up to this number of units in the last digit of the largest prediction are rounding."""
 
 
-def predictions(model: Model, raw: RawColumns) -> NDArray[np.float64]:
+Predict = Callable[[RawColumns], NDArray[Any]]
+"""A function from raw rows to values, or to the probabilities of all classes, (rows, outputs)."""
+
+
+def predictions(model: Model, raw: RawColumns) -> NDArray[Any]:
     """Return the predicted values, or the probabilities of classes, (rows, outputs)."""
     if model.network.task != "values" and not model.gives_probabilities:
         raise DataError("expectations about predictions need values or probabilities; this model outputs margins")
-    return np.asarray(outputs_of(model, raw), np.float64).reshape(len(raw), -1)
+    return outputs_of(model, raw).reshape(len(raw), -1)
 
 
 def output_index(model: Model, of: Any) -> int:
@@ -49,23 +54,32 @@ def output_index(model: Model, of: Any) -> int:
         if len(names) <= 1 and model.network.outputs == 1:
             return 0
         raise DataError("the expectation needs of", hint=f"choose from {', '.join(map(str, names))}")
-    texts = [*map(str, names)]
-    if str(of) not in texts:
-        raise DataError(f'no class or output "{of}"', hint=f"choose from {', '.join(texts)}")
-    return texts.index(str(of))
+    if (index := label_index(of, names)) is None:
+        raise DataError(f'no class or output "{of}"', hint=f"choose from {', '.join(map(str, names))}")
+    return index
 
 
-def rounding_of(model: Model, values: NDArray[np.float64]) -> float:
-    """Return the largest difference between predictions that is only rounding."""
-    return float(ROUNDING * np.finfo(model.network.dtype).eps * np.abs(values).max(initial=0.0))
+def rounding_of(model: Model, values: NDArray[Any]) -> float:
+    """Return the largest difference between predictions that is only rounding, in the less precise of two types."""
+    eps = max(np.finfo(model.network.dtype).eps, np.finfo(values.dtype).eps)
+    return float(ROUNDING * eps * np.abs(values).max(initial=0.0))
 
 
-def largest_fall(
-    expectation: Expectation, model: Model, raw: RawColumns, numbers: NDArray[np.intp] | None
+def largest_wrong_move(
+    expectation: Expectation, model: Model, raw: RawColumns, predict: Predict
 ) -> tuple[float, int, list[BrokenRow]]:
     """Move a column over its range in up to 256 rows, all else as it is.
 
     The range are the quantiles of the rows with both ends, and the middles between them.
+
+    Parameters
+    ----------
+    expectation : Expectation
+        Its tolerance is accepted.
+    model : Model
+    raw : RawColumns
+    predict : callable
+        The model, or a program that is exported from it.
 
     Returns
     -------
@@ -83,14 +97,13 @@ def largest_fall(
     rows, grid = RawColumns(raw.X[chosen], raw.kinds), _grid(raw.X[:, index], column)
     if len(grid) < 2:
         raise DataError(f'column "{name}" has only one value in these rows')
-    table = np.repeat(rows.X, len(grid), axis=0)
-    table[:, index] = np.tile(grid, len(rows))
-    every = predictions(model, RawColumns(table, raw.kinds))[:, output].reshape(len(rows), len(grid))
-    signed = every if rises else -every
+    given = moved_answers(rows, index, grid[:, np.newaxis], predict)[:, :, output]
+    every = given.astype(np.float64)
+    signed = (every if rises else -every).T
     falls = np.maximum.accumulate(signed, axis=1) - signed
     lows = falls.argmax(axis=1)
     found = falls[np.arange(len(rows)), lows]
-    margin = expectation.tolerance + rounding_of(model, every)
+    margin = expectation.tolerance + rounding_of(model, given)
     worst: list[BrokenRow] = []
     for row in np.argsort(-found, kind="stable")[:WORST].tolist():
         if found[row] > margin:
@@ -98,10 +111,10 @@ def largest_fall(
             high = int(signed[row, : low + 1].argmax())
             worst.append(
                 {
-                    "row": None if numbers is None else int(numbers[chosen[row]]),
+                    "row": int(chosen[row]),
                     "cells": row_in_words(model, rows, row),
                     "changed": [cell_in_words(column, float(grid[at])) for at in (high, low)],
-                    "predictions": [float(every[row, at]) for at in (high, low)],
+                    "predictions": [float(every[at, row]) for at in (high, low)],
                 }
             )
     return float(found.max(initial=0.0)), len(rows), worst
@@ -119,9 +132,9 @@ def _grid(cells: NDArray[Any], column: Column | None) -> NDArray[np.float64]:
 
 
 def largest_change(
-    expectation: Expectation, model: Model, raw: RawColumns, numbers: NDArray[np.intp] | None
+    expectation: Expectation, model: Model, raw: RawColumns, predict: Predict
 ) -> tuple[float, int, list[BrokenRow]]:
-    """Exchange the cells of a column between rows; return the largest change of a prediction, as `largest_fall`.
+    """Exchange the cells of a column between rows; return the largest change, as `largest_wrong_move` does.
 
     Up to 2 048 rows are drawn, and each has the cells of five others: an order of the rows hides nothing.
     """
@@ -131,23 +144,24 @@ def largest_change(
     rows = RawColumns(raw.X[chosen], raw.kinds)
     if len(rows) < 2:
         raise DataError("cells are exchanged between at least 2 rows")
-    column, before = (raw.kinds[index] if raw.kinds else None), predictions(model, rows)
+    column, given_before = (raw.kinds[index] if raw.kinds else None), predict(rows)
+    before = given_before.astype(np.float64)
     largest, given, after = np.zeros(len(rows)), np.zeros(len(rows)), before.copy()
     for _ in range(EXCHANGES):
         table, order = rows.X.copy(), generator.permutation(len(rows))
         table[order, index] = rows.X[np.roll(order, 1), index]  # one circle, so that no row has its own cell again
-        moved = predictions(model, RawColumns(table, raw.kinds))
+        moved = predict(RawColumns(table, raw.kinds)).astype(np.float64)
         change = np.abs(moved - before).max(axis=1)
         larger = change > largest
         largest[larger], given[larger], after[larger] = change[larger], table[larger, index], moved[larger]
-    margin = (expectation.within or 0.0) + rounding_of(model, before)
+    margin = (expectation.within or 0.0) + rounding_of(model, given_before)
     worst: list[BrokenRow] = []
     for row in np.argsort(-largest, kind="stable")[:WORST].tolist():
         if largest[row] > margin:
             output = int(np.abs(after[row] - before[row]).argmax())
             worst.append(
                 {
-                    "row": None if numbers is None else int(numbers[chosen[row]]),
+                    "row": int(chosen[row]),
                     "cells": row_in_words(model, rows, row),
                     "changed": [cell_in_words(column, float(cell)) for cell in (rows.X[row, index], given[row])],
                     "predictions": [float(each[row, output]) for each in (before, after)],

@@ -15,6 +15,7 @@ from specnet.data import RawColumns, read_inputs
 from specnet.errors import DataError
 from specnet.findings.slices import cell_in_words
 from specnet.model import Model
+from specnet.parts.data.tables.cells import are_pair
 from specnet.parts.preprocessing.categories import MISSING
 
 
@@ -44,6 +45,21 @@ def column_index(model: Model, name: str) -> int:
     if name not in names:
         raise DataError(f'no input column "{name}"')
     return names.index(name)
+
+
+def label_index(label: Any, known: Sequence[Any]) -> int | None:
+    """Return the index of a label among the known ones, or None.
+
+    Labels are compared as texts. ``true`` and ``false`` also name labels that are words for them, such as Yes and No,
+    or 1 and 0.
+    """
+    texts = [*map(str, known)]
+    if isinstance(label, bool):
+        words = sorted(texts, key=str.lower)
+        if words == ["0", "1"] or are_pair(words):
+            return texts.index(words[label])
+        return None
+    return texts.index(str(label)) if str(label) in texts else None
 
 
 def rows_of_records(model: Model, records: Sequence[Mapping[str, Any]]) -> RawColumns:

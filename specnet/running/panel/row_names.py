@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from specnet.errors import SpecnetError
 from specnet.parts.splits import PARTS, TRAIN
 
 if TYPE_CHECKING:
-    from specnet.parts.data import TableFile
+    from specnet.parts.data import Data, Table, TableFile
     from specnet.running.data_rows import Rows, SpecData
 
 MAX_CELLS = 2_000_000
@@ -52,16 +53,32 @@ def _names(data: SpecData) -> list[str]:
         for part in PARTS:
             path = None if part == TRAIN else getattr(spec.data.split, part)
             files = spec.data if part == TRAIN else path and spec.data.for_file(path)
-            found += [*_names_in(files, data)] if files else []
-        if table.file_rows is not None:
-            found = [found[row] for row in table.file_rows]
-    return found if len(found) == len(table.X) else []
+            found += [*_names_in(files, spec.folder, table, is_only=files is spec.data)] if files else []
+    return _of_rows(found, table)
 
 
-def _names_in(files: TableFile, data: SpecData) -> Iterator[str]:
-    """Yield the names of all rows of some files."""
-    assert data.table is not None, "rows of files are a table"
-    folder, kinds = data.resolved.spec.folder, data.table.kinds
+def names_in_file(files: Data, table: Table, chosen: Sequence[int]) -> list[str]:
+    """Return the names of chosen rows of a table that was read from a file alone, as `names_of_rows` does."""
+    from specnet.parts.data import TableFile  # imports the readers of files
+
+    found: list[str] = []
+    if isinstance(files, TableFile):
+        with suppress(SpecnetError):
+            found = [*_names_in(files, Path(), table, is_only=True)]
+    names = _of_rows(found, table)
+    return [names[row] if names else f"row {row + 1}" for row in chosen]
+
+
+def _of_rows(names: list[str], table: Table) -> list[str]:
+    """Return the names of the rows of a table, given those of all rows of its files; empty if they do not fit."""
+    if table.file_rows is not None and names:
+        names = [names[row] for row in table.file_rows]
+    return names if len(names) == len(table.X) else []
+
+
+def _names_in(files: TableFile, folder: Path, table: Table, *, is_only: bool) -> Iterator[str]:
+    """Yield the names of all rows of some files; with the name of the file unless it is the only one."""
+    kinds = table.kinds
     ignored = sorted(
         (name for name, kind in kinds.items() if kind == "ignore"), key=lambda name: not names_a_group(name)
     )
@@ -70,7 +87,7 @@ def _names_in(files: TableFile, data: SpecData) -> Iterator[str]:
     identifier = next((name for name in ignored if _identifies(columns[name])), None)
     for row, (path, line) in enumerate(lines):
         name = f"row {row + 1}" if line is None else f"line {line}"
-        of = f" of {os.path.basename(path)}" if len(paths) > 1 or files is not data.resolved.spec.data else ""
+        of = f" of {os.path.basename(path)}" if len(paths) > 1 or not is_only else ""
         yield name + of + ("" if identifier is None else f" ({identifier} {columns[identifier][row]})")
 
 

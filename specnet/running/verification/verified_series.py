@@ -270,7 +270,7 @@ def _tasks(run: ComparedRun, sha256: str, *, rows: bool) -> list[Task]:
     spec = run.spec_again
     document, beginning = document_saying(spec), run.beginning
     if run.sweep is None:
-        return [Task.of(document.data, spec, sha256, rows=rows, beginning=beginning)]
+        return [Task.of(document.data, spec, sha256, rows=rows, folder=spec.folder, beginning=beginning)]
     documents = [changed(document, each.changes, run.name) for each in run.sweep.repetitions(spec)]
     return [TrialTask.of(each.data, spec, sha256, beginning=beginning) for each in documents]
 

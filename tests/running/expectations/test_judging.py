@@ -49,6 +49,8 @@ OF_CLASSES = [
     ("unchanged_by = 'name'\nwithin = 1", "met"),
     ("row = { size = 0.99, old = false, city = 'b' }\npredicts = 'yes'", "met"),
     ("row = { size = 0.99, old = false, city = 'b' }\nat_most = 0.5\nof = 'yes'", "broken"),
+    ("row = { size = 0.99, old = false, city = 'b' }\npredicts = true", "met"),
+    ("row = { size = 0.01, old = false, city = 'b' }\nat_least = 0.5\nof = false", "met"),
     ("coverage = 0.9\nwithin = 0.05", "undecided"),
 ]
 
@@ -88,7 +90,11 @@ def test_the_file_has_the_outcomes_and_the_worst_rows(classes: RunResult) -> Non
     assert 1 <= len(broken["worst"]) <= 3
     low, high = broken["worst"][0]["predictions"]
     assert math.isclose(high - low, broken["value"])
-    assert set(broken["worst"][0]["cells"]) == {"size", "old", "city", "name"}
+    lines = (classes.folder.parent / "rows.csv").read_text(encoding="utf-8").splitlines()
+    for row in broken["worst"]:
+        size, *others = lines[int(row["name"].removeprefix("line ")) - 1].split(",")[:4]
+        assert [row["cells"][name] for name in ("old", "city", "name")] == others
+        assert row["cells"]["size"] == "missing" if not size else float(row["cells"]["size"]) == float(size)
 
 
 def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -> None:
@@ -107,7 +113,7 @@ def test_the_page_has_expectations_behind_the_verdict(tmp_path: Path) -> None:
     first = (out / "report.html").read_text(encoding="utf-8")
     positions = [first.index(text) for text in ("</h1>", "1 of 3 met", ">Broken<", ">Met<", "What now", "Do not use")]
     assert positions == sorted(positions)
-    assert len(re.findall(r"<li>.*?row \d+.*?→", first)) == 3
+    assert len(re.findall(r"<li>.*?line \d+.*?→", first)) == 3
     _write(tmp_path, texts[2:], "price", "mse")
     specnet.run(path, out, resume=True)
     again = (out / "report.html").read_text(encoding="utf-8")
@@ -134,19 +140,32 @@ def test_folds_say_in_how_many_runs_an_expectation_is_met(tmp_path: Path, capsys
     assert "2 of 3 met" in (tmp_path / "both.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("labels", [(0, 1), ("no", "yes"), ("False", "True")])
+def test_true_and_false_name_labels_that_are_words_for_them(labels: tuple[object, object]) -> None:
+    X = np.linspace(-1, 1, 100)[:, None]
+    spec = {"network": {"layer_sizes": [1, 1], "feature_names": ["x"]}, "training": {"loss": "bce", "epochs": 300}}
+    model = specnet.fit(spec, X, np.where(X[:, 0] > 0, *reversed(labels)))
+    tables = [{"row": {"x": 1.0}, "predicts": each} for each in (True, labels[1], False)]
+    tables += [{"row": {"x": 1.0}, "at_least": 0.5, "of": each} for each in (True, False)]
+    found = specnet.expect(model, X, np.where(X[:, 0] > 0, *reversed(labels)), tables)
+    assert [each["outcome"] for each in found] == ["met", "met", "broken", "met", "broken"]
+
+
 @pytest.mark.parametrize("option", ["--folds", "--seeds"])
 def test_edited_expectations_of_a_series_are_judged_without_training(tmp_path: Path, option: str) -> None:
     path, out = _write(tmp_path, ["metric = 'r2'\nat_least = 0.1"], "price", "mse"), tmp_path / "many"
     command = ["run", str(path), option, "2", "-o", str(out), "--jobs", "1", "-q"]
     assert call(command) == 0
     models = {file: file.stat().st_mtime_ns for file in out.glob("*/model.safetensors")}
-    _write(tmp_path, ["metric = 'r2'\nat_least = 0.9999", "increasing = 'size'\ntolerance = 9"], "price", "mse")
+    texts = ["metric = 'r2'\nat_least = 0.9999", "increasing = 'size'\ntolerance = 9", "decreasing = 'size'"]
+    _write(tmp_path, texts, "price", "mse")
     assert call([*command, "--resume"]) == 3
-    assert "1 of 2 met" in (out / "report.html").read_text(encoding="utf-8")
+    assert "1 of 3 met" in (out / "report.html").read_text(encoding="utf-8")
     assert {file: file.stat().st_mtime_ns for file in models} == models
     assert len(models) == 2
     for file in models:
-        assert [each["outcome"] for each in read_expectations(file.parent)] == ["broken", "met"]
+        assert [each["outcome"] for each in read_expectations(file.parent)] == ["broken", "met", "broken"]
+        assert read_expectations(file.parent)[2]["worst"][0]["name"].startswith("line ")
     assert specnet.verify(out).holds
     _write(tmp_path, [], "price", "mse")
     assert call([*command, "--resume"]) == 0
@@ -234,6 +253,13 @@ def test_page_and_terminal_have_one_next_step(
     )
 
 
+def test_a_model_of_values_predicts_no_label(tmp_path: Path) -> None:
+    path = _write(tmp_path, ["row = { size = 1 }\npredicts = 3"], "price", "mse")
+    with pytest.raises(specnet.SpecError, match=r"(?s)\d+:\d+.*predicts no label.*use at_least or at_most"):
+        specnet.run(path, tmp_path / "run", report=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_new_rows_are_judged(classes: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert classes.folder is not None
     _write(tmp_path, [])
@@ -243,6 +269,7 @@ def test_new_rows_are_judged(classes: RunResult, tmp_path: Path, capsys: pytest.
     known = {each["words"]: each["outcome"] for each in classes.expectations}
     assert {each["words"]: each["outcome"] for each in found}.items() <= known.items()
     assert found[0]["rows"] == ROWS
+    assert all(row["name"].startswith("line ") for each in found for row in each.get("worst", []))
 
 
 def test_a_model_is_judged_in_python() -> None:
@@ -298,6 +325,7 @@ def test_differences_of_equal_groups_are_seldom_broken() -> None:
         ({"metric": "accuracy", "at_least": 1, "where": {"town": "a"}}, 'no input column "town"'),
         ({"row": {"size": 1}, "predicts": "yse"}, 'did you mean "yes"?'),
         ({"coverage": 0.9}, 'coverage needs "within"'),
+        ({"row": {"size": 1}, "predicts": 1}, "choose from no, yes"),
         ({"unchanged_by": "name", "tolerance": 1}, "cannot be combined"),
     ],
 )
