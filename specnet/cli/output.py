@@ -219,14 +219,17 @@ class Output:
             sys.stderr.flush()
 
 
-def show_expectations(judged: Sequence[JudgedExpectation], output: Output) -> None:
-    """Print how many expectations are met, and each that is not; a broken one makes the exit status 3."""
+def show_expectations(judged: Sequence[JudgedExpectation], output: Output, of: str = "") -> None:
+    """Print how many expectations are met, and each that is not; a broken one makes the exit status 3.
+
+    `of` says what is judged, unless it is the model.
+    """
     from specnet.saved.expectations_file import fails, not_met, summary
 
     if not judged:
         return
     output.data["expectations"] = [*judged]
-    output.parts(summary(judged))
+    output.parts(f"{of}: {summary(judged)}" if of else summary(judged))
     for line in not_met(judged):
         output.parts(line, label=f"{line.partition(':')[0]}:")
     if fails(judged):

@@ -31,15 +31,17 @@ from specnet.cli.arguments import (
     rows_file,
     rows_name,
 )
-from specnet.cli.output import Output, UsageError
+from specnet.cli.output import Output, UsageError, show_expectations
 from specnet.errors import DataError
 from specnet.number_texts import counted
 from specnet.similar_names import did_you_mean
 
 if TYPE_CHECKING:
     from specnet.data import RawColumns
+    from specnet.exporting.export_proof import Run
     from specnet.model import Background, Model
     from specnet.parts.data import ColumnCells
+    from specnet.saved.expectations_file import JudgedExpectation
 
 
 def predict(
@@ -381,7 +383,9 @@ def export(
     """Export a model to another format.
 
     The export takes raw columns and returns labels or values. It is run on 256 rows and compared with the model first,
-    if the tool to run it is installed; an export that differs is not written.
+    if the tool to run it is installed; an export that differs is not written. If MODEL is the folder of a run or a file
+    in it, the run's expectations about rows, directions and exchanged cells are judged on the export too; the exit
+    status is 3 if one is broken.
 
     Examples
     --------
@@ -392,6 +396,8 @@ def export(
     """
     from specnet.exporting import export as export_model
     from specnet.exporting import find_target
+    from specnet.run_files import folder_of
+    from specnet.running.expectations.judging import expectations_of, judge_export
 
     if target not in _targets():
         message = f'unknown format "{target}"; choose from {", ".join(_targets())}'
@@ -401,7 +407,15 @@ def export(
         check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the file name of a {target} export")
     level = interval and interval / 100
     options: dict[str, Any] = {"float32": float32, "interval": level, "derivatives": derivatives, "overwrite": force}
-    written = export_model(load(model, limit), target, out, **options)
+    loaded = load(model, limit)
+    expectations = expectations_of(loaded, folder_of(model))
+    judged: list[JudgedExpectation] = []
+
+    def examine(run: Run, rows: RawColumns) -> None:
+        known = loaded.background
+        judged.extend(judge_export(expectations, loaded, rows if known is None else known.rows, run))
+
+    written = export_model(loaded, target, out, examine=examine if expectations else None, **options)
     names = ", ".join(map(str, written.files))
     output.data |= {
         "files": [str(file) for file in written.files],
@@ -412,6 +426,7 @@ def export(
         "note": written.note or None,
     }
     output.parts(names, written.note or written.dtype, str(written.proof))
+    show_expectations(judged, output, "exported program")
 
 
 def import_(

@@ -18,7 +18,7 @@ import numpy as np
 
 from specnet.errors import DataError, ExportError, UnsupportedError
 from specnet.exporting import targets
-from specnet.exporting.export_proof import Proof, prove
+from specnet.exporting.export_proof import Examine, Proof, prove
 from specnet.exporting.target import Target
 from specnet.files import PathLike, refuse_taken, write_files
 from specnet.model import Model
@@ -59,6 +59,7 @@ def export(
     interval: float | None = None,
     derivatives: bool = False,
     overwrite: bool = True,
+    examine: Examine | None = None,
 ) -> Export:
     """Export a model to another format: a file that takes raw columns and returns predictions.
 
@@ -80,6 +81,9 @@ def export(
         Add the derivatives that `Model.gradient` returns, if the format supports it.
     overwrite : bool
         Overwrite existing files.
+    examine : callable, optional
+        If the export can be run, it is called with a function that runs it, from raw rows to outputs and labels, and
+        with the rows of the comparison.
 
     Returns
     -------
@@ -134,7 +138,7 @@ def export(
     files = kind.render(program, main)
     if not overwrite:
         refuse_taken(*reversed(files))
-    proof = prove(kind, program, files, main.name)
+    proof = prove(kind, program, files, main.name, examine)
     write_files({str(path): content for path, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
 

@@ -121,7 +121,15 @@ class Proof:
         return text
 
 
-def prove(target: Target, program: Program, files: dict[Path, bytes], name: str) -> Proof:
+Run = Callable[[RawColumns], tuple[Array, Array | None]]
+"""A function that runs an export on rows: values or the probabilities of all classes, (rows, outputs), and labels."""
+Examine = Callable[[Run, RawColumns], None]
+"""A function that is called with an export and the rows of its proof that are not edge rows."""
+
+
+def prove(
+    target: Target, program: Program, files: dict[Path, bytes], name: str, examine: Examine | None = None
+) -> Proof:
     """Run an export in a temporary folder, and compare its answers with the model's.
 
     Parameters
@@ -132,6 +140,8 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         The content of the exported files by their final paths.
     name : str
         Name of the main file.
+    examine : callable, optional
+        Called if the export can be run, before it is compared.
 
     Raises
     ------
@@ -157,6 +167,8 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
         fall = None
         if directions(program.model):
             fall = _checked_fall(program, rows, lambda some: target.run(program, file, some).outputs)
+        if examine is not None:
+            examine(lambda some: _of_all_classes(program, target.run(program, file, some)), rows.part(slice(ordinary)))
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # large edge rows would raise the tolerance of the other rows
     has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.networks)
@@ -174,6 +186,17 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
     _check_ends(answers.intervals, expected.intervals, ordinary)
     most = max(difference for difference, _ in compared)
     return Proof(ROWS, most, rounding=rounding, derivatives=apart, fall=fall, never_falls=program.never_falls)
+
+
+def _of_all_classes(program: Program, answers: ExportAnswers) -> tuple[Array, Array | None]:
+    """Return the outputs of an export, with the probability of both classes if it has that of the second, and labels.
+
+    Classes and labels are those of the model.
+    """
+    outputs, model = answers.outputs, program.model
+    if outputs.shape[1] == 1 and model.labels is not None and len(model.labels) == 2:
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    return outputs, answers.predictions
 
 
 def _checked_fall(program: Program, rows: RawColumns, answer: Callable[[RawColumns], Array]) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import RawColumns
 from specnet.data.raw_columns import raw_columns
 from specnet.errors import DataError, SpecError
+from specnet.exporting.export_proof import Run
 from specnet.findings.slices import cell_in_words
 from specnet.model import Answers, Model
 from specnet.number_texts import rounded
@@ -113,7 +114,6 @@ def judge_run(spec: Spec, model: Model, data: SpecData, test: Answers | None, ga
     return judged(spec.expect or (), model, rows, test, gains, names=partial(names_of_rows, data, rows))
 
 
-Program = Callable[[RawColumns], tuple[NDArray[Any], NDArray[Any] | None]]
 Gains = tuple[Sequence[str], Mapping[str, Mapping[str, Mapping[str, float | None]]]]
 
 
@@ -129,7 +129,7 @@ def judged(
     gains: Gains = ((), {}),
     *,
     names: RowNames | None = None,
-    program: Program | None = None,
+    program: Run | None = None,
 ) -> list[JudgedExpectation]:
     """Return the outcome of each expectation for a model, or for a program that is exported from it.
 
@@ -154,7 +154,7 @@ def judged(
 
 
 def judge_export(
-    expectations: Sequence[Expectation], model: Model, raw: RawColumns, program: Program
+    expectations: Sequence[Expectation], model: Model, raw: RawColumns, program: Run
 ) -> list[JudgedExpectation]:
     """Return the outcomes of expectations about rows, directions and exchanged cells for an exported program.
 
@@ -222,18 +222,20 @@ class _Judge:
         answers: Answers | None,
         gains: Gains,
         names: RowNames,
-        program: Program | None,
+        program: Run | None,
     ) -> None:
         self.expectation, self.model, self.rows, self.answers, self.gains = expectation, model, rows, answers, gains
         self.names, self.program = names, program
 
     def predictions(self, raw: RawColumns) -> NDArray[Any]:
         """Return the values or the probabilities of all classes that model or program predict, (rows, outputs)."""
-        return predictions(self.model, raw) if self.program is None else self.program(raw)[0]
+        of_model = predictions(self.model, raw)  # refuses rows that cannot be predicted
+        return of_model if self.program is None else self.program(raw)[0]
 
     def labels(self, raw: RawColumns) -> NDArray[Any] | None:
         """Return the labels that model or program predict, (rows,)."""
-        return self.model.predict(raw) if self.program is None else self.program(raw)[1]
+        of_model = self.model.predict(raw)
+        return of_model if self.program is None else self.program(raw)[1]
 
     def judged(self) -> JudgedExpectation:
         form = self.expectation.form

@@ -12,9 +12,12 @@ from scipy.stats import binom, binomtest
 
 import specnet
 from specnet.cli.application import call
+from specnet.data import RawColumns
+from specnet.running.expectations.judging import expectations_for, judge_export
 from specnet.running.expectations.measuring import fraction_ends, worst_difference
 from specnet.running.runner import RunResult
 from specnet.saved.expectations_file import over_runs, read_expectations
+from tests.compiling import compiles
 
 ROWS = 240
 SPEC = """
@@ -270,6 +273,41 @@ def test_new_rows_are_judged(classes: RunResult, tmp_path: Path, capsys: pytest.
     assert {each["words"]: each["outcome"] for each in found}.items() <= known.items()
     assert found[0]["rows"] == ROWS
     assert all(row["name"].startswith("line ") for each in found for row in each.get("worst", []))
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=compiles)])
+def test_an_exported_program_is_judged(
+    classes: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    out = tmp_path / ("model.c" if target == "c" else "model.py")
+    assert call(["export", str(classes.folder), "--to", target, "-o", str(out), "--format", "json"]) == 3
+    found = json.loads(capsys.readouterr().out)["expectations"]
+    kinds = ("increasing", "decreasing", "unchanged", "row")
+    known = {each["words"]: each for each in classes.expectations if each["words"].startswith(kinds)}
+    assert {each["words"]: each["outcome"] for each in found} == {
+        words: each["outcome"] for words, each in known.items()
+    }
+    for each in found:
+        if isinstance(each["value"], float) and each["words"].startswith("row"):
+            assert each["value"] == pytest.approx(known[each["words"]]["value"], rel=1e-5)
+    assert out.is_file()
+    assert call(["export", str(classes.folder), "--to", target, "-o", str(out), "--force"]) == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "exported program: 5 of 8 expectations met, 3 broken broken: decreasing in size of yes" in shown
+
+
+def test_a_faulty_program_breaks_what_its_model_meets(classes: RunResult) -> None:
+    def falls(raw: RawColumns) -> tuple[np.ndarray, np.ndarray]:
+        size = np.nan_to_num(raw.X[:, :1])
+        return np.concatenate([size, 1 - size], axis=1), np.full(len(raw), "no")
+
+    model = classes.model
+    assert model.background is not None
+    tables = [{"increasing": "size", "tolerance": 0.3}, {"row": {"size": 0.99, "city": "b"}, "predicts": "yes"}]
+    expectations = expectations_for(model, tables)
+    rows, of_model = model.background.rows, lambda raw: (model.predict_proba(raw), model.predict(raw))
+    outcomes = [[each["outcome"] for each in judge_export(expectations, model, rows, run)] for run in (of_model, falls)]
+    assert outcomes == [["met", "met"], ["broken", "broken"]]
 
 
 def test_a_model_is_judged_in_python() -> None:
