@@ -247,7 +247,7 @@ def importance_figure(importance: Importance) -> Figure:
     if len(order) > MAX_COLUMNS:
         rest = f"; the first {MAX_COLUMNS} of {all_columns}"
     else:
-        rest = f"; without {counted(left_out, 'column')} of {nothing}{unit}" if left_out else ""
+        rest = f"; {counted(left_out, 'column')} of {nothing} left out" if left_out else ""
     order = order[:MAX_COLUMNS]
     names = [importance.columns[index] for index in order]
     texts = [true_minus(text(float(importance.mean[index]))) for index in order]

@@ -170,7 +170,7 @@ def test_columns_of_no_importance_have_a_sentence_and_no_chart(score: str, mean:
 def test_columns_whose_importance_is_0_as_shown_have_no_bar() -> None:
     figure = importance_of("accuracy", 0.249, *[0.0004] * 20, -0.012)
     assert Drawn(figure.chart).texts()[:2] == ["x0", "x21"]
-    assert figure.note.endswith("; without 20 columns of 0.0 percentage points.")
+    assert figure.note.endswith("; 20 columns of 0.0 left out.")
     assert importance_of("accuracy", *[0.1] * 13).note.endswith("; the first 12 of 13 columns.")
 
 
