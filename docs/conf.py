@@ -45,6 +45,9 @@ COMMANDS = re.compile(
 )
 EQUALS = '<span class="o">=</span>'
 OPTION = re.compile(r"(?<=[\s>])(?:--?[a-zA-Z][\w-]*|'\.\[[\w,-]+\]')")
+CELL = re.compile(r"<td.*?</td>", re.DOTALL)
+NAME = re.compile(r'(?<=<span class="pre">)[^<]+')
+SEPARATOR = re.compile(r"(?<=[A-Za-z])[._/](?=[A-Za-z])")
 FOLDED = re.compile(r"(<a [^>]*>(.*?)</a><details[^>]*><summary)>")
 TAG = re.compile("<.*?>")
 
@@ -58,13 +61,20 @@ def setup(app):
 
 
 def unbroken(app, pagename, templatename, context, doctree):
-    """Let lines of commands break between options and behind an equals sign, not within an option or an extra."""
+    """Let lines break where readers expect it.
+
+    Commands break between options and behind an equals sign, not within an option or an extra; names in tables behind
+    a separator.
+    """
 
     def marked(found):
         text = OPTION.sub(r'<span class="option">\g<0></span>', found[0])
         return text.replace(EQUALS, f"{EQUALS}<wbr>")
 
-    context["body"] = COMMANDS.sub(marked, context.get("body", ""))
+    def parted(found):
+        return NAME.sub(lambda name: SEPARATOR.sub(r"\g<0><wbr>", name[0]), found[0])
+
+    context["body"] = COMMANDS.sub(marked, CELL.sub(parted, context.get("body", "")))
 
 
 def mended(site):
