@@ -122,6 +122,12 @@ def test_each_command_is_shown_with_its_output() -> None:
     assert {verb for verb in verbs() if not re.search(rf"\bspecnet {verb}\b", " ".join(found))} == set()
 
 
+def test_no_line_is_left_out_of_the_site() -> None:
+    """MyST takes a line that begins with a percent sign for a comment."""
+    pages = [*DOCUMENTS, *built_documents()]
+    assert [page.path.name for page in pages if re.search(r"^ *%", page.text, re.MULTILINE)] == []
+
+
 def test_the_two_commands_stand_as_they_must() -> None:
     commands = [code.strip() for code in README.blocks("sh")]
     assert commands[:2] == ["pip install . && specnet run specs/moons.toml", "pip install '.[test]' && pytest"]
