@@ -413,7 +413,8 @@ def export(
 
     def examine(run: Run, rows: RawColumns) -> None:
         known = loaded.background
-        judged.extend(judge_export(expectations, loaded, rows if known is None else known.rows, run))
+        named = (rows, "row of the proof") if known is None else (known.rows, "saved row")
+        judged.extend(judge_export(expectations, loaded, *named, run))
 
     written = export_model(loaded, target, out, examine=examine if expectations else None, **options)
     names = ", ".join(map(str, written.files))

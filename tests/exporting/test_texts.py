@@ -124,6 +124,13 @@ def test_folding_in_c(tmp_path: Path):
     np.testing.assert_array_equal(found, expected)
 
 
+@tools.needs_compiler
+def test_a_model_of_texts_alone_compiles(tmp_path: Path):
+    steps = [group("said", {"type": "text_vectors", "size": 7}, "standardize")]
+    model = fitted(steps, rows_of(0)[["said"]], feature_kinds={"said": "text"})
+    exported(model, "c", tmp_path / "m.c")
+
+
 @tools.needs_node
 def test_folding_in_javascript(tmp_path: Path):
     text = tools.render(model_of(), tmp_path / "m.mjs", "javascript")["m.mjs"]

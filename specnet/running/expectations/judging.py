@@ -148,13 +148,16 @@ def judged(
         Function from raw rows to the answers of a program: the outputs that the model has, (rows, outputs), and labels,
         (rows,), or None. Default: the model.
     """
-    names = names or (lambda chosen: [f"row {index + 1}" for index in chosen])
-    judge = partial(_Judge, model=model, rows=rows, answers=answers, gains=gains, names=names, program=program)
-    return [judge(each).judged() for each in expectations]
+    given = model, rows, answers, gains, names or partial(_numbered, "row"), program
+    return [_Judge(each, *given).judged() for each in expectations]
+
+
+def _numbered(name: str, chosen: Sequence[int]) -> list[str]:
+    return [f"{name} {index + 1}" for index in chosen]
 
 
 def judge_export(
-    expectations: Sequence[Expectation], model: Model, raw: RawColumns, program: Run
+    expectations: Sequence[Expectation], model: Model, raw: RawColumns, name: str, program: Run
 ) -> list[JudgedExpectation]:
     """Return the outcomes of expectations about rows, directions and exchanged cells for an exported program.
 
@@ -166,11 +169,14 @@ def judge_export(
         The model that the program is exported from.
     raw : RawColumns
         The rows in which cells are moved and exchanged.
+    name : str
+        What one of them is called, such as ``saved row``.
     program : callable
         As for `judged`.
     """
     chosen = [each for each in expectations if each.form in (*DIRECTIONS, "unchanged_by", "row")]
-    return judged(chosen, model, Rows(raw.X, np.zeros(len(raw)), kinds=raw.kinds or ()), program=program)
+    names = partial(_numbered, name)
+    return judged(chosen, model, Rows(raw.X, np.zeros(len(raw)), kinds=raw.kinds), names=names, program=program)
 
 
 def expect(
@@ -312,8 +318,8 @@ class _Judge:
         column, cells = (raw.kinds[index] if raw.kinds else None), np.asarray(raw.X[:, index], np.float64)
         values = np.unique(cells)
         if len(values) > MOST_VALUES:
-            hint = f"use where with ranges; the column has {len(values)} values in these rows"
-            return self._outcome("undecided", len(answers), reason=hint)
+            reason = f"the column has {len(values)} values in these rows, of which at most {MOST_VALUES} are compared"
+            return self._outcome("undecided", len(answers), reason=reason)
         names, figures, errors, left_out = [], [], [], []
         for value in values.tolist():
             mask = np.isnan(cells) if math.isnan(value) else cells == value

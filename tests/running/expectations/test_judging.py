@@ -58,7 +58,8 @@ OF_CLASSES = [
 ]
 
 
-def _write(folder: Path, expectations: list[str], target: str = "label", loss: str = "binary_crossentropy") -> Path:
+def write_spec(folder: Path, expectations: list[str], target: str = "label", loss: str = "binary_crossentropy") -> Path:
+    """Write a table whose label and price depend on its size, with a spec that has expectations; return its path."""
     generator = np.random.default_rng(3)
     size, old, city = generator.random(ROWS), generator.random(ROWS) < 0.5, generator.choice(["a", "b", "c"], ROWS)
     lines = ["size,old,city,name,label,price"]
@@ -76,7 +77,7 @@ def _write(folder: Path, expectations: list[str], target: str = "label", loss: s
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     folder = tmp_path_factory.mktemp("classes")
-    return specnet.run(_write(folder, [text for text, _ in OF_CLASSES]), folder / "run", report=False)
+    return specnet.run(write_spec(folder, [text for text, _ in OF_CLASSES]), folder / "run", report=False)
 
 
 @pytest.mark.parametrize("index", range(len(OF_CLASSES)))
@@ -101,7 +102,7 @@ def test_the_file_has_the_outcomes_and_the_worst_rows(classes: RunResult) -> Non
 
 
 def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -> None:
-    plain = specnet.run(_write(tmp_path, []), tmp_path / "run", report=False)
+    plain = specnet.run(write_spec(tmp_path, []), tmp_path / "run", report=False)
     assert classes.folder is not None
     assert plain.folder is not None
     for name in ("model.safetensors", "metrics.json", "history.jsonl", "spec.resolved.json", "findings.json"):
@@ -111,24 +112,24 @@ def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -
 
 def test_the_page_has_expectations_behind_the_verdict(tmp_path: Path) -> None:
     texts = ["metric = 'r2'\nat_most = 0.1", "decreasing = 'size'", "metric = 'r2'\nat_least = 0.2"]
-    path, out = _write(tmp_path, texts, "price", "mse"), tmp_path / "run"
+    path, out = write_spec(tmp_path, texts, "price", "mse"), tmp_path / "run"
     specnet.run(path, out)
     first = (out / "report.html").read_text(encoding="utf-8")
     positions = [first.index(text) for text in ("</h1>", "1 of 3 met", ">Broken<", ">Met<", "What now", "Do not use")]
     assert positions == sorted(positions)
     assert len(re.findall(r"<li>.*?line \d+.*?→", first)) == 3
-    _write(tmp_path, texts[2:], "price", "mse")
+    write_spec(tmp_path, texts[2:], "price", "mse")
     specnet.run(path, out, resume=True)
     again = (out / "report.html").read_text(encoding="utf-8")
     assert "1 of 1 met" in again
     assert "Do not use" not in again
-    specnet.run(_write(tmp_path, [], "price", "mse"), out, resume=True)
+    specnet.run(write_spec(tmp_path, [], "price", "mse"), out, resume=True)
     assert 'id="expectations"' not in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_folds_say_in_how_many_runs_an_expectation_is_met(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = ["metric = 'r2'\nat_most = 0.1", "increasing = 'size'\ntolerance = 9", "metric = 'r2'\nat_least = 0.2"]
-    path, out = _write(tmp_path, texts, "price", "mse"), tmp_path / "many"
+    path, out = write_spec(tmp_path, texts, "price", "mse"), tmp_path / "many"
     assert call(["run", str(path), "--folds", "3", "-o", str(out), "--jobs", "1"]) == 3
     shown = " ".join(capsys.readouterr().out.split())
     assert "broken: r2 at most 0.1" in shown
@@ -156,12 +157,12 @@ def test_true_and_false_name_labels_that_are_words_for_them(labels: tuple[object
 
 @pytest.mark.parametrize("option", ["--folds", "--seeds"])
 def test_edited_expectations_of_a_series_are_judged_without_training(tmp_path: Path, option: str) -> None:
-    path, out = _write(tmp_path, ["metric = 'r2'\nat_least = 0.1"], "price", "mse"), tmp_path / "many"
+    path, out = write_spec(tmp_path, ["metric = 'r2'\nat_least = 0.1"], "price", "mse"), tmp_path / "many"
     command = ["run", str(path), option, "2", "-o", str(out), "--jobs", "1", "-q"]
     assert call(command) == 0
     models = {file: file.stat().st_mtime_ns for file in out.glob("*/model.safetensors")}
     texts = ["metric = 'r2'\nat_least = 0.9999", "increasing = 'size'\ntolerance = 9", "decreasing = 'size'"]
-    _write(tmp_path, texts, "price", "mse")
+    write_spec(tmp_path, texts, "price", "mse")
     assert call([*command, "--resume"]) == 3
     assert "1 of 3 met" in (out / "report.html").read_text(encoding="utf-8")
     assert {file: file.stat().st_mtime_ns for file in models} == models
@@ -170,7 +171,7 @@ def test_edited_expectations_of_a_series_are_judged_without_training(tmp_path: P
         assert [each["outcome"] for each in read_expectations(file.parent)] == ["broken", "met", "broken"]
         assert read_expectations(file.parent)[2]["worst"][0]["name"].startswith("line ")
     assert specnet.verify(out).holds
-    _write(tmp_path, [], "price", "mse")
+    write_spec(tmp_path, [], "price", "mse")
     assert call([*command, "--resume"]) == 0
     assert not any(read_expectations(file.parent) for file in models)
     path.write_text(path.read_text("utf-8").replace("epochs = 60", "epochs = 61"), encoding="utf-8")
@@ -178,7 +179,7 @@ def test_edited_expectations_of_a_series_are_judged_without_training(tmp_path: P
 
 
 def test_the_model_of_a_sweep_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = _write(tmp_path, ["metric = 'r2'\nat_most = 0.1"], "price", "mse")
+    path = write_spec(tmp_path, ["metric = 'r2'\nat_most = 0.1"], "price", "mse")
     search = '\n[sweep]\ntrials = 2\n[sweep.space]\n"training.epochs" = [20, 60]\n'
     split = "test_size = 0.5\nvalidation_size = 0.2"
     path.write_text(path.read_text("utf-8").replace("test_size = 0.5", split) + search, encoding="utf-8")
@@ -199,16 +200,16 @@ def test_the_model_of_a_sweep_is_judged(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_resuming_judges_edited_expectations_without_training(tmp_path: Path) -> None:
-    path, out = _write(tmp_path, ["metric = 'r2'\nat_least = 0.1"], "price", "mse"), tmp_path / "run"
+    path, out = write_spec(tmp_path, ["metric = 'r2'\nat_least = 0.1"], "price", "mse"), tmp_path / "run"
     first = specnet.run(path, out, report=False)
     assert [each["outcome"] for each in first.expectations] == ["met"]
     written = (out / "model.safetensors").stat().st_mtime_ns
-    _write(tmp_path, ["metric = 'r2'\nat_least = 0.9999", "increasing = 'size'\ntolerance = 9"], "price", "mse")
+    write_spec(tmp_path, ["metric = 'r2'\nat_least = 0.9999", "increasing = 'size'\ntolerance = 9"], "price", "mse")
     again = specnet.run(path, out, resume=True, report=False)
     assert [each["outcome"] for each in again.expectations] == ["broken", "met"]
     assert (out / "model.safetensors").stat().st_mtime_ns == written
     assert specnet.verify(out).holds
-    _write(tmp_path, [], "price", "mse")
+    write_spec(tmp_path, [], "price", "mse")
     assert not specnet.run(path, out, resume=True, report=False).expectations
     assert not (out / "expectations.json").exists()
 
@@ -223,7 +224,7 @@ def test_resuming_judges_edited_expectations_without_training(tmp_path: Path) ->
     ],
 )
 def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, status: int, word: str) -> None:
-    path = _write(tmp_path, [text], "price", "mse")
+    path = write_spec(tmp_path, [text], "price", "mse")
     assert call(["run", str(path), "-o", str(tmp_path / "run"), "--no-report"]) == status
     assert word in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "run" / "run.json").is_file()
@@ -240,7 +241,7 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, s
 def test_page_and_terminal_have_one_next_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], texts: list[str], headline: str, command: str
 ) -> None:
-    path, out = _write(tmp_path, texts, "price", "mse"), tmp_path / "run"
+    path, out = write_spec(tmp_path, texts, "price", "mse"), tmp_path / "run"
     status = call(["run", str(path), "-o", str(out)])
     shown, page = capsys.readouterr().out, (out / "report.html").read_text(encoding="utf-8")
     now = re.sub(r"\s+", " ", html.unescape(re.sub("<[^>]+>", " ", page[page.index('id="now"') :])))
@@ -257,7 +258,7 @@ def test_page_and_terminal_have_one_next_step(
 
 
 def test_a_model_of_values_predicts_no_label(tmp_path: Path) -> None:
-    path = _write(tmp_path, ["row = { size = 1 }\npredicts = 3"], "price", "mse")
+    path = write_spec(tmp_path, ["row = { size = 1 }\npredicts = 3"], "price", "mse")
     with pytest.raises(specnet.SpecError, match=r"(?s)\d+:\d+.*predicts no label.*use at_least or at_most"):
         specnet.run(path, tmp_path / "run", report=False)
     assert not (tmp_path / "run").exists()
@@ -265,7 +266,7 @@ def test_a_model_of_values_predicts_no_label(tmp_path: Path) -> None:
 
 def test_new_rows_are_judged(classes: RunResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert classes.folder is not None
-    _write(tmp_path, [])
+    write_spec(tmp_path, [])
     assert call(["evaluate", str(classes.folder), str(tmp_path / "rows.csv"), "--format", "json"]) == 3
     found = json.loads(capsys.readouterr().out)["expectations"]
     assert len(found) == len(OF_CLASSES) - 1  # all but the comparison with a baseline
@@ -293,6 +294,7 @@ def test_an_exported_program_is_judged(
     assert out.is_file()
     assert call(["export", str(classes.folder), "--to", target, "-o", str(out), "--force"]) == 3
     shown = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"decreasing in size of yes: [\d.]+, 100 rows: saved row \d+: ", shown)
     assert "exported program: 5 of 8 expectations met, 3 broken broken: decreasing in size of yes" in shown
 
 
@@ -306,7 +308,9 @@ def test_a_faulty_program_breaks_what_its_model_meets(classes: RunResult) -> Non
     tables = [{"increasing": "size", "tolerance": 0.3}, {"row": {"size": 0.99, "city": "b"}, "predicts": "yes"}]
     expectations = expectations_for(model, tables)
     rows, of_model = model.background.rows, lambda raw: (model.predict_proba(raw), model.predict(raw))
-    outcomes = [[each["outcome"] for each in judge_export(expectations, model, rows, run)] for run in (of_model, falls)]
+    outcomes = [
+        [each["outcome"] for each in judge_export(expectations, model, rows, "row", run)] for run in (of_model, falls)
+    ]
     assert outcomes == [["met", "met"], ["broken", "broken"]]
 
 
@@ -368,7 +372,7 @@ def test_differences_of_equal_groups_are_seldom_broken() -> None:
     ],
 )
 def test_mistakes_are_found_before_training(tmp_path: Path, table: dict[str, object], message: str) -> None:
-    path = _write(tmp_path, [])
+    path = write_spec(tmp_path, [])
     text = json.dumps(table).replace('": ', '" = ')
     path.write_text(f"expect = [{text}]\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
     with pytest.raises(specnet.SpecError, match=r"(?s)\d+:\d+.*") as raised:

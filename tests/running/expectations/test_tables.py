@@ -14,7 +14,7 @@ SPEC = """
 [data]
 type = "csv"
 path = "rows.csv"
-features = ["size", "old", "city", "name"]
+features = {features}
 {data}
 [network]
 hidden_layer_sizes = [8]
@@ -47,6 +47,12 @@ TABLES: dict[str, dict[str, Any]] = {
         "output": {"of": "price"},
     },
 }
+TEXTS_AND_DATES: dict[str, Any] = {
+    "data": 'target = "price"\nsplit = { test_size = 0.5 }\n[data.columns]\nnote = "text"',
+    "loss": "mse",
+    "metric": "r2",
+    "features": ["size", "day", "note"],
+}
 
 
 class Judged:
@@ -56,16 +62,24 @@ class Judged:
         generator = np.random.default_rng(5)
         size, city = generator.random(ROWS), generator.choice(["a", "b", "c"], ROWS)
         price = 4 * size + np.where(city == "c", 1.5, 0.1) * generator.standard_normal(ROWS)
-        lines = ["size,old,city,name,owner,weight,label,price,rent"]
+        lines = ["size,old,city,name,owner,weight,label,price,rent,day,note"]
         for row in range(ROWS):
             label = ("small", "middle", "large")[int(np.searchsorted([1.3, 2.7], price[row]))]
             cells = ["" if row % 19 == 3 else f"{size[row]:.3f}", "" if row % 23 == 3 else row % 2, city[row]]
             cells += [f"n{row % 3}", f"o{row % 60}", 1 + row % 2, label, f"{price[row]:.3f}", f"{-price[row]:.3f}"]
+            cells += ["" if row % 29 == 3 else f"2020-{1 + row % 12:02}-{1 + row % 28:02}"]
+            cells += ["" if row % 31 == 3 else f"{'poor' if price[row] < 2 else 'fine'} flat number {row}"]
             lines.append(",".join(map(str, cells)))
         (folder / "rows.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
         self.folder, self.table = folder, table
         steps = "[]" if table["loss"] == "categorical_crossentropy" else '["standardize"]'
-        self.text = SPEC.format(data=table["data"], loss=table["loss"], metric=table["metric"], steps=steps)
+        self.text = SPEC.format(
+            data=table["data"],
+            loss=table["loss"],
+            metric=table["metric"],
+            steps=steps,
+            features=toml_value(table.get("features", ["size", "old", "city", "name"])),
+        )
         self.figure = table.get("figure", table["metric"])
 
     def __call__(self, *expectations: dict[str, Any]) -> list[Any]:
@@ -141,6 +155,30 @@ def test_coverage(judged: Judged) -> None:
     (found,) = judged({"coverage": 0.9, "within": 0.9})
     assert found["outcome"] == "met"
     assert outcomes(judged, {"coverage": 0.9, "within": abs(found["value"] - 0.9)}) == ["undecided"]
+
+
+def test_dates_and_texts(tmp_path: Path) -> None:
+    early, never = {"where": {"day": {"high": "2020-06-30"}}}, {"where": {"day": {"low": "2031-01-01"}}}
+    row = {"row": {"size": 0.5, "day": "2020-03-01", "note": "fine flat"}}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"metric": "r2", **early, "at_least": -99}, "met"),
+        ({"metric": "r2", **early, "at_most": -99}, "broken"),
+        ({"metric": "r2", **never, "at_least": -99}, "undecided"),
+        ({"metric": "r2", "by": "note", "differ_by_at_most": 1}, "undecided"),
+        ({"increasing": "day", "tolerance": 99}, "met"),
+        ({"unchanged_by": "day"}, "broken"),
+        ({"unchanged_by": "note", "within": 99}, "met"),
+        ({"unchanged_by": "note", "within": 0.01}, "broken"),
+        ({"unchanged_by": "note", "within": 0.01, **never}, "undecided"),
+        ({**row, "at_least": -99}, "met"),
+        ({**row, "at_most": -99}, "broken"),
+    ]
+    found = Judged(tmp_path, TEXTS_AND_DATES)(*(table for table, _ in cases))
+    assert [each["outcome"] for each in found] == [outcome for _, outcome in cases]
+    (before, after), cells = found[5]["worst"][0]["changed"], found[7]["worst"][0]["cells"]
+    assert before != after
+    assert {before[:5], after[:5]} <= {"2020-", "missi"}
+    assert "flat number" in cells["note"] or cells["note"] == "missing"
 
 
 @pytest.mark.parametrize(
