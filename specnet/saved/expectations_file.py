@@ -26,6 +26,10 @@ CONFIDENCE = 98
 """How much of a normal distribution the interval of a figure contains, in percent; of a gain over a baseline 95."""
 
 
+SHOWN_CELLS = 12
+"""The largest number of cells of a row that breaks an expectation in a text; the file has all."""
+
+
 class BrokenRow(TypedDict):
     """A row that breaks an expectation.
 
@@ -186,9 +190,10 @@ def figure_in_words(judged: JudgedExpectation) -> str:
 
 
 def worst_in_words(row: BrokenRow) -> str:
-    """Return a row that breaks an expectation: its predictions, the cells that were changed, and its cells."""
-    cells = ", ".join(f"{name} = {cell}" for name, cell in row["cells"].items())
-    return f"{_change_in_words(row)} ({cells})"
+    """Return a row that breaks an expectation: its predictions, the cells that were changed, and its first cells."""
+    cells = [f"{name} = {cell}" for name, cell in row["cells"].items()]
+    others = [f"{count(len(cells) - SHOWN_CELLS)} more"] if len(cells) > SHOWN_CELLS else []
+    return f"{_change_in_words(row)} ({', '.join([*cells[:SHOWN_CELLS], *others])})"
 
 
 def _change_in_words(row: BrokenRow) -> str:

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from specnet.data import RawColumns
 from specnet.running.expectations.judging import expectations_for, judge_export
 from specnet.running.expectations.measuring import fraction_ends, worst_difference
 from specnet.running.runner import RunResult
-from specnet.saved.expectations_file import over_runs, read_expectations
+from specnet.saved.expectations_file import over_runs, read_expectations, worst_in_words
 from tests.compiling import compiles
 
 ROWS = 240
@@ -99,6 +100,15 @@ def test_the_file_has_the_outcomes_and_the_worst_rows(classes: RunResult) -> Non
         size, *others = lines[int(row["name"].removeprefix("line ")) - 1].split(",")[:4]
         assert [row["cells"][name] for name in ("old", "city", "name")] == others
         assert row["cells"]["size"] == "missing" if not size else float(row["cells"]["size"]) == float(size)
+
+
+def test_the_text_of_a_row_of_many_columns_is_short() -> None:
+    cells = {f"x{index}": str(index) for index in range(300)}
+    text = worst_in_words(
+        {"row": 3, "name": "line 5", "cells": cells, "changed": ["0", "1"], "predictions": [2.0, 1.0]}
+    )
+    assert text.startswith("line 5: 2 → 1 from 0 to 1 (x0 = 0, ")
+    assert text.endswith("x11 = 11, 288 more)")
 
 
 def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -> None:
