@@ -62,9 +62,6 @@ def check_labels(spec: Spec, data: SpecData) -> None:
             if known and label is not None and label_index(label, known) is None:
                 hint = did_you_mean(str(label), known) or f"choose from {first_few(known)}"
                 found.append(spec.diagnostic("unknown-label", f"no label {shown(label)}", path, hint=hint))
-            elif key == "predicts" and label is not None and not known:
-                message, hint = "a model without classes predicts no label", "use at_least or at_most"
-                found.append(spec.diagnostic("expectation", message, path, at_key=True, hint=hint))
         needs_output = expectation.form in (*DIRECTIONS, "row") and expectation.predicts is None
         if has_many and needs_output and expectation.of is None:
             what = "label" if known else "output"

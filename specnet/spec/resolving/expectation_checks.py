@@ -34,6 +34,9 @@ def check_expectations(spec: Spec, outputs: int, problems: Problems) -> None:
             problems.report("expectation", message, (*path, expectation.form))
         _check_columns(spec, expectation, path, problems)
         targets = getattr(spec.data, "targets", ())
+        if expectation.predicts is not None and (loss.target == "values" or len(targets) > 1):
+            message, hint = "a model without classes predicts no label", "use at_least or at_most"
+            problems.report("expectation", message, (*path, "predicts"), hint=hint)
         if loss.target == "values" and targets and expectation.of is not None and expectation.of not in targets:
             message, hint = f"no output {shown(expectation.of)}", f"choose from {first_few(targets)}"
             problems.report("expectation", message, (*path, "of"), hint=hint)
