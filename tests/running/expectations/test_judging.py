@@ -124,7 +124,10 @@ def test_the_page_has_expectations_behind_the_verdict(tmp_path: Path) -> None:
     path, out = write_spec(tmp_path, texts, "price", "mse"), tmp_path / "run"
     specnet.run(path, out)
     first = (out / "report.html").read_text(encoding="utf-8")
-    positions = [first.index(text) for text in ("</h1>", "1 of 3 met", ">Broken<", ">Met<", "What now", "Do not use")]
+    positions = [
+        first.index(text)
+        for text in ("</h1>", "1 of 3 met", ">Broken<", "What is met<", ">Met<", "What now", "Do not use")
+    ]
     assert positions == sorted(positions)
     assert len(re.findall(r"<li>.*?line \d+.*?→", first)) == 3
     write_spec(tmp_path, texts[2:], "price", "mse")
