@@ -417,7 +417,7 @@ def compare(
         raise UsageError("expected at least two runs, got one", hint=hint)
     check_page(out, force=force)
     from specnet.files import write_file
-    from specnet.report.pages.comparison_page import best_run, comparison_page, reason_apart, short_names
+    from specnet.report.pages.comparison_page import comparison_page, comparison_verdict, reason_apart, short_names
     from specnet.report.terminal.bars import CountProgress
     from specnet.run_files import check_run
     from specnet.running.evaluation.run_comparison import compared_runs
@@ -437,7 +437,7 @@ def compare(
         with CountProgress(sys.stderr if output.speaks else None, "runs compared") as progress:
             compared = compared_runs(saved, progress.show)
     write_file(out, comparison_page(saved, compared, shlex.join(words), out.parent))
-    output.data["verdict"] = best_run(saved, compared)
+    output.data["verdict"] = comparison_verdict(saved, compared)
     output.line(output.data["verdict"])
     output.data["file"] = str(out)
     output.page(out, is_opened=open_page)

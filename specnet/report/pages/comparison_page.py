@@ -56,7 +56,7 @@ def comparison_page(
     return rendered(
         "compare.html.j2",
         count=counted(len(runs), "run"),
-        sentence=f"{_unfinished(runs)}{best_run(runs, compared)}",
+        sentence=comparison_verdict(runs, compared),
         strip=_strip(runs, compared),
         table=_on_page(RunTable(runs).table()),
         addresses=[page_of(run.path, start) for run in runs],
@@ -94,14 +94,17 @@ def runs_page(tables: Sequence[RunTable], command: str, start: Path) -> str:
 
 
 def _on_page(table: TextTable) -> TextTable:
-    """Return a table of runs with metrics in words; states, if it has them, follow the names, as phones show these."""
+    """Return a table of runs with metrics in words, without empty columns.
+
+    States, if it has them, follow the names, as phones show these.
+    """
     table = replace(table, header=[*map(_column_title, table.header)])
-    if "state" not in table.header:
-        return table
-    state = table.header.index("state")
-    order = [0, state, *(index for index in range(1, len(table.header)) if index != state)]
+    order = [index for index in range(len(table.header)) if not index or any(row[index] for row in table.rows)]
+    if "state" in table.header:
+        order.insert(1, order.pop(order.index(table.header.index("state"))))
     header, *rows = ([cells[index] for index in order] for cells in [table.header, *table.rows])
-    return replace(table, header=header, rows=rows, right=frozenset(order.index(index) for index in table.right))
+    right = frozenset(position for position, index in enumerate(order) if index in table.right)
+    return replace(table, header=header, rows=rows, right=right)
 
 
 def _column_title(title: str) -> str:
@@ -109,10 +112,11 @@ def _column_title(title: str) -> str:
     return f"{adjective(split)} {words(name)}" if split in SPLITS else title
 
 
-def _unfinished(runs: Sequence[SavedRun]) -> str:
-    """Return a sentence that names the runs that have not finished; empty if all have."""
-    found = [f"{run.name}: {run.remark()}" for run in runs if run.state != FINISHED]
-    return f"Not finished: {', '.join(found)}. " if found else ""
+def comparison_verdict(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str) -> str:
+    """Return the sentence of `best_run`, after one that names the runs that have not finished; parameters as there."""
+    found = [f"{run.name} ({run.remark()})" for run in runs if run.state != FINISHED]
+    unfinished = f"Not finished: {', '.join(found)}. " if found else ""
+    return f"{unfinished}{best_run(runs, compared)}"
 
 
 def _strip(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str) -> Figure | None:
@@ -197,7 +201,10 @@ def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, i
     if len(_data(runs)) > 1:
         return "their data differ, and so their scores cannot be ranked; compare runs of one table"
     rules = [spec.data.split.test_rule for spec in specs if spec.data is not None]
+    splits = [{key: value for key, value in rule.items() if key != "fold"} for rule in rules]
     if any(rule != rules[0] for rule in rules):
+        if all(split == splits[0] for split in splits):
+            return "they are tested on different folds, and so their scores cannot be ranked; compare means over folds"
         return "they are tested on different rows, and so their scores cannot be ranked; give all the same data.split"
     return ""
 
@@ -267,7 +274,7 @@ def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
     ]
     ends = [f"{titles[index]} {last}" for index, member, _, last in lines if not member]
     title, curves = curve_title(name), [curve for _, _, curve, _ in lines]
-    description = f"{title} by epoch, in the last: {'; '.join(ends)}"
+    description = f"{title} by epoch, in the last one: {'; '.join(ends)}"
     chart = curves_chart(description, curves, name, title.lower(), is_whole=True)
     for index, member, curve, last in lines:
         ending = "" if member or len(ends) > MAX_NAMED else titles[index]

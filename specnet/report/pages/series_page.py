@@ -18,7 +18,7 @@ from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, VERDICTS, in_words, on_axis, words
 from specnet.report.pages.page_beginning import Gain, gains_chart
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.sweep_page import FAILURES, MARKS, PRUNED, shown_setting
+from specnet.report.pages.sweep_page import FAILURES, MARKS, PRUNED, shown_setting, trial_label
 from specnet.report.pages.training_charts import (
     MAX_NAMED,
     MAX_POINTS,
@@ -395,13 +395,11 @@ def _runs_table(record: SeriesView) -> TextTable:
     columns["epochs"] = [ABSENT if run.epochs is None else count(run.epochs) for run in runs]
     if record.is_nested:
         searched = [(run.sweep, None if run.sweep is None else run.sweep.best_trial) for run in runs]
-        trials = [
-            f"{best.number} of {count(len(sweep.recorded))}" if sweep and best else ABSENT for sweep, best in searched
-        ]
         metric = record.series.searched_by
         columns |= {
-            "best trial": trials,
-            f"validation {words(metric)}": [
+            "trials": [ABSENT if sweep is None else count(len(sweep.recorded)) for sweep, _ in searched],
+            "best trial": [ABSENT if best is None else str(best.number) for _, best in searched],
+            _searched_label(record): [
                 page_metric(metric, None if best is None else best.figure) for _, best in searched
             ],
         }
@@ -428,12 +426,18 @@ def _worth(record: SeriesView) -> str:
     of_test = record.summary.get(TEST, {})
     reached = of_test[name]["mean"] if name in of_test else None
     promise = (
-        f"The best trials had a mean validation {words(name)} of {promised}. Each was the best of its search, "
+        f"The best trials had a mean {_searched_label(record)} of {promised}. Each was the best of its search, "
         "so expect worse on new rows."
     )
     if reached is None:
         return promise
-    return f"{promise} On the test rows, which no search used, their mean is {page_metric(name, reached)}."
+    return f"{promise} On the test rows, which no search used, the mean {words(name)} is {page_metric(name, reached)}."
+
+
+def _searched_label(record: SeriesView) -> str:
+    first = record.searches[0].sweep
+    assert first is not None, "it is the best run of a sweep"
+    return trial_label(first.facts)
 
 
 def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import REPORT, written_spec
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
-from specnet.saved.saved_sweep import CALIBRATED_LOSS, Dimension, SavedSweep, Trial, spec_text
+from specnet.saved.saved_sweep import CALIBRATED_LOSS, Dimension, SavedSweep, SweepFacts, Trial, spec_text
 
 MAX_DRAWN = 9000
 """Most points of all curves of a chart together."""
@@ -87,7 +87,7 @@ class SweepView:
         self.larger_is_better, self.is_loss = sweep.facts.larger_is_better, sweep.facts.metric == f"{VALIDATION}_{LOSS}"
         self.name = LOSS if self.is_loss else sweep.facts.metric
         self.is_calibrated = sweep.facts.figure == CALIBRATED_LOSS
-        self.label = f"{'calibrated ' if self.is_calibrated else ''}{VALIDATION} {words(self.name)}"
+        self.label = trial_label(sweep.facts)
         self.losses = sweep.losses(max(min(MAX_POINTS, MAX_DRAWN // max(len(self.trials), 1)), MIN_POINTS))
 
     @cached_property
@@ -129,6 +129,12 @@ class SweepView:
         """Return a trial's number with its figure or state."""
         reached = trial.state if trial.figure is None else self.text(trial.figure)
         return f"trial {trial.number}: {reached}"
+
+
+def trial_label(facts: SweepFacts) -> str:
+    """Return the figure by which a sweep compares its trials in words, such as ``validation loss``."""
+    calibrated = "calibrated " if facts.figure == CALIBRATED_LOSS else ""
+    return f"{calibrated}{VALIDATION} {words(facts.metric.removeprefix(f'{VALIDATION}_'))}"
 
 
 def sweep_page(sweep: SavedSweep) -> str:
@@ -173,7 +179,10 @@ def sweep_sentence(view: SweepView) -> str:
     """Return a sentence with the best trial of the search and its result on test rows."""
     trials = len(view.trials)
     if not view.ranked:
-        return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
+        none = f"None of {counted(trials, 'trial')} has finished"
+        messages = {trial.message for trial in view.trials}
+        reason = f": {messages.pop()}" if len(messages) == 1 and all(messages) else ""
+        return f"{none}{reason}." if trials else "No trial has ended yet."
     figure = view.ranked[0][1]
     which = f"best of {counted(trials, 'trial')}" if trials > 1 else "only trial"
     if comparison(view.sweep.evaluation) is not None:
@@ -220,8 +229,8 @@ def _worth(view: SweepView) -> Iterator[str]:
     if len(view.ranked) > 1:
         yield (
             f"Trial {best.number} was chosen as the best of {count(len(view.trials))} by its {view.label}, "
-            f"{reached}. The rows that chose it also measured it, so it is optimistic, the more "
-            "trials the more: expect worse on new rows."
+            f"{reached}. The same rows chose it and measured it, so it is too optimistic, and more so after "
+            "more trials: expect worse on new rows."
         )
         if view.is_calibrated:
             yield (
@@ -250,7 +259,7 @@ def _worth(view: SweepView) -> Iterator[str]:
             f"The search did not use {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
         )
         if view.is_better(test, figure):
-            sentence += " That it is better there is chance, too: both sets of rows are small samples."
+            sentence += " It may be better there by chance: both sets of rows are small samples."
         yield sentence
 
 
@@ -264,8 +273,8 @@ def _team(sweep: SavedSweep) -> Iterator[str]:
             yield f"The team is trial {alone} alone: no other trial clearly improved its predictions."
         else:
             yield (
-                f"The team predicts the weighted mean of trials {', '.join(members)}. They were chosen on rows that "
-                "their networks were not trained on."
+                f"The team predicts the weighted mean of trials {', '.join(members[:-1])} and {members[-1]}. They were "
+                "chosen on rows that their networks were not trained on."
             )
 
 
@@ -285,11 +294,14 @@ def _scores_table(view: SweepView) -> TextTable | None:
     known = dict.fromkeys(
         [chosen_by, view.name, *(name for figures in [*rows.values(), *of_team.values()] for name in figures)]
     )
-    names = [name for name in known if name == chosen_by or not is_negative_loss(name, {**rows, **of_team})]
-    texts = {
-        title: [page_metric(name, figures.get(name)) for name in names]
-        for title, figures in {**rows, **of_team}.items()
-    }
+    every = {**rows, **of_team}
+    names = [
+        name
+        for name in known
+        if any(figures.get(name) is not None for figures in every.values())
+        and (name == chosen_by or not is_negative_loss(name, every))
+    ]
+    texts = {title: [page_metric(name, figures.get(name)) for name in names] for title, figures in every.items()}
     # The single-trial team and its run differ by rounding, so the rows are compared as shown.
     if all(texts[f"{split}, team"] == texts.get(split) for split in (TEST, TRAIN) if team.get(split)):
         texts = {title: texts[title] for title in rows}

@@ -138,13 +138,14 @@ def _variance(
 def _curves(reading: Reading, folder: Path, names: Sequence[str], found: Figures) -> None:
     plot = reading.cards["Training loss"][1]
     for points, hover in plot.lines("line"):
-        if ", at last " not in hover:
+        if ", in the last epoch " not in hover:
             continue
-        name, last = hover.split(", at last ")
+        name, last = hover.split(", in the last epoch ")
         history = [json.loads(line) for line in (folder / name / "history.jsonl").read_text().splitlines()]
         found.same(f"training loss of {name}", last, history[-1]["loss"])
         found.placed(f"training loss of {name}", [_off(plot, points[-1, 1], history[-1]["loss"])])
-    found.same("number of curves", str(len([1 for _, hover in plot.lines("line") if "at last" in hover])), len(names))
+    drawn = [hover for _, hover in plot.lines("line") if "in the last epoch" in hover]
+    found.same("number of curves", str(len(drawn)), len(names))
 
 
 def sweep_figures(page: Path, found: Figures) -> None:

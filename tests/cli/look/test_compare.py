@@ -54,9 +54,9 @@ def test_scores_curves_and_settings_of_runs(specnet, folder, train):
     # Each run that has a figure has its line, with its last value.
     history = [json.loads(line) for line in (folder / "runs/b/history.jsonl").read_text().splitlines()]
     loss, validation = (label for label in labels(page) if " by epoch" in label)
-    assert re.fullmatch(r"Training loss by epoch, at last: a \d\.\d{4}; b \d\.\d{4}", loss)
+    assert re.fullmatch(r"Training loss by epoch, in the last one: a \d\.\d{4}; b \d\.\d{4}", loss)
     assert loss.endswith(f"b {history[-1]['loss']:.4f}")
-    assert validation == f"Validation loss by epoch, at last: b {history[-1]['validation_loss']:.4f}"
+    assert validation == f"Validation loss by epoch, in the last one: b {history[-1]['validation_loss']:.4f}"
     start = shown.index("training.epochs")
     assert shown[start : start + 3] == ["training.epochs", "100", "20"]
     assert "training.loss" not in shown
@@ -167,6 +167,16 @@ def test_no_run_is_the_best_on_other_rows(specnet, folder, train, setting, repor
     assert reported is None or heading.startswith(f"2 runs side by side; {reported}")
     hashes = [read_json(folder / run / "run.json")["data_sha256"][:8] for run in ("one", "two")]
     assert all((f"<td>{each}…</td>" in page) is (hashes[0] != hashes[1]) for each in hashes)
+
+
+def test_runs_on_folds_of_one_split_are_compared_by_their_means(specnet, train):
+    for fold in (0, 1):
+        train(f"fold{fold}", f"data.split={{folds = 3, fold = {fold}}}")
+    verdict = specnet("compare fold0 fold1").went().splitlines()[0]
+    assert verdict == (
+        "2 runs side by side; they are tested on different folds, and so their scores cannot be ranked; compare "
+        "means over folds."
+    )
 
 
 def test_rows_that_say_where_they_belong_are_told_by_the_data_alone():

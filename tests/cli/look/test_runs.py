@@ -154,9 +154,9 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
     assert page.index(">numbers/1<") > page.index(">moons/2<")
     told = specnet("compare runs/moons/1 runs/numbers/1").went()
     apart = "2 runs side by side; they have no score of test rows in common; compare runs of one loss or one metric."
-    assert told == f"{apart}\ncompare.html\n"
-    heading = re.findall("<h1>(.*?)</h1>", Path("compare.html").read_text("utf-8"))
-    assert heading[0].startswith("Not finished: moons/1: interrupted after epoch 7. ")
+    verdict = f"Not finished: moons/1 (interrupted after epoch 7). {apart}"
+    assert told == f"{verdict}\ncompare.html\n"
+    assert re.findall("<h1>(.*?)</h1>", Path("compare.html").read_text("utf-8")) == [verdict]
     specnet("report runs/moons/1").went()
     assert "<h1>Interrupted after epoch 7. " in (trained / "moons/1/report.html").read_text("utf-8")
 

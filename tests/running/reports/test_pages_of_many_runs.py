@@ -140,7 +140,7 @@ def test_page_at_the_end_is_the_one_made_again(tmp_path: Path) -> None:
     assert f"trial {result.best.number}: {figure(result.best.figure or 0)}" in texts["sweep"]
     for fold, each in enumerate(nested.sweeps):
         assert f'href="fold{fold}/report.html"' in texts["nested"]
-        assert f"{each.best.number} of 2" in texts["nested"]
+        assert f'<td class="number">2</td><td class="number">{each.best.number}</td>' in texts["nested"]
         assert figure(each.worth["test"]["loss"] or 0) in texts["nested"]
         assert true_minus(rounded(float(each.best.settings["training.l2"]))) in texts["nested"]
     for run in series.runs:
@@ -282,7 +282,9 @@ def test_at_most_a_third_of_the_trials_stand_out(tmp_path: Path, trials: int, le
     assert len(re.findall(r'class="point class-2[^"]*"', key_charts(folder)["training.l2"])) == leading
     text = said(folder)
     assert (f"Green triangles are the {leading} best" in text) is (leading > 1)
-    assert (f"A setting that the first {leading} trials have in common is likely to matter" in text) is (leading > 1)
+    assert (f"A setting that the first {leading} trials share and the others do not have is likely" in text) is (
+        leading > 1
+    )
 
 
 def test_pages_begin_with_what_has_not_finished(tmp_path: Path) -> None:
