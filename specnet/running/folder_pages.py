@@ -373,6 +373,6 @@ def write_team_report(
         shown = replace(shown, panel=panel_of(shown, rows, with_rows=best.stores_rows, trials=several))
     sweep = SavedSweep(folder.parent, parts=parts, limits=limits)
     evaluation = _beside_baselines(team.evaluation.record(), sweep, team.model.spec.training.metrics)
-    text = team_page(shown, evaluation, read_shares(folder), f"../best{best.written.suffix}")
+    text = team_page(shown, evaluation, read_shares(folder), f"../best{best.written.suffix}", team.expectations)
     write_file(folder / REPORT, text.encode())
     return folder / REPORT

@@ -24,6 +24,7 @@ from specnet.report.pages.training_charts import training_figures
 from specnet.report.plane_story import PlaneStory
 from specnet.report.svg.colours import data_uri, png
 from specnet.report.terminal.terminal_output import TextTable
+from specnet.saved.expectations_file import JudgedExpectation
 from specnet.saved.saved_run import SavedRun
 from specnet.spec.origins import origin_rows, origins_of
 from specnet.training.after_epoch import ALL_EPOCHS, weights_epoch
@@ -189,7 +190,13 @@ def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[s
     return found
 
 
-def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mapping[str, int], spec_name: str) -> str:
+def team_page(
+    shown: ModelAnswers,
+    evaluation: Mapping[str, Any],
+    shares: Mapping[str, int],
+    spec_name: str,
+    expectations: Sequence[JudgedExpectation],
+) -> str:
     """Return the page of a team as HTML.
 
     Parameters
@@ -201,6 +208,8 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
         Share of each trial, by its number. The model has equally many consecutive networks of each trial.
     spec_name : str
         Path of the best trial's spec, for commands.
+    expectations : sequence of JudgedExpectation
+        The outcome of each expectation for the team.
     """
     spec, networks = shown.model.spec, sum(len(each.members) for each in shown.model.networks)
     name, sizes = spec.name or "unnamed", (counted(len(shares), "trial"), counted(networks, "network"))
@@ -209,7 +218,8 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
         name=name,
         kicker=[name, "team", *sizes, f"predicts {shown.target}"],
         rows=rows_in_words(evaluation["rows"], spec.data),
-        step=next_step((), evaluation, spec.document.data, spec_name, (), "."),
+        step=next_step((), evaluation, spec.document.data, spec_name, (), ".", expectations),
+        judged=expectations,
         networks=_networks(shown.model, shares),
         **_asked(shown),
         **beginning_of(evaluation, spec.training.metrics, "team"),

@@ -200,6 +200,7 @@ def test_the_model_of_a_sweep_is_judged(tmp_path: Path, capsys: pytest.CaptureFi
     assert "0 of 1 met" in (tmp_path / "sweep" / "report.html").read_text(encoding="utf-8")
     team, model = tmp_path / "sweep" / "team", tmp_path / "sweep" / "best" / "model.safetensors"
     assert [each["outcome"] for each in read_expectations(team)] == ["broken"]
+    assert "0 of 1 met" in (team / "report.html").read_text(encoding="utf-8")
     written = model.stat().st_mtime_ns
     path.write_text(path.read_text("utf-8").replace("at_most = 0.1", "at_least = 0.1"), encoding="utf-8")
     assert call(["sweep", str(path), "-o", str(tmp_path / "sweep"), "--jobs", "1", "--resume"]) == 0
