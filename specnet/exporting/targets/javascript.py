@@ -63,8 +63,8 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best gradient k codes numbered cells cell missing interval reach numbers packed unpack
-ready answered Uint8Array Blob Response DecompressionStream Promise
+bias groups best gradient k codes numbered cells cell missing interval reach numbers packed pauseAt
+pause unpack decode fill ready answered performance setTimeout Uint8Array Blob Response DecompressionStream Promise
 """
 _WORD_NAMES = """
 folding tables texts encoder hashOf countToken vectorOf remembered isMissing numberOf TextEncoder Map String parseInt

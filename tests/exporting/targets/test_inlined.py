@@ -103,6 +103,27 @@ def test_code_of_pages_predicts_as_the_model_does(tmp_path: Path) -> None:
             np.testing.assert_allclose(np.mean(members, axis=1), given, rtol=1e-12)
 
 
+@needs_node
+def test_numbers_are_unpacked_in_tasks_of_one_part_or_array_when_these_take_long(tmp_path: Path) -> None:
+    """The script's clock runs a second each time that it is read, and tasks are counted."""
+    code = inlined(ensemble_of(built(dense(128), seed=0, input_size=128), 4))
+    (tmp_path / "code.js").write_text(code)
+    tasks = """
+import { readFileSync } from "node:fs";
+let now = 0, tasks = 0;
+globalThis.performance.now = () => now += 1000;
+const { setTimeout } = globalThis;
+globalThis.setTimeout = (...given) => setTimeout(...given, tasks++);
+const net = new Function(readFileSync("code.js", "utf-8") + "; return { ready, packed }")();
+const before = [tasks, net.packed.filter(({ array }) => array.some(Boolean)).length];
+await net.ready;
+console.log(JSON.stringify([...before, tasks, net.packed.length]));
+"""
+    started, filled, ended, arrays = printed_by_node(tasks, tmp_path)
+    assert (started, filled) == (1, 0)
+    assert ended == -(-bits_of(code) // (6.5 * 2**16)) + arrays > arrays + 4
+
+
 @pytest.mark.parametrize("bits", [bits for bits, _ in BITS])
 def test_weights_are_rounded_to_multiples_of_a_step_and_take_the_bits_of_their_entropy(bits: int) -> None:
     """Biases, which are few, have more bits."""

@@ -149,6 +149,37 @@ def test_why_is_what_the_model_contributes(panel: tuple[Any, Model]) -> None:
     tab.evaluate("choose(ask.typical)")
 
 
+def test_what_is_drawn_when_the_model_is_unpacked_has_its_height_before(
+    chromium: Any, asked: tuple[Path, Model]
+) -> None:
+    """Before that, a control can be moved. Only sentences with the name of a class may have more lines."""
+    tab = chromium.new_page(viewport={"width": 340, "height": 600})
+    tab.add_init_script("""
+        const { DecompressionStream } = window, waits = new Promise((done) => window.goOn = done);
+        window.DecompressionStream = function (format) {
+            const wait = new TransformStream({ start: () => waits });
+            const own = new DecompressionStream(format);
+            return { writable: wait.writable, readable: wait.readable.pipeThrough(own) };
+        };
+    """)
+    tab.goto(asked[0].as_uri())
+    tab.locator("#ask-0").press("ArrowRight")
+    tab.evaluate("() => new Promise(requestAnimationFrame)")
+    boxes = "[...document.querySelectorAll('#ask > :not(.answer, .why), .why .bar')].map(each => each.offsetHeight)"
+    cells = tab.evaluate("cells")
+    assert not tab.locator("#ask .answer").is_visible()
+    before = tab.evaluate(boxes)
+    tab.evaluate("goOn()")
+    answer = told(tab)
+    assert tab.evaluate("cells") == cells
+    assert tab.evaluate(boxes) == before
+    model = asked[1]
+    if model.labels is not None:
+        probabilities = expected(model, [cells])[0]
+        assert answer.startswith(f"{model.labels[probabilities.argmax()]} {shares(probabilities.max())}")
+    tab.close()
+
+
 def test_each_control_is_moved_by_keyboard(panel: tuple[Any, Model]) -> None:
     tab, model = panel
     controls = tab.locator("#ask [id^=ask-]")
