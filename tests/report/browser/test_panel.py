@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow  # a browser is a process
 
 NETWORK = {"hidden_layer_sizes": [6], "preprocessing": ["impute", "standardize"]}
 KINDS = {"number": "numeric", CLUMSY: "numeric", "since": "datetime", "colour": "category", "open": "boolean"}
+UNPACKED = "#ask[aria-busy=false]"
 TARGETS = {"price": "values", "kind": "classes", "sold": "binary"}
 
 
@@ -52,7 +53,7 @@ def panel(chromium: Any, asked: tuple[Path, Model]) -> Iterator[tuple[Any, Model
     """The page, opened once for all that is asked there, and the model."""
     tab = chromium.new_page(viewport={"width": 340, "height": 236})
     tab.goto(asked[0].as_uri())
-    tab.wait_for_selector("#ask[aria-busy=false]")
+    tab.wait_for_selector(UNPACKED)
     yield tab, asked[1]
     tab.close()
 
@@ -73,7 +74,7 @@ def shares(probability: float) -> str:
 
 def told(tab: Any) -> str:
     """What the panel says once it has drawn."""
-    tab.wait_for_selector("#ask[aria-busy=false]")
+    tab.wait_for_selector(UNPACKED)
     tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return str(tab.locator("#ask .answer").inner_text()).replace("\u00a0", " ")
 
@@ -302,6 +303,7 @@ def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path, monkeypatch
     )
     model, tab = load_model(tmp_path / "run"), chromium.new_page()
     tab.goto((tmp_path / "run" / "report.html").as_uri())
+    tab.wait_for_selector(UNPACKED)
     field = tab.get_by_role("textbox", name="said")
     assert field.input_value() in said
     for typed, same in [
@@ -324,6 +326,7 @@ def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path, monkeypatch
         monkeypatch.setattr(contents, "MAX_CODE", len(inlined(short)))
         called("report", tmp_path / "run").ok()
         tab.reload()
+        tab.wait_for_selector(UNPACKED)
         found = tab.evaluate("rows => rows.map(answers)", rows)
         wanted = short.predict_proba(pd.DataFrame(rows, columns=["said", "price"]))
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
