@@ -288,7 +288,21 @@ class Network(Displayed):
         self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
     ) -> Array:
         """Return the result of `predict`, or of `raw_outputs` if `raw`. Arguments are those of both; X is checked."""
+        if self._in_float64 is not None:
+            parameters = np.asarray(theta, np.float64)
+            found = self._in_float64.predict_checked(parameters, X.astype(np.float64), state, raw=raw)
+            return found.astype(self.dtype)
         return self._for_all_rows("raw outputs" if raw else "predict", theta, X, state, self.outputs)
+
+    @cached_property
+    def _in_float64(self) -> Network | None:
+        """A network that predicts for this one, or None: NumPy's float32 sums, with monotone columns, would fall.
+
+        A row's sums depend on its position in a float32 matrix product. Those of float64 are rounded to float32, which
+        hides their last bits.
+        """
+        needed = self.is_monotone and self.engine == "numpy" and self.dtype == np.float32
+        return Network(self.resolved.with_dtype("float64"), "numpy") if needed else None
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
         """Return the outputs that the loss reads, such as logits, (rows, outputs). Arguments are those of `predict`."""

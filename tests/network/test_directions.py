@@ -12,6 +12,7 @@ from specnet.model import Model
 from specnet.model.decoder import Answers
 from specnet.model.directions import largest_fall, outputs_of, promise
 from specnet.model.error_quantiles import ErrorQuantiles
+from tests.benchmarks.falls import count_falls
 from tests.compiling import compiles
 from tests.network.test_monotone import BODIES, DIRECTIONS, dense, moved, spec_of, training_rows
 
@@ -131,6 +132,11 @@ def test_ends_of_intervals_fall_only_in_networks_without_directions(is_monotone:
     assert [fall <= 4 * np.spacing(np.abs(high).max()) for fall in falls] == [is_monotone] * 2
     covered = np.abs(target - prediction) <= np.diff(quantiles.ends(prediction, 0.95))[:, 0] / 2
     assert covered.mean() >= 0.94
+
+
+@pytest.mark.parametrize("name", ["numpy engine", pytest.param("compiled engine", marks=compiles), "numpy"])
+def test_no_prediction_falls_far_at_another_position_of_a_batch(name: str):
+    assert count_falls([name], ["mixed"], pairs=8000, draws=2)
 
 
 @pytest.mark.parametrize("engine", ["numpy", pytest.param("compiled", marks=compiles)])

@@ -176,10 +176,15 @@ def compiler_name() -> str | None:
     except NoCompilerError:
         return None
     text = _version_text(compiler)
-    # GCC begins with the name of its command, and has a distribution's version in parentheses.
-    name = "gcc" if "Free Software Foundation" in text else "clang" if "clang" in text else compiler.name
+    # GCC has a distribution's version in parentheses.
+    name = "gcc" if is_gcc(compiler) else "clang" if "clang" in text else compiler.name
     version = re.search(r"\d+(\.\d+)+", re.sub(r"\(.*?\)", "", text))
     return f"{name} {version[0]}" if version else name
+
+
+def is_gcc(compiler: Compiler) -> bool:
+    """Return whether a compiler is GCC, whose version begins with the name of its command, such as cc."""
+    return "Free Software Foundation" in _version_text(compiler)
 
 
 def _split(command: str) -> list[str]:

@@ -28,6 +28,7 @@ from specnet.compiler.native.toolchain.compilers import (
     BuildError,
     Compiler,
     find_compiler,
+    is_gcc,
     private_folder,
     run_compiler,
 )
@@ -51,6 +52,9 @@ _FLAGS = (
     "-shared",
     "-pthread",
 )
+_OF_GCC = ("--param=avoid-fma-max-bits=0",)
+"""Fused multiply-adds in all loops or in none: gcc avoids some of them on CPUs such as AMD's. The sum of a row would
+depend on the loop that adds it, and so on the row's position."""
 _ELF_64 = b"\x7fELF\x02\x01"
 """The first bytes of a library for 64-bit little-endian processors on Linux."""
 _ENTRY = re.compile(r"[0-9a-f]{64}-[0-9a-f]{64}\.so")
@@ -104,7 +108,7 @@ def library(text: str, functions: tuple[str, ...], target: Processor | None = No
         If there is no compiler, if it fails or takes too long, or if its library cannot be loaded.
     """
     compiler = find_compiler()
-    flags = (*_FLAGS, *(target or native_processor()).flags)
+    flags = (*_FLAGS, *(_OF_GCC if is_gcc(compiler) else ()), *(target or native_processor()).flags)
     key = sha256(repr((text, flags, compiler.identity, cpu_identity())).encode()).hexdigest()
     with _locks.setdefault(key, threading.Lock()):
         found = _loaded.get(key)
