@@ -409,7 +409,7 @@ def compare(
     specnet compare runs/moons_2_5_1/1 moons -o moons.html
     specnet compare runs/digits/1 sweeps/sweep_digits/1 -o digits.html
     """
-    from specnet.saved.saved_series import runs_for
+    from specnet.saved.saved_series import runs_for, saved_in
 
     found = [run for folder in runs for run in runs_for(folder)]
     if len(found) < 2:
@@ -419,7 +419,7 @@ def compare(
     from specnet.files import write_file
     from specnet.report.pages.comparison_page import comparison_page, comparison_verdict, reason_apart, short_names
     from specnet.report.terminal.bars import CountProgress
-    from specnet.run_files import check_run
+    from specnet.run_files import NESTED, SERIES, check_run, kind_of
     from specnet.running.evaluation.run_comparison import compared_runs
     from specnet.saved.saved_run import SavedRun
 
@@ -436,8 +436,9 @@ def compare(
     if not compared:
         with CountProgress(sys.stderr if output.speaks else None, "runs compared") as progress:
             compared = compared_runs(saved, progress.show)
-    write_file(out, comparison_page(saved, compared, shlex.join(words), out.parent))
-    output.data["verdict"] = comparison_verdict(saved, compared)
+    series = [saved_in(folder) for folder in runs if kind_of(folder) in (SERIES, NESTED)]
+    output.data["verdict"] = comparison_verdict(saved, compared, series)
+    write_file(out, comparison_page(saved, compared, output.data["verdict"], shlex.join(words), out.parent))
     output.line(output.data["verdict"])
     output.data["file"] = str(out)
     output.page(out, is_opened=open_page)

@@ -28,14 +28,14 @@ from specnet.report.svg.charts import Figure
 from specnet.report.terminal.scores import RunTable
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.run_files import BEST, page_of
-from specnet.saved.saved_folder import FINISHED, have_one_loss
+from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
 
 
 def comparison_page(
-    runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str, command: str, start: Path
+    runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str, verdict: str, command: str, start: Path
 ) -> str:
     """Return the page of several runs as HTML.
 
@@ -46,6 +46,8 @@ def comparison_page(
     compared : mapping or str
         By deciding statistic: contents of ``metrics.json`` of the run that is best by it, with the other runs as
         baselines, and its name as ``best``. Or a sentence with the reason why there is none.
+    verdict : str
+        First sentences of the page, from `comparison_verdict`.
     command : str
         Command line that creates the page.
     start : Path
@@ -56,7 +58,7 @@ def comparison_page(
     return rendered(
         "compare.html.j2",
         count=counted(len(runs), "run"),
-        sentence=comparison_verdict(runs, compared),
+        sentence=verdict,
         strip=_strip(runs, compared),
         table=_on_page(RunTable(runs).table()),
         addresses=[page_of(run.path, start) for run in runs],
@@ -112,9 +114,19 @@ def _column_title(title: str) -> str:
     return f"{adjective(split)} {words(name)}" if split in SPLITS else title
 
 
-def comparison_verdict(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str) -> str:
-    """Return the sentence of `best_run`, after one that names the runs that have not finished; parameters as there."""
-    found = [f"{run.name} ({run.remark()})" for run in runs if run.state != FINISHED]
+def comparison_verdict(
+    runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] | str, series: Sequence[SavedFolder] = ()
+) -> str:
+    """Return the sentence of `best_run`, after one that names what has not finished.
+
+    Parameters
+    ----------
+    runs, compared
+        As for `best_run`.
+    series : sequence of SavedFolder
+        Folds and seeds whose finished runs are among the runs.
+    """
+    found = [f"{each.name} ({each.remark()})" for each in (*runs, *series) if each.state != FINISHED]
     unfinished = f"Not finished: {', '.join(found)}. " if found else ""
     return f"{unfinished}{best_run(runs, compared)}"
 

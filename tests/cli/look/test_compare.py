@@ -179,6 +179,17 @@ def test_runs_on_folds_of_one_split_are_compared_by_their_means(specnet, train):
     )
 
 
+def test_runs_of_a_series_that_failed_are_named_first(specnet, folder):
+    specnet("run moons.toml --seeds 3 -o many -q").ok()
+    shutil.rmtree(folder / "many/seed2")
+    table = (folder / "many/runs.csv").read_text().splitlines()
+    table[3] = table[3].replace(",finished,", ",diverged,")
+    (folder / "many/runs.csv").write_text("\n".join([*table, ""]))
+    verdict = specnet("compare many").went().splitlines()[0].replace("\N{NO-BREAK SPACE}", " ")
+    assert verdict.startswith("Not finished: many (diverged: 1 of 3 runs). ")
+    assert f"<h1>{verdict}</h1>" in (folder / "compare.html").read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_rows_that_say_where_they_belong_are_told_by_the_data_alone():
     def test_rule(**split):
         return parse_spec(spec_of_rows(split=split)).data.split.test_rule
