@@ -39,6 +39,8 @@ LARGEST_INTEGER = 2**53
 """The largest integer up to which JavaScript represents all integers exactly."""
 MAX_BITS = 24
 """The number of bits of a float32's fraction: smaller integers times a power of two are exact."""
+STEP_BITS = 4
+"""The number of binary digits of a step."""
 FEW_BITS = 10
 """The minimum number of bits of rounded arrays that are small, such as biases."""
 
@@ -201,24 +203,26 @@ def inlined(model: Model, level: float | None = None) -> str:
     return f"{rendered('packed.js')}{module}{packed.unpacking()}"
 
 
-def shortened(model: Model, bits: int, vector_bits: int) -> Model:
+def shortened(model: Model, bits: float, vector_bits: int) -> Model:
     """Return a copy of a model whose parameters, and tables of texts, are rounded, for shorter code by `inlined`.
 
-    Each array is rounded to multiples of a power of two, and no number is cut off. A number takes about ``bits + 2``
-    bits if the array is normally distributed: its entropy is log2(√(2πe) · deviation / step).
+    Each array is rounded to multiples of a step of few binary digits, so that they are exact, and no number is cut off.
+    A number takes about ``bits + 2`` bits if the array is normally distributed: its entropy is log2(√(2πe) · deviation
+    / step).
 
     Parameters
     ----------
     model : Model
-    bits : int
+    bits : float
         The root mean square of a matrix is about 2^bits steps. Other arrays, which are small, have at least `FEW_BITS`.
     vector_bits : int
         The same for vectors of words.
     """
 
-    def rounded(array: Array, bits: int) -> Array:
+    def rounded(array: Array, bits: float) -> Array:
         size = float(np.sqrt(np.square(array, dtype=np.float64).mean())) if array.size else 0.0
-        step = 2.0 ** (round(math.log2(size)) - bits) if size else 1.0
+        fraction, power = math.frexp(size / 2**bits or 1.0)
+        step = math.ldexp(round(fraction * 2**STEP_BITS), power - STEP_BITS)
         return np.asarray(np.rint(array / step) * step, array.dtype)
 
     def with_vectors(group: StepGroup) -> StepGroup:
@@ -394,7 +398,7 @@ class _Packed:
 
 
 def _multiples(array: Array) -> tuple[Array, float] | None:
-    """Return codes of an array of multiples of a power of two, and this step; None if they would not be smaller.
+    """Return codes of an array of multiples of a step, and the largest step; None if they would not be smaller.
 
     The code of a number n is 2n or -2n - 1, as it is positive or negative.
     """
@@ -412,7 +416,9 @@ def _multiples(array: Array) -> tuple[Array, float] | None:
     if np.max(powers[whole != 0]) - power > MAX_BITS:
         return None
     numbers = np.ldexp(fractions, powers - power).astype(np.int64)
-    return np.where(numbers < 0, -2 * numbers - 1, 2 * numbers).astype("<u4"), 2.0**power
+    common = int(np.gcd.reduce(numbers))
+    numbers //= common
+    return np.where(numbers < 0, -2 * numbers - 1, 2 * numbers).astype("<u4"), math.ldexp(common, power)
 
 
 def _kind(array: Array) -> str:

