@@ -11,6 +11,7 @@ import numpy as np
 
 from specnet.findings.evidence import MAX_DEAD, Evidence, Numbers, UntestableError
 from specnet.findings.finding import (
+    Changes,
     Finding,
     lower_rate,
     other_rate,
@@ -187,9 +188,12 @@ def dead_units(evidence: Evidence) -> Iterator[Finding]:
             f"{layer.key}: {percent(share)} of {layer.size} units are 0 for every row looked at "
             f"({percent(first)} before the first step)"
         )
-        from_start = {**zero_biases(evidence), **usual_weights(evidence)} if first > MANY_DEAD / 2 else {}
-        changes = from_start or lower_rate(evidence)
-        words = "" if changes else 'bias_initializer = "zeros" and weight_initializer = "he_normal"'
+        if first > MANY_DEAD / 2:  # smaller steps do not revive units that were dead before the first one
+            changes: Changes = {**zero_biases(evidence), **usual_weights(evidence)}
+            words = "" if changes else "use fewer layers, or an activation that passes negative values, such as selu"
+        else:
+            changes = lower_rate(evidence)
+            words = "" if changes else 'bias_initializer = "zeros" and weight_initializer = "he_normal"'
         yield Finding("dead-units", "error" if share > MAX_DEAD else "warning", sentence, changes, words)
 
 

@@ -126,13 +126,13 @@ def table_facts(data: TableFile, folder: Path, content: Table | None = None) -> 
     columns = [content.columns[indices[name]] for name in targets]
     cells = content.X[:, [indices[name] for name in targets]]
     present = ~np.isnan(cells).any(axis=1)
+    rows = int(present.sum())
+    if rows < FEWEST_ROWS:
+        raise _error(data, "empty", f"only {counted(rows, 'row')} with a target; a recipe needs at least {FEWEST_ROWS}")
     row_indices, constants = _row_indices(data, content), _constants(data, content, present)
     if indices.keys() <= {*targets, *row_indices, *constants}:
         names = " and ".join(f'"{name}"' for name in targets)
         raise _error(data, "no-features", f"no usable columns besides {names}", feature_hint(content.warnings))
-    rows = int(present.sum())
-    if rows < FEWEST_ROWS:
-        raise _error(data, "empty", f"only {counted(rows, 'row')} with a target; a recipe needs at least {FEWEST_ROWS}")
     distinct = [np.unique(each, return_counts=True) for each in cells[present].T]
     for target, (values, _) in zip(targets, distinct, strict=True):
         if len(values) == 1:

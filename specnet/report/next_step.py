@@ -112,7 +112,7 @@ def next_step(
     if baseline == CONSTANT and not outcome:
         rows = counted(evaluation["rows"][TEST], "test row")
         text = f"{rows} do not show that the network is better than a constant answer."
-        return _on_folds(NextStep("No clear signal.", text), "all rows are tested", document, with_changes({}))
+        return _on_folds(NextStep("Test more rows.", text), "all rows are tested", document, with_changes({}))
     if baseline == LINEAR_MODEL and outcome <= 0 and (changes := _to_linear(document)):
         value, effect = evaluation["baselines"][baseline][TEST].get(name), ""
         if value is not None:

@@ -54,7 +54,7 @@ LINEAR = (
         ([], {"linear": 0}, "Use the linear model: equal and simpler.", LINEAR, False),
         ([], {"linear": -3}, "Use the linear model: better and simpler.", LINEAR, False),
         ([], {"neighbours": -3}, "The 15 nearest neighbours are better.", "training.ensemble=5", False),
-        ([], {"constant": 0}, "No clear signal.", "--folds 5", False),
+        ([], {"constant": 0}, "Test more rows.", "--folds 5", False),
         ([], {"constant": -3}, "Do not use this network.", "", False),
         ([NO_SIGNAL], {"constant": 0}, "No signal: stop here.", "", True),
         ([], {"linear": 3}, "Predict new rows.", "specnet predict 'a run' new_rows.csv", False),
@@ -145,7 +145,7 @@ def test_too_few_groups_are_no_reason_to_stop(findings: list[Finding]) -> None:
 def test_folds_are_advised_only_if_the_spec_does_not_choose_the_test_rows(key: str) -> None:
     few = {**evaluation(constant=0.01, linear=0.02), "groups": {"test": 6}}
     document = {"data": {"split": {key: "rows.csv"}}}
-    for of, headline in ((few, "Test more groups."), (evaluation(constant=0), "No clear signal.")):
+    for of, headline in ((few, "Test more groups."), (evaluation(constant=0), "Test more rows.")):
         step = next_step([], of, document, "spec.toml", [], "runs/1")
         assert (step.headline, step.command) == (headline, "")
 

@@ -220,11 +220,15 @@ def flowing(parts: Sequence[str], width: int | None = None) -> list[str]:
 
 
 def headless(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """Return rows without a header as lines; in a narrow window, the cells of all columns but the first are folded."""
+    """Return rows without a header as lines; in a narrow window, cells are folded.
+
+    Those of the first column, which are names, are folded only if they would take more than half of the window.
+    """
     if not rows:
         return []
     columns = len(rows[0])
-    table = TextTable([""] * columns, rows, folded=frozenset(range(1, columns)))
+    has_wide_names = width is not None and max(text_width(row[0]) for row in rows) > width // 2
+    table = TextTable([""] * columns, rows, folded=frozenset(range(not has_wide_names, columns)))
     return table._lines(table.widths if width is None else table._folded_widths(width))[1:]
 
 
@@ -306,6 +310,11 @@ def shown(stream: TextIO, text: str) -> str:
     return "".join(character if can_show(stream, character) else _ASCII.get(character, character) for character in text)
 
 
+def _cell(stream: TextIO, text: str) -> str:
+    """Return a cell of a table as `shown`, on one line."""
+    return shown(stream, " ".join(text.splitlines()))
+
+
 def write_line(stream: TextIO, text: str = "") -> None:
     """Write a line of text."""
     stream.write(shown(stream, text) + "\n")
@@ -362,7 +371,7 @@ def write_prose(stream: TextIO, text: str) -> None:
 
 def write_table(stream: TextIO, table: TextTable) -> None:
     """Write a table; on a terminal it has bold titles and is folded to fit the window."""
-    header, *rows = ([shown(stream, cell) for cell in row] for row in (table.header, *table.rows))
+    header, *rows = ([_cell(stream, cell) for cell in row] for row in (table.header, *table.rows))
     for titles, *lines in replace(table, header=header, rows=rows).blocks(terminal_width(stream)):
         stream.write(painted(stream, titles, BOLD) + "\n")
         stream.writelines(f"{shown(stream, line)}\n" for line in lines)
@@ -370,7 +379,7 @@ def write_table(stream: TextIO, table: TextTable) -> None:
 
 def write_rows(stream: TextIO, rows: Sequence[Sequence[str]]) -> None:
     """Write rows without a header, folded to fit the window."""
-    cells = [[shown(stream, cell) for cell in row] for row in rows]
+    cells = [[_cell(stream, cell) for cell in row] for row in rows]
     stream.writelines(f"{line}\n" for line in headless(cells, terminal_width(stream)))
 
 

@@ -153,3 +153,10 @@ def test_a_terminal_breaks_paragraphs_anew(lively: Terminal, monkeypatch: pytest
         "    example = 1",
     ]
     assert piped(terminal_output.write_prose, text) == text + "\n"
+
+
+def test_names_of_columns_take_one_line_in_a_pipe_and_fit_into_a_window(lively: Terminal) -> None:
+    rows = [("new\nline", "1"), ("x" * 200, "2")]
+    assert piped(terminal_output.write_rows, rows).splitlines()[0].split() == ["new", "line", "1"]
+    terminal_output.write_rows(lively, rows)
+    assert max(map(len, lively.getvalue().splitlines())) <= 60
