@@ -87,7 +87,7 @@ _UNITS = 128
 """Units of each hidden layer."""
 _MONOTONE_UNITS = 256
 """The same with monotone columns and few rows: half of them are free of these columns, as many as without directions.
-On more rows they took longer, and were not better."""
+On more rows they would take longer, and bring little."""
 _MONOTONE_BINS = 16
 """Bins of each monotone column, in which predictions rise at different rates: 8 were worse on mpg and insurance."""
 _MONOTONE_ACTIVATION = "elu"
@@ -177,8 +177,7 @@ def recipe(
     has_answers = "text" in kinds and 1 < facts.classes <= MOST_ANSWERS and facts.structure.time is None
     answers = [{"type": "text_vectors", "answers": True}] if has_answers else []
     has_vectors = any(column.kind == "category" and column.columns > ONE_HOT_CODES for column in features)
-    joined = ["waves", *(["rising"] if monotone else []), *(["bins"] if spiked else [])]
-    block = len(joined) + 1 + (len(joined) > 1) if settings.embeds else 1 + bool(monotone)
+    block = 1 + settings.embeds + 2 * bool(spiked) + bool(monotone)
     blocks = [block, block + (5 if has_vectors else 4)] if binned else [block]
     return rendered(
         "recipe",
@@ -206,8 +205,7 @@ def recipe(
         has_answers=has_answers,
         numbers=_numbers(ordered, monotone),
         monotone=monotone,
-        rising=[index for index, name in enumerate(_prepared(ordered)) if name in monotone],
-        joined=joined,
+        rising=_rising(ordered, monotone, after_waves=settings.embeds),
         bins=_MONOTONE_BINS,
         units=_MONOTONE_UNITS if monotone and facts.rows < FEW_ROWS else _UNITS,
         monotone_activation=_MONOTONE_ACTIVATION,
@@ -244,6 +242,13 @@ def _check_monotone(monotone: Mapping[str, str], features: list[ColumnFacts], cl
 def _numbers(ordered: list[ColumnFacts], monotone: Mapping[str, str]) -> list[int]:
     """Return the indices of prepared numbers and dates that are not monotone, given the features in their order."""
     return [index for index, name in enumerate(_prepared(ordered)) if name not in monotone]
+
+
+def _rising(ordered: list[ColumnFacts], monotone: Mapping[str, str], *, after_waves: bool) -> list[int]:
+    """Return the indices of monotone columns: among prepared columns, or among those that the embedding passes on."""
+    if after_waves:  # other numbers are embedded behind them
+        return [*range(len(monotone))]
+    return [index for index, name in enumerate(_prepared(ordered)) if name in monotone]
 
 
 def _prepared(ordered: list[ColumnFacts]) -> list[str]:
