@@ -159,7 +159,7 @@ def _fastest(work: Work, reason: UnavailableError | None) -> Choice:
 
 def undecided() -> Choice:
     """Return the undecided choice of ``auto``, for when the number of rows is unknown."""
-    return Choice("auto", f"compiled if NumPy would need over {WORTH_SECONDS:g} s, which depends on the rows")
+    return Choice("auto", f"compiled if NumPy needs over {WORTH_SECONDS:g} s, which depends on the rows")
 
 
 def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:

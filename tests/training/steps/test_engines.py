@@ -242,7 +242,7 @@ def test_seconds_in_words():
 
 
 def test_before_rows_are_read_the_choice_is_theirs():
-    reason = "compiled if NumPy would need over 0.5 s, which depends on the rows"
+    reason = "compiled if NumPy needs over 0.5 s, which depends on the rows"
     assert engine_choice.undecided() == engine_choice.Choice("auto", reason)
     assert engine_choice.undecided().facts() == {"engine": "auto", "engine_reason": reason}
 
