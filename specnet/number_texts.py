@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import Any
 
 ABSENT = "–"
 """Text for a missing value."""
 _EPOCH = date(1970, 1, 1)
 NEW_YEAR = "-01-01"
+_ERROR = re.compile("loss|error|deviance")
+_EXPONENT = re.compile(r"(?<=\d)e([+-]\d+)")
 
 
 def count(number: int) -> str:
@@ -23,31 +25,41 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
 
 
-def figure(value: float) -> str:
-    """Return a loss or metric with four decimals, fewer from 10 on, or with an exponent if it is tiny or huge."""
-    if not math.isfinite(value) or value == 0:
-        return f"{value:.4f}"
-    magnitude = math.floor(math.log10(abs(value)))
-    return f"{value:.{4 - max(magnitude, 0)}f}" if -3 <= magnitude <= 4 else f"{value:.3e}"
+def figure(value: float, *beside: float) -> str:
+    """Return a loss or an error with four digits, at most four decimals, or with an exponent if it is tiny or huge.
+
+    With numbers `beside` it, such as the ends of its interval, it has the decimals of the largest of all.
+    """
+    return _with_decimals(value, beside, 4, least=1e-3)
 
 
-def metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
-    """Return the value of a metric: accuracies in percent, other metrics as `figure` does, a dash for a missing value.
+def metric(name: str, value: float | None, *beside: float) -> str:
+    """Return the value of a metric, a dash for a missing one.
 
-    If `bounds` has the ``low`` and ``high`` of an interval, the other metrics have only the decimals that its width
-    justifies.
+    Accuracies are in percent, with one decimal; losses and errors are as `figure` writes them; all other metrics, most
+    of which are at most 1, have three decimals, fewer from 10 on.
     """
     if value is None or not math.isfinite(value):
         return ABSENT
     if name.endswith("accuracy"):
         return percent(value)
-    decimals = None if bounds is None or bounds["low"] is None else _certain_decimals(bounds["high"] - bounds["low"])
-    return figure(value) if decimals is None else f"{value:z.{decimals}f}"
+    return figure(value, *beside) if _ERROR.search(name) else _with_decimals(value, beside, 3)
 
 
-def _certain_decimals(width: float) -> int | None:
-    """Return the number of decimals that shows two digits of an interval's width; None if it is tiny or enormous."""
-    return max(1 - math.floor(math.log10(width)), 0) if 1e-3 <= width < 1e5 else None
+def difference(name: str, value: float, *beside: float) -> str:
+    """Return a difference of two values of a metric: of accuracies in percentage points, without the unit."""
+    return points(value) if name.endswith("accuracy") else metric(name, value, *beside)
+
+
+def _with_decimals(value: float, beside: Sequence[float], most: int, least: float = 0.0) -> str:
+    """Return a number with four digits before and after its point, at most `most` after it.
+
+    Numbers that are all smaller than `least`, or of which one is 100 000 or more, have an exponent.
+    """
+    largest = max((abs(each) for each in (value, *beside) if math.isfinite(each)), default=0.0)
+    if largest and not least <= largest < 1e5:
+        return f"{value:.3e}"
+    return f"{value:z.{max(most if largest < 1 else min(3 - math.floor(math.log10(largest)), most), 0)}f}"
 
 
 def percent(value: float, decimals: int = 1) -> str:
@@ -85,32 +97,25 @@ def short(value: float) -> str:
 
 
 def interval(name: str, low: float, high: float) -> str:
-    """Return an interval of a metric with the decimals that its width justifies: ``74–92 %``, ``0.87–0.93``."""
+    """Return an interval of a metric, with the decimals of the metric: ``74.1–91.9 %``, ``0.870–0.931``."""
     if metric(name, low) == metric(name, high):
         return metric(name, low)
-    scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
-    low, high = scale * low, scale * high
     joint = "–" if low >= 0 else " to "
-    decimals = _certain_decimals(high - low)
-    if decimals is None:
-        return f"{figure(low)}{joint}{figure(high)}{unit}"
-    return f"{low:z.{decimals}f}{joint}{high:z.{decimals}f}{unit}"
+    if name.endswith("accuracy"):
+        return f"{points(low)}{joint}{percent(high)}"
+    return f"{metric(name, low, high)}{joint}{metric(name, high, low)}"
 
 
-def page_metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
-    """Return the value of a metric for HTML pages: as `metric` does, with a true minus."""
-    return true_minus(metric(name, value, bounds))
+def page_metric(name: str, value: float | None, *beside: float) -> str:
+    """Return the value of a metric for HTML pages: as `metric` does, with a true minus and powers of ten."""
+    return on_page(metric(name, value, *beside))
 
 
 def metric_spread(name: str, mean: float | None, std: float | None) -> str:
     """Return a mean with its standard deviation, which is None for a single value: ``97.2 % ± 0.8``."""
     if mean is None or std is None:
         return metric(name, mean)
-    if name.endswith("accuracy"):
-        return f"{percent(mean)} ± {100 * std:.1f}"
-    text = figure(mean)
-    decimals = len(text.partition(".")[2])
-    return f"{text} ± {figure(std) if 'e' in text else f'{std:.{decimals}f}'}"
+    return f"{metric(name, mean, std)} ± {difference(name, std, mean)}"
 
 
 def duration(seconds: float) -> str:
@@ -228,3 +233,8 @@ def _superscript(exponent: int) -> str:
 def true_minus(text: str) -> str:
     """Return a text with true minus characters instead of hyphens, for pages and charts."""
     return text.replace("-", "−")
+
+
+def on_page(text: str) -> str:
+    """Return the text of a metric for pages and charts: with a true minus, and with a power of ten as exponent."""
+    return true_minus(_EXPONENT.sub(lambda found: f"·10{_superscript(int(found[1]))}", text))

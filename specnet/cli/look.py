@@ -185,11 +185,13 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
 
 def _show_networks(model: Model, output: Output) -> None:
     """Print the layers and the share of each network of a team."""
+    from specnet.number_texts import percent
+
     models, total = [], sum(model.shares)
     for number, (each, share) in enumerate(zip(model.networks, model.shares, strict=True), 1):
         if number > 1:
             output.line()
-        output.parts(f"network {number} of {len(model.networks)}", f"share {100 * share / total:.0f} %")
+        output.parts(f"network {number} of {len(model.networks)}", f"share {percent(share / total)}")
         models.append({"share": share, **_show_plan(each.network, output)})
     output.data |= {"models": models}
 

@@ -10,7 +10,7 @@ import numpy as np
 from specnet.findings.class_findings import rare_class
 from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.finding import Changes, Finding, fewer_units, more_units, other_rate
-from specnet.number_texts import figure, percent
+from specnet.number_texts import figure, metric, percent
 from specnet.parts.watchers import LOSS
 
 MOST_HIDDEN = 0.25
@@ -177,7 +177,7 @@ def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
 
 
 def _score(evidence: Evidence, value: float) -> str:
-    return percent(value) if evidence.has_classes else f"R² {value:.2f}"
+    return percent(value) if evidence.has_classes else f"R² {metric('r2', value)}"
 
 
 def _error(evidence: Evidence, rows: float) -> float:

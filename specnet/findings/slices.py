@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
-from specnet.number_texts import cell_text, count, day_text, rounded
+from specnet.number_texts import cell_text, count, day_text, percent, rounded
 from specnet.parts.data import OF_TEXTS, Column
 
 LEVEL = 0.05
@@ -240,14 +240,9 @@ def slice_sentence(found: Slice) -> str:
     """Return a slice as a sentence, such as ``Rows with island = Torgersen: 40 % wrong, elsewhere 4 %.``"""
     where, rows = found["where"], count(found["rows"])
     if found["measure"] == "wrong":
-        elsewhere = _share(found["elsewhere"])
+        elsewhere = percent(found["elsewhere"])
         if found["mean"] == 1:
             return f"All {rows} rows with {where} are wrong; elsewhere {elsewhere}."
-        return f"Rows with {where}: {_share(found['mean'])} of {rows} are wrong, elsewhere {elsewhere}."
+        return f"Rows with {where}: {percent(found['mean'])} of {rows} are wrong, elsewhere {elsewhere}."
     name = "mean absolute error" if found["measure"] == "absolute_error" else "loss"
     return f"Rows with {where}: {name} {rounded(found['mean'])} on {rows}, elsewhere {rounded(found['elsewhere'])}."
-
-
-def _share(fraction: float) -> str:
-    """Return a fraction of few rows in percent, with at most two digits."""
-    return f"{100 * fraction:.0f} %" if fraction >= 0.1 else f"{100 * fraction:.2g} %"

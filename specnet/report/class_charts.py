@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.number_texts import count, counted, interval, percent, rounded
+from specnet.number_texts import count, counted, interval, page_metric, percent, rounded
 from specnet.parts.arrays import spaced_indices
 from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wilson_bounds
@@ -241,8 +241,8 @@ def _two_class_curves(answers: Answers, classes: Sequence[str], decision: float 
     fractions = totals / totals.sum()
     counts, roc = class_thresholds(answers, decision), roc_curve(target == 1, probability[:, 1], weight)
     if roc and counts:
-        area = roc[2]
-        chart = _unit_chart(f"ROC curve: area {area:.3f}", "false positive rate", "true positive rate", [0, 1])
+        area = page_metric("roc_auc", roc[2])
+        chart = _unit_chart(f"ROC curve: area {area}", "false positive rate", "true positive rate", [0, 1])
         chart.line(
             *_sampled(roc),
             class_line(1),
@@ -252,7 +252,7 @@ def _two_class_curves(answers: Answers, classes: Sequence[str], decision: float 
         alarms, found = counts["alarms"][start] / counts["others"], counts["hits"][start] / counts["positives"]
         chart.points([alarms], [found], radius=5.5, style="class-1", identity="roc-point")
         note = (
-            f"Area {area:.3f}: the fraction of pairs of rows, one of each class, in which {classes[1]} gets the higher "
+            f"Area {area}: the fraction of pairs of rows, one of each class, in which {classes[1]} gets the higher "
             f"probability. At the threshold {decision or DECISION:g}, the point, {percent(found)} of {classes[1]} are "
             f"found, with false alarms in {percent(alarms)} of {classes[0]}."
         )
@@ -260,7 +260,8 @@ def _two_class_curves(answers: Answers, classes: Sequence[str], decision: float 
     rare = int(np.argmin(fractions))
     curve = precision_recall_curve(target == rare, probability[:, rare], weight)
     if curve and fractions[rare] < IMBALANCED:
-        description = f"Precision and recall of {classes[rare]}: average {curve[2]:.3f}"
+        precision = page_metric("average_precision", curve[2])
+        description = f"Precision and recall of {classes[rare]}: average {precision}"
         chart = _unit_chart(description, "recall", "precision", [fractions[rare]] * 2)
         chart.line(
             *_sampled(curve), class_line(rare), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}"
@@ -269,7 +270,7 @@ def _two_class_curves(answers: Answers, classes: Sequence[str], decision: float 
         chart.points(*point, radius=5.5, style=f"class-{rare}", identity="recall-point")
         note = (
             f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
-            f"Average precision {curve[2]:.3f}."
+            f"Average precision {precision}."
         )
         yield Figure("Precision and recall", note, chart.svg(), "recall")
 
@@ -295,11 +296,11 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
     chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
     most = _histogram(chart, probability)
-    error = f"Expected calibration error {_calibration_error(answers):.3f}"
+    error = f"Expected calibration error {_calibration_error(answers)}"
     if uncalibrated is not None:
         before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
         chart.line(before[1], before[2], "plain dashed", title="before calibration")
-        error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
+        error += f", {_calibration_error(uncalibrated)} before calibration (dashed)"
     for each, low, high in zip(predicted, lows, highs, strict=True):
         chart.line([each] * 2, [low, high], "whisker")
     # Of two classes the curve is about the second; of more, about the predicted one.
@@ -341,9 +342,10 @@ def _came_true(answers: Answers) -> tuple[NDArray[np.bool_], Numbers]:
     return answers.target == answers.prediction, answers.probability.max(axis=1)
 
 
-def _calibration_error(answers: Answers) -> float:
+def _calibration_error(answers: Answers) -> str:
     metric = ExpectedCalibrationError()
-    return metric.score(answers.target, answers.prediction, answers.probability, answers.weight)
+    error = metric.score(answers.target, answers.prediction, answers.probability, answers.weight)
+    return page_metric(metric.type, error)
 
 
 def _unit_chart(description: str, x: str, y: str, guide: Sequence[float]) -> Chart:

@@ -116,7 +116,7 @@ def next_step(
     if baseline == LINEAR_MODEL and outcome <= 0 and (changes := _to_linear(document)):
         value, effect = evaluation["baselines"][baseline][TEST].get(name), ""
         if value is not None:
-            score = page_metric(name, value, evaluation["gains"][baseline][name])
+            score = page_metric(name, value)
             effect = f"The linear model beside this run has {headline.words(name)} {score} on test rows."
         advice = f"Use the linear model: {'better' if outcome else 'equal'} and simpler."
         return NextStep(advice, "", with_changes(changes), effect)

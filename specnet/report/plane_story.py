@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.network import Network
-from specnet.number_texts import count, rounded
+from specnet.number_texts import count, page_metric, percent, rounded
 from specnet.parts.arrays import Array
 from specnet.report.diagram_layout import DiagramColumn, columns_of, visible_activation
 from specnet.report.svg.axes import Axis, unit_of
@@ -331,11 +331,11 @@ def _output_at(value: float, plane: Plane) -> float | None:
 
 def _r2(values: Values, target: Values) -> str:
     spread = float(((target - target.mean()) ** 2).sum())
-    return f"R² {rounded(1 - float(((target - values) ** 2).sum()) / spread)}" if spread else "R² –"
+    return f"R² {page_metric('r2', 1 - float(((target - values) ** 2).sum()) / spread)}" if spread else "R² –"
 
 
 def _right(right: NDArray[np.bool_]) -> str:
-    return f"{100 * float(np.mean(right)):.0f} % of rows right"
+    return f"{percent(float(np.mean(right)))} of rows right"
 
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
@@ -531,4 +531,4 @@ def _fires(share: float, silent: bool) -> str:
     what = "fires" if silent else "sum positive"
     if share in (0.0, 1.0):
         return f"{what} on {'every row' if share else 'no row'}"
-    return f"{what} on {100 * share:.0f} % of rows"
+    return f"{what} on {percent(share)} of rows"

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from specnet.number_texts import cell_text, counted, percent, points, rounded, true_minus
+from specnet.number_texts import cell_text, counted, difference, on_page, percent, rounded
 from specnet.parts.arrays import spaced_indices
 from specnet.report.svg.axes import Axis, Unit, unit_of
 from specnet.report.svg.charts import Chart, Figure
@@ -235,7 +235,11 @@ def importance_figure(importance: Importance) -> Figure:
     """
     is_share = importance.score == "accuracy"
     what, verb = {"loss": ("loss", "rise")}.get(importance.score, (importance.score if is_share else "R²", "fall"))
-    text, scale = (points, 100.0) if is_share else (rounded, 1.0)
+    scale, largest = 100.0 if is_share else 1.0, float(np.abs(importance.mean).max(initial=0))
+
+    def text(value: float) -> str:
+        return on_page(difference(importance.score, value, largest))
+
     by_mean, nothing = np.argsort(-importance.mean, kind="stable"), text(0.0)
     order = [index for index in by_mean if text(importance.mean[index]) != nothing]
     all_columns, unit = counted(len(importance.columns), "column"), " percentage points" * is_share
@@ -250,14 +254,14 @@ def importance_figure(importance: Importance) -> Figure:
         rest = f"; {counted(left_out, 'column')} of {nothing} left out" if left_out else ""
     order = order[:MAX_COLUMNS]
     names = [importance.columns[index] for index in order]
-    texts = [true_minus(text(float(importance.mean[index]))) for index in order]
+    texts = [text(float(importance.mean[index])) for index in order]
     mean, lows, highs = (scale * each[order] for each in (importance.mean, importance.low, importance.high))
     most = max(float(highs.max()), 0.0) or scale / 100
     x = Axis(min(0.0, float(lows.min())), most * 1.3, f"{verb} of {what}" + " in percentage points" * is_share)
     description = f"Permutation importance: {', '.join(f'{n} {t}' for n, t in zip(names[:5], texts, strict=False))}"
     chart = Chart(description, x, Axis.of_names(names), height=max(96.0, MIN_HEIGHT + LINE * len(names)))
     for index, (value, low, high) in enumerate(zip(mean, lows, highs, strict=True)):
-        ends = " to ".join(true_minus(text(float(end / scale))) for end in (low, high))
+        ends = " to ".join(text(float(end / scale)) for end in (low, high))
         hover = f"{names[index]}: {texts[index]}{unit}, 95 % interval {ends}"
         chart.rectangle((0.0, value), (index - 0.36, index + 0.36), "bar", hover=hover)
         chart.line([low, high], [index, index], "whisker")

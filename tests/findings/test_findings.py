@@ -72,9 +72,9 @@ NO_UNSEEN = {
 }
 MARKUP = {"kinds": columns('<b>&"]]>', "b", "c"), "cells": made.NORMAL * [0.0, 1.0, 1.0]}
 SENTENCES = [
-    ("rate-too-high", made.ending(2.1), "the loss is 1.0000 at first and 2.1000 at the end; a constant prediction has "
+    ("rate-too-high", made.ending(2.1), "the loss is 1.000 at first and 2.100 at the end; a constant prediction has "
      "0.6931"),
-    ("rate-too-high", made.jumping(9, 3.5), "the loss jumps from 1.0000 to 3.5000 in epoch 10 and ends at "),
+    ("rate-too-high", made.jumping(9, 3.5), "the loss jumps from 1.000 to 3.500 in epoch 10 and ends at "),
     ("rate-too-high", made.wild(0.6, 0.3), "in the last quarter of its history the loss moves between 0.2100 and "
      "0.3900; "),
     ("rate-too-high", made.dying(0.5, 0.1, 0.4), "the first step changes the weights of a layer by 0.4 of their size, "

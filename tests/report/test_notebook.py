@@ -41,7 +41,7 @@ class Shown(Page):
         if self._open[-1:] == ["style"]:
             self.style += data
         elif data.strip():
-            self.texts.append(data.strip())
+            self.texts.append(data.strip().replace("\xa0", " "))
 
     def _take(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))

@@ -100,10 +100,10 @@ def last_sum_is_the_answer(told: PlaneStory) -> bool:
 @pytest.mark.parametrize(
     ("told", "across", "up", "note"),
     [
-        (story(), 4, 2, "fires on 50 % of rows, towards yes (1)"),
-        (story(network(dense(3, "tanh"), dense(1))), 4, 2, "sum positive on 50 % of rows, towards yes (1)"),
-        (story(prepare=lambda points: points * [2.0, 1.0]), 2, 2, "fires on 50 % of rows, towards yes (1)"),
-        (story(VALUES, TENSORS, (10, 20, 45, 0), ()), 4, 2, "fires on 50 % of rows, raises it (1)"),
+        (story(), 4, 2, "fires on 50.0 % of rows, towards yes (1)"),
+        (story(network(dense(3, "tanh"), dense(1))), 4, 2, "sum positive on 50.0 % of rows, towards yes (1)"),
+        (story(prepare=lambda points: points * [2.0, 1.0]), 2, 2, "fires on 50.0 % of rows, towards yes (1)"),
+        (story(VALUES, TENSORS, (10, 20, 45, 0), ()), 4, 2, "fires on 50.0 % of rows, raises it (1)"),
         (
             story(
                 NORM,
@@ -115,7 +115,7 @@ def last_sum_is_the_answer(told: PlaneStory) -> bool:
             ),
             3,
             1,
-            "fires on 50 % of rows",
+            "fires on 50.0 % of rows",
         ),
     ],
     ids=["relu", "tanh", "prepared columns", "values", "behind a norm"],
@@ -131,7 +131,7 @@ def test_each_unit_has_its_line_what_it_fires_on_and_its_weight(told: PlaneStory
 def test_units_have_weights_of_either_sign_or_never_fire() -> None:
     cuts = section(story(), CUTS)
     assert [(picture.title, picture.note) for picture in cuts[1:]] == [
-        ("unit 2", "fires on 50 % of rows, towards no (−2)"),
+        ("unit 2", "fires on 50.0 % of rows, towards no (−2)"),
         ("unit 3", "fires on no row"),
     ]
     assert cut(cuts[2]) == []
@@ -145,7 +145,11 @@ def test_the_output_adds_the_units_from_the_strongest_on() -> None:
     np.testing.assert_allclose([x for x, _ in cut(sums[0])], 4.5, atol=0.1)
     np.testing.assert_allclose([output(x, y) for x, y in cut(sums[1])], 0, atol=0.15)
     # Sums at the rows: −0.5, −6.5, 5.5, −0.5.
-    assert [picture.note for picture in sums] == ["100 % of rows right", "75 % of rows right", "75 % of rows right"]
+    assert [picture.note for picture in sums] == [
+        "100.0 % of rows right",
+        "75.0 % of rows right",
+        "75.0 % of rows right",
+    ]
     assert " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9" in told.sections[1][1]
     assert last_sum_is_the_answer(told)
 
@@ -153,7 +157,7 @@ def test_the_output_adds_the_units_from_the_strongest_on() -> None:
 def test_parametrizations_and_missing_biases_are_counted() -> None:
     ntk = network(dense(3, "relu"), dense(1, use_bias=False, parametrization="ntk"))
     told = story(ntk, {name: array for name, array in TENSORS.items() if name != "layers.1.bias"}, moments=(3,))
-    assert section(told, CUTS)[0].note == "fires on 50 % of rows, towards yes (0.58)"
+    assert section(told, CUTS)[0].note == "fires on 50.0 % of rows, towards yes (0.58)"
     assert section(told, SUMS)[0].title == "unit 1"
     assert last_sum_is_the_answer(told)
 
@@ -188,9 +192,9 @@ def test_the_answer_has_lines_at_probabilities_or_margins(loss: str, levels: lis
     assert len(drawn.cuts()) == 1
     assert drawn.size == (440, 330)
     assert any("sigmoid" in text for _, text, _ in told.sections) == has_sigmoid
-    assert told.moments == ["epoch 1: 75 % of rows right"]
+    assert told.moments == ["epoch 1: 75.0 % of rows right"]
     if has_sigmoid:
-        assert drawn.root.attrib["aria-label"] == "Probability of yes over x and y: 75 % of rows right"
+        assert drawn.root.attrib["aria-label"] == "Probability of yes over x and y: 75.0 % of rows right"
 
 
 def test_lines_of_several_classes_are_where_two_tie() -> None:
@@ -200,7 +204,7 @@ def test_lines_of_several_classes_are_where_two_tie() -> None:
     best = np.sort(np.array(answer_cut(told)) @ weight.T + bias)
     assert len(best)
     np.testing.assert_allclose(best[:, -1], best[:, -2], atol=0.12)
-    assert told.moments == ["epoch 1: 100 % of rows right"]
+    assert told.moments == ["epoch 1: 100.0 % of rows right"]
     assert told.sections == []
     assert [name for _, name in told.marks] == ["a", "b", "c"]
     assert "two classes tie" in told.answer.note
@@ -215,8 +219,8 @@ def test_a_regression_has_the_mean_on_its_line() -> None:
     assert last_sum_is_the_answer(told)
     predicted, target = np.array([15.0, -45.0, 75.0, 15.0]), np.array([10.0, 20.0, 45.0, 0.0])
     r2 = 1 - ((target - predicted) ** 2).sum() / ((target - target.mean()) ** 2).sum()
-    assert told.moments == [f"epoch 1: R² {r2:.3g}".replace("-", "−")]
-    assert section(told, CUTS)[1].note == "fires on 50 % of rows, lowers it (−2)"
+    assert told.moments == [f"epoch 1: R² {r2:.3f}".replace("-", "−")]
+    assert section(told, CUTS)[1].note == "fires on 50.0 % of rows, lowers it (−2)"
 
 
 @pytest.mark.parametrize(
@@ -294,7 +298,7 @@ def test_every_picture_is_described() -> None:
     descriptions = [Drawn(picture.chart).root.attrib["aria-label"] for picture in pictures]
     assert len(set(descriptions)) == len(descriptions)
     assert descriptions[0] == "4 rows by x and y, 1 of them held out"
-    assert descriptions[2] == "Unit 1 over the plane: fires on 50 % of rows, towards yes (1)"
+    assert descriptions[2] == "Unit 1 over the plane: fires on 50.0 % of rows, towards yes (1)"
 
 
 def test_what_leads_and_log_odds_are() -> None:

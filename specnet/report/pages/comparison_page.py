@@ -141,15 +141,12 @@ def _strip(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]] |
     if not gains:
         return None
     best, nearest = evaluation["best"], min(gains, key=lambda other: gains[other].reach)
-    value, bounds = compared_values(evaluation, nearest, name)[0], gains[nearest].bounds
+    value = compared_values(evaluation, nearest, name)[0]
     names = [run.name for run in runs]
     gains |= paired_gains(runs[names.index(best)].evaluation.record(), name)
     drawn = "groups of test rows" if evaluation["groups"] else "the test rows"
     label = words(name)
-    note = (
-        f"{label[:1].upper()}{label[1:]} of {best} on test rows: {page_metric(name, value, bounds)}. "
-        f"{PAIRED.format(drawn)}"
-    )
+    note = f"{label[:1].upper()}{label[1:]} of {best} on test rows: {page_metric(name, value)}. {PAIRED.format(drawn)}"
     return gains_chart(f"Gain of {best}", note, name, gains, nearest, is_reduction=not larger_is_better(name))
 
 
@@ -179,11 +176,11 @@ def best_run(runs: Sequence[SavedRun], compared: Mapping[str, Mapping[str, Any]]
     if not gains:
         return f"{counted(len(runs), 'run')} side by side; {rows} are too few to compare them."
     nearest = min(gains, key=lambda other: gains[other]["value"])
-    own, its = (page_metric(name, value, gains[nearest]) for value in compared_values(evaluation, nearest, name))
+    own, its = (page_metric(name, value) for value in compared_values(evaluation, nearest, name))
     if not any(gain["value"] for gain in gains.values()):
         return f"No clear difference: all {len(runs)} runs reach the same test {label}, {own}."
     if not worse:
-        ends = [gain_text(name, gains[nearest][end], gains[nearest]) for end in ("low", "high")]
+        ends = [gain_text(name, gains[nearest][end], gains[nearest]["high"]) for end in ("low", "high")]
         unit = " points" if name.endswith("accuracy") else ""
         return (
             f"No clear difference: {best} has the best test {label}, {own}, {nearest} {its}; on {rows} the gain may be "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from specnet.number_texts import count, counted, page_metric, true_minus
-from specnet.parts.metrics import main_metric
+from specnet.number_texts import count, counted, on_page, page_metric, percent
+from specnet.parts.metrics import main_metric, metric_of
+from specnet.parts.registry import installed_registry
 from specnet.parts.splits import OUT_OF_FOLD, TEST, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.terminal.scores import CONSTANT
@@ -31,7 +32,15 @@ UNPAIRED = "unpaired"
 """The method of the interval of a gain that comes from the intervals of both scores."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
 VERDICTS = {-1: "Worse than", 0: "No clear difference from", 1: "Better than"}
-_WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC", RARE_AVERAGE_PRECISION: "average precision"}
+_AVERAGES = ("macro", "micro", "weighted")
+_WORDS = {
+    "r2": "R²",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "roc_auc_ovo": "ROC AUC one against one",
+    "roc_auc_ovr": "ROC AUC one against the rest",
+    RARE_AVERAGE_PRECISION: "average precision",
+}
 
 
 def rows_of(split: str) -> str:
@@ -50,8 +59,13 @@ def score_name(evaluation: Mapping[str, Any]) -> str:
 
 
 def words(name: str) -> str:
-    """Return a metric's name in words."""
-    return _WORDS.get(name, name.replace("_", " "))
+    """Return a metric's name in words, and the target to which it belongs, if its name ends with one."""
+    metric = metric_of(name, installed_registry().names("metric")) or name
+    what, _, average = metric.rpartition("_")
+    plain = metric.replace("neg_", "negative ").replace("_", " ")
+    shown = f"{average} {words(what)}" if average in _AVERAGES else _WORDS.get(metric, plain)
+    target = name.removeprefix(metric).removeprefix("_")
+    return f"{shown} of {target}" if target else shown
 
 
 def on_axis(name: str, label: str) -> tuple[str, Unit]:
@@ -61,7 +75,7 @@ def on_axis(name: str, label: str) -> tuple[str, Unit]:
 
 def in_words(table: TextTable) -> TextTable:
     """Return a table of metrics with names in words and typographic minus characters, as on pages."""
-    rows = [[words(name), *map(true_minus, cells)] for name, *cells in table.rows]
+    rows = [[words(name), *map(on_page, cells)] for name, *cells in table.rows]
     return replace(table, header=[*map(words, table.header)], rows=rows)
 
 
@@ -80,7 +94,7 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
         return _alone(evaluation, split)
     outcome, baseline, name = beside
     gain = evaluation["gains"][baseline][name]
-    own, its = (page_metric(name, value, gain) for value in compared_values(evaluation, baseline, name))
+    own, its = _both(evaluation, baseline, name)
     text = _values_text(name, f"{own} against {its}", evaluation, split)
     if few := too_few_groups(evaluation):
         return f"{_rare_class(evaluation)}{few} {text[0].upper()}{text[1:]}, beside {_rival(evaluation, baseline)}."
@@ -206,6 +220,12 @@ def compared_values(evaluation: Mapping[str, Any], baseline: str, name: str) -> 
     return evaluation.get(TEST, {}).get(name), its.get(name)
 
 
+def _both(evaluation: Mapping[str, Any], baseline: str, name: str) -> Sequence[str]:
+    """Return the texts of the values of a statistic for the network and for a baseline, with equal decimals."""
+    both = compared_values(evaluation, baseline, name)
+    return [page_metric(name, value, *filter(None, both)) for value in both]
+
+
 def _p_value(gain: Mapping[str, float]) -> float:
     """Return the p-value of a gain: of a folder without one, 0 if its interval excludes 0, else 1."""
     return gain.get("p_value", 0.0 if gain["low"] > 0 or gain["high"] < 0 else 1.0)
@@ -229,7 +249,7 @@ def _smaller_error(evaluation: Mapping[str, Any], baseline: str, name: str) -> s
     gain = known_gains(evaluation, absolute).get(baseline)
     if name != "r2" or gain is None or _p_value(gain) > LEVEL:
         return ""
-    own, its = (page_metric(absolute, value, gain) for value in compared_values(evaluation, baseline, absolute))
+    own, its = _both(evaluation, baseline, absolute)
     size = "smaller" if gain["value"] > 0 else "larger"
     return f", too few to tell by R²; the mean absolute error is {size}, {own} against {its}"
 
@@ -261,15 +281,14 @@ def _ranking(evaluation: Mapping[str, Any]) -> str:
     ends = evaluation.get("intervals", {}).get(TEST, {}).get("roc_auc")
     if ends is None:
         return ""
-    value = page_metric("roc_auc", evaluation[TEST]["roc_auc"], ends)
+    value = page_metric("roc_auc", evaluation[TEST]["roc_auc"])
     return f"It ranks {'better than' if ends['low'] > 0.5 else 'no better than'} chance: AUC {value}. "
 
 
 def _alone(evaluation: Mapping[str, Any], split: str) -> str:
     """Return a sentence with the main metric of a network without a comparison."""
     name = score_name(evaluation)
-    bounds = evaluation.get("intervals", {}).get(split, {}).get(name)
-    text = _values_text(name, page_metric(name, evaluation[split].get(name), bounds), evaluation, split)
+    text = _values_text(name, page_metric(name, evaluation[split].get(name)), evaluation, split)
     text = f"{text} are right" if name == "accuracy" else f"{text[0].upper()}{text[1:]}"
     return f"{text}." if split == "test" else f"{text}. No rows were held out for testing."
 
@@ -303,7 +322,9 @@ def beside_teacher(evaluation: Mapping[str, Any]) -> str:
     if split not in teacher["agreement"]:
         return f"{text}."
     ((name, value),) = teacher["agreement"][split].items()
-    agreement = "" if value is None else f"R² {value:.3f}" if name == "r2" else f"{100 * value:.1f} % agreement"
+    agreement = ""
+    if value is not None:
+        agreement = f"R² {page_metric(name, value)}" if name == "r2" else f"{percent(value)} agreement"
     linear = evaluation.get("baselines", {}).get("linear", {}).get(split, {}).get(LOSS)
     loss, own = teacher["metrics"][split].get(LOSS), evaluation[split].get(LOSS)
     gain = ""

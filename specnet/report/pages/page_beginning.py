@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from specnet.number_texts import page_metric, points, signed, true_minus
+from specnet.number_texts import difference, on_page, page_metric, signed
 from specnet.parts.metrics import Metric, larger_is_better
 from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.report.pages.headline import (
@@ -67,22 +67,17 @@ class Gain(NamedTuple):
 
     Attributes
     ----------
-    score : str
-        The score of the other predictor as text.
+    its : float
+        The score of the other predictor.
     value : float
     low, high : float or None
         The ends of the interval; None without one.
     """
 
-    score: str
+    its: float
     value: float
     low: float | None = None
     high: float | None = None
-
-    @property
-    def bounds(self) -> dict[str, float | None] | None:
-        """The ends of the interval, which determine the digits of texts; None without an interval."""
-        return None if self.low is None else {"low": self.low, "high": self.high}
 
     @property
     def reach(self) -> float:
@@ -90,9 +85,9 @@ class Gain(NamedTuple):
         return max(abs(each) for each in (self.value, self.low, self.high) if each is not None)
 
 
-def gain_text(name: str, value: float, bounds: Mapping[str, Any] | None = None) -> str:
+def gain_text(name: str, value: float, *beside: float) -> str:
     """Return a difference of a metric with its sign: accuracies in percentage points, without the unit."""
-    return signed(true_minus(points(value)) if name.endswith("accuracy") else page_metric(name, value, bounds))
+    return signed(on_page(difference(name, value, *beside)))
 
 
 def gains_chart(
@@ -122,10 +117,11 @@ def gains_chart(
     nearest = gains[first].reach if first in gains else 0.0
     least = reaches[-(-2 * len(reaches) // 3) - 1]
     end = scale * min(reaches[-1], max(MAX_REACH * nearest, least)) * 1.06 or 1.0
-    texts = {other: gain_text(name, each.value, each.bounds) for other, each in gains.items()}
-    described = [f"{other} {each.score}: {texts[other]}{unit}" for other, each in gains.items()]
+    texts = {other: gain_text(name, each.value, each.its) for other, each in gains.items()}
+    rivals = {other: f"{other} {page_metric(name, each.its, each.value)}" for other, each in gains.items()}
+    described = [f"{rivals[other]}: {text}{unit}" for other, text in texts.items()]
     x = Axis(-end, end, label)
-    y = Axis.of_names(f"{other} {each.score}" for other, each in gains.items())
+    y = Axis.of_names(rivals.values())
     chart = Chart(f"{title}: {', '.join(described)}", x, y, height=HEIGHT + LINE * len(gains))
     chart.line([0, 0], [-0.5, len(gains) - 0.5], "quiet-line thin")
     for index, (other, gain) in enumerate(gains.items()):
@@ -144,7 +140,7 @@ def gains_chart(
 def _interval(name: str, gain: Gain, unit: str) -> str:
     if gain.low is None or gain.high is None:
         return ""
-    low, high = (gain_text(name, end, gain.bounds) for end in (gain.low, gain.high))
+    low, high = (gain_text(name, end, gain.its) for end in (gain.low, gain.high))
     return f", 95 % interval {low} to {high}{unit}"
 
 
@@ -164,13 +160,13 @@ def strip_of(evaluation: Mapping[str, Any], network: str) -> Figure | None:
     if beside is not None:
         _, first, name = beside
         gains = dict(paired_gains(evaluation, name))
-        value, bounds = compared_values(evaluation, first, name)[0], evaluation["gains"][first][name]
+        value, gain = compared_values(evaluation, first, name)[0], evaluation["gains"][first][name]
         drawn = "groups of test rows" if evaluation.get("groups") else "the test rows"
-        note = FROM_SCORES if bounds.get("method") == UNPAIRED else PAIRED.format(drawn)
+        note = FROM_SCORES if gain.get("method") == UNPAIRED else PAIRED.format(drawn)
         is_reduction = any(_is_reduction(evaluation, rival, name) for rival in gains)
     else:
         name = score_name(evaluation)
-        value, bounds, first = evaluation[split].get(name), None, ""
+        value, first = evaluation[split].get(name), ""
         if value is None:
             return None
         is_reduction = not larger_is_better(name)
@@ -178,7 +174,7 @@ def strip_of(evaluation: Mapping[str, Any], network: str) -> Figure | None:
         note = WITHOUT_INTERVALS if split == TEST else f"{WITHOUT_INTERVALS[:-1]}: no rows were held out for testing."
     if not gains:
         return None
-    score = page_metric(name, value, bounds)
+    score = page_metric(name, value)
     title = words(name)
     note = f"{title[:1].upper()}{title[1:]} of the {network} on {rows_of(split)}: {score}. {note}"
     return gains_chart("Gain over simpler predictors", note, name, gains, first, is_reduction=is_reduction)
@@ -196,8 +192,9 @@ def paired_gains(evaluation: Mapping[str, Any], name: str) -> Iterator[tuple[str
     known = known_gains(evaluation, name)
     for baseline in in_order(known):
         gain = known[baseline]
-        score = page_metric(name, compared_values(evaluation, baseline, name)[1], gain)
-        yield baseline, Gain(score, gain["value"], gain["low"], gain["high"])
+        its = compared_values(evaluation, baseline, name)[1]
+        assert its is not None, "the gain is known"
+        yield baseline, Gain(its, gain["value"], gain["low"], gain["high"])
 
 
 def _unpaired(evaluation: Mapping[str, Any], split: str, name: str, is_reduction: bool) -> Iterator[tuple[str, Gain]]:
@@ -206,7 +203,7 @@ def _unpaired(evaluation: Mapping[str, Any], split: str, name: str, is_reduction
     for baseline in in_order(baselines):
         its = baselines[baseline].get(split, {}).get(name)
         if its is not None:
-            yield baseline, Gain(page_metric(name, its), its - own if is_reduction else own - its)
+            yield baseline, Gain(its, its - own if is_reduction else own - its)
 
 
 def in_order(baselines: Mapping[str, Any]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from specnet.number_texts import on_page
 from specnet.report.pages.how_to_read import kinds_on
 from specnet.report.svg.colours import CHART_STYLE, theme
 from specnet.report.svg.markup import isolated, unbroken
@@ -36,7 +37,13 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_finalized,
     )
-    made.filters |= {"sha256": _sha256, "anchor": _anchor, "isolated": isolated, "kinds_on": kinds_on}
+    made.filters |= {
+        "sha256": _sha256,
+        "anchor": _anchor,
+        "isolated": isolated,
+        "kinds_on": kinds_on,
+        "on_page": on_page,
+    }
     made.filters |= {each.__name__: each for each in (figure_in_words, in_order, met_in_words, worst_in_words)}
     return made
 

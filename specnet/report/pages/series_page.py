@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
+from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, on_page, page_metric
 from specnet.parts.metrics import larger_is_better, main_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
@@ -286,7 +286,7 @@ def _strip(record: SeriesView) -> Figure | None:
     for baseline in record.beside:
         if (found := record.gain(baseline)) is not None:
             mean, (low, high) = record.baselines[baseline][split][name]["mean"], found[1] or (None, None)
-            gains[baseline] = Gain(page_metric(name, mean, {"low": low, "high": high}), found[0], low, high)
+            gains[baseline] = Gain(mean, found[0], low, high)
     if not gains:
         return None
     about = (
@@ -301,7 +301,7 @@ def _strip(record: SeriesView) -> Figure | None:
 
 
 def _spread(name: str, found: Mapping[str, Any]) -> str:
-    return true_minus(metric_spread(name, found["mean"], found["std"]))
+    return on_page(metric_spread(name, found["mean"], found["std"]))
 
 
 def _spreads(record: SeriesView) -> Iterator[Figure]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.number_texts import count, figure, metric, rounded
+from specnet.number_texts import count, figure, on_page, page_metric, rounded
 from specnet.parts.arrays import spaced_indices
 from specnet.parts.splits import VALIDATION, adjective, best_split
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
@@ -72,7 +72,11 @@ def curve_style(index: int) -> str:
     return f"series-{index % CLASS_COUNT}" + " dashed" * (index // CLASS_COUNT % 2)
 
 
-def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[float, float], str]:
+def _loss_text(value: float) -> str:
+    return on_page(figure(value))
+
+
+def at_epoch(name: str, text: Callable[[float], str] = _loss_text) -> Callable[[float, float], str]:
     """Return a function from epoch and value to the hover text of a point of a curve."""
     return lambda epoch, value: f"{name}, epoch {count(round(epoch))}: {text(value)}"
 
@@ -159,29 +163,29 @@ def training_figures(
 def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[int], members: int) -> Figure:
     kinds = {key: about for key, about in KINDS.items() if key in history[0]}
     curves = {key: member_curves(history, key) for key in kinds}
-    ends = [(name, *(figure(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
+    ends = [(name, *(_loss_text(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
     texts = [f"{name} {first} at first, {last} at last" for name, first, last in ends]
     split, losses = _compared(evaluation, VALIDATION_LOSS in kinds)
     rows, which = rows_of(split), network(members)
     if losses:
-        texts.append(f"on {rows} {', '.join(f'{name} {figure(loss)}' for name, loss in losses.items())}")
+        texts.append(f"on {rows} {', '.join(f'{name} {_loss_text(loss)}' for name, loss in losses.items())}")
     every = [curve for of_kind in curves.values() for curve in of_kind]
     near = list(losses.values())
     chart = curves_chart(f"Loss by epoch: {'; '.join(texts)}", every, LOSS, "loss", is_whole=True, near=near)
     drawn = {name: loss for name, loss in losses.items() if chart.y.low <= loss <= chart.y.high}
     for name, loss in drawn.items():
         style = f"reference{' plain' * (name == OWN)}"
-        ending, value = which if name == OWN else name, f"{adjective(split)} {figure(loss)}"
+        ending, value = which if name == OWN else name, f"{adjective(split)} {_loss_text(loss)}"
         chart.line([chart.x.low, chart.x.high], [loss] * 2, style, name=ending, value=value)
     for key, (name, style) in kinds.items():
         for member, curve in enumerate(curves[key]):
-            last, hover = figure(curve.values[-1]), at_epoch(f"{name} loss")
+            last, hover = _loss_text(curve.values[-1]), at_epoch(f"{name} loss")
             faint = " faint" * (members > 1)
             chart.line(*curve, f"{style}{faint}", name="" if member else name, value=last, hover=hover)
     note = f"The {members} networks of the ensemble, a line each. " if members > 1 else ""
     note += rows_note(LOSS)
     restored = any(epoch < curve.epochs[-1] for epoch, curve in zip(delivered, curves[LOSS], strict=False))
-    own = metric(LOSS, evaluation.get("train", {}).get(LOSS))
+    own = page_metric(LOSS, evaluation.get("train", {}).get(LOSS))
     if restored:
         for epoch in delivered:
             chart.line([epoch] * 2, [chart.y.low, chart.y.high], "guide faint" if members > 1 else "guide")
@@ -192,12 +196,12 @@ def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[i
         best = min(history, key=lambda record: float(record[VALIDATION_LOSS]))
         if members == 1 and not restored and best["epoch"] < EARLY * history[-1]["epoch"]:
             chart.line([best["epoch"]] * 2, [chart.y.low, best[VALIDATION_LOSS]], "guide")
-            least = figure(best[VALIDATION_LOSS])
+            least = _loss_text(best[VALIDATION_LOSS])
             note += f" Their loss was lowest at epoch {count(best['epoch'])} (dashed line): {least}."
     if drawn:
         beside = "the validation line" if split == VALIDATION else f"the {which}, not with the training line"
         note += f" Dotted lines: losses on {rows}. Compare simpler predictors with {beside}."
-    if beyond := [f"{name} {figure(loss)}" for name, loss in losses.items() if name not in drawn]:
+    if beyond := [f"{name} {_loss_text(loss)}" for name, loss in losses.items() if name not in drawn]:
         note += f" Beyond the chart, on {rows}: {', '.join(beyond)}."
     return Figure("Loss", note, chart.svg(), "loss")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from specnet.number_texts import ABSENT, count, duration, interval, metric, metric_spread
@@ -17,7 +16,7 @@ from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
 from specnet.similar_names import did_you_mean
 
 CONSTANT = "constant"
-INTERVAL = "95 %"
+INTERVAL = "95 % interval"
 
 Scores = Mapping[str, Mapping[str, float | None]]
 """Figures by set of rows and name; None if a figure is not defined."""
@@ -35,8 +34,8 @@ def scores_table(
 
     With at most one metric, each set of rows has a row; the interval and the baselines are of the main metric. With
     more metrics, each metric has a row; the interval and the baselines are of the last set of rows, usually the test
-    set. The intervals of this set determine the digits of metrics; an undefined metric is a dash. The table has two
-    baselines: the constant, and the best of the other predictors by the main metric.
+    set. An undefined metric is a dash. The table has two baselines: the constant, and the best of the other predictors
+    by the main metric.
 
     Parameters
     ----------
@@ -57,12 +56,11 @@ def scores_table(
     better = {each.type: each.larger_is_better for each in metrics}
     is_error = not better.get(metric_of(main, better) or "", False)
     compared = _compared(baselines or {}, last, main, is_error=is_error)
-    within = (intervals or {}).get(last, {})
     beside |= {
-        title: {split: _figure_texts(figures, figures, within) for split, figures in sets.items()}
+        title: {split: _figure_texts(figures, figures) for split, figures in sets.items()}
         for title, sets in compared.items()
     }
-    columns = {split: _figure_texts(figures, names, within) for split, figures in scores.items()}
+    columns = {split: _figure_texts(figures, names) for split, figures in scores.items()}
     if len(names) > 2:
         columns |= {title: cells[last] for title, cells in beside.items() if last in cells}
         columns = {title: cells for title, cells in columns.items() if any(cells.values())}
@@ -108,10 +106,9 @@ def teacher_table(
     split = best_split(teacher["metrics"])
     rows: list[tuple[str, str, str]] = []
     if split in teacher["metrics"]:
-        within = evaluation.get("intervals", {}).get(split, {})
-        its, own = (_figure_texts(each, each, within) for each in (teacher["metrics"][split], evaluation[split]))
+        its, own = (_figure_texts(each, each) for each in (teacher["metrics"][split], evaluation[split]))
         rows += [(f"{split} {name}", text, own.get(name, "")) for name, text in its.items()]
-        agreement = _figure_texts(teacher["agreement"][split], teacher["agreement"][split], {})
+        agreement = _figure_texts(teacher["agreement"][split], teacher["agreement"][split])
         rows += [(f"agreement, {name}", "", text) for name, text in agreement.items()]
     rows.append(("parameters", count(teacher["parameters"]), count(teacher["own_parameters"])))
     rows.append(("bytes", count(sizes["teacher"]), count(sizes["student"])))
@@ -150,13 +147,9 @@ def _spread(name: str, statistics: Mapping[str, Any] | None) -> str:
     return "" if statistics is None else metric_spread(name, statistics["mean"], statistics["std"])
 
 
-def _figure_texts(
-    figures: Mapping[str, float | None],
-    names: Iterable[str],
-    within: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({}),
-) -> dict[str, str]:
-    """Return figures as texts by name; the intervals determine the digits of all figures but the loss."""
-    return {name: metric(name, figures.get(name), None if name == LOSS else within.get(name)) for name in names}
+def _figure_texts(figures: Mapping[str, float | None], names: Iterable[str]) -> dict[str, str]:
+    """Return figures as texts by name."""
+    return {name: metric(name, figures.get(name)) for name in names}
 
 
 WORDS = ("run", "loss function", "findings", "expectations", "state")

@@ -21,7 +21,7 @@ from specnet.parts.splits import TEST, TRAIN
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.panel.row_names import names_of_rows
-from specnet.running.panel.words import MAX_DECIMALS, boolean_words, date_format, decimals_of
+from specnet.running.panel.words import boolean_words, date_format, decimals_of, decimals_of_targets
 
 MAX_CODE = 2_150_000
 """The maximum number of characters of the code, so that a page with a panel has at most 2.5 MB."""
@@ -53,8 +53,6 @@ MAX_PREPARED = 4_000_000
 """The maximum number of prepared cells in which the row nearest the centre is searched."""
 COMPARED_ROWS = 1_000
 """The maximum number of rows on which rounded weights are compared with the model."""
-FEW_STEPS = 20
-"""A target with fewer steps between its ends has one more decimal in predictions."""
 LEVEL = 0.9
 WHY_ROWS = 20
 """The number of training rows to which the panel compares."""
@@ -90,7 +88,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool, trials: Se
         _column(int(index), shown.columns[index], raw[index], known[:, index], bool(gaps[index]), train, words)
         for index in order[: MAX_CONTROLS if width is None else 0]
     ]
-    decimals = _decimals_of_targets(train) if model.network.task == "values" else None
+    decimals = decimals_of_targets(train) if model.network.task == "values" else None
     rows, mistakes = _rows(raw, data, shown, decimals) if with_rows else ([], [])
     kind, runs = _kind(model), len(model.networks) // max(len(trials), 1)
     return AskPanel(
@@ -228,17 +226,6 @@ def _column(
         form = date_format(train.kinds[index], known)
         return AskColumn(index, name, "date", quantiles, may_be_missing=has_gaps, format=form)
     return AskColumn(index, name, "number", quantiles, decimals_of(known), may_be_missing=has_gaps)
-
-
-def _decimals_of_targets(train: Rows) -> list[int | None]:
-    """Return the number of decimals of each target's predictions: those of its values, one more if these are few."""
-    found: list[int | None] = []
-    for values in np.asarray(train.y, np.float64).reshape(len(train), -1).T:
-        decimals = decimals_of(values)
-        if decimals is not None and decimals < MAX_DECIMALS and np.ptp(values) * 10**decimals < FEW_STEPS:
-            decimals += 1
-        found.append(decimals)
-    return found
 
 
 def _row_cells(raw: Sequence[RawColumn], rows: Rows, chosen: Sequence[int]) -> Iterator[list[Cell]]:

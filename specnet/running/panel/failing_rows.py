@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.model import Answers
-from specnet.number_texts import percent, rounded
-from specnet.parts.splits import TEST
+from specnet.number_texts import fixed, percent
+from specnet.parts.splits import TEST, TRAIN
 from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.failures import columns_of_rows, errors_of
 from specnet.running.panel.row_names import names_of_rows
-from specnet.running.panel.words import boolean_words, cell_text_of
+from specnet.running.panel.words import boolean_words, cell_text_of, decimals_of_targets
 
 MAX_MISTAKES, MAX_LEAST_SURE = 10, 5
 MAX_COLUMNS, MAX_OUTPUTS = 6, 3
@@ -72,7 +72,7 @@ def _table(shown: ModelAnswers, data: SpecData, answers: Answers, chosen: Sequen
     if not chosen or shown.images is not None:
         return None
     test, rows, words = data.splits[TEST], np.asarray(chosen, np.intp), boolean_words(data)
-    found: TextColumns = [("row", names_of_rows(data, test, chosen)), *_outcomes(shown, answers, rows)]
+    found: TextColumns = [("row", names_of_rows(data, test, chosen)), *_outcomes(shown, data, answers, rows)]
     right = frozenset(range(1, len(found))) if shown.model.network.task == "values" else frozenset[int]()
     cells, columns = np.asarray(test.columns[rows], np.float64), columns_of_rows(test, shown.columns)
     for index in _most_important(shown)[:MAX_COLUMNS]:
@@ -89,7 +89,7 @@ def _most_important(shown: ModelAnswers) -> list[int]:
     return order
 
 
-def _outcomes(shown: ModelAnswers, answers: Answers, rows: NDArray[np.intp]) -> TextColumns:
+def _outcomes(shown: ModelAnswers, data: SpecData, answers: Answers, rows: NDArray[np.intp]) -> TextColumns:
     """Return the truth and the prediction of each row in words."""
     pairs = answers.target[rows], answers.prediction[rows]
     if shown.classes:
@@ -102,12 +102,16 @@ def _outcomes(shown: ModelAnswers, answers: Answers, rows: NDArray[np.intp]) -> 
     if shown.model.network.task == "multilabel":
         outputs = zip(target, prediction, strict=True)
         return [("wrong", [", ".join(_wrong_outputs(shown.outputs, *each)) for each in outputs])]
+    decimals = decimals_of_targets(data.splits[TRAIN])
     if len(shown.outputs) == 1:
         columns = {"true": target, "predicted": prediction, "error": prediction - target}
-        return [(title, [rounded(value) for value in each[:, 0].tolist()]) for title, each in columns.items()]
+        return [
+            (title, [fixed(value, decimals[0]) for value in each[:, 0].tolist()]) for title, each in columns.items()
+        ]
     found = []
     for number, name in enumerate(shown.outputs[:MAX_OUTPUTS]):
-        both = [*map(rounded, target[:, number].tolist())], [*map(rounded, prediction[:, number].tolist())]
+        true_and_given = (each[:, number].tolist() for each in (target, prediction))
+        both = ([fixed(value, decimals[number]) for value in values] for values in true_and_given)
         found += zip((name, "predicted"), both, strict=True)
     return found
 

@@ -20,10 +20,12 @@ from specnet.parts.data.tables.cells import boolean, trimmed
 from specnet.parts.splits import TRAIN
 
 if TYPE_CHECKING:
-    from specnet.running.data_rows import SpecData
+    from specnet.running.data_rows import Rows, SpecData
 
 MAX_DECIMALS = 4
 """The maximum number of decimals that are written for a column; numbers with more have significant digits instead."""
+FEW_STEPS = 20
+"""A target with fewer steps between its ends has one more decimal in predictions."""
 FIRST_ROWS = 2_000
 """The number of rows of a file in which the words for false and true are searched."""
 
@@ -67,6 +69,17 @@ def date_format(column: Column, days: NDArray[np.float64]) -> str:
     if not (seconds % 86_400).any():
         return "%Y-%m-%d"
     return "%Y-%m-%d %H:%M:%S" if (seconds % 60).any() else "%Y-%m-%d %H:%M"
+
+
+def decimals_of_targets(train: Rows) -> list[int | None]:
+    """Return the number of decimals of each target's predictions: those of its values, one more if these are few."""
+    found: list[int | None] = []
+    for values in np.asarray(train.y, np.float64).reshape(len(train), -1).T:
+        decimals = decimals_of(values)
+        if decimals is not None and decimals < MAX_DECIMALS and np.ptp(values) * 10**decimals < FEW_STEPS:
+            decimals += 1
+        found.append(decimals)
+    return found
 
 
 def decimals_of(values: NDArray[np.float64]) -> int | None:

@@ -21,6 +21,7 @@ from specnet.files.atomic import write_folder
 from specnet.files.plain_data import json_text
 from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.number_texts import metric as metric_text
+from specnet.number_texts import percent
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST, TRAIN, VALIDATION
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.run_files import EXPECTATIONS, METRICS, MODEL, TEAM, TEAM_FACTS
@@ -88,7 +89,7 @@ class TrialTeam:
     def in_words(self) -> str:
         """Return the trials with their shares in percent."""
         total = sum(self.shares.values())
-        shown = [f"{number} ({100 * share / total:.0f} %)" for number, share in self.shares.items()]
+        shown = [f"{number} ({percent(share / total)})" for number, share in self.shares.items()]
         return f"team: trial{'s' * (len(shown) > 1)} {', '.join(shown)}"
 
 

@@ -58,7 +58,7 @@ class _Tree(HTMLParser):
 
 def plain(element: Element) -> str:
     """Return the text of an element, with blanks that break in one line."""
-    return re.sub(r"[ \n]+", " ", "".join(element.itertext())).replace("\u2068", "").replace("\u2069", "").strip()
+    return re.sub(r"[ \xa0\n]+", " ", "".join(element.itertext())).replace("\u2068", "").replace("\u2069", "").strip()
 
 
 def classes(element: Element) -> list[str]:

@@ -42,7 +42,7 @@ def _scores(reading: Reading, truth: Truth, found: Figures) -> None:
     rows = reading.table("Scores")
     by_metric = {(row[""], column): cell for row in rows for column, cell in row.items() if column}
     if "loss" not in {row[""] for row in rows}:
-        main = list(rows[0])[2] if len(rows[0]) > 2 and list(rows[0])[2] != "95 %" else "loss"
+        main = list(rows[0])[2] if len(rows[0]) > 2 and list(rows[0])[2] != "95 % interval" else "loss"
         by_metric = {}
         for row in rows:
             for column, cell in row.items():
@@ -58,7 +58,7 @@ def _scores(reading: Reading, truth: Truth, found: Figures) -> None:
             continue
         if column in SPLITS:
             found.same(f"{name} of {column} rows", cell, score(truth.target[column], truth.own[column]))
-        elif column == "95 %":
+        elif column == "95 % interval":
             low, high, also = truth.interval(name, truth.own["test"])
             found.each(f"interval of {name}", cell, "N(?:–| to )N", low, high, also=also)
         elif column in truth.simpler:

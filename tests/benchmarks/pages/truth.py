@@ -128,7 +128,7 @@ class Truth:
         }
         for words, of in errors.items():
             for index, name in enumerate(self.outputs):
-                title = words if len(self.outputs) == 1 else f"{words} {name}"
+                title = words if len(self.outputs) == 1 else f"{words} of {name}"
                 found[title] = lambda y, p, of=of, index=index: float(of(y[:, index], p[:, index]))  # type: ignore[misc] # a lambda of defaults
         return found
 

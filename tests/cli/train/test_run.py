@@ -57,10 +57,10 @@ def test_a_run_prints_its_figures_its_progress_and_its_folder(specnet, folder):
     headline, *commands = advice
     assert headline.partition(". ")[0] in Path(page).read_text("utf-8")
     assert all(command.startswith("  specnet run moons.toml --set ") for command in commands)
-    assert header.split() == ["loss", "accuracy", "95", "%", "constant", best]
+    assert header.split() == ["loss", "accuracy", "95", "%", "interval", "constant", best]
     compared = [figures["baselines"][name]["test"]["accuracy"] for name in ("constant", best)]
     bounds = figures["intervals"]["test"]["accuracy"]
-    interval = f"{100 * bounds['low']:.0f}–{100 * bounds['high']:.0f} %"
+    interval = f"{100 * bounds['low']:.1f}–{100 * bounds['high']:.1f} %"
     beside = " ".join([interval, *(f"{100 * accuracy:.1f} %" for accuracy in compared)])
     for line, split, end in ((train, "train", ""), (test, "test", f" {beside}")):
         loss, accuracy = figures[split]["loss"], figures[split]["accuracy"]

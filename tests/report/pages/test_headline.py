@@ -66,22 +66,22 @@ def test_a_network_as_good_as_its_baselines_is_rarely_called_better_or_worse() -
 
 def test_a_page_begins_with_gains_in_the_statistic_that_decides_and_the_table_of_the_terminal() -> None:
     begins = page_beginning.beginning_of(EVALUATION, [find("metric", "accuracy")()], "network")
-    assert begins["verdict"].startswith("Worse than a linear model: a loss of 0.117")
+    assert begins["verdict"].startswith("Worse than a linear model: a loss of 0.1170")
     figure = begins["strip"]
-    assert figure.note.startswith("Loss of the network on test rows: 0.117. Lines are 95")
-    told = "linear 0.081: −0.036, neighbours 0.130: +0.013, constant 0.66: +0.54"
+    assert figure.note.startswith("Loss of the network on test rows: 0.1170. Lines are 95")
+    told = "linear 0.0810: −0.0360, neighbours 0.1300: +0.0130, constant 0.6600: +0.5430"
     assert f'aria-label="Gain over simpler predictors: {told}"' in figure.chart
     assert "← worse · reduction of loss · better →" in figure.chart
-    assert "linear 0.081: −0.036, 95 % interval −0.075 to −0.004" in figure.chart
+    assert "linear 0.0810: −0.0360, 95 % interval −0.0750 to −0.0040" in figure.chart
     # The gain over the constant is beyond the axis, which has 0 in its middle.
     assert figure.chart.count("<circle") == 2
     assert figure.chart.count('class="arrow whisker"') == 1
     x = {each: float(at) for at, each in re.findall(r'<text[^>]* x="([\d.]+)"[^>]*>([−\d.]+)</text>', figure.chart)}
     assert x["0"] - x["−0.2"] == pytest.approx(x["0.2"] - x["0"], abs=0.2)
     assert begins["scores"].lines() == [
-        "          loss   accuracy          95 %   constant   linear",
+        "          loss   accuracy   95 % interval   constant   linear",
         "train   0.0500     98.0 %",
-        "test    0.1170     94.7 %   89.0–98.0 %     63.0 %   97.4 %",
+        "test    0.1170     94.7 %     89.0–98.0 %     63.0 %   97.4 %",
     ]
 
 
@@ -101,7 +101,7 @@ def test_gains_are_in_points_of_accuracy_if_accuracy_decides() -> None:
     ],
 )
 def test_the_axis_of_gains_always_says_what_its_numbers_are(name: str, label: str) -> None:
-    gains = {"linear": page_beginning.Gain("70.2 %", 0.05)}
+    gains = {"linear": page_beginning.Gain(0.702, 0.05)}
     figure = page_beginning.gains_chart("Gain", "", name, gains, "linear", is_reduction=name.endswith("error"))
     assert f">{label}</text>" in figure.chart
 
@@ -126,22 +126,22 @@ def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
         "intervals": {"test": {"loss": None, "root_mean_squared_error": bounds}},
     }
     begins = page_beginning.beginning_of(evaluation, [find("metric", "root_mean_squared_error")()], "network")
-    assert begins["scores"].rows[1] == ["test", "−0.2500", "3.3", "2.6–4.0"]
+    assert begins["scores"].rows[1] == ["test", "−0.2500", "3.310", "2.600–4.000"]
     assert begins["scores"].header[2] == "root mean squared error"
-    assert begins["verdict"] == "Root mean squared error 3.3 on 4 test rows."
+    assert begins["verdict"] == "Root mean squared error 3.310 on 4 test rows."
 
 
 def test_a_gain_that_is_far_away_does_not_hide_the_others() -> None:
     """The axis ends where two of three gains are within it, however small the one to be read first is."""
     values = {"nearest": 0.001, "b": 0.2, "c": 0.25, "d": 0.3, "far": 40.0}
-    gains = {name: page_beginning.Gain("1", value, 0.9 * value, 1.1 * value) for name, value in values.items()}
+    gains = {name: page_beginning.Gain(1.0, value, 0.9 * value, 1.1 * value) for name, value in values.items()}
     chart = page_beginning.gains_chart("Gain", "", "r2", gains, "nearest", is_reduction=False).chart
     assert chart.count('class="arrow whisker"') == 1
 
 
 def test_texts_of_gains_are_not_cut_off() -> None:
     gains = {
-        name: page_beginning.Gain(text, -0.0979, -0.2, 0.1) for name, text in [("neighbours", "−1.234e+05"), ("a", "1")]
+        name: page_beginning.Gain(its, -0.0979, -0.2, 0.1) for name, its in [("neighbours", -123_400.0), ("a", 1.0)]
     }
     assert "…" not in page_beginning.gains_chart("Gain", "", "r2", gains, "a", is_reduction=False).chart
 
@@ -166,11 +166,14 @@ def test_the_best_of_negative_scores_is_told_with_minus_signs() -> None:
     scores = {"two": -0.188, "three": -0.372}
     runs = [saved_run.SavedRun(name) for name in ("one", *scores)]  # of which nothing is on the disk
     for p_values, told in {
-        (0.02, 0.01): "Run one is better than all 2 other runs: test R² −0.06 against at best −0.19, on 40 test rows.",
-        (0.04, 0.01): "Run one is better than 1 of the 2 other runs, with no clear difference from two: test R² −0.06 "
-        "against −0.19 of two, on 40 test rows.",
-        (0.02, 0.03): "No clear difference: one has the best test R², −0.06, two −0.19; on 40 test rows the gain may "
-        "be −0.07 to +0.32.",
+        (
+            0.02,
+            0.01,
+        ): "Run one is better than all 2 other runs: test R² −0.062 against at best −0.188, on 40 test rows.",
+        (0.04, 0.01): "Run one is better than 1 of the 2 other runs, with no clear difference from two: test R² −0.062 "
+        "against −0.188 of two, on 40 test rows.",
+        (0.02, 0.03): "No clear difference: one has the best test R², −0.062, two −0.188; on 40 test rows the gain may "
+        "be −0.075 to +0.321.",
     }.items():
         gains = {}
         for (name, score), p_value in zip(scores.items(), p_values, strict=True):

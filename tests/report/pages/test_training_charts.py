@@ -74,7 +74,7 @@ def test_losses_far_beyond_the_curves_are_told_and_not_drawn() -> None:
     drawn = Drawn(figure.chart)
     assert len(heights(drawn, "reference")) == 2
     assert "linear" not in drawn.texts()
-    assert figure.note.endswith("Beyond the chart, on test rows: linear 40.000.")
+    assert figure.note.endswith("Beyond the chart, on test rows: linear 40.00.")
     assert "Beyond" not in chart({}, [11]).note
 
 

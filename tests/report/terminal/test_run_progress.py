@@ -14,6 +14,7 @@ import pytest
 
 import specnet
 from specnet import Observer
+from specnet.number_texts import figure
 from specnet.report.terminal import bars, run_progress
 from specnet.training import Observers
 from tests.cases.reading import load
@@ -149,16 +150,18 @@ def lines_of(members: int = 1, epochs: int = 40, before: float = 0.0, ends: Sequ
 def test_lines_come_ever_more_rarely_where_nothing_is_drawn(clock: None):
     header, *lines, nothing, summary = lines_of()
     assert header == "2 → 4 relu → 1 linear   17 parameters   30 rows"
-    assert lines == [f"epoch {epoch}/40 loss {1 / epoch:.4f}" for epoch in (1, 2, 4, 8, 16, 32, 40)]
+    assert lines == [f"epoch {epoch}/40 loss {figure(1 / epoch)}" for epoch in (1, 2, 4, 8, 16, 32, 40)]
     assert nothing == ""
-    assert summary == "40 epochs in 40.0 s   loss 1.0000 ▇▂▂▁▁▁▁▁▁▁▁▁ 0.0250"
+    assert summary == "40 epochs in 40.0 s   loss 1.000 ▇▂▂▁▁▁▁▁▁▁▁▁ 0.0250"
 
 
 def test_each_member_of_an_ensemble_has_lines_of_its_own(clock: None):
     header, *lines = lines_of(2, 9)
     assert "   2 members of 17 parameters   " in header
-    told = [f"member {member} epoch {epoch}/9 loss {1 / epoch:.4f}" for member in (0, 1) for epoch in (1, 2, 4, 8, 9)]
-    summaries = [f"member {member}   9 epochs in 9.0 s   loss 1.0000 ▇▄▃▂▂▁▁▁▁ 0.1111" for member in (0, 1)]
+    told = [
+        f"member {member} epoch {epoch}/9 loss {figure(1 / epoch)}" for member in (0, 1) for epoch in (1, 2, 4, 8, 9)
+    ]
+    summaries = [f"member {member}   9 epochs in 9.0 s   loss 1.000 ▇▄▃▂▂▁▁▁▁ 0.1111" for member in (0, 1)]
     assert lines == [*told, "", *summaries]
 
 
@@ -175,7 +178,7 @@ def test_the_best_epochs_of_members_are_one_line(clock: None):
 def test_a_resumed_run_counts_from_its_start(clock: None, pinned: Pinned):
     _, resumed, first, *_, summary = lines_of(before=100.0)
     pinned(resumed)
-    assert first == "epoch 1/40 loss 1.0000"
+    assert first == "epoch 1/40 loss 1.000"
     assert summary == "40 epochs in 40.0 s   loss 0.0250", "the first losses are in the history alone"
 
 

@@ -330,7 +330,7 @@ def test_curve_of_several_networks_is_their_mean(tmp_path: Path, pinned: Pinned)
     (folder / "trials" / "0000" / "history.jsonl").write_text("\n".join(lines) + "\n")
     pinned(said(folder))
     # The first network alone has a third epoch: 3.0; the means before are 2.0 and 3.0.
-    assert any("trial 0 in the last epoch 3.0000" in label for label in labels(folder))
+    assert any("trial 0 in the last epoch 3.000" in label for label in labels(folder))
 
 
 def test_trial_from_elsewhere_is_refused(tmp_path: Path, refused: Refused) -> None:

@@ -411,7 +411,7 @@ def test_what_is_worse_than_a_simple_model_says_so_first_and_has_no_clean_bill(t
     assert result.findings == ()
     assert result.evaluation["gains"]["linear"]["loss"]["high"] < 0
     page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
-    heading = next(text for text in page.texts if text.startswith("Worse than a linear model: R² "))
+    heading = next(text for text in page.texts if text.startswith("Worse than a linear model: R²\xa0"))
     assert heading.endswith("against 0.985 on 100 test rows.")
     assert "A linear model is better; 15 tests of the data, the training and the results found no reason" in page.text
     assert "Nothing stands out" not in page.text
@@ -494,8 +494,8 @@ def test_a_page_shows_probabilities_before_and_after_calibration(tmp_path: Path,
     np.testing.assert_allclose(shown.uncalibrated.probability, before, rtol=1e-5)
     errors = [run.metrics["test"]["expected_calibration_error"] for run in (found, plain)]
     text = Page((tmp_path / "run" / "report.html").read_text("utf-8")).text
-    assert "Expected calibration error {:.3f}, {:.3f} before calibration (dashed).".format(*errors) in text
+    assert "Expected calibration error {:.4f}, {:.4f} before calibration (dashed).".format(*errors) in text
     assert plain.evaluation["calibration"]["error"]["test"] == errors[1]
     specnet.run(spec, tmp_path / "plain", observer=Observer())
     assert answers_shown(SavedRun(tmp_path / "plain"), "gone").uncalibrated is None
-    assert f"Expected calibration error {errors[1]:.3f}." in Page((tmp_path / "plain" / "report.html").read_text()).text
+    assert f"Expected calibration error {errors[1]:.4f}." in Page((tmp_path / "plain" / "report.html").read_text()).text
