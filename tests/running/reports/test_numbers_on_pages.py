@@ -42,7 +42,7 @@ SWEEP = '[sweep]\ntrials = 3\nmetric = "accuracy"\n[sweep.space]\n"training.epoc
 
 def agree(text: str, pattern: str, *values: float) -> None:
     """Each number that a pattern finds, written N in it, is one of these values."""
-    found = re.search(pattern.replace("N", N), text)
+    found = re.search(pattern.replace("N", N), text.replace("\xa0", " "))
     assert found, pattern
     assert len(found.groups()) == len(values)
     for shown, value in zip(found.groups(), values, strict=True):
@@ -195,9 +195,9 @@ def test_numbers_of_values(tmp_path: Path) -> None:
     told = r" loss N [\d.]+ N [\d.–]+ N "
     agree(text, told, loss["train"], loss["test"], constants[0] / scale**2)
     agree(text, r" R² N [\d.]+ N [\d.–]+ N ", r2["train"], r2["test"], constant)
-    told = r" root mean squared error N \d+ N \d+–\d+ N \d+ "
+    told = r" root mean squared error N [\d.]+ N [\d.–]+ N [\d.]+ "
     agree(text, told, rmse["train"], rmse["test"], np.sqrt(constants[0]))
-    agree(text, r" mean absolute error N \d+ N \d+–\d+ N \d+ ", mae["train"], mae["test"], constants[1])
+    agree(text, r" mean absolute error N [\d.]+ N [\d.–]+ N [\d.]+ ", mae["train"], mae["test"], constants[1])
     agree(text, "true ones from N to N ", y["test"].min(), y["test"].max())
     half, inside = map(float, re.search(r"prediction ± ([\d.]+) on average; ([\d.]+) %", text).groups())
     assert inside == pytest.approx(100 * np.mean(np.abs(off["test"]) <= half), abs=0.05 + 100 / count)
@@ -258,8 +258,8 @@ def test_numbers_of_a_nested_sweep(tmp_path: Path) -> None:
         trials = sorted((tmp_path / f"fold{fold}" / "trials").iterdir())
         found = [moons_scores(trial, "validation")[1] for trial in trials]
         best.append(max(found))
-        told = rf" fold{fold} N % [\d.]+ % N [\d.]+ % \d+ N of N N % "
-        agree(text, told, accuracy[fold], loss[fold], found.index(best[fold]), len(found), best[fold])
+        told = rf" fold{fold} N % [\d.]+ % N [\d.]+ % \d+ N N N % "
+        agree(text, told, accuracy[fold], loss[fold], len(found), found.index(best[fold]), best[fold])
     agree(text, "mean validation accuracy of N %", np.mean(best))
     agree(text, "which no search used, their mean is N %", accuracy.mean())
 

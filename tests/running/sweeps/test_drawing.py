@@ -231,7 +231,7 @@ def test_a_sweep_of_which_nothing_finishes_is_an_error(
     assert (facts["finished"], facts["states"], facts["best"]) == (False, {"diverged": first}, None)
     assert len((tmp_path / "sweep/trials.csv").read_text().splitlines()) == first + 1
     assert not (tmp_path / "sweep/best.toml").exists()
-    assert f"None of {first} trials has finished." in (tmp_path / "sweep/report.html").read_text()
+    assert f"None of {first} trials has finished" in (tmp_path / "sweep/report.html").read_text()
 
 
 def test_a_first_trial_that_finishes_late_is_enough(computes: Any):
