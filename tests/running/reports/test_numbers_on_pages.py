@@ -261,7 +261,7 @@ def test_numbers_of_a_nested_sweep(tmp_path: Path) -> None:
         told = rf" fold{fold} N % [\d.]+ % N [\d.]+ % \d+ N N N % "
         agree(text, told, accuracy[fold], loss[fold], len(found), found.index(best[fold]), best[fold])
     agree(text, "mean validation accuracy of N %", np.mean(best))
-    agree(text, "which no search used, their mean is N %", accuracy.mean())
+    agree(text, "which no search used, the mean accuracy is N %", accuracy.mean())
 
 
 def test_numbers_of_compared_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
