@@ -199,7 +199,9 @@ def test_numbers_of_values(tmp_path: Path) -> None:
     agree(text, told, rmse["train"], rmse["test"], np.sqrt(constants[0]))
     agree(text, r" mean absolute error N [\d.]+ N [\d.–]+ N [\d.]+ ", mae["train"], mae["test"], constants[1])
     agree(text, "true ones from N to N ", y["test"].min(), y["test"].max())
-    half, inside = map(float, re.search(r"prediction ± ([\d.]+) on average; ([\d.]+) %", text).groups())
+    half, inside = map(
+        float, re.search(r"prediction ± ([\d.]+) on average; ([\d.]+) %", text.replace("\xa0", " ")).groups()
+    )
     assert inside == pytest.approx(100 * np.mean(np.abs(off["test"]) <= half), abs=0.05 + 100 / count)
     agree(text, "Mean N, standard deviation N of N test rows", off["test"].mean(), off["test"].std(), count)
     agree(text, "loss of the delivered ensemble on the training rows is N[.]", loss["train"])
