@@ -19,7 +19,6 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet import Observer, nested_sweep, run_many
-from specnet.number_texts import rounded
 from tests.made import data_of
 from tests.running.reports.page import N, Page, number
 from tests.texts.calling import called
@@ -207,7 +206,7 @@ def test_numbers_of_values(tmp_path: Path) -> None:
     agree(text, "loss of the delivered ensemble on the training rows is N[.]", loss["train"])
     for place in np.argsort(-np.abs(off["test"]))[:10]:
         row, error = rows["test"].iloc[place], -off["test"][place]
-        shown = map(rounded, (row["body_mass_g"], row["body_mass_g"] + error, error))
+        shown = (f"{each:z.0f}".replace("-", "−") for each in (row["body_mass_g"], row["body_mass_g"] + error, error))
         assert f"line {row.name + 2} {' '.join(shown)} " in text
         assert re.search(f"line {row.name + 2} .*?{row['flipper_length_mm']:g} ", text)
 
