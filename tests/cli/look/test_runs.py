@@ -318,7 +318,7 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet, tra
     titles = ["test accuracy", "test r2", "test loss", "loss function", "runs", "time", "findings", "state"]
     assert header == ["run", *titles]
     assert [row[0] for row in found] == ["many/1", "many/2", "moons/1", "moons/2", "nested/1", "numbers/1"]
-    figures = ["37.5 % ± 35.4", "–", "1.2500 ± 0.7071"]  # of 2/16 and 10/16, and of 0.75 and 1.75
+    figures = ["37.5 % ± 35.4", "–", "1.250 ± 0.707"]  # of 2/16 and 10/16, and of 0.75 and 1.75
     assert found[0] == ["many/1", *figures, "2", "–", "overfitting, dead-units", "finished"]
     assert found[1] == ["many/2", *figures, "3", "–", "diverged: 1 of 3 runs"]
     assert found[4] == ["nested/1", "62.5 % ± 17.7", "–", "0.2500 ± 0.0000", "2", "2.0 s", "finished"]
@@ -366,7 +366,7 @@ def test_losses_in_other_units_are_not_compared(specnet, of_prices):
         assert re.search(r"^loss +not compared: in other units$", told, re.MULTILINE)
         assert specnet(f"diff runs/plain runs/{other} --format json").document["scores"] == []
     told = specnet("diff runs/log runs/longer").out
-    assert re.search(rf"^test loss +{loss('log'):.4f} → {loss('longer'):.4f}$", told, re.M)
+    assert re.search(rf"^test loss +{loss('log'):.3f} → {loss('longer'):.3f}$", told, re.M)
     header, *found = rows(specnet("runs --sort loss").out)
     assert header == ["run", "test loss", "loss function", "time", "findings"]
     functions = {name: row[2] for name, *row in ((row[0], *row) for row in found)}

@@ -98,7 +98,7 @@ def test_a_diagram_names_columns_and_classes(specnet, folder, kinds):
 def test_a_team_is_shown_network_by_network(specnet, folder, pinned):
     team_of("value", "float64").save(folder / "team.safetensors")
     heads = [line for line in specnet("show team.safetensors").went().splitlines() if line.startswith("network ")]
-    assert heads == [f"network {n} of 3   share {share} %" for n, share in ((1, 50), (2, 17), (3, 33))]
+    assert heads == [f"network {n} of 3   share {share} %" for n, share in ((1, "50.0"), (2, "16.7"), (3, "33.3"))]
     models = json.loads(specnet("show team.safetensors --format json").out)["models"]
     assert [(each["share"], each["parameters"]) for each in models] == [(3, 21), (1, 35), (2, 21)]
     for option in ("--resolved", "--code", "--schedule", "--origins"):
