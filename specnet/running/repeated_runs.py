@@ -12,7 +12,7 @@ from typing import Any
 from specnet.compiler.thread_limits import limited_threads
 from specnet.data import load_table, split_rows
 from specnet.data.target_errors import parsed_for_target
-from specnet.errors import DataError, Position, TrainingError
+from specnet.errors import DataError, Position, SpecError, TrainingError
 from specnet.errors import Path as DocumentPath
 from specnet.files import PathLike, read_file, write_files
 from specnet.files.atomic import remove_temporary_folders, write_folder
@@ -39,7 +39,7 @@ from specnet.saved.saved_series import RepeatedRun
 from specnet.spec import Limits, Spec, SpecSource, parse_spec, with_engine
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying
-from specnet.spec.reading.reader import with_change
+from specnet.spec.reading.reader import document_of, with_change
 from specnet.spec.reading.source_document import Document, Override, SourceText
 from specnet.spec.spec_writing import Change, SpecWriter, Written
 from specnet.training import Observer
@@ -421,8 +421,12 @@ class _Series:
             return None
         run = SavedRun(path, parts=self._parsed.registry.added, limits=self._parsed.origin.limits)
         facts = run.checked_facts(epochs=int, seconds=int | float)
-        text = self._written(each).text
-        if read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace") != text:
+        text, written = self._written(each).text, read_file(path / self._spec_name, LARGEST_RECORD)
+        if written != text.encode():
+            try:
+                document_of(written, str(path / self._spec_name))
+            except SpecError:
+                raise other_run(path, same_spec=False) from None
             spec, folder = self._task(each).spec(self._table), RunFolder(path, resumes=True)
             data = split_data(spec, self._table)
             if not folder.is_finished(data.identity(self._sha256)):
