@@ -113,6 +113,10 @@ def next_step(
         rows = counted(evaluation["rows"][TEST], "test row")
         text = f"{rows} do not show that the network is better than a constant answer."
         return _on_folds(NextStep("Test more rows.", text), "all rows are tested", document, with_changes({}))
+    if not outcome and headline.error_gain(evaluation, baseline, name) > 0:
+        rival = headline.BASELINES.get(baseline, baseline)
+        text = f"R² does not decide on these rows; the mean absolute error is smaller than that of {rival}."
+        return _on_folds(NextStep("Test more rows.", text), "all rows are tested", document, with_changes({}))
     if baseline == LINEAR_MODEL and outcome <= 0 and (changes := _to_linear(document)):
         value, effect = evaluation["baselines"][baseline][TEST].get(name), ""
         if value is not None:

@@ -71,6 +71,22 @@ def test_what_to_do(findings: list[Finding], gains: Any, headline: str, command:
         assert step.command.startswith("specnet run 'my spec.toml' --set training.epochs=3 --")
 
 
+def test_a_linear_model_with_a_larger_error_is_not_equal() -> None:
+    measured = evaluation(linear=0)
+    scores = {"loss": 1.0, "r2": 0.9, "mean_absolute_error": 2.0}
+    measured |= {"test": scores, "baselines": {"linear": {"test": {**scores, "mean_absolute_error": 2.5}}}}
+    measured["gains"]["linear"] |= {
+        "r2": {"value": 0.02, "low": -0.01, "high": 0.05},
+        "mean_absolute_error": {"value": 0.5, "low": 0.2, "high": 0.8},
+    }
+    step = next_step([], measured, DOCUMENT, "spec.toml", [], ".")
+    assert step.headline == "Test more rows."
+    assert step.text.endswith("the mean absolute error is smaller than that of a linear model.")
+    assert step.command == "specnet run spec.toml --folds 5"
+    measured["gains"]["linear"]["mean_absolute_error"]["low"] = -0.2
+    assert next_step([], measured, DOCUMENT, "spec.toml", [], ".").headline.startswith("Use the linear model")
+
+
 def test_a_finding_has_its_effect_and_further_advice() -> None:
     step = next_step([OVERFITTING], evaluation(linear=3), {}, "spec.toml", [], ".")
     assert (step.text, step.effect, step.finding) == ("Overfitting was seen.", "Or dropout.", OVERFITTING)

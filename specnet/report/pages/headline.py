@@ -32,6 +32,7 @@ UNPAIRED = "unpaired"
 """The method of the interval of a gain that comes from the intervals of both scores."""
 _ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
 VERDICTS = {-1: "Worse than", 0: "No clear difference from", 1: "Better than"}
+_ABSOLUTE = "mean_absolute_error"
 _AVERAGES = ("macro", "micro", "weighted")
 _WORDS = {
     "r2": "R²",
@@ -99,7 +100,7 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     if few := too_few_groups(evaluation):
         return f"{_rare_class(evaluation)}{few} {text[0].upper()}{text[1:]}, beside {_rival(evaluation, baseline)}."
     start = "No better than" if baseline == CONSTANT and not outcome and gain["value"] <= 0 else VERDICTS[outcome]
-    open_metric = "" if outcome else _smaller_error(evaluation, baseline, name)
+    open_metric = "" if outcome else _of_absolute_error(evaluation, baseline, name)
     return f"{_rare_class(evaluation)}{start} {_rival(evaluation, baseline)}: {text}{open_metric}."
 
 
@@ -243,15 +244,20 @@ def _class_name(label: Any) -> str:
     return str(label) if isinstance(label, str) else f"class {label}"
 
 
-def _smaller_error(evaluation: Mapping[str, Any], baseline: str, name: str) -> str:
+def _of_absolute_error(evaluation: Mapping[str, Any], baseline: str, name: str) -> str:
     """Return a clause about the absolute error if it differs clearly where R² does not, else an empty text."""
-    absolute = "mean_absolute_error"
-    gain = known_gains(evaluation, absolute).get(baseline)
-    if name != "r2" or gain is None or _p_value(gain) > LEVEL:
+    gain = error_gain(evaluation, baseline, name)
+    if not gain:
         return ""
-    own, its = _both(evaluation, baseline, absolute)
-    size = "smaller" if gain["value"] > 0 else "larger"
+    own, its = _both(evaluation, baseline, _ABSOLUTE)
+    size = "smaller" if gain > 0 else "larger"
     return f", too few to tell by R²; the mean absolute error is {size}, {own} against {its}"
+
+
+def error_gain(evaluation: Mapping[str, Any], baseline: str, name: str) -> float:
+    """Return by how much the absolute error is smaller than a baseline's; 0 if R² does not decide or by chance."""
+    gain = known_gains(evaluation, _ABSOLUTE).get(baseline)
+    return 0.0 if name != "r2" or gain is None or _p_value(gain) > LEVEL else gain["value"]
 
 
 def _rare_class(evaluation: Mapping[str, Any]) -> str:

@@ -263,9 +263,11 @@ def test_overconfidence_is_that_of_the_probabilities_of_rows_held_out(seen):
     spec = moons(loss={"type": "binary_crossentropy", "label_smoothing": 0.5}, epochs=100)
     result = specnet.run(spec)
     held = seen[0].unseen
-    confidence = result.model.predict_proba(data_of(spec).splits["test"].columns).max(axis=1)
-    excess = confidence.astype(np.float64) - (held.target == held.prediction)
-    assert held.overconfidence == pytest.approx((excess.mean(), excess.std() / np.sqrt(len(excess))))
+    confidence = result.model.predict_proba(data_of(spec).splits["test"].columns).max(axis=1).astype(np.float64)
+    excess = confidence - (held.target == held.prediction)
+    of_right_probabilities = np.sqrt((confidence * (1 - confidence)).mean())  # larger here: the smoothed ones are low
+    assert of_right_probabilities > excess.std()
+    assert held.overconfidence == pytest.approx((excess.mean(), of_right_probabilities / np.sqrt(len(excess))))
     assert held.overconfidence[0] < -0.1
     specnet.run(moons(loss="hinge"))
     assert seen[1].unseen.overconfidence is None
