@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from specnet.files import PathLike, file_errors, read_file
-from specnet.number_texts import counted
+from specnet.number_texts import count, counted
 from specnet.parts.metrics import main_metric
 from specnet.parts.part import Part
 from specnet.parts.splits import best_split
@@ -138,7 +138,7 @@ class SavedFolder:
     def remark(self) -> str:
         """Return the state as a text, with the progress, or with the reason why the folder is broken."""
         if self.state == INTERRUPTED and self.epochs is not None:
-            return f"interrupted after epoch {self.epochs}"
+            return f"interrupted after epoch {count(self.epochs)}"
         done = self.trials if self.runs is None else self.runs
         if self.state == UNFINISHED and not self.message and done is not None:
             return f"unfinished after {counted(done, 'trial' if self.runs is None else 'run')}"
