@@ -42,13 +42,12 @@ def series_figures(page: Path, found: Figures) -> None:
             elif column == "the 15 nearest neighbours":
                 found.same(f"{name}, {column}", cell, simpler[name]["neighbours"][main])
     for row in reading.table("Scores"):
-        which = row[""]
+        (_, which), *cells = row.items()
         of_runs = {"test": own, "train": trained}.get(which) or {
             name: each[SIMPLER[which]] for name, each in simpler.items()
         }
-        for metric, cell in row.items():
-            if metric:
-                _spread(f"{which}, {metric}", cell, [each[metric] for each in of_runs.values()], found)
+        for metric, cell in cells:
+            _spread(f"{which}, {metric}", cell, [each[metric] for each in of_runs.values()], found)
     _spread("verdict", reading.verdict, [each[main] for each in own.values()], found, f" {main} of ")
     simple = fmean(each["neighbours"][main] for each in simpler.values())
     found.each("verdict", reading.verdict, "(?:against|neighbours have) N", simple)

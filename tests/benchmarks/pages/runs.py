@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from specnet.number_texts import cell_text, rounded
+from specnet.number_texts import cell_text
 from tests.benchmarks.pages.figures import Figures
 from tests.benchmarks.pages.reading import Reading, matched
 from tests.benchmarks.pages.truth import Truth, wilson
@@ -187,7 +187,7 @@ def _two_classes(reading: Reading, truth: Truth, found: Figures) -> None:
     for x, y, hover in plot.marks("hit"):
         _on_curve("ROC curve", hover, (hits, alarms), found)
         place = plot.x.values(x), plot.y.values(y)
-        near = np.hypot(alarms - place[0], hits - place[1]).min()
+        near = np.hypot(100 * alarms - place[0], 100 * hits - place[1]).min()
         found.placed("ROC curve", [near / (plot.x.unit + plot.y.unit)])
     counts = reading.data("data-counts")
     for at, hit, alarm in zip(counts["at"], counts["hits"], counts["alarms"], strict=True):
@@ -225,12 +225,12 @@ def _calibration(reading: Reading, truth: Truth, found: Figures) -> None:
         shown = "N rows: predicted N %, came true N %, 95 % Wilson interval N–N %"
         found.each("calibration", hover, shown, len(part), 100 * sure[part].mean(), 100 * share, *ends)
     dots = [(x, y) for x, y, text in plot.marks("dot") if text]
-    found.placed("calibration", plot.x.off([x for x, _ in dots], [sure[part].mean() for part in parts]))
-    found.placed("calibration", plot.y.off([y for _, y in dots], [true[part].mean() for part in parts]))
+    found.placed("calibration", plot.x.off([x for x, _ in dots], [100 * sure[part].mean() for part in parts]))
+    found.placed("calibration", plot.y.off([y for _, y in dots], [100 * true[part].mean() for part in parts]))
     counts, edges = np.histogram(sure, 20, (0, 1))
     bars = [each for each in plot.hovers if ": probability" in each]
     for bar, rows, low in zip(bars, counts[counts > 0], edges[:-1][counts > 0], strict=True):
-        found.each("histogram", bar, "N rows?: probability N", rows, low)
+        found.each("histogram", bar, "N rows?: probability N", rows, 100 * low)
     found.each("histogram", caption, "at most N", counts.max())
     right = probability.max(axis=1)
     places, came = np.ceil(15 * right), probability.argmax(axis=1) == target
@@ -299,10 +299,10 @@ def _failing(reading: Reading, truth: Truth, found: Figures) -> None:
         if len(truth.outputs) == 1:
             true, given = target[place, 0], own[place, 0]
             for column, value in (("true", true), ("predicted", given), ("error", given - true)):
-                found.text(f"largest errors, {column}", row[column], rounded(value))
+                found.same(f"largest errors, {column}", row[column], float(value))
         else:
             for index, name in enumerate(truth.outputs):
-                found.text(f"largest errors, {name}", row[name], rounded(target[place, index]))
+                found.same(f"largest errors, {name}", row[name], float(target[place, index]))
         _cells("largest errors", row, truth, int(place), found)
 
 
