@@ -24,7 +24,7 @@ function stepDecimals(largest, least) {
 }
 
 // No-break spaces within numbers, and between a number and its unit, as `specnet.report.svg.markup.unbroken` puts them.
-const WITHIN_NUMBERS = /([0-9]) (?=[%±×]|[0-9]{3}(?![0-9])|(?:points|[kM]?B|GB|[nµm]?s|min|h)\b)|([±×²]|AUC|F1|[Cc]lass|[Tt]rial) (?=[−0-9])/g;
+const WITHIN_NUMBERS = /([0-9]|%(?= ±)) (?=[%±×]|[0-9]{3}(?![0-9])|(?:points|[kM]?B|GB|[nµm]?s|min|h)\b)|([±×²]|AUC|F1|[Cc]lass|[Tt]rial) (?=[−0-9])/g;
 const unbroken = text => text.replace(WITHIN_NUMBERS, "$1$2\u00a0");
 
 // The text of a mark is shown beside the pointer at once, and by touch; a browser's own hint takes a second.

@@ -17,7 +17,7 @@ _WIDTHS = (
 )
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*")
 _WITHIN_NUMBERS = re.compile(
-    r"([0-9]) (?=[%±×]|[0-9]{3}(?![0-9])|(?:points|[kM]?B|GB|[nµm]?s|min|h)\b)"
+    r"([0-9]|%(?= ±)) (?=[%±×]|[0-9]{3}(?![0-9])|(?:points|[kM]?B|GB|[nµm]?s|min|h)\b)"
     "|([±×²]|AUC|F1|[Cc]lass|[Tt]rial) (?=[−0-9])"
 )
 _WIDTH_OF = {character: width for characters, width in _WIDTHS for character in characters}

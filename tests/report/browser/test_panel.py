@@ -249,7 +249,7 @@ def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(panel: tuple[Any,
     sizes = [0.0, 9.96, 99.5, 1e3, 43.8, 0.0996, 0.03, 1e-5, 9e-7, 1e9, *np.abs(numbers).tolist()]
     found = tab.evaluate("sizes => sizes.map(v => [stepDecimals(v, null), stepDecimals(v, 1)])", sizes)
     assert found == [[number_texts.step_decimals(v), number_texts.step_decimals(v, 1)] for v in sizes]
-    sentence = "Trial 3: 50.0 % of 3 850 rows, R² 0.853, ± 4.84 in 20 s; class 0, +3.0 points, AUC 0.7, 9 MB"
+    sentence = "Trial 3: 50.0 % of 3 850, R² 0.853, ± 4.84 in 20 s; class 0, +3.0 points, AUC 0.7, 99.1 % ± 0.8, 9 MB"
     assert tab.evaluate("text => unbroken(text)", sentence) == unbroken(sentence)
     assert tab.evaluate("[number(-0), number(NaN)]") == ["0", "?"]
     name = "שלום עולם"
