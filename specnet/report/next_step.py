@@ -107,6 +107,7 @@ def next_step(
     if beside is None:
         return _without_comparison(evaluation, document, with_changes)
     outcome, baseline, name = beside
+    rival = headline.BASELINES.get(baseline, baseline)
     if baseline == CONSTANT and outcome < 0:
         return NextStep("Do not use this network.", "More rows, or other columns, may help.")
     if baseline == CONSTANT and not outcome:
@@ -114,7 +115,6 @@ def next_step(
         text = f"{rows} do not show that the network is better than a constant answer."
         return _on_folds(NextStep("Test more rows.", text), "all rows are tested", document, with_changes({}))
     if not outcome and headline.error_gain(evaluation, baseline, name) > 0:
-        rival = headline.BASELINES.get(baseline, baseline)
         text = f"R² does not decide on these rows; the mean absolute error is smaller than that of {rival}."
         return _on_folds(NextStep("Test more rows.", text), "all rows are tested", document, with_changes({}))
     if baseline == LINEAR_MODEL and outcome <= 0 and (changes := _to_linear(document)):
@@ -124,7 +124,6 @@ def next_step(
             effect = f"The linear model beside this run has {headline.words(name)} {score} on test rows."
         advice = f"Use the linear model: {'better' if outcome else 'equal'} and simpler."
         return NextStep(advice, "", with_changes(changes), effect)
-    rival = headline.BASELINES.get(baseline, baseline)
     if outcome < 0:
         be = "are" if rival.endswith("s") else "is"  # the mean of five networks was better in 10 of 24 such runs
         text = "A search over other settings may find a better network: see [sweep] in the documentation."

@@ -101,12 +101,10 @@ def _on_page(table: TextTable) -> TextTable:
     States, if it has them, follow the names, as phones show these.
     """
     table = replace(table, header=[*map(_column_title, table.header)])
-    order = [index for index in range(len(table.header)) if not index or any(row[index] for row in table.rows)]
+    order = table.filled_columns
     if "state" in table.header:
         order.insert(1, order.pop(order.index(table.header.index("state"))))
-    header, *rows = ([cells[index] for index in order] for cells in [table.header, *table.rows])
-    right = frozenset(position for position, index in enumerate(order) if index in table.right)
-    return replace(table, header=header, rows=rows, right=right)
+    return table.part(order)
 
 
 def _column_title(title: str) -> str:

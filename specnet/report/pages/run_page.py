@@ -133,7 +133,6 @@ def _how_split(split: Split) -> str:
 def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> TextTable:
     """Return the table of layers, with weights and dead units at the end of training, without empty columns."""
     header = ("layer", "out", "formula", "parameters", "first weights", "last, rms", "dead units")
-    right = {"out", "parameters", "last, rms", "dead units"}
     cells = []
     last_record = {layer["layer"]: layer for layer in run.layer_records[-1]["layers"]} if run.layer_records else {}
     _, *rows = overview.table().rows
@@ -142,10 +141,8 @@ def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | Non
         last = "" if size is None else rounded(size)
         dead = percent(record["dead"]) if record and visible_activation(node.layer) else ""
         cells.append((name, units, formula, parameters, first_weights, last, dead))
-    filled = [index for index in range(len(header)) if any(row[index] for row in cells)]
-    rows = [[row[index] for index in filled] for row in cells]
-    aligned = frozenset(at for at, index in enumerate(filled) if header[index] in right)
-    return TextTable([header[index] for index in filled], rows, right=aligned)
+    table = TextTable(header, cells, right=frozenset({1, 3, 5, 6}))
+    return table.part(table.filled_columns)
 
 
 def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:

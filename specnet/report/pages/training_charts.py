@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.number_texts import count, figure, on_page, page_metric, rounded
+from specnet.number_texts import count, page_metric, rounded
 from specnet.parts.arrays import spaced_indices
 from specnet.parts.splits import VALIDATION, adjective, best_split
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
@@ -72,8 +73,7 @@ def curve_style(index: int) -> str:
     return f"series-{index % CLASS_COUNT}" + " dashed" * (index // CLASS_COUNT % 2)
 
 
-def _loss_text(value: float) -> str:
-    return on_page(figure(value))
+_loss_text = partial(page_metric, LOSS)
 
 
 def at_epoch(name: str, text: Callable[[float], str] = _loss_text) -> Callable[[float, float], str]:

@@ -86,7 +86,8 @@ class TextTable:
         groups = list(self._groups(width))
         if len(groups) < 2 or not all(row[0] for row in self.rows):
             return [replace(self, gap=GAP)._lines(self.widths)]
-        tables = [self._part(columns) for columns in groups]
+        tables = [self.part(columns) for columns in groups]
+        tables = [replace(table, rows=[row for row in table.rows if any(row[1:])]) for table in tables]
         blocks = [table._lines(table._folded_widths(width)) for table in tables]
         return [[*block, ""] for block in blocks[:-1]] + blocks[-1:]
 
@@ -113,12 +114,16 @@ class TextTable:
             columns.append(column)
         yield columns
 
-    def _part(self, columns: Sequence[int]) -> TextTable:
-        """Return a table of some columns, without rows whose cells are empty except the first."""
-        rows = [[row[column] for column in columns] for row in self.rows]
+    @property
+    def filled_columns(self) -> list[int]:
+        """The indices of the first column and of all others that have a cell which is not empty."""
+        return [column for column in range(len(self.header)) if not column or any(row[column] for row in self.rows)]
+
+    def part(self, columns: Sequence[int]) -> TextTable:
+        """Return a table of some columns, in this order."""
         return TextTable(
             [self.header[column] for column in columns],
-            [row for row in rows if any(row[1:])],
+            [[row[column] for column in columns] for row in self.rows],
             gap=self.gap,
             **{
                 name: frozenset(index for index, column in enumerate(columns) if column in getattr(self, name))

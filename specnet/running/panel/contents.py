@@ -25,12 +25,9 @@ from specnet.running.panel.words import boolean_words, date_format, decimals_of,
 
 MAX_CODE = 2_150_000
 """The maximum number of characters of the code, so that a page with a panel has at most 2.5 MB."""
-BITS = tuple(
-    zip(
-        (12, 9, 7, 6, 5, 4, 3.5, 3, 2.5, 2, 1.5, 1, 0.5, 0),
-        (9, 6, 4, 4, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1),
-        strict=True,
-    )
+BITS = (
+    *((12, 9), (9, 6), (7, 4), (6, 4), (5, 3), (4, 3), (3.5, 3)),
+    *((3, 2), (2.5, 2), (2, 2), (1.5, 2), (1, 1), (0.5, 1), (0, 1)),
 )
 """The bits of rounded weights and of vectors of words that are tried, each if the code with more of them is too long.
 

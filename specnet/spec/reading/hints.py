@@ -196,10 +196,8 @@ def part_hint(name: str, kind: str, registry: Registry) -> str:
     """Return the hint for an unknown part name: a similar name of its kind, the kind that has it, or all names."""
     names = registry.names(kind)
     known = PARTS.get(compared(name))
-    if known not in names:
-        known = close_match(name, names)
-    if known:
-        return f'did you mean "{known}"?'
+    if hint := did_you_mean(known if known in names else name, names):
+        return hint
     others = [part.kind for part in registry if name in (part.part_name(), *part.aliases)]
     if others:
         words = f'"{name}" is {kind_noun(others[0])}'

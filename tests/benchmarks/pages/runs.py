@@ -299,11 +299,19 @@ def _failing(reading: Reading, truth: Truth, found: Figures) -> None:
         if len(truth.outputs) == 1:
             true, given = target[place, 0], own[place, 0]
             for column, value in (("true", true), ("predicted", given), ("error", given - true)):
-                found.same(f"largest errors, {column}", row[column], float(value))
+                found.text(f"largest errors, {column}", row[column], _with_decimals(value, truth, 0))
         else:
             for index, name in enumerate(truth.outputs):
-                found.same(f"largest errors, {name}", row[name], float(target[place, index]))
+                found.text(f"largest errors, {name}", row[name], _with_decimals(target[place, index], truth, index))
         _cells("largest errors", row, truth, int(place), found)
+
+
+def _with_decimals(value: float, truth: Truth, output: int) -> str:
+    """Return a value with the decimals of a target in its file; with one more if these are fewer than 20 steps."""
+    known = truth.target["train"][:, output]
+    decimals = max(len(f"{each:.10g}".partition(".")[2]) for each in known)
+    decimals += bool(np.ptp(known) * 10**decimals < 20)
+    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def _cells(what: str, row: dict[str, str], truth: Truth, place: int, found: Figures) -> None:
