@@ -42,16 +42,20 @@ class BrokenRow(TypedDict):
     cells : dict of str to str
         Its cells by name.
     changed : list of str
-        The two cells of the moved column.
+        The two cells of a moved or exchanged column.
     predictions : list of float
         The predictions for both.
+    target, predicted : str
+        The true and the predicted target, if the errors of rows break it.
     """
 
     row: int
     name: NotRequired[str]
     cells: dict[str, str]
-    changed: list[str]
-    predictions: list[FiniteFloat]
+    changed: NotRequired[list[str]]
+    predictions: NotRequired[list[FiniteFloat]]
+    target: NotRequired[str]
+    predicted: NotRequired[str]
 
 
 class JudgedExpectation(TypedDict):
@@ -190,16 +194,18 @@ def figure_in_words(judged: JudgedExpectation) -> str:
 
 
 def worst_in_words(row: BrokenRow) -> str:
-    """Return a row that breaks an expectation: its predictions, the cells that were changed, and its first cells."""
+    """Return a row that breaks an expectation: its predictions with what was changed or true, and its first cells."""
     cells = [f"{name} = {cell}" for name, cell in row["cells"].items()]
     others = [f"{count(len(cells) - SHOWN_CELLS)} more"] if len(cells) > SHOWN_CELLS else []
-    return f"{_change_in_words(row)} ({', '.join([*cells[:SHOWN_CELLS], *others])})"
+    return f"{_error_in_words(row)} ({', '.join([*cells[:SHOWN_CELLS], *others])})"
 
 
-def _change_in_words(row: BrokenRow) -> str:
-    before, after = (rounded(each) for each in row["predictions"])
+def _error_in_words(row: BrokenRow) -> str:
     at = row.get("name", f"row {row['row'] + 1}")
-    return f"{at}: {before} → {after} from {' to '.join(row['changed'])}"
+    if "target" in row and "predicted" in row:
+        return f"{at}: true {row['target']}, predicted {row['predicted']}"
+    before, after = (rounded(each) for each in row.get("predictions", []))
+    return f"{at}: {before} → {after} from {' to '.join(row.get('changed', []))}"
 
 
 def met_in_words(judged: Sequence[JudgedExpectation]) -> str:
@@ -223,10 +229,10 @@ def not_met(judged: Sequence[JudgedExpectation]) -> list[str]:
     """Return a line for each expectation that is not met, those that are broken first."""
     chosen = [each for each in in_order(judged) if each["outcome"] != "met"]
     return [
-        ": ".join(filter(None, (each["outcome"], each["words"], figure_in_words(each), *_worst_change(each))))
+        ": ".join(filter(None, (each["outcome"], each["words"], figure_in_words(each), *_worst_error(each))))
         for each in chosen
     ]
 
 
-def _worst_change(judged: JudgedExpectation) -> list[str]:
-    return [_change_in_words(row) for row in judged.get("worst", [])[:1]]
+def _worst_error(judged: JudgedExpectation) -> list[str]:
+    return [_error_in_words(row) for row in judged.get("worst", [])[:1]]

@@ -19,6 +19,7 @@ from specnet.findings.slices import cell_in_words
 from specnet.model import Answers, Model
 from specnet.number_texts import rounded
 from specnet.parts.arrays import first_few
+from specnet.parts.metrics import larger_is_better
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.running.data_rows import Rows, SpecData, check_rows
@@ -33,12 +34,19 @@ from specnet.running.expectations.measuring import (
     worst_difference,
 )
 from specnet.running.expectations.moved_rows import (
+    WORST,
     largest_change,
     largest_wrong_move,
     output_index,
     predictions,
 )
-from specnet.running.expectations.named_cells import chosen_rows, column_index, label_index, rows_of_records
+from specnet.running.expectations.named_cells import (
+    chosen_rows,
+    column_index,
+    label_index,
+    row_in_words,
+    rows_of_records,
+)
 from specnet.running.panel.row_names import names_of_rows
 from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of, read_expectations
 from specnet.similar_names import did_you_mean
@@ -216,6 +224,14 @@ def expect(
     return judged(chosen, model, rows, model.answers(raw, rows.y, rows.weight))
 
 
+def _in_words(model: Model, answer: NDArray[Any]) -> str:
+    """Return the target or the prediction of a row: a label, or the values of all outputs."""
+    labels = None if model.labels is None else model.labels.tolist()
+    if labels is not None and np.ndim(answer) == 0:
+        return str(labels[int(answer)])
+    return ", ".join(map(rounded, np.atleast_1d(answer).tolist()))
+
+
 class _Judge:
     def __init__(
         self,
@@ -241,13 +257,12 @@ class _Judge:
         return of_model if self.program is None else self.program(raw)[1]
 
     def judged(self) -> JudgedExpectation:
-        form = self.expectation.form
+        form, raw = self.expectation.form, self.rows.raw
         try:
             if form == "better_than":
-                return self._better()
+                return self._with_errors(self._better(), np.arange(len(raw)))
             if form == "row":
                 return self._row()
-            raw = self.rows.raw
             mask = chosen_rows(self.model, raw, self.expectation.where)
             if not mask.any():
                 return self._outcome("undecided", 0, reason="no such rows")
@@ -257,11 +272,12 @@ class _Judge:
                 return self._outcome("undecided", 0, reason="no test rows")
             groups = None if self.rows.groups is None else self.rows.groups[mask]
             answers = selected(self.answers, mask)
-            if form == "coverage":
-                return self._coverage(raw.part(mask), answers, groups)
             if self.expectation.by is not None:
                 return self._differences(raw.part(mask), answers, groups)
-            return self._metric(answers, groups)
+            found = (
+                self._metric(answers, groups) if form == "metric" else self._coverage(raw.part(mask), answers, groups)
+            )
+            return self._with_errors(found, np.flatnonzero(mask))
         except DataError as error:
             problem = error.diagnostics[0]
             return self._outcome("undecided", 0, reason="; ".join(filter(None, (problem.message, problem.hint))))
@@ -289,6 +305,26 @@ class _Judge:
             details = {"reason": "too few rows", "needed": FEWEST_ROWS}
             return self._outcome("undecided", len(answers), value=value, **details)
         return self._within(value, *ends, len(answers))
+
+    def _with_errors(self, judged: JudgedExpectation, indices: NDArray[np.intp]) -> JudgedExpectation:
+        """Return an outcome with the rows that have the largest losses, if a worse figure than expected breaks it."""
+        answers, value, (least, most) = self.answers, judged.get("value"), bounds_of(self.expectation.table)
+        if judged["outcome"] != "broken" or answers is None or not isinstance(value, float):
+            return judged
+        if value >= least if larger_is_better(self.expectation.metric or "") else value <= most:
+            return judged
+        chosen = indices[np.argsort(-answers.losses[indices], kind="stable")[:WORST]].tolist()
+        judged["worst"] = [
+            {
+                "row": int(self.rows.numbers[index]),
+                "name": name,
+                "cells": row_in_words(self.model, self.rows.raw, index),
+                "target": _in_words(self.model, answers.target[index]),
+                "predicted": _in_words(self.model, answers.prediction[index]),
+            }
+            for index, name in zip(chosen, self.names(chosen), strict=True)
+        ]
+        return judged
 
     def _within(self, value: float, low: float, high: float, rows: int, reason: str = "") -> JudgedExpectation:
         """Return the outcome for a figure that must lie within bounds, by its interval."""

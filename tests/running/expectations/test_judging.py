@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom, binomtest
 
@@ -99,6 +100,38 @@ def test_the_file_has_the_outcomes_and_the_worst_rows(classes: RunResult) -> Non
         size, *others = lines[int(row["name"].removeprefix("line ")) - 1].split(",")[:4]
         assert [row["cells"][name] for name in ("old", "city", "name")] == others
         assert row["cells"]["size"] == "missing" if not size else float(row["cells"]["size"]) == float(size)
+
+
+def test_broken_figures_have_the_rows_of_the_largest_losses(classes: RunResult) -> None:
+    assert classes.folder is not None
+    rows = pd.read_csv(classes.folder.parent / "rows.csv").head(100)
+    X, wrong = rows[["size", "old", "city", "name"]], rows["label"].replace({"yes": "no", "no": "yes"})
+    tables = [
+        {"metric": "accuracy", "at_least": 0.9},
+        {"metric": "loss", "at_most": 0.1},
+        {"metric": "accuracy", "at_least": 0.9, "where": {"city": "a"}},
+        {"metric": "accuracy", "at_most": -1},
+        {"metric": "accuracy", "at_most": 1},
+    ]
+    everywhere, losses, of_a, better, met = specnet.expect(classes.model, X, wrong, tables)
+    assert [each["outcome"] for each in (everywhere, losses, of_a, better, met)] == ["broken"] * 4 + ["met"]
+    assert "worst" not in better
+    assert "worst" not in met
+    own = [classes.model.evaluate(X[row : row + 1], wrong[row : row + 1])["loss"] for row in range(len(X))]
+    order = np.argsort(-np.array(own), kind="stable")
+    for judged, chosen in (
+        (everywhere, order),
+        (losses, order),
+        (of_a, order[(rows["city"] == "a").to_numpy()[order]]),
+    ):
+        assert [each["row"] for each in judged["worst"]] == chosen[:3].tolist()
+        assert [each["target"] for each in judged["worst"]] == wrong[chosen[:3]].tolist()
+        assert [each["predicted"] for each in judged["worst"]] == classes.model.predict(X)[chosen[:3]].tolist()
+    first = everywhere["worst"][0]
+    text = (
+        f"row {order[0] + 1}: true {first['target']}, predicted {first['predicted']} (size = {first['cells']['size']}, "
+    )
+    assert worst_in_words(first).startswith(text)
 
 
 def test_the_text_of_a_row_of_many_columns_is_short() -> None:
