@@ -17,7 +17,7 @@ from specnet.errors import DataError, SpecError
 from specnet.exporting.export_proof import Run
 from specnet.findings.slices import cell_in_words
 from specnet.model import Answers, Model
-from specnet.number_texts import rounded
+from specnet.number_texts import cell_text, page_metric
 from specnet.parts.arrays import first_few
 from specnet.parts.metrics import larger_is_better
 from specnet.parts.metrics.statistics import weighted_mean
@@ -229,7 +229,7 @@ def _in_words(model: Model, answer: NDArray[Any]) -> str:
     labels = None if model.labels is None else model.labels.tolist()
     if labels is not None and np.ndim(answer) == 0:
         return str(labels[int(answer)])
-    return ", ".join(map(rounded, np.atleast_1d(answer).tolist()))
+    return ", ".join(map(cell_text, np.atleast_1d(answer).tolist()))
 
 
 class _Judge:
@@ -255,6 +255,20 @@ class _Judge:
         """Return the labels that model or program predict, (rows,)."""
         of_model = self.model.predict(raw)
         return of_model if self.program is None else self.program(raw)[1]
+
+    @property
+    def measure(self) -> str:
+        """Name of the metric that is judged, or ``coverage``, ``probability`` or ``prediction``."""
+        match self.expectation.form:
+            case "metric":
+                return self.expectation.metric or ""
+            case "better_than":
+                deciding, _ = self.gains
+                return deciding[0] if deciding else ""
+            case "coverage":
+                return "coverage"
+            case _:
+                return "prediction" if self.model.network.task == "values" else "probability"
 
     def judged(self) -> JudgedExpectation:
         form, raw = self.expectation.form, self.rows.raw
@@ -287,10 +301,11 @@ class _Judge:
         table = expectation.table
         found: JudgedExpectation = {
             "expectation": table,
-            "words": expectation.in_words(),
+            "words": expectation.in_words(self.measure),
             "outcome": outcome,
             "counts": counts(table, outcome),
             "rows": rows,
+            "measure": self.measure,
         }
         known: Any = {name: value for name, value in details.items() if value not in (None, "", [])}
         found.update(known)
@@ -337,13 +352,13 @@ class _Judge:
         return self._outcome(outcome, rows, value=value, low=low, high=high, reason=reason, needed=needed)
 
     def _better(self) -> JudgedExpectation:
-        deciding, gains = self.gains
-        gain = gains.get(self.expectation.better_than or "", {}).get(deciding[0] if deciding else "")
+        _, gains = self.gains
+        gain = gains.get(self.expectation.better_than or "", {}).get(self.measure)
         rows = 0 if self.answers is None else len(self.answers)
         if gain is None or gain.get("low") is None or gain.get("high") is None or gain.get("value") is None:
             return self._outcome("undecided", rows, reason="not compared with the baseline on these rows")
         value, low, high = (float(gain[name] or 0.0) for name in ("value", "low", "high"))
-        return self._within(value, low, high, rows, f"gain in {deciding[0]}")
+        return self._within(value, low, high, rows, f"gain in {self.measure}")
 
     def _differences(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
         expectation = self.expectation
@@ -369,7 +384,8 @@ class _Judge:
         if len(names) < 2:
             return self._outcome("undecided", len(answers), reason=without or "only one value of the column")
         outcome, difference, pair = worst_difference(names, figures, errors, expectation.differ_by_at_most or 0.0)
-        spread = ", ".join(f"{name} {rounded(figure)}" for name, figure in zip(names, figures, strict=True))
+        texts = [page_metric(self.measure, figure, *figures) for figure in figures]
+        spread = ", ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
         reason = ", ".join(filter(None, (f"between {pair} ({spread})", without)))
         return self._outcome(outcome, len(answers), value=difference, reason=reason)
 
