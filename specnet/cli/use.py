@@ -377,6 +377,7 @@ def export(
     derivatives: Annotated[
         bool, typer.Option("--derivatives", help="Add derivatives by columns, if the format supports it.")
     ] = False,
+    learn: Annotated[bool, typer.Option("--learn", help="Add the training step, if the format supports it.")] = False,
     force: ForceOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -393,6 +394,7 @@ def export(
     specnet export runs/moons_2_5_1/1/model.safetensors --to c -o moons.c
     specnet export runs/prices/1 --to javascript --interval 90
     specnet export runs/prices/1 --to c -o prices.c --derivatives
+    specnet export runs/moons_2_5_1/1 --to javascript -o moons.mjs --learn
     """
     from specnet.exporting import export as export_model
     from specnet.exporting import find_target
@@ -406,7 +408,8 @@ def export(
         kind = find_target(target)
         check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the file name of a {target} export")
     level = interval and interval / 100
-    options: dict[str, Any] = {"float32": float32, "interval": level, "derivatives": derivatives, "overwrite": force}
+    options: dict[str, Any] = {"float32": float32, "interval": level, "derivatives": derivatives, "learn": learn}
+    options["overwrite"] = force
     loaded = load(model, limit)
     expectations = expectations_of(loaded, folder_of(model))
     judged: list[JudgedExpectation] = []
@@ -424,6 +427,7 @@ def export(
         "rows": written.proof.rows,
         "difference": written.proof.difference,
         **({"derivatives": written.proof.derivatives} if derivatives else {}),
+        **({"gradient": written.proof.gradient} if learn else {}),
         "note": written.note or None,
     }
     output.parts(names, written.note or written.dtype, str(written.proof))

@@ -58,6 +58,7 @@ def export(
     float32: bool = False,
     interval: float | None = None,
     derivatives: bool = False,
+    learn: bool = False,
     overwrite: bool = True,
     examine: Examine | None = None,
 ) -> Export:
@@ -79,6 +80,8 @@ def export(
         Add the intervals that `Model.predict_interval` returns for this level, if the format supports it.
     derivatives : bool
         Add the derivatives that `Model.gradient` returns, if the format supports it.
+    learn : bool
+        Add the training step, if the format supports it.
     overwrite : bool
         Overwrite existing files.
     examine : callable, optional
@@ -126,6 +129,10 @@ def export(
         raise UnsupportedError(
             f"derivatives are not supported by {target}", hint=f"choose from {_able('gives_derivatives')}"
         )
+    if learn and not kind.gives_training:
+        raise UnsupportedError(
+            f"the training step is not supported by {target}", hint=f"choose from {_able('gives_training')}"
+        )
     main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
     suffixes = (kind.suffix, *kind.other_suffixes)
     if main.suffix not in suffixes:
@@ -135,6 +142,8 @@ def export(
     program = kind.program(model, dtype).with_interval(interval)
     if derivatives:
         program = kind.with_derivatives(program)
+    if learn:
+        program = program.with_training()
     files = kind.render(program, main)
     if not overwrite:
         refuse_taken(*reversed(files))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting.export_columns import with_texts
+from specnet.exporting.learning.learning_proof import STEPS, prove_training
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.files import file_errors
@@ -98,6 +100,9 @@ class Proof:
         prediction; None in a model without such columns.
     never_falls : bool
         Whether predictions keep the directions to the last bit, by construction.
+    gradient : float or None
+        The largest difference of the first training step's gradient, as a fraction of the largest number in it; None
+        if the export has no training step.
     """
 
     rows: int
@@ -107,6 +112,7 @@ class Proof:
     derivatives: float | None = None
     fall: float | None = None
     never_falls: bool = False
+    gradient: float | None = None
 
     def __str__(self) -> str:
         if self.difference is None:
@@ -115,6 +121,8 @@ class Proof:
         text += f" (float32 rounding {self.rounding:.2g})" * bool(self.rounding)
         if self.derivatives is not None:
             text += f", of derivatives {self.derivatives:.2g} of the largest"
+        if self.gradient is not None:
+            text += f", of the gradient in {STEPS} training steps {self.gradient:.2g} of the largest"
         if self.fall is not None:
             promise = "none to the last bit" if self.never_falls else f"at most {MOST_ULPS:g} are allowed"
             text += f"; monotone columns: largest fall {self.fall:.2g} units of the last place, {promise}"
@@ -167,6 +175,9 @@ def prove(
         fall = None
         if directions(program.model):
             fall = _checked_fall(program, rows, lambda some: target.run(program, file, some).outputs)
+        gradient = None
+        if program.learning:
+            gradient = prove_training(program, rows, partial(target.run_training, program, file))
         if examine is not None:
             examine(lambda some: _of_all_classes(program, target.run(program, file, some)), rows.part(slice(ordinary)))
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
@@ -185,7 +196,9 @@ def prove(
             raise ExportError("the export predicts other labels than the model; nothing was written")
     _check_ends(answers.intervals, expected.intervals, ordinary)
     most = max(difference for difference, _ in compared)
-    return Proof(ROWS, most, rounding=rounding, derivatives=apart, fall=fall, never_falls=program.never_falls)
+    return Proof(
+        ROWS, most, rounding=rounding, derivatives=apart, fall=fall, never_falls=program.never_falls, gradient=gradient
+    )
 
 
 def _of_all_classes(program: Program, answers: ExportAnswers) -> tuple[Array, Array | None]:

@@ -14,6 +14,7 @@ from specnet.compiler import Expansions, Operation
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import columns_of
 from specnet.exporting.export_plan import Constants, NetworkPlan, Stage
+from specnet.exporting.learning.learning_plan import LearningPlan
 from specnet.model import Model
 from specnet.model.directions import promise
 from specnet.model.file import name_prefixes
@@ -108,6 +109,8 @@ class Program:
         None if no intervals are exported.
     has_derivatives : bool
         Whether the derivatives of answers by columns are exported.
+    learning : LearningPlan or None
+        None if the training step is not exported.
     task : str
         The task of the model.
     is_team : bool
@@ -159,6 +162,7 @@ class Program:
         )
         self.interval: ExportInterval | None = None
         self.has_derivatives = False
+        self.learning: LearningPlan | None = None
         self.task, self.is_team = model.network.task, len(self.networks) > 1
         self.inputs, self.outputs = len(self.columns), self.networks[0].outputs
         self.starts = list(accumulate((column.features for column in self.columns), initial=0))
@@ -172,9 +176,10 @@ class Program:
 
     @property
     def stages(self) -> list[Stage]:
-        """The stages of all networks in order, and those of derivatives behind them."""
+        """The stages of all networks in order, and those of derivatives and of training behind them."""
         stages = [stage for each in self.networks for stage in each.stages]
-        return stages + [each.gradient for each in self.networks if each.gradient]
+        stages += [each.gradient for each in self.networks if each.gradient]
+        return stages + (self.learning.stages if self.learning else [])
 
     @property
     def operations(self) -> set[Operation]:
@@ -186,7 +191,8 @@ class Program:
         """The names of the tables of all stages, in order, by table."""
         tables = ((each.prefix, table) for each in self.networks for stage in each.stages for table in stage.tables)
         found = {table: prefix + table.name for prefix, table in tables}
-        own = (table for each in self.networks if each.gradient for table in each.gradient.tables)
+        others = [*(each.gradient for each in self.networks), *(self.learning.stages if self.learning else ())]
+        own = (table for stage in others if stage for table in stage.tables)
         return found | {table: table.name for table in own if table not in found}
 
     def with_derivatives(self, expansions: Expansions, *, shares_float32: bool = True) -> Self:
@@ -198,6 +204,19 @@ class Program:
         self.has_derivatives = True
         for each in self.networks:
             each.add_gradient(expansions, shares_float32=shares_float32)
+        return self
+
+    def with_training(self) -> Self:
+        """Add the training step, and return the program.
+
+        Raises
+        ------
+        UnsupportedError
+            If a part of the network or of its training cannot be exported.
+        """
+        if self.is_team:
+            raise UnsupportedError("the training step of a team of networks cannot be exported")
+        self.learning = LearningPlan(self.networks[0].trained)
         return self
 
     def with_interval(self, level: float | None) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from specnet import extras
 from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting.expression_text import TEXT_EXPANSIONS
+from specnet.exporting.learning.learning_proof import TrainingSteps
 from specnet.exporting.model_program import Program
 from specnet.model import Model
 from specnet.model.directions import directions, keeps_last_bit
@@ -69,6 +71,8 @@ class Target(ABC):
         Whether exports can return intervals in addition to values.
     gives_derivatives : bool
         Whether exports can return derivatives by columns.
+    gives_training : bool
+        Whether exports can have the training step.
     takes_teams : bool
         Whether a file can contain several networks with different layers.
     takes_words : bool
@@ -86,6 +90,7 @@ class Target(ABC):
     writes_float32: ClassVar[bool] = False
     gives_intervals: ClassVar[bool] = False
     gives_derivatives: ClassVar[bool] = False
+    gives_training: ClassVar[bool] = False
     takes_teams: ClassVar[bool] = False
     takes_words: ClassVar[bool] = False
     adds_in_order: ClassVar[bool] = False
@@ -143,6 +148,28 @@ class Target(ABC):
         CannotRunError
             If a program or package that runs the files is missing.
         """
+
+    def run_training(
+        self, program: Program, path: Path, rows: RawColumns, targets: Array, batches: Sequence[slice]
+    ) -> TrainingSteps:
+        """Train the exported files at `path` from the initial parameters on, and return all steps.
+
+        Parameters
+        ----------
+        program : Program
+            A program with a training step.
+        path : Path
+        rows : RawColumns
+        targets : ndarray (rows, targets)
+        batches : sequence of slice
+            The rows of each step.
+
+        Raises
+        ------
+        CannotRunError
+            If a program that runs the files is missing.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no training step")
 
 
 def refuse_module_name(path: Path, library: str) -> None:

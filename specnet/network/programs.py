@@ -375,13 +375,17 @@ class Blueprint:
         weighted, soft : bool
             As for `gradient`.
         """
+        loss = self.mean_row_loss(outputs, weighted=weighted, soft=soft)
+        for penalty in self.penalties(blocks):
+            loss = loss + penalty
+        return loss
+
+    def mean_row_loss(self, outputs: Sequence[Value], *, weighted: bool, soft: bool = False) -> Value:
+        """Return the mean loss of the rows without the penalties, of shape (); arguments are those of `mean_loss`."""
         losses = self._row_losses(outputs, self.loss, soft=soft)
         if weighted:
             losses = losses * input_value(ROW_WEIGHT, (1, BATCH))
-        loss = sum_over(losses, "all") * input_value(INVERSE_WEIGHT, ())
-        for penalty in self._penalties(blocks):
-            loss = loss + penalty
-        return loss
+        return sum_over(losses, "all") * input_value(INVERSE_WEIGHT, ())
 
     def _row_losses(self, outputs: Sequence[Value], loss: Loss, *, soft: bool = False) -> Value:
         """Return the mean over outputs of each row's loss, (1, batch)."""
@@ -394,7 +398,7 @@ class Blueprint:
         losses = [ask_value(loss, (1, BATCH), expression, output, target) for output in outputs]
         return losses[0] if len(losses) == 1 else reduce(add, losses) * (1 / len(losses))
 
-    def _penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
+    def penalties(self, parameters: Sequence[Value]) -> Iterator[Value]:
         """Yield the penalties on the weights, each of shape ()."""
         l1, l2 = self.spec.training.l1, self.spec.training.l2
         for block, placed in zip(parameters, self.layout.blocks, strict=True):

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -322,7 +322,7 @@ class StageLoops:
         self.stage, self.language, self.routine = stage, language, routine
         self.tables, self.names = routine.loops.references, routine.loops.names
         self.lines: list[str] = []
-        self._stored = _stored(stage)
+        self._stored = _stored(stage, self.whole)
         self._reads = {step: self._behind(step.operands) for step in self._stored}
         self._last = {operand: step for step, operands in self._reads.items() for operand in operands}
         self._order = {step: number for number, step in enumerate(self._stored)}
@@ -331,7 +331,7 @@ class StageLoops:
             self._narrow.discard(stage.output)
         self._variables: dict[Operand, Variable] = dict(zip(stage.sources, sources, strict=True))
         for step in self._stored:
-            self._variables[step] = _WRITERS.get(step.operation, StageLoops._elementwise)(self, step)
+            self._variables[step] = self.writers.get(step.operation, StageLoops._elementwise)(self, step)
         if stage.output not in self._variables:
             raise UnsupportedError(f"{language.name} does not support a layer whose output is the same for all rows")
         self.result = self._variables[stage.output]
@@ -505,27 +505,30 @@ class StageLoops:
     def _refusal(self, step: Step) -> UnsupportedError:
         return UnsupportedError(f"{self.language.name} has no equivalent of the operation {step.operation.name}")
 
+    writers: ClassVar[Mapping[Operation, Callable[[Any, Step], Variable]]] = MappingProxyType(
+        {
+            LINEAR: _linear,
+            GROUPED: _grouped,
+            LOOKUP: _lookup,
+            operations.REPEAT: _repeated,
+            operations.PAD: _padded,
+            operations.FOLD: _folded,
+            operations.ROWS: _rows,
+            operations.CONCATENATE: _concatenated,
+            SUM: _total,
+            operations.MAX: _largest,
+        }
+    )
+    """The method for each operation that is not elementwise."""
+    whole: ClassVar[tuple[Operation, ...]] = _WHOLE
+    """Operations that read whole arrays instead of single elements."""
 
-_WRITERS: Mapping[Operation, Callable[[StageLoops, Step], Variable]] = {
-    LINEAR: StageLoops._linear,
-    GROUPED: StageLoops._grouped,
-    LOOKUP: StageLoops._lookup,
-    operations.REPEAT: StageLoops._repeated,
-    operations.PAD: StageLoops._padded,
-    operations.FOLD: StageLoops._folded,
-    operations.ROWS: StageLoops._rows,
-    operations.CONCATENATE: StageLoops._concatenated,
-    SUM: StageLoops._total,
-    operations.MAX: StageLoops._largest,
-}
-"""The method for each operation that is not elementwise."""
 
-
-def _stored(stage: Stage) -> dict[Step, bool]:
+def _stored(stage: Stage, whole: Collection[Operation]) -> dict[Step, bool]:
     """Return, in order, the steps of a stage whose results are stored, and whether an array is required."""
     stored: dict[Step, bool] = {}
     loops: dict[Step, set[tuple[Step, int, int]]] = {step: set() for step in stage.steps}  # reader, part, length
-    arrays = {operand for step in stage.steps if step.operation in _WHOLE for operand in step.operands}
+    arrays = {operand for step in stage.steps if step.operation in whole for operand in step.operands}
     arrays.add(stage.output)
     for step in reversed(stage.steps):
         inside = step.operation.elementwise or step.operation is EXPAND

@@ -41,9 +41,18 @@ from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, Step
 from specnet.exporting.expression_text import ROUNDED_ONCE, TEXT_EXPANSIONS, function_forms
 from specnet.exporting.file_templates import rendered
+from specnet.exporting.learning.learning_loops import LEARNING_NAMES, learning_in_c
+from specnet.exporting.learning.learning_proof import ROWS, TrainingSteps, steps_of_bytes
+from specnet.exporting.loops.c_arrays import (
+    LOCAL_NUMBERS,
+    doubles_of,
+    function_statements,
+    table_text,
+    workspace_pointer,
+)
 from specnet.exporting.loops.gradient_loops import GradientRoutine
 from specnet.exporting.loops.language import Language, Variable
-from specnet.exporting.loops.row_loops import Loops, Routine
+from specnet.exporting.loops.row_loops import Loops
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.exporting.text_tables import TokenVectors, folding_ranges
@@ -56,14 +65,12 @@ text text_table text_tables text_reader text_vector next_point folded_to with_by
 read_around read_point folding expansions NOTHING SEPARATOR EXPANDED uint32_t counts reader table
 """
 """The names that the code of texts adds."""
-_FUNCTION_NAMES = "forward", "predict", "interval", "gradient", "text"
+_FUNCTION_NAMES = "forward", "predict", "interval", "gradient", "text", "start", "train", "learned"
 """The names of functions, after that of the file and an underscore."""
 LONGEST_TEXT = 4095
 """The largest size in bytes of a string literal that every C99 compiler accepts."""
 MAX_STACK = 16 * 1024
 """The largest size in bytes of a workspace for which there are functions that allocate it on the stack."""
-_LOCAL_NUMBERS, _LOCAL_DOUBLES = 16, 64
-"""The largest length of a local array, which compilers may store in registers, and the most doubles of all of them."""
 
 _HEADERS = """
 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool
@@ -173,7 +180,7 @@ class _WideC(C):
 class CTarget(Target):
     suffix = ".c"
     adds_in_order = rounds_once = True
-    gives_derivatives = True
+    gives_derivatives = gives_training = True
     is_program = True
     writes_float32 = True
     gives_intervals = True
@@ -190,16 +197,28 @@ class CTarget(Target):
         return {header: rendered("header.h", **facts).encode(), path: rendered("source.c", **facts).encode()}
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
-        compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-        if compiler is None:
-            raise CannotRunError("no C compiler (cc, gcc or clang)")
         with tempfile.TemporaryDirectory() as folder:
-            executable = f"{folder}/run"
-            compile_harness(program, path, Path(folder), compiler, ("-std=c99", "-O1"))
-            return run_harness(program, executable, rows)
+            compile_harness(program, path, Path(folder), _compiler(), ("-std=c99", "-O1"))
+            return run_harness(program, f"{folder}/run", rows)
+
+    def run_training(
+        self, program: Program, path: Path, rows: RawColumns, targets: Array, batches: Sequence[slice]
+    ) -> TrainingSteps:
+        with tempfile.TemporaryDirectory() as folder:
+            compile_harness(program, path, Path(folder), _compiler(), ("-std=c99", "-O1"))
+            given = _row_bytes(program, rows) + targets.astype(program.answer_dtype).tobytes()
+            command = [f"{folder}/run", *map(str, (len(rows), batches[0].stop, len(batches)))]
+            return steps_of_bytes(program, _output(command, given).stdout)
 
 
 TARGET = CTarget()
+
+
+def _compiler() -> str:
+    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+    if compiler is None:
+        raise CannotRunError("no C compiler (cc, gcc or clang)")
+    return compiler
 
 
 def _refuse(program: Program, header: str) -> None:
@@ -296,6 +315,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         *taken,
         *(f"{word}f" for word in taken),
         *(_WORD_NAMES.split() if program.words else ()),
+        *(LEARNING_NAMES.split() if program.learning else ()),
         f"{stem}_code",
         *(f"{stem}_{name}{end}" for name in _FUNCTION_NAMES for end in ("", "_work")),
     ]
@@ -303,20 +323,22 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
     real = C(program.dtype, "real", program.dtype, rounds_once=program.never_falls)
     loops = Loops(program, prepared, real, reserved)
     derivatives = GradientRoutine(loops, _WideC(program.dtype)) if program.has_derivatives else None
+    learning = learning_in_c(loops, program.learning) if program.learning else None
     bodies = [*loops.models, loops.body, *([derivatives] if derivatives else [])]
-    lines = [line for body in bodies for line in body.lines]
+    lines = [line for body in bodies for line in body.lines] + (learning["lines"] if learning else [])
     called = set(re.findall(r"^ *(\w+)\(", "\n".join(lines), re.MULTILINE))
     models, inner = [], 0
     for body in loops.models:
-        inside, used = _statements(body, program.dtype)
+        inside, used = function_statements(body, program.dtype)
         models.append((f"static {_restricted(_FORWARD.format(body.name, **number_types(program)), '')}", inside))
         inner = max(inner, used)
-    statements, used = _statements(loops.body, program.dtype, program.is_team)
-    of_gradient, used_by_gradient = _statements(derivatives, FLOAT64) if derivatives else ([], 0)
+    statements, used = function_statements(loops.body, program.dtype, program.is_team)
+    of_gradient, used_by_gradient = function_statements(derivatives, FLOAT64) if derivatives else ([], 0)
     answered, answers = _answered(program, stem)
     of_texts = [table for index in program.words for table in program.columns[index].tables]
     counting = max((_doubles_of_text(table) for table in of_texts), default=0)
     workspace = max(1, used + inner + answers * (len(functions) > 1), counting, used_by_gradient)  # no empty arrays
+    workspace = max(workspace, learning["workspace"] if learning else 0)
     labels = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
     is_float, kinds = program.dtype == np.float32, (("", "real"), ("wide_", "double"))
     return {
@@ -332,6 +354,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "fits_stack": workspace * FLOAT64.itemsize <= MAX_STACK,
         "columns": _columns(program, stem),
         "cell": number_types(program)["columns"],
+        "answers": number_types(program)["answers"],
         "functions": functions,
         "tables": _tables(program, loops),
         "vector": DENSE_VECTOR,
@@ -343,6 +366,8 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "models": models,
         "statements": statements,
         "of_gradient": of_gradient,
+        "learning": learning,
+        "helpers": called,
         "answered": answered,
         "labels": labels,
         "boundary": number_literal(program.dtype.type(program.model.boundary)),
@@ -366,44 +391,11 @@ def _tables(program: Program, loops: Loops) -> list[str]:
         table for model in program.networks for stage in model.stages for table in stage.tables
     }
     return [
-        _table(loops.numbers(table), name, "double", table.has_members)
+        table_text(loops.numbers(table), name, "double", table.has_members)
         if table in doubles
-        else _table(loops.numbers(table).astype(program.dtype), name, "real", table.has_members)
+        else table_text(loops.numbers(table).astype(program.dtype), name, "real", table.has_members)
         for table, name in loops.tables.items()
     ]
-
-
-def _statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[list[str], int]:
-    """Return the statements of a function from raw columns to answers, and the size of its workspace in doubles.
-
-    If it calls the models of a team, it passes the rest of the workspace on to them.
-    """
-    lines, used, on_stack = [], 0, 0
-    for array, size in body.sizes.items():
-        kind = FLOAT64 if array in body.wide else dtype
-        word, doubles = "double" if array in body.wide else "real", _doubles(size, kind)
-        if size <= _LOCAL_NUMBERS and on_stack + doubles <= _LOCAL_DOUBLES:
-            on_stack += doubles
-            lines.append(f"{word} {array}[{size}];")
-        else:
-            lines.append(f"{word} *restrict {array} = {_pointer(used, kind)};")
-            used += doubles
-    if calls_models:
-        lines.append(f"workspace += {used};")
-    elif not used:
-        lines.append("(void)workspace;")
-    return [*lines, *body.lines], used
-
-
-def _pointer(start: int, dtype: np.dtype[Any]) -> str:
-    """Return the expression of the workspace from double number `start` on, as an array of a data type."""
-    pointer = f"workspace + {start}" if start else "workspace"
-    return pointer if dtype == np.float64 else f"(real *)({pointer})"
-
-
-def _doubles(numbers: int, dtype: np.dtype[Any]) -> int:
-    """Return the smallest number of doubles that provide enough memory for numbers of a data type."""
-    return -(-numbers * dtype.itemsize // FLOAT64.itemsize)
 
 
 def _restricted(declaration: str, suffix: str = "_work") -> str:
@@ -431,7 +423,7 @@ def _codes(program: Program) -> dict[str, list[Any]]:
 
 def _doubles_of_text(table: TokenVectors) -> int:
     """Return the workspace of a text in doubles: its numbers, and the counts of all tokens."""
-    return table.size + _doubles(len(table.arrays()["hashes"]), np.dtype(np.uint32))
+    return table.size + doubles_of(len(table.arrays()["hashes"]), np.dtype(np.uint32))
 
 
 def _texts(program: Program) -> dict[str, Any]:
@@ -477,9 +469,9 @@ def _answered(program: Program, stem: str) -> tuple[list[str], int]:
     """
     kind, doubles, rest = number_types(program)["answers"], 0, "workspace"
     outputs = f"{kind} p[{stem.upper()}_OUTPUTS];"
-    if program.outputs > _LOCAL_NUMBERS:
-        doubles = _doubles(program.outputs, program.answer_dtype)
-        outputs, rest = f"{kind} *p = {_pointer(0, program.answer_dtype)};", f"workspace + {doubles}"
+    if program.outputs > LOCAL_NUMBERS:
+        doubles = doubles_of(program.outputs, program.answer_dtype)
+        outputs, rest = f"{kind} *p = {workspace_pointer(0, program.answer_dtype)};", f"workspace + {doubles}"
     return [outputs, f"{stem}_forward_work(x, p, {rest});"], doubles
 
 
@@ -497,20 +489,6 @@ def _numbers(name: str, array: Array) -> str:
     sizes = "".join(f"[{size}]" for size in array.shape)
     rows = [", ".join(map(number_literal, row)) for row in array.reshape(len(array), -1)]
     return f"{name}{sizes} = {{{', '.join(rows if array.ndim == 1 else [f'{{{row}}}' for row in rows])}}};"
-
-
-def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str:
-    """Return the definition of a table; ensemble members are its first axis."""
-    if has_members:
-        size, lines = f"{len(array)}][{array[0].size}", "".join(f"{{\n{_lines(each)}}},\n" for each in array)
-    else:
-        size, lines = str(array.size), _lines(array)
-    return f"static const {kind} {name}[{size}] = {{\n{lines}}};"
-
-
-def _lines(array: Array) -> str:
-    rows = array.reshape(-1, array.shape[-1])
-    return "".join(f"    {', '.join(map(number_literal, row))},\n" for row in rows)
 
 
 def identifier(path: Path) -> str:
@@ -550,6 +528,7 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         macro=stem.upper(),
         kinds="".join("w" if column.has_words else "t" if column.is_text else "n" for column in program.columns),
         text_buffer=_TEXT_BUFFER,
+        learning_rows=ROWS,
         **number_types(program),
     )
     (folder / "main.c").write_text(main)
@@ -562,9 +541,7 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
 
 def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAnswers:
     """Run a compiled export on rows, and return its answers."""
-    ended = subprocess.run([executable], input=_row_bytes(program, rows), capture_output=True, check=False)
-    if ended.returncode:
-        raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
+    ended = _output([executable], _row_bytes(program, rows))
     kind, size = answer_kind(program), (program.outputs,)
     ends = [("ends", np.float64, (2, *size))] if program.interval else []
     ends += [("gradient", np.float64, (*size, program.starts[-1]))] if program.has_derivatives else []
@@ -579,6 +556,14 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
         return ExportAnswers(outputs, predictions, derivatives=derivatives)
     shape = (len(rows), program.outputs) if kind == "multilabel" else (len(rows),)
     return ExportAnswers(outputs, predictions.astype(np.int64).reshape(shape), derivatives=derivatives)
+
+
+def _output(command: Sequence[str], given: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run a compiled export, and return what it writes."""
+    ended = subprocess.run(command, input=given, capture_output=True, check=False)
+    if ended.returncode:
+        raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
+    return ended
 
 
 def _row_bytes(program: Program, rows: RawColumns) -> bytes:

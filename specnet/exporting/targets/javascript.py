@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from specnet.exporting.export_columns import texts_of
 from specnet.exporting.export_plan import GROUPED, LINEAR, Constants
 from specnet.exporting.expression_text import function_forms
 from specnet.exporting.file_templates import rendered
+from specnet.exporting.learning.learning_loops import LEARNING_NAMES, LearnedRoutine, TrainingRoutine
+from specnet.exporting.learning.learning_plan import LearningPlan
+from specnet.exporting.learning.learning_proof import TrainingSteps
 from specnet.exporting.loops.gradient_loops import GradientRoutine
 from specnet.exporting.loops.language import Language
 from specnet.exporting.loops.row_loops import Loops
@@ -72,6 +76,8 @@ _WORD_NAMES = """
 folding tables texts encoder hashOf countToken vectorOf remembered isMissing numberOf TextEncoder Map String parseInt
 """
 """The names that the code of texts adds."""
+_LEARNING_NAMES = f"{LEARNING_NAMES} hasBias bias answers weights targets learner numbered"
+"""The names that the code of training adds."""
 
 
 class _JavaScript(Language):
@@ -101,7 +107,7 @@ class JavaScriptTarget(Target):
     suffix = ".js"
     is_program = True
     gives_intervals = True
-    gives_derivatives = True
+    gives_derivatives = gives_training = True
     takes_teams = True
     takes_words = True
     other_suffixes = (".mjs",)
@@ -115,17 +121,8 @@ class JavaScriptTarget(Target):
         return {types: types_text.encode(), path: _module(program).encode()}
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
-        node = shutil.which("node")
-        if node is None:
-            raise CannotRunError("no node")
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "export.mjs").write_bytes(path.read_bytes())
-            (Path(folder) / "texts.json").write_text(json.dumps(texts_of(program.columns, rows)))
-            (Path(folder) / "run.mjs").write_text(_RUN)
-            command = [node, f"{folder}/run.mjs", f"{folder}/texts.json", str(program.inputs)]
-            ended = subprocess.run(command, input=rows.X.astype("<f8").tobytes(), capture_output=True, check=False)
-        if ended.returncode:
-            raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
+        texts = texts_of(program.columns, rows)
+        ended = _output_of_node(_RUN, path, texts, program.inputs, rows.X.astype("<f8").tobytes())
         shape, count = (len(rows), program.outputs), len(rows) * program.outputs
         stops = np.cumsum([count, 2 * count * (program.interval is not None)]).tolist()
         outputs, ends, found = np.split(np.frombuffer(ended.stdout, "<f8"), stops)
@@ -137,8 +134,39 @@ class JavaScriptTarget(Target):
         predictions = [nothing if prediction is None else prediction for prediction in json.loads(ended.stderr)]
         return ExportAnswers(outputs, np.array(predictions), derivatives=derivatives)
 
+    def run_training(
+        self, program: Program, path: Path, rows: RawColumns, targets: Array, batches: Sequence[slice]
+    ) -> TrainingSteps:
+        assert program.learning is not None, "the program has a training step"
+        texts = texts_of(program.columns, rows)
+        given = {"targets": targets.tolist(), "batches": [[each.start or 0, each.stop] for each in batches]}
+        given["texts"] = {index: list(column) for index, column in texts.items()}
+        written = _output_of_node(_TRAIN, path, given, program.inputs, rows.X.astype("<f8").tobytes()).stdout
+        sizes = np.cumsum([1, program.learning.size]).tolist()
+        losses, weights, gradients = np.split(np.frombuffer(written, "<f8").reshape(len(batches), -1), sizes, axis=1)
+        return TrainingSteps(losses[:, 0], weights, gradients)
+
 
 TARGET = JavaScriptTarget()
+
+
+def _output_of_node(
+    script: str, path: Path, facts: Any, columns: int, numbers: bytes
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a script on a module, given facts in JSON, the number of columns and the numbers of all rows."""
+    node = shutil.which("node")
+    if node is None:
+        raise CannotRunError("no node")
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "export.mjs").write_bytes(path.read_bytes())
+        (Path(folder) / "facts.json").write_text(json.dumps(facts))
+        (Path(folder) / "run.mjs").write_text(script)
+        command = [node, f"{folder}/run.mjs", f"{folder}/facts.json", str(columns)]
+        ended = subprocess.run(command, input=numbers, capture_output=True, check=False)
+    if ended.returncode:
+        raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
+    return ended
+
 
 _RUN = """
 import { readFileSync, writeFileSync } from "node:fs";
@@ -160,6 +188,26 @@ for (let start = 0; start < numbers.length; start += columns) {
 }
 writeFileSync(1, Buffer.from(Float64Array.from([...outputs, ...ends, ...derivatives]).buffer));
 writeFileSync(2, JSON.stringify(predictions));
+"""
+
+_TRAIN = """
+import { readFileSync, writeFileSync } from "node:fs";
+import { learner, targets } from "./export.mjs";
+const { batches, targets: answers, texts } = JSON.parse(readFileSync(process.argv[2]));
+const columns = Number(process.argv[3]);
+const bytes = readFileSync(0);
+const numbers = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+const rows = answers.map((_, row) => {
+  const x = Array.from(numbers.subarray(row * columns, (row + 1) * columns));
+  for (const [index, column] of Object.entries(texts)) x[index] = column[row];
+  return x;
+});
+const y = targets === 1 ? answers.flat() : answers;
+const learns = learner(), found = [];
+for (const [low, high] of batches) {
+  found.push(learns.train(rows.slice(low, high), y.slice(low, high)), ...learns.weights, ...learns.gradient);
+}
+writeFileSync(1, Buffer.from(Float64Array.from(found).buffer));
 """
 
 
@@ -262,8 +310,10 @@ def _module(
     """Return the module; `written` converts arrays to code, by default to lists of numbers."""
     language, operators = language or _JavaScript(), program.operations
     names = _RESERVED.split() + (_WORD_NAMES.split() if program.words else [])
+    names += _LEARNING_NAMES.split() if program.learning else []
     loops = Loops(program, language, language, names)
     derivatives = [GradientRoutine(loops, language)] if program.has_derivatives else []
+    learning = _learning(loops, program.learning) if program.learning else None
     codes = {
         index: ", ".join(f"[{_literal(text)}, {code}]" for text, code in column.codes.items())
         for index, column in enumerate(program.columns)
@@ -276,7 +326,13 @@ def _module(
         **_texts(program, written or _listed),
         folding=folding_lines() if program.words else (),
         tables={name: _table(loops, table, written or _listed) for table, name in loops.tables.items()},
-        arrays=[array for body in (*loops.models, loops.body, *derivatives) for array in body.sizes.items()],
+        arrays=[
+            array
+            for body in (*loops.models, loops.body, *derivatives, *(learning["routines"] if learning else ()))
+            for array in body.sizes.items()
+        ],
+        learning=learning,
+        helpers=set(re.findall(r"^ *(\w+)\(", "\n".join(learning["lines"] if learning else ()), re.MULTILINE)),
         has_dense=LINEAR in operators,
         has_grouped=GROUPED in operators,
         has_erf=operations.ERF in operators,
@@ -287,6 +343,24 @@ def _module(
         prediction=program.answered(_ANSWERS, lambda number: repr(float(number))),
         ends=_ends(program),
     )
+
+
+def _learning(loops: Loops, learning: LearningPlan) -> dict[str, Any]:
+    """Return the variables of the template for training."""
+    training = TrainingRoutine(loops, learning, "{} ** {}", "{}")
+    learned = LearnedRoutine(loops, learning)
+    return {
+        "plan": learning,
+        "routines": (training, learned),
+        "tables": {name: _listed(array) for name, array in training.tables.items()},
+        "states": training.states,
+        "initial": _listed(learning.initial),
+        "trained": _listed(learning.trained.theta),
+        "row": training.lines,
+        "after": training.after,
+        "answer": learned.lines,
+        "lines": [*training.lines, *training.after, *learned.lines],
+    }
 
 
 def _texts(program: Program, written: Callable[[Array], str]) -> dict[str, Any]:
