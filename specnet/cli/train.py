@@ -168,7 +168,7 @@ def _show_run(
 ) -> None:
     """Print the scores, the verdict and the findings of a run; with the path of its spec also commands to go on."""
     from specnet.findings.slices import slice_sentence
-    from specnet.report.pages.headline import beside_teacher, verdict
+    from specnet.report.pages.headline import beside_teacher, rival_of, verdict
     from specnet.report.terminal.scores import scores_table
     from specnet.run_files import RUN_FILES
 
@@ -180,7 +180,8 @@ def _show_run(
     output.data["metrics"] = figures
     output.data["files"] = sorted(name for name in RUN_FILES if (folder / name).is_file())
     metrics = result.model.spec.training.metrics
-    output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"], metrics))
+    beside = figures["intervals"], figures["baselines"]
+    output.table(scores_table(result.metrics, *beside, metrics, rival_of(figures)))
     output.parts(verdict(figures))
     if sentence := beside_teacher(figures):
         output.parts(sentence)

@@ -141,8 +141,8 @@ def value_figures(
                 shown = (y.low <= ends) & (ends <= y.high)
                 chart.line(at[shown], ends[shown], "guide faint")
             inside, half = percent(covered["covered"][column]), rounded(covered["size"][column] / 2)
-            level = f"{100 * DRAWN_LEVEL:g} % interval of a prediction"
-            note += f"; between the fainter lines, the {level} (± {half} on average), lie {inside} of the rows"
+            level, mean = f"{100 * DRAWN_LEVEL:g} % interval of a prediction", f"±\N{NO-BREAK SPACE}{half} on average"
+            note += f"; between the fainter lines, the {level} ({mean}), lie {inside} of the rows"
         chart.points(predicted, true, hover=hover)
         if quantile is not None:
             below = percent(float(np.mean(target[:, column] <= prediction[:, column])))
@@ -175,7 +175,7 @@ def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: 
         half = rounded(sizes[0] / 2)
         what = f"Intervals for {level} are the prediction ± {half} on average; {shares[0]} have the true value"
         if thirds := covered.get("thirds"):
-            inside = [f"{percent(share)} (± {rounded(size / 2)})" for share, size in thirds]
+            inside = [f"{percent(share)} (±\N{NO-BREAK SPACE}{rounded(size / 2)})" for share, size in thirds]
             what += f". By third of the prediction, from the lowest: {', '.join(inside)}"
     else:
         triples = zip(outputs, sizes, shares, strict=True)

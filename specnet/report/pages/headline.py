@@ -150,6 +150,12 @@ def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
     return 0, baseline, first if baseline in gains[first] else last
 
 
+def rival_of(evaluation: Mapping[str, Any]) -> str:
+    """Return the name of the predictor with which `comparison` compares a network; empty without a comparison."""
+    beside = comparison(evaluation)
+    return beside[1] if beside is not None else ""
+
+
 def clearly_worse(compared: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
     """Return the statistic that decides between several runs, and the runs that are worse than the best one by it.
 

@@ -24,8 +24,8 @@ HOW_TO_READ = {
     ),
     "scores": (
         "Scores",
-        "Scores of all sets of rows, with the best simpler predictor. The 95 % interval is the range in which other "
-        "test rows would give the score.",
+        "Expect the scores of the test rows on new rows; those of rows that were used for training or for a choice "
+        "are too good. After ± is the standard deviation over runs.",
     ),
     "importance": (
         "Importance",

@@ -16,6 +16,7 @@ from specnet.report.pages.headline import (
     comparison,
     in_words,
     known_gains,
+    rival_of,
     rows_of,
     score_name,
     verdict,
@@ -53,7 +54,8 @@ def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], netwo
         Name of the network in the chart.
     """
     scores = {split: evaluation[split] for split in SPLITS if split in evaluation}
-    table = scores_table(scores, evaluation.get("intervals", {}), evaluation.get("baselines", {}), metrics)
+    beside = evaluation.get("intervals", {}), evaluation.get("baselines", {})
+    table = scores_table(scores, *beside, metrics, rival_of(evaluation))
     return {
         "verdict": verdict(evaluation),
         "teacher": beside_teacher(evaluation),

@@ -20,6 +20,7 @@ from specnet.report.pages import headline
 from specnet.report.pages.model_answers import AskPanel, ModelAnswers, results_of
 from specnet.report.pages.page_beginning import beginning_of
 from specnet.report.pages.page_templates import PAGES, rendered
+from specnet.report.pages.sweep_page import only_trial
 from specnet.report.pages.training_charts import training_figures
 from specnet.report.plane_story import PlaneStory
 from specnet.report.svg.colours import data_uri, png
@@ -218,6 +219,7 @@ def team_page(
         step=next_step((), evaluation, spec.document.data, spec_name, (), ".", expectations),
         judged=expectations,
         networks=_networks(shown.model, shares),
+        alone=only_trial(next(iter(shares))) if len(shares) == 1 else "",
         **_asked(shown),
         **beginning_of(evaluation, spec.training.metrics, "team"),
         **results_of(shown, evaluation),

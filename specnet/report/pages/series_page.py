@@ -199,7 +199,7 @@ def series_page(series: SavedSeries) -> str:
         kicker=list(filter(None, [series.title, kind, _number(record)])),
         sentence=f"{_unfinished(record)}{series_sentence(record)}",
         strip=_strip(record),
-        scores=_scores({**record.summary, **beside}),
+        scores=_scores({**record.summary, **beside}, record.main),
         is_nested=record.is_nested,
         folds=folds,
         forward=bool(folds) and _split(series).get("time") is not None,
@@ -220,8 +220,13 @@ def series_page(series: SavedSeries) -> str:
     )
 
 
-def _scores(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:
-    table = in_words(spread_table(summary))
+def _scores(summary: Mapping[str, Mapping[str, Mapping[str, Any]]], main: str) -> TextTable:
+    """Return the table of scores; the metric of the verdict is first, so that phones show it, and the loss last."""
+    ordered = {
+        split: dict(sorted(figures.items(), key=lambda each: (each[0] != main, each[0] == LOSS)))
+        for split, figures in summary.items()
+    }
+    table = in_words(spread_table(ordered))
     return replace(table, header=["rows", *table.header[1:]])
 
 
@@ -295,7 +300,9 @@ def _strip(record: SeriesView) -> Figure | None:
         if any(each.low is not None for each in gains.values())
         else f"Without intervals, which need folds{' that have all finished' * bool(record.folds)}."
     )
-    own = f"Mean {adjective(split)} {words(name)} of the networks: {_spread(name, record.summary[split][name])}."
+    label, several = f"{adjective(split)} {words(name)}", len(record.finished) > 1
+    what = f"Mean {label} of the networks" if several else f"{label[0].upper()}{label[1:]} of the network"
+    own = f"{what}: {_spread(name, record.summary[split][name])}."
     title, note = "Gain over simpler predictors", f"{own} {about}"
     return gains_chart(title, note, name, gains, record.reference, is_reduction=not record.larger_is_better)
 
@@ -331,11 +338,14 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
         values = "; ".join(f"{run.name} {metric(name, value)}" for run, value in known)
         left_out = [run for run in record.runs if run not in record.finished]
         x = Axis.of_names(map(str, groups), by)
-        chart = Chart(f"{title}: mean {spread}; {values}", x, y, margin="no value" if left_out else "")
+        several = len(known) > 1
+        summary = f"mean {spread}; " if several else ""
+        chart = Chart(f"{title}: {summary}{values}", x, y, margin="no value" if left_out else "")
         edges = -0.5, len(groups) - 0.5
         if std:
             chart.rectangle(edges, (mean - std, mean + std), "class-1", opacity=BAND, hover=f"mean ± std: {spread}")
-        chart.line(edges, [mean, mean], "guide", name="mean", value=page_metric(name, mean))
+        if several:
+            chart.line(edges, [mean, mean], "guide", name="mean", value=page_metric(name, mean))
         for group, value in simple.items():
             ends = groups.index(group) - REACH, groups.index(group) + REACH
             hover = f"{by} {group}, {BASELINES[record.reference]}: {page_metric(name, value)}"
@@ -355,7 +365,7 @@ def _spreads(record: SeriesView) -> Iterator[Figure]:
         )
         lines = "short lines are" if len(simple) > 1 else "short line is"
         note = f" The {lines} {BASELINES[record.reference]}." if simple else ""
-        what = "Mean and standard deviation" if len(known) > 1 else "The only value is"
+        what = "Mean and standard deviation" if several else "The only value is"
         yield Figure(title, f"{what} {spread}.{note}", chart.svg(), "spread")
 
 
@@ -425,13 +435,19 @@ def _worth(record: SeriesView) -> str:
     promised = page_metric(name, fmean(each.figure for each in best if each and each.figure is not None))
     of_test = record.summary.get(TEST, {})
     reached = of_test[name]["mean"] if name in of_test else None
-    promise = (
-        f"The best trials had a mean {_searched_label(record)} of {promised}. Each was the best of its search, "
-        "so expect worse on new rows."
-    )
+    label, metric_words = _searched_label(record), words(name)
+    if len(best) == 1:
+        promise, result = (
+            f"The best trial had a {label} of {promised}. It",
+            f"the search did not use, the {metric_words}",
+        )
+    else:
+        promise = f"The best trials had a mean {label} of {promised}. Each"
+        result = f"no search used, the mean {metric_words}"
+    promise += " was the best of its search, so expect worse on new rows."
     if reached is None:
         return promise
-    return f"{promise} On the test rows, which no search used, the mean {words(name)} is {page_metric(name, reached)}."
+    return f"{promise} On the test rows, which {result} is {page_metric(name, reached)}."
 
 
 def _searched_label(record: SeriesView) -> str:

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specnet.number_texts import count, counted, page_metric, rounded
+from specnet.number_texts import ABSENT, count, counted, page_metric, rounded
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import comparison, on_axis, score_name, verdict, words
@@ -32,6 +32,8 @@ MAX_DRAWN = 9000
 MIN_POINTS = 12
 MAX_HOVERS = 400
 """Most trials that all have hover texts; of more, only the best trials have one."""
+MAX_DOTS = 100
+"""Most trials that are dots of full size in the charts of keys; more are a cloud of small dots."""
 MAX_KEYS = 24
 """Most searched keys that have a chart."""
 BEST_DRAWN = 10
@@ -213,10 +215,9 @@ def _failed(view: SweepView) -> str:
 
 
 def _unfinished(view: SweepView) -> str:
-    """Return a notice for an unfinished sweep that names missing trials or the missing run; empty if finished."""
-    done = len(view.trials)
-    if done < view.sweep.facts.trials:
-        return f"{count(done)} of {counted(view.sweep.facts.trials, 'trial')} are done: use --resume to go on."
+    """Return a notice for an unfinished sweep: which command finishes it, or that a run is missing; else nothing."""
+    if len(view.trials) < view.sweep.facts.trials:
+        return "To finish the sweep, repeat the command with --resume."
     return "" if view.sweep.evaluation or not view.ranked else "The best trial has not been run yet."
 
 
@@ -269,13 +270,17 @@ def _team(sweep: SavedSweep) -> Iterator[str]:
         total = sum(sweep.shares.values())
         members = [f"{number} ({100 * share / total:.0f} %)" for number, share in sweep.shares.items()]
         if len(members) == 1:
-            alone = next(iter(sweep.shares))
-            yield f"The team is trial {alone} alone: no other trial clearly improved its predictions."
+            yield only_trial(next(iter(sweep.shares)))
         else:
             yield (
                 f"The team predicts the weighted mean of trials {', '.join(members[:-1])} and {members[-1]}. They were "
                 "chosen on rows that their networks were not trained on."
             )
+
+
+def only_trial(number: str) -> str:
+    """Return a sentence about a team of one trial."""
+    return f"The team is trial {number} alone: no other trial clearly improved its predictions."
 
 
 def _scores_table(view: SweepView) -> TextTable | None:
@@ -319,7 +324,7 @@ def _best_table(view: SweepView) -> TextTable | None:
     keys = [dimension.name for dimension in view.sweep.dimensions]
     rows = []
     for trial, figure in view.ranked[:BEST_DRAWN]:
-        drawn = [shown_setting(trial.settings[key]) if key in trial.settings else "" for key in keys]
+        drawn = [shown_setting(trial.settings[key]) if key in trial.settings else ABSENT for key in keys]
         rows.append([f"trial {trial.number}", view.text(figure), *drawn])
     numbers = [column for column, dimension in enumerate(view.sweep.dimensions, 2) if not dimension.choices]
     return TextTable(["trial", view.label, *short_keys(keys)], rows, right=frozenset([1, *numbers]))
@@ -449,7 +454,10 @@ def _key(view: SweepView, dimension: Dimension) -> Figure:
     chart = Chart(f"{view.label.capitalize()} by {name}: {best}", x, y, margin="no value" if without else "")
     chart.apart([positions[trial.number] for trial in without], [MARKS[trial.state] for trial in without])
     rest = np.array([trial not in leading for trial in trials], np.bool_) & ~out
-    chart.cloud(xs[rest], figures[rest])
+    if len(drawn) <= MAX_DOTS:
+        chart.points(xs[rest], figures[rest])
+    else:
+        chart.cloud(xs[rest], figures[rest])
     chart.beyond(xs[out], above=not view.larger_is_better)
     notes = [f"Best at {settings[0]}."] if trials else []
     notes += _medians(chart, view, choices, np.round(xs), figures)

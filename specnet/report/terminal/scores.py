@@ -29,13 +29,14 @@ def scores_table(
     intervals: Intervals | None = None,
     baselines: Mapping[str, Scores] | None = None,
     metrics: Iterable[Metric] = (),
+    rival: str = "",
 ) -> TextTable:
     """Return a table of the losses and metrics of a model, with intervals and baselines.
 
     With at most one metric, each set of rows has a row; the interval and the baselines are of the main metric. With
     more metrics, each metric has a row; the interval and the baselines are of the last set of rows, usually the test
-    set. An undefined metric is a dash. The table has two baselines: the constant, and the best of the other predictors
-    by the main metric.
+    set. An undefined metric is a dash. The table has two baselines: the constant, and `rival` or, without it, the best
+    of the other predictors by the main metric.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def scores_table(
         Scores of other predictors, by their names.
     metrics : iterable of Metric
         Metrics of the spec, which define whether larger values are better.
+    rival : str, optional
+        The baseline that the verdict names.
     """
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
     names = [name for name in names if not is_negative_loss(name, scores)]
@@ -55,7 +58,7 @@ def scores_table(
     last, main = [*scores][-1], main_metric(names) or LOSS
     better = {each.type: each.larger_is_better for each in metrics}
     is_error = not better.get(metric_of(main, better) or "", False)
-    compared = _compared(baselines or {}, last, main, is_error=is_error)
+    compared = _compared(baselines or {}, last, main, rival, is_error=is_error)
     beside |= {
         title: {split: _figure_texts(figures, figures) for split, figures in sets.items()}
         for title, sets in compared.items()
@@ -135,12 +138,14 @@ def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Text
     return TextTable(["", *names], rows, right=frozenset(range(1, len(names) + 1)))
 
 
-def _compared(baselines: Mapping[str, Scores], split: str, main: str, *, is_error: bool) -> dict[str, Scores]:
-    """Return the constant baseline and the best other baseline on a split by the metric `main`."""
+def _compared(
+    baselines: Mapping[str, Scores], split: str, main: str, rival: str, *, is_error: bool
+) -> dict[str, Scores]:
+    """Return the constant baseline, and `rival` or the best other baseline on a split by the metric `main`."""
     figures = {name: scores[split].get(main) for name, scores in baselines.items() if split in scores}
     known = {name: value for name, value in figures.items() if value is not None and name != CONSTANT}
     best = min(known, key=lambda name: known[name] if is_error else -known[name], default=CONSTANT)
-    return {name: baselines[name] for name in (CONSTANT, best) if name in baselines}
+    return {name: baselines[name] for name in (CONSTANT, rival if rival in known else best) if name in baselines}
 
 
 def _spread(name: str, statistics: Mapping[str, Any] | None) -> str:

@@ -36,3 +36,13 @@ def test_a_series_does_not_repeat_the_loss_with_a_minus() -> None:
     figures = {"loss": 0.5, "accuracy": 0.75, "neg_log_loss": -0.5}
     summary = {"test": {name: {"mean": value, "std": 0.1} for name, value in figures.items()}}
     assert spread_table(summary).header == ["", "loss", "accuracy"]
+
+
+def test_the_rival_of_the_verdict_is_in_the_table_even_if_another_is_better_by_the_main_metric() -> None:
+    scores = {"test": {"loss": 0.4, "accuracy": 0.8}}
+    baselines = {
+        name: {"test": {"loss": loss, "accuracy": accuracy}}
+        for name, loss, accuracy in (("constant", 0.9, 0.5), ("linear", 0.6, 0.85), ("neighbours", 0.3, 0.7))
+    }
+    for rival, shown in {"": "linear", "constant": "linear", "neighbours": "neighbours"}.items():
+        assert scores_table(scores, {}, baselines, [find("metric", "accuracy")()], rival).header[-1] == shown

@@ -201,7 +201,7 @@ def test_curves_and_steps_are_where_the_figures_are(tmp_path: Path) -> None:
 def test_interrupted_sweep_says_how_far_it_came(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(2, 0.25)], metrics=None, planned=9)
     text = said(folder)
-    assert "2 of 9 trials are done: use --resume to go on." in text
+    assert "To finish the sweep, repeat the command with --resume ." in text
     assert re.search(r"specnet Not finished: 2 of 9 trials\. The best of 2 trials ", text)
     longer = write_sweep(tmp_path / "longer", [trial(0, 0.5), trial(1, 0.25)], planned=1, name="")
     assert "unnamed · sweep" in said(longer)
@@ -431,7 +431,7 @@ def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path
     assert "95 % intervals of paired differences over folds (Student's t, for training rows in common)." in text
     assert "fold 2, a linear model: 89.0 %" in text  # in the chart
     assert "fold2 85.0 % 89.0 % 0.5000" in text  # in the table
-    assert "test, a constant answer 0.7000 ± 0.0000 50.0 % ± 0.0" in text
+    assert "test, a constant answer 50.0 % ± 0.0 0.7000 ± 0.0000" in text
     seeds = write_series(tmp_path / "seeds", [(f"seed{k}", k, None, beside(0.9, 0.95)) for k in range(2)])
     assert "average a test accuracy of 90.0 % ± 0.0; on the same rows a linear model has 95.0 %." in said(seeds)
     assert "linear 95.0 %: −5.0 points" in said(seeds)
