@@ -11,7 +11,7 @@ ABSENT = "–"
 """Text for a missing value."""
 _EPOCH = date(1970, 1, 1)
 NEW_YEAR = "-01-01"
-_ERROR = re.compile("loss|error|deviance")
+_ERROR = re.compile("loss|error|deviance|prediction")
 _EXPONENT = re.compile(r"(?<=\d)e([+-]\d+)")
 
 
@@ -33,22 +33,27 @@ def figure(value: float, *beside: float) -> str:
     return _with_decimals(value, beside, 4, least=1e-3)
 
 
+def is_percentage(name: str) -> bool:
+    """Return whether a metric is shown in percent: an accuracy, a coverage or a probability."""
+    return name.endswith("accuracy") or name in ("coverage", "probability")
+
+
 def metric(name: str, value: float | None, *beside: float) -> str:
     """Return the value of a metric, a dash for a missing one.
 
-    Accuracies are in percent, with one decimal; losses and errors are as `figure` writes them; all other metrics, most
-    of which are at most 1, have three decimals, fewer from 10 on.
+    Percentages have one decimal; losses, errors and predictions are as `figure` writes them; all other metrics, most of
+    which are at most 1, have three decimals, fewer from 10 on.
     """
     if value is None or not math.isfinite(value):
         return ABSENT
-    if name.endswith("accuracy"):
+    if is_percentage(name):
         return percent(value)
     return figure(value, *beside) if _ERROR.search(name) else _with_decimals(value, beside, 3)
 
 
 def difference(name: str, value: float, *beside: float) -> str:
-    """Return a difference of two values of a metric: of accuracies in percentage points, without the unit."""
-    return points(value) if name.endswith("accuracy") else metric(name, value, *beside)
+    """Return a difference of two values of a metric: of percentages in percentage points, without the unit."""
+    return points(value) if is_percentage(name) else metric(name, value, *beside)
 
 
 def _with_decimals(value: float, beside: Sequence[float], most: int, least: float = 0.0) -> str:
@@ -101,7 +106,7 @@ def interval(name: str, low: float, high: float) -> str:
     if metric(name, low) == metric(name, high):
         return metric(name, low)
     joint = "–" if low >= 0 else " to "
-    if name.endswith("accuracy"):
+    if is_percentage(name):
         return f"{points(low)}{joint}{percent(high)}"
     return f"{metric(name, low, high)}{joint}{metric(name, high, low)}"
 

@@ -15,9 +15,21 @@ from typing_extensions import TypedDict
 from specnet.files import file_errors, read_file
 from specnet.files.plain_data import checked
 from specnet.files.tensors import parse_object
-from specnet.number_texts import count, counted, rounded
+from specnet.number_texts import (
+    count,
+    counted,
+    difference,
+    fixed,
+    interval,
+    is_percentage,
+    on_page,
+    page_metric,
+    percent,
+    points,
+    step_decimals,
+)
 from specnet.run_files import EXPECTATIONS, LARGEST_RECORD
-from specnet.spec.expectations import EXPECT
+from specnet.spec.expectations import DIRECTIONS, EXPECT
 
 Outcome = Literal["met", "broken", "undecided"]
 
@@ -42,16 +54,20 @@ class BrokenRow(TypedDict):
     cells : dict of str to str
         Its cells by name.
     changed : list of str
-        The two cells of the moved column.
+        The two cells of a moved or exchanged column.
     predictions : list of float
         The predictions for both.
+    target, predicted : str
+        The true and the predicted target, if the errors of rows break it.
     """
 
     row: int
     name: NotRequired[str]
     cells: dict[str, str]
-    changed: list[str]
-    predictions: list[FiniteFloat]
+    changed: NotRequired[list[str]]
+    predictions: NotRequired[list[FiniteFloat]]
+    target: NotRequired[str]
+    predicted: NotRequired[str]
 
 
 class JudgedExpectation(TypedDict):
@@ -68,6 +84,8 @@ class JudgedExpectation(TypedDict):
         Whether the outcome makes the run end with exit status 3.
     rows : int
         The number of rows that it was judged on.
+    measure : str
+        The name of the metric that is judged, or ``coverage``, ``probability`` or ``prediction``.
     value, low, high : float or None
         The figure with the interval that decides, if it has one: of 98 %, of a gain over a baseline of 95 %.
     reason : str
@@ -85,6 +103,7 @@ class JudgedExpectation(TypedDict):
     outcome: Outcome
     counts: bool
     rows: int
+    measure: NotRequired[str]
     value: NotRequired[FiniteFloat | str | None]
     low: NotRequired[FiniteFloat]
     high: NotRequired[FiniteFloat]
@@ -149,6 +168,7 @@ def over_runs(of_runs: Sequence[Sequence[JudgedExpectation]]) -> list[JudgedExpe
             "rows": round(fmean(each["rows"] for each in judged)),
             "runs": len(judged),
             "met_in": outcomes["met"],
+            "measure": judged[0].get("measure", ""),
         }
         values = [value for each in judged if isinstance(value := each.get("value"), float)]
         ends = [(each["low"], each["high"]) for each in judged if "low" in each and "high" in each]
@@ -175,10 +195,7 @@ def fails(judged: Sequence[JudgedExpectation]) -> bool:
 def figure_in_words(judged: JudgedExpectation) -> str:
     """Return the figure of an expectation with its interval, rows and reason."""
     value = judged.get("value")
-    text = value if isinstance(value, str) else "" if value is None else rounded(value)
-    if "low" in judged and "high" in judged:
-        percent = 95 if "better_than" in judged["expectation"] else CONFIDENCE
-        text += f" ({percent} %: {rounded(judged['low'])} to {rounded(judged['high'])})"
+    text = value if isinstance(value, str) else "" if value is None else _number_in_words(judged, value)
     parts = [text, judged.get("reason", "")]
     if judged["rows"] > 1:
         parts.append(counted(judged["rows"], "row"))
@@ -189,17 +206,49 @@ def figure_in_words(judged: JudgedExpectation) -> str:
     return ", ".join(filter(None, parts))
 
 
-def worst_in_words(row: BrokenRow) -> str:
-    """Return a row that breaks an expectation: its predictions, the cells that were changed, and its first cells."""
+def _number_in_words(judged: JudgedExpectation, value: float) -> str:
+    """Return a figure with its interval: of a metric or prediction, or a difference of them."""
+    table, measure = judged["expectation"], judged.get("measure", "")
+    ends = (judged["low"], judged["high"]) if "low" in judged and "high" in judged else ()
+    in_points = is_percentage(measure)
+    if _moved(judged):
+        # As many decimals as the change needs: 0.006 points are not 0.
+        text = points(value, step_decimals(100 * value, 1) or 1) if in_points else page_metric(measure, value)
+    elif "better_than" in table or "by" in table:
+        text = on_page(difference(measure, value, *ends))
+    else:
+        text, in_points = page_metric(measure, value, *ends), False
+    text += " percentage points" * in_points
+    if ends:
+        joint = " to ".join(map(points, ends)) if in_points else interval(measure, *ends)
+        text += f" ({95 if 'better_than' in table else CONFIDENCE} % interval {on_page(joint)})"
+    return text
+
+
+def _moved(judged: JudgedExpectation) -> str:
+    """Return the column whose cells are moved or exchanged; empty for other expectations."""
+    table = judged["expectation"]
+    return next((table[key] for key in (*DIRECTIONS, "unchanged_by") if key in table), "")
+
+
+def worst_in_words(row: BrokenRow, judged: JudgedExpectation) -> str:
+    """Return a row that breaks an expectation: its predictions with what was changed or true, and its first cells."""
     cells = [f"{name} = {cell}" for name, cell in row["cells"].items()]
     others = [f"{count(len(cells) - SHOWN_CELLS)} more"] if len(cells) > SHOWN_CELLS else []
-    return f"{_change_in_words(row)} ({', '.join([*cells[:SHOWN_CELLS], *others])})"
+    return f"{_error_in_words(row, judged)} ({', '.join([*cells[:SHOWN_CELLS], *others])})"
 
 
-def _change_in_words(row: BrokenRow) -> str:
-    before, after = (rounded(each) for each in row["predictions"])
+def _error_in_words(row: BrokenRow, judged: JudgedExpectation) -> str:
     at = row.get("name", f"row {row['row'] + 1}")
-    return f"{at}: {before} → {after} from {' to '.join(row['changed'])}"
+    if "target" in row and "predicted" in row:
+        return f"{at}: true {row['target']}, predicted {row['predicted']}"
+    before, after = row.get("predictions", (0.0, 0.0))
+    if is_percentage(judged.get("measure", "")):
+        decimals = step_decimals(100 * abs(after - before), 1) or 1
+        texts = [percent(each, decimals) for each in (before, after)]
+    else:
+        texts = [fixed(each, step_decimals(abs(after - before))) for each in (before, after)]
+    return f"{at}: {' → '.join(texts)} as {_moved(judged)} changes from {' to '.join(row.get('changed', ()))}"
 
 
 def met_in_words(judged: Sequence[JudgedExpectation]) -> str:
@@ -223,10 +272,10 @@ def not_met(judged: Sequence[JudgedExpectation]) -> list[str]:
     """Return a line for each expectation that is not met, those that are broken first."""
     chosen = [each for each in in_order(judged) if each["outcome"] != "met"]
     return [
-        ": ".join(filter(None, (each["outcome"], each["words"], figure_in_words(each), *_worst_change(each))))
+        ": ".join(filter(None, (each["outcome"], each["words"], figure_in_words(each), *_worst_error(each))))
         for each in chosen
     ]
 
 
-def _worst_change(judged: JudgedExpectation) -> list[str]:
-    return [_change_in_words(row) for row in judged.get("worst", [])[:1]]
+def _worst_error(judged: JudgedExpectation) -> list[str]:
+    return [_error_in_words(row, judged) for row in judged.get("worst", [])[:1]]

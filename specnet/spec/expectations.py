@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from specnet.errors import Diagnostic
+from specnet.number_texts import is_percentage
 from specnet.parts.fields import ColumnName, NonNegativeNumber, OpenFraction
 from specnet.parts.part import Section
 from specnet.spec.reading.source_document import Document
@@ -138,33 +139,50 @@ class Expectation(Section):
             for name in getattr(self, key) or ():
                 yield (key, name), name
 
-    def in_words(self) -> str:
-        """Return the expectation as a phrase, such as ``accuracy where sex = female at least 0.8``."""
+    def in_words(self, measure: str) -> str:
+        """Return the expectation as a phrase, such as ``accuracy where sex = female at least 80 %``.
+
+        Parameters
+        ----------
+        measure : str
+            Name of the metric that is judged, or ``coverage``, ``probability`` or ``prediction``.
+        """
         chosen = f" where {' and '.join(_condition(*each) for each in self.where.items())}" if self.where else ""
         bounds = " and ".join(
-            f"{words} {bound:g}"
+            f"{words} {_bound(measure, bound)}"
             for words, bound in (("at least", self.at_least), ("at most", self.at_most))
             if bound is not None
         )
         of = "" if self.of is None else f" of {self.of}"
         match self.form:
             case "metric" if self.by is not None:
-                return f"{self.metric}{chosen} by {self.by} differs by at most {self.differ_by_at_most:g}"
+                most = _distance(measure, self.differ_by_at_most)
+                return f"{self.metric}{chosen} by {self.by} differs by at most {most}"
             case "metric":
                 return f"{self.metric}{chosen} {bounds}"
             case "better_than":
                 return f"better than {self.better_than}"
             case kind if kind in DIRECTIONS:
-                tolerance = f", tolerance {self.tolerance:g}" if self.tolerance else ""
+                tolerance = f", tolerance {_distance(measure, self.tolerance)}" if self.tolerance else ""
                 return f"{kind} in {getattr(self, kind)}{of}{chosen}{tolerance}"
             case "unchanged_by":
-                return f"unchanged by {self.unchanged_by}{chosen} within {self.within or 0:g}"
+                return f"unchanged by {self.unchanged_by}{chosen} within {_distance(measure, self.within)}"
             case "row":
                 cells = ", ".join(f"{name} = {_cell(cell)}" for name, cell in (self.row or {}).items())
                 wanted = f"predicts {self.predicts}" if self.predicts is not None else f"{of.strip()} {bounds}".strip()
                 return f"row with {cells}: {wanted}"
             case _:
-                return f"coverage of {self.coverage:g}{chosen} within {self.within:g}"
+                return f"coverage of {_bound(measure, self.coverage)}{chosen} within {_distance(measure, self.within)}"
+
+
+def _bound(measure: str, value: float | None) -> str:
+    """Return a bound of a measure with all its digits."""
+    return f"{100 * (value or 0.0):.10g} %" if is_percentage(measure) else f"{value or 0.0:g}"
+
+
+def _distance(measure: str, value: float | None) -> str:
+    """Return an accepted difference of a measure with all its digits."""
+    return f"{100 * (value or 0.0):.10g} percentage points" if is_percentage(measure) else f"{value or 0.0:g}"
 
 
 def _cell(value: Any) -> str:

@@ -103,6 +103,7 @@ def expectation(words: str, outcome: Any = "broken", **changes: Any) -> JudgedEx
         "outcome": outcome,
         "counts": outcome == "broken",
         "rows": 50,
+        "measure": "accuracy",
         "value": 0.8,
     }
     return given | changes  # type: ignore[return-value] # keys of the same type
@@ -113,14 +114,14 @@ def expectation(words: str, outcome: Any = "broken", **changes: Any) -> JudgedEx
     [
         ([OVERFITTING], [expectation("a", "met")], "Overfitting.", "Overfitting was seen.", "specnet run"),
         ([OVERFITTING], [expectation("a", "undecided")], "Overfitting.", "Overfitting was seen.", "specnet run"),
-        ([OVERFITTING], [expectation("a")], "Do not use", "0.8, 50 rows. Overfitting: Overfitting was", "specnet run"),
-        ([CONSTANT], [expectation("a")], "Do not use", "It expects a, found 0.8, 50 rows.", ""),
-        ([NO_SIGNAL], [expectation("a")], "Do not use", "It expects a, found 0.8, 50 rows.", ""),
+        ([OVERFITTING], [expectation("a")], "Do not use", "80.0 %, 50 rows. Overfitting: ", "specnet run"),
+        ([CONSTANT], [expectation("a")], "Do not use", "It expects a, found 80.0 %, 50 rows.", ""),
+        ([NO_SIGNAL], [expectation("a")], "Do not use", "It expects a, found 80.0 %, 50 rows.", ""),
         (
             [],
             [expectation("a", "undecided", counts=True), expectation("b"), expectation("c")],
             "Do not use",
-            "It expects b, found 0.8, 50 rows. 2 other expectations are not met either.",
+            "It expects b, found 80.0 %, 50 rows. 2 other expectations are not met either.",
             "",
         ),
         ([OVERFITTING], [expectation("a", "undecided", counts=True)], "Test more rows", "It expects a", "evaluate"),

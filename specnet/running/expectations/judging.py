@@ -17,8 +17,9 @@ from specnet.errors import DataError, SpecError
 from specnet.exporting.export_proof import Run
 from specnet.findings.slices import cell_in_words
 from specnet.model import Answers, Model
-from specnet.number_texts import rounded
+from specnet.number_texts import cell_text, page_metric
 from specnet.parts.arrays import first_few
+from specnet.parts.metrics import larger_is_better
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.running.data_rows import Rows, SpecData, check_rows
@@ -33,12 +34,19 @@ from specnet.running.expectations.measuring import (
     worst_difference,
 )
 from specnet.running.expectations.moved_rows import (
+    WORST,
     largest_change,
     largest_wrong_move,
     output_index,
     predictions,
 )
-from specnet.running.expectations.named_cells import chosen_rows, column_index, label_index, rows_of_records
+from specnet.running.expectations.named_cells import (
+    chosen_rows,
+    column_index,
+    label_index,
+    row_in_words,
+    rows_of_records,
+)
 from specnet.running.panel.row_names import names_of_rows
 from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of, read_expectations
 from specnet.similar_names import did_you_mean
@@ -216,6 +224,14 @@ def expect(
     return judged(chosen, model, rows, model.answers(raw, rows.y, rows.weight))
 
 
+def _in_words(model: Model, answer: NDArray[Any]) -> str:
+    """Return the target or the prediction of a row: a label, or the values of all outputs."""
+    labels = None if model.labels is None else model.labels.tolist()
+    if labels is not None and np.ndim(answer) == 0:
+        return str(labels[int(answer)])
+    return ", ".join(map(cell_text, np.atleast_1d(answer).tolist()))
+
+
 class _Judge:
     def __init__(
         self,
@@ -240,14 +256,27 @@ class _Judge:
         of_model = self.model.predict(raw)
         return of_model if self.program is None else self.program(raw)[1]
 
+    @property
+    def measure(self) -> str:
+        """Name of the metric that is judged, or ``coverage``, ``probability`` or ``prediction``."""
+        match self.expectation.form:
+            case "metric":
+                return self.expectation.metric or ""
+            case "better_than":
+                deciding, _ = self.gains
+                return deciding[0] if deciding else ""
+            case "coverage":
+                return "coverage"
+            case _:
+                return "prediction" if self.model.network.task == "values" else "probability"
+
     def judged(self) -> JudgedExpectation:
-        form = self.expectation.form
+        form, raw = self.expectation.form, self.rows.raw
         try:
             if form == "better_than":
-                return self._better()
+                return self._with_errors(self._better(), np.arange(len(raw)))
             if form == "row":
                 return self._row()
-            raw = self.rows.raw
             mask = chosen_rows(self.model, raw, self.expectation.where)
             if not mask.any():
                 return self._outcome("undecided", 0, reason="no such rows")
@@ -257,11 +286,12 @@ class _Judge:
                 return self._outcome("undecided", 0, reason="no test rows")
             groups = None if self.rows.groups is None else self.rows.groups[mask]
             answers = selected(self.answers, mask)
-            if form == "coverage":
-                return self._coverage(raw.part(mask), answers, groups)
             if self.expectation.by is not None:
                 return self._differences(raw.part(mask), answers, groups)
-            return self._metric(answers, groups)
+            found = (
+                self._metric(answers, groups) if form == "metric" else self._coverage(raw.part(mask), answers, groups)
+            )
+            return self._with_errors(found, np.flatnonzero(mask))
         except DataError as error:
             problem = error.diagnostics[0]
             return self._outcome("undecided", 0, reason="; ".join(filter(None, (problem.message, problem.hint))))
@@ -271,10 +301,11 @@ class _Judge:
         table = expectation.table
         found: JudgedExpectation = {
             "expectation": table,
-            "words": expectation.in_words(),
+            "words": expectation.in_words(self.measure),
             "outcome": outcome,
             "counts": counts(table, outcome),
             "rows": rows,
+            "measure": self.measure,
         }
         known: Any = {name: value for name, value in details.items() if value not in (None, "", [])}
         found.update(known)
@@ -290,6 +321,26 @@ class _Judge:
             return self._outcome("undecided", len(answers), value=value, **details)
         return self._within(value, *ends, len(answers))
 
+    def _with_errors(self, judged: JudgedExpectation, indices: NDArray[np.intp]) -> JudgedExpectation:
+        """Return an outcome with the rows that have the largest losses, if a worse figure than expected breaks it."""
+        answers, value, (least, most) = self.answers, judged.get("value"), bounds_of(self.expectation.table)
+        if judged["outcome"] != "broken" or answers is None or not isinstance(value, float):
+            return judged
+        if value >= least if larger_is_better(self.expectation.metric or "") else value <= most:
+            return judged
+        chosen = indices[np.argsort(-answers.losses[indices], kind="stable")[:WORST]].tolist()
+        judged["worst"] = [
+            {
+                "row": int(self.rows.numbers[index]),
+                "name": name,
+                "cells": row_in_words(self.model, self.rows.raw, index),
+                "target": _in_words(self.model, answers.target[index]),
+                "predicted": _in_words(self.model, answers.prediction[index]),
+            }
+            for index, name in zip(chosen, self.names(chosen), strict=True)
+        ]
+        return judged
+
     def _within(self, value: float, low: float, high: float, rows: int, reason: str = "") -> JudgedExpectation:
         """Return the outcome for a figure that must lie within bounds, by its interval."""
         bounds, needed = bounds_of(self.expectation.table), None
@@ -301,13 +352,13 @@ class _Judge:
         return self._outcome(outcome, rows, value=value, low=low, high=high, reason=reason, needed=needed)
 
     def _better(self) -> JudgedExpectation:
-        deciding, gains = self.gains
-        gain = gains.get(self.expectation.better_than or "", {}).get(deciding[0] if deciding else "")
+        _, gains = self.gains
+        gain = gains.get(self.expectation.better_than or "", {}).get(self.measure)
         rows = 0 if self.answers is None else len(self.answers)
         if gain is None or gain.get("low") is None or gain.get("high") is None or gain.get("value") is None:
             return self._outcome("undecided", rows, reason="not compared with the baseline on these rows")
         value, low, high = (float(gain[name] or 0.0) for name in ("value", "low", "high"))
-        return self._within(value, low, high, rows, f"gain in {deciding[0]}")
+        return self._within(value, low, high, rows, f"gain in {self.measure}")
 
     def _differences(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
         expectation = self.expectation
@@ -333,7 +384,8 @@ class _Judge:
         if len(names) < 2:
             return self._outcome("undecided", len(answers), reason=without or "only one value of the column")
         outcome, difference, pair = worst_difference(names, figures, errors, expectation.differ_by_at_most or 0.0)
-        spread = ", ".join(f"{name} {rounded(figure)}" for name, figure in zip(names, figures, strict=True))
+        texts = [page_metric(self.measure, figure, *figures) for figure in figures]
+        spread = ", ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
         reason = ", ".join(filter(None, (f"between {pair} ({spread})", without)))
         return self._outcome(outcome, len(answers), value=difference, reason=reason)
 

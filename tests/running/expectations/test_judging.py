@@ -5,8 +5,10 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom, binomtest
 
@@ -16,7 +18,14 @@ from specnet.data import RawColumns
 from specnet.running.expectations.judging import expectations_for, judge_export
 from specnet.running.expectations.measuring import fraction_ends, worst_difference
 from specnet.running.runner import RunResult
-from specnet.saved.expectations_file import over_runs, read_expectations, worst_in_words
+from specnet.saved.expectations_file import (
+    BrokenRow,
+    JudgedExpectation,
+    figure_in_words,
+    over_runs,
+    read_expectations,
+    worst_in_words,
+)
 from tests.compiling import compiles
 
 ROWS = 240
@@ -101,12 +110,93 @@ def test_the_file_has_the_outcomes_and_the_worst_rows(classes: RunResult) -> Non
         assert row["cells"]["size"] == "missing" if not size else float(row["cells"]["size"]) == float(size)
 
 
+def test_broken_figures_have_the_rows_of_the_largest_losses(classes: RunResult) -> None:
+    assert classes.folder is not None
+    rows = pd.read_csv(classes.folder.parent / "rows.csv").head(100)
+    X, wrong = rows[["size", "old", "city", "name"]], rows["label"].replace({"yes": "no", "no": "yes"})
+    tables = [
+        {"metric": "accuracy", "at_least": 0.9},
+        {"metric": "loss", "at_most": 0.1},
+        {"metric": "accuracy", "at_least": 0.9, "where": {"city": "a"}},
+        {"metric": "accuracy", "at_most": -1},
+        {"metric": "accuracy", "at_most": 1},
+    ]
+    everywhere, losses, of_a, better, met = specnet.expect(classes.model, X, wrong, tables)
+    assert [each["outcome"] for each in (everywhere, losses, of_a, better, met)] == ["broken"] * 4 + ["met"]
+    assert "worst" not in better
+    assert "worst" not in met
+    own = [classes.model.evaluate(X[row : row + 1], wrong[row : row + 1])["loss"] for row in range(len(X))]
+    order = np.argsort(-np.array(own), kind="stable")
+    for judged, chosen in (
+        (everywhere, order),
+        (losses, order),
+        (of_a, order[(rows["city"] == "a").to_numpy()[order]]),
+    ):
+        assert [each["row"] for each in judged["worst"]] == chosen[:3].tolist()
+        assert [each["target"] for each in judged["worst"]] == wrong[chosen[:3]].tolist()
+        assert [each["predicted"] for each in judged["worst"]] == classes.model.predict(X)[chosen[:3]].tolist()
+    first = everywhere["worst"][0]
+    text = (
+        f"row {order[0] + 1}: true {first['target']}, predicted {first['predicted']} (size = {first['cells']['size']}, "
+    )
+    assert worst_in_words(first, everywhere).startswith(text)
+
+
+def _judged(table: dict[str, Any], measure: str, **figures: Any) -> JudgedExpectation:
+    base = {"expectation": table, "words": "", "outcome": "met", "counts": False, "rows": 1, "measure": measure}
+    return cast("JudgedExpectation", base | figures)
+
+
+@pytest.mark.parametrize(
+    ("judged", "text"),
+    [
+        (
+            _judged({"metric": "accuracy"}, "accuracy", value=0.98077, low=0.93258, high=0.99471),
+            "98.1 % (98 % interval 93.3–99.5 %)",
+        ),
+        (_judged({"metric": "r2"}, "r2", value=0.5, low=-0.1, high=0.6), "0.500 (98 % interval −0.100 to 0.600)"),
+        (_judged({"metric": "loss"}, "loss", value=0.5), "0.5000"),
+        (
+            _judged({"better_than": "linear"}, "accuracy", value=0.01923, low=-0.01, high=0.04808),
+            "1.9 percentage points (95 % interval −1.0 to 4.8)",
+        ),
+        (
+            _judged({"better_than": "linear"}, "loss", value=0.1, low=0.0123, high=0.2),
+            "0.1000 (95 % interval 0.0123–0.2000)",
+        ),
+        (_judged({"metric": "accuracy", "by": "sex"}, "accuracy", value=0.025), "2.5 percentage points"),
+        (_judged({"coverage": 0.9}, "coverage", value=0.875, low=0.8, high=0.93), "87.5 % (98 % interval 80.0–93.0 %)"),
+        (_judged({"increasing": "x"}, "probability", value=0.9999992), "100.0 percentage points"),
+        (_judged({"increasing": "x"}, "probability", value=5.96e-5), "0.0060 percentage points"),
+        (_judged({"unchanged_by": "x"}, "prediction", value=12.345678), "12.35"),
+        (_judged({"row": {"x": 1}}, "probability", value=0.25), "25.0 %"),
+        (_judged({"row": {"x": 1}}, "probability", value="yes"), "yes"),
+        (_judged({"row": {"x": 1}}, "prediction", value=-0.25), "−0.2500"),
+    ],
+)
+def test_figures_have_the_decimals_of_pages(judged: JudgedExpectation, text: str) -> None:
+    assert figure_in_words(judged) == text
+
+
+def test_rows_that_break_an_expectation_have_the_decimals_of_their_change() -> None:
+    row: BrokenRow = {"row": 3, "cells": {"x": "0"}, "changed": ["0", "1"], "predictions": [0.5, 0.49996]}
+    judged = _judged({"unchanged_by": "x"}, "probability")
+    assert worst_in_words(row, judged) == "row 4: 50.0000 % → 49.9960 % as x changes from 0 to 1 (x = 0)"
+
+
+def test_bounds_are_in_the_unit_of_the_figure(classes: RunResult) -> None:
+    words = [each["words"] for each in classes.expectations]
+    assert "accuracy at least 50 %" in words
+    assert "accuracy by city differs by at most 100 percentage points" in words
+    assert "increasing in size, tolerance 30 percentage points" in words
+    assert "coverage of 90 % within 5 percentage points" in words
+
+
 def test_the_text_of_a_row_of_many_columns_is_short() -> None:
     cells = {f"x{index}": str(index) for index in range(300)}
-    text = worst_in_words(
-        {"row": 3, "name": "line 5", "cells": cells, "changed": ["0", "1"], "predictions": [2.0, 1.0]}
-    )
-    assert text.startswith("line 5: 2 → 1 from 0 to 1 (x0 = 0, ")
+    row: BrokenRow = {"row": 3, "name": "line 5", "cells": cells, "changed": ["0", "1"], "predictions": [2.0, 1.0]}
+    text = worst_in_words(row, _judged({"increasing": "x0"}, "prediction"))
+    assert text.startswith("line 5: 2.0 → 1.0 as x0 changes from 0 to 1 (x0 = 0, ")
     assert text.endswith("x11 = 11, 288 more)")
 
 
@@ -307,7 +397,7 @@ def test_an_exported_program_is_judged(
     assert out.is_file()
     assert call(["export", str(classes.folder), "--to", target, "-o", str(out), "--force"]) == 3
     shown = " ".join(capsys.readouterr().out.split())
-    assert re.search(r"decreasing in size of yes: [\d.]+, 100 rows: saved row \d+: ", shown)
+    assert re.search(r"decreasing in size of yes: [\d.]+ percentage points, 100 rows: saved row \d+: ", shown)
     assert "exported program: 5 of 8 expectations met, 3 broken broken: decreasing in size of yes" in shown
 
 
