@@ -116,6 +116,11 @@ def page_metric(name: str, value: float | None, *beside: float) -> str:
     return on_page(metric(name, value, *beside))
 
 
+def page_figure(value: float, *beside: float) -> str:
+    """Return a loss, an error or a prediction for HTML pages: as `figure` does, with a true minus and powers of ten."""
+    return on_page(figure(value, *beside))
+
+
 def metric_spread(name: str, mean: float | None, std: float | None) -> str:
     """Return a mean with its standard deviation, which is None for a single value: ``97.2 % ± 0.8``."""
     if mean is None or std is None:

@@ -61,6 +61,8 @@ class Target(ABC):
 
     Attributes
     ----------
+    title : str
+        The name of the format in a sentence.
     suffix : str
         The default suffix of the main file.
     other_suffixes : tuple of str
@@ -85,6 +87,7 @@ class Target(ABC):
         Whether exported files are programs; the files of other targets can be read by `specnet.importing`.
     """
 
+    title: ClassVar[str]
     suffix: ClassVar[str]
     other_suffixes: ClassVar[tuple[str, ...]] = ()
     writes_float32: ClassVar[bool] = False

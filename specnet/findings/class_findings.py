@@ -65,7 +65,7 @@ def low_recall(evidence: Evidence) -> Iterator[Finding]:
         predicted = unseen.prediction[unseen.target == kind]
         others = np.bincount(predicted.astype(np.intp), minlength=classes)
         others[kind] = 0
-        mistaken = "" if classes == 2 else f" (mistaken most for {_name(evidence, int(others.argmax()))})"
+        mistaken = "" if classes == 2 else f" (mistaken most often for {_name(evidence, int(others.argmax()))})"
         listed.append(f"{_found(evidence, unseen, kind)}{mistaken}")
     more = f"; and {counted(len(low) - MAX_LISTED, 'more class', 'more classes')}" if len(low) > MAX_LISTED else ""
     sentence = f"of the {unseen.name} rows, {', '.join(listed)}{more}"
@@ -74,7 +74,9 @@ def low_recall(evidence: Evidence) -> Iterator[Finding]:
 
 
 _READ = 'see "Predict a rare class" in the documentation'
-_MORE_ROWS = f"collect more rows of them, or columns that tell them from what they are mistaken for; {_READ}"
+_MORE_ROWS = (
+    f"collect more rows of them, or columns that distinguish them from the classes they are mistaken for; {_READ}"
+)
 
 
 def rare_class(evidence: Evidence) -> int | None:

@@ -170,10 +170,10 @@ def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
 def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
     """Return changes against overfitting, and further advice in words."""
     if evidence.validation_losses is not None and evidence.written("training", "early_stopping") is None:
-        return {"training.early_stopping": True}, "or dropout, or fewer units"
+        return {"training.early_stopping": True}, "or try dropout, or fewer units"
     strength = evidence.written("training", "l2") or 0.0
     fewer = fewer_units(evidence) if strength >= LARGEST_PENALTY else {}
-    return fewer or {"training.l2": float(f"{max(10 * strength, FIRST_PENALTY):.2g}")}, "or dropout"
+    return fewer or {"training.l2": float(f"{max(10 * strength, FIRST_PENALTY):.2g}")}, "or try dropout"
 
 
 def _score(evidence: Evidence, value: float) -> str:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
-from specnet.number_texts import cell_text, count, day_text, percent, rounded
+from specnet.number_texts import cell_text, count, day_text, page_figure, percent
 from specnet.parts.data import OF_TEXTS, Column
 
 LEVEL = 0.05
@@ -245,4 +245,6 @@ def slice_sentence(found: Slice) -> str:
             return f"All {rows} rows with {where} are wrong; elsewhere {elsewhere}."
         return f"Rows with {where}: {percent(found['mean'])} of {rows} are wrong, elsewhere {elsewhere}."
     name = "mean absolute error" if found["measure"] == "absolute_error" else "loss"
-    return f"Rows with {where}: {name} {rounded(found['mean'])} on {rows}, elsewhere {rounded(found['elsewhere'])}."
+    both = found["mean"], found["elsewhere"]
+    mean, other = (page_figure(each, *both) for each in both)
+    return f"Rows with {where}: {name} {mean} on {rows}, elsewhere {other}."

@@ -75,7 +75,9 @@ def promise(model: Model, *, never_falls: bool) -> str:
     if model.labels is not None:
         subject = f"The probability of {shown(model.labels[-1 if output is None else output].item())} does"
     rounding = (
-        "even in the last bit" if never_falls else f"but for rounding, by at most {MOST_ULPS:g} units of the last place"
+        "even in the last bit"
+        if never_falls
+        else f"except by rounding, by at most {MOST_ULPS:g} units of the last place"
     )
     return f"{subject} not fall if {listed}, {'not ' * never_falls}{rounding}."
 

@@ -161,6 +161,10 @@ MAX_NUMBERED = 12
 IMBALANCED = 0.2
 """If the rarer class has a smaller fraction of the test rows, its precision and recall are drawn too."""
 MAX_CURVE_POINTS = 300
+CALIBRATION_ENDS = (0.0, 0.05), (0.0, 0.1), (0.8, 1.0), (0.0, 0.2), (0.0, 0.4), (0.6, 1.0), (0.0, 1.0)
+"""Ends of the axes of a calibration, the shortest first."""
+MAX_ZEROS = 4
+"""Most classes of a confusion matrix in which cells of no rows have a 0."""
 BARS, HIGHEST_BAR = 20, 0.16
 """Number of bars of the histogram of probabilities; height of the highest bar as a fraction of the axis."""
 
@@ -222,7 +226,7 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
             opacity = 0.1 + 0.5 * share if cells[i, j] else 0.04
             style = f"class-{colour_of(int(shown[i]))}" if i == j else "wrong"
             chart.rectangle(*square, style, opacity=opacity, hover=hover)
-            if len(names) <= MAX_NUMBERED and cells[i, j]:
+            if len(names) <= MAX_NUMBERED and (cells[i, j] or len(names) <= MAX_ZEROS):
                 chart.text(j, i, text(cells[i, j]), "strong")
     return Figure("Confusion", f"{note}.", chart.svg(), "confusion")
 
@@ -294,8 +298,9 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     counts, predicted, observed, lows, highs = calibration(came_true, probability, answers.weight).tolist()
     pairs = ", ".join(f"{percent(a)} came true {percent(b)}" for a, b in zip(predicted, observed, strict=True))
     of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
-    chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
-    most = _histogram(chart, probability)
+    shown = _calibration_ends([*lows, *highs, float(probability.min()), float(probability.max())])
+    chart = _unit_chart(f"Calibration: {pairs}", of, "came true", shown, shown)
+    most = _histogram(chart, probability, shown)
     error = f"Expected calibration error {_calibration_error(answers)}"
     if uncalibrated is not None:
         before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
@@ -321,13 +326,19 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     return Figure("Calibration", note, chart.svg(), "calibration")
 
 
-def _histogram(chart: Chart, probability: Numbers) -> int:
+def _calibration_ends(values: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of the shortest axes that contain all values: those of rare or sure classes are in one corner."""
+    return next(ends for ends in CALIBRATION_ENDS if ends[0] <= min(values) and max(values) <= ends[1])
+
+
+def _histogram(chart: Chart, probability: Numbers, ends: tuple[float, float]) -> int:
     """Draw a grey histogram of the probabilities along the bottom, and return the largest count."""
-    counts, edges = np.histogram(probability, BARS, (0.0, 1.0))
+    counts, edges = np.histogram(probability, BARS, ends)
     for rows, low, high in zip(counts.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
         if rows:
-            hover = f"{counted(rows, 'row')}: probability {100 * low:.0f} to {100 * high:.0f} %"
-            chart.rectangle((low, high), (0.0, HIGHEST_BAR * rows / counts.max()), "quiet", hover=hover)
+            hover = f"{counted(rows, 'row')}: probability {100 * low:.4g} to {100 * high:.4g} %"
+            height = HIGHEST_BAR * (ends[1] - ends[0]) * rows / counts.max()
+            chart.rectangle((low, high), (ends[0], ends[0] + height), "quiet", hover=hover)
     return int(counts.max())
 
 
@@ -348,8 +359,11 @@ def _calibration_error(answers: Answers) -> str:
     return page_metric(metric.type, error)
 
 
-def _unit_chart(description: str, x: str, y: str, guide: Sequence[float]) -> Chart:
-    ends = (1.0, x), (1.02, y)
-    chart = Chart(description, *(Axis(0.0, end, f"{label} in %", unit="percent") for end, label in ends))
-    chart.line([0, 1], guide, "guide")
+def _unit_chart(
+    description: str, x: str, y: str, guide: Sequence[float], ends: tuple[float, float] = (0.0, 1.0)
+) -> Chart:
+    low, high = ends
+    axes = (high, x), (high + 0.02 * (high - low), y)
+    chart = Chart(description, *(Axis(low, end, f"{label} in %", unit="percent") for end, label in axes))
+    chart.line(ends, guide, "guide")
     return chart

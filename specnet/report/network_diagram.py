@@ -107,9 +107,9 @@ class NetworkDiagram:
         self.largest = f"{size[0]} × {size[1]}" if min(size) > MAX_SHOWN else ""
         self.captions, reach = [column.captions() for column in columns], []
         for k, weight in self.maps.items():
-            largest = f"±{rounded(_largest_size(weight))}"
-            self.captions[k].append(f"weights to {largest}")
-            reach.append(f"{columns[k].key} {largest}")
+            largest = _largest_size(weight)
+            self.captions[k].append(f"weights to ±{rounded(largest)}" if largest else "weights all 0")
+            reach.append(f"{columns[k].key} {f'±{rounded(largest)}' if largest else 0}")
         self.legend = ABOUT_LINES if len(self.weights) > len(self.maps) else ""
         self.legend += f"{' ' * bool(self.legend)}{ABOUT_MAPS}" if self.maps else ""
         self.description = ". ".join(filter(None, [self.description, self.legend.removesuffix("."), ", ".join(reach)]))

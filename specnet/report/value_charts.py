@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from specnet.number_texts import cell_text, counted, difference, on_page, percent, rounded
+from specnet.number_texts import cell_text, counted, difference, on_page, page_figure, percent, rounded
 from specnet.parts.arrays import spaced_indices
 from specnet.report.svg.axes import Axis, Unit, unit_of
 from specnet.report.svg.charts import Chart, Figure
@@ -125,14 +126,13 @@ def value_figures(
         of = f" of {name}" if len(outputs) > 1 else ""
         true, predicted = target[chosen, column], prediction[chosen, column]
         unit = unit_of(target[:, column])
-        text = cell_text if unit == "year" else rounded
-        hover = [f"true {text(a)}, predicted {text(b)}" for a, b in zip(true, predicted, strict=True)]
+        hover = [f"true {cell_text(a)}, predicted {cell_text(b)}" for a, b in zip(true, predicted, strict=True)]
         x, y = (
             Axis.over(predicted, true, margin=0.04, label=f"{which} {name}", unit=unit)
             for which in ("predicted", "true")
         )
         title = f"Predicted and true values{of}"
-        chart = Chart(f"{title}: true ones from {text(true.min())} to {text(true.max())}", x, y)
+        chart = Chart(f"{title}: true ones from {cell_text(true.min())} to {cell_text(true.max())}", x, y)
         chart.line([x.low, x.high], [x.low, x.high], "guide")
         note = f"{rows}. On the dashed line they are equal"
         if covered is not None and errors and covered["size"][column] < 2 * (x.high - x.low):
@@ -140,7 +140,7 @@ def value_figures(
             for ends in errors.ends(np.repeat(at[:, np.newaxis], len(outputs), axis=1), DRAWN_LEVEL)[:, column].T:
                 shown = (y.low <= ends) & (ends <= y.high)
                 chart.line(at[shown], ends[shown], "guide faint")
-            inside, half = percent(covered["covered"][column]), rounded(covered["size"][column] / 2)
+            inside, half = percent(covered["covered"][column]), page_figure(covered["size"][column] / 2)
             level, mean = f"{100 * DRAWN_LEVEL:g} % interval of a prediction", f"±\N{NO-BREAK SPACE}{half} on average"
             note += f"; between the fainter lines, the {level} ({mean}), lie {inside} of the rows"
         chart.points(predicted, true, hover=hover)
@@ -152,7 +152,8 @@ def value_figures(
         largest, every = np.max(np.abs(residual)), target[:, column] - prediction[:, column]
         x = Axis.over(predicted, margin=0.04, label=f"predicted {name}", unit=unit)
         y = Axis.over([-largest, largest], margin=0.04, label=f"{name}: true − predicted")
-        spread = f"ean {rounded(every.mean())}, standard deviation {rounded(every.std())}"
+        mean, deviation = float(every.mean()), float(every.std())
+        spread = f"ean {page_figure(mean, deviation)}, standard deviation {page_figure(deviation, mean)}"
         chart = Chart(f"Residuals{of}: m{spread}", x, y)
         chart.line([x.low, x.high], [0, 0], "guide")
         chart.points(predicted, residual, hover=hover)
@@ -170,17 +171,17 @@ def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: 
     """Return sentences about the size of intervals or sets, and their coverage of test rows and of other rows."""
     level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
     if task != "values":
-        what = f"{_set_sizes(covered)}. Of these sets for {level}, {shares[0]} have the true class"
+        what = f"{_set_sizes(covered)}. At a level of {level}, {shares[0]} of these sets contain the true class"
     elif len(sizes) == 1:
-        half = rounded(sizes[0] / 2)
-        what = f"Intervals for {level} are the prediction ± {half} on average; {shares[0]} have the true value"
+        half = page_figure(sizes[0] / 2)
+        what = f"The {level} intervals are the prediction ± {half} on average; {shares[0]} contain the true value"
         if thirds := covered.get("thirds"):
-            inside = [f"{percent(share)} (±\N{NO-BREAK SPACE}{rounded(size / 2)})" for share, size in thirds]
+            inside = [f"{percent(share)} (±\N{NO-BREAK SPACE}{page_figure(size / 2)})" for share, size in thirds]
             what += f". By third of the prediction, from the lowest: {', '.join(inside)}"
     else:
         triples = zip(outputs, sizes, shares, strict=True)
-        widths = "; ".join(f"{name} ± {rounded(size / 2)}: {share}" for name, size, share in triples)
-        what = f"Intervals for {level} on average, and how many have the true value inside: {widths}"
+        widths = "; ".join(f"{name} ± {page_figure(size / 2)}, {share}" for name, size, share in triples)
+        what = f"The {level} intervals on average, and how many contain the true value: {widths}"
     return f"{what}. This holds for rows like the training rows, on average and not for each group of them."
 
 
@@ -206,7 +207,7 @@ def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: st
     if task == "values":
         header = ("output", "mean residual", *(f"{100 * level:.0f} % of residuals below" for level in QUANTILES))
         rows = [
-            (name, rounded(-bias), *map(rounded, quantiles))
+            (name, *(page_figure(value, bias, *quantiles) for value in (-bias, *quantiles)))
             for name, bias, quantiles in zip(outputs, tables["bias"], tables["residual_quantiles"], strict=True)
         ]
     else:
@@ -251,7 +252,11 @@ def importance_figure(importance: Importance) -> Figure:
     if len(order) > MAX_COLUMNS:
         rest = f"; the first {MAX_COLUMNS} of {all_columns}"
     else:
-        rest = f"; {counted(left_out, 'column')} of {nothing} left out" if left_out else ""
+        rest = (
+            f"; {counted(left_out, 'column')} with {nothing} {'is' if left_out == 1 else 'are'} left out"
+            if left_out
+            else ""
+        )
     order = order[:MAX_COLUMNS]
     names = [importance.columns[index] for index in order]
     texts = [text(float(importance.mean[index])) for index in order]
@@ -291,11 +296,11 @@ def response_figures(
         *shown, *([0.0] if are_probabilities else []), unit="percent" if are_probabilities else "number"
     )
     in_percent = " in %" * are_probabilities
-    text = percent if are_probabilities else rounded
     for each in responses:
         colours = each.outputs if are_probabilities else SERIES
         names, first = [all_names[output] for output in each.outputs], each.mean[0].tolist()
         what = f"probability of {names[0]}" if are_probabilities else names[0]
+        text = percent if are_probabilities else partial(_beside, first)
         outer = sorted({first.index(min(first)), first.index(max(first))})
         note = f"Mean {what}: {', '.join(f'{text(first[end])} at {each.texts[end]}' for end in outer)}."
         bounds = zip(each.texts, first, each.low.tolist(), each.high.tolist(), strict=True)
@@ -316,6 +321,11 @@ def response_figures(
                 chart.line(ends, [index, index], "whisker")
             chart.points(first, range(len(first)), radius=4.5, style=f"class-{colour_of(colours[0])}", hover=hovers)
         yield Figure(each.column, note, chart.svg(), "response")
+
+
+def _beside(values: Sequence[float], value: float) -> str:
+    """Return a prediction with the decimals of the largest of several."""
+    return page_figure(value, *values)
 
 
 def _draw_curves(

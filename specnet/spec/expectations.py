@@ -140,7 +140,7 @@ class Expectation(Section):
                 yield (key, name), name
 
     def in_words(self, measure: str) -> str:
-        """Return the expectation as a phrase, such as ``accuracy where sex = female at least 80 %``.
+        """Return the expectation as a phrase, such as ``accuracy at least 80 % where sex = female``.
 
         Parameters
         ----------
@@ -157,9 +157,9 @@ class Expectation(Section):
         match self.form:
             case "metric" if self.by is not None:
                 most = _distance(measure, self.differ_by_at_most)
-                return f"{self.metric}{chosen} by {self.by} differs by at most {most}"
+                return f"{self.metric} by {self.by} differs by at most {most}{chosen}"
             case "metric":
-                return f"{self.metric}{chosen} {bounds}"
+                return f"{self.metric} {bounds}{chosen}"
             case "better_than":
                 return f"better than {self.better_than}"
             case kind if kind in DIRECTIONS:
@@ -172,7 +172,7 @@ class Expectation(Section):
                 wanted = f"predicts {self.predicts}" if self.predicts is not None else f"{of.strip()} {bounds}".strip()
                 return f"row with {cells}: {wanted}"
             case _:
-                return f"coverage of {_bound(measure, self.coverage)}{chosen} within {_distance(measure, self.within)}"
+                return f"coverage of {_bound(measure, self.coverage)} within {_distance(measure, self.within)}{chosen}"
 
 
 def _bound(measure: str, value: float | None) -> str:

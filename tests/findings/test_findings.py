@@ -82,9 +82,10 @@ SENTENCES = [
     ("class-imbalance", evidence(**NO_UNSEEN), "of the training rows, and none of the test rows is of it"),
     ("class-imbalance", made.rare(10, 0), "the network never predicts it: 0 of 10 test rows found"),
     ("class-imbalance", made.rare(10, 1), "1 of its 10 test rows is found"),
-    ("low-recall", made.weather(1, fog=4), "of the test rows, 4 of 20 fog are found (mistaken most for rain), 1 of 11 "
-     "drizzle are found (mistaken most for rain)"),
-    ("low-recall", made.weather(0), "0 of 11 drizzle are found, which is never predicted (mistaken most for rain)"),
+    ("low-recall", made.weather(1, fog=4), "of the test rows, 4 of 20 fog are found (mistaken most often for rain), "
+     "1 of 11 drizzle are found (mistaken most often for rain)"),
+    ("low-recall", made.weather(0),
+     "0 of 11 drizzle are found, which is never predicted (mistaken most often for rain)"),
     ("overfitting", rising(), "; the validation loss was least (0.4000) at epoch 51"),
     ("overfitting", rising(ensemble=5), "; the first member's validation loss was least (0.4000) at epoch 51"),
     ("overfitting", unfolded(0.83, 0.53), "83.0 % on training rows, 53.0 % on these rows out of fold"),

@@ -133,8 +133,8 @@ def test_columns_that_say_the_same_and_few_rows() -> None:
     [
         ("wrong", 0.4, 0.04, "Rows with island = Dream: 40.0 % of 1 200 are wrong, elsewhere 4.0 %."),
         ("wrong", 1.0, 0.04, "All 1 200 rows with island = Dream are wrong; elsewhere 4.0 %."),
-        ("absolute_error", 4.13, 2.0, "Rows with island = Dream: mean absolute error 4.13 on 1 200, elsewhere 2."),
-        ("loss", 4.13, 2.0, "Rows with island = Dream: loss 4.13 on 1 200, elsewhere 2."),
+        ("absolute_error", 4.13, 2.0, "Rows with island = Dream: mean absolute error 4.130 on 1 200, elsewhere 2.000."),
+        ("loss", 4.13, 2.0, "Rows with island = Dream: loss 4.130 on 1 200, elsewhere 2.000."),
     ],
 )
 def test_slices_in_words(measure: Measure, mean: float, elsewhere: float, text: str) -> None:

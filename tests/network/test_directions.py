@@ -57,7 +57,7 @@ def test_an_export_says_whether_it_keeps_the_last_bit(target: str, trained: Mode
     assert 0 <= proof.fall <= (0 if keeps else 4)
     assert ("none to the last bit" if keeps else "at most 4 are allowed") in str(proof)
     words = "Predictions do not fall if 0 rises or 2 falls, "
-    words += "not even in the last bit." if keeps else "but for rounding, by at most 4 units of the last place."
+    words += "not even in the last bit." if keeps else "except by rounding, by at most 4 units of the last place."
     assert promise(trained, never_falls=keeps) == words
     assert words.encode() in path.read_bytes()
     assert target != "numpy" or (b"def dense(" in path.read_bytes()) == keeps

@@ -150,6 +150,46 @@ def test_points_of_calibration_stand_in_their_intervals() -> None:
         assert re.search(r"came true [\d.]+ %, 95 % Wilson interval [\d.]+–[\d.]+ %", point[0].text or "")
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "bars", "last"),
+    [
+        ((0.002, 0.14), (0.0, 0.2), "20"),
+        ((0.002, 0.3), (0.0, 0.4), "40"),
+        ((0.91, 1.0), (0.8, 1.0), "100"),
+        ((0.3, 0.7), (0.0, 1.0), "100"),
+    ],
+)
+def test_axes_of_calibration_show_the_probabilities_large(
+    probabilities: tuple[float, float], bars: tuple[float, float], last: str
+) -> None:
+    """Rare and sure classes would otherwise be in one corner: their axes are a fifth or two fifths as long."""
+    probability = np.linspace(*probabilities, 2000)
+    came_true = (np.arange(2000) * 0.6180339887 % 1 < probability).astype(np.intp)
+    both = np.column_stack([1 - probability, probability])
+    given = Answers(came_true, came_true, probability, both.argmax(axis=1), both, None)
+    chart = next(
+        each for each in class_charts.class_figures(None, ["a", "b"], given) if each.title == "Calibration"
+    ).chart
+    drawn = Drawn(chart)
+    assert drawn.texts().count(last) == 2
+    (guide,) = drawn.lines("guide")
+    (left, bottom), (right, top) = guide[0], guide[-1]
+    for bar in drawn.all("rect", "quiet"):
+        low, high = map(float, re.search(r"probability ([\d.]+) to ([\d.]+) %", bar[0].text or "").groups())
+        x, y, width, height = place_of(bar)
+        ends = [left + (right - left) * (end / 100 - bars[0]) / (bars[1] - bars[0]) for end in (low, high)]
+        np.testing.assert_allclose([x, x + width], ends, atol=0.2)
+        assert y + height == pytest.approx(bottom, abs=0.2)
+        assert y > top
+
+
+def test_small_confusion_matrices_have_a_0_where_no_row_is() -> None:
+    for count, zeros in ((2, 2), (4, 12), (5, 0)):
+        names = [f"c{k}" for k in range(count)]
+        (figure,) = class_charts.class_figures((3 * np.eye(count)).tolist(), names, None)
+        assert Drawn(figure.chart).texts("strong").count("0") == zeros
+
+
 def importance_of(score: str, *mean: float, half: float = 0.0123) -> class_charts.Figure:
     names = [f"x{place}" for place in range(len(mean))]
     means = value_charts.Importance(score, 100, 5, names, np.array(mean), np.array(mean) - half, np.array(mean) + half)
@@ -170,7 +210,7 @@ def test_columns_of_no_importance_have_a_sentence_and_no_chart(score: str, mean:
 def test_columns_whose_importance_is_0_as_shown_have_no_bar() -> None:
     figure = importance_of("accuracy", 0.249, *[0.0004] * 20, -0.012)
     assert Drawn(figure.chart).texts()[:2] == ["x0", "x21"]
-    assert figure.note.endswith("; 20 columns of 0.0 left out.")
+    assert figure.note.endswith("; 20 columns with 0.0 are left out.")
     assert importance_of("accuracy", *[0.1] * 13).note.endswith("; the first 12 of 13 columns.")
 
 
@@ -205,7 +245,8 @@ def test_residuals_are_told_of_all_rows_where_some_are_drawn() -> None:
     residuals = Answers(target, target[:, np.newaxis], np.square(target), prediction, None, None)
     _, figure = value_charts.value_figures(residuals, ["y"])
     assert figure.chart.count("<circle") == value_charts.MAX_POINTS
-    deviation, mean = number_texts.rounded(float(np.std(target))), number_texts.rounded(float(np.mean(target)))
+    both = float(np.mean(target)), float(np.std(target))
+    mean, deviation = (number_texts.page_figure(each, *both) for each in both)
     assert figure.note.startswith(f"Mean {mean}, standard deviation {deviation} of 3 600 test rows.")
     assert f"mean {mean}, standard deviation {deviation}" in figure.chart
 

@@ -178,6 +178,7 @@ class _WideC(C):
 
 
 class CTarget(Target):
+    title = "C"
     suffix = ".c"
     adds_in_order = rounds_once = True
     gives_derivatives = gives_training = True

@@ -104,6 +104,7 @@ class _JavaScript(Language):
 
 class JavaScriptTarget(Target):
     adds_in_order = True
+    title = "JavaScript"
     suffix = ".js"
     is_program = True
     gives_intervals = True

@@ -36,6 +36,7 @@ _ROUNDS = "float64, but for the columns, which Keras rounds to its floatx, float
 
 
 class KerasTarget(Target):
+    title = "Keras"
     suffix = ".keras"
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:

@@ -53,6 +53,7 @@ read_cell read_rows print_answers dense source file error stored outputs predict
 
 
 class NumpyTarget(Target):
+    title = "NumPy"
     suffix = ".py"
     adds_in_order = rounds_once = True
     is_program = True

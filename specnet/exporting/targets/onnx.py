@@ -85,6 +85,7 @@ _EXPANSIONS_IN_DOUBLE: Expansions = {**_EXPANSIONS, operations.SOFTPLUS: TEXT_EX
 
 
 class OnnxTarget(Target):
+    title = "ONNX"
     suffix = ".onnx"
     writes_float32 = True
     gives_intervals = True

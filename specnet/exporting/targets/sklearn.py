@@ -31,6 +31,7 @@ _OUTPUTS = {"binary": "sigmoid", "multilabel": "sigmoid", "classes": "softmax", 
 
 
 class SklearnTarget(Target):
+    title = "scikit-learn"
     suffix = ".skops"
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:

@@ -46,6 +46,7 @@ _ANSWERS = {
 
 
 class TorchTarget(Target):
+    title = "PyTorch"
     suffix = ".py"
     is_program = True
     gives_intervals = True

@@ -255,9 +255,11 @@ def _directions(model: Model, evaluation: Mapping[str, Any]) -> str:
         fall = evaluation["monotone"]["largest_fall"]
         largest = f"The largest fall was {figure(fall)} units" if fall else "None fell"
         sentences.append(f"{largest} while these columns moved in {MOVED_ROWS} training rows.")
-    names = [name for name in TARGETS if find_target(name).never_falls(model, model.network.dtype)]
-    if names:
-        sentences.append(f"Exported to {' or '.join(names)} they do not fall even in the last bit.")
+    targets = [target for target in map(find_target, TARGETS) if target.never_falls(model, model.network.dtype)]
+    if targets:
+        *first, last = [target.title for target in targets]
+        titles = " and ".join(filter(None, (", ".join(first), last)))
+        sentences.append(f"In exports to {titles} they do not fall even in the last bit.")
     return " ".join(sentences)
 
 

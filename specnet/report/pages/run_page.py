@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.model import Model
-from specnet.number_texts import count, counted, percent, rounded
+from specnet.number_texts import count, counted, page_figure, percent
 from specnet.parts.splits import adjective
 from specnet.report.diagram_layout import visible_activation
 from specnet.report.network_diagram import diagram_of, weight_image
@@ -139,7 +139,7 @@ def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | Non
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
         record, size = last_record.get(node.key), weights.get(node.key)
-        last = "" if size is None else rounded(size)
+        last = "" if size is None else page_figure(size)
         dead = percent(record["dead"]) if record and visible_activation(node.layer) else ""
         cells.append((name, units, formula, parameters, first_weights, last, dead))
     table = TextTable(header, cells, right=frozenset({1, 3, 5, 6}))

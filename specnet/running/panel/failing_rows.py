@@ -16,7 +16,7 @@ from specnet.report.terminal.terminal_output import TextTable
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.failures import columns_of_rows, errors_of
 from specnet.running.panel.row_names import names_of_rows
-from specnet.running.panel.words import boolean_words, cell_text_of, decimals_of_targets
+from specnet.running.panel.words import boolean_words, cell_text_of, decimals_of, decimals_of_targets
 
 MAX_MISTAKES, MAX_LEAST_SURE = 10, 5
 MAX_COLUMNS, MAX_OUTPUTS = 6, 3
@@ -77,7 +77,11 @@ def _table(shown: ModelAnswers, data: SpecData, answers: Answers, chosen: Sequen
     cells, columns = np.asarray(test.columns[rows], np.float64), columns_of_rows(test, shown.columns)
     for index in _most_important(shown)[:MAX_COLUMNS]:
         column, its = columns[index], cells[:, index].tolist()
-        found.append((column.name, [cell_text_of(column, cell, words) for cell in its]))
+        decimals = None
+        if column.kind == "numeric":
+            known = np.asarray(data.splits[TRAIN].columns[:, index], np.float64)
+            decimals = decimals_of(known[~np.isnan(known)])
+        found.append((column.name, [cell_text_of(column, cell, words, decimals) for cell in its]))
     titles, texts = zip(*found, strict=True)
     return TextTable(titles, list(zip(*texts, strict=True)), right=right)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import SpecnetError
 from specnet.findings.slices import cell_in_words
-from specnet.number_texts import are_years
+from specnet.number_texts import are_years, fixed
 from specnet.parts.data import Column
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.cells import boolean, trimmed
@@ -50,13 +50,16 @@ def boolean_words(data: SpecData) -> dict[str, tuple[str, str]]:
     return found
 
 
-def cell_text_of(column: Column, cell: float, words: Mapping[str, tuple[str, str]]) -> str:
-    """Return a raw cell in the words of its file, given those of `boolean_words`; a missing cell is ``missing``."""
+def cell_text_of(column: Column, cell: float, words: Mapping[str, tuple[str, str]], decimals: int | None = None) -> str:
+    """Return a raw cell in the words of its file, given those of `boolean_words`; a missing cell is ``missing``.
+
+    A number has so many `decimals`, or four digits if they are None.
+    """
     if column.kind == "boolean" and not np.isnan(cell):
         return words[column.name][int(cell != 0)]
     if isinstance(column.notation, DatetimeFormat) and not np.isnan(cell):
         return (datetime(1970, 1, 1) + timedelta(days=cell)).strftime(column.notation.format)
-    return cell_in_words(column, cell)
+    return cell_in_words(column, cell) if decimals is None or np.isnan(cell) else fixed(cell, decimals)
 
 
 def date_format(column: Column, days: NDArray[np.float64]) -> str:

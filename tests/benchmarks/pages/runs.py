@@ -265,7 +265,7 @@ def _values(reading: Reading, truth: Truth, found: Figures) -> None:
             quantiles = np.quantile(error, levels)
             for level, cell, value in zip(levels, below, quantiles, strict=True):
                 found.same(f"residuals of {name} below {level}", cell, float(value))
-    if inside := re.search(r"± ([\d.]+) on average; ([\d.]+) % have the true value", reading.text):
+    if inside := re.search(r"± ([\d.]+) on average; ([\d.]+) % contain the true value", reading.text):
         ends = np.asarray(truth.model.predict_interval(truth.columns["test"])).reshape(len(truth.own["test"]), -1)
         low, high = ends[:, 0], ends[:, -1]
         true = truth.target["test"][:, 0]

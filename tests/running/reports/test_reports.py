@@ -17,7 +17,7 @@ import pytest
 import specnet
 from specnet import FileError, Observer, SpecnetWarning, TakenError, run
 from specnet.files.locks import locked_folder
-from specnet.number_texts import figure, percent, rounded
+from specnet.number_texts import figure, page_figure, percent
 from specnet.report.pages import run_page as pages
 from specnet.running.folder_pages import answers_shown, page_again
 from specnet.saved.saved_run import SavedRun
@@ -144,7 +144,7 @@ def test_reports_draw_intervals_and_say_what_they_cover(tmp_path: Path) -> None:
         page = made(spec, folder, overrides=["training.ensemble=3"])
         (told,) = (each for each in covered_by(folder) if each["level"] == 0.9)
         for size, share in zip(told["size"], told["covered"], strict=True):
-            assert f"± {rounded(size / 2)} on average), lie {100 * share:.1f} % of the rows" in page.text
+            assert f"± {page_figure(size / 2)} on average), lie {100 * share:.1f} % of the rows" in page.text
         assert "on average and not for each group" in page.text
         if targets == 1:
             check_thirds(told["thirds"], folder, page)
@@ -154,7 +154,7 @@ def test_reports_draw_intervals_and_say_what_they_cover(tmp_path: Path) -> None:
     assert sum(told["rows_by_size"]) == 75
     assert (one + 2 * two) / 75 == pytest.approx(told["size"][0])
     first = "one" if none else "one class"
-    assert f"{one} rows have {first}; {two} rows have two or more. Of these sets for 90 %, " in page.text
+    assert f"{one} rows have {first}; {two} rows have two or more. At a level of 90 %, " in page.text
     assert ("no class that is sure enough" in page.text) == (none > 0)
     assert "on average and not" not in made(MOONS, tmp_path / "without").text
 
@@ -167,7 +167,7 @@ def check_thirds(thirds: list[list[float]], folder: Path, page: Page) -> None:
     order = np.argsort(model.predict(test.columns).reshape(-1), kind="stable")
     expected = [(inside[part].mean(), widths[part].mean()) for part in np.array_split(order, 3)]
     np.testing.assert_allclose(thirds, expected)
-    listed = ", ".join(f"{percent(share)} (± {rounded(width / 2)})" for share, width in expected)
+    listed = ", ".join(f"{percent(share)} (± {page_figure(width / 2)})" for share, width in expected)
     assert f"By third of the prediction, from the lowest: {listed}." in page.text
 
 
@@ -365,8 +365,13 @@ def test_the_loss_and_the_layers_are_those_of_the_epoch_that_is_restored(tmp_pat
     for key, array in weights.items():
         size = float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))
         assert last[key.removesuffix(".weight")]["weight"] == pytest.approx(size, rel=1e-6)
-        assert f" {rounded(size)} " in text
+        assert f" {page_figure(size)} " in text
     assert f"loss {loss} " in text or f"train {loss} " in text
+
+
+def test_the_page_names_exports_that_keep_directions_to_the_last_bit(tmp_path: Path) -> None:
+    page = made(MOONS.replace("[5]", "[5], monotone = { 0 = 'increasing' }"), tmp_path)
+    assert "In exports to C, JavaScript and NumPy they do not fall even in the last bit." in page.text
 
 
 def test_dead_units_are_those_of_the_network_that_is_kept(tmp_path: Path) -> None:
