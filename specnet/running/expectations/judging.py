@@ -346,9 +346,12 @@ class _Judge:
         bounds, needed = bounds_of(self.expectation.table), None
         outcome = outcome_of(low, high, bounds)
         if outcome == "undecided":
-            distance = min(abs(value - bound) for bound in bounds if low <= bound <= high)
+            bound = min((each for each in bounds if low <= each <= high), key=lambda each: abs(value - each))
+            distance, half = abs(value - bound), (high - low) / 2
+            # Intervals are longer on one side: the part that contains the bound has to become shorter.
+            part = max(half, value - low if bound <= value else high - value)
             # More than this number of rows is no help to a reader, whose figure equals the bound.
-            needed = math.ceil(rows * ((high - low) / 2 / distance) ** 2) if distance > (high - low) / 2_000 else None
+            needed = math.ceil(rows * (part / distance) ** 2) if distance > half / 1_000 else None
         return self._outcome(outcome, rows, value=value, low=low, high=high, reason=reason, needed=needed)
 
     def _better(self) -> JudgedExpectation:

@@ -200,6 +200,18 @@ def test_the_text_of_a_row_of_many_columns_is_short() -> None:
     assert text.endswith("x11 = 11, 288 more)")
 
 
+def test_more_rows_would_decide_than_there_are(classes: RunResult) -> None:
+    """The interval of a fraction near 1 is much longer below it than above, on the side of the bound."""
+    assert classes.folder is not None
+    rows = pd.read_csv(classes.folder.parent / "rows.csv").head(40)
+    X = rows[["size", "old", "city", "name"]]
+    labels = classes.model.predict(X)
+    labels[0] = "yes" if labels[0] == "no" else "no"
+    (found,) = specnet.expect(classes.model, X, labels, [{"metric": "accuracy", "at_least": 0.85}])
+    assert (found["outcome"], found["value"]) == ("undecided", 39 / 40)
+    assert 40 < found["needed"] < 60
+
+
 def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -> None:
     plain = specnet.run(write_spec(tmp_path, []), tmp_path / "run", report=False)
     assert classes.folder is not None

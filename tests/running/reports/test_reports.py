@@ -371,7 +371,7 @@ def test_the_loss_and_the_layers_are_those_of_the_epoch_that_is_restored(tmp_pat
 
 def test_the_page_names_exports_that_keep_directions_to_the_last_bit(tmp_path: Path) -> None:
     page = made(MOONS.replace("[5]", "[5], monotone = { 0 = 'increasing' }"), tmp_path)
-    assert "In exports to C, JavaScript and NumPy they do not fall even in the last bit." in page.text
+    assert "In exports to C and NumPy they do not fall even in the last bit." in page.text
 
 
 def test_dead_units_are_those_of_the_network_that_is_kept(tmp_path: Path) -> None:
