@@ -152,8 +152,9 @@ def value_figures(
         largest, every = np.max(np.abs(residual)), target[:, column] - prediction[:, column]
         x = Axis.over(predicted, margin=0.04, label=f"predicted {name}", unit=unit)
         y = Axis.over([-largest, largest], margin=0.04, label=f"{name}: true − predicted")
-        mean, deviation = float(every.mean()), float(every.std())
-        spread = f"ean {page_figure(mean, deviation)}, standard deviation {page_figure(deviation, mean)}"
+        moments = float(every.mean()), float(every.std())
+        centre, deviation = (page_figure(each, *moments) for each in moments)
+        spread = f"ean {centre}, standard deviation {deviation}"
         chart = Chart(f"Residuals{of}: m{spread}", x, y)
         chart.line([x.low, x.high], [0, 0], "guide")
         chart.points(predicted, residual, hover=hover)

@@ -14,7 +14,7 @@ HOW_TO_READ = {
         "Expectations",
         "Met: the whole 98 % interval is within the bound. Broken: all of it is beyond, as for 1 of 100 "
         "models that meet the bound exactly. Undecided: the interval contains the bound, and more test rows may "
-        "decide. Chance affects no single rows and directions.",
+        "decide. Single rows and directions do not depend on chance.",
     ),
     "gains": (
         "Gain over simpler predictors",
