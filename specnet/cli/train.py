@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from specnet.loggers import Logger
     from specnet.running.runner import RunResult
     from specnet.running.sweeps.teams import NestedResult, SweepResult
+    from specnet.saved.expectations_file import JudgedExpectation
     from specnet.spec import Spec
     from specnet.training import Observer
 
@@ -372,7 +373,7 @@ def _show_nested(result: NestedResult, output: Output) -> list[str]:
     ]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
-    show_expectations(over_runs([each.expectations for each in result.sweeps]), output)
+    _show_judged(over_runs([each.expectations for each in result.sweeps]), result.folder, output)
     return [counted(len(result.sweeps), "sweep"), f"{SUMMARY}, …"]
 
 
@@ -397,10 +398,24 @@ def _run_many(
     output.data["runs"] = [run.as_dict() for run in result.runs]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
-    show_expectations(result.expectations, output)
+    _show_judged(result.expectations, folder, output)
     _print_folder(output, folder, counted(len(result.runs), "run"), f"{RUNS_TABLE}, {SUMMARY}, …", is_opened=is_opened)
     if result.failed:
         output.mistakes(result.failure)
+
+
+def _show_judged(judged: Sequence[JudgedExpectation], folder: Path | None, output: Output) -> None:
+    """Print the expectations of a series, and the next step if they end it with status 3."""
+    from specnet.report.next_step import step_of_series
+    from specnet.saved.expectations_file import fails
+    from specnet.saved.saved_series import SavedSeries
+
+    show_expectations(judged, output)
+    if not fails(judged) or folder is None or (step := step_of_series(SavedSeries(folder), str(folder))) is None:
+        return
+    output.parts(f"{step.headline} {step.text}")
+    if step.command:
+        output.command(step.command)
 
 
 def _warnings_of_runs(output: Output) -> Observer:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from specnet.files.plain_data import toml_value, value_at
@@ -16,9 +17,13 @@ from specnet.parts.splits import TEST
 from specnet.report.pages import headline
 from specnet.report.terminal.scores import CONSTANT
 from specnet.saved.expectations_file import JudgedExpectation, figure_in_words, in_order
+from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_series import SavedSeries
 
 MINOR = frozenset({"constant-column"})
 """Codes of findings that are the next step only if there are no others: their remedies change no prediction."""
+BROKEN = "Do not use this model as it is: it breaks what the spec expects."
+UNDECIDED = "Test more rows: these do not decide what the spec expects."
 LINEAR_MODEL = "linear"
 LINEAR: Changes = {
     "network.layers": None,
@@ -198,18 +203,46 @@ def _of_failing(
 
     Those that are undecided are the last; if there are no others, more test rows are the remedy.
     """
+    first, text = failing[0], _failing_in_words(failing)
+    if first["outcome"] == "undecided":
+        is_on_new_rows = "better_than" not in first["expectation"]  # baselines are not saved
+        command = shlex.join(["specnet", "evaluate", folder, "more_rows.csv"]) * is_on_new_rows
+        return NextStep(UNDECIDED, text, command)
+    if finding is None or not finding.changes or finding.code in MINOR:
+        return NextStep(BROKEN, text)
+    step = _of_finding(finding, with_changes)
+    return step._replace(headline=BROKEN, text=f"{text} {step.headline.removesuffix('.')}: {step.text}")
+
+
+def step_of_series(series: SavedSeries, folder: str) -> NextStep | None:
+    """Return the next step after runs on folds or with seeds; None unless their expectations end them with status 3.
+
+    Parameters
+    ----------
+    series : SavedSeries
+    folder : str
+        Path of its folder in commands.
+    """
+    judged = series.expectations
+    failing = [each for each in in_order(judged) if each["counts"]]
+    if not failing:
+        return None
+    text, first = _failing_in_words(failing), judged.index(failing[0])
+    if failing[0]["outcome"] == "undecided":
+        return NextStep(UNDECIDED, text)
+    finished = [run for run in series.shown if run.state == FINISHED]
+    broken = (run.judged_folder for run in finished if run.expectations[first]["outcome"] == "broken")
+    if (run := next(broken, None)) is None:  # the intervals of single runs are open, their mean is not
+        return NextStep(BROKEN, text)
+    command = shlex.join(["specnet", "report", Path(folder, run.relative_to(series.path)).as_posix()])
+    effect = "Makes the page of one of the runs that break it, with its findings and the rows that break it most."
+    return NextStep(BROKEN, text, command, effect)
+
+
+def _failing_in_words(failing: Sequence[JudgedExpectation]) -> str:
     first, more = failing[0], len(failing) - 1
     others = f" {counted(more, 'other expectation')} {'is' if more == 1 else 'are'} not met either." if more else ""
-    text = f"It expects {first['words']}, found {figure_in_words(first)}.{others}"
-    if first["outcome"] == "undecided":
-        name = "Test more rows: these do not decide what the spec expects."
-        is_on_new_rows = "better_than" not in first["expectation"]  # baselines are not saved
-        return NextStep(name, text, shlex.join(["specnet", "evaluate", folder, "more_rows.csv"]) * is_on_new_rows)
-    name = "Do not use this model as it is: it breaks what the spec expects."
-    if finding is None or not finding.changes or finding.code in MINOR:
-        return NextStep(name, text)
-    step = _of_finding(finding, with_changes)
-    return step._replace(headline=name, text=f"{text} {step.headline.removesuffix('.')}: {step.text}")
+    return f"It expects {first['words']}, found {figure_in_words(first)}.{others}"
 
 
 def _without_comparison(

@@ -35,7 +35,7 @@ from specnet.run_files import (
     seed_and_fold,
     written_spec,
 )
-from specnet.saved.expectations_file import JudgedExpectation, over_runs
+from specnet.saved.expectations_file import JudgedExpectation, over_runs, read_expectations
 from specnet.saved.metrics_file import Metrics, Summary, read_csv, summarized
 from specnet.saved.saved_folder import BROKEN, FINISHED, UNFINISHED, SavedFolder
 from specnet.saved.saved_run import SavedRun
@@ -165,6 +165,16 @@ class SeriesRun(SavedRun):
     def own_folder(self) -> Path:
         """The folder of the series that contains this run and its page: the run's or the sweep's."""
         return self.path if self.path.name != BEST else self.path.parent
+
+    @property
+    def judged_folder(self) -> Path:
+        """The folder of the model that is judged: of the run, or of the team of a sweep that has one."""
+        team = None if self.sweep is None else self.sweep.team
+        return self.path if team is None else team.path
+
+    @cached_property
+    def expectations(self) -> Sequence[JudgedExpectation]:
+        return read_expectations(self.judged_folder)
 
     @property
     def baselines(self) -> Mapping[str, Mapping[str, Mapping[str, float | None]]]:

@@ -15,6 +15,7 @@ from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_
 from specnet.parts.metrics import larger_is_better, main_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective, best_split
 from specnet.parts.watchers import LOSS
+from specnet.report.next_step import step_of_series
 from specnet.report.pages.headline import BASELINES, VERDICTS, in_words, on_axis, words
 from specnet.report.pages.page_beginning import Gain, gains_chart
 from specnet.report.pages.page_templates import rendered
@@ -193,6 +194,7 @@ def series_page(series: SavedSeries) -> str:
         "series.html.j2",
         name=series.title,
         judged=series.expectations,
+        step=step_of_series(series, "."),
         command=series.command,
         facts_rows=list(series.conditions()),
         kind=kind,

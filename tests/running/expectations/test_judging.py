@@ -372,6 +372,29 @@ def test_page_and_terminal_have_one_next_step(
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "headline", "command"),
+    [
+        ("metric = 'r2'\nat_least = 1.5", "Do not use this model as it is", "specnet report {}/fold0"),
+        ("metric = 'r2'\nat_least = 0.1", "", ""),
+    ],
+)
+def test_page_and_terminal_of_folds_have_one_next_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, headline: str, command: str
+) -> None:
+    path, out = write_spec(tmp_path, [text], "price", "mse"), tmp_path / "run"
+    status = call(["run", str(path), "-o", str(out), "--folds", "2", "--set", "data.split="])
+    shown, page = capsys.readouterr().out, (out / "report.html").read_text(encoding="utf-8")
+    assert (status == 3) == ("What now" in page) == bool(headline)
+    if headline:
+        now = re.sub(r"\s+", " ", html.unescape(re.sub("<[^>]+>", " ", page[page.index('id="now"') :])))
+        (line,) = (line for line in shown.splitlines() if line.startswith(headline))
+        assert "met in 0 of 2 runs" in line
+        assert line in now.replace("\N{MINUS SIGN}", "-")
+        assert command.format(out) in shown
+        assert "specnet report fold0" in now
+
+
 def test_a_model_of_values_predicts_no_label(tmp_path: Path) -> None:
     path = write_spec(tmp_path, ["row = { size = 1 }\npredicts = 3"], "price", "mse")
     with pytest.raises(specnet.SpecError, match=r"(?s)\d+:\d+.*predicts no label.*use at_least or at_most"):
