@@ -11,7 +11,10 @@ from pathlib import Path
 from tests.docs.documents import ROOT, STATED, Document, built_documents, shell, snippet, without_times
 from tests.docs.site import pictures
 
-MOONS = "specnet run specs/moons.toml -o moons --quiet\nspecnet export moons --to javascript -o moons.mjs --quiet\n"
+MOONS = """\
+specnet run specs/moons.toml -o moons --quiet
+specnet export moons --to javascript -o moons.mjs --learn --quiet
+"""
 FIGURE = re.compile(
     r'<figure class="card[^"]*" id="([\w-]+)".*?<figcaption>(.*?)</figcaption>(.*?)</figure>', re.DOTALL
 )

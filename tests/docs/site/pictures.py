@@ -37,7 +37,7 @@ def _of_run(run: Path) -> Iterator[tuple[str, str]]:
     (_, _, cuts), (_, _, sums) = story.sections
     yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])
     yield "answer", _pictures([story.answer])
-    yield "try_it", try_it.section(shown.plane, run.with_suffix(".mjs").read_text("utf-8"))
+    yield "try_it", try_it.section(run, run.with_suffix(".mjs").read_text("utf-8"), run.parent)
     yield "cuts", _pictures(cuts, "small")
     yield "sums", _pictures(sums, "small")
     parameters = network.parameters(saved.model.members[0][0])
