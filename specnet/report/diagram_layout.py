@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from specnet.number_texts import count, counted
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 MAX_RANKS = 16
 """Largest number of ranks that are drawn without folding repetitions."""
-LONGEST_KIND = 13
-"""Most characters of a layer's kind that fit beside its size."""
+LONGEST_KIND, LONGEST_LINE = 13, 16
+"""Most characters of a layer's kind that fit beside its size, and of one line of a longer kind."""
 INPUT = 0
 """Index of the input's column."""
 
@@ -69,7 +70,9 @@ class DiagramColumn:
         words = [] if first.layer.type == "dense" else [first.layer.type]
         words += [activation.type for node in self.nodes if (activation := visible_activation(node.layer))]
         kind = " ".join(words or ["linear"]).replace("_", " ")
-        lines = [f"{count(self.size)} {kind}"] if len(kind) <= LONGEST_KIND else [count(self.size), kind]
+        lines = [f"{count(self.size)} {kind}"]
+        if len(kind) > LONGEST_KIND:
+            lines = [count(self.size), *wrap(kind, LONGEST_LINE, break_long_words=False)]
         if first.layer.name:
             lines.append(first.layer.name)
         lines += [_following(node.layer) for node in others if node.layer.split_activation()[0] is not None]

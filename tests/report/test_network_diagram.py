@@ -231,6 +231,11 @@ def test_columns_of_embeddings_reach_only_what_is_made_of_them() -> None:
     assert [column for _, column in pairs] == [0, 3, 1, 1, 2, 2, 2]
 
 
+def test_long_kinds_of_layers_take_several_lines() -> None:
+    picture = drawn(network({"type": "piecewise_linear_embedding", "bins": 3}, dense(1)))
+    assert {"piecewise linear", "embedding"} <= {*picture.texts("detail")}
+
+
 @pytest.mark.parametrize("name", CLUMSY)
 def test_names_are_text(name: str) -> None:
     classes = network(dense(3, "softmax"), loss="categorical_crossentropy")
