@@ -298,12 +298,13 @@ def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequen
     counts, predicted, observed, lows, highs = calibration(came_true, probability, answers.weight).tolist()
     pairs = ", ".join(f"{percent(a)} came true {percent(b)}" for a, b in zip(predicted, observed, strict=True))
     of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
-    shown = _calibration_ends([*lows, *highs, float(probability.min()), float(probability.max())])
+    before = None if uncalibrated is None else calibration(*_came_true(uncalibrated), uncalibrated.weight)
+    points = [] if before is None else before[1:3].ravel().tolist()
+    shown = _calibration_ends([*lows, *highs, *points, float(probability.min()), float(probability.max())])
     chart = _unit_chart(f"Calibration: {pairs}", of, "came true", shown, shown)
     most = _histogram(chart, probability, shown)
     error = f"Expected calibration error {_calibration_error(answers)}"
-    if uncalibrated is not None:
-        before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
+    if uncalibrated is not None and before is not None:
         chart.line(before[1], before[2], "plain dashed", title="before calibration")
         error += f", {_calibration_error(uncalibrated)} before calibration (dashed)"
     for each, low, high in zip(predicted, lows, highs, strict=True):

@@ -172,7 +172,7 @@ def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: 
     """Return sentences about the size of intervals or sets, and their coverage of test rows and of other rows."""
     level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
     if task != "values":
-        what = f"{_set_sizes(covered)}. At a level of {level}, {shares[0]} of these sets contain the true class"
+        what = f"{_set_sizes(covered)}. {shares[0]} of these sets of classes, made for {level}, contain the true class"
     elif len(sizes) == 1:
         half = page_figure(sizes[0] / 2)
         what = f"The {level} intervals are the prediction ± {half} on average; {shares[0]} contain the true value"

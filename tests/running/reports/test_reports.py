@@ -154,7 +154,8 @@ def test_reports_draw_intervals_and_say_what_they_cover(tmp_path: Path) -> None:
     assert sum(told["rows_by_size"]) == 75
     assert (one + 2 * two) / 75 == pytest.approx(told["size"][0])
     first = "one" if none else "one class"
-    assert f"{one} rows have {first}; {two} rows have two or more. At a level of 90 %, " in page.text
+    inside = f"{100 * told['covered'][0]:.1f} % of these sets of classes, made for 90 %, contain the true class."
+    assert f"{one} rows have {first}; {two} rows have two or more. {inside}" in page.text
     assert ("no class that is sure enough" in page.text) == (none > 0)
     assert "on average and not" not in made(MOONS, tmp_path / "without").text
 
