@@ -177,6 +177,9 @@ def over_runs(of_runs: Sequence[Sequence[JudgedExpectation]]) -> list[JudgedExpe
         if len(ends) == len(judged):
             together["low"], together["high"] = map(fmean, zip(*ends, strict=True))
             together["outcome"] = outcome_of(together["low"], together["high"], bounds_of(table))
+        reasons = {each.get("reason", "") for each in judged}
+        if len(reasons) == 1 and (reason := reasons.pop()):
+            together["reason"] = reason
         together["counts"] = counts(table, together["outcome"])
         found.append(together)
     return found

@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[Callable[[Path], Path], Compare]] = {
     "texts": (made.run_of("texts"), _run),
     "folds": (made.series_of("classes", folds=5, seeds=2), series_figures),
     "seeds": (made.series_of("values", seeds=8), series_figures),
+    "interrupted": (made.series_of("classes", finished=7, folds=5, seeds=2), series_figures),
     "sweep": (made.sweep, sweep_figures),
     "team": (made.team, _team),
     "compare": (made.compared, runs_figures),

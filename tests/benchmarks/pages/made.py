@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 import specnet
+from specnet.running.folder_pages import page_again
 from tests.texts.calling import called
 
 ROWS = 500
@@ -86,15 +90,28 @@ def run_of(task: str, **training: Any) -> Callable[[Path], Path]:
     return make
 
 
-def series_of(task: str, **many: int) -> Callable[[Path], Path]:
-    """Return a function that makes a series of folds or seeds."""
+class Interrupted(Executor):
+    """Computes nothing: the user has pressed Ctrl-C."""
+
+    def submit(self, *_args: Any, **_options: Any) -> Future[Any]:
+        raise KeyboardInterrupt
+
+
+def series_of(task: str, finished: int | None = None, **many: int) -> Callable[[Path], Path]:
+    """Return a function that makes a series of folds or seeds, which is interrupted after so many `finished` runs."""
 
     def make(folder: Path) -> Path:
         spec = spec_of(folder, task)
         if "folds" in many:
             del spec["data"]["split"]
-        specnet.run_many(spec, folder / "run", observer=specnet.Observer(), **many)
-        return folder / "run" / "report.html"
+        result = specnet.run_many(spec, folder / "run", observer=specnet.Observer(), **many)
+        if finished is None:
+            return folder / "run" / "report.html"
+        for run in result.runs[finished:]:
+            shutil.rmtree(folder / "run" / run.name)
+        with suppress(KeyboardInterrupt):
+            specnet.run_many(spec, folder / "run", resume=True, executor=Interrupted(), **many)
+        return page_again(folder / "run")
 
     return make
 

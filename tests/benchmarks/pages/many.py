@@ -11,7 +11,8 @@ from statistics import fmean, stdev
 import numpy as np
 from scipy import stats
 
-from specnet.number_texts import rounded
+from specnet.number_texts import ABSENT, rounded
+from specnet.saved.saved_folder import FINISHED, UNFINISHED
 from tests.benchmarks.pages.figures import Figures
 from tests.benchmarks.pages.reading import Plot, Reading, matched
 from tests.benchmarks.pages.truth import Truth
@@ -26,7 +27,18 @@ SIMPLER = {
 def series_figures(page: Path, found: Figures) -> None:
     """Compare the figures of a series of folds or seeds."""
     reading = Reading(page)
-    rows = reading.table("Runs")
+    planned = reading.table("Runs")
+    rows = [row for row in planned if row.get("state", FINISHED) == FINISHED]
+    for row in planned:
+        if row not in rows:
+            name, state, *figures = row.values()
+            found.text(f"{name}, state", state, UNFINISHED)
+            for cell in figures:
+                found.text(f"{name}, no figure", cell, ABSENT)
+    left = len(planned) - len(rows)
+    if left:
+        found.each("verdict", reading.verdict, r"^N of N runs did not finish\.", left, len(planned))
+        found.each("verdict", reading.verdict, "[Tt]he other N average", len(rows))
     runs = {row["run"]: Truth(page.parent / row["run"], page.parent / row["run"] / "spec.json") for row in rows}
     first = next(iter(runs.values()))
     main = "accuracy" if first.labels else "R²"
@@ -52,7 +64,7 @@ def series_figures(page: Path, found: Figures) -> None:
     simple = fmean(each["neighbours"][main] for each in simpler.values())
     found.each("verdict", reading.verdict, "(?:against|neighbours have) N", simple)
     _series_charts(reading, own, simpler, found)
-    _variance(reading, {name: each[main] for name, each in own.items()}, simpler, main, found)
+    _variance(reading, {name: each[main] for name, each in own.items()}, simpler, main, found, is_whole=not left)
     _curves(reading, page.parent, list(runs), found)
 
 
@@ -89,6 +101,9 @@ def _series_charts(
         dots = [each for each in plot.marks("dot") if each[2]] or [each for each in plot.marks("point") if each[2]]
         for _, y, hover in dots:
             name, value = hover.split(": ")
+            if name not in own:
+                found.text(f"{title}, {name}", value, UNFINISHED)
+                continue
             found.same(f"{title}, {name}", value, own[name][metric[1]])
             found.placed(f"{title}, {name}", [_off(plot, y, own[name][metric[1]])])
         for points, hover in plot.lines("whisker"):
@@ -114,16 +129,13 @@ def _variance(
     simpler: Mapping[str, Mapping[str, Mapping[str, float]]],
     main: str,
     found: Figures,
+    *,
+    is_whole: bool,
 ) -> None:
-    """Compare the spread over seeds and folds, and the interval of the difference over folds."""
+    """Compare the interval of the difference over folds, and the spread over seeds and folds if all have finished."""
     folds = sorted({name.split("_")[1] for name in own if "_" in name})
     if not folds:
         return
-    of_folds = [[value for name, value in own.items() if name.endswith(fold)] for fold in folds]
-    within = np.var(of_folds, axis=1, ddof=1).mean()
-    between = max(np.var(np.mean(of_folds, axis=1), ddof=1) - within / len(of_folds[0]), 0)
-    pattern = "the standard deviation is N points.* add a standard deviation of N points"
-    found.each("spread", reading.text, pattern, within**0.5, between**0.5)
     differences = [
         fmean(value - simpler[name]["neighbours"][main] for name, value in own.items() if name.endswith(fold))
         for fold in folds
@@ -132,6 +144,14 @@ def _variance(
     half = stats.t.ppf(0.975, count - 1) * np.std(differences, ddof=1) * np.sqrt(1 / count + 1 / (count - 1))
     gain = r"neighbours [\d.]+ %: N points, 95 % interval N to N points"
     found.each("difference", reading.text, gain, mean, mean - half, mean + half)
+    if not is_whole:
+        found.text("spread", str("add a standard deviation of" in reading.text), "False")
+        return
+    of_folds = [[value for name, value in own.items() if name.endswith(fold)] for fold in folds]
+    within = np.var(of_folds, axis=1, ddof=1).mean()
+    between = max(np.var(np.mean(of_folds, axis=1), ddof=1) - within / len(of_folds[0]), 0)
+    pattern = "the standard deviation is N points.* add a standard deviation of N points"
+    found.each("spread", reading.text, pattern, within**0.5, between**0.5)
 
 
 def _curves(reading: Reading, folder: Path, names: Sequence[str], found: Figures) -> None:

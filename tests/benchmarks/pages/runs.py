@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from specnet.number_texts import cell_text
+from specnet.running.panel.words import MAX_DECIMALS
 from tests.benchmarks.pages.figures import Figures
 from tests.benchmarks.pages.reading import Reading, matched
 from tests.benchmarks.pages.truth import Truth, wilson
@@ -309,16 +310,23 @@ def _failing(reading: Reading, truth: Truth, found: Figures) -> None:
 def _with_decimals(value: float, truth: Truth, output: int) -> str:
     """Return a value with the decimals of a target in its file; with one more if these are fewer than 20 steps."""
     known = truth.target["train"][:, output]
-    decimals = max(len(f"{each:.10g}".partition(".")[2]) for each in known)
+    decimals = _decimals(known)
     decimals += bool(np.ptp(known) * 10**decimals < 20)
     return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def _decimals(known: NDArray[np.float64]) -> int:
+    """Return the largest number of decimals of values in a file."""
+    return max(len(f"{each:.10g}".partition(".")[2]) for each in known)
 
 
 def _cells(what: str, row: dict[str, str], truth: Truth, place: int, found: Figures) -> None:
     for name in truth.names:
         cell = truth.columns["test"][name].iloc[place]
         if name in row and isinstance(cell, float) and np.isfinite(cell):
-            found.text(f"{what}, {name}", row[name], cell_text(cell))
+            decimals = _decimals(truth.columns["train"][name].dropna().to_numpy())
+            its = cell_text(cell) if decimals > MAX_DECIMALS else f"{cell:.{decimals}f}".replace("-", "−")
+            found.text(f"{what}, {name}", row[name], its)
 
 
 def _network(reading: Reading, truth: Truth, found: Figures) -> None:

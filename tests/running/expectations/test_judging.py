@@ -253,6 +253,9 @@ def test_folds_say_in_how_many_runs_an_expectation_is_met(tmp_path: Path, capsys
     assert "2 of 3 met" in capsys.readouterr().out
     runs = [read_expectations(out / f"fold{fold}") for fold in range(3)]
     mean = over_runs(runs)[0]
+    reasoned: list[Any] = [[{**each[0], "reason": reason}] for each, reason in zip(runs, "aab", strict=True)]
+    assert over_runs(reasoned[:2])[0]["reason"] == "a"
+    assert "reason" not in over_runs(reasoned[1:])[0]
     assert mean["value"] == pytest.approx(sum(each[0]["value"] for each in runs) / 3)  # type: ignore[misc] # numbers
     assert call(["compare", *(str(out / f"fold{fold}") for fold in range(2)), "-o", str(tmp_path / "both.html")]) == 0
     assert "2 of 3 met" in (tmp_path / "both.html").read_text(encoding="utf-8")
