@@ -20,6 +20,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def grouped(text: str) -> str:
+    """Return a text whose whole numbers have their digits in groups of three."""
+    return re.sub(r"\d+", lambda found: count(int(found[0])), text)
+
+
 def counted(number: int, singular: str, plural: str | None = None) -> str:
     """Return a number with its noun in the singular or plural: ``1 parameter``, ``21 parameters``."""
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"

@@ -182,7 +182,10 @@ def _bound(measure: str, value: float | None) -> str:
 
 def _distance(measure: str, value: float | None) -> str:
     """Return an accepted difference of a measure with all its digits."""
-    return f"{100 * (value or 0.0):.10g} percentage points" if is_percentage(measure) else f"{value or 0.0:g}"
+    if not is_percentage(measure):
+        return f"{value or 0.0:g}"
+    text = f"{100 * (value or 0.0):.10g}"
+    return f"{text} percentage point{'s' * (text != '1')}"
 
 
 def _cell(value: Any) -> str:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from specnet.network import Network
-from specnet.number_texts import count
 from specnet.parts.arrays import Array
 from specnet.parts.watchers import LOSS, Memory
 from specnet.spec import Spec
@@ -306,14 +305,14 @@ class TrainingProgress:
         """
         stopping = self._stopping
         best = self.epochs if stopping is None else self.epochs - stopping.waited
-        restored = f", weights of epoch {count(best)} restored" if self._has_best and best < self.epochs else ""
+        restored = f", weights of epoch {best} restored" if self._has_best and best < self.epochs else ""
         if self._trainer.so_far.batches or not self.epochs:
-            return f"{reason} in epoch {count(self.epochs + 1)}{restored}"
+            return f"{reason} in epoch {self.epochs + 1}{restored}"
         if stopping is not None and stopping.ends:
-            return f"early stopping after epoch {count(self.epochs)}{restored}"
+            return f"early stopping after epoch {self.epochs}{restored}"
         if self.epochs == self.total:
             return f"{ALL_EPOCHS}{restored}"
-        return f"{reason} after epoch {count(self.epochs)}{restored}"
+        return f"{reason} after epoch {self.epochs}{restored}"
 
     def result(self) -> tuple[Array, State]:
         """Return the parameters and layer states of the model: of the best epoch if the spec restores it."""

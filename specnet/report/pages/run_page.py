@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.model import Model
-from specnet.number_texts import count, counted, page_figure, percent
+from specnet.number_texts import count, counted, grouped, page_figure, percent
 from specnet.parts.splits import adjective
 from specnet.report.diagram_layout import visible_activation
 from specnet.report.network_diagram import diagram_of, weight_image
@@ -43,6 +43,9 @@ MAX_WEIGHT_PICTURES, MAX_MISTAKES = 24, 12
 Picture = tuple[str, str, str]
 """A picture of pixels: the data URI of a PNG, its text description, and its caption."""
 
+SHORT_FORMULA = 20
+"""Most characters of a formula in the table of layers that is on one line, also on phones."""
+
 
 def page(run: SavedRun, shown: ModelAnswers) -> str:
     """Return the page of a run as HTML; raise FileError if its record lacks a fact."""
@@ -54,7 +57,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     recorded, beside = (run.history, run.layer_records, evaluation), headline.comparison(evaluation)
     # For each network, the epoch of its delivered weights.
     delivered = [weights_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
-    facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {run.facts['end']}"
+    facts, end = run.facts, "" if run.facts["end"] == ALL_EPOCHS else f": {grouped(run.facts['end'])}"
     if members > 1 and run.facts.get("finished", True):
         end = f" in {count(members)} networks"  # the chart of losses has their epochs
     written = run.written_text  # an error about its bytes names the file alone
@@ -141,7 +144,8 @@ def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | Non
         record, size = last_record.get(node.key), weights.get(node.key)
         last = "" if size is None else page_figure(size)
         dead = percent(record["dead"]) if record and visible_activation(node.layer) else ""
-        cells.append((name, units, formula, parameters, first_weights, last, dead))
+        whole = formula if len(formula) > SHORT_FORMULA else formula.replace(" ", "\N{NO-BREAK SPACE}")
+        cells.append((name, units, whole, parameters, first_weights, last, dead))
     table = TextTable(header, cells, right=frozenset({1, 3, 5, 6}))
     return table.part(table.filled_columns)
 

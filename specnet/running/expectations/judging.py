@@ -348,8 +348,8 @@ class _Judge:
         if outcome == "undecided":
             bound = min((each for each in bounds if low <= each <= high), key=lambda each: abs(value - each))
             distance, half = abs(value - bound), (high - low) / 2
-            # Intervals are longer on one side: the part that contains the bound has to become shorter.
-            part = max(half, value - low if bound <= value else high - value)
+            # Half an interval that is longer on the side of the bound may be shorter than the distance.
+            part = half if half > distance else value - low if bound <= value else high - value
             # More than this number of rows is no help to a reader, whose figure equals the bound.
             needed = math.ceil(rows * (part / distance) ** 2) if distance > half / 1_000 else None
         return self._outcome(outcome, rows, value=value, low=low, high=high, reason=reason, needed=needed)

@@ -210,6 +210,8 @@ def test_more_rows_would_decide_than_there_are(classes: RunResult) -> None:
     (found,) = specnet.expect(classes.model, X, labels, [{"metric": "accuracy", "at_least": 0.85}])
     assert (found["outcome"], found["value"]) == ("undecided", 39 / 40)
     assert 40 < found["needed"] < 60
+    (found,) = specnet.expect(classes.model, X, labels, [{"metric": "accuracy", "at_least": 0.95}])
+    assert abs(found["needed"] - 40 * ((found["high"] - found["low"]) / 2 / 0.025) ** 2) <= 1
 
 
 def test_expectations_are_no_part_of_a_run(classes: RunResult, tmp_path: Path) -> None:
