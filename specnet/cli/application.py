@@ -18,8 +18,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from specnet.cli.arguments import COUNT, SETTING, QuietOption, format_option
-from specnet.cli.output import CatalogueFormat, OutputFormat, UsageError, reporting
-from specnet.similar_names import close_match, did_you_mean
+from specnet.cli.output import CatalogueFormat, MistakesFormat, OutputFormat, UsageError, reporting
+from specnet.suggestions import close_match, did_you_mean
 
 _SECTION = "\n\nExamples\n--------\n"
 _BY_NAME = Parameter.KEYWORD_ONLY
@@ -36,6 +36,8 @@ VERBS = {verb: use.lower() for use, verbs in USES.items() for verb in verbs}
 """Name of each verb's module, in the order of the help."""
 _ANSWERING = ("parts", "show", "runs", "diff", "evaluate", "explain")
 """Verbs whose result is the printed text; other verbs print a report on files that they wrote or checked."""
+_FORMATS = {"parts": CatalogueFormat, "validate": MistakesFormat}
+"""Formats of verbs that have others than text and JSON."""
 _OTHER_TOOLS = {
     "new": "create init",
     "--help": "help",
@@ -145,7 +147,7 @@ def _register(application: typer.Typer, name: str) -> None:
     verb: Callable[..., None] = getattr(
         import_module(f"specnet.cli.{VERBS[name]}"), "import_" if name == "import" else name
     )
-    formats: type[StrEnum] = CatalogueFormat if name == "parts" else OutputFormat
+    formats: type[StrEnum] = _FORMATS.get(name, OutputFormat)
 
     def called(context: typer.Context, output_format: StrEnum, quiet: bool, **values: Any) -> None:
         with reporting(output_format, quiet, name in _ANSWERING, context) as output:

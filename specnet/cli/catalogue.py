@@ -14,9 +14,9 @@ from specnet.parts.initializers import Initializer
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
 from specnet.report.terminal.terminal_output import MIN_GAP, TextTable
-from specnet.similar_names import did_you_mean
 from specnet.spec.json_schema import json_schema
 from specnet.spec.reading.hints import KEYS
+from specnet.suggestions import did_you_mean
 
 NEEDED = "needed"
 """Text in the column of defaults for a required field."""

@@ -60,6 +60,15 @@ class CatalogueFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
+class MistakesFormat(StrEnum):
+    """Formats in which `validate` prints."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
 class UsageError(SpecnetError):
     """The command line is wrong, or requests something impossible."""
 
@@ -188,7 +197,7 @@ class Output:
 
     def document(self, text: str) -> None:
         """Set the text that is printed at the end as data: exactly, in UTF-8, also with ``--quiet``."""
-        self._document = text if text.endswith("\n") else text + "\n"
+        self._document = text if not text or text.endswith("\n") else text + "\n"
 
     def data_stream(self) -> IO[bytes]:
         """Return a temporary file for large data; its content is printed at the end, unless there are errors."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from difflib import unified_diff
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,13 +30,16 @@ from specnet.cli.arguments import (
     parse,
     word_option,
 )
-from specnet.cli.output import CatalogueFormat, Output, UsageError
-from specnet.errors import DataError, SpecnetError
+from specnet.cli.output import CatalogueFormat, MistakesFormat, Output, UsageError
+from specnet.errors import DataError, Position, SpecnetError
 from specnet.number_texts import counted
 
 if TYPE_CHECKING:
     from specnet.cli.catalogue import Entry, KeyEntry
+    from specnet.errors import Diagnostic
     from specnet.parts.data import Table, TableFile
+    from specnet.spec import Limits, Spec, SpecSource
+    from specnet.spec.reading.source_document import Document
 
 
 SCHEMA_NAME = "specnet.schema.json"
@@ -261,37 +267,142 @@ def validate(
         list[Path],
         argument("SPEC...", "Specs, TOML or JSON; folders of runs; or - for standard input.", complete_runs_and_files),
     ],
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Follow hints that are certain in the files; comments and layout stay.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change, and write nothing.")] = False,
+    unsafe_fixes: Annotated[
+        bool, typer.Option("--unsafe-fixes", help="With --fix or --diff: follow hints that are not certain, too.")
+    ] = False,
+    data: Annotated[bool, typer.Option("--data", help="Read the data, and check the specs with them.")] = False,
     overrides: SetOption = None,
     limit: LimitOption = None,
 ) -> None:
     """Check specs and report every error.
 
-    Reads no data, and neither trains nor writes anything. Also tries every value of [sweep] in its spec.
+    Reads no data without --data, does not train, and writes nothing without --fix. Also tries every value of [sweep] in
+    its spec. With --fix, the exit status is that of the errors that are left.
 
     Examples
     --------
     specnet validate specs/moons.toml
     specnet validate --format json specs/moons.toml specs/iris.json
     specnet validate specs/moons.toml --set training.epochs=100
+    specnet validate spec.toml --diff
+    specnet validate spec.toml --fix
+    specnet validate specs/penguins.toml --data
     """
-    from specnet.spec.searching import parse_whole
-
     if specs.count(STANDARD_INPUT) > 1:
         raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
-    valid = output.data["valid"] = []
+    editing = "--fix" if fix else "--diff" if diff else None
+    if fix and diff:
+        raise UsageError("--fix and --diff cannot be combined")
+    if unsafe_fixes and editing is None:
+        raise UsageError("--unsafe-fixes needs --fix or --diff")
+    if editing and overrides:
+        raise UsageError(f"--set and {editing} cannot be combined", hint="edits are made in the file")
+    for source in specs if editing else ():
+        if source.is_dir() or (fix and source == STANDARD_INPUT):
+            raise UsageError(f"{editing} needs a file", source=str(source))
+    check = _Validation(output, editing, unsafe_fixes, data)
     for source in specs:
         try:
-            parse(source, overrides, limit, parse_whole)
+            parse(source, overrides, limit, partial(check.checked, source))
         except SpecnetError as error:
-            output.mistakes(error)
+            check.refused(error)
         else:
-            name = STDIN_NAME if source == STANDARD_INPUT else str(source)
-            valid.append(name)
-    checked = counted(len(specs), "spec")
-    if output.mistake_count:
-        output.remark(f"{checked}, {counted(output.mistake_count, 'mistake')}")
-    else:
-        output.line(f"{checked}, no mistakes")
+            check.valid.append(STDIN_NAME if source == STANDARD_INPUT else str(source))
+    check.close(len(specs))
+
+
+_OF_CODE_HOSTS = (MistakesFormat.SARIF, MistakesFormat.GITHUB)
+
+
+class _Validation:
+    """The checks of `specnet validate`: of each spec, with its edits, and the printed summary."""
+
+    def __init__(self, output: Output, editing: str | None, unsafe: bool, reads_data: bool) -> None:
+        self.output, self.editing, self.unsafe, self.reads_data = output, editing, unsafe, reads_data
+        self.valid: list[str] = []
+        self.mistakes: list[Diagnostic] = []
+        self.edits: list[Diagnostic] = []
+        self.documents: dict[str, Document] = {}
+
+    def checked(self, path: Path, source: SpecSource | Document, **options: Any) -> Spec:
+        """Return a valid spec, after the edits that are requested; the parameters are those of `parse_whole`."""
+        from specnet.spec.reading.reader import read
+        from specnet.spec.searching import parse_whole
+
+        document = read(source)
+        assert document.text is not None, "it comes from a file"
+        self.documents[document.text.name] = document
+        if self.editing:
+            document = self.documents[document.text.name] = self._edited(document, path, options["limits"])
+        spec = parse_whole(document, **options)
+        if self.reads_data:
+            from specnet.running.data_rows import read_data
+
+            self.output.warnings(*read_data(spec).warnings)
+        return spec
+
+    def _edited(self, document: Document, path: Path, limits: Limits | None) -> Document:
+        from specnet.files import read_file, write_file
+        from specnet.spec.fixing import mended
+        from specnet.spec.reading.reader import MAX_BYTES
+
+        edited, followed = mended(document, limits=limits, only_certain=not self.unsafe)
+        assert document.text is not None and edited.text is not None
+        self.edits += followed
+        if followed and self.editing == "--diff":
+            before, after = (each.content.splitlines(keepends=True) for each in (document.text, edited.text))
+            lines = unified_diff(before, after, document.text.name, document.text.name)
+            self.output.data["diff"] = self.output.data.get("diff", "") + (changes := "".join(lines))
+            if self.output.format is MistakesFormat.TEXT:
+                self.output.line(changes.rstrip("\n"))
+        elif followed:
+            mark = BOM_UTF8 if read_file(path, MAX_BYTES).startswith(BOM_UTF8) else b""
+            write_file(path, mark + edited.text.content.encode())
+        return edited
+
+    def refused(self, error: SpecnetError) -> None:
+        """Add the mistakes of a spec."""
+        self.mistakes += error.diagnostics
+        if self.output.format in _OF_CODE_HOSTS:
+            self.output.status = 1
+        else:
+            self.output.mistakes(error)
+
+    def close(self, count: int) -> None:
+        """Print the mistakes in a format of code hosts, or the summary."""
+        output = self.output
+        output.data["valid"] = self.valid
+        if self.editing:
+            output.data["fixed" if self.editing == "--fix" else "fixable"] = [each.as_dict() for each in self.edits]
+            output.status = max(output.status, int(bool(self.edits) and self.editing == "--diff"))
+        if output.format in _OF_CODE_HOSTS:
+            from specnet.editor.code_hosts import github, sarif
+
+            is_sarif = output.format is MistakesFormat.SARIF
+            output.document(sarif(self.mistakes, self.documents) if is_sarif else github(self.mistakes))
+        elif self.editing == "--fix":
+            for edit in self.edits:
+                where = edit.position or Position(1, 1)
+                output.parts(f"{edit.source}:{where.line}:{where.column}: {edit.message}", f"fixed: {edit.hint}")
+        words = [counted(count, "spec")]
+        if self.edits:
+            words.append(f"{counted(len(self.edits), 'mistake')} {'' if self.editing == '--fix' else 'would be '}fixed")
+        left = counted(len(self.mistakes), "mistake") if self.mistakes else "no mistakes"
+        words.append(f"{left} left" if self.edits else left)
+        say = output.remark if self.mistakes or output.format in _OF_CODE_HOSTS else output.line
+        say(", ".join(words))
+        if self.editing and not self.unsafe:
+            self._remark_on_doubtful()
+
+    def _remark_on_doubtful(self) -> None:
+        from specnet.spec.fixing import is_doubtful
+
+        if more := sum(map(is_doubtful, self.mistakes)):
+            self.output.remark(f"--unsafe-fixes follows {counted(more, 'further hint')}, which may be wrong")
 
 
 def _complete_names(incomplete: str) -> list[tuple[str, str]]:

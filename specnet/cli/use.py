@@ -34,7 +34,7 @@ from specnet.cli.arguments import (
 from specnet.cli.output import Output, UsageError, show_expectations
 from specnet.errors import DataError
 from specnet.number_texts import counted
-from specnet.similar_names import did_you_mean
+from specnet.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from specnet.data import RawColumns

@@ -20,8 +20,8 @@ from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.running.data_rows import Rows, target_of_steps
-from specnet.similar_names import did_you_mean
 from specnet.spec import Spec
+from specnet.suggestions import did_you_mean
 from specnet.training import TrainingRows
 from specnet.training.after_epoch import watcher_name
 from specnet.training.epoch_metrics import PARTS, CrossFittedOutputs, Monitors, parts_of

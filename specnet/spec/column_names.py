@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from specnet.errors import Diagnostic
 from specnet.parts.arrays import first_few
 from specnet.parts.data import ColumnKind
-from specnet.similar_names import did_you_mean
 from specnet.spec.document import ColumnGroup, Spec
 from specnet.spec.reading.hints import shown
 from specnet.spec.reading.reader import MAX_BYTES, MAX_TOKENS
+from specnet.suggestions import perhaps
 
 PATH = ("network", "feature_names")
 PREPROCESSING = ("network", "preprocessing")
@@ -62,7 +62,7 @@ def wrong_groups(spec: Spec, names: Sequence[str]) -> Iterator[Diagnostic]:
                 yield spec.diagnostic("unknown-column", message, path, hint="set network.feature_names")
                 return
             if name not in names:
-                hint = did_you_mean(name, names) or f"choose from {first_few(names)}"
+                hint = perhaps(name, names) or f"choose from {first_few(names)}"
                 yield spec.diagnostic("unknown-column", f"no input column {shown(name)}", path, hint=hint)
             elif name in seen:
                 yield spec.diagnostic("field-clash", f"column {shown(name)} is in two groups", path)

@@ -42,6 +42,7 @@ from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Mo
 from specnet.spec.expectations import Expectation
 from specnet.spec.reading.source_document import Details, Document
 from specnet.spec.sweep_section import SweepSpec
+from specnet.suggestions import Assigned, Suggestion
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,19 @@ class Ensemble(Section):
         """Return a copy with another number of members."""
         return self.model_copy(update={"members": count})
 
-    def validated_on(self, *words: str) -> str:
+    def validated_on(self, *words: str) -> Suggestion:
         """Return the hint to set `validation` to one of some words.
 
         The hint shows the whole table, because the spec may only have the number of members.
         """
         tables = (f'{{ members = {self.members}, validation = "{word}" }}' for word in words)
-        return f"set training.ensemble = {' or '.join(tables)}"
+        edits = (Assigned(("training", "ensemble"), {"members": self.members, "validation": word}) for word in words)
+        return Suggestion(f"set training.ensemble = {' or '.join(tables)}", *edits)
 
-    def validated_together(self) -> str:
+    def validated_together(self) -> Suggestion:
         """Return the hint for validation rows that are not used: validate all members on them."""
-        return f"{self.validated_on('split')} to validate all members on these rows"
+        hint = self.validated_on("split")
+        return Suggestion(f"{hint} to validate all members on these rows", *hint.edits)
 
 
 def of_members(value: Any) -> Any:

@@ -14,6 +14,7 @@ from specnet.spec.parsing import checked, document_saying, parse_spec
 from specnet.spec.reading.reader import CannotSetError, SpecSource, plain, read, settings_of, with_change
 from specnet.spec.reading.source_document import MAX_REPORTED, Document
 from specnet.spec.sweep_section import SweepSpec, is_range
+from specnet.suggestions import Assigned, Moved, Removed, Replaced, Suggestion
 
 SWEEP: Path = ("sweep",)
 SPACE: Path = (*SWEEP, "space")
@@ -75,8 +76,12 @@ def parse_whole(source: SpecSource | Document, *, overrides: Iterable[str] = (),
 def _clashes(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
     """Yield a mistake for each setting of a sweep that conflicts with the spec of a trial."""
     if sweep.metric not in (VALIDATION_LOSS, *(metric.type for metric in spec.training.metrics)):
-        hint = f'set training.metrics = ["{sweep.metric}"], or add it to the list'
-        yield Diagnostic("no-metric", f'"{sweep.metric}" is not in training.metrics', (*SWEEP, "metric"), hint=hint)
+        measured = [*(metric.short() for metric in spec.training.metrics), sweep.metric]
+        words = f'set training.metrics = ["{sweep.metric}"], or add it to the list'
+        to_measure = Suggestion(words, Assigned(("training", "metrics"), measured))
+        yield Diagnostic(
+            "no-metric", f'"{sweep.metric}" is not in training.metrics', (*SWEEP, "metric"), hint=to_measure
+        )
     if sweep.pruner is None:
         return
     if not sweep.pruner.of_folds and spec.training.ensemble is not None:
@@ -97,12 +102,13 @@ def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[Diagnostic]:
     split = spec.data.split
     if sweep.folds is not None and spec.training.folds is not None:
         message = "folds cannot be combined with an ensemble on folds, which has folds of its own"
-        yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint="remove sweep.folds")
+        yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint=Suggestion("remove sweep.folds", Removed()))
     elif sweep.folds is not None:
         for key in ("column", "test", "validation", "folds"):
             if getattr(split, key) is not None:
                 message = f"folds cannot be combined with data.split.{key}"
-                yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint=f"remove data.split.{key}")
+                hint = Suggestion(f"remove data.split.{key}", Removed((*SPLIT, key)))
+                yield Diagnostic("field-clash", message, (*SWEEP, "folds"), hint=hint)
                 return
     elif not split.has_validation and spec.training.folds is None:
         message = "a sweep needs validation rows, but validation_size is 0"
@@ -279,11 +285,14 @@ class _Search:
         if where != problem.path:
             is_inside = problem.path[: len(path)] == path
             reported = sources.get(rest, (*source, *rest)) if is_inside else entry
-            return replace(self._located(problem, where), path=reported, notes=tuple(notes))
+            names_key = problem.at_key and path[: len(problem.path)] == problem.path
+            hint = _of_key(problem, str(entry[-1])) if names_key else _in_its_place(problem.hint)
+            return replace(self._located(problem, where), path=reported, hint=hint, notes=tuple(notes))
         if self._is_written(problem.path):
             name = ".".join(map(str, problem.path))
             notes.insert(0, self.document.diagnostic("note", f"{name} is set here", problem.path, at_key=True))
-        return self.document.diagnostic(problem.code, problem.message, source, hint=problem.hint, notes=notes)
+        hint = problem.hint and str(problem.hint)
+        return self.document.diagnostic(problem.code, problem.message, source, hint=hint, notes=notes)
 
     def _is_written(self, path: Path) -> bool:
         return self.document.location(path)[1]
@@ -291,6 +300,29 @@ class _Search:
     def _located(self, found: Diagnostic, path: Path) -> Diagnostic:
         """Return a mistake, without its notes, located at a path of the document."""
         return self.document.diagnostic(found.code, found.message, path, at_key=found.at_key, hint=found.hint)
+
+
+def _in_its_place(hint: str | None) -> str | None:
+    """Return a hint about a trial's data as a hint about a sweep, without edits of other paths than the mistake's."""
+    is_own = isinstance(hint, Suggestion) and all(isinstance(edit, Replaced) for edit in hint.edits)
+    return hint if is_own else hint and str(hint)
+
+
+def _of_key(problem: Diagnostic, key: str) -> str | None:
+    """Return the hint of a mistake about a step of a searched key as a hint about the whole key."""
+    hint = problem.hint
+    if isinstance(hint, Suggestion) and isinstance(moved := hint.edits[0], Moved) and _key(moved.path) == key:
+        return Suggestion(hint, Replaced(_key(moved.to)), is_certain=hint.is_certain)
+    hint, steps, wrong = _in_its_place(hint), key.split("."), len(problem.path) - 1
+    if not isinstance(hint, Suggestion):
+        return hint
+    names = (edit.value for edit in hint.edits if isinstance(edit, Replaced))
+    edits = (Replaced(_key((*steps[:wrong], name, *steps[wrong + 1 :]))) for name in names)
+    return Suggestion(hint, *edits, is_certain=hint.is_certain)
+
+
+def _key(path: Path) -> str:
+    return ".".join(map(str, path))
 
 
 def _shared_steps(path: Path, other: Path) -> int:

@@ -26,6 +26,7 @@ from specnet.parts.part import FieldProblem, Section
 from specnet.parts.registry import KIND_KEY
 from specnet.parts.searches import Pruner, Sampler, Tpe
 from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
+from specnet.suggestions import close_match, instead, is_certain
 
 TRIALS = 50
 """The default number of trials."""
@@ -163,6 +164,8 @@ def _checked_key(key: str) -> str:
         message, hint = "keys of data cannot be searched: all trials use the same rows", None
     elif first == "seed":
         hint = "set sweep.seeds to average each trial over several seeds"
+    elif first not in SEARCHED and (close := close_match(first, SEARCHED)):
+        hint = instead(close + key[len(first) :], is_certain(close, first, SEARCHED))
     elif first in SEARCHED:
         message, hint = f'invalid key "{key[:100]}"', 'write it as for --set, such as "training.l2"'
     raise PydanticCustomError("space-key", "no key of the space", {"message": message, "hint": hint})

@@ -13,7 +13,7 @@ from specnet.parts.watchers import LOSS
 from specnet.report.terminal.terminal_output import TextTable
 from specnet.saved.expectations_file import JudgedExpectation, met_in_words
 from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
-from specnet.similar_names import did_you_mean
+from specnet.suggestions import did_you_mean
 
 CONSTANT = "constant"
 INTERVAL = "95 % interval"

@@ -49,11 +49,11 @@ from specnet.running.expectations.named_cells import (
 )
 from specnet.running.panel.row_names import names_of_rows
 from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of, read_expectations
-from specnet.similar_names import did_you_mean
 from specnet.spec import Spec, parse_spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
 from specnet.spec.reading.hints import shown
 from specnet.spec.reading.source_document import Document
+from specnet.suggestions import perhaps
 
 MOST_VALUES = 50
 """The number of values of a column above which groups of its rows are not compared."""
@@ -68,7 +68,7 @@ def check_labels(spec: Spec, data: SpecData) -> None:
         for key in ("of", "predicts"):
             label, path = getattr(expectation, key), (EXPECT, index, key)
             if known and label is not None and label_index(label, known) is None:
-                hint = did_you_mean(str(label), known) or f"choose from {first_few(known)}"
+                hint = perhaps(str(label), known) or f"choose from {first_few(known)}"
                 found.append(spec.diagnostic("unknown-label", f"no label {shown(label)}", path, hint=hint))
         needs_output = expectation.form in (*DIRECTIONS, "row") and expectation.predicts is None
         if has_many and needs_output and expectation.of is None:

@@ -1,5 +1,6 @@
 """Conversion of pydantic's errors to diagnostics for users: a code, one sentence, the location and a hint."""
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, get_args, get_origin
@@ -13,9 +14,9 @@ from specnet.parts.fields import NAME_RULES
 from specnet.parts.layers import Layer
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
-from specnet.similar_names import close_match, did_you_mean
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.reading.hints import (
+    OtherTable,
     either,
     key_hint,
     kind_name,
@@ -26,9 +27,11 @@ from specnet.spec.reading.hints import (
     name_hint,
     part_hint,
     shown,
+    type_hint,
 )
 from specnet.spec.reading.source_document import MAX_REPORTED, Document
 from specnet.spec.sweep_section import is_unquoted
+from specnet.suggestions import Moved, Suggestion, close_match, did_you_mean
 
 _NEEDED = {
     "int_type": "an integer",
@@ -58,6 +61,9 @@ _TOP = "the top level"
 
 _MOST_QUOTED = 3
 """Maximum number of keys that a hint names."""
+
+_WORD = re.compile(r'"(\w+)"')
+"""A choice in the words for what a key may have."""
 
 _AROUND_LAYERS = (Spec, NetworkSpec, TrainingSpec, Layer)
 
@@ -109,7 +115,8 @@ class _Explanation:
                 hint = did_you_mean(value, choices) if isinstance(value, str) else None
                 return self._say("unknown-value", f"expected {either(choices)}, got {shown(value)}", path, hint)
             case "unknown-value":
-                return self._say(code, f"expected {context['words']}, got {shown(value)}", path)
+                hint = did_you_mean(value, _WORD.findall(context["words"])) if isinstance(value, str) else None
+                return self._say(code, f"expected {context['words']}, got {shown(value)}", path, hint)
             case "unknown-monitor":
                 message = f"expected a metric to monitor, got {shown(value)}"
                 return self._say("unknown-value", message, path, monitor_hint(value, self.registry))
@@ -118,15 +125,16 @@ class _Explanation:
                 return self._say("unknown-value", message, path, metric_hint(value, self.registry))
             case "unquoted-key":
                 message = "keys of the space must be in quotes"
-                hint = f"write {' and '.join(_quoted(path[2:], value))}"
+                keys = [*islice(_unquoted(path[2:], value), _MOST_QUOTED)]
+                words = "write " + " and ".join(f'"{_key(key)}" = …' for key in keys)
+                hint = Suggestion(words, Moved((*path[:2], *keys[0]), (*path[:2], _key(keys[0]))), is_certain=True)
                 return self.document.diagnostic("space-key", message, path, at_key=True, hint=hint)
             case "string_pattern_mismatch":
                 hint = name_hint(value, path, NAME_RULES.get(context["pattern"]))
                 return self._say("name", f"invalid name {shown(value)}", path, hint)
         if code in _NEEDED:
-            alone = code == "tuple_type" and isinstance(value, str | int | float) and not str(value).startswith("[")
             message = f"expected {_NEEDED[code]}, got {shown(value)}"
-            return self._say("wrong-type", message, path, f"write [{shown(value)}]" if alone else None)
+            return self._say("wrong-type", message, path, type_hint(code.removesuffix("_type"), value))
         if code in _BOUNDS:
             words, key = _BOUNDS[code]
             return self._say("out-of-bounds", f"expected {words} {_bound(context[key])}, got {shown(value)}", path)
@@ -143,14 +151,16 @@ class _Explanation:
         section, owner = self._section(path[:-1])
         key = str(path[-1])
         hint = layer_hint(key, self._at(path)) if issubclass(section, _AROUND_LAYERS) else None
-        hint = hint or key_hint(key, section.model_fields, self._other_tables(section))
+        hint = hint or key_hint(path, section.model_fields, self._other_tables(section))
         message = f"unknown key {shown(path[-1])}{_of(owner)}"
         return self.document.diagnostic("unknown-key", message, path, at_key=True, hint=hint)
 
     def _missing_type(self, path: Path, kind: str) -> Diagnostic:
         close = close_match("type", self._at(path))
-        known = ", ".join(part.part_name() for part in self.registry.of_kind(kind)[:5])
-        hint = f'rename {shown(close)} to "type"' if close else f"for example {known}"
+        hint: str = f"for example {', '.join(part.part_name() for part in self.registry.of_kind(kind)[:5])}"
+        if close:
+            moved = Moved((*path, close), (*path, "type"))
+            hint = Suggestion(f'rename {shown(close)} to "type"', moved, is_certain=True)
         return self._say("missing-key", f'missing key "type" for {kind_noun(kind)}', (*path, "type"), hint)
 
     def _unknown_part(self, path: Path, kind: str, name: Any) -> Diagnostic:
@@ -165,17 +175,19 @@ class _Explanation:
         hint = part_hint(name, kind, self.registry)
         return self._say("unknown-part", f"unknown {kind_name(kind)} {shown(name)}", path, hint)
 
-    def _other_tables(self, section: type[Section]) -> dict[str, set[str]]:
-        """Return the keys of other tables to which a misplaced key of this section may belong, by the tables' names."""
+    def _other_tables(self, section: type[Section]) -> dict[str, OtherTable]:
+        """Return the other tables to which a misplaced key of this section may belong, by their names."""
+        training = {"training": OtherTable(TrainingSpec.model_fields, ("training",))}
         if issubclass(section, Part):
-            alike = {part.part_name(): set(part.model_fields) for part in self.registry.of_kind(section.kind)}
-            return alike | {"training": set(TrainingSpec.model_fields)}
-        tables = {_TOP: set(Spec.model_fields)}
-        for name in ("network", "training"):
-            (section,) = _sections_in(Spec.model_fields[name].annotation)
-            tables[name] = set(section.model_fields)
-        tables["the optimizer"] = {key for part in self.registry.of_kind("optimizer") for key in part.model_fields}
-        return tables
+            alike = {part.part_name(): OtherTable(part.model_fields) for part in self.registry.of_kind(section.kind)}
+            return alike | training
+        optimizers = {key for part in self.registry.of_kind("optimizer") for key in part.model_fields}
+        return {
+            _TOP: OtherTable(Spec.model_fields, ()),
+            "network": OtherTable(NetworkSpec.model_fields, ("network",)),
+            **training,
+            "the optimizer": OtherTable(optimizers, ("training", "optimizer")),
+        }
 
     def _at(self, path: Path) -> Any:
         value: Any = self.document.data
@@ -212,13 +224,17 @@ class _Explanation:
         return section, owner
 
 
-def _quoted(path: Path, value: Any) -> Iterator[str]:
-    """Yield the corrected form, with quotes, of the first entries of a space whose keys have no quotes."""
+def _unquoted(path: Path, value: Any) -> Iterator[Path]:
+    """Yield the paths within a space of the entries whose keys have no quotes."""
     if is_unquoted(value):
-        inner = (text for key, item in value.items() for text in _quoted((*path, key), item))
-        yield from islice(inner, _MOST_QUOTED)
+        for key, item in value.items():
+            yield from _unquoted((*path, key), item)
     else:
-        yield f'"{".".join(map(str, path))}" = …'
+        yield path
+
+
+def _key(path: Path) -> str:
+    return ".".join(map(str, path))
 
 
 def _of(owner: str) -> str:

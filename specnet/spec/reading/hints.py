@@ -5,13 +5,24 @@ A suggestion is the closest known name, or specnet's name for a term of another 
 
 import math
 import re
+import tomllib
 from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from specnet.errors import Path
 from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, monitored_names
-from specnet.similar_names import close_match, compared, did_you_mean, quoted
+from specnet.suggestions import (
+    Moved,
+    Replaced,
+    Suggestion,
+    close_match,
+    compared,
+    did_you_mean,
+    instead,
+    is_certain,
+    quoted,
+)
 
 _NOUNS = {"averaging": "weight averaging", "data": "data source", "preprocessing": "preprocessing step"}
 
@@ -95,6 +106,7 @@ KEYS = _by_word(
     target="target_column",
     path="file filename",
     repeat="times",
+    min_delta="delta",
     inputs="input",
 )
 """Map a key of other libraries, or of another section, to specnet's key; used if the section has that key."""
@@ -135,39 +147,89 @@ PARTS = _by_word(
 """Map a name of other libraries to the name of a part; used if the kind has that part."""
 
 
+_BROADER = frozenset(
+    {"betas", "bias", "decay", "p", "scaler", "steps", "iterations", "low", "high", "std", "sizes"}
+    | {"momentum", "none", "input", "l2", "normalize"}
+)
+"""Words of other libraries that can have another meaning than specnet's name, which is no certain suggestion then."""
+
+
+def type_hint(needed: str, value: Any) -> Suggestion | None:
+    """Return the hint for a value of another type than is needed, if the value says what is meant.
+
+    Parameters
+    ----------
+    needed : str
+        The needed type: "int", "float", "bool", "tuple" or another one.
+    value : object
+        The value as written.
+    """
+    if needed == "tuple" and isinstance(value, str | int | float) and not str(value).startswith("["):
+        return Suggestion(f"write [{shown(value)}]", Replaced([value]), is_certain=True)
+    if needed == "bool" and isinstance(value, int) and value in (0, 1):
+        return Suggestion(f"write {shown(bool(value))}", Replaced(bool(value)))
+    if needed in _READ_FROM_TEXTS and isinstance(value, str):
+        try:
+            read = tomllib.loads(f"value = {value}")
+        except ValueError:
+            return None
+        if len(read) == 1 and type(read["value"]) in _READ_FROM_TEXTS[needed]:
+            return Suggestion(f"write {shown(read['value'])}", Replaced(read["value"]), is_certain=True)
+    return None
+
+
+_READ_FROM_TEXTS = {"int": (int,), "float": (int, float), "bool": (bool,)}
+"""The types that a text in quotes may have been intended as, by the needed type."""
+
+
 def monitor_hint(name: str, registry: Registry) -> str:
     """Return the hint for a name that cannot be monitored: a similar valid name, or the choices."""
-    known = _like_metric(name, registry)
+    known, is_exact = _like_metric(name, registry)
     if known:
-        return f'did you mean "{VALIDATION}{known}"?'
+        return instead(f"{VALIDATION}{known}", is_exact)
     return f'choose "{VALIDATION_LOSS}", "{LOSS}", or "{VALIDATION}" and the name of a metric'
 
 
 def metric_hint(name: str, registry: Registry) -> str:
     """Return the hint for a name that cannot be the metric of a sweep: a similar valid name, or the choices."""
-    known = _like_metric(name, registry)
+    known, is_exact = _like_metric(name, registry)
     if known:
-        return f'did you mean "{VALIDATION_LOSS if known == LOSS else known}"?'
+        return instead(VALIDATION_LOSS if known == LOSS else known, is_exact)
     return f'choose "{VALIDATION_LOSS}" or the name of a metric of training.metrics'
 
 
-def _like_metric(name: str, registry: Registry) -> str | None:
-    """Return the name of the metric or loss similar to a name, or None."""
+def _like_metric(name: str, registry: Registry) -> tuple[str | None, bool]:
+    """Return the name of the metric or loss similar to a name, or None; and whether it is certain.
+
+    Without a prefix, the name may be that of a metric of the training set.
+    """
     metric = re.sub("^val(idation)?_", "", name)
     part = registry.find("metric", metric) or registry.find("metric", PARTS.get(compared(metric)))
-    known = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
-    return part.part_name() if part else close_match(metric, known)
+    if part is not None:
+        return part.part_name(), metric != name
+    names = [known.removeprefix(VALIDATION) for known in monitored_names(registry)]
+    close = close_match(metric, names)
+    return close, close is not None and metric != name and is_certain(close, metric, names)
 
 
-def key_hint(key: str, keys: Iterable[str], elsewhere: Mapping[str, Container[str]]) -> str:
+class OtherTable(NamedTuple):
+    """A table to which a misplaced key may belong: its keys, and its path in the document, if it has one."""
+
+    keys: Container[str]
+    path: Path | None = None
+
+
+def key_hint(path: Path, keys: Iterable[str], elsewhere: Mapping[str, OtherTable]) -> str:
     """Return the hint for an unknown key: a similar key of the table, the table to which it belongs, or all keys."""
-    keys = list(keys)
+    key, keys = str(path[-1]), list(keys)
     name = KEYS.get(compared(key), key)
     if name in keys:
-        return f'did you mean "{name}"?'
-    owner = next((owner for owner, theirs in elsewhere.items() if name in theirs), None)
-    if owner:
-        return f'"{name}" belongs to {owner}'
+        return instead(name, compared(key) not in _BROADER)
+    owners = [(owner, table) for owner, table in elsewhere.items() if name in table.keys]
+    if owners:
+        (owner, table), is_only = owners[0], len(owners) == 1 and compared(key) not in _BROADER
+        words = f'"{name}" belongs to {owner}'
+        return words if table.path is None else Suggestion(words, Moved(path, (*table.path, name)), is_certain=is_only)
     return did_you_mean(key, keys) or f"choose from {', '.join(keys)}"
 
 
@@ -196,13 +258,18 @@ def part_hint(name: str, kind: str, registry: Registry) -> str:
     """Return the hint for an unknown part name: a similar name of its kind, the kind that has it, or all names."""
     names = registry.names(kind)
     known = PARTS.get(compared(name))
-    if hint := did_you_mean(known if known in names else name, names):
-        return hint
+    if known is not None and known in names:
+        return instead(known, compared(name) not in _BROADER)
+    if similar := did_you_mean(name, names):
+        return similar
     others = [part.kind for part in registry if name in (part.part_name(), *part.aliases)]
     if others:
         words = f'"{name}" is {kind_noun(others[0])}'
         is_layer = kind == "layer" and others[0] == "activation"
-        return f'{words}; use {{ type = "activation", activation = "{name}" }}' if is_layer else words
+        if not is_layer:
+            return words
+        layer = Replaced({"type": "activation", "activation": name})
+        return Suggestion(f'{words}; use {{ type = "activation", activation = "{name}" }}', layer, is_certain=True)
     if len(names) > 30:
         return f"list them with `specnet parts {kind}`"
     return f"choose from {', '.join(part.part_name() for part in registry.of_kind(kind))}"

@@ -16,6 +16,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 from specnet.errors import Diagnostic, Path, Position, SpecError
+from specnet.suggestions import Removed, Suggestion
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -330,6 +331,8 @@ class Document:
         notes: Iterable[Diagnostic] = (),
     ) -> Diagnostic:
         """Return a diagnostic at the value or key of a path, or at the nearest written table around it."""
+        if hint is None and " no effect" in message:
+            hint = Suggestion("remove it", Removed())
         location, own = self.location(path)
         if location is not None:
             position = location.key if at_key and own and location.key else location.value

@@ -29,10 +29,12 @@ from specnet.spec.resolving.graph import (
     logits_nodes,
 )
 from specnet.spec.resolving.problems import Problems
+from specnet.suggestions import Assigned, Removed, Replaced, Suggestion, removing
 
 VECTORS = 5
 """Number of arrays as long as the parameters during training: parameters, gradient, best parameters, two of adam."""
 _ENSEMBLE: Path = ("training", "ensemble")
+_EQUAL = Suggestion('set weights = "equal", or end networks with dense', Replaced("equal"))
 _FACTORS = ("learning_rate_factor", "weight_decay_factor", "bias_learning_rate_factor")
 _NAMED = 3
 """Maximum number of suitable losses or metrics that a hint names."""
@@ -291,7 +293,12 @@ def _check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     training, loss = spec.training, spec.training.loss
     if training.optimizer.full_batch_only and training.batch_size not in (None, "full"):
         message = f"{training.optimizer.part_name()} needs the full batch, got batch_size {training.batch_size}"
-        problems.report("batch-size", message, ("training", "batch_size"), hint='use batch_size = "full"')
+        problems.report(
+            "batch-size",
+            message,
+            ("training", "batch_size"),
+            hint=Suggestion('use batch_size = "full"', Replaced("full")),
+        )
     tasks = set(tasks_of(loss, outputs))
     for index, metric in enumerate(training.metrics):
         if problems.has("loss-target"):  # the metrics may suit the loss that the data need
@@ -330,7 +337,7 @@ def _check_threshold(threshold: float | None, loss: Loss, outputs: int, problems
         message = f"decision_threshold needs two classes, but the network predicts {outputs} {kind}"
     if message is not None:
         path = ("training", "decision_threshold")
-        problems.report("decision-threshold", message, path, hint="remove training.decision_threshold")
+        problems.report("decision-threshold", message, path, hint=removing("training.decision_threshold"))
 
 
 def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
@@ -341,13 +348,14 @@ def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
         problems.report("target-preprocessing", message, path)
     elif steps and loss.domain != "any":
         message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}; target_preprocessing does not keep them so"
-        hint = "remove target_preprocessing; this loss takes the target in its own units"
+        hint = Suggestion("remove target_preprocessing; this loss takes the target in its own units", Removed())
         problems.report("target-preprocessing", message, path, hint=hint)
     for index, step in enumerate(steps):
         if not step.invertible:
             message = f"target_preprocessing needs steps that can be undone, got {step.part_name()}"
             known: Any = spec.registry.of_kind(Preprocessing.kind)
-            hint = f"choose from {', '.join(part.part_name() for part in known if part.invertible)}"
+            names = [part.part_name() for part in known if part.invertible]
+            hint = Suggestion(f"choose from {', '.join(names)}", *map(Replaced, names))
             problems.report("target-preprocessing", message, (*path, index), hint=hint)
 
 
@@ -359,14 +367,16 @@ def check_metric(
     hint = None
     if loss.target == "values" and "values" not in metric.task:
         message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
-        hint = f"use {prefix}r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
+        words = f"use {prefix}r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
+        hint = Suggestion(words, Replaced(f"{prefix}r2"))
     elif not tasks & metric.task:
         message = f"{metric.part_name()} is for {_listed(metric.task)}, but {loss.part_name()} is for {_listed(tasks)}"
     elif metric.response == "probability" and not loss.gives_probabilities:
         message = f"{metric.part_name()} needs probabilities, but {loss.part_name()} outputs margins"
     else:
         return
-    hint = hint or f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
+    names = [prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry)]
+    hint = hint or Suggestion(f"use {either(names)}", *map(Replaced, names))
     problems.report("metric-task", message, path, hint=hint)
 
 
@@ -402,12 +412,12 @@ def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: 
 
     if not isinstance(loss, MeanSquaredError):
         message = f"a linear model minimizes the squared error, and {loss.part_name()} another one"
-        hint = "remove training.calibration"
+        hint = removing("training.calibration")
         if _sees_logits(loss):
-            hint = 'use training.calibration = "temperature"'
+            hint = Suggestion('use training.calibration = "temperature"', Replaced("temperature"))
         problems.report("calibration", message, path, hint=hint)
     elif linear_part(nodes) is None:
-        hint = (
+        hint = Suggestion(
             'end with { type = "dense", name = "network", … }, { type = "dense", name = "linear", inputs = ["input"], '
             '… } and { type = "add", inputs = ["network", "linear"] }'
         )
@@ -422,7 +432,7 @@ def _check_weights(spec: Spec, nodes: Sequence[Node], problems: Problems) -> Non
     for path, node in (((*node.path, "weights"), node) for node in nodes if node.layer.fits_weights):
         if not reads_raw or not averaged_terms(nodes):
             message = f"fitted weights of {node.layer.type} need dense inputs that nothing else reads or activates"
-            problems.report("layer-inputs", message, path, hint='set weights = "equal", or end networks with dense')
+            problems.report("layer-inputs", message, path, hint=_EQUAL)
         _check_validation(spec, f"{node.layer.type} with fitted weights", path, problems)
 
 
@@ -437,9 +447,10 @@ def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) ->
     lacks_validation = split is not None and not split.has_validation
     if ensemble is not None and ensemble.validation == "none":
         message = f"{words} needs validation rows, but the ensemble has none"
-        problems.report("no-validation", message, path, hint='use training.ensemble.validation = "folds"')
+        hint = Suggestion('use training.ensemble.validation = "folds"', Assigned((*_ENSEMBLE, "validation"), "folds"))
+        problems.report("no-validation", message, path, hint=hint)
     elif spec.training.folds is None and lacks_validation:
-        hint = "set data.split.validation_size = 0.2"
+        hint = Suggestion("set data.split.validation_size = 0.2", Assigned(("data", "split", "validation_size"), 0.2))
         message = f"{words} needs validation rows, but validation_size is 0"
         problems.report("no-validation", message, path, hint=hint)
 
@@ -477,24 +488,27 @@ def _check_teacher(spec: Spec, problems: Problems) -> None:
     training, loss = spec.training, spec.training.loss
     by_columns = spec.data is not None and spec.data.has_teacher
     if training.teacher is None and training.mixtures is not None:
-        message, hint = "mixtures has no effect without training.teacher", "set training.teacher, or remove it"
+        message = "mixtures has no effect without training.teacher"
+        hint = Suggestion("set training.teacher, or remove it", Removed())
         problems.report("teacher", message, ("training", "mixtures"), hint=hint)
     if training.teacher is None and not by_columns:
         return
     path: Path = ("data", "teacher_columns") if by_columns else ("training", "teacher")
     if by_columns and training.teacher is not None:
         message = "training.teacher cannot be combined with data.teacher_columns"
-        problems.report("teacher", message, ("training", "teacher"), hint="remove one of them")
+        problems.report(
+            "teacher", message, ("training", "teacher"), hint=Suggestion("remove one of them", Removed(), Removed(path))
+        )
     if loss.target != "values" and not loss.takes_soft_targets:
         supported = (part for part in _losses(spec.registry) if part.target == loss.target and part.takes_soft_targets)
         message = f"{loss.part_name()} does not support a teacher, whose targets are probabilities"
         problems.report("teacher", message, path, hint=_use(supported))
     if training.ensemble is not None:
         message = "an ensemble cannot be combined with a teacher"
-        problems.report("teacher", message, _ENSEMBLE, hint="remove training.ensemble")
+        problems.report("teacher", message, _ENSEMBLE, hint=removing("training.ensemble"))
     if training.class_weight is not None:
         message = "class_weight cannot be combined with a teacher, whose targets are probabilities"
-        problems.report("teacher", message, ("training", "class_weight"), hint="remove training.class_weight")
+        problems.report("teacher", message, ("training", "class_weight"), hint=removing("training.class_weight"))
 
 
 def _check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
@@ -554,10 +568,11 @@ def _listed(tasks: Iterable[str]) -> str:
     return " or ".join(sorted(_TASKS[task] for task in tasks))
 
 
-def _use(losses: Iterable[type[Loss]], words: str = "use") -> str | None:
+def _use(losses: Iterable[type[Loss]], words: str = "use") -> Suggestion | None:
     """Return the hint to use one of the first losses, or None if there are none."""
     names = [loss.part_name() for loss in losses][:_NAMED]
-    return f"{words} {either(names)}" if names else None
+    edits = (Assigned(("training", "loss"), name) for name in names)
+    return Suggestion(f"{words} {either(names)}", *edits) if names else None
 
 
 def _losses(registry: Registry) -> list[type[Loss]]:

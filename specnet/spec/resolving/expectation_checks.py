@@ -9,12 +9,12 @@ from specnet.parts.arrays import first_few
 from specnet.parts.data import OF_TEXTS, kind_of
 from specnet.parts.metrics import Metric
 from specnet.parts.watchers import LOSS
-from specnet.similar_names import did_you_mean
 from specnet.spec.document import Spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
 from specnet.spec.reading.hints import part_hint, shown
 from specnet.spec.resolving.agreement import check_metric, tasks_of
 from specnet.spec.resolving.problems import Problems
+from specnet.suggestions import perhaps
 
 
 def check_expectations(spec: Spec, outputs: int, problems: Problems) -> None:
@@ -74,7 +74,7 @@ def _check_baseline(spec: Spec, name: str, path: Path, problems: Problems) -> No
     known = spec.training.baselines
     if name not in known:
         others = f", or choose from {', '.join(known)}" if known else ""
-        hint = did_you_mean(name, known) or f"add it to training.baselines{others}"
+        hint = perhaps(name, known) or f"add it to training.baselines{others}"
         problems.report("expectation", f"{shown(name)} is not in training.baselines", path, hint=hint)
 
 
@@ -84,7 +84,7 @@ def _check_columns(spec: Spec, expectation: Expectation, path: Path, problems: P
         return
     for inner, name in expectation.columns:
         if name not in names:
-            hint = did_you_mean(name, names) or f"choose from {first_few(names)}"
+            hint = perhaps(name, names) or f"choose from {first_few(names)}"
             problems.report("unknown-column", f"no input column {shown(name)}", (*path, *inner), hint=hint)
         elif inner[0] in DIRECTIONS and name in kinds and kind_of(kinds[name]) in OF_TEXTS:
             hint = "choose a column of numbers, dates or true and false"

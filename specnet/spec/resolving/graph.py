@@ -9,8 +9,8 @@ from specnet.parts.activations import Activation
 from specnet.parts.layers import Dense, Layer
 from specnet.parts.mirrored import Mirrored
 from specnet.parts.orders import Orders
-from specnet.similar_names import did_you_mean
 from specnet.spec.reading.hints import either, shown
+from specnet.suggestions import instead, is_certain, perhaps
 
 LAYERS: Path = ("network", "layers")
 INPUT = "input"
@@ -229,7 +229,8 @@ class _Graph:
             if name in later:
                 hint = f"move layer {shown(name)} above this one"
             else:
-                hint = did_you_mean(name, outputs) or f"choose from {either(outputs)}"
+                is_input = is_certain(INPUT, name, outputs)
+                hint = instead(INPUT) if is_input else perhaps(name, outputs) or f"choose from {either(outputs)}"
             self.report(
                 "unknown-layer", f"no layer {shown(name)} above this one", (*here, "inputs", position), hint=hint
             )

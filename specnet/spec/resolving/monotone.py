@@ -8,11 +8,11 @@ from specnet.parts.layers import Dense
 from specnet.parts.mirrored import forms_of
 from specnet.parts.orders import Orders
 from specnet.parts.preprocessing import Preprocessing
-from specnet.similar_names import did_you_mean
 from specnet.spec.document import ColumnGroup, Spec
 from specnet.spec.reading.hints import shown
 from specnet.spec.resolving.graph import INPUT_INDEX, Node, Report
 from specnet.spec.resolving.problems import Problems
+from specnet.suggestions import perhaps
 
 PATH: Path = ("network", "monotone")
 FREE_SHARE = 0.5
@@ -94,7 +94,7 @@ def _signs(spec: Spec, columns: int, problems: Problems) -> dict[int | str, int]
             found[key] = sign  # without names, those of a table that is not read yet
         else:
             numbers = "without names of columns use their numbers, counted from 0, as text"
-            hint = numbers if names is None else did_you_mean(key, names)
+            hint = numbers if names is None else perhaps(key, names)
             problems.report("unknown-column", f"no input column {shown(key)}", (*PATH, key), hint=hint)
     return found
 

@@ -26,7 +26,7 @@ from specnet.parts.data.tables.cells import is_grouped, number, trimmed
 from specnet.parts.data.tables.duck import Duck, DuckError, file_size, is_nested, sql_is_grouped, sql_plain_number
 from specnet.parts.data.tables.faults import DELIMITERS
 from specnet.parts.data.tables.setting_hints import setting
-from specnet.similar_names import close_match
+from specnet.suggestions import close_match
 
 MAX_COLUMNS = 30_000
 """Maximum number of columns. A spec with many more names would be too large to be saved."""

@@ -55,7 +55,7 @@ from specnet.parts.data.tables.sources import (
     unknown_columns,
     unused_delimiter,
 )
-from specnet.similar_names import close_match
+from specnet.suggestions import close_match
 
 LARGEST_TEXTS = 2**30
 """Maximum size in bytes of the distinct texts of a category column."""
