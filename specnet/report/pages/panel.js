@@ -242,7 +242,7 @@ function work() {
     if (!job.step()) continue;
     jobs.shift();
     if (job.left) jobs.push([card, job]);
-    const values = classes ? [0, 1] : all.flatMap(each => each.isSeen ? each.points().flatMap(([, v]) => shownOutputs(now).map(k => v[k])) : []);
+    const values = classes ? [0, 1] : all.flatMap(each => each.points().flatMap(([, v]) => shownOutputs(now).map(k => v[k])));
     const before = String(range);
     range = classes ? [0, 1] : values.concat(now).reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
     if (String(range) === before) card.draw();

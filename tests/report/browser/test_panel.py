@@ -385,6 +385,21 @@ def test_the_prediction_stays_in_sight(panel: tuple[Any, Model]) -> None:
         assert answer == f"{names[1]} 70.0 %, 2 of 3 networks agree"
 
 
+def test_curves_have_one_scale_also_when_some_are_out_of_sight(panel: tuple[Any, Model]) -> None:
+    """A curve that leaves its card would cross the texts around it."""
+    tab, _ = panel
+    for control in tab.locator("#ask .controls > div").all():
+        control.scroll_into_view_if_needed()
+        told(tab)
+        tab.wait_for_function("!jobs.length")
+    heights = tab.evaluate(
+        "[...document.querySelectorAll('#ask .curve path:not(.rug)')].flatMap("
+        "path => [...path.getAttribute('d').matchAll(/ ([-\\d.]+)/g)].map(found => +found[1]))"
+    )
+    assert len(heights) > 100
+    assert 0 <= min(heights) <= max(heights) <= tab.evaluate("HEIGHT")
+
+
 def test_trials_of_a_team_have_answers_of_their_own(panel: tuple[Any, Model]) -> None:
     """A team has the networks of its trials one after the other."""
     tab, model = panel
