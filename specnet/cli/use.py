@@ -32,7 +32,7 @@ from specnet.cli.arguments import (
     rows_name,
 )
 from specnet.cli.output import Output, UsageError, show_expectations
-from specnet.errors import DataError
+from specnet.errors import DataError, FileError
 from specnet.number_texts import counted
 from specnet.suggestions import did_you_mean
 
@@ -378,6 +378,15 @@ def export(
         bool, typer.Option("--derivatives", help="Add derivatives by columns, if the format supports it.")
     ] = False,
     learn: Annotated[bool, typer.Option("--learn", help="Add the training step, if the format supports it.")] = False,
+    fixed: Annotated[
+        str | None,
+        typer.Option(
+            "--fixed",
+            metavar="int8|int16",
+            show_default=False,
+            help="C with such integers alone, and a proved bound on the difference; needs the folder of a run.",
+        ),
+    ] = None,
     force: ForceOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -395,6 +404,7 @@ def export(
     specnet export runs/prices/1 --to javascript --interval 90
     specnet export runs/prices/1 --to c -o prices.c --derivatives
     specnet export runs/moons_2_5_1/1 --to javascript -o moons.mjs --learn
+    specnet export runs/moons_2_5_1/1 --to c -o moons.c --fixed int16
     """
     from specnet.exporting import export as export_model
     from specnet.exporting import find_target
@@ -410,6 +420,8 @@ def export(
     level = interval and interval / 100
     options: dict[str, Any] = {"float32": float32, "interval": level, "derivatives": derivatives, "learn": learn}
     options["overwrite"] = force
+    if fixed is not None:
+        options |= {"fixed": fixed, "rows": _training_rows(model)}
     loaded = load(model, limit)
     expectations = expectations_of(loaded, folder_of(model))
     judged: list[JudgedExpectation] = []
@@ -428,10 +440,27 @@ def export(
         "difference": written.proof.difference,
         **({"derivatives": written.proof.derivatives} if derivatives else {}),
         **({"gradient": written.proof.gradient} if learn else {}),
+        **({"bound": written.proof.bound} if fixed else {}),
         "note": written.note or None,
     }
     output.parts(names, written.note or written.dtype, str(written.proof))
     show_expectations(judged, output, "exported program")
+
+
+def _training_rows(model: Path) -> Any:
+    """Return the raw training rows (rows, columns) of the run that a model is from."""
+    from specnet.run_files import folder_of
+    from specnet.running.folder_pages import rows_again
+    from specnet.saved.saved_run import SavedRun
+
+    try:
+        data = rows_again(SavedRun(folder_of(model)))
+    except FileError as error:
+        message = f"needs the folder of a run, whose training rows it reads: {error.diagnostics[0].message}"
+        raise UsageError(message, source="--fixed") from error
+    if isinstance(data, str):
+        raise UsageError(data.rstrip("."), source="--fixed")
+    return data.splits["train"].raw.X
 
 
 def import_(

@@ -13,8 +13,10 @@ import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specnet.errors import DataError, ExportError, UnsupportedError
 from specnet.exporting import targets
@@ -59,6 +61,8 @@ def export(
     interval: float | None = None,
     derivatives: bool = False,
     learn: bool = False,
+    fixed: Literal["int8", "int16"] | None = None,
+    rows: ArrayLike | None = None,
     overwrite: bool = True,
     examine: Examine | None = None,
 ) -> Export:
@@ -82,6 +86,11 @@ def export(
         Add the derivatives that `Model.gradient` returns, if the format supports it.
     learn : bool
         Add the training step, if the format supports it.
+    fixed : {"int8", "int16"}, optional
+        Write C that computes with such integers alone, with a proved bound on the difference from the model. Other
+        options are not possible with it.
+    rows : array_like (rows, columns), optional
+        The raw training rows, whose ranges `fixed` needs.
     overwrite : bool
         Overwrite existing files.
     examine : callable, optional
@@ -118,6 +127,14 @@ def export(
         message = f"{target} has no equivalent of columns of words: {', '.join(map(shown, words))}"
         hint = f"choose from {_able('takes_words')}, or set the columns to ignore and train again"
         raise UnsupportedError(message, hint=hint)
+    if fixed is not None:
+        given = {"float32": float32, "interval": interval is not None, "derivatives": derivatives, "learn": learn}
+        others = [name for name, is_given in given.items() if is_given]
+        if target != "c":
+            raise UnsupportedError(f"fixed point is not supported by {target}", hint="choose c")
+        if others:
+            raise ExportError(f"fixed point cannot be combined with {', '.join(others)}")
+        return _fixed(model, fixed, rows, Path(path or f"{model.spec.name or 'network'}.c"), overwrite=overwrite)
     dtype = np.dtype(np.float32) if float32 else model.network.dtype
     if dtype != model.network.dtype and not kind.writes_float32:
         raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")
@@ -150,6 +167,29 @@ def export(
     proof = prove(kind, program, files, main.name, examine)
     write_files({str(path): content for path, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
+
+
+def _fixed(model: Model, kind: str, rows: ArrayLike | None, main: Path, *, overwrite: bool) -> Export:
+    """Export a model in fixed point; arguments are those of `export`."""
+    from specnet.exporting.fixed.fixed_c import fixed_files, prove_fixed
+    from specnet.exporting.fixed.fixed_network import WIDTHS, FixedNetwork
+
+    if kind not in WIDTHS:
+        raise ExportError(f"unknown fixed point {kind!r}; choose from {', '.join(WIDTHS)}")
+    if rows is None:
+        raise ExportError("fixed point needs the ranges of the training rows", hint="pass rows=X_train")
+    if main.suffix != ".c":
+        raise ExportError(f"c needs a file name ending in .c, got {main.name}")
+    given = np.asarray(rows, np.float64)
+    if given.ndim != 2 or given.shape[1] != model.network.inputs or not len(given) or not np.isfinite(given).all():
+        raise DataError(f"rows must be (rows, {model.network.inputs}) finite numbers, got shape {given.shape}")
+    network = FixedNetwork(model, kind, given)
+    files = fixed_files(network, main)
+    if not overwrite:
+        refuse_taken(*reversed(files))
+    proof = prove_fixed(network, files, main.name, given)
+    write_files({str(path): content for path, content in files.items()})
+    return Export(tuple(reversed(files)), kind, proof)
 
 
 def _able(ability: str) -> str:

@@ -103,6 +103,8 @@ class Proof:
     gradient : float or None
         The largest difference of the first training step's gradient, as a fraction of the largest number in it; None
         if the export has no training step.
+    bound : float or None
+        The largest possible difference within the ranges of the training rows; None unless it is in fixed point.
     """
 
     rows: int
@@ -113,12 +115,16 @@ class Proof:
     fall: float | None = None
     never_falls: bool = False
     gradient: float | None = None
+    bound: float | None = None
 
     def __str__(self) -> str:
         if self.difference is None:
             return f"not compared with the model: {self.obstacle}"
         text = f"compared with the model on {self.rows} rows: max difference {self.difference:.2g}"
         text += f" (float32 rounding {self.rounding:.2g})" * bool(self.rounding)
+        if self.bound is not None:
+            text += f", within the ranges of the training rows at most {self.bound:.2g}"
+            text += f"; not run: {self.obstacle}" * bool(self.obstacle)
         if self.derivatives is not None:
             text += f", of derivatives {self.derivatives:.2g} of the largest"
         if self.gradient is not None:

@@ -36,6 +36,10 @@ class GradientRoutine(Routine):
         element = f"gradient{_index(size)}"
         if self._several:
             self.lines += language.loop(size, [f"{element} = {language.number(0.0).code};"])
+        elif program.outputs == 1:
+            assert program.networks[0].gradient is not None, "the program has derivatives"
+            self.answer = Variable("gradient", self._features)
+            self._last = frozenset([program.networks[0].gradient.output])
         for network in program.networks:
             body = language.loop(program.outputs, self._one_output(network), "k")
             self.lines += language.loop(len(network.members), body, loops.member) if network.is_averaged else body
@@ -56,6 +60,8 @@ class GradientRoutine(Routine):
             one, zero = language.number(1.0).code, language.number(0.0).code
             lines += language.fill(self._sources[1], Text(f"i == k ? {one} : {zero}"))
         written = StageLoops(network.gradient, self._sources, language, self)
+        if written.result == self.answer:
+            return written.lines
         found = written.result.at(features)
         element = f"gradient{_index(features)}" if program.outputs == 1 else f"gradient[k * {features} + i]"
         if program.outputs > 1 and features == 1:

@@ -160,11 +160,13 @@ class C(Language):
         if outputs >= DENSE_VECTOR:
             return super().dense(source, target, weight, bias)
         start = Variable(bias, outputs).at(outputs) if bias else self.number(0.0)
+        if inputs == 1:
+            product = f"{Variable(weight, outputs).at(outputs).code} * {source.at(1).code}"
+            return self.fill(target, Text(f"{start.code} + {product}" if bias else product, SUM))
         row = "j" if outputs == 1 else f"j * {outputs} + i"
-        factor = Variable(weight, outputs).at(outputs).code if inputs == 1 else f"{weight}[{row}]"
         number = f"j + {source.low}" if source.low else "j"
-        item = source.at(1).code if inputs == 1 else f"{source.name}[{number}]"
-        added = self.loop(outputs, [f"{target.at(outputs).code} += {factor} * {item};"])
+        item = f"{source.name}[{number}]"
+        added = self.loop(outputs, [f"{target.at(outputs).code} += {weight}[{row}] * {item};"])
         return [*self.fill(target, start), *self.loop(inputs, added, "j")]
 
 
@@ -199,14 +201,14 @@ class CTarget(Target):
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         with tempfile.TemporaryDirectory() as folder:
-            compile_harness(program, path, Path(folder), _compiler(), ("-std=c99", "-O1"))
+            compile_harness(program, path, Path(folder), find_compiler(), ("-std=c99", "-O1"))
             return run_harness(program, f"{folder}/run", rows)
 
     def run_training(
         self, program: Program, path: Path, rows: RawColumns, targets: Array, batches: Sequence[slice]
     ) -> TrainingSteps:
         with tempfile.TemporaryDirectory() as folder:
-            compile_harness(program, path, Path(folder), _compiler(), ("-std=c99", "-O1"))
+            compile_harness(program, path, Path(folder), find_compiler(), ("-std=c99", "-O1"))
             given = _row_bytes(program, rows) + targets.astype(program.answer_dtype).tobytes()
             command = [f"{folder}/run", *map(str, (len(rows), batches[0].stop, len(batches)))]
             return steps_of_bytes(program, _output(command, given).stdout)
@@ -215,19 +217,36 @@ class CTarget(Target):
 TARGET = CTarget()
 
 
-def _compiler() -> str:
+def find_compiler() -> str:
+    """Return the name of a C compiler.
+
+    Raises
+    ------
+    CannotRunError
+        If there is none.
+    """
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
     if compiler is None:
         raise CannotRunError("no C compiler (cc, gcc or clang)")
     return compiler
 
 
-def _refuse(program: Program, header: str) -> None:
+def refuse_header(header: str) -> None:
+    """Refuse the name of a header that would hide a standard one, or that C cannot include.
+
+    Raises
+    ------
+    ExportError
+    """
     if header.lower().removesuffix(".h") in _HEADERS.split():
         hint = "choose another file name"
         raise ExportError(f"the header {header} of the export would hide a standard header", hint=hint)
     if not header.isprintable() or any(character in header for character in "\"'\\"):
         raise ExportError(f"{header!r} is not a valid name for a header", hint="choose another file name")
+
+
+def _refuse(program: Program, header: str) -> None:
+    refuse_header(header)
     texts = [("label", label) for label in program.labels or () if isinstance(label, str)]
     texts += [("category", text) for column in program.columns for text in column.codes or ()]
     for kind, text in texts:
