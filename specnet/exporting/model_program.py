@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from specnet.compiler import Expansions, Operation
 from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import columns_of
-from specnet.exporting.export_plan import Constants, NetworkPlan, Stage
+from specnet.exporting.export_plan import GROUPED, LINEAR, Constants, NetworkPlan, Stage, Step
 from specnet.exporting.learning.learning_plan import LearningPlan
 from specnet.model import Model
 from specnet.model.directions import promise
@@ -187,6 +187,20 @@ class Program:
         return {step.operation for stage in self.stages for step in stage.steps}
 
     @property
+    def row_operations(self) -> int:
+        """The number of operations for a row's answer: a multiplication with its addition is one."""
+
+        def of_stage(stage: Stage) -> int:
+            return sum(_matrix_size(step) or step.features for step in stage.steps)
+
+        return sum(
+            of_stage(each.prepare)
+            + len(each.members) * sum(of_stage(stage) for layer in each.layers for stage in layer)
+            + of_stage(each.finish)
+            for each in self.networks
+        )
+
+    @property
     def tables(self) -> dict[Constants, str]:
         """The names of the tables of all stages, in order, by table."""
         tables = ((each.prefix, table) for each in self.networks for stage in each.stages for table in stage.tables)
@@ -339,6 +353,12 @@ class Program:
                 return f"{self.inputs} columns to {self.outputs} times 0 or 1{means}"
             case "values":
                 return f"{self.inputs} columns to {self.outputs} value{'s' * (self.outputs > 1)}{means}"
+
+
+def _matrix_size(step: Step) -> int:
+    """Return the number of multiplications of a product with a table, 0 for other steps."""
+    weights = step.operands[1:2] if step.operation in (LINEAR, GROUPED) else ()
+    return sum(operand.array.size for operand in weights if isinstance(operand, Constants))
 
 
 def _is_beyond_float32(values: Array) -> bool:

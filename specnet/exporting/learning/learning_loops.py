@@ -247,6 +247,7 @@ def learning_in_c(loops: Loops, learning: LearningPlan) -> dict[str, Any]:
             (name, start, number) for start, (name, number) in zip(starts[1:], training.states.items(), strict=False)
         ],
         "size": starts[-1] + 1,
+        "bytes": sum(array.size for array in tables.values()) * loops.program.dtype.itemsize,
         "declared": declared,
         "row": training.lines,
         "after": training.after,

@@ -8,6 +8,7 @@ import numpy as np
 
 from specnet.compiler.expressions import number_literal
 from specnet.exporting.loops.row_loops import Routine
+from specnet.exporting.model_program import Program
 from specnet.parts.arrays import FLOAT64, Array
 
 LOCAL_NUMBERS, LOCAL_DOUBLES = 16, 64
@@ -59,3 +60,19 @@ def table_text(array: Array, name: str, kind: str, has_members: bool = False) ->
 def _lines(array: Array) -> str:
     rows = array.reshape(-1, array.shape[-1])
     return "".join(f"    {', '.join(map(number_literal, row))},\n" for row in rows)
+
+
+def interval_tables(program: Program) -> list[str]:
+    """Return the definitions of the tables of intervals, whose type is always double."""
+    tables = {{"knots": "starts"}.get(name, name): array for name, array in program.interval_arrays.items()}
+    if program.interval and program.interval.not_negative:
+        is_limited = np.isin(np.arange(program.outputs), program.interval.not_negative)
+        tables["not_negative"] = is_limited.astype(np.float64)
+    return [_numbers(*each) for each in tables.items()]
+
+
+def _numbers(name: str, array: Array) -> str:
+    """Return the name and the initializer of a small table, (outputs,) or (outputs, knots)."""
+    sizes = "".join(f"[{size}]" for size in array.shape)
+    rows = [", ".join(map(number_literal, row)) for row in array.reshape(len(array), -1)]
+    return f"{name}{sizes} = {{{', '.join(rows if array.ndim == 1 else [f'{{{row}}}' for row in rows])}}};"

@@ -47,6 +47,7 @@ from specnet.exporting.loops.c_arrays import (
     LOCAL_NUMBERS,
     doubles_of,
     function_statements,
+    interval_tables,
     table_text,
     workspace_pointer,
 )
@@ -360,6 +361,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
     workspace = max(1, used + inner + answers * (len(functions) > 1), counting, used_by_gradient)  # no empty arrays
     workspace = max(workspace, learning["workspace"] if learning else 0)
     labels = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
+    tables = _tables(program, loops)
     is_float, kinds = program.dtype == np.float32, (("", "real"), ("wide_", "double"))
     return {
         "program": program,
@@ -376,7 +378,11 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "cell": number_types(program)["columns"],
         "answers": number_types(program)["answers"],
         "functions": functions,
-        "tables": _tables(program, loops),
+        "tables": [
+            table_text(numbers, name, "real" if numbers.dtype == program.dtype else "double", has_members)
+            for name, (numbers, has_members) in tables.items()
+        ],
+        "number_bytes": sum(numbers.nbytes for numbers, _ in tables.values()) + (learning["bytes"] if learning else 0),
         "vector": DENSE_VECTOR,
         "dense": [(wide, kind) for wide, kind in kinds if f"{wide}dense" in called],
         "grouped": [(wide, kind) for wide, kind in kinds if f"{wide}grouped" in called],
@@ -391,7 +397,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "answered": answered,
         "labels": labels,
         "boundary": number_literal(program.dtype.type(program.model.boundary)),
-        "interval_tables": _interval_tables(program),
+        "interval_tables": interval_tables(program),
         "comment": comment,
         "with_workspace": _with_workspace,
         "restricted": _restricted,
@@ -399,10 +405,10 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
     }
 
 
-def _tables(program: Program, loops: Loops) -> list[str]:
-    """Return the definitions of tables; those of preprocessing and of derivatives alone are of type double.
+def _tables(program: Program, loops: Loops) -> dict[str, tuple[Array, bool]]:
+    """Return for each table its numbers and whether they have an axis of members, by name.
 
-    Weights of groups in the preprocessing are not.
+    Those of preprocessing and of derivatives alone are double, but for the weights of groups in the preprocessing.
     """
     around = [stage for model in program.networks for stage in (model.prepare, model.finish)]
     weights = {step.operands[1] for stage in around for step in stage.steps if step.operation is GROUPED}
@@ -410,12 +416,10 @@ def _tables(program: Program, loops: Loops) -> list[str]:
     doubles |= loops.tables.keys() - {
         table for model in program.networks for stage in model.stages for table in stage.tables
     }
-    return [
-        table_text(loops.numbers(table), name, "double", table.has_members)
-        if table in doubles
-        else table_text(loops.numbers(table).astype(program.dtype), name, "real", table.has_members)
+    return {
+        name: (loops.numbers(table).astype(FLOAT64 if table in doubles else program.dtype), table.has_members)
         for table, name in loops.tables.items()
-    ]
+    }
 
 
 def _restricted(declaration: str, suffix: str = "_work") -> str:
@@ -493,22 +497,6 @@ def _answered(program: Program, stem: str) -> tuple[list[str], int]:
         doubles = doubles_of(program.outputs, program.answer_dtype)
         outputs, rest = f"{kind} *p = {workspace_pointer(0, program.answer_dtype)};", f"workspace + {doubles}"
     return [outputs, f"{stem}_forward_work(x, p, {rest});"], doubles
-
-
-def _interval_tables(program: Program) -> list[str]:
-    """Return the definitions of the tables of intervals, whose type is always double."""
-    tables = {{"knots": "starts"}.get(name, name): array for name, array in program.interval_arrays.items()}
-    if program.interval and program.interval.not_negative:
-        is_limited = np.isin(np.arange(program.outputs), program.interval.not_negative)
-        tables["not_negative"] = is_limited.astype(np.float64)
-    return [_numbers(*each) for each in tables.items()]
-
-
-def _numbers(name: str, array: Array) -> str:
-    """Return the name and the initializer of a small table, (outputs,) or (outputs, knots)."""
-    sizes = "".join(f"[{size}]" for size in array.shape)
-    rows = [", ".join(map(number_literal, row)) for row in array.reshape(len(array), -1)]
-    return f"{name}{sizes} = {{{', '.join(rows if array.ndim == 1 else [f'{{{row}}}' for row in rows])}}};"
 
 
 def identifier(path: Path) -> str:

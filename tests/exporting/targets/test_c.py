@@ -308,6 +308,8 @@ MODELS: dict[str, Callable[[], Model]] = {
     "embedded texts, float32": lambda: table_model("embedding", "float32"),
     "several labels": lambda: make_model("multilabel"),
     "few numbers": lambda: make_model("binary", "float32"),
+    "learning": lambda: built(dense(60, activation="tanh"), dense(2), dtype="float64", seed=1, input_size=30),
+    "learning, float32": lambda: built(dense(20, activation="gelu"), dense(30), seed=1, input_size=40),
 }
 
 
@@ -318,7 +320,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     @cache
     def once(name: str) -> tuple[Model, dict[str, str]]:
         folder, model = tmp_path_factory.mktemp("exports"), MODELS[name]()
-        proof = export(model, "c", folder / "m.c", interval=0.5 if "intervals" in name else None).proof
+        level, learn = 0.5 if "intervals" in name else None, name.startswith("learning")
+        proof = export(model, "c", folder / "m.c", interval=level, learn=learn, derivatives=learn).proof
         assert proof.rows == 256
         return model, {path.name: path.read_text() for path in folder.iterdir()}
 
@@ -349,7 +352,9 @@ def test_functions_have_no_more_than_a_kilobyte_on_the_stack(name: str, written:
     }
     bytes_ = 8 * number(header, "WORKSPACE")
     names = {
-        f"m_{each}" for each in ("forward", "predict", "interval") if f" m_{each}_work(" in header.replace("*", " ")
+        f"m_{each}"
+        for each in ("forward", "predict", "interval", "gradient")
+        if f" m_{each}_work(" in header.replace("*", " ")
     }
     simple = names if bytes_ <= 16384 else set()
     assert {f"{each}_work" for each in names} | simple <= set(used)
@@ -458,3 +463,22 @@ def test_both_forms_answer_the_same_within_the_workspace(name: str, written: Wri
     answers = np.frombuffer(answers_of_c(tmp_path, main, X.tobytes()), dtype).reshape(len(X), 2, outputs)
     assert np.isfinite(answers).all()
     assert answers[:, 0].tobytes() == answers[:, 1].tobytes()
+
+
+@needs_compiler
+@pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
+def test_the_math_library_is_called_only_for_functions(tmp_path: Path):
+    for activation, called in (("relu", set()), ("tanh", {"tanh"})):
+        model = built(dense(9, activation=activation), dense(2), seed=1, input_size=3, preprocessing=["standardize"])
+        render(model, tmp_path / "m.c")
+        command = [str(COMPILER), "-std=c99", "-O1", "-c", "m.c", "-o", "m.o"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        found = subprocess.run(["nm", "-u", "m.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        assert {name.strip("_f") for name in found.split()[1::2]} == {name.strip("_f") for name in called}
+
+
+def test_the_header_counts_bytes_and_operations(tmp_path: Path):
+    model = layered(dense(7, activation="relu"), dense(2))
+    header = render(model, tmp_path / "m.c")["m.h"]
+    assert f"{8 * (3 * 7 + 7 + 7 * 2 + 2)} bytes of constants, 8 bytes of workspace." in header
+    assert f"take {3 * 7 + 7 + 7 * 2} operations" in header
