@@ -24,6 +24,9 @@ squares clipping
 """
 """The names in the code of training that its templates give."""
 
+_LOCAL_DOUBLES = 24
+"""The most doubles of local arrays in a training step, whose many other variables are on the stack too."""
+
 
 class _TrainingStage(StageLoops):
     """The loops of a stage that reads blocks of parameters, and adds to the gradient."""
@@ -265,5 +268,5 @@ def _table(name: str, array: Array) -> str:
 
 def _declared(routine: Routine, dtype: Any) -> tuple[list[str], int]:
     """Return the declarations of a function's arrays, and the doubles of the workspace that they take."""
-    lines, used = function_statements(routine, dtype)
+    lines, used = function_statements(routine, dtype, local_doubles=_LOCAL_DOUBLES)
     return lines[: len(lines) - len(routine.lines)], used

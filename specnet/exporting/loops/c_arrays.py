@@ -15,16 +15,19 @@ LOCAL_NUMBERS, LOCAL_DOUBLES = 16, 64
 """The largest length of a local array, which compilers may store in registers, and the most doubles of all of them."""
 
 
-def function_statements(body: Routine, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[list[str], int]:
+def function_statements(
+    body: Routine, dtype: np.dtype[Any], calls_models: bool = False, local_doubles: int = LOCAL_DOUBLES
+) -> tuple[list[str], int]:
     """Return the statements of a function from raw columns to answers, and the size of its workspace in doubles.
 
-    If it calls the models of a team, it passes the rest of the workspace on to them.
+    If it calls the models of a team, it passes the rest of the workspace on to them. Local arrays have at most
+    `local_doubles` together.
     """
     lines, used, on_stack = [], 0, 0
     for array, size in body.sizes.items():
         kind = FLOAT64 if array in body.wide else dtype
         word, doubles = "double" if array in body.wide else "real", doubles_of(size, kind)
-        if size <= LOCAL_NUMBERS and on_stack + doubles <= LOCAL_DOUBLES:
+        if size <= LOCAL_NUMBERS and on_stack + doubles <= local_doubles:
             on_stack += doubles
             lines.append(f"{word} {array}[{size}];")
         else:
