@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -30,6 +31,7 @@ from specnet.cli.arguments import (
     read_limits,
     rows_file,
     rows_name,
+    word_option,
 )
 from specnet.cli.output import Output, UsageError, show_expectations
 from specnet.errors import DataError, FileError
@@ -349,6 +351,14 @@ def _targets() -> list[str]:
     )
 
 
+class DialectName(StrEnum):
+    """Databases for which SQL is exported."""
+
+    DUCKDB = "duckdb"
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
 def export(
     output: Output,
     model: ModelArgument,
@@ -387,6 +397,20 @@ def export(
             help="C with such integers alone, and a proved bound on the difference; needs the folder of a run.",
         ),
     ] = None,
+    dialect: Annotated[
+        DialectName | None, word_option("--dialect", DialectName, "Database of an SQL export. Default: duckdb.")
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", metavar="NAME", help="Table that an SQL export reads. Default: data."),
+    ] = None,
+    view: Annotated[
+        str | None, typer.Option("--view", metavar="NAME", help="View to define by an SQL export. Default: a query.")
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option("--keep", metavar="COLUMN,…", help="Columns of the table to copy beside the predictions in SQL."),
+    ] = None,
     force: ForceOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -405,6 +429,7 @@ def export(
     specnet export runs/prices/1 --to c -o prices.c --derivatives
     specnet export runs/moons_2_5_1/1 --to javascript -o moons.mjs --learn
     specnet export runs/moons_2_5_1/1 --to c -o moons.c --fixed int16
+    specnet export runs/prices/1 --to sql --dialect sqlite --table houses --keep id --interval 90
     """
     from specnet.exporting import export as export_model
     from specnet.exporting import find_target
@@ -422,6 +447,8 @@ def export(
     options["overwrite"] = force
     if fixed is not None:
         options |= {"fixed": fixed, "rows": _training_rows(model)}
+    columns = next(csv.reader([keep])) if keep else ()
+    options |= {"dialect": dialect and dialect.value, "table": table, "view": view, "keep": columns}
     loaded = load(model, limit)
     expectations = expectations_of(loaded, folder_of(model))
     judged: list[JudgedExpectation] = []

@@ -4,12 +4,14 @@ A `model_program.Program` describes a model for all targets: its raw columns, a 
 and the way from outputs to answers. A target is a module in `specnet.exporting.targets`. It has the code of each
 operation, a template for the rest of the file (`templates`, rendered by `file_templates`), and a function that runs
 the exported files. C and JavaScript files loop over the features of a row (`loops`). NumPy and PyTorch
-files consist of functions of arrays (`array_functions`). `export_proof` compares the files with the model.
+files consist of functions of arrays (`array_functions`). SQL has one expression for each feature (`sql`).
+`export_proof` compares the files with the model.
 """
 
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -65,6 +67,10 @@ def export(
     rows: ArrayLike | None = None,
     overwrite: bool = True,
     examine: Examine | None = None,
+    dialect: str | None = None,
+    table: str | None = None,
+    view: str | None = None,
+    keep: Sequence[str] = (),
 ) -> Export:
     """Export a model to another format: a file that takes raw columns and returns predictions.
 
@@ -96,6 +102,14 @@ def export(
     examine : callable, optional
         If the export can be run, it is called with a function that runs it, from raw rows to outputs and labels, and
         with the rows of the comparison.
+    dialect : str, optional
+        For ``sql``, the database: ``duckdb`` (default), ``sqlite`` or ``postgres``.
+    table : str, optional
+        For ``sql``, the table with the rows; default: ``data``.
+    view : str, optional
+        For ``sql``, the name of a view that the statement defines; by default, it is a query.
+    keep : sequence of str
+        For ``sql``, columns of the table that stand before the predictions.
 
     Returns
     -------
@@ -118,6 +132,9 @@ def export(
         hint = "for a fitted estimator, pass estimator.model_"
         raise DataError(f"expected a specnet.Model, got {type(model).__name__}", hint=hint)
     kind = find_target(target)
+    database = {"dialect": dialect, "table": table, "view": view, "keep": tuple(keep)}
+    if settings := {name: value for name, value in database.items() if value}:
+        kind = kind.of_table(**settings)
     if len(model.networks) > 1 and not kind.takes_teams:
         message = f"a team of {len(model.networks)} models is not supported by {target}"
         best = f"export the best trial: `specnet export SWEEP/best --to {target}`"

@@ -111,6 +111,17 @@ class Target(ABC):
         never_falls = self.never_falls(model, dtype)
         return Program(model, dtype, TEXT_EXPANSIONS, takes_words=self.takes_words, never_falls=never_falls)
 
+    def of_table(self, **settings: Any) -> Target:
+        """Return this target for a table of a database, given a dialect, the names of tables, or columns.
+
+        Raises
+        ------
+        UnsupportedError
+            If its files read no database.
+        """
+        name = type(self).__module__.rpartition(".")[2]
+        raise UnsupportedError(f"{name} reads no database: {', '.join(settings)}", hint="choose sql")
+
     def never_falls(self, model: Model, dtype: np.dtype[Any]) -> bool:
         """Return whether an export in `dtype` keeps the directions of monotone columns to the last bit."""
         rounds_once = self.rounds_once and dtype == np.float32
@@ -196,7 +207,7 @@ def refuse_texts(program: Program, library: str) -> None:
     UnsupportedError
     """
     if program.texts:
-        hint = "onnx, numpy and javascript take texts; c has a function for their codes"
+        hint = "onnx, numpy, javascript and sql take texts; c has a function for their codes"
         raise UnsupportedError(
             f"{library} has no equivalent of columns of texts: {program.named(program.texts)}", hint=hint
         )

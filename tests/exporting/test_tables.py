@@ -278,7 +278,8 @@ def test_libraries_without_texts_refuse_them(target: str, tmp_path: Path):
     names = 'has no equivalent of columns of texts: "island", "the "sex""'
     with pytest.raises(ExportError, match=names) as caught:
         export(tables.table_model(), target, tmp_path / f"m{find_target(target).suffix}")
-    assert caught.value.diagnostics[0].hint == "onnx, numpy and javascript take texts; c has a function for their codes"
+    hint = "onnx, numpy, javascript and sql take texts; c has a function for their codes"
+    assert caught.value.diagnostics[0].hint == hint
     assert not list(tmp_path.iterdir())
 
 
