@@ -17,6 +17,11 @@ class GradientRoutine(Routine):
     loops : Loops
     language : Language
         The language of computations in float64.
+
+    Attributes
+    ----------
+    columns : str
+        The name of the array of columns in float64, ``x`` itself if it has this precision.
     """
 
     def __init__(self, loops: Loops, language: Language) -> None:
@@ -28,7 +33,7 @@ class GradientRoutine(Routine):
         if language.widening and program.column_dtype != FLOAT64:
             x = self._new("columns", self._features)
             self.lines += language.fill(x, Text(language.widening.format(f"x{_index(self._features)}")))
-        self._sources = [x]
+        self.columns, self._sources = x.name, [x]
         if program.outputs > 1:
             self._sources.append(self._new("weights", program.outputs))
         self._shared = {each.name for each in self._sources}

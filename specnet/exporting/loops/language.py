@@ -142,6 +142,10 @@ class Language(ABC):
         """Return an element of an array in the precision of the expressions."""
         return Text(self.reading + element.within(CALL), UNARY) if self.reading else element
 
+    def stored(self, operation: Operation, text: Text) -> Text:
+        """Return a stored result of an operation as an operand; a language may need a comparison of a stored mask."""
+        return text
+
     def loop(self, count: int, body: Sequence[str], index: str = "i") -> list[str]:
         """Return the lines of a loop up to a count; only the body if the count is 1."""
         if count == 1:
@@ -188,7 +192,7 @@ class Language(ABC):
         def variable(step: Step, code: str) -> Text:
             name = names.new("t")
             lines.append(self.constant.format(name, code))
-            return Text(name)
+            return self.stored(step.operation, Text(name))
 
         def form(step: Step, operands: list[Text]) -> Text:
             if step.operation is EXPAND:

@@ -494,7 +494,8 @@ class StageLoops:
                 return Variable(self.tables[operand], operand.array.size).at(count)
             variable = self._variables[operand]
             narrow = variable.is_array and not variable.is_wide
-            return self.language.read(variable.at(count)) if narrow else variable.at(count)
+            element = self.language.read(variable.at(count)) if narrow else variable.at(count)
+            return self.language.stored(operand.operation, element)
 
         if not isinstance(operand, Step) or operand in self._variables:
             return leaf(operand)

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import operations
+from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import (
     CALL,
     CHOICE,
+    COMPARISON,
     NAME,
     OPERATORS,
     SUM,
@@ -154,6 +155,11 @@ class C(Language):
         if step.operation in (operations.MAXIMUM, operations.MINIMUM) and numbers:
             return extreme_form(step.operation, numbers[-1])
         return super().form(step)
+
+    def stored(self, operation: Operation, text: Text) -> Text:
+        """Return a mask as a comparison: it is stored as a number, which is no condition."""
+        zero = self.number(0.0).code
+        return Text(f"{text.within(SUM)} != {zero}", COMPARISON) if operation.kind == "mask" else text
 
     def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
         """Return a call of the helper, or loops of known length if there are too few outputs for its vectors."""
@@ -355,6 +361,7 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         inner = max(inner, used)
     statements, used = function_statements(loops.body, program.dtype, program.is_team)
     of_gradient, used_by_gradient = function_statements(derivatives, FLOAT64) if derivatives else ([], 0)
+    of_gradient += [f"(void){name};" for name in _unread(derivatives)] if derivatives else []
     answered, answers = _answered(program, stem)
     of_texts = [table for index in program.words for table in program.columns[index].tables]
     counting = max((_doubles_of_text(table) for table in of_texts), default=0)
@@ -403,6 +410,13 @@ def _facts(program: Program, stem: str, header: str) -> dict[str, Any]:
         "restricted": _restricted,
         "call_of": _call_of,
     }
+
+
+def _unread(derivatives: GradientRoutine) -> list[str]:
+    """Return the arrays of columns that are not read, since derivatives of a linear network depend on no column."""
+    text = "\n".join(derivatives.lines)
+    filled = derivatives.columns != "x" and len(re.findall(rf"\b{derivatives.columns}\b", text)) == 1
+    return [derivatives.columns] * filled + ["x"] * (not re.search(r"\bx\b", text))
 
 
 def _tables(program: Program, loops: Loops) -> dict[str, tuple[Array, bool]]:
