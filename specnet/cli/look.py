@@ -310,9 +310,11 @@ def report(
     specnet report runs/moons_2_5_1/1 --no-rows
     specnet report sweeps/sweep_digits/1
     """
+    from specnet.report.terminal.bars import pages_shown
     from specnet.running.folder_pages import page_again
 
-    written = page_again(run, limits=read_limits(limit), with_rows=not no_rows)
+    with pages_shown(sys.stderr if output.speaks else None):
+        written = page_again(run, limits=read_limits(limit), with_rows=not no_rows)
     output.data["report"] = str(written)
     output.page(written, is_opened=open_page)
 

@@ -9,6 +9,7 @@ import io
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Self, TextIO
 
@@ -180,3 +181,21 @@ def reading_shown(stream: TextIO | None) -> Iterator[None]:
     """Show the progress of reading a large file within this context."""
     with CountProgress(stream, "bytes read") as progress, reading_progress(progress.show):
         yield
+
+
+_pages: ContextVar[TextIO | None] = ContextVar("pages", default=None)
+
+
+@contextmanager
+def pages_shown(stream: TextIO | None) -> Iterator[None]:
+    """Show the progress of long tasks for a page within this context."""
+    token = _pages.set(stream)
+    try:
+        yield
+    finally:
+        _pages.reset(token)
+
+
+def page_progress(things: str) -> CountProgress:
+    """Return a bar for a task of a page, on the stream of `pages_shown`; parameters as for `CountProgress`."""
+    return CountProgress(_pages.get(), things)

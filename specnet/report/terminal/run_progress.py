@@ -10,13 +10,13 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from specnet.errors import Diagnostic
 from specnet.number_texts import count, counted, duration, figure
 from specnet.report.overview import Overview
-from specnet.report.terminal.bars import CURVE_WIDTH, SECONDS_BETWEEN_FRAMES, LiveLine, curve
+from specnet.report.terminal.bars import CURVE_WIDTH, SECONDS_BETWEEN_FRAMES, LiveLine, curve, pages_shown
 from specnet.training.after_epoch import ALL_EPOCHS, INTERRUPTED, weights_epoch
 from specnet.training.checkpoint import MEMBER
 from specnet.training.observer import Observer, Observers, PythonWarnings
@@ -171,7 +171,7 @@ def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> I
     if not verbose:
         yield observer or PythonWarnings(calls)
         return
-    with RunProgress(sys.stderr) as progress:
+    with RunProgress(sys.stderr) as progress, pages_shown(sys.stderr):
         yield progress if observer is None else Observers(progress, observer)
 
 
@@ -256,6 +256,7 @@ class SeriesProgress:
         )
 
 
+@contextmanager
 def shown_series(
     verbose: bool,
     total: int,
@@ -263,6 +264,9 @@ def shown_series(
     name: str = "",
     observer: Observer | None = None,
     before: SeriesProgress | None = None,
-) -> AbstractContextManager[SeriesProgress]:
-    """Return a context manager with the progress of a series; if `verbose`, it is shown on standard error."""
-    return closing(SeriesProgress(observer, before, sys.stderr if verbose else None, total, noun, name))
+) -> Iterator[SeriesProgress]:
+    """Yield the progress of a series; if `verbose`, it is shown on standard error."""
+    stream = sys.stderr if verbose else None
+    progress = SeriesProgress(observer, before, stream, total, noun, name)
+    with closing(progress), pages_shown(stream):
+        yield progress

@@ -21,7 +21,8 @@ def student_rows(
 
     The targets of training rows are the teacher's out-of-fold predictions, those of mixed rows its mean predictions. A
     mixed row has the weight of the training row from which it has about half of its cells. A foreign teacher has no
-    predictions for mixed rows.
+    predictions for mixed rows. A model to imitate predicts all rows as new ones: where columns depend on the target, it
+    reads them out of fold, if it has the same preprocessing, because new rows are more like these.
 
     Parameters
     ----------
@@ -38,8 +39,14 @@ def student_rows(
     network, spec, raw = encoder.network, encoder.network.spec, rows.raw
     count, codes = (spec.training.mixtures or 0) * len(rows), network.resolved.category_counts
     mixed, parents = mixed_rows(np.asarray(raw.X), training.X, codes, count, stream(spec.seed, "mixtures"))
-    targets = teacher.out_of_fold(raw, rows.numbers)
     inputs, weight = training.X, training.weight
+    if teacher.trained_on is not None:
+        targets = teacher.out_of_fold(raw, rows.numbers)
+    else:
+        prepared = encoder.inputs(rows)
+        is_same = all(np.array_equal(each.inputs(raw), prepared) for each in teacher.model.networks)
+        inputs = inputs if is_same else prepared
+        targets = teacher.answers(inputs if is_same else raw)
     if len(mixed):
         targets = np.concatenate([targets, teacher.answers(RawColumns(mixed, rows.kinds))])
         prepared = encoder.preparation.prepare(mixed, texts=rows.texts, name="mixed rows", reader=network)

@@ -83,9 +83,10 @@ def student_document(model: Model, model_path: Path, spec: Spec, rows: int, fold
         The folder of the spec to write.
     """
     written = document_saying(spec)
-    changes = list(_changes(written.data, spec, rows))
-    units = _width(model, spec)
-    changes += _network_changes(written.data["network"], units)
+    units = width_of(model, spec, sum(each.theta.size for each in model.networks) // SHARE)
+    mixtures = max(1, min(MIXTURES, MAX_ROWS // max(1, rows) - 1))
+    changes = [Change(("name",), spec_name(f"{spec.name or 'unnamed'}_small"))]
+    changes += student_changes(written.data, spec, units, EPOCHS, mixtures)
     teacher = Path(os.path.relpath(model_path.resolve(), spec.folder.resolve())).as_posix()
     changes.append(Change(("training", "teacher"), teacher))
     writer = SpecWriter(written, spec.registry)
@@ -121,32 +122,43 @@ def _comments(node: Node, source: bytes) -> Iterator[Node]:
             yield child
 
 
-def _changes(data: Mapping[str, Any], spec: Spec, rows: int) -> Iterator[Change]:
-    """Yield the changes of all settings but the layers."""
+def student_changes(data: Mapping[str, Any], spec: Spec, units: int, epochs: int, mixtures: int) -> Iterator[Change]:
+    """Yield the changes from the spec of a teacher to that of a student, except its name and its teacher.
+
+    Parameters
+    ----------
+    data : mapping
+        The spec as a document; its network may have any form of a spec.
+    spec : Spec
+        The spec of the teacher.
+    units : int
+        The maximum number of units of a hidden layer.
+    epochs, mixtures : int
+        The numbers of epochs, and of mixed rows for each training row.
+    """
     training = data["training"]
-    yield Change(("name",), spec_name(f"{spec.name or 'unnamed'}_small"))
     for key in _ALONE:
         if key in training:
             yield Change(("training", key), removed=True)
     loss = training["loss"]
     if isinstance(loss, Mapping) and "label_smoothing" in loss:
         yield Change(("training", "loss", "label_smoothing"), removed=True)
-    yield Change(("training", "epochs"), EPOCHS)
+    yield Change(("training", "epochs"), epochs)
     if not spec.training.optimizer.full_batch_only:
         yield Change(("training", "batch_size"), BATCH_SIZE)
-    yield Change(("training", "mixtures"), max(1, min(MIXTURES, MAX_ROWS // max(1, rows) - 1)))
+    yield Change(("training", "mixtures"), mixtures)
+    yield from _network_changes(data["network"], units)
 
 
-def _width(model: Model, spec: Spec) -> int:
-    """Return the number of units of a student's hidden layers: the first whose network is small enough."""
-    total = sum(each.theta.size for each in model.networks)
-    for units in WIDTHS:
-        if _parameters(model, spec, units) * SHARE <= total:
-            return units
-    return WIDTHS[-1]
+def width_of(model: Model, spec: Spec, most: int) -> int:
+    """Return the number of units of a student's hidden layers: the first of `WIDTHS` with at most `most` parameters.
+
+    If all have more, it is the last.
+    """
+    return next((units for units in WIDTHS if parameters_of(model, spec, units) <= most), WIDTHS[-1])
 
 
-def _parameters(model: Model, spec: Spec, units: int) -> int:
+def parameters_of(model: Model, spec: Spec, units: int) -> int:
     """Return the number of parameters of a student, computed from the sizes of the teacher's first network."""
     first = model.networks[0].network
     layers = first.spec.model_dump(mode="json", exclude_none=True)["network"]["layers"]
@@ -205,18 +217,22 @@ def smaller_layers(layers: Any, units: int) -> list[dict[str, Any]]:
 
 
 def _first_network(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the layers that the first input of a last layer `average` needs; all layers if there is no such layer."""
-    if layers[-1].get("type") != "average":
+    """Return the layers that the first input of a last layer `average` needs; all layers if there is no such layer.
+
+    The activation that a resolved spec has after it remains.
+    """
+    last = layers[-2:] if layers[-1].get("type") == "activation" else layers[-1:]
+    if last[0].get("type") != "average":
         return layers
     numbers = {layer["name"]: number for number, layer in enumerate(layers) if "name" in layer}
-    needed, waiting = set[int](), [numbers[layers[-1]["inputs"][0]]]
+    needed, waiting = set[int](), [numbers[last[0]["inputs"][0]]]
     while waiting:
         number = waiting.pop()
         needed.add(number)
         before = [number - 1] if number else []
         inputs = layers[number].get("inputs")
         waiting += before if inputs is None else [numbers[name] for name in inputs if name != "input"]
-    return [layer for number, layer in enumerate(layers) if number in needed]
+    return [layer for number, layer in enumerate(layers) if number in needed] + last[1:]
 
 
 def _narrow(layer: Mapping[str, Any], units: int) -> dict[str, Any]:

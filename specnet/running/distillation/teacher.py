@@ -35,23 +35,24 @@ PATH = ("training", "teacher")
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """A trained ensemble, and the rows of a table that each of its networks was trained on.
+    """A trained ensemble, and the rows of a table that each of its networks was trained on; or a model to imitate.
 
     Attributes
     ----------
     model : Model
     sha256 : str
-        The hash of its file.
+        The hash of its file; empty without a file.
     size : int
         The bytes of its file.
-    trained_on : ndarray of bool (networks, rows)
-        Whether each member of each of its networks was trained on each row of the table.
+    trained_on : ndarray of bool (networks, rows) or None
+        Whether each member of each of its networks was trained on each row of the table; None if the student imitates
+        the model on these rows too.
     """
 
     model: Model = field(repr=False)
-    sha256: str
-    size: int
-    trained_on: NDArray[np.bool_] = field(repr=False)
+    sha256: str = ""
+    size: int = 0
+    trained_on: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, spec: Spec, table: Table, sha256: str) -> Self:
@@ -101,6 +102,7 @@ class Teacher:
             If all networks were trained on a training row, so that it has no out-of-fold prediction; or if any was
             trained on a validation or test row, so that the metrics of these rows would be too good.
         """
+        assert self.trained_on is not None, "it was read from a file"
         without = int(self.trained_on[:, splits[TRAIN]].all(axis=0).sum())
         if without:
             message, hint = "all networks of the teacher were", "use a teacher with an ensemble on folds"
@@ -142,14 +144,15 @@ class Teacher:
         ndarray
             As `answers` returns it.
         """
+        assert self.trained_on is not None, "it was read from a file"
         outputs = np.stack([each.astype(np.float64) for each in self.model.member_outputs(columns)])
         shares = np.ones(len(outputs)) if self.model.decoder.weights is None else np.array(self.model.decoder.weights)
         weights = shares[:, np.newaxis] * ~self.trained_on[:, rows]
         weights /= weights.sum(axis=0)
         return self._in_form(np.einsum("mr,mro->ro", weights, outputs))
 
-    def answers(self, columns: RawColumns) -> Array:
-        """Return the mean predictions of all networks for raw rows.
+    def answers(self, columns: RawColumns | Array) -> Array:
+        """Return the mean predictions of all networks for rows, given raw columns or the inputs of all networks.
 
         Returns
         -------

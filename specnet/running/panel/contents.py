@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,34 +11,17 @@ from numpy.typing import NDArray
 from specnet.data import RawColumns, StepGroup, trained_gaps
 from specnet.errors import DataError, ExportError
 from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
-from specnet.exporting.targets.javascript import CHARACTER_BITS, inlined, shortened
 from specnet.findings.data_findings import image_width
 from specnet.model import Answers, Model
 from specnet.model.contributions import EXACT_COLUMNS, column_ranks
-from specnet.model.directions import outputs_of
-from specnet.number_texts import count, counted, fixed, rounded_up
+from specnet.number_texts import fixed
 from specnet.parts.splits import TEST, TRAIN
 from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
 from specnet.running.data_rows import Rows, SpecData
+from specnet.running.panel.model_code import code_of
 from specnet.running.panel.row_names import names_of_rows
 from specnet.running.panel.words import boolean_words, date_format, decimals_of, decimals_of_targets
 
-MAX_CODE = 2_150_000
-"""The maximum number of characters of the code, so that a page with a panel has at most 2.5 MB."""
-BITS = (
-    *((12, 9), (9, 6), (7, 4), (6, 4), (5, 3), (4, 3), (3.5, 3)),
-    *((3, 2), (2.5, 2), (2, 2), (1.5, 2), (1, 1), (0.5, 1), (0, 1)),
-)
-"""The bits of rounded weights and of vectors of words that are tried, each if the code with more of them is too long.
-
-Vectors need fewer, since a text adds many of them; but the networks of an ensemble or a team, whose roundings are
-different and nearly cancel in the mean, read the same vectors.
-"""
-MAX_APART, MAX_CHANGED = 0.1, 0.05
-"""The largest difference of a panel from its model: of probabilities, or in standard deviations of predictions; and the
-largest share of rows whose prediction changes, if that is a class. The trials of a team of movies' genres each change 6
-to 15 % of its predictions.
-"""
 MAX_CONTROLS = 60
 """The maximum number of columns with a control; all other cells of the row cannot be changed."""
 MAX_TEST_ROWS, MAX_MISTAKES, MAX_CELLS = 50, 5, 6_000
@@ -48,8 +31,6 @@ MAX_TRAINING_ROWS = 10_000
 """The maximum number of training rows for quantiles and the typical row."""
 MAX_PREPARED = 4_000_000
 """The maximum number of prepared cells in which the row nearest the centre is searched."""
-COMPARED_ROWS = 1_000
-"""The maximum number of rows on which rounded weights are compared with the model."""
 LEVEL = 0.9
 WHY_ROWS = 20
 """The number of training rows to which the panel compares."""
@@ -67,13 +48,14 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool, trials: Se
     with_rows : bool
         Whether the panel may have rows: the typical one, and test rows to choose.
     trials : sequence of str
-        The names of a team's trials, if it has several. The model has equally many consecutive networks of each.
+        The names of a team's trials, if it has several. The model has equally many consecutive networks of each. They
+        have no answers of their own where a small network answers.
     """
     model, train = shown.model, data.splits[TRAIN]
     level = _level(model)
     try:
         raw = columns_of(model)
-        code, note = _code(model, data.splits, level)
+        code, note, answering = code_of(model, data, level)
     except ExportError as error:
         return f"{error.diagnostics[0].message[:1].upper()}{error.diagnostics[0].message[1:]}."
     known = np.asarray(train.columns[:: -(-len(train) // MAX_TRAINING_ROWS)], np.float64)
@@ -104,7 +86,7 @@ def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool, trials: Se
         _why(raw, data, shown) if with_rows and width is None else None,
         [
             (name, sum(len(each.members) for each in model.networks[runs * number : runs * (number + 1)]))
-            for number, name in enumerate(trials)
+            for number, name in enumerate(trials if len(answering.networks) == len(model.networks) else ())
         ],
     )
 
@@ -119,64 +101,6 @@ def _why(raw: Sequence[RawColumn], data: SpecData, shown: ModelAnswers) -> dict[
         "weights": background.weights.tolist(),
         "ranks": None if exact else column_ranks(seed, rows, len(raw))[:, :, 0].tolist(),
     }
-
-
-def _code(model: Model, splits: Mapping[str, Rows], level: float | None) -> tuple[str, str]:
-    """Return the code of a model, and a sentence on how its predictions differ from the model's, if they do.
-
-    Raises
-    ------
-    ExportError
-        If the model cannot be exported as code, its code is too long, or the rounding that shortens it is too coarse.
-    """
-    parameters = sum(each.theta.size for each in model.networks)
-    code = inlined(model, level) if parameters * 26 / CHARACTER_BITS <= MAX_CODE else ""
-    if code and len(code) <= MAX_CODE:
-        return code, ""
-    for bits, vector_bits in BITS:
-        if parameters * (bits + 1) / CHARACTER_BITS <= MAX_CODE:
-            short = shortened(model, bits, vector_bits)
-            code = inlined(short, level)
-            if len(code) <= MAX_CODE:
-                return code, _difference(model, short, splits, bits)
-    raise _too_large(model, ", and the tables of its texts, if any")
-
-
-def _too_large(model: Model, details: str) -> ExportError:
-    parameters = sum(each.theta.size for each in model.networks)
-    are_many = sum(len(each.members) for each in model.networks) > 1
-    instead = "; a network that specnet distill trains on its predictions is not" if are_many else ""
-    return ExportError(f"the model is too large for a page: {count(parameters)} parameters{details}{instead}")
-
-
-def _difference(model: Model, short: Model, splits: Mapping[str, Rows], bits: float) -> str:
-    """Return a sentence on how a rounded model differs from its model on test rows, or else on training rows.
-
-    Raises
-    ------
-    ExportError
-        If it differs by more than `MAX_APART` or `MAX_CHANGED`.
-    """
-    split = TEST if splits.get(TEST) else TRAIN
-    some = splits[split]
-    chosen = np.unique(np.linspace(0, len(some) - 1, COMPARED_ROWS).round().astype(np.intp))
-    rows = RawColumns(np.asarray(some.columns[chosen]), some.kinds)
-    are_probabilities = model.gives_probabilities
-    own, other = (np.asarray(outputs_of(each, rows), np.float64) for each in (model, short))
-    most = float(np.abs(own - other).max(initial=0))
-    amount = f"{rounded_up(100 * most)} percentage points" if are_probabilities else rounded_up(most)
-    where = f"on {count(len(chosen))} {'test' if split == TEST else 'training'} rows"
-    labels, changed = "", 0
-    if model.network.task != "values":
-        different = np.not_equal(model.predict(rows), short.predict(rows)).reshape(len(chosen), -1)
-        changed = int(different.any(axis=1).sum())
-        many = counted(changed, "prediction changes", "predictions change")
-        labels = f"; {many if changed else 'no prediction changes'}"
-    if most > MAX_APART * (1 if are_probabilities else float(np.std(own))) or changed > MAX_CHANGED * len(chosen):
-        fits = f"with weights that fit, of about {bits + 2:g} bits"
-        raise _too_large(model, f"; {fits}, the panel would differ from it by up to {amount} {where}{labels}")
-    rounding = f"With weights of about {bits + 2:g} bits, so that the page is small"
-    return f"{rounding}: differs from the model by at most {amount} {where}{labels}."
 
 
 def _level(model: Model) -> float | None:

@@ -13,7 +13,7 @@ import pytest
 
 from specnet import Model
 from specnet.exporting.targets.javascript import FEW_BITS, inlined, shortened
-from specnet.running.panel.contents import BITS
+from specnet.running.panel.model_code import BITS
 from tests.exporting import tables
 from tests.exporting.models import built, dense, ensemble_of, team_of
 from tests.exporting.tools import needs_node, printed_by_node

@@ -17,8 +17,8 @@ from specnet.model import contributions
 from specnet.number_texts import true_minus
 from specnet.report.svg.colours import CLASS_COUNT
 from specnet.report.svg.markup import isolated, unbroken
-from specnet.running.panel import contents
-from specnet.running.panel.contents import BITS
+from specnet.running.panel import model_code
+from specnet.running.panel.model_code import BITS
 from tests.report.browser.tables import CLUMSY, table
 from tests.texts.calling import called
 
@@ -319,12 +319,12 @@ def test_a_text_is_typed_and_answered(chromium: Any, tmp_path: Path, monkeypatch
         best = int(answer[0].argmax())
         assert told(tab).startswith(f"{model.labels[best]} ")
     rows = [["stale crisp noodles", 5.0], ["soggy", 4.0], ["of other words", 3.25]]
-    monkeypatch.setattr(contents, "MAX_APART", 1)  # few weights differ much
-    monkeypatch.setattr(contents, "MAX_CHANGED", 1)
+    monkeypatch.setattr(model_code, "MAX_APART", 1)  # few weights differ much
+    monkeypatch.setattr(model_code, "MAX_CHANGED", 1)
     for bits, vector_bits in BITS[:6:2]:  # with fewer, vectors of these few texts become very long
         short = shortened(model, bits, vector_bits)
-        monkeypatch.setattr(contents, "BITS", ((bits, vector_bits),))
-        monkeypatch.setattr(contents, "MAX_CODE", len(inlined(short)))
+        monkeypatch.setattr(model_code, "BITS", ((bits, vector_bits),))
+        monkeypatch.setattr(model_code, "MAX_CODE", len(inlined(short)))
         called("report", tmp_path / "run").ok()
         tab.reload()
         tab.wait_for_selector(UNPACKED)

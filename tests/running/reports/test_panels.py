@@ -15,9 +15,10 @@ from specnet import Model
 from specnet.number_texts import rounded_up
 from specnet.report.pages.model_answers import AskPanel, ModelAnswers
 from specnet.running.data_rows import SpecData
+from specnet.running.distillation import imitation
 from specnet.running.evaluation.failures import slices_on_test
 from specnet.running.folder_pages import answers_shown
-from specnet.running.panel import contents
+from specnet.running.panel import model_code
 from specnet.running.panel.contents import panel_of
 from specnet.running.panel.words import decimals_of
 from specnet.saved.saved_run import SavedRun
@@ -141,13 +142,14 @@ def test_mistakes_are_wrong_rows_with_their_lines(shown: Any) -> None:
 
 
 def test_weights_have_fewer_bits_or_the_page_says_why_there_is_no_panel(shown: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(imitation, "MIXTURES", 1)
     full = panel_in(shown).code
     model: Model = shown[0].model
-    monkeypatch.setattr(contents, "MAX_CODE", len(full) - 1)
+    monkeypatch.setattr(model_code, "MAX_CODE", len(full) - 1)
     panel = panel_in(shown)
     assert len(panel.code) < len(full)
     amount, bits = float(panel.note.split("by at most ")[1].split()[0]), float(panel.note.split()[4]) - 2
-    short, raw = contents.shortened(model, bits, dict(contents.BITS)[bits]), shown[1].splits["test"].raw
+    short, raw = model_code.shortened(model, bits, dict(model_code.BITS)[bits]), shown[1].splits["test"].raw
     apart = 100 * abs(short.predict_proba(raw) - model.predict_proba(raw)).max()
     assert apart <= amount <= 1.1 * apart + 1e-9
     changed = int((short.predict(raw) != model.predict(raw)).sum())
@@ -156,17 +158,17 @@ def test_weights_have_fewer_bits_or_the_page_says_why_there_is_no_panel(shown: A
         f"With weights of about {bits + 2:g} bits, so that the page is small: differs from the model by at most "
         f"{rounded_up(apart)} percentage points on 90 test rows; {labels}."
     )
-    monkeypatch.setattr(contents, "MAX_APART", apart / 101)
+    monkeypatch.setattr(model_code, "MAX_APART", apart / 101)
     reason = panel_of(*shown, with_rows=True)
     assert isinstance(reason, str)
     assert reason.startswith("The model is too large for a page: ")
     assert f"the panel would differ from it by up to {rounded_up(apart)} percentage points on 90 test rows" in reason
-    monkeypatch.setattr(contents, "MAX_APART", 1)
-    monkeypatch.setattr(contents, "MAX_CHANGED", (changed - 0.5) / 90)
+    monkeypatch.setattr(model_code, "MAX_APART", 1)
+    monkeypatch.setattr(model_code, "MAX_CHANGED", (changed - 0.5) / 90)
     reason = panel_of(*shown, with_rows=True)
     assert isinstance(reason, str)
     assert reason.endswith(f"{labels}.")  # one network cannot be distilled
-    monkeypatch.setattr(contents, "MAX_CODE", 100)
+    monkeypatch.setattr(model_code, "MAX_CODE", 100)
     reason = panel_of(*shown, with_rows=True)
     assert isinstance(reason, str)
     assert reason.startswith("The model is too large for a page: ")
