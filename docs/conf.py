@@ -30,7 +30,7 @@ html_theme_options = {
     "footer_start": [],
     "footer_end": [],
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "changes": []}
 copybutton_selector = ":not(.highlight-text) > div.highlight > pre"  # commands and code, not what they print
 html_show_search_summary = False  # which could not be loaded where the site is opened from files
 html_show_sourcelink = False
@@ -48,6 +48,11 @@ OPTION = re.compile(r"(?<=[\s>])(?:--?[a-zA-Z][\w-]*|'\.\[[\w,-]+\]')")
 CELL = re.compile(r"<td.*?</td>", re.DOTALL)
 NAME = re.compile(r'(?<=<span class="pre">)[^<]+')
 SEPARATOR = re.compile(r"(?<=[A-Za-z])[._/](?=[A-Za-z])")
+TOGETHER = re.compile(
+    r"<(pre|code|svg|script|style)\b.*?</\1>|<[^>]*>|"  # left as they are
+    r"(?<=\d) (?=%|\d{3}\b|(?:B|kB|MB|GB|ns|µs|ms|s)\b)|scikit-learn|UTF-8|\b\d+(?:-\d+)+\b",
+    re.DOTALL,
+)
 FOLDED = re.compile(r"(<a [^>]*>(.*?)</a><details[^>]*><summary)>")
 TAG = re.compile("<.*?>")
 
@@ -64,7 +69,7 @@ def unbroken(app, pagename, templatename, context, doctree):
     """Let lines break where readers expect it.
 
     Commands break between options and behind an equals sign, not within an option or an extra; names in tables behind
-    a separator.
+    a separator; texts neither between a number and its unit, nor within a number or sizes such as 2-5-1.
     """
 
     def marked(found):
@@ -74,7 +79,14 @@ def unbroken(app, pagename, templatename, context, doctree):
     def parted(found):
         return NAME.sub(lambda name: SEPARATOR.sub(r"\g<0><wbr>", name[0]), found[0])
 
-    context["body"] = COMMANDS.sub(marked, CELL.sub(parted, context.get("body", "")))
+    def together(found):
+        text = found[0]
+        if text == " ":
+            return "\N{NO-BREAK SPACE}"
+        return text if text[0] == "<" else f'<span class="option">{text}</span>'
+
+    body = TOGETHER.sub(together, context.get("body", ""))
+    context["body"] = COMMANDS.sub(marked, CELL.sub(parted, body))
 
 
 def mended(site):

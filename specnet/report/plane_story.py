@@ -225,9 +225,9 @@ class _TwoClasses(PlaneAnswer):
         super().__init__(plane)
         below, above = plane.class_names
         self.kinds = plane.target.astype(np.intp)
-        what, lines = "margin", "0 on the strong line, −1 and 1"
+        what, lines = "margin", "0 on the solid line, −1 and 1"
         if self.gives_probabilities:
-            what, lines = "probability", "½ on the strong line, 0.1, 0.25, 0.75 and 0.9"
+            what, lines = "probability", "½ on the solid line, 0.1, 0.25, 0.75 and 0.9"
             self.about_activation = (
                 " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1."
             )
@@ -291,7 +291,7 @@ class _Values(PlaneAnswer):
         self.kind_names, self.kinds = (f"less than {mean}", f"more than {mean}"), (values > self.mean).astype(np.intp)
         self.description = f"Prediction {self.over}"
         self.about_answer = (
-            f"The prediction: {mean}, the mean, on the strong line, higher where it is blue, lower where it is orange."
+            f"The prediction: {mean}, the mean, on the solid line, higher where it is blue, lower where it is orange."
         )
         self.about_rows = f" Blue ones are above {mean}, the mean of the training rows, orange ones below."
         self.zero = _output_at(self.mean, plane)

@@ -38,6 +38,7 @@ TIME = re.compile(r" *\d+(\.\d+)? (s|ms|µs)\b| +time(?=   )")  # and the title 
 ERROR = re.compile(r"\b\d(\.\d)?e-1\d\b")  # rounding, of gradients and exports
 VERSION = re.compile(r"\b(specnet|numpy|scikit-learn|Python) \d+(\.\d+)+")
 PROGRESS = re.compile(r"^(?:member \d+ )?epoch (\d+)/(?!\1 )\d+ .*\n", re.MULTILINE)  # a slow machine's
+ENDED = re.compile(r"(?:^seed\d+_fold\d+ .*\n)+", re.MULTILINE)  # in the order in which processes end
 COLUMNS = 80
 COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last digit, or a tool that is not here
 
@@ -139,7 +140,7 @@ def without_times(text: str) -> str:
     """What commands print without what differs from one machine to another."""
     for pattern, word in ((PROGRESS, ""), (TIME, " TIME"), (ERROR, "ERROR"), (VERSION, r"\1"), (COMPARED, "COMPARED")):
         text = pattern.sub(word, text)
-    return text.strip()
+    return ENDED.sub(lambda found: "".join(sorted(found[0].splitlines(keepends=True))), text).strip()
 
 
 def snippet(language: str, code: str, folder: Path, name: str = "snippet") -> list[str]:

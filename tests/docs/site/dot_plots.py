@@ -40,7 +40,7 @@ def _steps(network: str, rows: list[tuple[str, ...]]) -> Figure:
     styles = ["class-1" if name in OURS else "plain" for name in names]
     for place, (time, style, text) in enumerate(zip(times, styles, texts, strict=True)):
         chart.points([time], [place], radius=4.0, style=style, hover=[f"{text} µs"])
-    return Figure(network.partition(",")[0] + ".", network.partition(", ")[2], chart.svg())
+    return Figure(network.partition(",")[0], network.partition(", ")[2], chart.svg())
 
 
 def _gains(table: str, rows: list[tuple[str, ...]]) -> Figure:
@@ -55,4 +55,4 @@ def _gains(table: str, rows: list[tuple[str, ...]]) -> Figure:
     for place, (gain, error) in enumerate(zip(gains, errors, strict=True)):
         chart.line([gain - error, gain + error], [place, place], "whisker")
         chart.points([gain], [place], radius=4.0, style="class-1")
-    return Figure(f"{table}.", "Lines are two standard errors.", chart.svg())
+    return Figure(table, "Lines are two standard errors.", chart.svg())

@@ -39,7 +39,7 @@ def _of_run(run: Path) -> Iterator[tuple[str, str]]:
     yield "answer", _pictures([story.answer])
     yield "try_it", try_it.section(run, run.with_suffix(".mjs").read_text("utf-8"), run.parent)
     yield "cuts", _pictures(cuts, "small")
-    yield "sums", _pictures(sums, "small")
+    yield "sums", _pictures([each._replace(title=f"{each.title}:") for each in sums], "small")
     parameters = network.parameters(saved.model.members[0][0])
     names = saved.model.preprocessing.named(shown.columns)
     diagram = NetworkDiagram(network.resolved, parameters, input_names=names)
@@ -69,8 +69,9 @@ def _wrong_gradient() -> Figure:
 
 def _pictures(figures: Sequence[Figure], size: str = "") -> str:
     """Return figures side by side."""
+    stop = "" if size == "small" else "."  # small pictures have a sentence that begins with their title
     drawn = (
-        f"<figure>{each.chart}<figcaption><b>{escape(each.title)}</b> {escape(each.note)}</figcaption></figure>\n"
+        f"<figure>{each.chart}<figcaption><b>{escape(each.title)}{stop}</b> {escape(each.note)}</figcaption></figure>\n"
         for each in figures
     )
     return f'<div class="pictures {size}">\n{"".join(drawn)}</div>\n'
