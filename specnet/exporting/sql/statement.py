@@ -160,7 +160,7 @@ def _check_names(program: Program, dialect: SqlDialect, names: Sequence[str]) ->
         other = seen.setdefault(dialect.folded(name), name)
         if other is not name:
             message = f'{dialect.title} does not distinguish the columns "{other}" and "{name}"'
-            raise UnsupportedError(message, hint="rename one of them, and train again")
+            raise UnsupportedError(message, hint="rename one of them, and train with `specnet run`")
     texts = [text for column in program.columns for text in column.codes or ()]
     labels = [label for label in program.labels or () if isinstance(label, str)]
     for text in [*columns, *names, *texts, *labels]:

@@ -217,7 +217,7 @@ def test_numbers_of_folds_and_seeds(tmp_path: Path) -> None:
     scores = {name: moons_scores(tmp_path / name, "test") for name in names}
     loss, accuracy = np.array(list(scores.values())).T
     agree(text, "N runs average a test accuracy of N % ± N", 6, accuracy.mean(), accuracy.std(ddof=1))
-    agree(text, " test N ± N N % ± N", loss.mean(), loss.std(ddof=1), accuracy.mean(), accuracy.std(ddof=1))
+    agree(text, " test N % ± N N ± N", accuracy.mean(), accuracy.std(ddof=1), loss.mean(), loss.std(ddof=1))
     trained = np.array([moons_scores(tmp_path / name, "train") for name in names]).T
     agree(text, " train N ± N N % ± N", *(each for values in trained for each in (values.mean(), values.std(ddof=1))))
     for name, (its_loss, its_accuracy) in scores.items():
@@ -253,7 +253,7 @@ def test_numbers_of_a_nested_sweep(tmp_path: Path) -> None:
     tests = np.array([moons_scores(tmp_path / f"fold{fold}" / "best", "test") for fold in (0, 1)])
     loss, accuracy = tests.T
     agree(text, "2 sweeps average a test accuracy of N % ± N", accuracy.mean(), accuracy.std(ddof=1))
-    agree(text, " test N ± N N % ± N", loss.mean(), loss.std(ddof=1), accuracy.mean(), accuracy.std(ddof=1))
+    agree(text, " test N % ± N N ± N", accuracy.mean(), accuracy.std(ddof=1), loss.mean(), loss.std(ddof=1))
     best = []
     for fold in (0, 1):
         trials = sorted((tmp_path / f"fold{fold}" / "trials").iterdir())
