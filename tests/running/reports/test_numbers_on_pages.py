@@ -219,7 +219,11 @@ def test_numbers_of_folds_and_seeds(tmp_path: Path) -> None:
     agree(text, "N runs average a test accuracy of N % ± N", 6, accuracy.mean(), accuracy.std(ddof=1))
     agree(text, " test N % ± N N ± N", accuracy.mean(), accuracy.std(ddof=1), loss.mean(), loss.std(ddof=1))
     trained = np.array([moons_scores(tmp_path / name, "train") for name in names]).T
-    agree(text, " train N ± N N % ± N", *(each for values in trained for each in (values.mean(), values.std(ddof=1))))
+    agree(
+        text,
+        " train N % ± N N ± N",
+        *(each for values in trained[::-1] for each in (values.mean(), values.std(ddof=1))),
+    )
     for name, (its_loss, its_accuracy) in scores.items():
         agree(text, f"{name}: N % ", its_accuracy)
         linear, own = r"[\d.]+", 100 * result.runs[names.index(name)].metrics["train"]["accuracy"]
