@@ -46,11 +46,17 @@ COMMANDS = re.compile(
 EQUALS = '<span class="o">=</span>'
 OPTION = re.compile(r"(?<=[\s>])(?:--?[a-zA-Z][\w-]*|'\.\[[\w,-]+\]')")
 CELL = re.compile(r"<td.*?</td>", re.DOTALL)
+OUTPUT = re.compile(
+    r'(?<=<div class="highlight-text)( notranslate"><div class="highlight"><pre><span></span>)(.*?)(?=</pre>)',
+    re.DOTALL,
+)
+ALIGNED = re.compile(r"\S {3,}\S.*\n.*\S {3,}\S|\^\^")
+"""Lines with columns, one below the other, or with marks below a word."""
 NAME = re.compile(r'(?<=<span class="pre">)[^<]+')
 SEPARATOR = re.compile(r"(?<=[A-Za-z])[._/](?=[A-Za-z])")
 TOGETHER = re.compile(
     r"<(pre|code|svg|script|style)\b.*?</\1>|<[^>]*>|"  # left as they are
-    r"(?<=\d) (?=%|\d{3}\b|(?:B|kB|MB|GB|ns|µs|ms|s)\b)|scikit-learn|UTF-8|\b\d+(?:-\d+)+\b",
+    r"(?<=\d) (?=[%±×÷]|\d{3}\b|(?:B|kB|MB|GB|ns|µs|ms|s|points)\b)|(?<=±) (?=\d)|scikit-learn|UTF-8|\b\d+(?:-\d+)+\b",
     re.DOTALL,
 )
 FOLDED = re.compile(r"(<a [^>]*>(.*?)</a><details[^>]*><summary)>")
@@ -69,7 +75,8 @@ def unbroken(app, pagename, templatename, context, doctree):
     """Let lines break where readers expect it.
 
     Commands break between options and behind an equals sign, not within an option or an extra; names in tables behind
-    a separator; texts neither between a number and its unit, nor within a number or sizes such as 2-5-1.
+    a separator; texts neither between a number and its unit, nor within a number or sizes such as 2-5-1. On phones,
+    outputs without columns break between words.
     """
 
     def marked(found):
@@ -85,7 +92,10 @@ def unbroken(app, pagename, templatename, context, doctree):
             return "\N{NO-BREAK SPACE}"
         return text if text[0] == "<" else f'<span class="option">{text}</span>'
 
-    body = TOGETHER.sub(together, context.get("body", ""))
+    def wrapped(found):
+        return found[0] if ALIGNED.search(TAG.sub("", found[2])) else f" wraps{found[0]}"
+
+    body = OUTPUT.sub(wrapped, TOGETHER.sub(together, context.get("body", "")))
     context["body"] = COMMANDS.sub(marked, CELL.sub(parted, body))
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/code_layout.md").read_text("utf-8")
 
 
-DIAGRAMS = [re.findall(r"─ ([\w/]+\.py) +(\w+) ", each.partition("```")[0]) for each in PAGE.split("```text")[1:]]
+DIAGRAMS = [re.findall(r"─ ([\w/]+\.py) +(\w+)", each.partition("```")[0]) for each in PAGE.split("```text")[1:]]
 """Files and functions."""
 RUNS = {"specs/moons.toml": [], "specs/penguins.toml": ["--set", "training.epochs=2", "--set", "training.engine=numpy"]}
 """The specs that are run, with options."""
