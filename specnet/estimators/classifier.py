@@ -30,8 +30,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
     The default is a network with one hidden layer of 150 relu units over standardized columns, trained by AdamW in
     batches of 100 rows until the loss no longer improves, for at most 150 epochs. The columns of a data frame are
-    prepared by their kinds: gaps are filled, texts and dates coded. Explicit settings override these defaults: an
-    optimizer that needs the full batch gets it.
+    prepared by their kinds: missing values are filled, texts and dates coded. Explicit settings override these
+    defaults: an optimizer that needs the full batch gets it.
 
     Parameters
     ----------
@@ -88,8 +88,9 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     >>> from sklearn.model_selection import cross_val_score
     >>> from specnet import SpecClassifier
     >>> adam = {"type": "adam", "learning_rate": 0.01}
+    >>> X, y = load_iris(return_X_y=True)
     >>> classifier = SpecClassifier(hidden_layer_sizes=[16], optimizer=adam, random_state=0)
-    >>> bool(cross_val_score(classifier, *load_iris(return_X_y=True)).mean() > 0.9)
+    >>> bool(cross_val_score(classifier, X, y).mean() > 0.9)
     True
     """
 
@@ -105,8 +106,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         Parameters
         ----------
         X : array_like (rows, columns), or data frame
-            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have gaps and
-            texts that the training rows do not have.
+            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have
+            missing values and texts that the training rows do not have.
         y : array_like (rows,), or (rows, outputs) of 0 and 1
             Labels: whole numbers, booleans or text; or for each output whether the row has that label.
         sample_weight : array_like (rows,), optional
@@ -133,11 +134,13 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y
             As for `fit`.
         classes : array_like (classes,)
             All labels that any call will contain; required by the first call. With several labels per row, the indices
             of their columns.
+        sample_weight
+            As for `fit`.
         """
         refuse_null_ends(y, "y")
         return self._train(X, y, sample_weight, partially=True, classes=classes)

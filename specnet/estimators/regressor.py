@@ -21,9 +21,9 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
 
     The default is a network with one hidden layer of 400 relu units over standardized columns, trained on a
     standardized target by Adam with an L2 penalty, in batches of 200 rows until the loss no longer improves, for at
-    most 200 epochs. The columns of a data frame are prepared by their kinds: gaps are filled, texts and dates coded.
-    Explicit settings override these defaults: a loss such as poisson gets its target in its own units, and an optimizer
-    that needs the full batch gets it.
+    most 200 epochs. The columns of a data frame are prepared by their kinds: missing values are filled, texts and dates
+    coded. Explicit settings override these defaults: a loss such as poisson gets its target in its own units, and an
+    optimizer that needs the full batch gets it.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.model_selection import cross_val_score
     >>> from specnet import SpecRegressor
-    >>> bool(cross_val_score(SpecRegressor(random_state=0), *load_diabetes(return_X_y=True)).mean() > 0.4)
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> bool(cross_val_score(SpecRegressor(random_state=0), X, y).mean() > 0.4)
     True
     """
 
@@ -100,8 +101,8 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         Parameters
         ----------
         X : array_like (rows, columns), or data frame
-            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have gaps and
-            texts that the training rows do not have.
+            A data frame can have missing cells, texts and dates, as in `specnet.fit`. Rows to predict can have
+            missing values and texts that the training rows do not have.
         y : array_like (rows,) or (rows, outputs)
         sample_weight : array_like (rows,), optional
             Factor of each row's loss; in standardizing, the number of times that the row counts.

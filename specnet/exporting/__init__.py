@@ -80,8 +80,8 @@ def export(
     Parameters
     ----------
     model : Model
-    target : str
-        One of `TARGETS`.
+    target : {"c", "javascript", "keras", "numpy", "onnx", "sklearn", "torch"}
+        Format of the export.
     path : str or path-like, optional
         The main file; default: the name of the network, in the working directory. Other files are written beside it.
     float32 : bool

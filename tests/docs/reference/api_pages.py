@@ -39,23 +39,23 @@ GROUPS = {
 }
 _ERRORS = tuple(name for name in specnet.__all__ if name.endswith(("Error", "Warning")))
 GROUPS |= {
-    "errors": Group("Errors", "All are below `SpecnetError`.", "specnet", _ERRORS),
+    "errors": Group("Errors", "All errors are subclasses of `SpecnetError`.", "specnet", _ERRORS),
     "parts": Group(
-        *("Base classes of parts", "Write a part: one class below one of these."),
+        *("Base classes of parts", "A part is a subclass of one of these."),
         *("specnet.parts", _written_by_authors("class")),
     ),
     "operations": Group(
         *("Operations on symbolic arrays", "What expressions of parts are written in, beside operators."),
         *("specnet.parts", _written_by_authors("function")),
     ),
-    "testing": Group("Checks of parts", "Prove a part.", "specnet.testing", tuple(testing.__all__)),
+    "testing": Group("Checks of parts", "Test a part.", "specnet.testing", tuple(testing.__all__)),
 }
 """The pages of the Python API, by their names."""
 
 
 def api_pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page, the index first."""
-    lines = ["# Python API", "", "Everything public, by what it is for.", ""]
+    lines = ["# Python API", "", "All public names, by purpose.", ""]
     for page, group in GROUPS.items():
         names = ", ".join(f"`{name}`" for name in group.names)
         lines += [f"[{group.title}]({page}.md)", f": {group.about} {names}", ""]
@@ -72,7 +72,9 @@ def members(value: Any) -> list[str]:
         return []
     own = {name: each for name, each in vars(value).items() if name[0] != "_" and not name.startswith("model_")}
     kinds = (property, classmethod, staticmethod)
-    return [name for name, each in own.items() if inspect.isfunction(each) or isinstance(each, kinds)]
+    # `available_if` of scikit-learn, for methods that depend on parameters, has the function as `fn`.
+    functions = [name for name, each in own.items() if inspect.isfunction(getattr(each, "fn", each))]
+    return [name for name in own if name in functions or isinstance(own[name], kinds)]
 
 
 def _page(group: Group) -> Iterator[str]:
