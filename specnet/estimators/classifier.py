@@ -87,9 +87,9 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import cross_val_score
     >>> from specnet import SpecClassifier
-    >>> adam = {"type": "adam", "learning_rate": 0.01}
     >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = SpecClassifier(hidden_layer_sizes=[16], optimizer=adam, random_state=0)
+    >>> adam = {"type": "adam", "learning_rate": 0.01}
+    >>> classifier = SpecClassifier(optimizer=adam, random_state=0)
     >>> bool(cross_val_score(classifier, X, y).mean() > 0.9)
     True
     """

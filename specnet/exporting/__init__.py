@@ -80,7 +80,7 @@ def export(
     Parameters
     ----------
     model : Model
-    target : {"c", "javascript", "keras", "numpy", "onnx", "sklearn", "torch"}
+    target : {"c", "javascript", "keras", "numpy", "onnx", "sklearn", "sql", "torch"}
         Format of the export.
     path : str or path-like, optional
         The main file; default: the name of the network, in the working directory. Other files are written beside it.
