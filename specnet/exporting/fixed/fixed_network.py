@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import UnsupportedError
-from specnet.exporting.export_plan import LINEAR, Constants, Stage
+from specnet.exporting.export_plan import LINEAR, Constants, NetworkPlan, Stage
 from specnet.exporting.expression_text import TEXT_EXPANSIONS
 from specnet.exporting.model_program import Program
 from specnet.model import Model
@@ -164,7 +164,7 @@ class FixedNetwork:
         self.steps = np.where(high > low, (high - low) / (2 * within), 1.0)
         self.layers: list[FixedLayer] = []
         factor, offset = _line(network.trained.preprocessing.prepare, program.inputs)
-        layers = [_dense(layer) for layer in network.layers]
+        layers = [_dense(layer) for layer in _computing(network)]
         weight, bias, _ = layers[0]
         bias = bias + weight @ (factor * self.centers + offset)
         varies = np.where(high > low, factor * self.steps, 0.0)  # a constant column is in the bias
@@ -291,6 +291,11 @@ def _line(function: Callable[[Array], Array], size: int) -> tuple[Array, Array]:
     return at_1 - at_0, at_0
 
 
+def _computing(network: NetworkPlan) -> list[tuple[Stage, ...]]:
+    """Return the layers without those that compute nothing in predictions, such as dropout."""
+    return [layer for layer in network.layers if not (len(layer) == 1 and layer[0].is_identity)]
+
+
 def _dense(layer: tuple[Stage, ...]) -> tuple[Array, Array, bool]:
     """Return the weight, the bias and whether there is a relu."""
     step = layer[0].steps[0]
@@ -315,10 +320,15 @@ def _check(program: Program) -> None:
     reasons += [f"the preprocessing {step.type}" for step in steps if step.type != "standardize"]
     if not network.trained.preprocessing.is_one_chain(program.inputs):
         reasons.append("preprocessing of groups of columns")
-    for number, layer in enumerate(network.layers):
-        is_last = number == len(network.layers) - 1
+    chain = [layer[0].node.inputs for layer in network.layers] == [
+        (number - 1,) for number in range(len(network.layers))
+    ]
+    reasons += [] if chain else ["layers that do not read the one before"]
+    layers = _computing(network)
+    for number, layer in enumerate(layers):
+        is_last = number == len(layers) - 1
         first, *others = layer
-        if [step.operation for step in first.steps] != [LINEAR] or first.node.inputs != (number - 1,):
+        if [step.operation for step in first.steps] != [LINEAR]:
             reasons.append(f"the layer {first.title}")
             continue
         activation = others[0].part.type if others else ""
@@ -329,7 +339,7 @@ def _check(program: Program) -> None:
             reasons.append(f"layers of more than {MAX_UNITS} units")
     if program.task == "multilabel":
         reasons.append("several binary outputs")
-    if len(network.layers) > MAX_HIDDEN + 1:
+    if len(layers) > MAX_HIDDEN + 1:
         reasons.append(f"more than {MAX_HIDDEN} hidden layers")
     if reasons:
         raise UnsupportedError(f"fixed point has no equivalent of {', '.join(dict.fromkeys(reasons))}")

@@ -16,7 +16,7 @@ from specnet.exporting.fixed.fixed_c import label_threshold
 from specnet.exporting.fixed.fixed_network import WIDTHS, FixedNetwork
 from specnet.exporting.targets.c import TARGET
 from tests.exporting import tools
-from tests.exporting.models import dense, ensemble_of
+from tests.exporting.models import dense, ensemble_of, layered
 from tests.exporting.tables import table_model
 from tests.model.models import make_model
 from tests.texts.calling import called
@@ -27,7 +27,7 @@ ROWS = np.random.default_rng(3).normal([3, -100, 0.001], [2, 30, 0.0005], (200, 
 def model_of(*units: int, outputs: int = 1, loss: str = "mean_squared_error", activation: str = "relu") -> Model:
     """Return a network with preprocessing, and of values with that of the target, with random weights."""
     of_values = {"target_preprocessing": ["standardize"]} if loss == "mean_squared_error" else {}
-    layers = [*(dense(each, activation=activation) for each in units), dense(outputs)]
+    layers = [*(dense(each, activation=activation) for each in units), {"type": "dropout", "rate": 0.1}, dense(outputs)]
     network = {"input_size": 3, "preprocessing": ["standardize"], "layers": layers, "dtype": "float64", **of_values}
     spec = {"seed": len(units), "network": network, "training": {"loss": loss, "epochs": 3}}
     weights = np.random.default_rng(1).normal(size=(3, outputs))
@@ -97,6 +97,9 @@ REFUSED: dict[str, Callable[[], Model]] = {
     "the activation tanh": lambda: model_of(4, activation="tanh"),
     "more than 2 hidden layers": lambda: model_of(4, 4, 4),
     "layers of more than 32 units": lambda: model_of(33),
+    "layers that do not read the one before": lambda: layered(
+        dense(4, activation="relu", name="a"), dense(4, name="b"), {"type": "add", "inputs": ["a", "b"]}
+    ),
     "several binary outputs": lambda: make_model("multilabel"),
     "the mean of several networks": lambda: ensemble_of(make_model("value")),
     "texts, dates and missing cells": lambda: table_model("one_hot"),
