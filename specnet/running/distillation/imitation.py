@@ -18,7 +18,7 @@ from specnet.compiler.thread_limits import limited_threads
 from specnet.model import Model
 from specnet.parts.splits import TRAIN
 from specnet.running.data_rows import Rows, SpecData, prepare, spec_of_arrays
-from specnet.running.distillation.student_spec import MIXTURES, parameters_of, student_changes, width_of
+from specnet.running.distillation.student_spec import MIXTURES, WIDTHS, parameters_of, student_changes, width_of
 from specnet.running.distillation.teacher import Teacher
 from specnet.running.fitting import fit_rows
 from specnet.spec import Spec, parse_spec
@@ -26,8 +26,10 @@ from specnet.spec.reading.reader import with_change
 from specnet.spec.spec_writing import Change
 from specnet.training import Observer
 
-MAX_PREDICTED, MAX_TRAINED = 1.5e10, 2e10
+MAX_PREDICTED, MAX_TRAINED = 2.5e10, 5e10
 """The maximum numbers of multiplications with weights of the model, for the targets, and of all steps of training."""
+WIDER = (256, 192, 128, 96)
+"""Numbers of units that are tried before those of other students."""
 MIN_EPOCHS, MAX_EPOCHS = 10, 50
 PASSES, MIN_PARAMETERS = 3, 10_000
 """The multiplications of a step with each weight for a row: forward, and for the gradients of weights and inputs; and
@@ -67,8 +69,9 @@ def imitation(model: Model, data: SpecData, rows: Rows, most: int, observer: Obs
     learned = _some(rows, int(MAX_PREDICTED // parameters))
     mixtures = max(min(MIXTURES, int(MAX_PREDICTED // parameters // len(learned)) - 1), 0)
     count = len(learned) * (1 + mixtures)
-    width = width_of(model, own, min(most, int(MAX_TRAINED // (PASSES * MIN_EPOCHS * count))))
-    work = PASSES * count * max(parameters_of(model, own, width), MIN_PARAMETERS)
+    most = min(most, int(MAX_TRAINED // (PASSES * MIN_EPOCHS * count)))
+    width = width_of(model, own, most, (*WIDER, *WIDTHS), widens=True)
+    work = PASSES * count * max(parameters_of(model, own, width, widens=True), MIN_PARAMETERS)
     epochs = int(np.clip(MAX_TRAINED // work, MIN_EPOCHS, MAX_EPOCHS))
     spec = spec_of_arrays(_student(own, width, epochs, mixtures), learned, own.feature_names)
     outputs = model.network.outputs
@@ -93,7 +96,10 @@ def _student(spec: Spec, units: int, epochs: int, mixtures: int) -> Spec:
     data: Mapping[str, Any] = {key: written[key] for key in ("seed", "random_generator", "network", "training")}
     if spec.feature_names is not None:
         written["network"]["feature_names"] = list(spec.feature_names)  # those of the data
-    changes = [*student_changes(data, spec, units, epochs, mixtures), Change(("training", "teacher"), "the model")]
+    changes = [
+        *student_changes(data, spec, units, epochs, mixtures, widens=True),
+        Change(("training", "teacher"), "the model"),
+    ]
     for change in changes:
         data, _ = with_change(data, list(map(str, change.path)), change.value, change.removed)
     return parse_spec(data, parts=spec.registry, limits=spec.origin.limits)

@@ -21,8 +21,8 @@ def student_rows(
 
     The targets of training rows are the teacher's out-of-fold predictions, those of mixed rows its mean predictions. A
     mixed row has the weight of the training row from which it has about half of its cells. A foreign teacher has no
-    predictions for mixed rows. A model to imitate predicts all rows as new ones: where columns depend on the target, it
-    reads them out of fold, if it has the same preprocessing, because new rows are more like these.
+    predictions for mixed rows. A model to imitate, if it has the same preprocessing, predicts mixtures of prepared
+    cells, which are more different; and columns that depend on the target are out of fold, as new rows are like these.
 
     Parameters
     ----------
@@ -38,18 +38,20 @@ def student_rows(
         return encoder.soft_target_rows(training.X, teacher.out_of_fold(rows.numbers), training.weight)
     network, spec, raw = encoder.network, encoder.network.spec, rows.raw
     count, codes = (spec.training.mixtures or 0) * len(rows), network.resolved.category_counts
-    mixed, parents = mixed_rows(np.asarray(raw.X), training.X, codes, count, stream(spec.seed, "mixtures"))
-    inputs, weight = training.X, training.weight
+    cells, inputs, weight = np.asarray(raw.X), training.X, training.weight
+    reads_same = False
     if teacher.trained_on is not None:
         targets = teacher.out_of_fold(raw, rows.numbers)
     else:
         prepared = encoder.inputs(rows)
-        is_same = all(np.array_equal(each.inputs(raw), prepared) for each in teacher.model.networks)
-        inputs = inputs if is_same else prepared
-        targets = teacher.answers(inputs if is_same else raw)
+        reads_same = all(np.array_equal(each.inputs(raw), prepared) for each in teacher.model.networks)
+        cells, inputs = (inputs, inputs) if reads_same else (cells, prepared)
+        targets = teacher.answers(inputs if reads_same else raw)
+    mixed, parents = mixed_rows(cells, training.X, codes, count, stream(spec.seed, "mixtures"))
     if len(mixed):
-        targets = np.concatenate([targets, teacher.answers(RawColumns(mixed, rows.kinds))])
-        prepared = encoder.preparation.prepare(mixed, texts=rows.texts, name="mixed rows", reader=network)
-        inputs = np.concatenate([inputs, np.ascontiguousarray(prepared)])
+        targets = np.concatenate([targets, teacher.answers(mixed if reads_same else RawColumns(mixed, rows.kinds))])
+        if not reads_same:
+            mixed = encoder.preparation.prepare(mixed, texts=rows.texts, name="mixed rows", reader=network)
+        inputs = np.concatenate([inputs, np.ascontiguousarray(mixed)])
         weight = None if weight is None else np.concatenate([weight, weight[parents]])
     return encoder.soft_target_rows(inputs, targets, weight)

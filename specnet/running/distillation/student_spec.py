@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +122,9 @@ def _comments(node: Node, source: bytes) -> Iterator[Node]:
             yield child
 
 
-def student_changes(data: Mapping[str, Any], spec: Spec, units: int, epochs: int, mixtures: int) -> Iterator[Change]:
+def student_changes(
+    data: Mapping[str, Any], spec: Spec, units: int, epochs: int, mixtures: int, *, widens: bool = False
+) -> Iterator[Change]:
     """Yield the changes from the spec of a teacher to that of a student, except its name and its teacher.
 
     Parameters
@@ -135,6 +137,8 @@ def student_changes(data: Mapping[str, Any], spec: Spec, units: int, epochs: int
         The maximum number of units of a hidden layer.
     epochs, mixtures : int
         The numbers of epochs, and of mixed rows for each training row.
+    widens : bool
+        Whether narrower hidden layers become as wide, if the network is written as layers.
     """
     training = data["training"]
     for key in _ALONE:
@@ -147,22 +151,23 @@ def student_changes(data: Mapping[str, Any], spec: Spec, units: int, epochs: int
     if not spec.training.optimizer.full_batch_only:
         yield Change(("training", "batch_size"), BATCH_SIZE)
     yield Change(("training", "mixtures"), mixtures)
-    yield from _network_changes(data["network"], units)
+    yield from _network_changes(data["network"], units, widens=widens)
 
 
-def width_of(model: Model, spec: Spec, most: int) -> int:
-    """Return the number of units of a student's hidden layers: the first of `WIDTHS` with at most `most` parameters.
+def width_of(model: Model, spec: Spec, most: int, widths: Sequence[int] = WIDTHS, *, widens: bool = False) -> int:
+    """Return the number of units of a student's hidden layers: the first of `widths` with at most `most` parameters.
 
     If all have more, it is the last.
     """
-    return next((units for units in WIDTHS if parameters_of(model, spec, units) <= most), WIDTHS[-1])
+    found = (units for units in widths if parameters_of(model, spec, units, widens=widens) <= most)
+    return next(found, widths[-1])
 
 
-def parameters_of(model: Model, spec: Spec, units: int) -> int:
+def parameters_of(model: Model, spec: Spec, units: int, *, widens: bool = False) -> int:
     """Return the number of parameters of a student, computed from the sizes of the teacher's first network."""
     first = model.networks[0].network
     layers = first.spec.model_dump(mode="json", exclude_none=True)["network"]["layers"]
-    network = {"input_size": first.inputs, "layers": smaller_layers(layers, units)}
+    network = {"input_size": first.inputs, "layers": smaller_layers(layers, units, widens=widens)}
     loss = first.spec.training.loss.model_dump(mode="json")
     try:
         alone = parse_spec(
@@ -173,10 +178,10 @@ def parameters_of(model: Model, spec: Spec, units: int) -> int:
         return 0
 
 
-def _network_changes(network: Mapping[str, Any], units: int) -> Iterator[Change]:
+def _network_changes(network: Mapping[str, Any], units: int, *, widens: bool) -> Iterator[Change]:
     """Yield the changes of the network's layers, which may have any form of a spec."""
     if "layers" in network:
-        yield Change(("network", "layers"), smaller_layers(network["layers"], units))
+        yield Change(("network", "layers"), smaller_layers(network["layers"], units, widens=widens))
         return
     key = "hidden_layer_sizes" if "hidden_layer_sizes" in network else "layer_sizes"
     sizes = list(network[key])
@@ -190,10 +195,10 @@ def _network_changes(network: Mapping[str, Any], units: int) -> Iterator[Change]
         yield Change(("network", "activations"), shortened)
 
 
-def smaller_layers(layers: Any, units: int) -> list[dict[str, Any]]:
+def smaller_layers(layers: Any, units: int, *, widens: bool = False) -> list[dict[str, Any]]:
     """Return layers with fewer and narrower hidden layers, without dropout and without the linear part beside them.
 
-    Of networks that the last layer averages, these are the layers of the first.
+    Of networks that the last layer averages, these are the layers of the first. If it `widens`, all have as many units.
     """
     made = [copy.deepcopy(dict(layer)) for layer in layers]
     found = _first_network(_without_linear_part(made))
@@ -208,10 +213,12 @@ def smaller_layers(layers: Any, units: int) -> list[dict[str, Any]]:
             if depth >= DEPTH:
                 continue
             layer["repeat"] = min(repeats, DEPTH - depth)
-            layer["layers"] = [_narrow(each, units) for each in layer["layers"] if each.get("type") != "dropout"]
+            layer["layers"] = [
+                _with_units(each, units, widens=widens) for each in layer["layers"] if each.get("type") != "dropout"
+            ]
             depth += layer["repeat"]
         elif kind == "dense" and number != last:
-            layer, depth = _narrow(layer, units), depth + 1
+            layer, depth = _with_units(layer, units, widens=widens), depth + 1
         small.append(layer)
     return small
 
@@ -235,11 +242,11 @@ def _first_network(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [layer for number, layer in enumerate(layers) if number in needed] + last[1:]
 
 
-def _narrow(layer: Mapping[str, Any], units: int) -> dict[str, Any]:
-    """Return a layer with at most this many units, if it is dense."""
+def _with_units(layer: Mapping[str, Any], units: int, *, widens: bool) -> dict[str, Any]:
+    """Return a layer with at most this many units, or exactly as many if it `widens`, if it is dense."""
     found = dict(layer)
     if found.get("type") == "dense" and isinstance(found.get("units"), int):
-        found["units"] = min(found["units"], units)
+        found["units"] = units if widens else min(found["units"], units)
     return found
 
 

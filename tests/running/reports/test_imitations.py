@@ -82,7 +82,10 @@ def panel_for(model: Model, data: SpecData, **options: Any) -> AskPanel | str:
 def limited(monkeypatch: Any) -> None:
     """Make models too large for a page, and imitations fast and coarse."""
     monkeypatch.setattr(model_code, "BITS", model_code.BITS[:1])
-    limits = {model_code: {"MAX_CODE": LIMIT, "MAX_APART": 1, "MAX_CHANGED": 1}, imitation: {"MIXTURES": 3}}
+    limits: dict[Any, dict[str, Any]] = {
+        model_code: {"MAX_CODE": LIMIT, "MAX_APART": 1, "MAX_CHANGED": 1},
+        imitation: {"MIXTURES": 3, "WIDER": ()},
+    }
     for module, numbers in limits.items():
         for name, number in numbers.items():
             monkeypatch.setattr(module, name, number)
