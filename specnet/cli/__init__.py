@@ -3,9 +3,8 @@
 `main` takes the words of a command line. It prints results on standard output and messages on standard error, and ends
 with an exit status. Start with `application`, which creates the commands. Each of the modules `start`, `train`, `look`,
 `prove` and `use` contains the verbs of one heading of the help. A verb is a function of an `Output` and the values from
-the command line. `arguments` has the arguments and options that verbs share. The catalogue of ``specnet parts`` is in
-`catalogue`, the files of ``specnet predict`` in `prediction_files`. `completion` and `schema_keys` complete words in a
-shell: they read the keys of specs from the JSON Schema, without importing parts.
+the command line. `arguments` has the arguments and options that verbs share. The files of ``specnet predict`` are in
+`prediction_files`. `completion` completes words in a shell, without importing parts.
 
 Little is imported before `main` runs, because until then Ctrl-C prints Python's traceback.
 """

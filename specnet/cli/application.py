@@ -25,7 +25,7 @@ _SECTION = "\n\nExamples\n--------\n"
 _BY_NAME = Parameter.KEYWORD_ONLY
 SHELLS = ("bash", "zsh", "fish")
 USES = {
-    "Start": ("new", "validate", "parts", "schema"),
+    "Start": ("new", "validate", "parts", "schema", "lsp"),
     "Train": ("run", "sweep", "distill"),
     "Look": ("show", "report", "runs", "compare", "diff"),
     "Prove": ("check", "evaluate", "verify"),
@@ -263,7 +263,7 @@ def _takes_settings(error: Any) -> bool:
 
 def _path_of_key(name: str, *, exactly: bool) -> str | None:
     """Return the path of the key with this name, or a similar name if not `exactly`; None if unknown or in a list."""
-    from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
+    from specnet.editor.schema_keys import ENTRY, Keys, shipped_schema
     from specnet.spec.reading.hints import KEYS
 
     keys = [key for key in Keys(shipped_schema()) if ENTRY not in key.path.split(".")]

@@ -21,7 +21,7 @@ from typing import Any
 
 import typer
 
-from specnet.cli.schema_keys import Keys, Settings, shipped_schema
+from specnet.editor.schema_keys import Keys, Settings, shipped_schema
 from specnet.errors import FileError
 from specnet.run_files import folders_of_runs, spec_file
 

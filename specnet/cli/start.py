@@ -1,4 +1,4 @@
-"""Verbs that write, check and explain specs without training: `specnet new`, `validate`, `parts` and `schema`."""
+"""Verbs that write, check and explain specs without training: `specnet new`, `validate`, `parts`, `schema`, `lsp`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from specnet.errors import DataError, Position, SpecnetError
 from specnet.number_texts import counted
 
 if TYPE_CHECKING:
-    from specnet.cli.catalogue import Entry, KeyEntry
+    from specnet.editor.catalogue import Entry, KeyEntry
     from specnet.errors import Diagnostic
     from specnet.parts.data import Table, TableFile
     from specnet.spec import Limits, Spec, SpecSource
@@ -288,8 +288,8 @@ def validate(
     specnet validate specs/moons.toml
     specnet validate --format json specs/moons.toml specs/iris.json
     specnet validate specs/moons.toml --set training.epochs=100
-    specnet validate spec.toml --diff
-    specnet validate spec.toml --fix
+    specnet validate specs/moons.toml --diff
+    specnet validate specs/moons.toml --fix
     specnet validate specs/penguins.toml --data
     """
     if specs.count(STANDARD_INPUT) > 1:
@@ -437,7 +437,7 @@ def parts(
     specnet parts class_weight
     specnet parts loss --format markdown
     """
-    from specnet.cli.catalogue import Catalogue, keys_page, parts_page
+    from specnet.editor.catalogue import Catalogue, keys_page, parts_page
     from specnet.parts.registry import installed_registry
 
     catalogue = Catalogue(installed_registry())
@@ -457,7 +457,7 @@ def parts(
 
 
 def _show_parts(listed: list[Entry], found: list[Entry], keys: list[KeyEntry], output: Output) -> None:
-    from specnet.cli.catalogue import keys_table, kinds_table, parts_table
+    from specnet.editor.catalogue import keys_table, kinds_table, parts_table
 
     kinds = list(dict.fromkeys(entry.kind for entry in listed))
     if len(kinds) > 1:
@@ -505,3 +505,21 @@ def schema(
     write_file(out, text)
     output.data["file"] = str(out)
     output.written(out)
+
+
+def lsp(output: Output) -> None:
+    """Serve an editor while a spec is written.
+
+    Shows mistakes with their edits, completion, meanings and sizes. Speaks the Language Server Protocol on standard
+    input and output; an editor starts it.
+
+    Examples
+    --------
+    specnet lsp
+    """
+    from specnet.extras import required
+
+    required("pygls.lsp.server", "editor", SpecnetError)
+    from specnet.editor.server import serve
+
+    serve()

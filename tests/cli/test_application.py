@@ -20,9 +20,12 @@ from specnet.errors import is_memory_shortage
 from tests.cli.conftest import COMMAND, called, environment, in_ascii, process
 
 VERBS = [
-    *("new", "validate", "parts", "schema", "run", "sweep", "distill", "show", "report", "runs", "compare"),
+    *("new", "validate", "parts", "schema", "lsp", "run", "sweep", "distill", "show", "report", "runs", "compare"),
     *("diff", "check", "evaluate", "verify", "predict", "explain", "export", "import"),
 ]
+
+ENDING = [verb for verb in VERBS if verb != "lsp"]
+"""Verbs that end by themselves, and not when an editor ends."""
 
 
 def test_help_lists_every_verb(specnet):
@@ -75,7 +78,7 @@ def test_quiet_silences_remarks_and_never_what_was_asked_for(specnet, line):
 
 
 def test_all_verbs_are_asked_quietly():
-    assert {line.split()[0] for line in (*PRINTING, *DOING)} == set(VERBS)
+    assert {line.split()[0] for line in (*PRINTING, *DOING)} == set(ENDING)
 
 
 @pytest.mark.slow
@@ -214,7 +217,7 @@ NETWORKLESS = {"new", "parts", "schema", "runs"}
 @pytest.mark.usefixtures("ready")
 def test_a_cap_holds_wherever_a_network_is_read(specnet):
     lines = [line for line in (*PRINTING, *DOING) if line.split()[0] not in NETWORKLESS]
-    assert {verb for verb, options in options_of_verbs().items() if "--limit" in options} == set(VERBS) - NETWORKLESS
+    assert {verb for verb, options in options_of_verbs().items() if "--limit" in options} == set(ENDING) - NETWORKLESS
     for target, suffix in (("onnx", "onnx"), ("sklearn", "skops")):
         specnet(f"export moons --to {target} -o moons.{suffix}").ok()
         lines.append(f"evaluate moons.{suffix} rows.npz")

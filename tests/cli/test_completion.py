@@ -16,7 +16,7 @@ import pytest
 from specnet import SpecError, parse_spec
 from specnet.cli import COMPLETION_VARIABLE as VARIABLE
 from specnet.cli.completion import SCRIPTS
-from specnet.cli.schema_keys import Keys, Settings, shipped_schema
+from specnet.editor.schema_keys import Keys, Settings, shipped_schema
 from specnet.exporting import TARGETS
 from specnet.spec.json_schema import json_schema
 from tests.cases.reading import cases

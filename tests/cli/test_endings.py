@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, MOONS, Ended, called, environment, own_signals, started
-from tests.cli.test_application import DOING, PRINTING, VERBS, forced
+from tests.cli.test_application import DOING, ENDING, PRINTING, forced
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # processes that are stopped in many ways
@@ -184,7 +184,7 @@ def test_ctrl_c_in_an_import_ends_with_130(ready, moment):
 def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready):
     """Of each verb, in an import of its own and some time after it has begun."""
     with started(folder=ready, code=FORKS, stdin=subprocess.PIPE) as running:
-        for verb, moment in product(VERBS, ("20 0", "0 {:.3f}")):
+        for verb, moment in product(ENDING, ("20 0", "0 {:.3f}")):
             print(moment.format(random.Random(verb).uniform(0, 0.3)), LINES[verb], file=running.stdin, flush=True)
             status = int(running.stdout.readline())
             _check(Ended(status, *((ready / name).read_text("utf-8") for name in ("out", "err"))), complete=True)

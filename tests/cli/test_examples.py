@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import write_rows
-from tests.cli.test_application import VERBS
+from tests.cli.test_application import ENDING
 from tests.importing.onnx.graphs import policy_file
 
 pytestmark = pytest.mark.slow  # each example of the help is a process
@@ -47,7 +47,7 @@ def test_every_example_does_what_it_says(specnet, folder):
         specnet("new", f"{name}.toml", "--data", table, "--target", target, "--quick").ok()
         specnet(f"run {name}.toml --set training.epochs=1 --no-report").ok()
     tried = 0
-    for verb in sorted(VERBS, key=lambda verb: verb == "evaluate"):  # it reads what export has written
+    for verb in sorted(ENDING, key=lambda verb: verb == "evaluate"):  # it reads what export has written
         for example in _examples(specnet, verb):
             name, *arguments = shlex.split(example)
             assert name == "specnet"
@@ -63,7 +63,7 @@ def test_every_example_does_what_it_says(specnet, folder):
                 printed.write_text(ended.out, encoding="utf-8")
                 json.loads(ended.out)
             tried += 1
-    assert tried >= 2 * len(VERBS) - 3
+    assert tried >= 2 * len(ENDING) - 3
     written = {str(entry.relative_to(folder)) for entry in folder.rglob("*")}
     assert {"runs/moons_2_5_1/1/model.safetensors", "moons/model.safetensors", "predictions.csv"} <= written
     assert {"penguins.toml", "residual.toml", "specnet.schema.json"} <= written

@@ -13,8 +13,8 @@ import pytest
 
 import specnet
 from specnet import SpecError, parse_spec
-from specnet.cli.catalogue import Catalogue
-from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
+from specnet.editor.catalogue import Catalogue
+from specnet.editor.schema_keys import ENTRY, Keys, shipped_schema
 from tests.docs.reference.causes import CAUSES, MEANINGS
 from tests.docs.reference.command_pages import VARIABLES
 from tests.docs.reference.diagnostic_codes import all_codes, caused_examples, other_examples, spec_examples

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from specnet import parse_spec, parts
-from specnet.cli.catalogue import Catalogue, kinds_table, parts_page, parts_table
+from specnet.editor.catalogue import Catalogue, kinds_table, parts_page, parts_table
 from specnet.report.terminal.terminal_output import text_width
 from specnet.spec.document import EarlyStopping, NetworkSpec, Spec, TrainingSpec
 from tests.registry import REGISTRY

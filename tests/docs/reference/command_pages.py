@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.cli.application import specnet_command
-from specnet.cli.catalogue import escaped
+from specnet.editor.catalogue import escaped
 from tests.texts.calling import called
 
 VARIABLES: dict[str, str] = tomllib.loads(Path(__file__).with_name("written.toml").read_text("utf-8"))["variables"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from specnet.cli.catalogue import escaped
+from specnet.editor.catalogue import escaped
 from specnet.findings import RULES
 from tests.docs.reference.causes import MEANINGS
 from tests.docs.reference.diagnostic_codes import caused_examples, other_examples, spec_examples

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from specnet.cli.catalogue import Catalogue, Entry, escaped
+from specnet.editor.catalogue import Catalogue, Entry, escaped
 from tests.docs.reference.part_formulas import formula
 from tests.docs.reference.part_pictures import picture
 from tests.registry import REGISTRY, find

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from specnet.cli.catalogue import Catalogue
+from specnet.editor.catalogue import Catalogue
 from tests.docs.reference.api_pages import GROUPS
 from tests.docs.reference.command_pages import verbs
 from tests.docs.reference.diagnostic_codes import all_codes

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from specnet.cli.catalogue import NEEDED, Catalogue, Entry, FieldEntry, escaped
-from specnet.cli.schema_keys import ROOT
+from specnet.editor.catalogue import NEEDED, Catalogue, Entry, FieldEntry, escaped
+from specnet.editor.schema_keys import ROOT
 from tests.docs.reference.part_pages import KINDS
 from tests.registry import REGISTRY
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from specnet.cli.schema_keys import ROOT, Key, Keys
+from specnet.editor.schema_keys import ROOT, Key, Keys
 from specnet.parts.initializers import Initializer
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
@@ -254,7 +254,7 @@ def _fields(
     If `inner`, a key whose only possible value is a table is left out itself.
     """
     for name, schema in definition["properties"].items():
-        values = _values(schema)
+        values = values_in_words(schema)
         tables = [word for word in values.split(" or ") if "properties" in definitions.get(word, {})]
         if name not in ("type", "$schema") and not (inner and tables == [values]):
             needed = name in definition.get("required", ())
@@ -266,13 +266,13 @@ def _fields(
             yield from _fields(definitions[table], definitions, f"{prefix}{name}.")
 
 
-def _values(schema: Mapping[str, Any]) -> str:
+def values_in_words(schema: Mapping[str, Any]) -> str:
     """Return in words the values that a JSON Schema allows."""
     if "$ref" in schema:
         return str(schema["$ref"]).removeprefix("#/definitions/")
     for joined in ("anyOf", "oneOf", "allOf"):
         if joined in schema:
-            return " or ".join(dict.fromkeys(map(_values, schema[joined])))
+            return " or ".join(dict.fromkeys(map(values_in_words, schema[joined])))
     if "enum" in schema:
         return " or ".join(map(json.dumps, schema["enum"]))
     if "const" in schema:
@@ -280,10 +280,14 @@ def _values(schema: Mapping[str, Any]) -> str:
     kind = schema.get("type", "any value")
     if kind == "array":
         items = schema.get("items", {})
-        return f"[{', '.join(map(_values, items))}]" if isinstance(items, list) else f"list of {_values(items)}"
+        return (
+            f"[{', '.join(map(values_in_words, items))}]"
+            if isinstance(items, list)
+            else f"list of {values_in_words(items)}"
+        )
     of_each = schema.get("additionalProperties")
     if kind == "object" and isinstance(of_each, Mapping):
-        return f"table of {_values(of_each)}"
+        return f"table of {values_in_words(of_each)}"
     words = {"string": "text", "boolean": "true or false", "object": "table"}.get(kind, kind)
     lower = [(schema[bound], symbols) for bound, symbols in _LOWER.items() if bound in schema]
     upper = [f" {symbol} {schema[bound]}" for bound, symbol in _UPPER.items() if bound in schema]

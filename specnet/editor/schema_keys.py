@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,15 +171,40 @@ class Settings:
         """Yield the completions of a setting with their meanings: keys that end in ``.`` or ``=``, or ``KEY=VALUE``."""
         key, equals, _ = text.partition("=")
         *steps, last = key.split(".")
-        nodes = [self._root]
-        for step in (*steps, last) if equals else steps:
-            nodes = [inner for node in nodes for name, inner in self._inner(node) if name == step]
+        nodes = self._at((*steps, last) if equals else steps)
         if equals:
             found = [(f"{key}={value}", "") for node in nodes for value in self._values(node.schema)]
         else:
             before = "".join(f"{step}." for step in steps)
             found = [candidate for node in nodes for candidate in self._keys_of(before, node)]
         yield from dict(found).items()
+
+    def keys_in(self, path: Iterable[str | int]) -> dict[str, Schema]:
+        """Return the schemas of the keys that the table at a path may have, by name."""
+        return {name: node.schema for table in self._at(path) for name, node in self._inner(table)}
+
+    def needed_in(self, path: Iterable[str | int]) -> set[str]:
+        """Return the keys that the table at a path must have."""
+        return {name for node in self._at(path) for table in self._tables(node) for name in table.get("required", ())}
+
+    def schemas_of(self, path: Iterable[str | int]) -> list[Schema]:
+        """Return the schemas that describe a value at a path: one, or one for each part that may have the key."""
+        return [node.schema for node in self._at(path)]
+
+    def values_of(self, path: Sequence[str | int]) -> list[str]:
+        """Return the words and other single values that a path may have; the default if it has no others."""
+        found = [value for schema in self.schemas_of(path) for value in self._values(schema)]
+        if path and isinstance(path[-1], int):
+            lists = [member for schema in self.schemas_of(path[:-1]) for member in (schema, *schema.get("anyOf", ()))]
+            items = (each["items"] for each in lists if isinstance(each.get("items"), Mapping))
+            found += [value for item in items for value in self._values(item)]
+        return [*dict.fromkeys(found)]
+
+    def _at(self, path: Iterable[str | int]) -> list[_Node]:
+        nodes = [self._root]
+        for step in map(str, path):
+            nodes = [inner for node in nodes for name, inner in self._inner(node) if name == step]
+        return nodes
 
     def _keys_of(self, before: str, node: _Node) -> Iterator[tuple[str, str]]:
         for name, inner in self._inner(node):
