@@ -35,7 +35,7 @@ CHOICE = Markup(
 )
 MODULE = Markup('<script type="text/plain" class="try-it-module" data-network="{}, {}">\n{}</script>\n')
 SECTION = Markup("""<div class="try-it">
-<figure class="plane">{answer}<figcaption><b>The answer.</b> The probability of class 1: ½ on the strong line. Points
+<figure class="plane">{answer}<figcaption><b>The answer.</b> The probability of class 1: ½ on the solid line. Points
 with an edge are held out: the network is not trained on them.</figcaption></figure>
 <div>
 <p class="buttons"><button type="button">Train</button> <button type="button">Start again</button></p>
