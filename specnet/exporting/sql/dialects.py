@@ -157,6 +157,18 @@ class SqlDialect(ABC):
     def days_in(self, text: str) -> str:
         """Return the days since 1970 in UTC of a date in ISO format in a text; missing if it is none."""
 
+    def matches(self, text: str, pattern: str) -> str:
+        """Return the condition that a text has a pattern of Python; only if the database has patterns."""
+        raise NotImplementedError
+
+    def found(self, text: str, pattern: str, group: int) -> str:
+        """Return a group of a pattern that a text has; empty or missing if the group is not in the text."""
+        raise NotImplementedError
+
+    def day(self, year: str, month: str, day: str) -> str:
+        """Return the days since 1970 of a date given by whole numbers; missing or an error if there is no such day."""
+        raise NotImplementedError
+
     def text_of(self, cell: str) -> str:
         """Return a cell as a text."""
         return f"CAST({cell} AS {self.string})"
@@ -204,6 +216,16 @@ class DuckDb(SqlDialect):
 
     def days_in(self, text: str) -> str:
         return f"epoch_us(TRY_CAST({text} AS TIMESTAMP)) / 86400e6"
+
+    def matches(self, text: str, pattern: str) -> str:
+        return f"regexp_full_match({text}, {self.literal(pattern)})"
+
+    def found(self, text: str, pattern: str, group: int) -> str:
+        return f"regexp_extract({text}, {self.literal(f'^(?:{pattern})$')}, {group})"
+
+    def day(self, year: str, month: str, day: str) -> str:
+        date = f"TRY_CAST({year} || '-' || {month} || '-' || {day} AS DATE)"
+        return f"CAST({date} - DATE '1970-01-01' AS DOUBLE)"
 
     def category_of(self, cell: str) -> str:
         text = self.text_of(cell)
@@ -309,6 +331,21 @@ class Postgres(SqlDialect):
         zoned = f"CASE WHEN {text} ~ ':.*[Z+-]' THEN {text} ELSE {text} || ' UTC' END"
         days = f"CAST(extract(epoch FROM CAST({zoned} AS timestamptz)) AS float8) / 86400"
         return f"CASE WHEN {text} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}' THEN {days} END"
+
+    def matches(self, text: str, pattern: str) -> str:
+        return f"{text} ~ {self._pattern(pattern)}"
+
+    def found(self, text: str, pattern: str, group: int) -> str:
+        return f"(regexp_match({text}, {self._pattern(pattern)}))[{group}]"
+
+    def _pattern(self, pattern: str) -> str:
+        """Return a pattern of a whole text, in which the case of all letters is ignored if that of some is."""
+        start = "(?i)" if "(?i:" in pattern else ""
+        return self.literal(f"{start}^(?:{pattern.replace('(?i:', '(?:')})$")
+
+    def day(self, year: str, month: str, day: str) -> str:
+        date = f"make_date({', '.join(f'CAST({part} AS int)' for part in (year, month, day))})"
+        return f"CAST({date} - DATE '1970-01-01' AS float8)"
 
     def text_of(self, cell: str) -> str:
         return f'CAST({cell} AS text) COLLATE "C"'

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from specnet.compiler.expressions import CALL, CHOICE, Text
+from specnet.errors import UnsupportedError
 from specnet.exporting.export_columns import RawColumn
 from specnet.exporting.model_program import Program
 from specnet.exporting.sql.dialects import SqlDialect, joined
+from specnet.exporting.sql.notation_cells import missing_numbers, notation_cell
 from specnet.exporting.sql.query import Cell, Query, cell_of
 from specnet.parts.data import Csv
-from specnet.parts.data.notations import Notation
+from specnet.parts.data.notations import BooleanWords, LocalDatetime, Notation
 from specnet.parts.data.tables.cells import PAIRS
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -106,10 +108,26 @@ class _Reader:
             read = f"coalesce({dialect.days_in(text)}, {self._number()})"
         else:
             read = self._number()
-        read = f"CASE WHEN {self.cell} IS NULL OR {text} IN ({self._listed(self.markers)}) THEN NULL ELSE {read} END"
-        if column.kind in dialect.read_as_texts:
-            return read
-        return f"CASE WHEN {dialect.is_text(self.cell)} THEN {read} ELSE {dialect.number_of(self.cell)} END"
+        markers = self.markers
+        if notation is not None:
+            markers = [*markers, *(notation.missing_values or ())]
+            if own := self._in_notation(column, notation):
+                read = f"coalesce({own}, {dialect.infinity})"
+        read = f"CASE WHEN {self.cell} IS NULL OR {text} IN ({self._listed(markers)}) THEN NULL ELSE {read} END"
+        if column.kind not in dialect.read_as_texts:
+            read = f"CASE WHEN {dialect.is_text(self.cell)} THEN {read} ELSE {dialect.number_of(self.cell)} END"
+        return read if notation is None else missing_numbers(dialect, read, notation)
+
+    def _in_notation(self, column: RawColumn, notation: Notation) -> str:
+        """Return the number in a text in a notation; empty if it is a plain notation."""
+        if isinstance(notation, (LocalDatetime, BooleanWords)):
+            return ""
+        if not self.dialect.has_patterns:
+            message = f'{self.dialect.title} has no regular expressions, which cells of "{column.name}" need'
+            hint = "use the dialect duckdb or postgres, or train on a table in plain notation"
+            raise UnsupportedError(message, hint=hint)
+        found = notation_cell(self.dialect, self.text, notation)
+        return f"coalesce({found}, {self._number()})" if column.kind == "datetime" else found
 
     def _number(self) -> str:
         text = self.text

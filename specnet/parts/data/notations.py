@@ -45,8 +45,8 @@ _DIRECTIVES = {
     "%": "%",
 }
 """The regular expression for each directive of a date format."""
-_MONTH_NUMBERS = {month[:3]: number for number, month in enumerate(_MONTHS, 1)}
-_LAST_YEAR = 2068
+MONTH_NUMBERS = {month[:3]: number for number, month in enumerate(_MONTHS, 1)}
+LAST_YEAR = 2068
 _DAYS, _YEARS = frozenset("djbBm"), frozenset("yY")
 
 _DATES = (
@@ -167,7 +167,12 @@ class DatetimeFormat(_Notation):
 
     @property
     def _reader(self) -> Reader:
-        return _date_reader(self.format, self.last_year or _LAST_YEAR)
+        return _date_reader(self.format, self.last_year or LAST_YEAR)
+
+    @property
+    def fields(self) -> tuple[str, list[str]]:
+        """The pattern of texts in the format, with a group for each directive, and the directives."""
+        return _grouped(self.format), [each for each in re.findall("%(.)", self.format) if each != "%"]
 
     @property
     def with_whole_years(self) -> tuple[str, str]:
@@ -393,9 +398,7 @@ def _pattern(form: str) -> str:
 def _date_reader(form: str, last_year: int) -> Reader:
     """Return the function that reads dates in a format; two-digit years are in the 100 years up to `last_year`."""
     directives = [directive for directive in re.findall("%(.)", form) if directive != "%"]
-    fullmatch = re.compile(
-        re.sub("%(.)|([^%]+)", lambda match: re.escape(match[2]) if match[2] else _group(match[1]), form)
-    ).fullmatch
+    fullmatch = re.compile(_grouped(form)).fullmatch
 
     order = tuple(directives.index(each) + 1 for each in "YmdHMS" if each in directives)
     is_plain = len(order) == len(directives) and "".join(sorted(directives)) in ("Ydm", "HMYdm", "HMSYdm")
@@ -436,7 +439,7 @@ def _moment(fields: Mapping[str, str], last_year: int) -> datetime:
         if directive in "Yy":
             year = int(field) if directive == "Y" else last_year - (last_year - int(field)) % 100
         elif directive in "mbB":
-            month = int(field) if directive == "m" else _MONTH_NUMBERS[field[:3].lower()]
+            month = int(field) if directive == "m" else MONTH_NUMBERS[field[:3].lower()]
         elif directive in "HI":
             hour = int(field) if directive == "H" else int(field) % 12 + 12 * (fields.get("p", "").lower() == "pm")
     zone = UTC
@@ -449,6 +452,11 @@ def _moment(fields: Mapping[str, str], last_year: int) -> datetime:
     if not 1 <= int(fields["j"]) <= 366:
         raise ValueError("no such day of a year")
     return datetime(year, 1, 1, hour, minute, second, fraction, zone) + timedelta(days=int(fields["j"]) - 1)
+
+
+def _grouped(form: str) -> str:
+    """Return the regular expression for texts in a valid date format, with a group for each directive."""
+    return re.sub("%(.)|([^%]+)", lambda match: re.escape(match[2]) if match[2] else _group(match[1]), form)
 
 
 def _group(directive: str) -> str:

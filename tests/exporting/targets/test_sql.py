@@ -15,7 +15,10 @@ import pytest
 from specnet import ExportError, Model, export
 from specnet.errors import UnsupportedError
 from specnet.exporting.sql import databases
+from specnet.exporting.sql.dialects import DIALECTS
+from specnet.exporting.sql.notation_cells import notation_cell
 from specnet.exporting.target import CannotRunError
+from specnet.parts.data.notations import DatetimeFormat, DurationFormat, NumberFormat
 from tests.exporting import models
 from tests.exporting.models import built, dense, labelled
 from tests.exporting.test_intervals import model_of
@@ -23,19 +26,23 @@ from tests.exporting.test_matrix import FAMILIES, TABLES
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
-DIALECTS = ["duckdb", "sqlite", "postgres"]
 WITHOUT_GELU = ("duckdb", "sqlite")
 
 
-@pytest.fixture(scope="module", params=DIALECTS)
+@pytest.fixture(scope="module", params=[*DIALECTS])
 def dialect(request: pytest.FixtureRequest) -> str:
     """Return a dialect whose database runs here; the test is skipped with the reason where PostgreSQL does not."""
     if request.param == "postgres":
-        try:
-            databases._server()
-        except CannotRunError as error:
-            pytest.skip(str(error))
+        started()
     return str(request.param)
+
+
+def started() -> None:
+    """Start PostgreSQL, or skip the test with the reason why it does not."""
+    try:
+        databases._server()
+    except CannotRunError as error:
+        pytest.skip(str(error))
 
 
 def written(model: Model, dialect: str, folder: Path, **options: Any) -> str:
@@ -147,3 +154,35 @@ def test_rows_that_cannot_be_predicted_have_no_answer(tmp_path: Path):
         assert first[0] == model.predict([[5, 4.5, 6]])[0]
         connection.execute("DELETE FROM data")
         assert connection.execute((tmp_path / "m.sql").read_text()).fetchall() == []
+
+
+NOTATIONS: list[tuple[Any, list[str]]] = [
+    (NumberFormat(type="numeric", decimal=",", unit="€"), ["1.234,5 €", "€ -3", "-€3", "12", "1.23", "1,5e2", "x"]),
+    (NumberFormat(type="numeric"), ["1,234,567.25", "1'000", "-7", "1,23", "+0.5"]),
+    (
+        DurationFormat(type="numeric", duration="minutes"),
+        ["13:02:00", "4h 30m", "1:30", "-2H", "90 sec", "1,5 h", "2 days 1 hour", "x"],
+    ),
+    (DurationFormat(type="numeric", duration="seconds"), ["1:30", "0:00:01.25"]),
+    (DatetimeFormat(type="datetime", format="%d/%m/%y"), ["31/01/24", "1/2/70", "31/12/68", "2024-01-31", "x"]),
+    (DatetimeFormat(type="datetime", format="%d/%m/%y", last_year=2030), ["31/01/24", "1/2/31"]),
+    (DatetimeFormat(type="datetime", format="%d %B %Y"), ["5 MARCH 2021", "17 june 1969"]),
+    (DatetimeFormat(type="datetime", format="%b %d, %Y %I:%M %p"), ["Feb 3, 2020 1:05 PM", "Dec 31, 1999 12:00 am"]),
+    (DatetimeFormat(type="datetime", format="%Y.%m.%d %H:%M:%S.%f%z"), ["2020.02.29 23:59:59.125+02:30"]),
+    (DatetimeFormat(type="datetime", format="%Y/%j"), ["2020/366", "1970/001"]),
+    (DatetimeFormat(type="datetime", format="%H:%M"), ["23:15"]),
+]
+
+
+@pytest.mark.parametrize("name", ["duckdb", "postgres"])
+def test_texts_in_other_notations(name: str):
+    """They become the numbers that the model's own reader makes of them."""
+    if name == "postgres":
+        started()
+    for notation, texts in NOTATIONS:
+        sql = DIALECTS[name]
+        query = f"SELECT {notation_cell(sql, 'a', notation)} FROM t"
+        found = databases.RUNS[name](f"CREATE TABLE t (a {sql.string})", "t", [(text,) for text in texts], query, "")
+        for text, (cell,) in zip(texts, found, strict=True):
+            expected = notation.value(text)
+            assert cell == (expected if expected is None else pytest.approx(expected, rel=1e-15, abs=1e-15)), text
