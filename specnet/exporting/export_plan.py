@@ -13,7 +13,6 @@ other value.
 A target has code for each operation and a frame around the stages. Possible future targets need no other plan:
 
 - Texts as operands: an `INPUT` step of kind "text", and an operation from texts to codes with a table of texts.
-- SQL: one common table expression for each stage, one expression for each feature; `LINEAR` is written as its sum.
 - The training step: stages whose learned tables are operands that change; `Stage.arrays` names them.
 - Fixed point: a range for each step, computed in order from the ranges of its operands, gives its scale.
 """
