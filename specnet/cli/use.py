@@ -428,7 +428,7 @@ def export(
     specnet export runs/prices/1 --to javascript --interval 90
     specnet export runs/prices/1 --to c -o prices.c --derivatives
     specnet export runs/moons_2_5_1/1 --to javascript -o moons.mjs --learn
-    specnet export runs/moons_2_5_1/1 --to c -o moons.c --fixed int16
+    specnet export runs/moons_2_5_1/1 --to c -o fixed.c --fixed int16
     specnet export runs/prices/1 --to sql --dialect sqlite --table houses --keep id --interval 90
     """
     from specnet.exporting import export as export_model

@@ -124,7 +124,7 @@ class _Reader:
             return ""
         if not self.dialect.has_patterns:
             message = f'{self.dialect.title} has no regular expressions, which cells of "{column.name}" need'
-            hint = "use the dialect duckdb or postgres, or train on a table in plain notation"
+            hint = "use the dialect duckdb or postgres, or train with `specnet run` on a table in plain notation"
             raise UnsupportedError(message, hint=hint)
         found = notation_cell(self.dialect, self.text, notation)
         return f"coalesce({found}, {self._number()})" if column.kind == "datetime" else found

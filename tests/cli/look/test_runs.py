@@ -149,7 +149,7 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
     specnet("runs --html").went()
     page = Path("runs.html").read_text("utf-8")
     assert re.findall(r"<th scope=\"col\".*?>(.*?)</th>", page)[:2] == ["run", "state"]
-    states = re.findall(r"<th scope=\"row\">.*</th><td[^>]*>(\w+)", page)
+    states = re.findall(r"<th scope=\"row\"[^>]*>.*</th><td[^>]*>(\w+)", page)
     assert sorted(states) == ["interrupted", "unfinished", "unfinished"]
     assert page.index(">numbers/1<") > page.index(">moons/2<")
     told = specnet("compare runs/moons/1 runs/numbers/1").went()
