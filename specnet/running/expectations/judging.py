@@ -48,7 +48,15 @@ from specnet.running.expectations.named_cells import (
     rows_of_records,
 )
 from specnet.running.panel.row_names import names_of_rows
-from specnet.saved.expectations_file import JudgedExpectation, Outcome, bounds_of, counts, outcome_of, read_expectations
+from specnet.saved.expectations_file import (
+    BrokenRow,
+    JudgedExpectation,
+    Outcome,
+    bounds_of,
+    counts,
+    outcome_of,
+    read_expectations,
+)
 from specnet.spec import Spec, parse_spec
 from specnet.spec.expectations import DIRECTIONS, EXPECT, Expectation
 from specnet.spec.reading.hints import shown
@@ -287,7 +295,7 @@ class _Judge:
             groups = None if self.rows.groups is None else self.rows.groups[mask]
             answers = selected(self.answers, mask)
             if self.expectation.by is not None:
-                return self._differences(raw.part(mask), answers, groups)
+                return self._differences(raw.part(mask), answers, groups, np.flatnonzero(mask))
             found = (
                 self._metric(answers, groups) if form == "metric" else self._coverage(raw.part(mask), answers, groups)
             )
@@ -328,8 +336,13 @@ class _Judge:
             return judged
         if value >= least if larger_is_better(self.expectation.metric or "") else value <= most:
             return judged
+        judged["worst"] = self._worst(answers, indices)
+        return judged
+
+    def _worst(self, answers: Answers, indices: NDArray[np.intp]) -> list[BrokenRow]:
+        """Return the rows with the largest losses among some of the rows."""
         chosen = indices[np.argsort(-answers.losses[indices], kind="stable")[:WORST]].tolist()
-        judged["worst"] = [
+        return [
             {
                 "row": int(self.rows.numbers[index]),
                 "name": name,
@@ -339,7 +352,6 @@ class _Judge:
             }
             for index, name in zip(chosen, self.names(chosen), strict=True)
         ]
-        return judged
 
     def _within(self, value: float, low: float, high: float, rows: int, reason: str = "") -> JudgedExpectation:
         """Return the outcome for a figure that must lie within bounds, by its interval."""
@@ -363,7 +375,9 @@ class _Judge:
         value, low, high = (float(gain[name] or 0.0) for name in ("value", "low", "high"))
         return self._within(value, low, high, rows, f"gain in {self.measure}")
 
-    def _differences(self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None) -> JudgedExpectation:
+    def _differences(
+        self, raw: RawColumns, answers: Answers, groups: NDArray[np.generic] | None, indices: NDArray[np.intp]
+    ) -> JudgedExpectation:
         expectation = self.expectation
         index = column_index(self.model, expectation.by or "")
         column, cells = (raw.kinds[index] if raw.kinds else None), np.asarray(raw.X[:, index], np.float64)
@@ -371,7 +385,7 @@ class _Judge:
         if len(values) > MOST_VALUES:
             reason = f"the column has {len(values)} values in these rows, of which at most {MOST_VALUES} are compared"
             return self._outcome("undecided", len(answers), reason=reason)
-        names, figures, errors, left_out = [], [], [], []
+        names, figures, errors, members, left_out = [], [], [], [], []
         for value in values.tolist():
             mask = np.isnan(cells) if math.isnan(value) else cells == value
             name, its = cell_in_words(column, value), selected(answers, mask)
@@ -383,14 +397,17 @@ class _Judge:
             names.append(name)
             figures.append(figure)
             errors.append(error_of(ends))
+            members.append(indices[mask])
         without = f"without {', '.join(left_out[:5])}{', …' * (len(left_out) > 5)} (too few rows)" if left_out else ""
         if len(names) < 2:
             return self._outcome("undecided", len(answers), reason=without or "only one value of the column")
-        outcome, difference, pair = worst_difference(names, figures, errors, expectation.differ_by_at_most or 0.0)
+        outcome, difference, pair = worst_difference(figures, errors, expectation.differ_by_at_most or 0.0)
+        worse = (min if larger_is_better(expectation.metric or "") else max)(pair, key=figures.__getitem__)
         texts = [page_metric(self.measure, figure, *figures) for figure in figures]
         spread = ", ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
-        reason = ", ".join(filter(None, (f"between {pair} ({spread})", without)))
-        return self._outcome(outcome, len(answers), value=difference, reason=reason)
+        reason = ", ".join(filter(None, (f"between {names[pair[0]]} and {names[pair[1]]} ({spread})", without)))
+        worst = self._worst(self.answers, members[worse]) if outcome == "broken" and self.answers is not None else []
+        return self._outcome(outcome, len(answers), value=difference, reason=reason, worst=worst)
 
     def _moved(self, raw: RawColumns, indices: NDArray[np.intp]) -> JudgedExpectation:
         move = largest_wrong_move if self.expectation.form in DIRECTIONS else largest_change

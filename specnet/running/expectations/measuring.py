@@ -183,22 +183,21 @@ def _by_scores(
 
 
 def worst_difference(
-    names: Sequence[str], values: Sequence[float], errors: Sequence[float], bound: float
-) -> tuple[Outcome, float, str]:
-    """Return the outcome for the differences of a figure between groups, the largest difference, and its groups.
+    values: Sequence[float], errors: Sequence[float], bound: float
+) -> tuple[Outcome, float, tuple[int, int]]:
+    """Return the outcome for the differences of a figure between groups, the largest difference, and its two groups.
 
     Each pair of groups is tested for a difference beyond the bound, with a normal deviate, at `LEVEL` over all pairs
     (Holm 1979). The differences are within the bound if all their simultaneous intervals are (Bonferroni).
 
     Parameters
     ----------
-    names : sequence of str
     values, errors : sequence of float
         The figure of each group, and its standard error.
     bound : float
     """
     normal, found = NormalDist(), []
-    pairs = [*combinations(range(len(names)), 2)]
+    pairs = [*combinations(range(len(values)), 2)]
     reach = normal.inv_cdf(1 - LEVEL / len(pairs))
     is_within = True
     for one, other in pairs:
@@ -208,7 +207,7 @@ def worst_difference(
             chance = normal.cdf((bound - difference) / error) + normal.cdf(-(bound + difference) / error)
         else:
             chance = 0.0 if difference > bound else 1.0
-        found.append((difference, chance, f"{names[one]} and {names[other]}"))
+        found.append((difference, chance, (one, other)))
     # Holm's procedure rejects a hypothesis at all exactly if the smallest p-value is below the level over all pairs.
     is_broken = min(chance for _, chance, _ in found) * len(pairs) < LEVEL
     largest = min(found, key=lambda each: each[1]) if is_broken else max(found)
