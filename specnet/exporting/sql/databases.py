@@ -22,17 +22,17 @@ statement: by a last query if that is not empty, since the statement defines a v
 
 
 def _by_duckdb(create: str, table: str, rows: Rows, exported: str, query: str) -> Rows:
-    import duckdb
+    from specnet.parts.data.tables.duck import WIDE, DuckError, opened
 
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        connection.execute(create)
+    with opened([], WIDE + 1) as duck:  # long statements need the memory of wide tables
+        duck.rows(create)
         if rows:  # as lists: one statement for each row would take a second
-            lists = list(map(list, zip(*rows, strict=True)))
-            connection.execute(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(lists))}", lists)
+            lists = {f"c{number}": list(cells) for number, cells in enumerate(zip(*rows, strict=True))}
+            duck.rows(f"INSERT INTO {table} SELECT {', '.join(f'unnest(${name})' for name in lists)}", lists)
         try:
-            found = connection.execute(exported)
-            return (connection.execute(query) if query else found).fetchall()
-        except duckdb.Error as error:
+            found = duck.rows(exported)
+            return duck.rows(query) if query else found
+        except DuckError as error:
             raise ExportError(f"DuckDB refuses the statement: {error}") from error
 
 
