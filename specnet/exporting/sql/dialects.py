@@ -34,6 +34,8 @@ EXPANSIONS: Expansions = {
 """Replacements of operations for which databases have no function."""
 MOST_ARGUMENTS = 100
 """The largest number of arguments or of terms that are written side by side; SQLite takes 127, and 1000 levels."""
+LONGEST_NAME = 63
+"""The number of bytes after which PostgreSQL cuts names off."""
 LEAST, MOST = -300, 709
 """The range of exponents in PostgreSQL, which refuses results that are too small or too large for a number."""
 
@@ -81,10 +83,6 @@ class SqlDialect(ABC):
         expressions.
     most_columns : int
         The largest number of columns of a query.
-    longest_name : int
-        The number of bytes after which names are cut off; 0 if they are not.
-    ignores_case : bool
-        Whether names that differ in case only are the same.
     view : str
         The beginning of a statement that defines a view.
     has_patterns : bool
@@ -103,8 +101,6 @@ class SqlDialect(ABC):
     character: ClassVar[str] = "chr"
     fence: ClassVar[str] = ""
     most_columns: ClassVar[int]
-    longest_name: ClassVar[int] = 0
-    ignores_case: ClassVar[bool] = True
     view: ClassVar[str] = "CREATE OR REPLACE VIEW {} AS"
     has_patterns: ClassVar[bool] = True
     read_as_texts: ClassVar[frozenset[str]] = frozenset()
@@ -135,7 +131,7 @@ class SqlDialect(ABC):
 
     def folded(self, name: str) -> str:
         """Return a text that is equal for names that the database does not distinguish."""
-        return name.lower() if self.ignores_case else name
+        return name.lower()
 
     def lists(self, inputs: int, outputs: int) -> bool:
         """Return whether products of a matrix of this size are computed from a list of the inputs."""
@@ -300,9 +296,10 @@ class Postgres(SqlDialect):
     double, string = "float8", "text"
     fence = "OFFSET 0"
     most_columns = 1600
-    longest_name = 63
     read_as_texts = frozenset({"datetime", "boolean"})
-    ignores_case = False
+
+    def folded(self, name: str) -> str:
+        return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
     def number(self, number: float) -> Text:
         text = number_text(number)

@@ -108,6 +108,16 @@ def test_names_that_differ_in_case_only(tmp_path: Path, dialect: str, refused: R
     written(labelled(["a", "A"]), dialect, tmp_path, view="answers")
 
 
+def test_names_that_differ_after_63_bytes_only(tmp_path: Path, dialect: str):
+    """PostgreSQL cuts them off there, so that it has one column of this name."""
+    model = models.named(["é" * 31 + end for end in ("xa", "xb")])
+    if dialect == "postgres":
+        with pytest.raises(UnsupportedError, match="PostgreSQL does not distinguish"):
+            export(model, "sql", tmp_path / "m.sql", dialect=dialect)
+    else:
+        written(model, dialect, tmp_path)
+
+
 def test_what_no_database_expresses(tmp_path: Path, refused: Refused):
     for dialect in WITHOUT_GELU:
         with refused(UnsupportedError):
